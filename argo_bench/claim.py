@@ -1,0 +1,132 @@
+"""A published sentence as data: what it says, how it is read, and the workload that it is judged on.
+
+Everything here is written down before anything is measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from argo_bench.pipeline import PARTS, Edit
+
+Kind = Literal["reduction", "speedup", "at_least", "up_to", "direction", "level"]
+Metric = Literal["cpu", "wall"]
+Inputs = Literal["hit", "miss", "trace", "fresh"]
+
+EPSILON = math.log(1.01)
+"""Practical zero: a change of less than 1 % is no change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One published figure.
+
+    ``low`` and ``high`` are in the unit of ``kind``: a share of the baseline for a reduction (0.5 = 50 %), a factor
+    for ``speedup``, ``at_least`` and ``up_to``, the level itself for ``level``; a ``direction`` has neither.
+    ``reading`` says how ambiguous words were read, ``workload`` names the headline workload, ``reference`` the arm
+    that it is measured against. Claims that are not ``headline`` are further readings of the same sentence or the
+    figures of a later document; they get verdicts too, outside the family of simultaneous intervals.
+    """
+
+    id: str
+    text: str
+    source: str
+    kind: Kind
+    workload: str
+    reading: str
+    low: float = math.nan
+    high: float = math.nan
+    metric: Metric = "cpu"
+    reference: str = "baseline"
+    headline: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind == "reduction" and not 0 <= self.low <= self.high < 1:
+            raise ValueError(f"{self.id}: a reduction takes 0 <= low <= high < 1, got {self.low!r} and {self.high!r}")
+        if self.kind in ("speedup", "at_least", "up_to") and not (self.low > 0 or self.high > 0):
+            raise ValueError(f"{self.id}: a factor must be positive, got {self.low!r} and {self.high!r}")
+
+    def region(self) -> tuple[float, float]:
+        """The claimed range of lambda = ln(baseline / candidate); of the level itself for a ``level``."""
+        match self.kind:
+            case "reduction":
+                return -math.log(1 - self.low), -math.log(1 - self.high)
+            case "speedup":
+                return math.log(self.low), math.log(self.high)
+            case "at_least":
+                return math.log(self.low), math.inf
+            case "up_to":
+                return math.log(self.high), math.inf
+            case "direction":
+                return EPSILON, math.inf
+            case "level":
+                return self.low, self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What both arms of a comparison are fed.
+
+    ``stage`` is the part that is replayed with its recorded inputs. ``inputs``: the same inputs again and again
+    (``hit``: whatever is cached is found), distinct inputs on cold state (``miss``), the recorded stream of a live
+    market on cold state (``trace``), or a copy of its own for each call, since a variant may write to it (``fresh``).
+    ``scales`` are numbers of ``unit``; the first is the headline scale. ``arms`` overrides arms of the optimization
+    for this workload only.
+    """
+
+    name: str
+    stage: str
+    inputs: Inputs
+    description: str
+    scales: tuple[int, ...]
+    unit: Literal["bars", "symbols"]
+    arms: Mapping[str, Edit] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.stage not in PARTS:
+            raise ValueError(f"workload {self.name!r}: expected one of {', '.join(PARTS)}, got stage {self.stage!r}")
+
+
+Layer = Literal["transport", "replace", "wrap", "schedule"]
+LAYERS: tuple[Layer, ...] = ("transport", "replace", "wrap", "schedule")
+Variant = Literal["prescribed", "engineered"]
+VARIANTS: tuple[Variant, ...] = ("prescribed", "engineered")
+
+
+@dataclass(frozen=True, slots=True)
+class Optimization:
+    """One published optimization: its two variants as edits, its claims and the workloads that they are judged on.
+
+    ``arms`` are further implementations laid beside the two; ``available`` tells by a name of a missing package why an
+    arm cannot run here. ``tolerance`` is the relative difference in a number that the engineered variant may make.
+    """
+
+    id: str
+    name: str
+    layer: Layer
+    prescribed: Edit
+    engineered: Edit
+    claims: tuple[Claim, ...]
+    workloads: tuple[Workload, ...]
+    arms: Mapping[str, Edit] = field(default_factory=dict)
+    requires: Mapping[str, str] = field(default_factory=dict)
+    may_change: str = "nothing"
+    tolerance: float = 0.0
+
+    def edits(self, workload: Workload) -> dict[str, Edit]:
+        """Every arm of a workload by name, the baseline first."""
+        common: dict[str, Edit] = {"prescribed": self.prescribed, "engineered": self.engineered, **self.arms}
+        return {"baseline": unedited, **common, **workload.arms}
+
+    def workload(self, name: str) -> Workload:
+        return next(workload for workload in self.workloads if workload.name == name)
+
+
+def unedited(pipeline):  # type: ignore[no-untyped-def]
+    return pipeline
+
+
+Available = Callable[[], bool]

@@ -1,0 +1,76 @@
+"""The catalogue: one optimization a file, found by its name (``oNN_*.py``); ``build`` applies a selection of them."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from argo_bench.claim import LAYERS, VARIANTS, Claim, Optimization, Variant
+from argo_bench.model import UserError
+from argo_bench.pipeline import Pipeline
+
+Selection = Mapping[str, Variant]
+BASELINE: Selection = {}
+
+
+@cache
+def catalogue() -> Mapping[str, Optimization]:
+    """Every optimization by id, in the order of the ids."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if re.match(r"o\d\d_", module.name))
+    found = [importlib.import_module(f"{__name__}.{name}").OPTIMIZATION for name in names]
+    return {optimization.id: optimization for optimization in found}
+
+
+def optimized() -> Selection:
+    """Every optimization of the catalogue, engineered."""
+    return dict.fromkeys(catalogue(), "engineered")
+
+
+def lookup(ids: Iterable[str]) -> list[Optimization]:
+    """The optimizations with these ids, in the order of the catalogue; all of them for no ids.
+
+    Raises UserError with the closest id or name for one that is not there.
+    """
+    wanted = {canonical_id(each) for each in ids}
+    return [optimization for optimization in catalogue().values() if not wanted or optimization.id in wanted]
+
+
+def canonical_id(text: str) -> str:
+    known = catalogue()
+    by_name = {optimization.name: optimization.id for optimization in known.values()}
+    candidate = text.strip()
+    if (number := re.fullmatch(r"[oO]?(\d{1,2})", candidate)) and (exact := f"O{int(number[1]):02d}") in known:
+        return exact
+    if candidate in by_name:
+        return by_name[candidate]
+    close = difflib.get_close_matches(candidate.upper(), known, 1, 0.5) or [
+        f"{by_name[name]} ({name})" for name in difflib.get_close_matches(candidate.lower(), by_name, 1, 0.3)
+    ]
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise UserError(f"unknown optimization {text!r}: expected one of {', '.join(known)}{hint}")
+
+
+def build(selection: Selection) -> Pipeline:
+    """The baseline with a selection's edits applied, by layer and then by id. Every call builds new, cold state.
+
+    Raises UserError for an unknown id or variant.
+    """
+    from argo_bench import baseline
+
+    pipeline = baseline.PIPELINE
+    chosen = {canonical_id(key): variant for key, variant in selection.items()}
+    for optimization in sorted((catalogue()[key] for key in chosen), key=lambda o: (LAYERS.index(o.layer), o.id)):
+        variant = chosen[optimization.id]
+        if variant not in VARIANTS:
+            raise UserError(f"{optimization.id}: expected the variant prescribed or engineered, got {variant!r}")
+        pipeline = getattr(optimization, variant)(pipeline)
+    return pipeline
+
+
+def headline_claims() -> list[Claim]:
+    """The family of claims whose intervals hold simultaneously, whatever of it was run."""
+    return [claim for optimization in catalogue().values() for claim in optimization.claims if claim.headline]

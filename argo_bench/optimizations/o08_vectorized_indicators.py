@@ -1,0 +1,147 @@
+"""O08 - vectorized indicators.
+
+Claim        "10-100x faster indicator calculations" (additional_optimizations.txt, Optimization 8).
+Baseline     baseline/indicators.py: loops over the frame, every indicator a full column, as the document describes
+             its current state. Beside it, because the document's own code base already used rolling windows: the
+             same set in vectorized pandas.
+Prescribed   Three rolling means with min_periods=1, a full-column ratio and a full-column change, written into the
+             caller's frame, which keeps the five new columns. min_periods=1 invents an SMA 50 on ten bars. The other
+             indicators of the full set are left to the loop, as the document leaves them.
+Engineered   optimized/indicators.py: one fused numba pass for the whole set, which never writes to its input.
+May change   nothing beyond the rounding of float64.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from argo_bench.baseline import indicators as loop
+from argo_bench.baseline.indicators import five as loop_five
+from argo_bench.baseline.indicators import remaining, vectorized, vectorized_five
+from argo_bench.claim import Claim, Edit, Optimization, Workload
+from argo_bench.model import Indicators, Stage, World
+from argo_bench.optimizations._indicator_libraries import latest_only, polars_indicators, talib_indicators
+from argo_bench.optimized.indicators import five as kernel_five
+from argo_bench.optimized.indicators import indicators as kernel
+from argo_bench.pipeline import Pipeline
+
+
+def rolling_five(world: World, frame: pd.DataFrame) -> dict[str, float]:
+    """The document's five outputs by rolling windows. Writes five columns into the caller's frame."""
+    frame["sma_20"] = frame["close"].rolling(20, min_periods=1).mean()
+    frame["sma_50"] = frame["close"].rolling(50, min_periods=1).mean()
+    frame["volume_sma"] = frame["volume"].rolling(20, min_periods=1).mean()
+    frame["volume_ratio"] = frame["volume"] / frame["volume_sma"]
+    frame["price_change"] = frame["close"].pct_change()
+    latest = frame.iloc[-1]
+    return {
+        "close": float(latest["close"]),
+        "sma20": float(latest["sma_20"]),
+        "sma50": float(latest["sma_50"]),
+        "volume_ratio": float(latest["volume_ratio"]),
+        "change_1": float(latest["price_change"]),
+    }
+
+
+def rolling_and_loop(world: World, frame: pd.DataFrame) -> Indicators:
+    """The full set: the document's five, and the loop for all that the document does not vectorize."""
+    return Indicators(**{**remaining(world, frame), **rolling_five(world, frame)})
+
+
+def edit(stage: Stage) -> Edit:
+    """The edit that puts a stage in the place of the indicators."""
+    return lambda pipeline: pipeline.replace(indicators=stage)
+
+
+def prescribed(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(indicators=rolling_and_loop)
+
+
+def engineered(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(indicators=kernel)
+
+
+SEED = "additional_optimizations.txt, Optimization 8"
+FIVE = Workload(
+    name="five outputs",
+    stage="indicators",
+    inputs="fresh",
+    description="the five outputs that the document's code computes, from a frame of its own for every call",
+    scales=(300, 1000, 3000),
+    unit="bars",
+    arms={
+        "baseline": edit(loop_five),
+        "prescribed": edit(rolling_five),
+        "engineered": edit(kernel_five),
+        "pandas": edit(vectorized_five),
+    },
+)
+FULL = Workload(
+    name="full set",
+    stage="indicators",
+    inputs="fresh",
+    description="the 23 indicators that the pipeline reads, from a frame of its own for every call",
+    scales=(300, 1000, 3000),
+    unit="bars",
+    arms={
+        "baseline": edit(loop),
+        "pandas": edit(vectorized),
+        "TA-Lib": edit(talib_indicators),
+        "polars": edit(polars_indicators),
+        "loop, last bar only": edit(latest_only),
+    },
+)
+
+OPTIMIZATION = Optimization(
+    id="O08",
+    name="vectorized indicators",
+    layer="replace",
+    prescribed=prescribed,
+    engineered=engineered,
+    requires={"TA-Lib": "talib", "polars": "polars"},
+    claims=(
+        Claim(
+            id="O08.time",
+            text="10-100x faster indicator calculations",
+            source=f"{SEED}, Expected Impact",
+            kind="speedup",
+            low=10,
+            high=100,
+            workload=FIVE.name,
+            reading="the five outputs of the document's code against a loop for the same five",
+            headline=True,
+        ),
+        Claim(
+            id="O08.full",
+            text="10-100x faster indicator calculations",
+            source=f"{SEED}, Expected Impact",
+            kind="speedup",
+            low=10,
+            high=100,
+            workload=FULL.name,
+            reading="second reading: the full set of 23 indicators against the loop",
+        ),
+        Claim(
+            id="O08.pandas",
+            text="10-100x faster indicator calculations",
+            source=f"{SEED}, Expected Impact",
+            kind="speedup",
+            low=10,
+            high=100,
+            workload=FULL.name,
+            reference="pandas",
+            reading="third reading: the full set against vectorized pandas, which the code base used already",
+        ),
+        Claim(
+            id="O08.cpu",
+            text="Better CPU utilization",
+            source=f"{SEED}, Expected Impact",
+            kind="direction",
+            workload=FULL.name,
+            reading="less CPU time for the full set",
+        ),
+    ),
+    workloads=(FIVE, FULL),
+    may_change="rounding of float64",
+    tolerance=1e-9,
+)

@@ -1,0 +1,155 @@
+"""O11 - JSON cache.
+
+Claim        "30-50% reduction in serialization time (cache hits)" (additional_optimizations.txt, Optimization 11); a
+             later document restates it as 0.5 ms -> 0.0001 ms at a hit rate of 50 %.
+Baseline     baseline/encode.py: json.dumps for each of the three sinks.
+Prescribed   A cache of serialized texts keyed by the MD5 of json.dumps(sort_keys=True): it serializes to find out
+             whether to serialize, then serializes a second time on a miss, and evicts in the order of insertion at
+             1,000 entries. Keys come out sorted in the log line and the POST. One repair: the digest's canonical JSON
+             has no spaces, which the document's cache cannot write; its separators are passed through.
+Engineered   optimized/encode.py: one encoding per signal by msgspec, the same bytes for log line and POST. No cache.
+May change   nothing; log line and POST are compared as parsed JSON, the SHA-256 to the letter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from argo_bench.baseline.encode import SIGNED, payload
+from argo_bench.claim import Claim, Optimization, Workload
+from argo_bench.model import Decision, Encoded, World
+from argo_bench.optimized.encode import canonical
+from argo_bench.optimized.encode import encode as encode_once
+from argo_bench.pipeline import Pipeline
+
+MAXIMUM_ENTRIES = 1000
+
+
+class JSONCache:
+    """The document's cache of serialized texts. ``separators`` are json.dumps's."""
+
+    def __init__(self, separators: tuple[str, str] | None = None) -> None:
+        self._separators = separators
+        self._texts: dict[str, str] = {}
+
+    def serialize(self, data: Any) -> str:
+        key = hashlib.md5(self._dumps(data).encode()).hexdigest()
+        if key in self._texts:
+            return self._texts[key]
+        text = self._dumps(data)
+        if len(self._texts) >= MAXIMUM_ENTRIES:
+            del self._texts[next(iter(self._texts))]
+        self._texts[key] = text
+        return text
+
+    def _dumps(self, data: Any) -> str:
+        return json.dumps(data, sort_keys=True, separators=self._separators, ensure_ascii=self._separators is None)
+
+
+class CachedEncode:
+    """The encode stage with every json.dumps replaced by the document's cache."""
+
+    def __init__(self) -> None:
+        self._sinks = JSONCache()
+        self._signed = JSONCache(separators=(",", ":"))
+
+    def __call__(self, world: World, decisions: Sequence[Decision]) -> list[Encoded]:
+        return [
+            Encoded(
+                decision,
+                self._sinks.serialize(payload(decision)),
+                self._sinks.serialize(payload(decision)),
+                self._digest(decision),
+            )
+            for decision in decisions
+        ]
+
+    def _digest(self, decision: Decision) -> str:
+        signed = {name: getattr(decision, name) for name in SIGNED}
+        return hashlib.sha256(self._signed.serialize(signed).encode()).hexdigest()
+
+
+def encode_orjson(world: World, decisions: Sequence[Decision]) -> list[Encoded]:
+    """The engineered stage with orjson for the sinks instead of msgspec."""
+    import orjson
+
+    encoded = []
+    for decision in decisions:
+        body = orjson.dumps(decision)
+        encoded.append(Encoded(decision, body, body, hashlib.sha256(canonical(decision)).hexdigest()))
+    return encoded
+
+
+def prescribed(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(encode=CachedEncode())
+
+
+def engineered(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(encode=encode_once)
+
+
+def orjson_arm(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(encode=encode_orjson)
+
+
+SEED = "additional_optimizations.txt, Optimization 11"
+HIT = Workload(
+    name="encode, hit",
+    stage="encode",
+    inputs="hit",
+    description="the same decisions encoded again and again: every text is found in the cache",
+    scales=(6, 30, 120),
+    unit="symbols",
+)
+MISS = Workload(
+    name="encode, miss",
+    stage="encode",
+    inputs="miss",
+    description="decisions that were never encoded before; of the three sinks only the POST repeats a payload",
+    scales=(6, 30, 120),
+    unit="symbols",
+)
+
+OPTIMIZATION = Optimization(
+    id="O11",
+    name="JSON cache",
+    layer="replace",
+    prescribed=prescribed,
+    engineered=engineered,
+    arms={"orjson": orjson_arm},
+    requires={"orjson": "orjson"},
+    claims=(
+        Claim(
+            id="O11.time",
+            text="30-50% reduction in serialization time (cache hits)",
+            source=f"{SEED}, Expected Impact",
+            kind="reduction",
+            low=0.30,
+            high=0.50,
+            workload=HIT.name,
+            reading="time of the encode stage when every serialization is a cache hit, against json.dumps",
+            headline=True,
+        ),
+        Claim(
+            id="O11.cpu",
+            text="Reduced CPU usage for repeated serializations",
+            source=f"{SEED}, Expected Impact",
+            kind="direction",
+            workload=MISS.name,
+            reading="the encode stage uses less CPU on new decisions, each serialized for three sinks",
+        ),
+        Claim(
+            id="O11.5000x",
+            text="0.5 ms -> 0.0001 ms",
+            source="ALL",
+            kind="at_least",
+            low=5000,
+            workload=HIT.name,
+            reading="a cache hit is at least 5,000 times faster than json.dumps",
+        ),
+    ),
+    workloads=(HIT, MISS),
+)

@@ -1,0 +1,5 @@
+"""Unchanged: see ``baseline/regime.py``."""
+
+from argo_bench.baseline.regime import regime
+
+__all__ = ["regime"]

@@ -1,0 +1,5 @@
+"""Unchanged: see ``baseline/schedule.py``."""
+
+from argo_bench.baseline.schedule import schedule
+
+__all__ = ["schedule"]

@@ -1,0 +1,116 @@
+"""What the simulated providers answer and how long they take: functions of (seed, provider, symbol, cycle), no state.
+
+The order in which requests arrive therefore changes nothing. Latencies are log-normal, given as median and 99th
+percentile in seconds; money follows a dated price table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import xxhash
+
+from argo_bench.model import Bars, Direction, Request
+
+STANDARD_NORMAL = NormalDist()
+FOLLOWS = 0.8
+MODEL_CONFIDENCE = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Log-normal: ``median_s`` and ``p99_s``."""
+
+    median_s: float
+    p99_s: float
+
+    def quantile(self, probability: float) -> float:
+        sigma = math.log(self.p99_s / self.median_s) / STANDARD_NORMAL.inv_cdf(0.99)
+        return self.median_s * math.exp(sigma * STANDARD_NORMAL.inv_cdf(probability))
+
+
+LATENCIES: Mapping[str, Latency] = {
+    "massive": Latency(0.120, 0.600),
+    "alpaca": Latency(0.120, 0.600),
+    "alpha_vantage": Latency(0.180, 0.800),
+    "x_sentiment": Latency(1.2, 4.0),
+    "sonar": Latency(1.8, 6.0),
+    "explanation": Latency(2.0, 5.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens, as published on ``as_of``."""
+
+    input: float
+    output: float
+    as_of: str
+
+
+PRICES: Mapping[str, Price] = {"explanation": Price(3.0, 15.0, "2025-01-15")}
+
+
+def uniform(*key: object) -> float:
+    """A number in (0, 1) that depends on the key alone."""
+    return (xxhash.xxh3_64_intdigest("|".join(map(str, key)).encode()) + 0.5) / 2**64
+
+
+def latency_s(seed: int, cycle: int, request: Request) -> float:
+    """How long this request takes, in seconds."""
+    draw = uniform(seed, "latency", request.provider, request.symbol, request.what, cycle, request.attempt)
+    return LATENCIES[request.provider].quantile(draw)
+
+
+def technical(bars: Bars) -> Mapping[str, float]:
+    """The technical provider's own figures: RSI 14 by simple averages (Cutler), SMA 20 and the last price."""
+    close = bars.values[3]
+    changes = np.diff(close[-15:])
+    gain, loss = float(changes[changes > 0].sum()), float(-changes[changes < 0].sum())
+    rsi = 100 * gain / (gain + loss) if gain + loss else 0.0
+    return {"rsi": rsi, "sma": float(close[-20:].mean()), "quote": float(close[-1])}
+
+
+def trend(bars: Bars) -> Direction:
+    """The direction of the trend rule, which the simulated models lean on."""
+    close = bars.values[3]
+    last, s20, s50 = close[-1], close[-20:].mean(), close[-50:].mean()
+    if last > s20 > s50:
+        return "LONG"
+    return "SHORT" if last < s20 < s50 else "NEUTRAL"
+
+
+def opinion(seed: int, cycle: int, provider: str, symbol: str, trend_direction: Direction) -> str:
+    """A model's one-line reply: it follows the trend (LONG when there is none) with probability 0.8."""
+    leaning = "SHORT" if trend_direction == "SHORT" else "LONG"
+    other = "LONG" if leaning == "SHORT" else "SHORT"
+    direction = leaning if uniform(seed, "opinion", provider, symbol, cycle) < FOLLOWS else other
+    return f"direction={direction} confidence={MODEL_CONFIDENCE}"
+
+
+OPENINGS = (
+    "The sources agree on",
+    "The weighted vote favours",
+    "Trend and sentiment support",
+    "The evidence points to",
+)
+
+
+def explanation(seed: int, cycle: int, symbol: str, prompt: str) -> str:
+    """The explanation model's reply: it repeats the figures that the prompt gives it."""
+    fields = dict(line.split(": ", 1) for line in prompt.splitlines() if ": " in line)
+    opening = OPENINGS[int(uniform(seed, "explanation", symbol, cycle) * len(OPENINGS))]
+    return (
+        f"{opening} a {fields['direction']} position in {fields['symbol']} at {fields['entry']} with a confidence of "
+        f"{fields['confidence']} in a {fields['regime']} market. The stop at {fields['stop']} limits the loss; the "
+        f"target is {fields['target']}."
+    )
+
+
+def tokens(text: str) -> int:
+    """Tokens of a text at the customary four characters each."""
+    return math.ceil(len(text) / 4)
