@@ -1,0 +1,261 @@
+"""The record of a run: one JSON line per result, written and flushed the moment it exists.
+
+Every line is ``{"xxh3": digest, "record": {...}}``; the digest guards against accidents. Times are integer
+nanoseconds of a whole sample; ratios are always baseline / candidate for ``speedup``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+import xxhash
+
+from argo_bench.claim import Metric
+from argo_bench.harness.stats import Estimate
+from argo_bench.harness.verdict import Word
+from argo_bench.model import UserError
+
+SCHEMA = 1
+FILE_NAME = "run.jsonl"
+Kind = TypeVar("Kind")
+
+
+class Comparison(msgspec.Struct, frozen=True, order=True):
+    """What was measured against what: the candidate and the reference are arms of one optimization's workload."""
+
+    optimization: str
+    workload: str
+    scale: int
+    reference: str
+    candidate: str
+
+    def __str__(self) -> str:
+        return f"{self.optimization} {self.workload} at {self.scale}: {self.candidate} against {self.reference}"
+
+
+class Run(msgspec.Struct, frozen=True, tag="run"):
+    """The first line: what was asked for, on what data, where."""
+
+    schema: int
+    run: str
+    started: str
+    command: str
+    profile: str
+    isolation: Literal["shared", "twins"]
+    seed: int
+    replicates: int
+    symbols: dict[str, str]
+    source: str
+    optimizations: list[str]
+    environment: dict[str, Any]
+
+
+class Acceptance(msgspec.Struct, frozen=True, tag="acceptance"):
+    """How many of the workload's symbol-cycles the consensus accepted."""
+
+    symbol_cycles: int
+    accepted: int
+
+    @property
+    def rate(self) -> float:
+        return self.accepted / self.symbol_cycles
+
+
+class Fidelity(msgspec.Struct, frozen=True, tag="fidelity"):
+    """How a variant's decisions differ from the oracle's, and an arm's outputs from its reference's.
+
+    ``output`` is the Output column: ``same``, ``as declared ...`` or ``differs: ...``. ``counts`` are exact, of
+    ``compared`` symbol-cycles (pipeline) or calls (workload). ``largest_error`` is relative.
+    """
+
+    optimization: str
+    arm: str
+    workload: str | None
+    compared: int
+    counts: dict[str, int]
+    largest_error: float
+    output: str
+    faithful: bool
+
+
+class Cold(msgspec.Struct, frozen=True, tag="cold"):
+    """The first call in a fresh process. ``compiled``: with an empty numba cache, so that it includes compilation."""
+
+    optimization: str
+    workload: str
+    scale: int
+    arm: str
+    first_call_ns: int
+    compiled: bool
+
+
+class Block(msgspec.Struct, frozen=True):
+    """Four samples in the order of the slots; A is the reference, B the candidate."""
+
+    order: Literal["ABBA", "BAAB"]
+    wall_ns: tuple[int, int, int, int]
+    cpu_ns: tuple[int, int, int, int]
+
+
+class Samples(msgspec.Struct, frozen=True, tag="samples"):
+    """All samples of one comparison in one replicate.
+
+    ``reference_calls`` and ``candidate_calls`` are calls per sample; ``first_call_ns`` the first call of the candidate
+    in this process (None where it had run there before).
+    """
+
+    comparison: Comparison
+    replicate: int
+    seed: int
+    reference_calls: int
+    candidate_calls: int
+    blocks: list[Block]
+    reference_first_call_ns: int | None
+    candidate_first_call_ns: int | None
+
+
+class Result(msgspec.Struct, frozen=True, tag="result"):
+    """What the samples of one comparison amount to, on both clocks, with the median time per call in nanoseconds."""
+
+    comparison: Comparison
+    cpu: Estimate
+    wall: Estimate
+    reference_ns: float
+    candidate_ns: float
+    flags: list[str]
+
+    def on(self, metric: Metric) -> Estimate:
+        return self.cpu if metric == "cpu" else self.wall
+
+
+class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
+    """One claim, one arm, one word. ``sentence`` says what was seen; ``output`` is the Output column."""
+
+    claim: str
+    optimization: str
+    arm: str
+    text: str
+    kind: str
+    low: float | None
+    high: float | None
+    headline: bool
+    comparison: Comparison
+    metric: Metric
+    speedup: float | None
+    interval: tuple[float, float] | None
+    level: float | None
+    verdict: Word
+    flags: list[str]
+    output: str
+    sentence: str
+
+
+class Failure(msgspec.Struct, frozen=True, tag="failure"):
+    """An arm that could not run (``untested``: something is missing) or raised (``failed``)."""
+
+    optimization: str
+    arm: str
+    kind: Literal["untested", "failed"]
+    reason: str
+
+
+class End(msgspec.Struct, frozen=True, tag="end"):
+    """The last line: ``interrupted`` runs keep what they had."""
+
+    seconds: float
+    interrupted: bool
+    replicates: int
+
+
+Record = Run | Acceptance | Fidelity | Cold | Samples | Result | Judgement | Failure | End
+
+
+class _Line(msgspec.Struct, frozen=True):
+    xxh3: str
+    record: msgspec.Raw
+
+
+class Writer:
+    """Appends records to ``directory``/run.jsonl, one flushed line each."""
+
+    def __init__(self, directory: Path) -> None:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            if (directory / FILE_NAME).exists():
+                raise UserError(f"{directory} holds a run already: expected a new or empty --out directory")
+            self._file = (directory / FILE_NAME).open("ab", buffering=0)
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {directory} ({error.strerror}): expected a --out directory that can be written"
+            ) from None
+
+    def write(self, record: Record) -> None:
+        body = msgspec.json.encode(record)
+        line = msgspec.json.encode(_Line(xxhash.xxh3_64_hexdigest(body), msgspec.Raw(body)))
+        self._file.write(line + b"\n")
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Recorded:
+    """A run read back: ``load`` makes it. Records by kind, in the order in which they were written."""
+
+    def __init__(self, directory: Path, records: Sequence[Record]) -> None:
+        self.directory = directory
+        self.records = tuple(records)
+        self.run = self.all(Run)[0]
+
+    def all(self, kind: type[Kind]) -> list[Kind]:
+        return [record for record in self.records if isinstance(record, kind)]
+
+
+def load(path: str | Path) -> Recorded:
+    """The run in a directory, or in a run.jsonl file.
+
+    Raises UserError, naming the line, for a missing, empty, truncated or foreign file and for a newer schema.
+    """
+    path = Path(path)
+    file = path / FILE_NAME if path.is_dir() else path
+    if not file.exists():
+        raise UserError(f"no run at {path}: expected a directory with a {FILE_NAME}, or such a file")
+    records = list(_read(file))
+    if not records or not isinstance(records[0], Run):
+        raise UserError(f"{file} is empty or does not begin with a run: expected a record written by argo-bench run")
+    return Recorded(file.parent, records)
+
+
+def _read(file: Path) -> Iterator[Record]:
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+        try:
+            wrapped = msgspec.json.decode(line, type=_Line)
+        except msgspec.MsgspecError:
+            raise UserError(
+                f"{file}, line {number}: expected a line of a run, got {line[:40]!r}; the file is cut off or foreign"
+            ) from None
+        if xxhash.xxh3_64_hexdigest(bytes(wrapped.record)) != wrapped.xxh3:
+            raise UserError(f"{file}, line {number}: its content does not match its digest; it was changed by accident")
+        if number == 1:
+            _check_schema(file, bytes(wrapped.record))
+        try:
+            yield msgspec.json.decode(wrapped.record, type=Record)
+        except msgspec.ValidationError as error:
+            raise UserError(f"{file}, line {number}: not a record of schema {SCHEMA}: {error}") from None
+
+
+def _check_schema(file: Path, record: bytes) -> None:
+    first = msgspec.json.decode(record)
+    schema = first.get("schema") if isinstance(first, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise UserError(f"{file} has schema {schema}, this version reads up to {SCHEMA}: update argo-bench to read it")
+
+
+def command_line() -> str:
+    """The command as it was typed, without the path of the program."""
+    return " ".join(["argo-bench", *sys.argv[1:]])
