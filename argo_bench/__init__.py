@@ -1,0 +1,51 @@
+"""Measures fifteen published optimizations of a trading-signal pipeline and says which of the published claims hold.
+
+The public names load what they need when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argo_bench.market import generate, installed_sample, read_bars, read_universe
+    from argo_bench.optimizations import BASELINE, build, catalogue, optimized
+    from argo_bench.report import open_report as load
+
+_HOMES = {
+    "BASELINE": ("argo_bench.optimizations", "BASELINE"),
+    "build": ("argo_bench.optimizations", "build"),
+    "catalogue": ("argo_bench.optimizations", "catalogue"),
+    "generate": ("argo_bench.market", "generate"),
+    "installed_sample": ("argo_bench.market", "installed_sample"),
+    "load": ("argo_bench.report", "open_report"),
+    "optimized": ("argo_bench.optimizations", "optimized"),
+    "read_bars": ("argo_bench.market", "read_bars"),
+    "read_universe": ("argo_bench.market", "read_universe"),
+}
+
+__all__ = [
+    "BASELINE",
+    "build",
+    "catalogue",
+    "generate",
+    "installed_sample",
+    "load",
+    "optimized",
+    "read_bars",
+    "read_universe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,11 +6,12 @@ Everything here is written down before anything is measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Literal
 
-from argo_bench.pipeline import PARTS, Edit
+from argo_bench.pipeline import PARTS, Edit, Pipeline
 
 Kind = Literal["reduction", "speedup", "at_least", "up_to", "direction", "level"]
 Metric = Literal["cpu", "wall"]
@@ -90,6 +91,22 @@ class Workload:
             raise ValueError(f"workload {self.name!r}: expected one of {', '.join(PARTS)}, got stage {self.stage!r}")
 
 
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A module that an arm needs, and the extra of this package that installs it."""
+
+    module: str
+    extra: str
+
+    @property
+    def is_met(self) -> bool:
+        return find_spec(self.module) is not None
+
+    @property
+    def install_line(self) -> str:
+        return f"pip install 'argo-bench[{self.extra}]'"
+
+
 Layer = Literal["transport", "replace", "wrap", "schedule"]
 LAYERS: tuple[Layer, ...] = ("transport", "replace", "wrap", "schedule")
 Variant = Literal["prescribed", "engineered"]
@@ -100,8 +117,9 @@ VARIANTS: tuple[Variant, ...] = ("prescribed", "engineered")
 class Optimization:
     """One published optimization: its two variants as edits, its claims and the workloads that they are judged on.
 
-    ``arms`` are further implementations laid beside the two; ``available`` tells by a name of a missing package why an
-    arm cannot run here. ``tolerance`` is the relative difference in a number that the engineered variant may make.
+    ``arms`` are further implementations laid beside the two; ``requires`` names the module that an arm needs and the
+    extra of this package that installs it. ``tolerance`` is the relative difference in a number that the engineered
+    variant may make.
     """
 
     id: str
@@ -112,7 +130,7 @@ class Optimization:
     claims: tuple[Claim, ...]
     workloads: tuple[Workload, ...]
     arms: Mapping[str, Edit] = field(default_factory=dict)
-    requires: Mapping[str, str] = field(default_factory=dict)
+    requires: Mapping[str, Requirement] = field(default_factory=dict)
     may_change: str = "nothing"
     tolerance: float = 0.0
 
@@ -125,8 +143,6 @@ class Optimization:
         return next(workload for workload in self.workloads if workload.name == name)
 
 
-def unedited(pipeline):  # type: ignore[no-untyped-def]
+def unedited(pipeline: Pipeline) -> Pipeline:
+    """The edit that changes nothing: the baseline as an arm."""
     return pipeline
-
-
-Available = Callable[[], bool]

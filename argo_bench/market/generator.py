@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -24,8 +25,11 @@ CRYPTO_SCALE = 1.5
 GAP_RATE = 0.02
 FLAT_BARS = 5
 FLASH_DEPTH = 0.75
-# Pulls the log price back to its level, with a half-life of 140 bars: without it long series reach zero or infinity.
-MEMORY = 0.995
+SPLIT = 2.0
+MEMORY = np.array([1.0, 1.0, 0.985])
+"""By regime, what a bar keeps of the log price's distance from its level: without a pull back, long series reach zero
+or infinity, and only among volatile bars is it no trend of its own."""
+
 LAST_DAY = np.datetime64("2025-10-31")
 
 
@@ -42,7 +46,7 @@ def generate(symbols: Sequence[str], bars: int, seed: int, *, levels: Mapping[st
 
     Stocks trade on business days in whole shares, crypto (``-USD``) every day in fractions. Each symbol has gaps, one
     halt (flat bars without volume), one unadjusted split and one flash move. ``levels`` gives the price around which
-    a symbol moves after its split; the seed draws it otherwise.
+    a symbol moves; the seed draws it otherwise.
     """
     if bars < 1:
         raise UserError(f"generate: expected at least 1 bar, got {bars!r}; ask for a positive number.")
@@ -73,8 +77,9 @@ def _walk(symbol: str, bars: int, seed: int, level: float | None) -> tuple[NDArr
     gap = rng.normal(0, sigma) * np.where(rng.random(bars) < GAP_RATE, 3.0, 0.3)
     move = direction * DRIFT[regimes] + rng.normal(0, sigma)
 
-    log_close = accumulate((gap + move).tolist(), lambda before, change: MEMORY * before + change)
-    close = level * np.exp(np.fromiter(log_close, np.float64, bars))
+    steps = zip(MEMORY[regimes].tolist(), (gap + move).tolist(), strict=True)
+    log_close = list(accumulate(steps, lambda before, step: step[0] * before + step[1], initial=0.0))[1:]
+    close = level * np.exp(log_close)
     open_ = close * np.exp(-move)
     high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0, sigma / 2)))
     low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0, sigma / 2)))
@@ -86,9 +91,10 @@ def _walk(symbol: str, bars: int, seed: int, level: float | None) -> tuple[NDArr
     halt, split, flash = (int(bars * rng.uniform(*span)) for span in ((0.2, 0.4), (0.45, 0.6), (0.65, 0.95)))
     values[:4, halt : halt + FLAT_BARS] = values[3, max(halt - 1, 0)]
     values[4, halt : halt + FLAT_BARS] = 0.0
-    ratio = rng.choice([2.0, 3.0])
-    values[:4, :split] *= ratio
-    values[4, :split] /= ratio
+    # Half of it on either side, so that the whole history stays around the level.
+    unadjusted = np.where(np.arange(bars) < split, math.sqrt(SPLIT), 1 / math.sqrt(SPLIT))
+    values[:4] *= unadjusted
+    values[4] /= unadjusted
     values[2, flash] *= FLASH_DEPTH
 
     values[:4] = quoted(values[:4])

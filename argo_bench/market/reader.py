@@ -18,6 +18,7 @@ from typing import Literal, NoReturn
 
 import numpy as np
 import pandas as pd
+import pyarrow
 from numpy.typing import NDArray
 
 from argo_bench.model import COLUMNS, UserError
@@ -38,6 +39,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 MAX_HEADER_ROWS = 3
 HEADER_LABELS = ("price", "ticker", "date", "datetime")
+MAX_SHOWN = 200
+# A damaged footer reaches pandas as JSON with wrong keys or types, so that what it raises is not only pyarrow's.
+PARQUET_ERRORS = (OSError, ValueError, KeyError, TypeError, NotImplementedError, pyarrow.ArrowException)
 ABSENT = ("", "nan", "nat", "none", "null", "<na>")
 
 # Adjusted prices have often passed through float32: two units in its last place are rounding, more is a wrong bar.
@@ -61,6 +65,15 @@ class Table:
     def at(self, row: int, column: int | None = None) -> str:
         place = f"{self.source}, {self.unit} {self.places[row]}"
         return place if column is None else f"{place}, column {self.names[column]!r}"
+
+    def part(self, ticker: str, rows: Sequence[int], columns: Sequence[int]) -> Table:
+        return Table(
+            f"{self.source} ({ticker})",
+            self.unit,
+            [self.names[column] for column in columns],
+            [[self.rows[row][column] for column in columns] for row in rows],
+            [self.places[row] for row in rows],
+        )
 
 
 def read_bars(
@@ -106,9 +119,9 @@ def tables(source: str | Path | pd.DataFrame, *, name: str | None = None) -> dic
     body = replace(whole, names=fields, rows=whole.rows[depth:], places=whole.places[depth:])
     for index, row in enumerate(body.rows):
         if len(row) != len(fields):
-            found = f"{len(row)}: {', '.join(map(str, row))[:60]!r}"
+            found = f"{len(row)}: {', '.join(map(str, row))!r}"
             _refuse(body.at(index), f"{len(fields)} cells as in the header", found, "mend or delete that line")
-    tickers = next((row for row in header if row is not fields and any(row[1:])), None)
+    tickers = next((row for row in header if row is not fields and not all(map(_is_absent, row[1:]))), None)
     if tickers is not None:
         return _wide(body, tickers)
     column = _columns(body).get("ticker")
@@ -119,7 +132,7 @@ def canonical(table: Table, minimum: int) -> pd.DataFrame:
     """The canonical frame of a table with at least ``minimum`` bars, checked cell by cell."""
     columns = _columns(table)
     if missing := [field for field in ("date", *COLUMNS) if field not in columns]:
-        found = ", ".join(map(repr, table.names))
+        found = ", ".join(map(repr, table.names)) or "none"
         where = f"{table.source}, line 1" if table.unit == "line" else table.source
         _refuse(where, f"a column for {', '.join(missing)}", found, "add or rename columns")
     if len(table.rows) < minimum:
@@ -129,7 +142,7 @@ def canonical(table: Table, minimum: int) -> pd.DataFrame:
     order = np.argsort(stamps, kind="stable")
     for twice in np.flatnonzero(np.diff(stamps[order]) == np.timedelta64(0)).tolist():
         earlier, later = order[twice : twice + 2].tolist()
-        found = f"{table.rows[later][columns['date']]} in {table.unit}s {table.places[earlier]} and"
+        found = f"{str(table.rows[later][columns['date']]).strip()} in {table.unit}s {table.places[earlier]} and"
         _refuse(table.source, "every date once", f"{found} {table.places[later]}", "delete one of them")
     values = {field: _numbers(table, columns[field], field) for field in columns if field in (*COLUMNS, "adjusted")}
     for row in np.flatnonzero(values["high"] < values["low"] * (1 - ROUNDING)).tolist():
@@ -148,7 +161,8 @@ def canonical_frame(values: NDArray[np.float64], stamps: NDArray[np.datetime64])
 
 
 def _refuse(where: str, expected: str, found: str, way_out: str) -> NoReturn:
-    raise UserError(f"{where}: expected {expected}, found {found}; {way_out}.") from None
+    shown = found if len(found) <= MAX_SHOWN else f"{found[:MAX_SHOWN]}..."
+    raise UserError(f"{where}: expected {expected}, found {shown}; {way_out}.") from None
 
 
 def _file_cells(path: Path, source: str) -> tuple[Table, int]:
@@ -159,20 +173,28 @@ def _file_cells(path: Path, source: str) -> tuple[Table, int]:
         _refuse(source, "a file", "nothing at that path", "check the path")
     if not path.name.lower().endswith(EXTENSIONS):
         _refuse(source, " or ".join(EXTENSIONS), repr(path.suffix), "export the bars as CSV or Parquet")
+    if path.suffix.lower() == ".parquet":
+        try:
+            frame = pd.read_parquet(path)
+        except PARQUET_ERRORS as error:
+            _refuse(source, "Parquet", _unreadable(error), "export the file again")
+        return _frame_cells(frame, source)
     try:
-        if path.suffix.lower() == ".parquet":
-            return _frame_cells(pd.read_parquet(path), source)
         content = path.read_bytes()
         text = (gzip.decompress(content) if path.suffix.lower() == ".gz" else content).decode("utf-8-sig")
+        if "\0" in text:
+            raise ValueError("a zero byte")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except (OSError, ValueError, EOFError, zlib.error, csv.Error) as error:
-        kind = "Parquet" if path.suffix.lower() == ".parquet" else "comma-separated text in UTF-8"
-        reason = " ".join(str(error).split())[:120]
-        _refuse(source, kind, f"something unreadable ({reason})", "export the file again")
+        _refuse(source, "comma-separated text in UTF-8", _unreadable(error), "export the file again")
     if not lines:
         _refuse(source, "a header line and bars", "an empty file", "download or export it again")
     return Table(source, "line", (), [row for _, row in lines], [number for number, _ in lines]), 1
+
+
+def _unreadable(error: Exception) -> str:
+    return f"something unreadable ({' '.join(str(error).split())})"
 
 
 def _frame_cells(frame: pd.DataFrame, source: str) -> tuple[Table, int]:
@@ -180,51 +202,44 @@ def _frame_cells(frame: pd.DataFrame, source: str) -> tuple[Table, int]:
     levels = frame.columns.nlevels
     names = [list(frame.columns.get_level_values(level)) for level in range(levels)]
     rows = frame.astype(object).to_numpy().tolist()
-    if not isinstance(frame.index, pd.RangeIndex):
-        label = "date" if isinstance(frame.index, pd.DatetimeIndex) else frame.index.name or ""
+    index = frame.index
+    if not isinstance(index, pd.RangeIndex):
+        label = "date" if isinstance(index, pd.DatetimeIndex) else index.name or ""
+        if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
+            # pandas cannot print a moment with a zone in a year that datetime lacks, and the refusal has to show it.
+            index = index.tz_convert(None)
         names = [[label, *level] for level in names]
-        rows = [[stamp, *row] for stamp, row in zip(frame.index, rows, strict=True)]
+        rows = [[stamp, *row] for stamp, row in zip(index, rows, strict=True)]
     return Table(source, "row", (), names + rows, [*[0] * levels, *range(len(rows))]), levels
 
 
 def _is_header(row: Sequence[object]) -> bool:
+    if not row:
+        return False
     label = str(row[0]).strip().lower()
     return label in HEADER_LABELS or (label == "" and all(np.isnan(_number(cell)) for cell in row))
 
 
 def _wide(body: Table, tickers: Sequence[str]) -> dict[str, Table]:
     """One table per ticker of a multi-ticker header; the dates stand in the first column."""
+    dated = replace(body, names=["date", *body.names[1:]])
     split = {}
     for ticker in dict.fromkeys(filter(None, tickers[1:])):
-        own = [index for index, each in enumerate(tickers) if index and each == ticker]
+        own = [column for column, each in enumerate(tickers) if column and each == ticker]
         # Tickers with different calendars share the file's dates: a date without any cell is no bar of this one.
-        kept = [index for index, row in enumerate(body.rows) if not all(_is_absent(row[column]) for column in own)]
-        split[ticker] = Table(
-            f"{body.source} ({ticker})",
-            body.unit,
-            ["date", *(body.names[column] for column in own)],
-            [[body.rows[index][column] for column in (0, *own)] for index in kept],
-            [body.places[index] for index in kept],
-        )
+        bars = [index for index, row in enumerate(body.rows) if not all(_is_absent(row[column]) for column in own)]
+        split[ticker] = dated.part(ticker, bars, [0, *own])
     return split
 
 
 def _long(body: Table, column: int) -> dict[str, Table]:
     """One table per ticker of a column that names it in every row."""
-    groups: dict[str, list[int]] = {}
+    bars: dict[str, list[int]] = {}
     for index, row in enumerate(body.rows):
         if _is_absent(row[column]):
             _refuse(body.at(index, column), "a ticker", repr(row[column]), "fill in or delete that row")
-        groups.setdefault(str(row[column]).strip(), []).append(index)
-    return {
-        ticker: replace(
-            body,
-            source=f"{body.source} ({ticker})",
-            rows=[body.rows[index] for index in members],
-            places=[body.places[index] for index in members],
-        )
-        for ticker, members in groups.items()
-    }
+        bars.setdefault(str(row[column]).strip(), []).append(index)
+    return {ticker: body.part(ticker, members, range(len(body.names))) for ticker, members in bars.items()}
 
 
 def _columns(table: Table) -> dict[str, int]:
@@ -266,10 +281,7 @@ def _date(cell: object) -> datetime | None:
 def _numbers(table: Table, column: int, field: str) -> NDArray[np.float64]:
     """The column as float64, every digit kept: finite, prices above zero, volumes not below."""
     cells = [row[column] for row in table.rows]
-    try:
-        numbers = np.array(cells, dtype=np.float64)
-    except (ValueError, TypeError):
-        numbers = np.array([_number(cell) for cell in cells])
+    numbers = np.array([_number(cell) for cell in cells], dtype=np.float64)
     for row in np.flatnonzero(~np.isfinite(numbers)).tolist():
         _refuse(table.at(row, column), "a finite number", repr(cells[row]), "fill in or delete that row")
     if field == "volume":
@@ -283,8 +295,8 @@ def _numbers(table: Table, column: int, field: str) -> NDArray[np.float64]:
 
 def _number(cell: object) -> float:
     """The number in a cell, also as ``$1,234.50``; NaN where there is none. A decimal comma is never guessed."""
-    text = str(cell).strip().removeprefix("$")
     try:
+        text = str(cell).strip().removeprefix("$")
         return float(text.replace(",", "") if THOUSANDS.fullmatch(text) else text)
     except ValueError:
         return float("nan")

@@ -53,8 +53,9 @@ class Tape:
     both, high and low come with the last one. A bar whose open or close lies outside its range has the range widened,
     as a path that was there has been there. Content is a function of (seed, symbol, day, step), never of call order.
 
-    ``change_rate``: the share of the steps within a day at which anything ticks, for all symbols or by symbol.
-    ``last_cycle``: the last cycle that every symbol has bars for; asking for a later one raises UserError.
+    The canonical ``frames`` are not copied. ``change_rate`` is the share of the steps within a day at which anything
+    ticks, for all symbols or by symbol.
+    ``last_cycle`` is the last cycle that every symbol has bars for; asking for a later one raises UserError.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Tape:
             rate = change_rate.get(symbol, -1.0) if isinstance(change_rate, Mapping) else change_rate
             if not 0 <= rate <= 1:
                 raise UserError(f"{symbol}: expected a change rate from 0 to 1, got {change_rate!r}; give it a share.")
-            self._values[symbol] = np.ascontiguousarray(frame[list(COLUMNS)].to_numpy(np.float64).T)
+            self._values[symbol] = np.ascontiguousarray(frame.reindex(columns=list(COLUMNS)).to_numpy(np.float64).T)
             self._timestamps[symbol] = frame.index.to_numpy("datetime64[us]")
             self._start[symbol] = min(start, len(frame))
             self._rate[symbol] = rate
@@ -118,13 +119,14 @@ class Tape:
     def _at(self, symbol: str, cycle: int) -> tuple[_Day, int]:
         if symbol not in self._start:
             raise UserError(f"Tape: expected one of {', '.join(self.symbols)}, got {symbol!r}; add it to the universe.")
+        if cycle < 0:
+            raise UserError(f"Tape: expected a cycle from 0 to {self.last_cycle}, got {cycle}; start at 0.")
         number, step = divmod(cycle, self.cycles_per_bar)
-        if not 0 <= cycle <= self.last_cycle:
-            shortest = self._shortest
+        if cycle > self.last_cycle:
             raise UserError(
-                f"Tape: expected a cycle from 0 to {self.last_cycle}, got {cycle}: it needs "
-                f"{self._start[shortest] + max(number, 0)} bars of {shortest}, which has "
-                f"{self._values[shortest].shape[1]}; run fewer cycles or give a longer history."
+                f"Tape: expected a cycle from 0 to {self.last_cycle}, got {cycle}, which needs "
+                f"{self._start[self._shortest] + number} bars of {self._shortest}, and it has "
+                f"{self._values[self._shortest].shape[1]}; run fewer cycles or give a longer history."
             )
         day = self._today.get(symbol)
         if day is None or day.number != number:
@@ -136,6 +138,8 @@ class Tape:
         open_, high, low, close = quoted(np.array(prices)).tolist()
         high, low = max(open_, high, low, close), min(open_, high, low, close)
         bar = (open_, high, low, close, float(volume))
+        if self.cycles_per_bar == 1:
+            return _Day(number, bar, np.ones(1, np.int32), np.array([close]))
         rng = np.random.default_rng([self._seed, number, *symbol.encode()])
         ticked = rng.random(self.cycles_per_bar) < self._rate[symbol]
         ticked[0] = True
@@ -169,14 +173,15 @@ def live_change_rate(close: NDArray[np.float64], *, trading_seconds: float, step
     """The share of steps of ``step_s`` in which the quoted price of such a symbol moves, by its own daily volatility.
 
     A move of sigma Z within a step, seen through a quote step q, shows with probability E[min(1, |sigma Z| / q)],
-    here in closed form; sigma is the deviation of the daily log returns, scaled by price and the root of time.
+    here in closed form; sigma is the deviation of the daily log returns, scaled by price and the root of time, and is
+    counted in quote steps.
     """
     if len(close) < 3:
         raise UserError(f"live_change_rate: expected at least 3 closes, got {len(close)}; give a longer history.")
     price = float(close[-1])
     daily = float(np.std(np.diff(np.log(close)), ddof=1))
-    steps = daily * price * math.sqrt(step_s / trading_seconds) / quote_step(price)
-    if steps == 0:
+    sigma = daily * price * math.sqrt(step_s / trading_seconds) / quote_step(price)
+    if sigma == 0:
         return 0.0
     normal = NormalDist()
-    return 2 * steps * (normal.pdf(0) - normal.pdf(1 / steps)) + 2 * (1 - normal.cdf(1 / steps))
+    return 2 * sigma * (normal.pdf(0) - normal.pdf(1 / sigma)) + 2 * (1 - normal.cdf(1 / sigma))

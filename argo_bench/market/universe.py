@@ -37,6 +37,8 @@ class Universe:
 
     def take(self, n: int, seed: int = 0, *, bars: int = 1_000) -> Universe:
         """The first ``n`` symbols, filled up with generated ones (SYN001, SYN002, ...) of ``bars`` bars each."""
+        if n < 1:
+            raise UserError(f"Universe.take: expected at least 1 symbol, got {n!r}; ask for a positive number.")
         frames = dict(islice(self.frames.items(), n))
         names = (name for number in count(1) if (name := f"SYN{number:03d}") not in frames)
         added = generate(list(islice(names, n - len(frames))), bars, seed).frames

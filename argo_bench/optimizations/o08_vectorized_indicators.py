@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from argo_bench.baseline.indicators import indicators as loop
 from argo_bench.baseline.indicators import five as loop_five
+from argo_bench.baseline.indicators import indicators as loop
 from argo_bench.baseline.indicators import remaining, vectorized, vectorized_five
-from argo_bench.claim import Claim, Optimization, Workload
+from argo_bench.claim import Claim, Optimization, Requirement, Workload
 from argo_bench.model import Indicators, Stage, World
 from argo_bench.optimizations._indicator_libraries import latest_only, polars_indicators, talib_indicators
 from argo_bench.optimized.indicators import five as kernel_five
@@ -98,7 +98,7 @@ OPTIMIZATION = Optimization(
     layer="replace",
     prescribed=prescribed,
     engineered=engineered,
-    requires={"TA-Lib": "talib", "polars": "polars"},
+    requires={"TA-Lib": Requirement("talib", "oracle"), "polars": Requirement("polars", "fast")},
     claims=(
         Claim(
             id="O08.time",

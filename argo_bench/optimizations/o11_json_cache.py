@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from argo_bench.baseline.encode import SIGNED, payload
-from argo_bench.claim import Claim, Optimization, Workload
+from argo_bench.claim import Claim, Optimization, Requirement, Workload
 from argo_bench.model import Decision, Encoded, World
 from argo_bench.optimized.encode import canonical
 from argo_bench.optimized.encode import encode as encode_once
@@ -120,7 +120,7 @@ OPTIMIZATION = Optimization(
     prescribed=prescribed,
     engineered=engineered,
     arms={"orjson": orjson_arm},
-    requires={"orjson": "orjson"},
+    requires={"orjson": Requirement("orjson", "fast")},
     claims=(
         Claim(
             id="O11.time",

@@ -8,6 +8,7 @@ that is charged per connection (zero until it has been measured on sockets).
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import tempfile
 import threading
 import time
@@ -92,7 +93,7 @@ class SimulatedWorld:
         self._handshake_ns = nanoseconds(handshake_s)
         self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="argo-world-")
         self.directory = directory or Path(self._temporary.name)  # type: ignore[union-attr]
-        self._database = open_database(self.directory / "signals.sqlite")
+        self._connection: sqlite3.Connection | None = None
         self._loop = SimulatedLoop(self.clock)
         self._answers: dict[tuple[str, str, str], Any] = {}
         self._unpaid_ns = 0
@@ -103,7 +104,8 @@ class SimulatedWorld:
     def __exit__(self, *exception: object) -> None:
         self.run(self.resources.aclose())
         self._loop.close()
-        self._database.close()
+        if self._connection is not None:
+            self._connection.close()
         if self._temporary is not None:
             self._temporary.cleanup()
 
@@ -197,6 +199,12 @@ class SimulatedWorld:
             self.ledger.dollars += (sent * price.input + received * price.output) / 1e6
 
     # The database and the sinks
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = open_database(self.directory / "signals.sqlite")
+        return self._connection
 
     def insert(self, row: Mapping[str, Any]) -> None:
         """One INSERT and its commit."""

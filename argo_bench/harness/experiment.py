@@ -1,0 +1,388 @@
+"""A run: what will be compared, the replicates that measure it, and the verdicts at the end.
+
+Everything measured is on disk before the next thing begins. An interrupt ends the measuring, not the run: what was
+measured until then is still estimated and judged.
+"""
+
+from __future__ import annotations
+
+import pickle
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from argo_bench.claim import VARIANTS, Optimization, Workload
+from argo_bench.harness import environment
+from argo_bench.harness.judging import judgements, level_of, result_of
+from argo_bench.harness.messages import (
+    Arm,
+    Checked,
+    CheckVariant,
+    CheckWorkload,
+    MeasureAcceptance,
+    Prepare,
+    Prepared,
+    Ready,
+    WarmUp,
+)
+from argo_bench.harness.results import (
+    SCHEMA,
+    Acceptance,
+    Block,
+    Cold,
+    Comparison,
+    End,
+    Failure,
+    Fidelity,
+    Judgement,
+    Result,
+    Run,
+    Samples,
+    Writer,
+    command_line,
+)
+from argo_bench.harness.twins import ArmFailed, Isolation, Twins
+from argo_bench.harness.workload import LONGEST_PASS_NS, record
+from argo_bench.market import Universe
+
+FEWEST_BLOCKS = 4
+MOST_BLOCKS = 40
+
+Decoded = TypeVar("Decoded")
+Inputs = dict[tuple[str, str, int], Path]
+"""The file of recorded inputs by optimization, workload and scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much is measured. ``headline_s`` and ``other_s``: seconds of blocks per comparison and replicate."""
+
+    name: Literal["quick", "default"]
+    isolation: Isolation
+    replicates: int
+    headline_s: float
+    other_s: float
+    every_scale: bool
+    checked_cycles: int
+
+
+QUICK = Profile("quick", "shared", 6, 0.4, 0.2, every_scale=False, checked_cycles=24)
+DEFAULT = Profile("default", "twins", 10, 0.8, 0.4, every_scale=True, checked_cycles=120)
+PROFILES = {profile.name: profile for profile in (QUICK, DEFAULT)}
+
+
+class Progress(NamedTuple):
+    """How far a run is (``done`` of ``total``, in expected seconds), what it is doing, and the interval so far."""
+
+    done: float
+    total: float
+    doing: str
+    seen: str
+
+
+def planned(optimizations: Sequence[Optimization], profile: Profile) -> list[Comparison]:
+    """Every comparison of the run: both variants on every workload, further arms at the headline scale."""
+    comparisons: list[Comparison] = []
+    for optimization in optimizations:
+        for workload in optimization.workloads:
+            claims = [claim for claim in optimization.claims if claim.workload == workload.name]
+            pairs = [("baseline", variant) for variant in VARIANTS]
+            pairs += [(each.reference, v) for each in claims if each.reference != "baseline" for v in VARIANTS]
+            extra = [arm for arm in optimization.edits(workload) if arm != "baseline" and arm not in VARIANTS]
+            for scale in workload.scales if profile.every_scale else workload.scales[:1]:
+                further = [("baseline", arm) for arm in extra] if scale == workload.scales[0] else []
+                comparisons += [
+                    Comparison(optimization.id, workload.name, scale, reference, candidate)
+                    for reference, candidate in dict.fromkeys(pairs + further)
+                ]
+    return comparisons
+
+
+class Experiment:
+    """One run of some optimizations on a universe, recorded by ``writer``; ``on_progress`` is told how it goes."""
+
+    def __init__(
+        self,
+        optimizations: Sequence[Optimization],
+        universe: Universe,
+        profile: Profile,
+        seed: int,
+        writer: Writer,
+        run_id: str,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        self._optimizations = {optimization.id: optimization for optimization in optimizations}
+        self._universe = universe
+        self._profile = profile
+        self._seed = seed
+        self._writer = writer
+        self._run_id = run_id
+        self._on_progress = on_progress
+        self._samples: dict[Comparison, list[Samples]] = {}
+        self._fidelities: list[Fidelity] = []
+        self._failures: list[Failure] = []
+        self._comparisons = self._runnable(planned(optimizations, profile))
+        self._checks = len(optimizations) * (len(VARIANTS) + 1)
+        self._done = 0.0
+        self._seen = ""
+
+    def run(self) -> list[Judgement]:
+        """Measure, check and judge. Re-raises KeyboardInterrupt after what was measured has been judged."""
+        started = time.monotonic()
+        self._writer.write(self._header())
+        for failure in self._failures:
+            self._writer.write(failure)
+        interrupted = False
+        with tempfile.TemporaryDirectory(prefix="argo-bench-") as scratch:
+            try:
+                self._measure(Path(scratch))
+            except KeyboardInterrupt:
+                interrupted = True
+        verdicts = self._conclude()
+        replicates = max((len(samples) for samples in self._samples.values()), default=0)
+        self._writer.write(End(time.monotonic() - started, interrupted, replicates))
+        if interrupted:
+            raise KeyboardInterrupt
+        return verdicts
+
+    # Before measuring
+
+    def _header(self) -> Run:
+        return Run(
+            schema=SCHEMA,
+            run=self._run_id,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=command_line(),
+            profile=self._profile.name,
+            isolation=self._profile.isolation,
+            seed=self._seed,
+            replicates=self._profile.replicates,
+            symbols=dict(self._universe.origin),
+            source=self._universe.source,
+            optimizations=list(self._optimizations),
+            environment=environment.facts(),
+        )
+
+    def _runnable(self, comparisons: Sequence[Comparison]) -> list[Comparison]:
+        """The comparisons whose requirements are met; the others' arms are recorded as untested."""
+        missing = {
+            (optimization.id, arm): requirement
+            for optimization in self._optimizations.values()
+            for arm, requirement in optimization.requires.items()
+            if not requirement.is_met
+        }
+        for (identifier, arm), requirement in missing.items():
+            reason = f"{requirement.module} is not installed: {requirement.install_line}"
+            self._failures.append(Failure(identifier, arm, "untested", reason))
+        return [each for each in comparisons if not {(each.optimization, arm) for arm in arms(each)} & missing.keys()]
+
+    # Measuring
+
+    def _measure(self, scratch: Path) -> None:
+        universe = scratch / "universe.pickle"
+        universe.write_bytes(pickle.dumps(self._universe))
+        inputs = self._recorded(scratch, replicate=0)
+        with Twins("shared", self._seed, scratch / "numba") as pair:
+            self._first_calls(pair, inputs)
+            self._check(pair, inputs, universe)
+        for replicate in range(self._profile.replicates):
+            if replicate:
+                inputs = self._recorded(scratch, replicate)
+            self._replicate(replicate, inputs, scratch / "numba")
+
+    def _recorded(self, scratch: Path, replicate: int) -> Inputs:
+        """The files that hold each workload's inputs, recorded with the replicate's seed."""
+        files: Inputs = {}
+        for comparison in self._comparisons:
+            key = (comparison.optimization, comparison.workload, comparison.scale)
+            if key in files:
+                continue
+            self._tell(f"recording {comparison.workload} at {comparison.scale}")
+            groups = record(
+                self._workload(comparison), self._universe, comparison.scale, self._replicate_seed(replicate)
+            )
+            files[key] = scratch / f"inputs-{len(files)}.pickle"
+            files[key].write_bytes(pickle.dumps(groups))
+        return files
+
+    def _first_calls(self, pair: Twins, inputs: Inputs) -> None:
+        """Every arm's first call with an empty numba cache, which also shows whether the arm runs at all."""
+        for comparison in list(self._comparisons):
+            for arm in (self._arm(comparison, name, inputs) for name in arms(comparison)):
+                with self._failing(comparison, arm.arm):
+                    prepared = pair.reference.ask(Prepare(arm), Prepared)
+                    if prepared.first_call_ns is not None:
+                        self._writer.write(
+                            Cold(arm.optimization, arm.workload, arm.scale, arm.arm, prepared.first_call_ns, True)
+                        )
+            self._tell(f"first call: {comparison}")
+
+    def _check(self, pair: Twins, inputs: Inputs, universe: Path) -> None:
+        """Outputs against the reference's on every workload, decisions against the oracle's for every variant."""
+        cycles = self._profile.checked_cycles
+        self._tell("checking outputs: the oracle")
+        measured = pair.reference.ask(MeasureAcceptance(str(universe), self._seed, cycles), Checked)
+        self._writer.write(decoded(measured, Acceptance))
+        for comparison in list(self._comparisons):
+            workload = self._workload(comparison)
+            if comparison.reference != "baseline" or comparison.scale != workload.scales[0]:
+                continue
+            self._tell(f"checking outputs: {comparison.optimization} {comparison.candidate}")
+            with self._failing(comparison, comparison.candidate):
+                arm = self._arm(comparison, comparison.candidate, inputs)
+                self._note(decoded(pair.reference.ask(CheckWorkload(arm, comparison.reference), Checked), Fidelity))
+        for optimization in self._optimizations.values():
+            for variant in VARIANTS:
+                self._advance(1.0, f"checking decisions: {optimization.id} {variant}")
+                with self._failing_arm(optimization.id, variant):
+                    message = CheckVariant(optimization.id, variant, str(universe), self._seed, cycles)
+                    self._note(decoded(pair.reference.ask(message, Checked), Fidelity))
+
+    def _note(self, fidelity: Fidelity) -> None:
+        self._fidelities.append(fidelity)
+        self._writer.write(fidelity)
+
+    def _replicate(self, replicate: int, inputs: Inputs, numba_cache: Path) -> None:
+        """Every comparison once, in random order, in a fresh pair of processes."""
+        seed = self._replicate_seed(replicate)
+        rng = random.Random(seed)
+        order = rng.sample(self._comparisons, len(self._comparisons))
+        with Twins(self._profile.isolation, seed % 2**32, numba_cache) as pair:
+            for comparison in order:
+                if comparison not in self._comparisons:
+                    continue
+                self._tell(str(comparison))
+                with self._failing(comparison, comparison.candidate):
+                    self._keep(self._compared(pair, comparison, inputs, replicate, rng))
+                self._advance(self._seconds(comparison), str(comparison))
+
+    def _compared(
+        self,
+        pair: Twins,
+        comparison: Comparison,
+        inputs: Inputs,
+        replicate: int,
+        rng: random.Random,
+    ) -> Samples:
+        """Warm both arms up on the same calls, then ABBA or BAAB blocks until the comparison's seconds are used."""
+        reference, candidate = (self._arm(comparison, name, inputs) for name in arms(comparison))
+        first = pair.reference.ask(Prepare(reference), Prepared), pair.candidate.ask(Prepare(candidate), Prepared)
+        calls = max(1, min(first[0].calls, LONGEST_PASS_NS // max(each.call_ns for each in first)))
+        ready = (
+            pair.reference.ask(WarmUp(reference, calls), Ready),
+            pair.candidate.ask(WarmUp(candidate, calls), Ready),
+        )
+        blocks: list[Block] = []
+        budget = self._block_seconds(comparison)
+        started = time.monotonic()
+        while len(blocks) < FEWEST_BLOCKS or (len(blocks) < MOST_BLOCKS and time.monotonic() - started < budget):
+            order: Literal["ABBA", "BAAB"] = rng.choice(("ABBA", "BAAB"))
+            blocks.append(pair.block(order, (reference, ready[0].passes), (candidate, ready[1].passes)))
+        return Samples(
+            comparison,
+            replicate,
+            self._replicate_seed(replicate),
+            reference_calls=ready[0].passes * ready[0].calls,
+            candidate_calls=ready[1].passes * ready[1].calls,
+            blocks=blocks,
+            reference_first_call_ns=first[0].first_call_ns,
+            candidate_first_call_ns=first[1].first_call_ns,
+        )
+
+    def _keep(self, samples: Samples) -> None:
+        self._writer.write(samples)
+        taken = self._samples.setdefault(samples.comparison, [])
+        taken.append(samples)
+        estimate = result_of(samples.comparison, taken, self._level(samples.comparison)).cpu
+        if (interval := estimate.speedup_interval) is not None:
+            candidate = f"{samples.comparison.optimization} {samples.comparison.candidate}"
+            self._seen = f"{candidate} {estimate.speedup:.3g}x [{interval[0]:.3g}, {interval[1]:.3g}]"
+
+    # After measuring
+
+    def _conclude(self) -> list[Judgement]:
+        results: list[Result] = []
+        for comparison, samples in self._samples.items():
+            results.append(result_of(comparison, samples, self._level(comparison)))
+            self._writer.write(results[-1])
+        verdicts = judgements(list(self._optimizations.values()), results, self._fidelities, self._failures)
+        for verdict in verdicts:
+            self._writer.write(verdict)
+        return verdicts
+
+    # What belongs to a comparison
+
+    def _workload(self, comparison: Comparison) -> Workload:
+        return self._optimizations[comparison.optimization].workload(comparison.workload)
+
+    def _level(self, comparison: Comparison) -> float:
+        return level_of(self._optimizations[comparison.optimization], comparison)
+
+    def _arm(self, comparison: Comparison, name: str, inputs: Inputs) -> Arm:
+        file = inputs[comparison.optimization, comparison.workload, comparison.scale]
+        return Arm(comparison.optimization, comparison.workload, comparison.scale, name, str(file))
+
+    def _replicate_seed(self, replicate: int) -> int:
+        return self._seed * 1000 + replicate
+
+    def _block_seconds(self, comparison: Comparison) -> float:
+        is_headline = any(
+            claim.headline and claim.workload == comparison.workload and claim.reference == comparison.reference
+            for claim in self._optimizations[comparison.optimization].claims
+        )
+        at_headline_scale = comparison.scale == self._workload(comparison).scales[0]
+        wide = is_headline and at_headline_scale and comparison.candidate in VARIANTS
+        return self._profile.headline_s if wide else self._profile.other_s
+
+    def _seconds(self, comparison: Comparison) -> float:
+        """What a comparison is expected to take in one replicate, warm-up of the candidate included."""
+        return self._block_seconds(comparison) + 0.4
+
+    # Progress and failures
+
+    def _advance(self, seconds: float, doing: str) -> None:
+        self._done += seconds
+        self._tell(doing)
+
+    def _tell(self, doing: str) -> None:
+        measuring = self._profile.replicates * sum(self._seconds(each) for each in self._comparisons)
+        self._on_progress(Progress(self._done, measuring + self._checks, doing, self._seen))
+
+    @contextmanager
+    def _failing(self, comparison: Comparison, arm: str) -> Iterator[None]:
+        """An arm that raises is recorded as failed, and its comparisons end; the others go on."""
+        with self._failing_arm(comparison.optimization, arm):
+            yield
+
+    @contextmanager
+    def _failing_arm(self, optimization: str, arm: str) -> Iterator[None]:
+        try:
+            yield
+        except ArmFailed as error:
+            failure = Failure(optimization, arm, "failed", str(error))
+            self._failures.append(failure)
+            self._writer.write(failure)
+            self._comparisons = [
+                each for each in self._comparisons if each.optimization != optimization or arm not in arms(each)
+            ]
+
+
+def arms(comparison: Comparison) -> tuple[str, str]:
+    return comparison.reference, comparison.candidate
+
+
+def decoded(checked: Checked, kind: type[Decoded]) -> Decoded:
+    return msgspec.json.decode(checked.record, type=kind)
+
+
+def run_id(profile: Profile, at: datetime) -> str:
+    """A name for the run's directory that sorts by time."""
+    return f"{at:%Y%m%d-%H%M%S}-{profile.name}"

@@ -1,0 +1,103 @@
+"""What the orchestrator and its workers say to each other, as msgspec messages."""
+
+from __future__ import annotations
+
+import msgspec
+
+from argo_bench.claim import Variant
+
+
+class Arm(msgspec.Struct, frozen=True, tag=True):
+    """One arm of one optimization's workload at a scale, with the file that holds its recorded inputs."""
+
+    optimization: str
+    workload: str
+    scale: int
+    arm: str
+    inputs: str
+
+
+class Prepare(msgspec.Struct, frozen=True, tag=True):
+    """Build the arm and make its first call. Answered by Prepared."""
+
+    arm: Arm
+
+
+class WarmUp(msgspec.Struct, frozen=True, tag=True):
+    """Warm the arm up on its first ``calls`` calls and find the passes that make a sample. Answered by Ready."""
+
+    arm: Arm
+    calls: int
+
+
+class Sample(msgspec.Struct, frozen=True, tag=True):
+    """Time so many passes. Answered by Taken."""
+
+    arm: Arm
+    passes: int
+
+
+class Forget(msgspec.Struct, frozen=True, tag=True):
+    """Drop all arms and collect garbage. Answered by Done."""
+
+
+class CheckWorkload(msgspec.Struct, frozen=True, tag=True):
+    """Compare an arm's outputs with the reference's. Answered by an encoded Fidelity in Checked."""
+
+    arm: Arm
+    reference: str
+
+
+class CheckVariant(msgspec.Struct, frozen=True, tag=True):
+    """Compare a variant's decisions with the oracle's on a pickled universe. Answered by Checked."""
+
+    optimization: str
+    variant: Variant
+    universe: str
+    seed: int
+    cycles: int
+
+
+class MeasureAcceptance(msgspec.Struct, frozen=True, tag=True):
+    """Run the oracle and count what its consensus accepted. Answered by Checked."""
+
+    universe: str
+    seed: int
+    cycles: int
+
+
+class Prepared(msgspec.Struct, frozen=True, tag=True):
+    """``first_call_ns`` is None when this process ran the arm before; ``call_ns`` is what a later call took."""
+
+    first_call_ns: int | None
+    call_ns: int
+    calls: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    passes: int
+    calls: int
+
+
+class Taken(msgspec.Struct, frozen=True, tag=True):
+    wall_ns: int
+    cpu_ns: int
+
+
+class Checked(msgspec.Struct, frozen=True, tag=True):
+    record: msgspec.Raw
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    pass
+
+
+class Raised(msgspec.Struct, frozen=True, tag=True):
+    """The request raised: one line for the user and the traceback for the record."""
+
+    error: str
+    details: str
+
+
+Message = Prepare | WarmUp | Sample | Forget | CheckWorkload | CheckVariant | MeasureAcceptance
+Reply = Prepared | Ready | Taken | Checked | Done | Raised

@@ -1,0 +1,259 @@
+"""What a workload feeds to its arms: the stage's inputs, recorded once, and the body that replays and times them.
+
+Inputs come from the baseline pipeline in the simulated world, with its indicators computed by the fast oracle (proved
+equal to the loop by the tests). Recorded cycles carry their nominal time, so that a cache with a time to live sees a
+service that keeps its 5 s schedule.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from argo_bench import baseline
+from argo_bench.claim import Workload
+from argo_bench.harness.observe import Recorder
+from argo_bench.market import Tape, Universe, live_change_rate, trading_seconds
+from argo_bench.model import Bars, Stage, UserError
+from argo_bench.optimized.indicators import indicators as fast_oracle
+from argo_bench.pipeline import Edit, cycle
+from argo_bench.world import SimulatedWorld
+
+HISTORY = 300
+"""Bars that a study starts with, unless its scale is a number of bars."""
+
+STEPS_PER_DAY = 4680
+"""Cycles of 5 s in a trading day of six and a half hours."""
+
+DAYS = 8
+TRACE_CYCLES = 48
+SAMPLE_NS = 10_000_000
+LONGEST_PASS_NS = 100_000_000
+WARM_UP_NS = 200_000_000
+
+
+class Group(NamedTuple):
+    """The calls that a stage gets at one virtual time, each as its arguments without the World."""
+
+    virtual_ns: int
+    calls: list[tuple[Any, ...]]
+
+
+def record(workload: Workload, universe: Universe, scale: int, seed: int) -> list[Group]:
+    """The stage's inputs: 48 consecutive cycles of a live market for a trace, otherwise eight different days.
+
+    Raises UserError where the data has too few bars for the scale, or yields no input for the stage.
+    """
+    if workload.unit == "symbols":
+        universe = universe.take(scale, seed)
+    tape = workload_tape(workload, universe, scale, seed)
+    cycles = TRACE_CYCLES if workload.inputs == "trace" else DAYS
+    with SimulatedWorld(tape, seed=seed, latency_scale=0.0) as world:
+        pipeline = baseline.PIPELINE.replace(indicators=fast_oracle)
+        recorder = Recorder(getattr(pipeline, workload.stage))
+        pipeline = pipeline.replace(**{workload.stage: recorder})
+        groups = []
+        for number in range(min(cycles, tape.last_cycle + 1)):
+            world.run(cycle(pipeline, world, tape.symbols, number))
+            calls = [arguments for arguments in recorder.taken() if not is_empty(arguments)]
+            if calls:
+                groups.append(Group(world.clock.virtual_ns, calls))
+    if not groups:
+        raise UserError(
+            f"the workload {workload.name!r} got no input: none of {len(tape.symbols)} symbols reached a decision in "
+            f"{cycles} cycles; try more --symbols or another --seed"
+        )
+    return groups
+
+
+def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int) -> Tape:
+    """The market of a workload: consecutive cycles at each symbol's own change rate, or one cycle a day."""
+    start = scale if workload.unit == "bars" else HISTORY
+    shortest = min(len(frame) for frame in universe.frames.values())
+    if start > HISTORY and shortest < start:
+        raise UserError(f"a scale of {scale} bars needs as many bars of every symbol, found {shortest}")
+    if workload.inputs == "trace":
+        return Tape(
+            universe.frames,
+            seed=seed,
+            change_rate=live_rates(universe),
+            start=start,
+            cycles_per_bar=STEPS_PER_DAY,
+        )
+    days = min(DAYS, shortest - min(start, shortest) + 1)
+    return Tape(universe.frames, seed=seed, start=start, cycles_per_bar=math.ceil(DAYS / days))
+
+
+def live_rates(universe: Universe) -> dict[str, float]:
+    """The share of 5 s steps in which each symbol's quote would move, from its own volatility and quoting step."""
+    return {
+        symbol: live_change_rate(frame["close"].to_numpy(), trading_seconds=trading_seconds(symbol))
+        for symbol, frame in universe.frames.items()
+    }
+
+
+def is_empty(arguments: tuple[Any, ...]) -> bool:
+    """A call on an empty list of decisions exercises nothing."""
+    return len(arguments) == 1 and isinstance(arguments[0], tuple) and not arguments[0]
+
+
+class _Closed:
+    """A replayed stage asks no provider."""
+
+    symbols: Sequence[str] = ()
+
+    def bars(self, symbol: str, cycle: int) -> Bars:
+        raise RuntimeError(f"a replayed stage asked the market for {symbol}; only stages that compute are replayed")
+
+
+class Timing(NamedTuple):
+    wall_ns: int
+    cpu_ns: int
+
+
+class Body:
+    """One arm of a workload, ready to be timed in passes.
+
+    A pass is every recorded call once. State is kept between passes only for ``hit``; for ``fresh`` every call gets a
+    copy of its arguments; for ``miss`` and ``trace`` every pass starts with newly built state. All of that is prepared
+    outside the timed region.
+    """
+
+    def __init__(self, workload: Workload, edit: Edit, groups: Sequence[Group]) -> None:
+        self.workload = workload
+        self.calls = sum(len(group.calls) for group in groups)
+        self._edit = edit
+        self._recorded = tuple(groups)
+        self._groups = list(groups)
+        self._world: SimulatedWorld | None = None
+        self._stage: Stage = _unbuilt
+        self._is_async = False
+        self._rebuild()
+
+    def close(self) -> None:
+        if self._world is not None:
+            self._world.__exit__(None, None, None)
+            self._world = None
+
+    def first_call(self) -> Any:
+        """What the stage returns for the first recorded call, on the state as built."""
+        group = self._groups[0]
+        self._live.clock.jump_to(group.virtual_ns)
+        result = self._stage(self._live, *copied(group.calls[0]))
+        self._is_async = inspect.isawaitable(result)
+        if self._is_async:
+            result = self._live.run(_awaited(result))
+        return result
+
+    def results(self) -> list[Any]:
+        """What the stage returns for each recorded call, on newly built state."""
+        self._rebuild()
+        found = []
+        for group in self._groups:
+            self._live.clock.jump_to(group.virtual_ns)
+            for arguments in group.calls:
+                result = self._stage(self._live, *copied(arguments))
+                found.append(self._live.run(_awaited(result)) if inspect.isawaitable(result) else result)
+        return found
+
+    def keep(self, calls: int) -> None:
+        """Use the first so many recorded calls (whole groups of a trace), so that a pass stays short."""
+        self._groups = []
+        self.calls = 0
+        for group in self._recorded:
+            if self.calls >= calls:
+                break
+            whole = self.workload.inputs == "trace"
+            kept = group.calls if whole else group.calls[: calls - self.calls]
+            self._groups.append(Group(group.virtual_ns, kept))
+            self.calls += len(kept)
+
+    def sample(self, passes: int) -> Timing:
+        """So many passes, timed on both clocks: wall (hybrid) and CPU of this process, in nanoseconds."""
+        if self.workload.inputs == "hit":
+            return self._timed(self._groups, passes)
+        wall, cpu = 0, 0
+        for _ in range(passes):
+            if self.workload.inputs == "fresh":
+                groups = [Group(group.virtual_ns, [copied(call) for call in group.calls]) for group in self._groups]
+            else:
+                groups = self._groups
+                self._rebuild()
+            timing = self._timed(groups, 1)
+            wall += timing.wall_ns
+            cpu += timing.cpu_ns
+        return Timing(wall, cpu)
+
+    def warm_up(self) -> int:
+        """Passes until numba compiles nothing more, at least two and 0.2 s; then the passes that make a sample."""
+        started = time.perf_counter_ns()
+        shortest = 0
+        while True:
+            before = compiled_signatures()
+            timings = [self.sample(1), self.sample(1)]
+            shortest = max(1, min(timing.wall_ns for timing in timings))
+            if compiled_signatures() == before and time.perf_counter_ns() - started > WARM_UP_NS:
+                return max(1, math.ceil(SAMPLE_NS / shortest))
+
+    @property
+    def _live(self) -> SimulatedWorld:
+        assert self._world is not None, "this body is closed"
+        return self._world
+
+    def _rebuild(self) -> None:
+        self.close()
+        pipeline = self._edit(baseline.PIPELINE)
+        self._world = SimulatedWorld(_Closed())
+        self._world.transport = pipeline.transport
+        self._stage = getattr(pipeline, self.workload.stage)
+
+    def _timed(self, groups: Sequence[Group], passes: int) -> Timing:
+        if self._is_async:
+            return self._live.run(self._timed_async(groups, passes))
+        stage, world, jump = self._stage, self._live, self._live.clock.jump_to
+        # The CPU clock is a system call: it encloses the wall clock, so that its own cost stays out of the wall time.
+        cpu = time.process_time_ns()
+        wall = world.clock_ns()
+        for virtual_ns, calls in itertools.chain.from_iterable(itertools.repeat(groups, passes)):
+            jump(virtual_ns)
+            for arguments in calls:
+                stage(world, *arguments)
+        wall = world.clock_ns() - wall
+        return Timing(wall, time.process_time_ns() - cpu)
+
+    async def _timed_async(self, groups: Sequence[Group], passes: int) -> Timing:
+        stage, world, jump = self._stage, self._live, self._live.clock.jump_to
+        cpu = time.process_time_ns()
+        wall = world.clock_ns()
+        for virtual_ns, calls in itertools.chain.from_iterable(itertools.repeat(groups, passes)):
+            jump(virtual_ns)
+            for arguments in calls:
+                await stage(world, *arguments)
+        wall = world.clock_ns() - wall
+        return Timing(wall, time.process_time_ns() - cpu)
+
+
+def _unbuilt(*arguments: Any) -> Any:
+    raise RuntimeError("this body is not built")
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+def copied(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(each.copy() if isinstance(each, pd.DataFrame | np.ndarray) else each for each in arguments)
+
+
+def compiled_signatures() -> int:
+    """How many signatures numba has compiled for our kernels in this process."""
+    from argo_bench import kernels
+
+    return sum(len(each.signatures) for each in vars(kernels).values() if hasattr(each, "signatures"))

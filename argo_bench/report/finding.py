@@ -1,0 +1,181 @@
+"""The sentences of a report, all derived from its records: what was found, claimed and measured, in words.
+
+Factors are speed-ups (reference / candidate): above 1x the candidate is faster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+from argo_bench.claim import Claim, Kind
+from argo_bench.harness.results import End, Judgement, Recorded, Result
+from argo_bench.harness.stats import Estimate
+from argo_bench.harness.verdict import HOLDS
+
+
+def finding(recorded: Recorded) -> str:
+    """The title: how many headline verdicts hold, and how many of those also keep the output."""
+    sentence = _progress(recorded) + _count(recorded.all(Judgement))
+    return sentence[0].upper() + sentence[1:]
+
+
+def _progress(recorded: Recorded) -> str:
+    ends = recorded.all(End)
+    if not ends:
+        return "unfinished run: "
+    if ends[-1].interrupted:
+        return f"interrupted after {ends[-1].replicates} of {counted(recorded.run.replicates, 'replicate')}: "
+    return ""
+
+
+def _count(judgements: Sequence[Judgement]) -> str:
+    if not judgements:
+        return "no claim was judged"
+    judged = [each for each in judgements if each.headline]
+    opening, noun = ("", "verdict") if judged else ("no headline claim was judged; ", "further reading")
+    judged = judged or list(judgements)
+    held = [each for each in judged if each.verdict in HOLDS]
+    verb = "holds" if len(held) == 1 else "hold"
+    return f"{opening}{len(held)} of {counted(len(judged), noun)} {verb} on this machine{_kept(held)}{_missing(judged)}"
+
+
+def _kept(held: Sequence[Judgement]) -> str:
+    kept = sum(map(keeps_output, held))
+    match len(held), kept:
+        case 0, _:
+            return ""
+        case 1, _:
+            return "; it also keeps the output" if kept else "; it does not keep the output"
+        case _, 0:
+            return "; none of them keeps the output"
+        case _:
+            return f"; {kept} of them also keep{'s' if kept == 1 else ''} the output"
+
+
+def _missing(judged: Sequence[Judgement]) -> str:
+    counts = {word: sum(each.verdict == word for each in judged) for word in ("untested", "failed")}
+    named = " and ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f"; {named}" if named else ""
+
+
+def keeps_output(judgement: Judgement) -> bool:
+    """The Output column says so; an output that was not compared does not count as kept."""
+    return judgement.output == "same" or judgement.output.startswith("as declared")
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def claimed(kind: str, low: float | None, high: float | None) -> str:
+    """A claimed range as it was published, such as ``-50 to -70 %``, ``10-100x`` or ``>= 6,024x``."""
+    ends = [end for end in (low, high) if end is not None and math.isfinite(end)]
+    match kind:
+        case "reduction":
+            return _joined((f"-{100 * end:.4g}" for end in ends), " to ") + " %"
+        case "speedup":
+            return _joined((f"{end:,.6g}" for end in ends), "-") + "x"
+        case "at_least":
+            return f">= {ends[0]:,.6g}x"
+        case "up_to":
+            return f"up to {ends[-1]:,.6g}x"
+        case "level":
+            sign = "" if len(ends) == 2 else "<= " if low not in ends else ">= "
+            return sign + _joined(map(level, ends), " to ")
+        case _:
+            return "better"
+
+
+def claimed_as_factor(kind: str, low: float | None, high: float | None) -> str:
+    """The speed-up that a claimed reduction amounts to (-50 % of the time is 2.0x); empty for other kinds."""
+    if kind != "reduction" or low is None or high is None:
+        return ""
+    return _joined((f"{1 / (1 - end):,.1f}" for end in (low, high)), "-") + "x"
+
+
+def _joined(words: Iterable[str], between: str) -> str:
+    return between.join(dict.fromkeys(words))
+
+
+def claimed_region(judgement: Judgement) -> tuple[float, float] | None:
+    """The claimed range as speed-ups, open ends infinite; None for a claim about a level."""
+    if judgement.kind == "level":
+        return None
+    low, high = (math.nan if end is None else end for end in (judgement.low, judgement.high))
+    claim = Claim(judgement.claim, judgement.text, "", cast(Kind, judgement.kind), "", "", low=low, high=high)
+    lower, upper = claim.region()
+    return math.exp(lower), math.exp(upper)
+
+
+def level(value: float) -> str:
+    """A share as a percentage, anything larger than 1 as the number that it is."""
+    return f"{100 * value:.3g} %" if 0 <= value <= 1 else f"{value:,.4g}"
+
+
+def factor(value: float) -> str:
+    """A speed-up such as ``0.21x``, ``12.3x`` or ``21,492x``: two decimals around 1, two digits where it is tiny."""
+    return number(value) + "x"
+
+
+def number(value: float) -> str:
+    if value >= 100:
+        return f"{value:,.0f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    if value >= 0.1:
+        return f"{value:.2f}"
+    return f"{value:.{1 - math.floor(math.log10(value))}f}" if value >= 1e-9 else f"{value:.1e}"
+
+
+def measured(judgement: Judgement) -> str:
+    """What was seen, a loss as plainly as a gain: ``2.41x (-58 % time)``, ``0.21x (4.8x slower)``, ``52 %``."""
+    if judgement.kind == "level":
+        return "not measured" if judgement.level is None else level(judgement.level)
+    if judgement.speedup is None:
+        return "not measured"
+    return speedup(judgement.speedup, as_time=judgement.kind == "reduction")
+
+
+def speedup(value: float, *, as_time: bool = False) -> str:
+    shown = factor(value)
+    if shown == "1.00x":
+        return shown
+    if value < 1:
+        times = 1 / value
+        return f"{shown} ({factor(times) if times < 1.1 or times >= 10 else f'{times:.1f}x'} slower)"
+    return f"{shown} (-{saved(value)} % time)" if as_time else shown
+
+
+def saved(value: float) -> str:
+    """The share of the time saved by a speed-up, in percent, with the decimals that keep it from reading 100."""
+    decimals = max(0, math.ceil(math.log10(value)) - 2)
+    return f"{100 * (1 - 1 / value):.{decimals}f}"
+
+
+def interval(bounds: tuple[float, float] | None, replicates: int | None) -> str:
+    """``0.20 to 0.22x, n=6``; says so where one replicate gives no interval."""
+    n = "" if replicates is None else f", n={replicates}"
+    return f"no interval{n}" if bounds is None else f"{number(bounds[0])} to {factor(bounds[1])}{n}"
+
+
+def result_behind(recorded: Recorded, judgement: Judgement) -> Result | None:
+    return next((each for each in recorded.all(Result) if each.comparison == judgement.comparison), None)
+
+
+def replicates(recorded: Recorded, judgement: Judgement) -> int | None:
+    result = result_behind(recorded, judgement)
+    return None if result is None else _own(result, judgement).replicates
+
+
+def _own(result: Result, judgement: Judgement) -> Estimate:
+    return result.on(judgement.metric)
+
+
+def other_clock(recorded: Recorded, judgement: Judgement) -> str:
+    """The other clock's speed-up where a flag says that the two disagree, such as ``wall 0.95x``; else empty."""
+    result = result_behind(recorded, judgement)
+    if result is None or not any("wall" in flag or "cpu" in flag.lower() for flag in judgement.flags):
+        return ""
+    return f"wall {factor(result.wall.speedup)}" if judgement.metric == "cpu" else f"CPU {factor(result.cpu.speedup)}"
