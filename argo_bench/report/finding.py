@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from argo_bench.claim import Claim, Kind
-from argo_bench.harness.results import End, Judgement, Recorded, Result
+from argo_bench.harness.results import Comparison, End, Judgement, Recorded, Result
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import HOLDS
 
@@ -130,9 +130,7 @@ def number(value: float) -> str:
 
 
 def measured(judgement: Judgement) -> str:
-    """What was seen, a loss as plainly as a gain: ``2.41x (-58 % time)``, ``0.21x (4.8x slower)``, ``52 %``."""
-    if judgement.kind == "level":
-        return "not measured" if judgement.level is None else level(judgement.level)
+    """What was seen, a loss as plainly as a gain: ``2.41x (-58 % time)`` or ``0.21x (4.8x slower)``."""
     if judgement.speedup is None:
         return "not measured"
     return speedup(judgement.speedup, as_time=judgement.kind == "reduction")
@@ -166,16 +164,27 @@ def result_behind(recorded: Recorded, judgement: Judgement) -> Result | None:
 
 def replicates(recorded: Recorded, judgement: Judgement) -> int | None:
     result = result_behind(recorded, judgement)
-    return None if result is None else _own(result, judgement).replicates
-
-
-def _own(result: Result, judgement: Judgement) -> Estimate:
-    return result.on(judgement.metric)
+    return None if result is None else result.on(judgement.metric).replicates
 
 
 def other_clock(recorded: Recorded, judgement: Judgement) -> str:
     """The other clock's speed-up where a flag says that the two disagree, such as ``wall 0.95x``; else empty."""
     result = result_behind(recorded, judgement)
-    if result is None or not any("wall" in flag or "cpu" in flag.lower() for flag in judgement.flags):
+    name, estimate = ("wall", "wall") if judgement.metric == "cpu" else ("CPU", "cpu")
+    if result is None or not any(flag.startswith(f"{name} time says") for flag in judgement.flags):
         return ""
-    return f"wall {factor(result.wall.speedup)}" if judgement.metric == "cpu" else f"CPU {factor(result.cpu.speedup)}"
+    seen: Estimate = getattr(result, estimate)
+    return f"{name} time {factor(seen.speedup)}"
+
+
+def arm_and_reference(comparison: Comparison) -> str:
+    """The candidate, and what it was measured against where that is not the baseline."""
+    against = "" if comparison.reference == "baseline" else f" vs {comparison.reference}"
+    return comparison.candidate + against
+
+
+def duration(nanoseconds: float) -> str:
+    for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "us")):
+        if nanoseconds >= size:
+            return f"{nanoseconds / size:.3g} {unit}"
+    return f"{nanoseconds:.3g} ns"

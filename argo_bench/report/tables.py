@@ -1,0 +1,333 @@
+"""The tables of a report: their rows are made once and rendered for a terminal, as Markdown and as HTML.
+
+Order: the headline verdicts, further readings, what was measured beside them, first calls, and remarks.
+"""
+
+from __future__ import annotations
+
+import html as markup
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import rich.box
+from rich.console import Group
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from argo_bench.harness.results import (
+    Acceptance,
+    Cold,
+    Comparison,
+    Failure,
+    Fidelity,
+    Judgement,
+    Recorded,
+    Result,
+    Samples,
+)
+from argo_bench.harness.verdict import Word
+from argo_bench.report import finding
+from argo_bench.report.marks import MARKS, labelled, legible
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``width`` caps the column in a terminal; the one without a cap takes what is left of the line."""
+
+    name: str
+    width: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Cells of one or more lines each; the last cell is coloured by ``word``."""
+
+    cells: tuple[str, ...]
+    word: Word | None = None
+    strong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    title: str
+    note: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+VERDICT_COLUMNS = (
+    Column("claim", 14),
+    Column("claimed", 12),
+    Column("speed-up", 20),
+    Column("output", None),
+    Column("verdict", 14),
+)
+LONGEST_OUTPUT = 24
+"""Characters of the output column that a terminal shows; the remarks have the whole."""
+
+
+def tables(recorded: Recorded) -> list[Table]:
+    """Every table that has rows."""
+    judgements = recorded.all(Judgement)
+    found = [
+        verdicts(recorded, "Verdicts", [each for each in judgements if each.headline]),
+        verdicts(recorded, "Further readings", [each for each in judgements if not each.headline]),
+        beside(recorded),
+        first_calls(recorded),
+    ]
+    return [table for table in found if table.rows]
+
+
+def verdicts(recorded: Recorded, title: str, judgements: Sequence[Judgement]) -> Table:
+    rows = tuple(
+        Row(
+            (
+                f"{each.claim}\n{finding.arm_and_reference(each.comparison)}",
+                _lines(
+                    finding.claimed(each.kind, each.low, each.high),
+                    finding.claimed_as_factor(each.kind, each.low, each.high),
+                ),
+                _measured(recorded, each),
+                each.output,
+                labelled(each.verdict),
+            ),
+            each.verdict,
+            each.headline,
+        )
+        for each in judgements
+    )
+    return Table(title, _note(judgements), VERDICT_COLUMNS, rows)
+
+
+def _measured(recorded: Recorded, judgement: Judgement) -> str:
+    if judgement.speedup is None:
+        return finding.measured(judgement)
+    bounds = finding.interval(judgement.interval, finding.replicates(recorded, judgement))
+    return _lines(finding.measured(judgement), bounds, finding.other_clock(recorded, judgement))
+
+
+def _note(judgements: Sequence[Judgement]) -> str:
+    levels = sorted({each.level for each in judgements if each.level is not None})
+    clocks = sorted({"CPU" if each.metric == "cpu" else "wall" for each in judgements})
+    shown = " or ".join(f"{100 * level:.4g} %" for level in levels)
+    intervals = f", with {shown} intervals over n processes" if shown else ""
+    return f"Speed-up in {' or '.join(clocks)} time{intervals}."
+
+
+def beside(recorded: Recorded) -> Table:
+    """Results that no verdict rests on: other arms, and the variants at other scales."""
+    judged = {each.comparison for each in recorded.all(Judgement)}
+    rows = tuple(
+        Row(
+            (
+                f"{each.comparison.optimization} {finding.arm_and_reference(each.comparison)}",
+                f"{each.comparison.workload} at {each.comparison.scale}",
+                f"{finding.speedup(each.cpu.speedup)}\n"
+                + finding.interval(each.cpu.speedup_interval, each.cpu.replicates),
+                f"{finding.duration(each.candidate_ns)}\nfrom {finding.duration(each.reference_ns)}",
+            )
+        )
+        for each in recorded.all(Result)
+        if each.comparison not in judged
+    )
+    columns = (Column("arm", 20), Column("workload", None), Column("speed-up", 20), Column("time per call", 14))
+    return Table("Measured beside them", "Speed-up in CPU time; no claim rests on these.", columns, rows)
+
+
+def first_calls(recorded: Recorded) -> Table:
+    """What an arm's first call took in a fresh process, at the first scale at which it was made."""
+    compiled: dict[tuple[str, str, str], Cold] = {}
+    for each in recorded.all(Cold):
+        if each.compiled:
+            compiled.setdefault((each.optimization, each.workload, each.arm), each)
+    rows = tuple(
+        Row(
+            (
+                f"{cold.optimization} {cold.arm}",
+                f"{cold.workload} at {cold.scale}",
+                finding.duration(cold.first_call_ns),
+                _or_dash(_first_call_from_disk(recorded, cold)),
+                _or_dash(_later_call(recorded, cold)),
+            )
+        )
+        for cold in compiled.values()
+    )
+    columns = (
+        Column("arm", 20),
+        Column("workload", None),
+        Column("empty cache", 11),
+        Column("disk cache", 10),
+        Column("later call", 10),
+    )
+    note = "The first call of a process with an empty and with a filled cache of compiled code, and a later call."
+    return Table("First calls", note, columns, rows)
+
+
+def _first_call_from_disk(recorded: Recorded, cold: Cold) -> float | None:
+    times: list[int | None] = [
+        each.first_call_ns
+        for each in recorded.all(Cold)
+        if not each.compiled and _place(each) == _place(cold) and each.arm == cold.arm
+    ]
+    for samples in recorded.all(Samples):
+        if _place(samples.comparison) == _place(cold):
+            times += [samples.reference_first_call_ns] * (samples.comparison.reference == cold.arm)
+            times += [samples.candidate_first_call_ns] * (samples.comparison.candidate == cold.arm)
+    taken = [time for time in times if time is not None]
+    return median(taken) if taken else None
+
+
+def _later_call(recorded: Recorded, cold: Cold) -> float | None:
+    for each in recorded.all(Result):
+        if _place(each.comparison) == _place(cold):
+            if each.comparison.candidate == cold.arm:
+                return each.candidate_ns
+            if each.comparison.reference == cold.arm:
+                return each.reference_ns
+    return None
+
+
+def _place(of: Comparison | Cold) -> tuple[str, str, int]:
+    return of.optimization, of.workload, of.scale
+
+
+def _or_dash(nanoseconds: float | None) -> str:
+    return "-" if nanoseconds is None else finding.duration(nanoseconds)
+
+
+def remarks(recorded: Recorded) -> list[str]:
+    """Acceptance, outputs that differ, and arms that could not be measured, a sentence each."""
+    lines = [
+        f"The consensus accepted {each.accepted:,} of {each.symbol_cycles:,} symbol-cycles ({100 * each.rate:.3g} %)."
+        for each in recorded.all(Acceptance)
+        if each.symbol_cycles
+    ]
+    lines += [
+        f"{each.optimization} {each.arm}, {each.workload or 'decisions of the pipeline'}: {each.output}."
+        for each in recorded.all(Fidelity)
+        if each.output != "same"
+    ]
+    lines += [f"{each.optimization} {each.arm}: {each.kind}, {each.reason}." for each in recorded.all(Failure)]
+    return lines
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join(line for line in lines if line)
+
+
+def terminal(recorded: Recorded) -> Group:
+    """For a rich console: every number stays on one line in 80 columns."""
+    parts: list[Any] = [Text(f"{finding.finding(recorded)}.\n", style="bold")]
+    for table in tables(recorded):
+        parts += [_terminal_table(table), Text()]
+    parts += [_terminal_remark(line) for line in remarks(recorded)]
+    return Group(*parts)
+
+
+def _terminal_remark(line: str) -> Text:
+    return Text(f"* {line}", overflow="fold")
+
+
+def _terminal_table(table: Table) -> RichTable:
+    drawn = RichTable(
+        title=Text(table.title, style="bold"),
+        caption=Text(table.note, style="dim"),
+        title_justify="left",
+        caption_justify="left",
+        box=rich.box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="",
+    )
+    for position, column in enumerate(table.columns):
+        longest = max(len(line) for row in table.rows for line in row.cells[position].split("\n"))
+        width = None if column.width is None else min(max(longest, len(column.name)), column.width)
+        drawn.add_column(column.name, width=width, overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*_terminal_cells(table, row))
+    return drawn
+
+
+def _terminal_cells(table: Table, row: Row) -> Iterator[Text]:
+    for column, cell in zip(table.columns, row.cells, strict=True):
+        is_verdict = row.word is not None and column is table.columns[-1]
+        shown = _brief(cell) if column.name == "output" else cell
+        style = MARKS[row.word].terminal if is_verdict and row.word is not None else ""
+        yield Text(shown, style=f"bold {style}".strip() if row.strong and is_verdict else style)
+
+
+def _brief(output: str) -> str:
+    return output if len(output) <= LONGEST_OUTPUT else output.split(":")[0].split(" (")[0]
+
+
+def markdown(recorded: Recorded) -> str:
+    """As GitHub shows it, without any style."""
+    parts = [f"**{_plain(finding.finding(recorded))}.**"]
+    for table in tables(recorded):
+        header = [column.name for column in table.columns]
+        body = [[_markdown_cell(row, cell) for cell in row.cells] for row in table.rows]
+        lines = [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *body)]
+        parts += [f"**{table.title}.** {table.note}", "\n".join(lines)]
+    if lines := [f"- {_plain(line)}" for line in remarks(recorded)]:
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_cell(row: Row, cell: str) -> str:
+    lines = [_plain(line) for line in cell.split("\n")]
+    if row.strong and cell in (row.cells[0], row.cells[-1]):
+        lines[0] = f"**{lines[0]}**"
+    return "<br>".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    escaped = markup.escape(text, quote=False)
+    return "".join(f"\\{each}" if each in "\\`*_[]|~" else each for each in escaped).replace("\n", " ")
+
+
+FRAME = (
+    "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:var(--jp-ui-font-size1,13px);"
+    "color:var(--jp-ui-font-color1,#1b1f24);background:var(--jp-layout-color1,#ffffff)"
+)
+CELL = (
+    "text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid var(--jp-border-color2,#d0d7de)"
+)
+MUTED = "color:var(--jp-ui-font-color2,#57606a)"
+
+
+def html(recorded: Recorded) -> str:
+    """Self-contained, in the colours of the notebook's theme."""
+    parts = [f'<div style="{FRAME}"><p><strong>{markup.escape(finding.finding(recorded))}.</strong></p>']
+    for table in tables(recorded):
+        head = "".join(f'<th scope="col" style="{CELL}">{markup.escape(column.name)}</th>' for column in table.columns)
+        body = "".join(f"<tr>{''.join(_html_cells(row))}</tr>" for row in table.rows)
+        caption = (
+            f'<strong>{markup.escape(table.title)}.</strong> <span style="{MUTED}">{markup.escape(table.note)}</span>'
+        )
+        parts.append(
+            f'<table style="border-collapse:collapse;margin:0 0 1em 0">'
+            f'<caption style="text-align:left;padding:4px 0">{caption}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
+    items = "".join(f"<li>{markup.escape(line)}</li>" for line in remarks(recorded))
+    return "".join(parts) + (f"<ul>{items}</ul>" if items else "") + "</div>"
+
+
+def _html_cells(row: Row) -> Iterator[str]:
+    last = len(row.cells) - 1
+    for position, cell in enumerate(row.cells):
+        first, *further = map(markup.escape, cell.split("\n"))
+        if row.strong and position == 0:
+            first = f"<strong>{first}</strong>"
+        if row.word is not None and position == last:
+            colour = legible(MARKS[row.word].hue, "#ffffff")
+            first = (
+                f'<span style="background:{colour};color:#ffffff;padding:1px 6px;border-radius:3px;'
+                f'white-space:nowrap;font-weight:{600 if row.strong else 400}">{first}</span>'
+            )
+        rest = "".join(f'<br><span style="{MUTED}">{line}</span>' for line in further)
+        yield f'<td style="{CELL}">{first}{rest}</td>'
