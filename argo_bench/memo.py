@@ -2,6 +2,8 @@
 
 The in-process layer answers within a process. The disk layer is for restarts: it is read only where an earlier
 process left entries, and written when the world closes, so that a miss costs the key and the computation, not a file.
+A full dictionary gives up its oldest entry: looking up an LRU (cachetools) takes longer than the cheapest memoized
+stage takes to compute.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import xxhash
-from cachetools import LRUCache
 
 from argo_bench.model import Stage, World
 
@@ -33,7 +34,7 @@ class Memo:
     of a value. Values must be immutable: they are handed out as they are. ``hits`` and ``misses`` are counted.
     """
 
-    __slots__ = ("__wrapped__", "_disk", "_entries", "_name", "_schema", "_shelf", "_ttl_s", "hits", "key", "misses")
+    __slots__ = ("__wrapped__", "_entries", "_maxsize", "_schema", "_shelf", "_ttl_s", "_uses_disk", "hits", "key", "misses")
 
     def __init__(
         self,
@@ -50,10 +51,10 @@ class Memo:
         self.hits = 0
         self.misses = 0
         self._ttl_s = ttl_s
-        self._entries: LRUCache[Hashable, Entry] = LRUCache(maxsize)
-        self._disk = disk
-        self._schema = schema
-        self._name = getattr(function, "__qualname__", type(function).__qualname__)
+        self._entries: dict[Hashable, Entry] = {}
+        self._maxsize = maxsize
+        self._uses_disk = disk
+        self._schema = f"{getattr(function, '__qualname__', type(function).__qualname__)}:{schema}"
         self._shelf: Shelf | None = None
 
     def __call__(self, world: World, *arguments: Any) -> Any:
@@ -69,23 +70,22 @@ class Memo:
 
     def _recalled_or_computed(self, world: World, key: Hashable, arguments: tuple[Any, ...]) -> Any:
         shelf = self._shelf_of(world)
-        entry = shelf.get(self._digest(key)) if shelf is not None and shelf.populated else None
+        entry = shelf.get(key) if shelf is not None else None
         if entry is not None and self._is_fresh(world, entry):
             self.hits += 1
         else:
             self.misses += 1
             entry = Entry(world.now(), self.__wrapped__(world, *arguments))
             if shelf is not None:
-                shelf.put(self._digest(key), entry)
+                shelf.put(key, entry)
+        if len(self._entries) >= self._maxsize:
+            del self._entries[next(iter(self._entries))]
         self._entries[key] = entry
         return entry.value
 
-    def _digest(self, key: Hashable) -> str:
-        return content_key(self._name, self._schema, key).hex()
-
     def _shelf_of(self, world: World) -> Shelf | None:
-        if self._disk and self._shelf is None:
-            self._shelf = Shelf(world.directory / "memo")
+        if self._uses_disk and self._shelf is None:
+            self._shelf = Shelf(world.directory / "memo", self._schema)
             world.resources.callback(self._shelf.flush)
         return self._shelf
 
@@ -93,24 +93,35 @@ class Memo:
 class Shelf:
     """joblib.Memory with keys of our own: entries of earlier processes are read, new ones written by ``flush``."""
 
-    def __init__(self, directory: Path) -> None:
-        self.populated = directory.exists() and any(directory.rglob("output.pkl"))
-        self._remembered = joblib.Memory(directory, verbose=0).cache(_remember, ignore=["make"])
-        self._pending: dict[str, Entry] = {}
+    def __init__(self, directory: Path, schema: str) -> None:
+        self._directory = directory
+        self._schema = schema
+        self._pending: dict[Hashable, Entry] = {}
+        self._remembered = self._opened() if directory.exists() else None
 
-    def get(self, digest: str) -> Entry | None:
+    def get(self, key: Hashable) -> Entry | None:
+        if self._remembered is None:
+            return None
+        digest = self._digest(key)
         if not self._remembered.check_call_in_cache(digest, None):
             return None
         entry: Entry = self._remembered(digest, None)
         return entry
 
-    def put(self, digest: str, entry: Entry) -> None:
-        self._pending[digest] = entry
+    def put(self, key: Hashable, entry: Entry) -> None:
+        self._pending[key] = entry
 
     def flush(self) -> None:
-        for digest, entry in self._pending.items():
-            self._remembered(digest, lambda entry=entry: entry)
+        remembered = self._remembered or self._opened()
+        for key, entry in self._pending.items():
+            remembered(self._digest(key), lambda entry=entry: entry)
         self._pending.clear()
+
+    def _opened(self) -> Any:
+        return joblib.Memory(self._directory, verbose=0).cache(_remember, ignore=["make"])
+
+    def _digest(self, key: Hashable) -> str:
+        return content_key(self._schema, key).hex()
 
 
 def _remember(digest: str, make: Callable[[], Entry]) -> Entry:
@@ -139,13 +150,18 @@ def _update(digest: xxhash.xxh3_128, value: Any) -> None:
                 _update(digest, item)
         case dict():
             _update(digest, tuple(value.items()))
-        case np.ndarray():
+        case np.ndarray() if not value.dtype.hasobject:
             digest.update(f"{value.dtype.str}{value.shape};".encode())
             digest.update(np.ascontiguousarray(value).view(np.uint8).data)
         case pd.DataFrame():
-            _update(digest, value.index.to_numpy())
+            _update(digest, _indices(value.index))
             for name in value.columns:
                 _update(digest, name)
                 _update(digest, value[name].to_numpy())
         case _:
             raise TypeError(f"expected numbers, texts, tuples, dicts, arrays or frames in a key, got {type(value)!r}")
+
+
+def _indices(index: pd.Index) -> Any:
+    """The index as an array that carries its unit; pandas would give objects for one with a time zone."""
+    return index.tz_convert(None).to_numpy() if isinstance(index, pd.DatetimeIndex) and index.tz else index.to_numpy()

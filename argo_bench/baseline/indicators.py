@@ -226,6 +226,7 @@ def share(part: float, whole: float) -> float:
 def vectorized(world: World, frame: pd.DataFrame) -> Indicators:
     """The latest value of every indicator, by pandas over full columns."""
     refuse_gaps(frame)
+    frame = frame.astype(np.float64)
     high, low, close, volume = frame["high"], frame["low"], frame["close"], frame["volume"]
     before = close.shift()
     change_1 = close / before - 1
@@ -273,6 +274,7 @@ def vectorized(world: World, frame: pd.DataFrame) -> Indicators:
 def vectorized_five(world: World, frame: pd.DataFrame) -> dict[str, float]:
     """The five outputs of the published code, by pandas over full columns."""
     refuse_gaps(frame)
+    frame = frame.astype(np.float64)
     close, volume = frame["close"], frame["volume"]
     return {
         "close": last(close),

@@ -74,8 +74,8 @@ class Profile:
     checked_cycles: int
 
 
-QUICK = Profile("quick", "shared", 6, 0.4, 0.2, every_scale=False, checked_cycles=24)
-DEFAULT = Profile("default", "twins", 10, 0.8, 0.4, every_scale=True, checked_cycles=120)
+QUICK = Profile("quick", "shared", 6, 0.4, 0.2, every_scale=False, checked_cycles=48)
+DEFAULT = Profile("default", "twins", 10, 0.8, 0.4, every_scale=True, checked_cycles=240)
 PROFILES = {profile.name: profile for profile in (QUICK, DEFAULT)}
 
 

@@ -24,9 +24,9 @@ from argo_bench.optimizations import build
 from argo_bench.pipeline import Cycle, Edit, Pipeline, cycle
 from argo_bench.world import SimulatedWorld
 
-CYCLES_PER_BAR = 4
+CYCLES_PER_BAR = 3
 CHANGE_RATE = 0.5
-"""The checked market: a new day every fourth cycle, half of the steps without a tick, so that caches hit and miss."""
+"""The checked market: a new day every third cycle, half of the steps without a tick, so that caches hit and miss."""
 
 
 @dataclass(slots=True)

@@ -83,7 +83,7 @@ def talib_indicators(world: World, frame: pd.DataFrame) -> Indicators:
 
 
 def talib_columns(world: World, frame: pd.DataFrame) -> Indicators:
-    """TA-Lib as it is commonly used: every function over the whole column, and its last value."""
+    """TA-Lib as it is commonly used: every function over whole columns, of which the last value is taken."""
     return by_talib(frame, lambda values, window: values)
 
 

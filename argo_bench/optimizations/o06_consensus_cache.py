@@ -97,6 +97,7 @@ HIT = Workload(
     description="the votes of every symbol of one cycle, again and again: every call finds its result cached",
     scales=(6, 30, 120),
     unit="symbols",
+    arms={"joblib.Memory alone": joblib_alone},
 )
 TRACE = Workload(
     name="consensus, live trace",
@@ -113,7 +114,6 @@ OPTIMIZATION = Optimization(
     layer="wrap",
     prescribed=prescribed,
     engineered=engineered,
-    arms={"joblib.Memory alone": joblib_alone},
     claims=(
         Claim(
             id="O06.time",

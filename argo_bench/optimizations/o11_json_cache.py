@@ -103,6 +103,7 @@ HIT = Workload(
     description="the same decisions encoded again and again: every text is found in the cache",
     scales=(6, 30, 120),
     unit="symbols",
+    arms={"orjson": orjson_arm},
 )
 MISS = Workload(
     name="encode, miss",
@@ -119,7 +120,6 @@ OPTIMIZATION = Optimization(
     layer="replace",
     prescribed=prescribed,
     engineered=engineered,
-    arms={"orjson": orjson_arm},
     requires={"orjson": Requirement("orjson", "fast")},
     claims=(
         Claim(

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from argo_bench.harness.results import Judgement, Recorded
 from argo_bench.report import finding
@@ -33,10 +33,12 @@ HEADLINE, FURTHER, HEADING, MARGINS = 0.46, 0.38, 0.28, 1.5
 """Heights in inches of the two kinds of row, of a part's heading, and of all that is above and below the rows."""
 PNG_DPI = 200
 TITLE_CHARACTERS = 72
+MOST_DECADES = 6.5
+"""Labels of a log axis that have room beside each other."""
 DIFFERS = "  ≠ output"
 FARTHEST = 1e5
 """A claimed edge or interval end this many times beyond what was seen is cut off with an arrow."""
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9.0,
     "text.parse_math": False,
@@ -59,7 +61,7 @@ class Colours:
 
 COLOURS: Mapping[Theme, Colours] = {
     "light": Colours("#FFFFFF", "#E3E8EF", "#8391A3", "#1B1F24", "#57606A", "#6E7781", "#E9ECF0"),
-    "dark": Colours("#14181D", "#2A333E", "#6F7F92", "#F0F3F6", "#A9B4C0", "#8B96A3", "#242B33"),
+    "dark": Colours("#0F1317", "#232B35", "#6F7F92", "#F0F3F6", "#A9B4C0", "#66727F", "#1E252C"),
 }
 
 
@@ -72,8 +74,12 @@ class Picture:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         image = base64.b64encode(self.png()).decode("ascii")
-        tag = f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{image}" style="width:100%;max-width:800px">'
-        return {"text/html": tag, "image/png": image, "text/plain": self.alt}
+        source = f'src="data:image/png;base64,{image}" style="width:100%;max-width:800px"'
+        return {
+            "text/html": f'<img alt="{html.escape(self.alt)}" {source}>',
+            "image/png": image,
+            "text/plain": self.alt,
+        }
 
     def png(self) -> bytes:
         return self._saved("png", dpi=PNG_DPI, metadata={"Software": None})
@@ -158,10 +164,10 @@ def _limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 on a short axis; on a long one at most seven powers of ten, 1x among them."""
+    """1, 2 and 5 on a short axis; on a long one powers of ten, 1x among them, as many as have room."""
     decades = math.log10(high / low)
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    step = math.ceil(decades / 6)
+    step = math.ceil(decades / MOST_DECADES)
     steps = (1, 2, 5) if decades < 1.6 else (1,)
     return [m * 10.0**k for k in exponents if k % step == 0 for m in steps if low <= m * 10.0**k <= high]
 
@@ -174,9 +180,11 @@ def _draw_axis(axes: Axes, limits: tuple[float, float], colours: Colours) -> Non
     axes.set_xscale("log")
     axes.set_xlim(*limits)
     axes.xaxis.set_major_locator(FixedLocator(_ticks(*limits)))
-    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_locator(LogLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(FuncFormatter(_tick_label))
     axes.tick_params(axis="x", colors=colours.muted, labelsize=8.5, length=3)
+    axes.tick_params(axis="x", which="minor", color=colours.muted, length=3)
     axes.yaxis.set_visible(False)
     axes.set_axisbelow(True)
     axes.grid(axis="x", color=colours.rule, linewidth=0.8)

@@ -14,6 +14,8 @@ from argo_bench.harness.results import Comparison, End, Judgement, Recorded, Res
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import HOLDS
 
+MOST_DECIMALS = 9
+
 
 def finding(recorded: Recorded) -> str:
     """The title: how many headline verdicts hold, and how many of those also keep the output."""
@@ -114,19 +116,16 @@ def level(value: float) -> str:
     return f"{100 * value:.3g} %" if 0 <= value <= 1 else f"{value:,.4g}"
 
 
-def factor(value: float) -> str:
-    """A speed-up such as ``0.21x``, ``12.3x`` or ``21,492x``: two decimals around 1, two digits where it is tiny."""
-    return number(value) + "x"
+def factor(value: float, digits: int = 2) -> str:
+    """A speed-up such as ``0.21x``, ``2.41x``, ``12.3x`` or ``21,492x``; below 1 with that many significant digits."""
+    return number(value, digits) + "x"
 
 
-def number(value: float) -> str:
-    if value >= 100:
-        return f"{value:,.0f}"
-    if value >= 10:
-        return f"{value:.1f}"
-    if value >= 0.1:
-        return f"{value:.2f}"
-    return f"{value:.{1 - math.floor(math.log10(value))}f}" if value >= 1e-9 else f"{value:.1e}"
+def number(value: float, digits: int = 2) -> str:
+    if value >= 1:
+        return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"
+    decimals = digits - 1 - math.floor(math.log10(value)) if value > 0 else 0
+    return f"{value:.{decimals}f}" if decimals <= MOST_DECIMALS else f"{value:.0e}"
 
 
 def measured(judgement: Judgement) -> str:
@@ -138,12 +137,15 @@ def measured(judgement: Judgement) -> str:
 
 def speedup(value: float, *, as_time: bool = False) -> str:
     shown = factor(value)
-    if shown == "1.00x":
-        return shown
+    if shown == "1.0x" or shown == "1.00x":
+        return "1.00x"
     if value < 1:
-        times = 1 / value
-        return f"{shown} ({factor(times) if times < 1.1 or times >= 10 else f'{times:.1f}x'} slower)"
+        return f"{shown} ({_times(1 / value)} slower)"
     return f"{shown} (-{saved(value)} % time)" if as_time else shown
+
+
+def _times(value: float) -> str:
+    return f"{value:,.{2 if value < 1.1 else 1 if value < 9.95 else 0}f}x"
 
 
 def saved(value: float) -> str:
@@ -153,9 +155,9 @@ def saved(value: float) -> str:
 
 
 def interval(bounds: tuple[float, float] | None, replicates: int | None) -> str:
-    """``0.20 to 0.22x, n=6``; says so where one replicate gives no interval."""
+    """``0.203 to 0.214x, n=6``; says so where one replicate gives no interval."""
     n = "" if replicates is None else f", n={replicates}"
-    return f"no interval{n}" if bounds is None else f"{number(bounds[0])} to {factor(bounds[1])}{n}"
+    return f"no interval{n}" if bounds is None else f"{number(bounds[0], 3)} to {factor(bounds[1], 3)}{n}"
 
 
 def result_behind(recorded: Recorded, judgement: Judgement) -> Result | None:

@@ -1,6 +1,6 @@
 """Glyph, order and colour of every verdict: three channels, so that no reader depends on one of them.
 
-Hues are those of Okabe and Ito (2008), "Color Universal Design"; their grey is for what says nothing.
+Hues are those of Okabe and Ito (2008), "Color Universal Design"; the grey is for what was not measured.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from argo_bench.harness.verdict import Word
 
 OKABE_ITO: Mapping[str, str] = {
+    "black": "#000000",
     "grey": "#999999",
     "orange": "#E69F00",
     "sky blue": "#56B4E9",
@@ -40,7 +41,7 @@ MARKS: Mapping[Word, Mark] = {
     "fell short": Mark("◐", "orange", "yellow"),
     "fell short or worse": Mark("▽", "orange", "yellow"),
     "refuted": Mark("✗", "vermillion", "red"),
-    "inconclusive": Mark("?", "grey", "default"),
+    "inconclusive": Mark("?", "black", "default"),
     "void": Mark("⊘", "reddish purple", "magenta"),
     "failed": Mark("!", "vermillion", "red"),
     "untested": Mark("○", "grey", "default"),

@@ -222,12 +222,10 @@ def terminal(recorded: Recorded) -> Group:
     parts: list[Any] = [Text(f"{finding.finding(recorded)}.\n", style="bold")]
     for table in tables(recorded):
         parts += [_terminal_table(table), Text()]
-    parts += [_terminal_remark(line) for line in remarks(recorded)]
-    return Group(*parts)
-
-
-def _terminal_remark(line: str) -> Text:
-    return Text(f"* {line}", overflow="fold")
+    listed = RichTable.grid(padding=(0, 1))
+    for line in remarks(recorded):
+        listed.add_row("*", Text(line, overflow="fold"))
+    return Group(*parts, listed)
 
 
 def _terminal_table(table: Table) -> RichTable:
@@ -253,10 +251,19 @@ def _terminal_table(table: Table) -> RichTable:
 
 def _terminal_cells(table: Table, row: Row) -> Iterator[Text]:
     for column, cell in zip(table.columns, row.cells, strict=True):
-        is_verdict = row.word is not None and column is table.columns[-1]
-        shown = _brief(cell) if column.name == "output" else cell
-        style = MARKS[row.word].terminal if is_verdict and row.word is not None else ""
-        yield Text(shown, style=f"bold {style}".strip() if row.strong and is_verdict else style)
+        first, *further = _fitted(_brief(cell) if column.name == "output" else cell, column.width).split("\n")
+        colour = MARKS[row.word].terminal if row.word is not None and column is table.columns[-1] else ""
+        weight = "bold" if row.strong and column in (table.columns[0], table.columns[-1]) else ""
+        yield Text.assemble((first, f"{weight} {colour}".strip()), *((f"\n{line}", "dim") for line in further))
+
+
+def _fitted(cell: str, width: int | None) -> str:
+    """The cell with lines that are too long broken before a parenthesis or after a comma, never inside a number."""
+    lines = cell.split("\n")
+    return "\n".join(
+        line if width is None or len(line) <= width else line.replace(" (", "\n(").replace(", ", ",\n")
+        for line in lines
+    )
 
 
 def _brief(output: str) -> str:

@@ -1,0 +1,35 @@
+# Every target makes its own environment in .venv; nothing needs to be installed by hand.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: run test test-slow lint bench lab clean
+
+run: $(INSTALLED)  ## the main job: every optimization, both variants, on the installed sample
+	$(BIN)/argo-bench run --profile quick
+
+test: lint  ## lint, types and tests: a few minutes
+	$(BIN)/python -m pytest
+
+test-slow: $(INSTALLED)  ## what takes minutes: real measurements, end to end
+	$(BIN)/python -m pytest -m slow
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## the same arms under pytest-benchmark, and the speed targets of the kernel
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
+	$(BIN)/python tests/benchmarks/study_indicators.py
+
+lab: $(INSTALLED)  ## the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+clean:
+	rm -rf .venv
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	touch $@

@@ -1,0 +1,25 @@
+"""What several test files stand on: small markets, and the real bars where they are at hand."""
+
+from pathlib import Path
+
+import pytest
+
+from argo_bench.market import Universe, generate, read_universe
+
+REAL_BARS = Path(__file__).parents[1].parent / "shared" / "data" / "bars"
+
+
+@pytest.fixture(scope="session")
+def small_universe() -> Universe:
+    """Six generated symbols of 400 bars, one of them crypto."""
+    symbols = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF-USD")
+    frames = generate(symbols, 400, seed=7).frames
+    return Universe(frames, dict.fromkeys(frames, "generated"), "generated for a test")
+
+
+@pytest.fixture(scope="session")
+def real_universe() -> Universe:
+    """The six real symbols."""
+    if not REAL_BARS.is_dir():
+        pytest.skip("the real bars are not at hand")
+    return read_universe(REAL_BARS)

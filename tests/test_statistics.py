@@ -1,0 +1,88 @@
+"""Do estimate and interval do what they say, by outside oracles and by coverage?"""
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argo_bench.harness.stats import block_difference, estimate, student_t, trimmed_mean
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 9, 15, 23, 100])
+@pytest.mark.parametrize("probability", [0.3, 0.6, 0.9, 0.975, 0.99167, 0.9995])
+def test_quantiles_of_students_t_equal_scipys(degrees, probability):
+    oracle = pytest.importorskip("scipy.stats").t.ppf(probability, degrees)
+    assert math.isclose(student_t(probability, degrees), oracle, rel_tol=1e-10)
+
+
+def test_quantiles_equal_the_printed_tables():
+    assert round(student_t(0.975, 5), 3) == 2.571
+    assert round(student_t(0.975, 10), 3) == 2.228
+    assert round(student_t(0.995, 1), 3) == 63.657
+
+
+def test_the_interval_equals_a_hand_worked_case():
+    # Values 1 to 5: mean 3, deviation sqrt(2.5), t(0.975, 4) = 2.776445; half-width 2.776445 sqrt(2.5) / sqrt(5).
+    found = estimate([1, 2, 3, 4, 5], 0.95)
+    assert found.theta == 3
+    assert math.isclose(found.high - 3, 2.7764451052 * math.sqrt(2.5 / 5), rel_tol=1e-9)
+    assert math.isclose(3 - found.low, found.high - 3, rel_tol=1e-12)
+
+
+def test_the_interval_of_scipy_is_ours():
+    stats = pytest.importorskip("scipy.stats")
+    values = [0.1, 0.13, 0.08, 0.11, 0.12, 0.09, 0.105]
+    low, high = stats.t.interval(0.99, 6, loc=sum(values) / 7, scale=stats.sem(values))
+    found = estimate(values, 0.99)
+    assert math.isclose(found.low, low, rel_tol=1e-9)
+    assert math.isclose(found.high, high, rel_tol=1e-9)
+
+
+def test_one_replicate_gives_an_estimate_without_an_interval():
+    found = estimate([0.5], 0.95)
+    assert (found.low, found.high, found.deviation, found.speedup_interval) == (None, None, None, None)
+    assert math.isclose(found.speedup, math.exp(-0.5))
+
+
+@pytest.mark.parametrize("values", [[], [0.1, math.nan], [math.inf]])
+def test_what_cannot_be_estimated_is_refused(values):
+    with pytest.raises(ValueError, match="finite value"):
+        estimate(values, 0.95)
+
+
+def test_95_percent_intervals_cover_the_truth_19_times_in_20():
+    rng = random.Random(1)
+    experiments = 4_000
+    covered = 0
+    for _ in range(experiments):
+        found = estimate([rng.gauss(0.03, 0.02) for _ in range(10)], 0.95)
+        covered += found.low <= 0.03 <= found.high
+    assert 0.94 < covered / experiments < 0.96
+
+
+def test_a_trimmed_mean_of_40_percent_ignores_two_wild_values_of_five_and_more():
+    assert trimmed_mean([1.0, 2.0, 3.0, 1e9, -1e9]) == 2.0
+    assert trimmed_mean([5.0]) == 5.0
+    assert trimmed_mean([1.0, 3.0]) == 2.0
+    assert trimmed_mean([1.0, 2.0, 3.0, 100.0]) == 2.5
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50))
+def test_a_trimmed_mean_lies_within_the_values(values):
+    found = trimmed_mean(values)
+    slack = 1e-9 * max(map(abs, values))
+    assert min(values) - slack <= found <= max(values) + slack
+
+
+@pytest.mark.parametrize("order", ["ABBA", "BAAB"])
+def test_a_block_cancels_a_linear_drift_of_the_machine(order):
+    drifting = [(1 if arm == "A" else 2) * math.exp(0.1 * slot) for slot, arm in enumerate(order)]
+    assert math.isclose(block_difference(order, drifting), math.log(2))
+
+
+def test_the_ratio_is_baseline_over_candidate():
+    # The candidate takes half the time: ln(1/2), a speed-up of 2.
+    difference = block_difference("ABBA", [10, 5, 5, 10])
+    assert math.isclose(estimate([difference, difference], 0.95).speedup, 2.0)
