@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-import types
 from collections.abc import Callable
 from pathlib import Path
 

@@ -77,7 +77,9 @@ def test_importing_the_package_loads_neither_pandas_nor_numba_nor_matplotlib():
     import subprocess
     import sys
 
-    code = "import argo_bench, argo_bench.cli, sys; print({'pandas', 'numba', 'matplotlib', 'numpy'} & set(sys.modules))"
+    code = (
+        "import argo_bench, argo_bench.cli, sys; print({'pandas', 'numba', 'matplotlib', 'numpy'} & set(sys.modules))"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "set()"
 

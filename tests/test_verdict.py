@@ -94,7 +94,9 @@ def test_a_claim_about_a_level_is_not_judged_by_an_interval():
         judge(claim("level", 0.7, 0.9), interval(1, 2))
 
 
-@pytest.mark.parametrize(("kind", "low", "high"), [("reduction", 0.7, 0.5), ("reduction", 0.5, 1.0), ("speedup", -1, -1)])
+@pytest.mark.parametrize(
+    ("kind", "low", "high"), [("reduction", 0.7, 0.5), ("reduction", 0.5, 1.0), ("speedup", -1, -1)]
+)
 def test_a_claim_that_makes_no_sense_is_refused(kind, low, high):
     with pytest.raises(ValueError, match="T1"):
         claim(kind, low, high)

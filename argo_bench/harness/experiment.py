@@ -130,7 +130,7 @@ class Experiment:
         self._fidelities: list[Fidelity] = []
         self._failures: list[Failure] = []
         self._comparisons = self._runnable(planned(optimizations, profile))
-        self._checks = len(optimizations) * (len(VARIANTS) + 1)
+        self._checks = len(optimizations) * len(VARIANTS)
         self._done = 0.0
         self._seen = ""
 

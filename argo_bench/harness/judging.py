@@ -79,7 +79,7 @@ def judgements(
                 comparison = headline_comparison(optimization, claim, variant)
                 result = by_comparison.get(comparison)
                 failure = failed.get((optimization.id, variant)) or failed.get((optimization.id, claim.reference))
-                output, faithful = output_of(fidelities, optimization.id, variant, claim.workload)
+                output, faithful = output_of(fidelities, optimization.id, variant)
                 if result is not None and failure is None:
                     found.append(_measured(optimization, claim, variant, result, output, faithful))
                 else:
@@ -87,19 +87,16 @@ def judgements(
     return found
 
 
-def output_of(fidelities: Sequence[Fidelity], optimization: str, arm: str, workload: str) -> tuple[str, bool]:
-    """The Output column of an arm and whether it is faithful: its decisions first, then its outputs on the workload."""
-    relevant = [
-        each
-        for each in fidelities
-        if each.optimization == optimization and each.arm == arm and each.workload in (None, workload)
-    ]
+def output_of(fidelities: Sequence[Fidelity], optimization: str, arm: str) -> tuple[str, bool]:
+    """The Output column of an arm, and whether it is faithful: on all workloads and in the whole pipeline."""
+    relevant = [each for each in fidelities if each.optimization == optimization and each.arm == arm]
     if not relevant:
         return "not checked", True
-    worst = max(relevant, key=lambda each: (not each.faithful, each.workload is None, each.largest_error))
-    inexact = next((each for each in relevant if each.largest_error), worst)
-    chosen = worst if not worst.faithful else inexact
-    return chosen.output, worst.faithful
+    # A difference outweighs everything; one in the pipeline's decisions tells more than one in a stage.
+    worst = max(
+        relevant, key=lambda each: (not each.faithful, bool(each.counts) and each.workload is None, each.largest_error)
+    )
+    return worst.output, worst.faithful
 
 
 def _measured(

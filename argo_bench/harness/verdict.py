@@ -59,7 +59,7 @@ def regions(lower: float, upper: float, low: float, high: float) -> list[Region]
     touched: list[Region] = []
     if lower <= EPSILON:
         touched.append("refuted")
-    if EPSILON < low and upper > EPSILON and lower < low:
+    if low > EPSILON and upper > EPSILON and lower < low:
         touched.append("fell short")
     if lower <= high and upper >= low and upper > EPSILON:
         touched.append("confirmed")

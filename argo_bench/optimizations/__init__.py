@@ -41,12 +41,12 @@ def lookup(ids: Iterable[str]) -> list[Optimization]:
 
 def canonical_id(text: str) -> str:
     known = catalogue()
-    by_name = {optimization.name: optimization.id for optimization in known.values()}
+    by_name = {optimization.name.lower(): optimization.id for optimization in known.values()}
     candidate = text.strip()
     if (number := re.fullmatch(r"[oO]?(\d{1,2})", candidate)) and (exact := f"O{int(number[1]):02d}") in known:
         return exact
-    if candidate in by_name:
-        return by_name[candidate]
+    if candidate.lower() in by_name:
+        return by_name[candidate.lower()]
     close = difflib.get_close_matches(candidate.upper(), known, 1, 0.5) or [
         f"{by_name[name]} ({name})" for name in difflib.get_close_matches(candidate.lower(), by_name, 1, 0.3)
     ]

@@ -22,7 +22,10 @@ def encode(world: World, decisions: Sequence[Decision]) -> list[Encoded]:
 
 
 def canonical(decision: Decision) -> bytes:
-    """The signed fields as JSON without spaces; the keys stand here in sorted order."""
+    """The signed fields as JSON without spaces; the keys stand here in sorted order.
+
+    The same text as json.dumps writes, for numbers from 0.0001 up to 1e16: beyond, the two write exponents differently.
+    """
     return ENCODER.encode(
         {
             "confidence": decision.confidence,

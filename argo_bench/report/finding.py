@@ -62,6 +62,18 @@ def _missing(judged: Sequence[Judgement]) -> str:
     return f"; {named}" if named else ""
 
 
+def setting(recorded: Recorded) -> str:
+    """Under which conditions it was measured, as a sentence."""
+    run = recorded.run
+    processes = "both arms in one process" if run.isolation == "shared" else "a process for each arm"
+    generated = sum(origin == "generated" for origin in run.symbols.values())
+    some = f", {generated} of them generated" if generated else ""
+    return (
+        f"Profile {run.profile}, {processes}, {counted(run.replicates, 'replicate')}, seed {run.seed}; "
+        f"{counted(len(run.symbols), 'symbol')} from {run.source}{some}."
+    )
+
+
 def keeps_output(judgement: Judgement) -> bool:
     """The Output column says so; an output that was not compared does not count as kept."""
     return judgement.output == "same" or judgement.output.startswith("as declared")
@@ -136,9 +148,10 @@ def measured(judgement: Judgement) -> str:
 
 
 def speedup(value: float, *, as_time: bool = False) -> str:
+    """A factor, with the slowdown that a loss amounts to, or the share of the time that a gain saves."""
     shown = factor(value)
-    if shown == "1.0x" or shown == "1.00x":
-        return "1.00x"
+    if shown == "1.00x":
+        return shown
     if value < 1:
         return f"{shown} ({_times(1 / value)} slower)"
     return f"{shown} (-{saved(value)} % time)" if as_time else shown

@@ -197,6 +197,16 @@ def _or_dash(nanoseconds: float | None) -> str:
     return "-" if nanoseconds is None else finding.duration(nanoseconds)
 
 
+def in_words(recorded: Recorded) -> list[Table]:
+    """Each claim as it was published, and what was seen in full sentences; a terminal has no room for it."""
+    seen: dict[tuple[str, str], list[str]] = {}
+    for each in recorded.all(Judgement):
+        seen.setdefault((each.claim, each.text), []).append(each.sentence)
+    rows = tuple(Row((claim, text, "\n".join(sentences))) for (claim, text), sentences in seen.items())
+    columns = (Column("claim", 14), Column("as published", None), Column("seen", None))
+    return [Table("In words", "", columns, rows)] if rows else []
+
+
 def remarks(recorded: Recorded) -> list[str]:
     """Acceptance, outputs that differ, and arms that could not be measured, a sentence each."""
     lines = [
@@ -219,7 +229,10 @@ def _lines(*lines: str) -> str:
 
 def terminal(recorded: Recorded) -> Group:
     """For a rich console: every number stays on one line in 80 columns."""
-    parts: list[Any] = [Text(f"{finding.finding(recorded)}.\n", style="bold")]
+    parts: list[Any] = [
+        Text(f"{finding.finding(recorded)}.", style="bold"),
+        Text(f"{finding.setting(recorded)}\n", style="dim"),
+    ]
     for table in tables(recorded):
         parts += [_terminal_table(table), Text()]
     listed = RichTable.grid(padding=(0, 1))
@@ -271,26 +284,26 @@ def _brief(output: str) -> str:
 
 
 def markdown(recorded: Recorded) -> str:
-    """As GitHub shows it, without any style."""
-    parts = [f"**{_plain(finding.finding(recorded))}.**"]
-    for table in tables(recorded):
+    """The tables and remarks as GitHub shows them, without any style."""
+    parts = []
+    for table in [*tables(recorded), *in_words(recorded)]:
         header = [column.name for column in table.columns]
         body = [[_markdown_cell(row, cell) for cell in row.cells] for row in table.rows]
         lines = [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *body)]
         parts += [f"**{table.title}.** {table.note}", "\n".join(lines)]
-    if lines := [f"- {_plain(line)}" for line in remarks(recorded)]:
+    if lines := [f"- {plain(line)}" for line in remarks(recorded)]:
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
 def _markdown_cell(row: Row, cell: str) -> str:
-    lines = [_plain(line) for line in cell.split("\n")]
+    lines = [plain(line) for line in cell.split("\n")]
     if row.strong and cell in (row.cells[0], row.cells[-1]):
         lines[0] = f"**{lines[0]}**"
     return "<br>".join(lines)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that Markdown shows as it is."""
     escaped = markup.escape(text, quote=False)
     return "".join(f"\\{each}" if each in "\\`*_[]|~" else each for each in escaped).replace("\n", " ")
@@ -309,7 +322,7 @@ MUTED = "color:var(--jp-ui-font-color2,#57606a)"
 def html(recorded: Recorded) -> str:
     """Self-contained, in the colours of the notebook's theme."""
     parts = [f'<div style="{FRAME}"><p><strong>{markup.escape(finding.finding(recorded))}.</strong></p>']
-    for table in tables(recorded):
+    for table in [*tables(recorded), *in_words(recorded)]:
         head = "".join(f'<th scope="col" style="{CELL}">{markup.escape(column.name)}</th>' for column in table.columns)
         body = "".join(f"<tr>{''.join(_html_cells(row))}</tr>" for row in table.rows)
         caption = (

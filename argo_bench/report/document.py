@@ -1,0 +1,66 @@
+"""report.md: the finding with its figure, the tables, and what it takes to judge and to repeat them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from argo_bench.harness.results import End, Judgement, Recorded
+from argo_bench.report import finding, tables
+from argo_bench.report.tables import plain
+
+DOES_NOT_SHOW = (
+    "What another machine would give: ratios carry over better than times, and neither carries over exactly.",
+    "What a stage's speed-up is worth to a whole cycle, of which the stage is only a part.",
+    "Equality: *inconclusive* says that the interval lies across an edge, not that two arms are equally fast.",
+    "That outputs never differ: they were compared on the inputs of this run.",
+)
+
+
+def document(recorded: Recorded, alt: str) -> str:
+    """The whole report as Markdown, to be saved beside forest.svg and forest-dark.svg."""
+    sections = [
+        f"# {plain(finding.finding(recorded))}",
+        _picture(alt),
+        tables.markdown(recorded),
+        "## How it was measured",
+        _listed(_circumstances(recorded)),
+        "## Where it was measured",
+        _listed(f"{plain(name)}: {plain(value)}" for name, value in _facts(recorded.run.environment)),
+        "## What this does not show",
+        _listed(DOES_NOT_SHOW),
+    ]
+    return "\n\n".join(section.rstrip() for section in sections) + "\n"
+
+
+def _picture(alt: str) -> str:
+    return (
+        '<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="forest-dark.svg">\n'
+        f'  <img alt="{html.escape(alt)}" src="forest.svg" width="800">\n</picture>'
+    )
+
+
+def _listed(lines: Iterator[str] | tuple[str, ...]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _circumstances(recorded: Recorded) -> Iterator[str]:
+    run = recorded.run
+    yield f"Run {plain(run.run)} of {plain(run.started)}; every sample is in run.jsonl beside this file."
+    yield f"Again: <code>{html.escape(run.command)}</code>"
+    yield plain(finding.setting(recorded))
+    yield "Symbols: " + plain(", ".join(f"{symbol} ({origin})" for symbol, origin in run.symbols.items()))
+    if any(each.comparison.reference != "baseline" for each in recorded.all(Judgement)):
+        yield "Speed-ups are over the baseline, except where *vs* names another reference."
+    for end in recorded.all(End):
+        yield f"It took {finding.duration(1e9 * end.seconds)}."
+
+
+def _facts(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Names and values without empty ones; what lies inside a mapping on one line."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield prefix + name, ", ".join(f"{key} {each}" for key, each in value.items())
+        elif value is not None:
+            yield prefix + name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)

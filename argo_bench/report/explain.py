@@ -1,0 +1,208 @@
+"""A claim, its reading and workload, and the code behind it: baseline, prescribed and engineered, as they run.
+
+The code is taken from the functions that the edits exchange, so it cannot differ from what is measured.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from argo_bench import baseline
+from argo_bench.claim import VARIANTS, Claim, Optimization, Workload
+from argo_bench.memo import Memo
+from argo_bench.model import Stage, UserError
+from argo_bench.optimizations import catalogue
+from argo_bench.pipeline import PARTS, changed
+from argo_bench.report import finding
+
+SIDE_BY_SIDE = 150
+"""Columns of a terminal from which the sources stand beside each other."""
+
+KERNELS = "argo_bench.kernels"
+
+Edited = Mapping[str, tuple[Stage, Stage]]
+"""The parts that a variant exchanges: before and after, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A piece of source code, the module it is from, and its first line there."""
+
+    title: str
+    module: str
+    first_line: int
+    code: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text.assemble((self.title, "bold"), f"  {_place(self.module, self.first_line)}")
+        yield Syntax(_folded(self.code, options.max_width), "python", theme="ansi_dark", background_color="default")
+        yield Text()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Several pieces of source: beside each other on a wide console, one after the other elsewhere."""
+
+    sources: Sequence[Source]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width < SIDE_BY_SIDE:
+            yield from self.sources
+            return
+        grid = Table.grid(padding=(0, 2), expand=True)
+        for _ in self.sources:
+            grid.add_column(ratio=1)
+        grid.add_row(*self.sources)
+        yield grid
+
+
+def explain_optimization(optimization: Optimization) -> Group:
+    """What was claimed, how it is read and judged, what may change, and the source of the three implementations."""
+    parts: list[Any] = [Rule(f"{optimization.id} - {optimization.name}", align="left")]
+    parts += [_claim(claim) for claim in optimization.claims]
+    parts += [_workload(workload) for workload in optimization.workloads]
+    parts += [Text(f"May change: {optimization.may_change}."), Text()]
+    edited: dict[str, Edited] = {v: changed(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE)) for v in VARIANTS}
+    for part in (part for part in PARTS if any(part in pairs for pairs in edited.values())):
+        parts += [Rule(f"{part} stage", align="left"), Sources(_sources(part, edited))]
+    return Group(*parts)
+
+
+def _claim(claim: Claim) -> Group:
+    span = finding.claimed(claim.kind, claim.low, claim.high)
+    as_factor = finding.claimed_as_factor(claim.kind, claim.low, claim.high)
+    judged = f"{claim.metric.upper() if claim.metric == 'cpu' else claim.metric} time against {claim.reference}"
+    return Group(
+        Text.assemble((claim.id, "bold"), f'{" (headline)" if claim.headline else ""}  "{claim.text}"'),
+        _indented(f"Source: {claim.source}"),
+        _indented(f"Claimed: {span}{as_factor and f' = {as_factor}'} ({claim.kind.replace('_', ' ')})"),
+        _indented(f"Read as: {claim.reading}"),
+        _indented(f"Judged on: {claim.workload}, {judged}"),
+        Text(),
+    )
+
+
+def _workload(workload: Workload) -> Group:
+    scales = ", ".join(f"{scale:,}" for scale in workload.scales)
+    return Group(
+        Text.assemble("Workload ", (workload.name, "bold"), f" ({workload.stage} stage)"),
+        _indented(f"{workload.description}; {scales} {workload.unit}"),
+        Text(),
+    )
+
+
+def _indented(words: str) -> Padding:
+    return Padding(Text(words), (0, 0, 0, 2))
+
+
+def _sources(part: str, edited: Mapping[str, Edited]) -> list[Source]:
+    found = [source_of("baseline", part, getattr(baseline.PIPELINE, part))]
+    return found + [source_of(v, part, pairs[part][1]) for v, pairs in edited.items() if part in pairs]
+
+
+def source_of(title: str, part: str, stage: Stage) -> Source:
+    """The code of a stage: a function or the class of a wrapper with all that it calls of its own module and of the
+    kernels; for a Memo the module that sets it up."""
+    if isinstance(stage, Memo):
+        return _module_source(title, f"argo_bench.optimized.{part}")
+    function = _python(stage)
+    first, *called = _with_called(function if inspect.isfunction(function) else type(function))
+    own = str(first.__module__)
+    lines, number = inspect.getsourcelines(first)
+    code = ["".join(lines)]
+    for each in called:
+        lines, start = inspect.getsourcelines(each)
+        where = "" if each.__module__ == own else f"# {_place(each.__module__, start)}\n"
+        code.append(where + "".join(lines))
+    return Source(title, own, number, "\n\n".join(code))
+
+
+def _with_called(target: Any) -> list[Any]:
+    """The function or class, and the functions and classes that it leads to, in the order in which they are met."""
+    found = [target]
+    for each in found:
+        names = vars(sys.modules[each.__module__])
+        for name in _names_in(each):
+            other = _python(names.get(name))
+            is_code = inspect.isfunction(other) or inspect.isclass(other)
+            if is_code and other.__module__ in (target.__module__, KERNELS) and other not in found:
+                found.append(other)
+    return found
+
+
+def _python(value: Any) -> Any:
+    """The function under a compiled one."""
+    return getattr(value, "py_func", value)
+
+
+def _names_in(target: Any) -> Iterator[str]:
+    codes = [each.__code__ for each in vars(target).values() if inspect.isfunction(each)]
+    codes = codes if inspect.isclass(target) else [target.__code__]
+    for code in codes:
+        yield from code.co_names
+        codes += [each for each in code.co_consts if inspect.iscode(each)]
+
+
+def _module_source(title: str, module: str) -> Source:
+    return Source(title, module, 1, inspect.getsource(importlib.import_module(module)))
+
+
+def _place(module: str, line: int) -> str:
+    return f"{module.replace('.', '/')}.py, line {line}"
+
+
+def _folded(code: str, width: int) -> str:
+    """Lines that are too long go on below, further in, so that the shape of the code stays visible."""
+    folded = []
+    for line in code.rstrip().split("\n"):
+        inner = " " * min(len(line) - len(line.lstrip()) + 8, width // 2)
+        folded += textwrap.wrap(line, width, subsequent_indent=inner, break_on_hyphens=False) or [""]
+    return "\n".join(folded)
+
+
+def explain_stage(name: str) -> Group:
+    """A part of the pipeline: its baseline and its optimized file, and the optimizations that touch it.
+
+    Raises UserError with the closest name for a part that does not exist.
+    """
+    part = name.strip().lower()
+    if part not in PARTS:
+        close = difflib.get_close_matches(part, PARTS, 1, 0.4)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise UserError(f"unknown stage {name!r}: expected one of {', '.join(PARTS)}{hint}")
+    files = [_module_source(folder, f"argo_bench.{folder}.{part}") for folder in ("baseline", "optimized")]
+    lines = [f"  {each.id} {each.name}: {', '.join(by)}" for each in catalogue().values() if (by := _edits(each, part))]
+    touched = "Touched by" if lines else "Touched by no optimization."
+    return Group(Rule(f"{part} stage", align="left"), Text("\n".join([touched, *lines, ""])), Sources(files))
+
+
+def _edits(optimization: Optimization, part: str) -> list[str]:
+    """The variants that exchange or wrap a part."""
+    return [v for v in VARIANTS if part in changed(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE))]
+
+
+def listing(optimizations: Sequence[Optimization]) -> Table:
+    """The optimizations with their headline claims and the workloads that they are judged on."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("id", "name", "claimed", "judged on"):
+        table.add_column(column, overflow="fold")
+    for optimization in optimizations:
+        headline = [claim for claim in optimization.claims if claim.headline]
+        for position, claim in enumerate(headline or optimization.claims[:1]):
+            first = (optimization.id, optimization.name) if position == 0 else ("", "")
+            table.add_row(*first, f'"{claim.text}"', claim.workload)
+    return table

@@ -1,0 +1,410 @@
+"""Does a run measure what it says, record it at once, and survive interrupts and failures?"""
+
+import dataclasses
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+import xxhash
+
+from argo_bench.claim import Workload
+from argo_bench.harness import experiment
+from argo_bench.harness.experiment import DEFAULT, QUICK, Experiment, planned
+from argo_bench.harness.judging import FAMILY_ERROR, headline_comparison, judgements, level_of, result_of
+from argo_bench.harness.messages import Prepare, Prepared, Sample, Taken
+from argo_bench.harness.results import (
+    FILE_NAME,
+    Block,
+    Cold,
+    Comparison,
+    End,
+    Failure,
+    Fidelity,
+    Judgement,
+    Result,
+    Run,
+    Samples,
+    Writer,
+    load,
+)
+from argo_bench.harness.twins import ArmFailed, Twins, WorkerProcess
+from argo_bench.harness.workload import Body, Group, record
+from argo_bench.model import UserError
+from argo_bench.optimizations import catalogue, headline_claims, lookup
+
+TINY = dataclasses.replace(QUICK, replicates=2, headline_s=0.02, other_s=0.01, checked_cycles=4)
+
+
+def samples(comparison, replicate, ratio, calls=(1, 1)):
+    """Blocks in which the candidate takes ``ratio`` times as long per call."""
+    wall = (1000 * calls[0], int(1000 * ratio) * calls[1], int(1000 * ratio) * calls[1], 1000 * calls[0])
+    block = Block("ABBA", wall, wall)
+    return Samples(comparison, replicate, replicate, *calls, [block] * 4, None, None)
+
+
+COMPARISON = Comparison("O06", "consensus, hit", 6, "baseline", "engineered")
+
+
+def test_the_ratio_is_per_call_however_many_calls_a_sample_has():
+    one = result_of(COMPARISON, [samples(COMPARISON, r, 0.5) for r in range(3)], 0.95)
+    many = result_of(COMPARISON, [samples(COMPARISON, r, 0.5, (10, 700)) for r in range(3)], 0.95)
+    assert math.isclose(one.cpu.speedup, 2.0)
+    assert math.isclose(many.cpu.speedup, 2.0)
+    assert (many.reference_ns, many.candidate_ns) == (1000, 500)
+
+
+def test_the_level_is_that_of_the_family_whatever_is_run():
+    claim = next(claim for claim in catalogue()["O06"].claims if claim.headline)
+    comparison = headline_comparison(catalogue()["O06"], claim, "prescribed")
+    assert level_of(catalogue()["O06"], comparison) == 1 - FAMILY_ERROR / len(headline_claims())
+    assert level_of(catalogue()["O06"], changed_to(comparison, scale=30)) == 0.95
+    assert level_of(catalogue()["O06"], changed_to(comparison, candidate="joblib.Memory alone")) == 0.95
+
+
+def changed_to(comparison, **values):
+    return msgspec.structs.replace(comparison, **values)
+
+
+def test_the_quick_plan_has_the_headline_scale_and_the_default_plan_all_of_them():
+    quick, default = (planned(lookup([]), profile) for profile in (QUICK, DEFAULT))
+    assert set(quick) <= set(default)
+    for optimization in lookup([]):
+        for workload in optimization.workloads:
+            assert {c.scale for c in quick if c.workload == workload.name} == {workload.scales[0]}
+            assert {c.scale for c in default if c.workload == workload.name} == set(workload.scales)
+
+
+def test_every_claim_is_behind_a_comparison_of_the_plan():
+    comparisons = planned(lookup([]), QUICK)
+    for optimization in lookup([]):
+        for claim in optimization.claims:
+            for variant in ("prescribed", "engineered"):
+                assert headline_comparison(optimization, claim, variant) in comparisons
+
+
+def test_a_claim_that_was_not_measured_is_inconclusive_and_says_so():
+    found = judgements([catalogue()["O06"]], [], [], [])
+    assert {each.verdict for each in found} == {"inconclusive"}
+    assert {each.flags[0] for each in found} == {"not measured before the run ended"}
+
+
+def test_a_failed_arm_is_failed_and_never_a_number():
+    failure = Failure("O06", "engineered", "failed", "ValueError: broken")
+    found = {(each.claim, each.arm): each for each in judgements([catalogue()["O06"]], [], [], [failure])}
+    engineered = found["O06.time", "engineered"]
+    assert (engineered.verdict, engineered.speedup, engineered.interval) == ("failed", None, None)
+    assert "ValueError: broken" in engineered.sentence
+
+
+def test_wall_and_cpu_that_disagree_are_flagged():
+    fast, slow = (result_of(COMPARISON, [samples(COMPARISON, r, x) for r in range(3)], 0.95) for x in (0.4, 2.0))
+    mixed = Result(COMPARISON, fast.cpu, slow.wall, 1.0, 1.0, [])
+    found = judgements([catalogue()["O06"]], [mixed], [], [])
+    headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
+    assert headline.verdict == "confirmed"
+    assert headline.flags == ["wall time says: refuted"]
+
+
+def test_recorded_inputs_of_a_trace_are_consecutive_cycles_of_every_symbol(small_universe):
+    groups = record(catalogue()["O06"].workload("consensus, live trace"), small_universe, 6, seed=1)
+    assert [len(group.calls) for group in groups] == [6] * 48
+    assert [group.virtual_ns for group in groups] == [5_000_000_000 * k for k in range(48)]
+
+
+def test_recorded_inputs_depend_on_the_seed_alone(small_universe):
+    workload = catalogue()["O11"].workload("encode, hit")
+    first, again, other = (record(workload, small_universe, 6, seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_a_scale_that_the_data_cannot_give_is_refused(small_universe):
+    with pytest.raises(UserError, match="a scale of 3000 bars needs as many bars of every symbol, found 400"):
+        record(catalogue()["O08"].workload("full set"), small_universe, 3000, seed=1)
+
+
+class Stateful:
+    """A stage that counts calls since it was built, to see when state is kept."""
+
+    built = 0
+
+    def __init__(self):
+        type(self).built += 1
+        self.calls = 0
+
+    def __call__(self, world, value):
+        self.calls += 1
+        return self.calls
+
+
+def body_of(inputs, calls=3):
+    workload = Workload("w", "consensus", inputs, "a test", (1,), "symbols")
+    return Body(workload, lambda p: p.replace(consensus=Stateful()), [Group(0, [(k,) for k in range(calls)])])
+
+
+@pytest.mark.parametrize(("inputs", "rebuilds"), [("hit", 0), ("fresh", 0), ("miss", 5), ("trace", 5)])
+def test_state_is_rebuilt_outside_the_timed_region_where_the_workload_asks_for_it(inputs, rebuilds):
+    body = body_of(inputs)
+    before = Stateful.built
+    timing = body.sample(5)
+    assert Stateful.built - before == rebuilds
+    assert timing.wall_ns > 0
+    assert timing.cpu_ns > 0
+    body.close()
+
+
+def test_a_fresh_workload_gives_every_call_a_frame_of_its_own(small_universe):
+    seen = []
+
+    def stage(world, frame):
+        seen.append(id(frame))
+        frame["extra"] = 1.0
+
+    frame = next(iter(small_universe.frames.values()))
+    workload = Workload("w", "indicators", "fresh", "a test", (1,), "bars")
+    body = Body(workload, lambda p: p.replace(indicators=stage), [Group(0, [(frame,), (frame,)])])
+    body.sample(1)
+    body.close()
+    assert len(set(seen)) == 2
+    assert "extra" not in frame.columns
+
+
+def test_an_async_stage_is_awaited_inside_one_running_loop():
+    awaited = []
+
+    async def stage(world, value):
+        awaited.append(value)
+        return value
+
+    workload = Workload("w", "consensus", "hit", "a test", (1,), "symbols")
+    body = Body(workload, lambda p: p.replace(consensus=stage), [Group(0, [(1,), (2,)])])
+    assert body.first_call() == 1
+    body.sample(2)
+    body.close()
+    assert awaited == [1, 1, 2, 1, 2]
+
+
+def test_a_pass_is_cut_to_the_calls_that_both_arms_can_afford():
+    body = body_of("hit", calls=10)
+    body.keep(4)
+    assert body.calls == 4
+    body.keep(7)
+    assert body.calls == 7
+    body.close()
+
+
+def test_a_worker_that_dies_is_an_arm_that_failed(tmp_path):
+    worker = WorkerProcess(1, tmp_path)
+    os.kill(worker._process.pid, signal.SIGKILL)
+    with pytest.raises(ArmFailed, match="its process ended with signal 9"):
+        worker.ask(Sample(arm(tmp_path), 1), Taken)
+    worker.close()
+
+
+def test_what_a_worker_raises_is_said_in_one_line_with_its_traceback_kept(tmp_path):
+    worker = WorkerProcess(1, tmp_path)
+    with pytest.raises(ArmFailed, match="FileNotFoundError") as raised:
+        worker.ask(Prepare(arm(tmp_path)), Prepared)
+    assert "Traceback" in raised.value.details
+    worker.close()
+
+
+def arm(tmp_path):
+    from argo_bench.harness.messages import Arm
+
+    return Arm("O06", "consensus, hit", 6, "baseline", str(tmp_path / "absent.pickle"))
+
+
+@pytest.fixture(scope="module")
+def tiny_run(tmp_path_factory, small_universe):
+    """A run of all optimizations with next to no budget: real workers, real records."""
+    directory = tmp_path_factory.mktemp("run")
+    writer = Writer(directory)
+    states = []
+    Experiment(lookup([]), small_universe, TINY, 1, writer, "tiny", states.append).run()
+    writer.close()
+    return load(directory), states
+
+
+def test_a_run_gives_every_claim_and_variant_a_verdict(tiny_run):
+    recorded, _ = tiny_run
+    expected = {(c.id, v) for o in lookup([]) for c in o.claims for v in ("prescribed", "engineered")}
+    assert {(each.claim, each.arm) for each in recorded.all(Judgement)} == expected
+
+
+def test_a_run_checks_every_variant_and_arm(tiny_run):
+    recorded, _ = tiny_run
+    checked = {(each.optimization, each.arm) for each in recorded.all(Fidelity) if each.workload is None}
+    assert checked == {(o.id, v) for o in lookup([]) for v in ("prescribed", "engineered")}
+    assert all(each.faithful for each in recorded.all(Fidelity) if each.arm == "engineered")
+
+
+def test_a_run_keeps_every_raw_sample_of_every_replicate(tiny_run):
+    recorded, _ = tiny_run
+    assert {each.replicate for each in recorded.all(Samples)} == {0, 1}
+    for each in recorded.all(Samples):
+        assert len(each.blocks) >= experiment.FEWEST_BLOCKS
+        assert {block.order for block in each.blocks} <= {"ABBA", "BAAB"}
+        assert all(wall > 0 for block in each.blocks for wall in block.wall_ns)
+
+
+def test_results_can_be_computed_again_from_the_samples_alone(tiny_run):
+    recorded, _ = tiny_run
+    for result in recorded.all(Result):
+        taken = [each for each in recorded.all(Samples) if each.comparison == result.comparison]
+        assert result_of(result.comparison, taken, result.cpu.level) == result
+
+
+def test_the_first_call_of_the_kernel_includes_its_compilation(tiny_run):
+    recorded, _ = tiny_run
+    cold = {each.arm: each for each in recorded.all(Cold) if each.workload == "full set"}
+    assert cold["engineered"].compiled
+    assert cold["engineered"].first_call_ns > 10 * cold["baseline"].first_call_ns
+
+
+def test_progress_only_moves_forward_and_ends_complete(tiny_run):
+    _, states = tiny_run
+    done = [state.done for state in states]
+    assert done == sorted(done)
+    assert states[-1].done == pytest.approx(states[-1].total, rel=0.02)
+
+
+def test_a_run_begins_with_its_conditions_and_ends_with_an_end(tiny_run):
+    recorded, _ = tiny_run
+    assert isinstance(recorded.records[0], Run)
+    assert recorded.records[-1] == End(recorded.records[-1].seconds, False, 2)
+    assert recorded.run.environment["thread_caps"]["OMP_NUM_THREADS"] == "1"
+
+
+def broken(pipeline):
+    def stage(world, signals, regime):
+        raise ValueError("broken on purpose")
+
+    return pipeline.replace(consensus=stage)
+
+
+def test_an_arm_that_raises_is_failed_and_the_rest_is_measured(tmp_path, small_universe, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    (tmp_path / "sitecustomize.py").write_text(
+        "import argo_bench.optimizations.o06_consensus_cache as o06, dataclasses\n"
+        "from tests.test_experiment import broken\n"
+        "o06.OPTIMIZATION = dataclasses.replace(o06.OPTIMIZATION, engineered=broken)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).parents[1]}")
+    writer = Writer(tmp_path / "run")
+    once = dataclasses.replace(TINY, replicates=1)
+    found = Experiment(lookup(["O06"]), small_universe, once, 1, writer, "broken").run()
+    writer.close()
+    verdicts = {(each.claim, each.arm): each.verdict for each in found}
+    assert verdicts["O06.time", "engineered"] == "failed"
+    assert verdicts["O06.time", "prescribed"] not in ("failed", "untested")
+    assert "broken on purpose" in load(tmp_path / "run").all(Failure)[0].reason
+
+
+def test_an_arm_whose_library_is_missing_is_untested_with_the_line_that_installs_it(
+    tmp_path, small_universe, monkeypatch
+):
+    from argo_bench.claim import Requirement
+
+    o08 = dataclasses.replace(catalogue()["O08"], requires={"TA-Lib": Requirement("no_such_module", "oracle")})
+    writer = Writer(tmp_path / "run")
+    run = Experiment([o08], small_universe, TINY, 1, writer, "missing")
+    writer.close()
+    assert [(each.arm, each.kind) for each in run._failures] == [("TA-Lib", "untested")]
+    assert "pip install 'argo-bench[oracle]'" in run._failures[0].reason
+    assert all("TA-Lib" not in (each.candidate, each.reference) for each in run._comparisons)
+
+
+@pytest.mark.slow
+def test_an_interrupt_keeps_and_judges_what_was_measured(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "argo_bench.cli",
+        "run",
+        "O06",
+        "--profile",
+        "quick",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    file = tmp_path / "run" / FILE_NAME
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and (not file.exists() or file.read_text().count('"type":"samples"') < 9):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    recorded = load(tmp_path / "run")
+    assert recorded.records[-1].interrupted
+    assert len(recorded.all(Result)) > 0
+    assert len(recorded.all(Judgement)) == 8
+    assert "O06" in stdout
+
+
+def test_a_directory_that_holds_a_run_is_not_overwritten(tmp_path):
+    Writer(tmp_path).close()
+    with pytest.raises(UserError, match="holds a run already"):
+        Writer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty or does not begin with a run"),
+        (b"hello\n", "line 1: expected a line of a run"),
+        (b'{"xxh3":"0","record":{"type":"end"}}\n', "does not match its digest"),
+    ],
+)
+def test_a_file_that_is_no_run_is_refused(tmp_path, content, message):
+    (tmp_path / FILE_NAME).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        load(tmp_path)
+
+
+def test_a_record_that_was_changed_or_cut_off_is_refused_with_its_line(tiny_run, tmp_path):
+    recorded, _ = tiny_run
+    lines = (recorded.directory / FILE_NAME).read_bytes().splitlines(keepends=True)
+    changed = tmp_path / "changed" / FILE_NAME
+    changed.parent.mkdir()
+    changed.write_bytes(b"".join(lines[:4] + [lines[4].replace(b"baseline", b"baselinE", 1)] + lines[5:]))
+    cut = tmp_path / "cut" / FILE_NAME
+    cut.parent.mkdir()
+    cut.write_bytes(b"".join(lines)[:-20])
+    if b"baseline" in lines[4]:
+        with pytest.raises(UserError, match="line 5"):
+            load(changed)
+    with pytest.raises(UserError, match=f"line {len(lines)}: expected a line of a run"):
+        load(cut)
+
+
+def test_a_record_of_a_newer_schema_is_refused(tiny_run, tmp_path):
+    recorded, _ = tiny_run
+    body = msgspec.json.encode(msgspec.structs.replace(recorded.run, schema=99))
+    line = b'{"xxh3":"' + xxhash.xxh3_64_hexdigest(body).encode() + b'","record":' + body + b"}\n"
+    (tmp_path / FILE_NAME).write_bytes(line)
+    with pytest.raises(UserError, match="has schema 99, this version reads up to 1"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("isolation", ["shared", "twins"])
+def test_only_one_process_runs_at_a_time_and_both_are_gone_afterwards(isolation, tmp_path):
+    with Twins(isolation, 1, tmp_path) as pair:
+        workers = {pair.reference, pair.candidate}
+        processes = [worker._process for worker in workers]
+        pair.forget()
+    assert len(workers) == (1 if isolation == "shared" else 2)
+    assert all(process.poll() is not None for process in processes)
+
+
+def test_a_claim_needs_its_workload():
+    with pytest.raises(ValueError, match="expected one of transport"):
+        Workload("w", "indicator", "hit", "a typo", (1,), "bars")

@@ -1,0 +1,179 @@
+"""Does the harness notice when an arm computes something else, and say void?"""
+
+import importlib.util
+import math
+from pathlib import Path
+
+import pytest
+
+from argo_bench import baseline, kernels
+from argo_bench.harness.fidelity import Differences, Oracle, check_pipeline, check_workload, compare
+from argo_bench.harness.judging import headline_comparison, judgements
+from argo_bench.harness.results import Result
+from argo_bench.harness.stats import estimate
+from argo_bench.harness.workload import record
+from argo_bench.model import Indicators, Signal
+from argo_bench.optimizations import build, catalogue
+from argo_bench.optimized import indicators as engineered_stage
+from argo_bench.pipeline import changed
+
+
+def differences(expected, got, tolerance=0.0):
+    found = Differences()
+    compare(expected, got, tolerance, found)
+    return found
+
+
+def test_equal_results_have_no_differences():
+    value = {"a": (1.0, math.nan, Signal("LONG", 75.0)), "b": None}
+    assert differences(value, value) == Differences()
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "kind"),
+    [
+        ({"rsi": 1.0}, {"rsi": 1.1}, "rsi"),
+        ({"rsi": 1.0}, {"adx": 1.0}, "output: keys"),
+        ((1.0, 2.0), (1.0,), "output: length"),
+        (1.0, math.nan, "output"),
+        (math.nan, 1.0, "output"),
+        (Signal("LONG", 75.0), Signal("SHORT", 75.0), "output"),
+        (None, 1.0, "output"),
+    ],
+)
+def test_every_difference_is_counted_by_kind(expected, got, kind):
+    assert kind in differences(expected, got).counts
+
+
+def test_an_error_within_the_tolerance_is_kept_but_not_counted():
+    found = differences(1000.0, 1000.0 * (1 + 1e-12), tolerance=1e-9)
+    assert found.counts == {}
+    assert 0 < found.largest_error < 1e-11
+    assert differences(1000.0, 1000.1, tolerance=1e-9).counts == {"output": 1}
+
+
+def judged(optimization, variant, fidelities, speedup=50.0):
+    """The headline verdict on planted samples of a given speed-up."""
+    claim = next(claim for claim in optimization.claims if claim.headline)
+    planted = estimate([-math.log(speedup) + noise for noise in (-0.01, 0.0, 0.01, 0.005)], 0.95)
+    result = Result(headline_comparison(optimization, claim, variant), planted, planted, 100.0, 2.0, [])
+    found = judgements([optimization], [result], fidelities, [])
+    return next(each for each in found if each.claim == claim.id and each.arm == variant)
+
+
+MUTATIONS = {
+    "an off-by-one window": ("SHORT, MEDIUM, LONG = 20, 50, 200", "SHORT, MEDIUM, LONG = 21, 50, 200"),
+    "a wrong smoothing": ("WILDER = 14", "WILDER = 15"),
+    "float32 accumulation": ("total += np.float64(values[bar])", "total = np.float32(total + values[bar])"),
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(small_universe):
+    return record(catalogue()["O08"].workload("full set"), small_universe, 300, seed=1)
+
+
+def checked(stage, inputs):
+    optimization = catalogue()["O08"]
+    workload = optimization.workload("full set")
+    edits = optimization.edits(workload)
+    return check_workload(
+        optimization, workload, inputs, edits["baseline"], lambda p: p.replace(indicators=stage), "engineered"
+    )
+
+
+def test_the_engineered_kernel_is_faithful_and_its_verdict_stands(inputs):
+    fidelity = checked(engineered_stage.indicators, inputs)
+    assert fidelity.faithful
+    assert judged(catalogue()["O08"], "engineered", [fidelity]).verdict == "confirmed"
+
+
+def perturbed(field, error):
+    """The engineered stage with one indicator off by a relative error."""
+    import dataclasses
+
+    def stage(world, frame):
+        right = engineered_stage.indicators(world, frame)
+        return dataclasses.replace(right, **{field: getattr(right, field) * (1 + error)})
+
+    return stage
+
+
+@pytest.mark.parametrize("field", [name for name in Indicators.__slots__ if name not in ("change_1", "change_4")])
+def test_any_indicator_off_by_a_hundred_thousandth_makes_the_verdict_void(field, inputs):
+    fidelity = checked(perturbed(field, 1e-5), inputs)
+    assert not fidelity.faithful
+    verdict = judged(catalogue()["O08"], "engineered", [fidelity])
+    assert verdict.verdict == "void"
+    assert verdict.output.startswith(f"differs: {field} in ")
+
+
+def test_a_prescribed_variant_keeps_its_verdict_and_the_output_column_says_what_it_does(inputs):
+    optimization = catalogue()["O08"]
+    workload = optimization.workload("full set")
+    fidelity = check_workload(
+        optimization,
+        workload,
+        inputs,
+        optimization.edits(workload)["baseline"],
+        lambda p: p.replace(indicators=perturbed("sma20", 1e-5)),
+        "prescribed",
+    )
+    verdict = judged(optimization, "prescribed", [fidelity])
+    assert verdict.verdict == "confirmed"
+    assert verdict.output.startswith("differs: sma20")
+
+
+def test_a_mutated_kernel_changes_decisions_and_the_oracle_sees_it(small_universe):
+    oracle = Oracle.run(small_universe, 1, 24)
+    assert oracle.acceptance.accepted > 0
+    wrong = build({}).replace(indicators=perturbed("close", 0.01))
+    fidelity = check_pipeline(catalogue()["O08"], "engineered", wrong, oracle)
+    assert not fidelity.faithful
+    assert "entry" in fidelity.counts
+
+
+def test_signals_that_are_lost_or_made_up_are_counted(small_universe):
+    oracle = Oracle.run(small_universe, 1, 24)
+
+    def never(world, signals, regime):
+        return None
+
+    lost = check_pipeline(catalogue()["O06"], "engineered", build({}).replace(consensus=never), oracle)
+    assert lost.counts == {"missed": oracle.acceptance.accepted}
+
+    def always(world, signals, regime):
+        from argo_bench.model import Consensus
+
+        return baseline.PIPELINE.consensus(world, signals, regime) or Consensus("LONG", 80.0)
+
+    extra = check_pipeline(catalogue()["O06"], "engineered", build({}).replace(consensus=always), oracle)
+    assert extra.counts["extra"] == oracle.acceptance.symbol_cycles - oracle.acceptance.accepted
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_of_the_kernel_makes_the_verdict_void(name, inputs, tmp_path):
+    kernel = mutated(tmp_path, *MUTATIONS[name]).latest_indicators
+
+    def stage(world, frame):
+        return Indicators(*kernel(engineered_stage.block(frame)).tolist())
+
+    verdict = judged(catalogue()["O08"], "engineered", [checked(stage, inputs)])
+    assert verdict.verdict == "void"
+    assert verdict.output.startswith("differs: ")
+
+
+def mutated(tmp_path, before, after):
+    """The module of kernels with one change in its text, compiled anew."""
+    source = Path(kernels.__file__).read_text(encoding="utf-8")
+    assert source.count(before) == 1, f"the kernel's source no longer has {before!r} once: mend this test"
+    path = tmp_path / "mutated_kernels.py"
+    path.write_text(source.replace(before, after).replace("cache=True", "cache=False"), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("mutated_kernels", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_changed_shows_the_part_that_a_selection_touches():
+    assert set(changed(build({}), build({"O08": "engineered"}))) == {"indicators"}

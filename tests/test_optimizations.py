@@ -1,0 +1,172 @@
+"""Do prescribed variants keep their defects, and engineered ones their outputs?"""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from argo_bench import baseline
+from argo_bench.harness.fidelity import Oracle, check_variant
+from argo_bench.market import Universe, generate
+from argo_bench.model import Consensus, Signal
+from argo_bench.optimizations import build, catalogue
+from argo_bench.optimizations.o06_consensus_cache import TextKeyedCache
+from argo_bench.optimizations.o08_vectorized_indicators import rolling_five
+from argo_bench.optimizations.o11_json_cache import MAXIMUM_ENTRIES, CachedEncode, JSONCache
+from tests.test_stages import decision
+
+VOTES = {"massive": Signal("LONG", 80.0), "sonar": Signal("LONG", 80.0)}
+IDS = list(catalogue())
+
+
+class Clock:
+    def __init__(self):
+        self.time = 0.0
+
+    def now(self):
+        return self.time
+
+
+class Counting:
+    """A stage that counts its calls and gives back what it is told."""
+
+    def __init__(self, value):
+        self.value = value
+        self.calls = 0
+
+    def __call__(self, world, *arguments):
+        self.calls += 1
+        return self.value
+
+
+def test_o06_prescribed_finds_equal_votes_for_60_seconds():
+    stage, clock = Counting(Consensus("LONG", 80.0)), Clock()
+    cache = TextKeyedCache(stage)
+    cache(clock, VOTES, "TRENDING")
+    clock.time = 59.9
+    cache(clock, dict(reversed(VOTES.items())), "TRENDING")
+    assert stage.calls == 1
+    clock.time = 60.0
+    cache(clock, VOTES, "TRENDING")
+    assert stage.calls == 2
+
+
+def test_o06_prescribed_never_remembers_that_there_was_no_consensus():
+    stage, clock = Counting(None), Clock()
+    cache = TextKeyedCache(stage)
+    cache(clock, VOTES, "TRENDING")
+    cache(clock, VOTES, "TRENDING")
+    assert stage.calls == 2
+
+
+def test_o06_prescribed_hands_out_the_stored_object_itself():
+    cache, clock = TextKeyedCache(Counting({"direction": "LONG"})), Clock()
+    cache(clock, VOTES, "TRENDING")["direction"] = "SHORT"
+    assert cache(clock, VOTES, "TRENDING") == {"direction": "SHORT"}
+
+
+def test_o06_engineered_remembers_that_there_was_no_consensus(tmp_path):
+    pipeline = build({"O06": "engineered"})
+    from tests.test_memo import FakeWorld
+
+    world = FakeWorld(tmp_path)
+    for _ in range(3):
+        assert pipeline.consensus(world, {}, "TRENDING") is None
+    assert (pipeline.consensus.hits, pipeline.consensus.misses) == (2, 1)
+
+
+def short_frame(bars):
+    close = np.arange(1.0, bars + 1)
+    columns = dict.fromkeys(("open", "high", "low", "close"), close) | {"volume": np.full(bars, 7.0)}
+    return pd.DataFrame(columns, index=pd.date_range("2025-01-01", periods=bars, tz="UTC"))
+
+
+def test_o08_prescribed_invents_an_average_of_50_bars_on_ten():
+    frame = short_frame(10)
+    assert rolling_five(None, frame.copy())["sma50"] == 5.5
+    assert np.isnan(baseline.PIPELINE.indicators(None, frame).sma50)
+
+
+def test_o08_prescribed_leaves_five_columns_in_the_callers_frame():
+    frame = short_frame(60)
+    rolling_five(None, frame)
+    assert list(frame.columns[5:]) == ["sma_20", "sma_50", "volume_sma", "volume_ratio", "price_change"]
+
+
+def test_o11_prescribed_serializes_twice_on_a_miss_and_once_on_a_hit(monkeypatch):
+    calls = []
+    real = json.dumps
+    monkeypatch.setattr(json, "dumps", lambda *a, **k: calls.append(1) or real(*a, **k))
+    cache = JSONCache()
+    cache.serialize({"a": 1})
+    assert len(calls) == 2
+    cache.serialize({"a": 1})
+    assert len(calls) == 3
+
+
+def test_o11_prescribed_sorts_the_keys_of_log_line_and_post():
+    encoded = CachedEncode()(None, [decision()])[0]
+    plain = baseline.PIPELINE.encode(None, [decision()])[0]
+    assert list(json.loads(encoded.body)) == sorted(json.loads(plain.body))
+    assert list(json.loads(plain.body)) != sorted(json.loads(plain.body))
+    assert encoded.sha256 == plain.sha256
+
+
+def test_o11_prescribed_evicts_in_the_order_of_insertion():
+    cache = JSONCache()
+    for number in range(MAXIMUM_ENTRIES):
+        cache.serialize(number)
+    cache.serialize(0)  # used just now, yet the oldest
+    cache.serialize("one more")
+    assert len(cache._texts) == MAXIMUM_ENTRIES
+    assert "0" not in cache._texts.values()
+
+
+@pytest.fixture(scope="module")
+def generated_oracles():
+    universes = []
+    for seed in range(3):
+        frames = generate([f"G{k}" for k in range(4)] + ["H-USD"], 420, seed=seed).frames
+        universes.append(Universe(frames, dict.fromkeys(frames, "generated"), "generated"))
+    return [Oracle.run(universe, seed, 40) for seed, universe in enumerate(universes)]
+
+
+@pytest.mark.parametrize("identifier", IDS)
+def test_engineered_variants_are_faithful_on_generated_markets(identifier, generated_oracles):
+    for oracle in generated_oracles:
+        assert oracle.acceptance.accepted > 0
+        assert check_variant(catalogue()[identifier], "engineered", oracle).counts == {}
+
+
+@pytest.fixture(scope="module")
+def real_oracle(real_universe):
+    return Oracle.run(real_universe, 1, 60)
+
+
+@pytest.mark.parametrize("identifier", IDS)
+def test_engineered_variants_are_faithful_on_the_real_symbols(identifier, real_oracle):
+    assert check_variant(catalogue()[identifier], "engineered", real_oracle).counts == {}
+
+
+def test_the_workload_accepts_about_as_many_symbol_cycles_as_it_is_meant_to(real_universe):
+    from argo_bench.market import Tape
+    from argo_bench.optimized.indicators import indicators
+    from argo_bench.pipeline import cycle
+    from argo_bench.world import SimulatedWorld
+
+    pipeline = baseline.PIPELINE.replace(
+        indicators=indicators, store=lambda world, rows: None, read=lambda world, symbols: None
+    )
+    tape = Tape(real_universe.frames, seed=1, cycles_per_bar=1)
+    days = range(0, 2_600, 20)
+    with SimulatedWorld(tape, seed=1, latency_scale=0) as world:
+        decided = sum(len(world.run(cycle(pipeline, world, tape.symbols, day)).decided) for day in days)
+    assert 0.22 < decided / (len(days) * len(tape.symbols)) < 0.34
+
+
+def test_a_variant_that_changes_nothing_would_be_found(generated_oracles):
+    """The battery above could not be passed by an edit that does nothing: the parts do change."""
+    for optimization in catalogue().values():
+        for variant in (optimization.prescribed, optimization.engineered):
+            assert variant(baseline.PIPELINE) != baseline.PIPELINE

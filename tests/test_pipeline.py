@@ -1,0 +1,95 @@
+"""Is a pipeline a record of functions, and an optimization an edit of it?"""
+
+import random
+
+import pytest
+
+from argo_bench import baseline
+from argo_bench.claim import VARIANTS
+from argo_bench.market import Tape
+from argo_bench.memo import Memo
+from argo_bench.model import UserError
+from argo_bench.optimizations import BASELINE, build, canonical_id, catalogue, lookup, optimized
+from argo_bench.pipeline import PARTS, changed, cycle
+from argo_bench.world import SimulatedWorld
+
+IDS = list(catalogue())
+
+
+def test_the_empty_selection_builds_the_baseline():
+    assert build(BASELINE) == baseline.PIPELINE
+    assert changed(build(BASELINE), baseline.PIPELINE) == {}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("identifier", IDS)
+def test_every_variant_changes_the_part_that_it_is_about(identifier, variant):
+    differing = changed(baseline.PIPELINE, build({identifier: variant}))
+    assert set(differing) == {workload.stage for workload in catalogue()[identifier].workloads}
+
+
+def test_changed_sees_through_wrappers_to_the_code():
+    wrapped = baseline.PIPELINE.replace(regime=Memo(baseline.PIPELINE.regime))
+    again = baseline.PIPELINE.replace(regime=Memo(baseline.PIPELINE.regime))
+    assert set(changed(baseline.PIPELINE, wrapped)) == {"regime"}
+    assert changed(wrapped, again) == {}
+
+
+def test_building_twice_gives_two_cold_caches(small_universe):
+    first, second = build({"O06": "engineered"}), build({"O06": "engineered"})
+    assert first.consensus is not second.consensus
+    with SimulatedWorld(Tape(small_universe.frames, seed=1), latency_scale=0) as world:
+        world.run(cycle(first, world, small_universe.symbols, 0))
+    assert first.consensus.misses > 0
+    assert second.consensus.misses == 0
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_random_subsets_of_the_optimizations_build_and_run(number, small_universe):
+    rng = random.Random(number)
+    selection = {each: rng.choice(VARIANTS) for each in IDS if rng.random() < 0.7}
+    tape = Tape(small_universe.frames, seed=number)
+    with SimulatedWorld(tape, seed=number, latency_scale=0) as world:
+        expected = world.run(cycle(baseline.PIPELINE, world, tape.symbols, 0))
+    with SimulatedWorld(tape, seed=number, latency_scale=0) as world:
+        got = world.run(cycle(build(selection), world, tape.symbols, 0))
+    assert got.decided == expected.decided
+
+
+def test_a_user_may_write_ids_as_people_do():
+    assert [canonical_id(text) for text in ("O08", "o8", "8", " 08 ", "JSON cache")] == [
+        "O08",
+        "O08",
+        "O08",
+        "O08",
+        "O11",
+    ]
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("O88", "O08"), ("vectorised indicators", "O08"), ("jason cache", "O11")])
+def test_an_unknown_optimization_is_refused_with_the_closest_name(typed, meant):
+    with pytest.raises(UserError, match=f"unknown optimization '{typed}'.*did you mean {meant}"):
+        lookup([typed])
+
+
+def test_an_unknown_variant_is_refused():
+    with pytest.raises(UserError, match="expected the variant prescribed or engineered, got 'fast'"):
+        build({"O08": "fast"})
+
+
+def test_optimized_engineers_the_whole_catalogue():
+    assert optimized() == dict.fromkeys(IDS, "engineered")
+
+
+def test_a_pipeline_has_the_thirteen_parts():
+    assert len(PARTS) == 13
+
+
+def test_claims_have_unique_ids_and_name_workloads_that_exist():
+    claims = [claim for optimization in catalogue().values() for claim in optimization.claims]
+    assert len({claim.id for claim in claims}) == len(claims)
+    for optimization in catalogue().values():
+        assert {claim.workload for claim in optimization.claims} <= {each.name for each in optimization.workloads}
+        assert sum(claim.headline for claim in optimization.claims) == 1
+        for claim in optimization.claims:
+            assert claim.reference in optimization.edits(optimization.workload(claim.workload))
