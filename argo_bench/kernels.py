@@ -57,11 +57,11 @@ def latest_indicators(block: Block) -> NDArray[np.float64]:
     """The latest value of every indicator in the order of FIELDS; all NaN where the block holds a NaN or an infinity.
 
     Every recursive average is kept as a weighted sum, ``sum = keep * sum + value``: one fused multiply-add a bar, so
-    that no chain is longer than its latency, and the chains overlap. The average is the sum times ``1 - keep``. A
-    seed is one value given to the sum at the right bar; Wilder's, a plain mean, is a sum that keeps everything.
+    the chains are short and overlap. The average is the sum times ``1 - keep``. Its seed is a value given to the sum
+    at the right bar; while one of Wilder's averages is being seeded its sum keeps everything.
 
-    The signs of the price changes, not gains and losses, are summed for the RSI, and the true range is the span of
-    the bar and the previous close: the same numbers in fewer operations. The range cancels out of the ADX.
+    Fewer operations for the same numbers: the RSI sums changes and their sizes, not gains and losses; the true range
+    spans the bar and the close before it; ADX needs no range, which cancels between +DI and -DI.
     """
     opened, high, low, close, volume = block[0], block[1], block[2], block[3], block[4]
     bars = close.size
@@ -160,16 +160,16 @@ def latest_five(block: Block) -> NDArray[np.float64]:
     bars = close.size
     if bars == 0:
         return np.full(len(FIVE_FIELDS), NAN)
-    sma_short, sma_medium, volume_mean = (
-        latest_mean(close, SHORT),
-        latest_mean(close, MEDIUM),
-        latest_mean(volume, SHORT),
-    )
-    taint = 0.0 * (mean(close, max(bars - MEDIUM, 0), bars) + mean(volume, max(bars - SHORT, 0), bars))
-    if taint != 0.0:
+    if 0.0 * (mean(close, max(bars - MEDIUM, 0), bars) + mean(volume, max(bars - SHORT, 0), bars)) != 0.0:
         return np.full(len(FIVE_FIELDS), NAN)
     return np.array(
-        (np.float64(close[bars - 1]), sma_short, sma_medium, ratio(volume, volume_mean), latest_change(close, 1))
+        (
+            np.float64(close[bars - 1]),
+            latest_mean(close, SHORT),
+            latest_mean(close, MEDIUM),
+            ratio(volume, latest_mean(volume, SHORT)),
+            latest_change(close, 1),
+        )
     )
 
 

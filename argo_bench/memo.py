@@ -34,8 +34,6 @@ class Memo:
     of a value. Values must be immutable: they are handed out as they are. ``hits`` and ``misses`` are counted.
     """
 
-    __slots__ = ("__wrapped__", "_entries", "_maxsize", "_schema", "_shelf", "_ttl_s", "_uses_disk", "hits", "key", "misses")
-
     def __init__(
         self,
         function: Stage,

@@ -21,6 +21,8 @@
 run = "../results/reference"
 
 # %%
+from IPython.display import display
+
 import argo_bench
 
 report = argo_bench.load(run)
@@ -36,7 +38,7 @@ print(report)
 report.forest()
 
 # %%
-report
+display(report)
 
 # %%
 report.to_frame()

@@ -157,7 +157,7 @@ def test_the_library_references_equal_the_baseline(name: str) -> None:
 def test_three_implementations_agree_on_2000_windows() -> None:
     rng = random.Random(8)
     for seed in range(2000):
-        frame = market(rng.choice(KINDS), rng.randint(1, 230), 1000 + seed)
+        frame = market(rng.choice(KINDS), 1 + int(229 * rng.random() ** 2), 1000 + seed)
         expected = indicators(None, frame)
         assert differences(vectorized(None, frame), expected) == [], seed
         assert differences(engineered(None, frame), expected) == [], seed
@@ -402,3 +402,65 @@ def test_float32_bars_are_accumulated_in_float64() -> None:
         assert differences(function(None, stored), expected) == []
     close = stored["close"].to_numpy()
     assert abs(np.cumsum(close[-200:])[-1] / 200 - expected.sma200) > 1e-9 * expected.close
+
+
+MUTATIONS = {
+    "a window of one bar more": ("SHORT, MEDIUM, LONG = 20, 50, 200", "SHORT, MEDIUM, LONG = 21, 50, 200"),
+    "a window of one bar less": ("SHORT, MEDIUM, LONG = 20, 50, 200", "SHORT, MEDIUM, LONG = 20, 50, 199"),
+    "a change over five bars": ("CHANGE = 4", "CHANGE = 5"),
+    "Wilder's constant taken for that of an EMA": (
+        "WILDER_KEEP = 1 - 1 / WILDER",
+        "WILDER_KEEP = 1 - 2 / (WILDER + 1)",
+    ),
+    "ADX seeded a bar late": ("2 * WILDER - 1", "2 * WILDER"),
+    "window sums in float32": (
+        "total += np.float64(values[bar])",
+        "total = np.float64(np.float32(total + values[bar]))",
+    ),
+    "recursion in float32": (
+        "fast = FAST_KEEP * fast + price",
+        "fast = np.float64(np.float32(FAST_KEEP * fast + price))",
+    ),
+    "the sample's deviation in the bands": ("math.sqrt(total / count)", "math.sqrt(total / (count - 1))"),
+    "the population's deviation of returns": ("math.sqrt(total / (count - 1))", "math.sqrt(total / count)"),
+    "EMA without its seed": ("fast = mean(close, 0, FAST) / FAST_SCALE", "pass"),
+    "MACD's averages seeded apart": ("mean(close, SLOW - FAST, SLOW)", "mean(close, 0, FAST)"),
+    "signal line without its seed": ("signal *= 1 / (SIGNAL * SIGNAL_SCALE)", "pass"),
+    "true range without the gap": ("(top if top > before else before)", "top"),
+    "ties counted as a rise": ("(up if up > down else 0.0)", "(up if up >= down else 0.0)"),
+    "ADX valid a bar early": ("if bars > ADX_SEED else NAN", "if bars >= ADX_SEED else NAN"),
+    "open, high, low and volume not looked at": ("taint += 0.0 * (", "taint += 0.0 * before if bar else (("),
+}
+
+
+@pytest.fixture(scope="module")
+def worked_out() -> list[tuple[pd.DataFrame, Indicators]]:
+    """Short and long markets with what the loop makes of them, and one that must be refused."""
+    lengths = (12, 14, 15, 26, 27, 28, 33, 34, 50, 51, 199, 230)
+    frames = [market(kind, bars, 50) for kind in KINDS for bars in lengths]
+    refused = market("stock", 60, 50)
+    refused.iloc[30, COLUMNS.index("volume")] = math.nan
+    return [(frame, indicators(None, frame)) for frame in frames] + [(refused, Indicators(*[math.nan] * 23))]
+
+
+def faults(kernel: Callable[..., np.ndarray], worked_out: list[tuple[pd.DataFrame, Indicators]]) -> set[str]:
+    """The fields in which a kernel is wrong somewhere."""
+    return {
+        difference.partition(":")[0]
+        for frame, expected in worked_out
+        for difference in differences(Indicators(*kernel(block(frame)).tolist()), expected)
+    }
+
+
+def test_the_kernel_is_without_fault(worked_out: list[tuple[pd.DataFrame, Indicators]]) -> None:
+    assert faults(kernels.latest_indicators, worked_out) == set()
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_a_mutated_kernel_is_found_out(mutation: str, worked_out: list[tuple[pd.DataFrame, Indicators]]) -> None:
+    source = Path(kernels.__file__).read_text(encoding="utf-8").replace("cache=True", "cache=False")
+    old, new = MUTATIONS[mutation]
+    assert source.count(old) == 1
+    mutant = types.ModuleType("mutant")
+    exec(compile(source.replace(old, new), "mutant", "exec"), mutant.__dict__)
+    assert faults(mutant.latest_indicators, worked_out) != set()

@@ -1,6 +1,8 @@
 """Do imports point one way? The list below is the diagram of the house."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,8 +76,6 @@ def test_a_stage_reads_no_clock_of_its_own(path):
 
 
 def test_importing_the_package_loads_neither_pandas_nor_numba_nor_matplotlib():
-    import subprocess
-    import sys
 
     code = (
         "import argo_bench, argo_bench.cli, sys; print({'pandas', 'numba', 'matplotlib', 'numpy'} & set(sys.modules))"

@@ -230,8 +230,10 @@ def vectorized(world: World, frame: pd.DataFrame) -> Indicators:
     high, low, close, volume = frame["high"], frame["low"], frame["close"], frame["volume"]
     before = close.shift()
     change_1 = close / before - 1
-    sma20, volume_sma20 = close.rolling(20).mean(), volume.rolling(20).mean()
-    band = 2 * close.rolling(20).std(ddof=0)
+    window = close.rolling(20)
+    sma20, volume_sma20 = window.mean(), volume.rolling(20).mean()
+    # pandas' running deviation keeps a remainder, 1e-7 of the price, of moves that have left the window.
+    band = (2 * window.std(ddof=0)).mask(window.max() == window.min(), 0.0)
     ema26 = seeded(close, 0, 26, 2 / 27)
     line = seeded(close, 14, 12, 2 / 13) - ema26
     signal = seeded(line, 25, 9, 2 / 10)

@@ -178,18 +178,17 @@ class Body:
     def sample(self, passes: int) -> Timing:
         """So many passes, timed on both clocks: wall (hybrid) and CPU of this process, in nanoseconds."""
         if self.workload.inputs == "hit":
-            return self._timed(self._groups, passes)
-        wall, cpu = 0, 0
-        for _ in range(passes):
-            if self.workload.inputs == "fresh":
-                groups = [Group(group.virtual_ns, [copied(call) for call in group.calls]) for group in self._groups]
-            else:
-                groups = self._groups
-                self._rebuild()
-            timing = self._timed(groups, 1)
-            wall += timing.wall_ns
-            cpu += timing.cpu_ns
-        return Timing(wall, cpu)
+            return self.timed(self._groups, passes)
+        timings = [self.timed(self.prepared(), 1) for _ in range(passes)]
+        return Timing(sum(each.wall_ns for each in timings), sum(each.cpu_ns for each in timings))
+
+    def prepared(self) -> Sequence[Group]:
+        """The calls of one pass, with the copies and the new state that the workload asks for."""
+        if self.workload.inputs == "fresh":
+            return [Group(group.virtual_ns, [copied(call) for call in group.calls]) for group in self._groups]
+        if self.workload.inputs != "hit":
+            self._rebuild()
+        return self._groups
 
     def warm_up(self) -> int:
         """Passes until numba compiles nothing more, at least two and 0.2 s; then the passes that make a sample."""
@@ -214,7 +213,8 @@ class Body:
         self._world.transport = pipeline.transport
         self._stage = getattr(pipeline, self.workload.stage)
 
-    def _timed(self, groups: Sequence[Group], passes: int) -> Timing:
+    def timed(self, groups: Sequence[Group], passes: int) -> Timing:
+        """The timed region: all calls of ``groups``, so many times."""
         if self._is_async:
             return self._live.run(self._timed_async(groups, passes))
         stage, world, jump = self._stage, self._live, self._live.clock.jump_to

@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 def latest_only(world: World, frame: pd.DataFrame) -> Indicators:
     """Plain Python without the columns that nobody reads: a window is summed once, at the last bar."""
     bars = History(*block(frame).tolist())
-    if not all(math.isfinite(sum(values)) for values in bars):
+    if not bars.close or not all(math.isfinite(sum(values)) for values in bars):
         columns(frame)
     close, volume = bars.close, bars.volume
     returns = change(close[-51:], 1)

@@ -76,7 +76,9 @@ def explain_optimization(optimization: Optimization) -> Group:
     parts += [_claim(claim) for claim in optimization.claims]
     parts += [_workload(workload) for workload in optimization.workloads]
     parts += [Text(f"May change: {optimization.may_change}."), Text()]
-    edited: dict[str, Edited] = {v: changed(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE)) for v in VARIANTS}
+    edited: dict[str, Edited] = {
+        v: changed(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE)) for v in VARIANTS
+    }
     for part in (part for part in PARTS if any(part in pairs for pairs in edited.values())):
         parts += [Rule(f"{part} stage", align="left"), Sources(_sources(part, edited))]
     return Group(*parts)

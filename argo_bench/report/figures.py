@@ -18,6 +18,7 @@ from typing import Any, Literal
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
@@ -29,8 +30,10 @@ from argo_bench.report.marks import MARKS, ORDER, labelled, legible
 Theme = Literal["light", "dark"]
 WIDTH = 8.0
 """Inches: 800 pixels wide at 100 to the inch, where the smallest letters are 11 pixels high."""
-HEADLINE, FURTHER, HEADING, MARGINS = 0.46, 0.38, 0.28, 1.5
+HEADLINE, FURTHER, HEADING, AROUND = 0.46, 0.38, 0.28, 1.5
 """Heights in inches of the two kinds of row, of a part's heading, and of all that is above and below the rows."""
+MARGIN = 0.12
+"""Inches left and right."""
 PNG_DPI = 200
 TITLE_CHARACTERS = 72
 MOST_DECADES = 6.5
@@ -107,13 +110,19 @@ def forest(recorded: Recorded, theme: Theme = "light") -> Picture:
 def alt_text(recorded: Recorded) -> str:
     """What the forest plot shows, in words."""
     headline, further = _parts(recorded)
-    rows = "; ".join(
-        f"{each.claim} {each.arm}: claimed {finding.claimed(each.kind, each.low, each.high)}, "
-        f"seen {finding.measured(each)}, {each.verdict}"
-        for each in headline or further
+    sentences = [f"Forest plot of speed-ups on a log axis. {finding.finding(recorded)}."]
+    if shown := headline or further:
+        sentences.append("; ".join(map(_in_words, shown)) + ".")
+    if headline and further:
+        sentences.append(f"{finding.counted(len(further), 'further reading')} below.")
+    return " ".join(sentences)
+
+
+def _in_words(judgement: Judgement) -> str:
+    claimed = finding.claimed(judgement.kind, judgement.low, judgement.high)
+    return (
+        f"{judgement.claim} {judgement.arm}: claimed {claimed}, seen {finding.measured(judgement)}, {judgement.verdict}"
     )
-    below = f" {finding.counted(len(further), 'further reading')} below." if headline and further else ""
-    return f"Forest plot of speed-ups on a log axis. {finding.finding(recorded)}. {rows}.{below}"
 
 
 def _parts(recorded: Recorded) -> tuple[list[Judgement], list[Judgement]]:
@@ -128,7 +137,9 @@ def _forest(recorded: Recorded, colours: Colours) -> Figure:
     headline, further = _parts(recorded)
     rows = sum(HEADLINE if each.headline else FURTHER for each in (*headline, *further))
     height = rows + HEADING * (bool(headline) + bool(further))
-    figure = Figure(figsize=(WIDTH, height + MARGINS), layout="constrained", facecolor=colours.background)
+    figure = Figure(
+        figsize=(WIDTH, height + AROUND), layout=ConstrainedLayoutEngine(w_pad=MARGIN), facecolor=colours.background
+    )
     axes = figure.add_subplot(facecolor=colours.background)
     axes.set_ylim(max(height, HEADLINE), 0)
     _draw_axis(axes, _limits([*headline, *further]), colours)
@@ -152,7 +163,7 @@ def _forest(recorded: Recorded, colours: Colours) -> Figure:
 
 def _limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
     """An axis that holds 1x, every estimate, and all intervals and claimed edges within FARTHEST of them."""
-    seen = [0.6, 1.7, *(each.speedup for each in judgements if each.speedup is not None)]
+    seen = [0.48, 2.1, *(each.speedup for each in judgements if each.speedup is not None)]
     low, high = min(seen), max(seen)
     edges = [
         edge for each in judgements for pair in (each.interval, finding.claimed_region(each)) for edge in pair or ()
@@ -173,7 +184,10 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _tick_label(value: float, position: int | None = None) -> str:
-    return f"{value:,.0f}x" if value >= 1 else f"{value:.{-math.floor(math.log10(value))}f}x"
+    exponent = math.floor(math.log10(value))
+    if -4 <= exponent <= 5:
+        return f"{value:,.{max(0, -exponent)}f}x"
+    return f"1e{exponent}x"
 
 
 def _draw_axis(axes: Axes, limits: tuple[float, float], colours: Colours) -> None:
@@ -207,7 +221,7 @@ def _draw_row(axes: Axes, judgement: Judgement, y: float, size: float, colours: 
     as_factor = finding.claimed_as_factor(judgement.kind, judgement.low, judgement.high)
     shift = 0.19 * size
     name = f"{judgement.claim}  {finding.arm_and_reference(judgement.comparison)}"
-    differs = "" if judgement.speedup is None or finding.keeps_output(judgement) else DIFFERS
+    differs = DIFFERS if finding.changes_output(judgement) else ""
     _label(axes, 0, y - shift, name, ink, weight=weight)
     _label(axes, 0, y + shift, f"claimed {claimed}{as_factor and f' = {as_factor}'}", colours.muted, size=8)
     _label(axes, 1, y - shift, labelled(judgement.verdict), colour, weight=weight)
@@ -270,7 +284,7 @@ def _draw_legend(figure: Figure, judgements: Sequence[Judgement], colours: Colou
         (Line2D([], [], color=colours.muted, marker="|", markersize=10, markeredgewidth=2.4, linestyle=""), "estimate"),
         (Line2D([], [], color=colours.baseline, linewidth=1.4), "1x: as fast as the reference"),
     ]
-    if any(each.speedup is not None and not finding.keeps_output(each) for each in judgements):
+    if any(map(finding.changes_output, judgements)):
         entries.append((Line2D([], [], linestyle=""), f"{DIFFERS.strip()}: computes something else"))
     handles, labels = zip(*entries, strict=True)
     figure.legend(

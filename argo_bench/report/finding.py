@@ -14,7 +14,8 @@ from argo_bench.harness.results import Comparison, End, Judgement, Recorded, Res
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import HOLDS
 
-MOST_DECIMALS = 9
+LARGE, MOST_DECIMALS = 1e7, 9
+"""Numbers from the one on, and with more decimals than the other, are written with an exponent."""
 
 
 def finding(recorded: Recorded) -> str:
@@ -79,6 +80,10 @@ def keeps_output(judgement: Judgement) -> bool:
     return judgement.output == "same" or judgement.output.startswith("as declared")
 
 
+def changes_output(judgement: Judgement) -> bool:
+    return judgement.output.startswith("differs")
+
+
 def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
@@ -90,11 +95,11 @@ def claimed(kind: str, low: float | None, high: float | None) -> str:
         case "reduction":
             return _joined((f"-{100 * end:.4g}" for end in ends), " to ") + " %"
         case "speedup":
-            return _joined((f"{end:,.6g}" for end in ends), "-") + "x"
+            return _joined((exact(end) for end in ends), "-") + "x"
         case "at_least":
-            return f">= {ends[0]:,.6g}x"
+            return f">= {exact(ends[0])}x"
         case "up_to":
-            return f"up to {ends[-1]:,.6g}x"
+            return f"up to {exact(ends[-1])}x"
         case "level":
             sign = "" if len(ends) == 2 else "<= " if low not in ends else ">= "
             return sign + _joined(map(level, ends), " to ")
@@ -106,7 +111,14 @@ def claimed_as_factor(kind: str, low: float | None, high: float | None) -> str:
     """The speed-up that a claimed reduction amounts to (-50 % of the time is 2.0x); empty for other kinds."""
     if kind != "reduction" or low is None or high is None:
         return ""
-    return _joined((f"{1 / (1 - end):,.1f}" for end in (low, high)), "-") + "x"
+    factors = 1 / (1 - low), 1 / (1 - high)
+    decimals = 1 if low == high or f"{factors[0]:.1f}" != f"{factors[1]:.1f}" else 2
+    return _joined((f"{each:,.{decimals}f}" for each in factors), "-") + "x"
+
+
+def exact(end: float) -> str:
+    """A published factor as it was written: 10, 8.34, 21,492."""
+    return f"{end:,.6f}".rstrip("0").rstrip(".") if end < LARGE else f"{end:.3g}"
 
 
 def _joined(words: Iterable[str], between: str) -> str:
@@ -134,6 +146,8 @@ def factor(value: float, digits: int = 2) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
+    if value >= LARGE:
+        return f"{value:.1e}"
     if value >= 1:
         return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"
     decimals = digits - 1 - math.floor(math.log10(value)) if value > 0 else 0
@@ -143,7 +157,7 @@ def number(value: float, digits: int = 2) -> str:
 def measured(judgement: Judgement) -> str:
     """What was seen, a loss as plainly as a gain: ``2.41x (-58 % time)`` or ``0.21x (4.8x slower)``."""
     if judgement.speedup is None:
-        return "not measured"
+        return "not a speed-up" if judgement.kind == "level" else "not measured"
     return speedup(judgement.speedup, as_time=judgement.kind == "reduction")
 
 

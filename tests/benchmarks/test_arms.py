@@ -1,0 +1,37 @@
+"""The arms of every workload under pytest-benchmark, for its history and comparisons: ``make bench``.
+
+The verdicts do not come from here (rounds of one arm are not interleaved with another's); they come from
+``argo-bench run``.
+"""
+
+import pytest
+
+from argo_bench.harness.workload import Body, record
+from argo_bench.market import installed_sample
+from argo_bench.optimizations import catalogue
+
+ROUNDS = 20
+CALLS = 6
+PASSES = 50
+ARMS = [
+    pytest.param(optimization, workload, arm, id=f"{optimization.id}-{workload.name}-{arm}".replace(" ", "_"))
+    for optimization in catalogue().values()
+    for workload in optimization.workloads
+    for arm in optimization.edits(workload)
+]
+
+
+@pytest.mark.parametrize(("optimization", "workload", "arm"), ARMS)
+def test_arm(benchmark, optimization, workload, arm):
+    requirement = optimization.requires.get(arm)
+    if requirement is not None and not requirement.is_met:
+        pytest.skip(f"{requirement.module} is not installed: {requirement.install_line}")
+    groups = record(workload, installed_sample(), workload.scales[0], seed=1)
+    body = Body(workload, optimization.edits(workload)[arm], groups)
+    body.keep(CALLS)
+    body.warm_up()
+    passes = PASSES if workload.inputs == "hit" else 1
+    benchmark.group = f"{optimization.id} {workload.name}"
+    benchmark.extra_info.update(calls_per_round=passes * body.calls)
+    benchmark.pedantic(body.timed, setup=lambda: ((body.prepared(), passes), {}), rounds=ROUNDS, iterations=1)
+    body.close()

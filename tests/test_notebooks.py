@@ -1,0 +1,55 @@
+"""Do the notebooks run from a stored result, and stay thin and stripped?"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+def identify(path):
+    return path.stem
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=identify)
+def test_a_notebook_executes_from_a_stored_run(path, tmp_path):
+    papermill = pytest.importorskip("papermill")
+    done = papermill.execute_notebook(
+        path,
+        tmp_path / path.name,
+        parameters={"run": str(path.parents[1] / "results" / "reference")},
+        cwd=path.parent,
+        progress_bar=False,
+    )
+    outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
+    assert {"text/html", "image/svg+xml"} <= kinds or {"text/html", "image/png"} <= kinds
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=identify)
+def test_a_notebook_is_stored_without_outputs(path):
+    nbformat = pytest.importorskip("nbformat")
+    for cell in nbformat.read(path, as_version=4).cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=identify)
+def test_a_notebook_and_its_script_are_the_same_cells(path):
+    jupytext = pytest.importorskip("jupytext")
+    notebook, script = (jupytext.read(each) for each in (path, path.with_suffix(".py")))
+    assert [cell.source for cell in notebook.cells] == [cell.source for cell in script.cells]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=identify)
+def test_a_notebook_defines_no_functions_and_measures_nothing(path):
+    tree = ast.parse(path.with_suffix(".py").read_text(encoding="utf-8"))
+    assert not [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    ]
+    assert "Experiment" not in path.read_text(encoding="utf-8")

@@ -1,0 +1,51 @@
+"""Is what the README shows true of the program?"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import argo_bench
+from argo_bench.cli import cli
+from argo_bench.optimizations import catalogue
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_it_names_every_optimization_of_the_catalogue_and_no_other():
+    assert re.findall(r"^\| (O\d\d) \|", README, re.MULTILINE) == list(catalogue())
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
+def test_every_link_leads_somewhere(link):
+    assert link.startswith("https://") or (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make (\w+)", README))))
+def test_every_make_target_exists(target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", re.findall(r"argo-bench (\w+)", README))
+def test_every_command_exists(command):
+    assert command in cli.commands
+
+
+@pytest.mark.parametrize("option", sorted(set(re.findall(r"argo-bench run.*?(--\w+)", README))))
+def test_every_option_of_run_exists(option):
+    assert option in {name for each in cli.commands["run"].params for name in each.opts}
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"argo_bench\.(\w+)\(", README))))
+def test_every_public_name_exists(name):
+    assert name in argo_bench.__all__
+    assert callable(getattr(argo_bench, name))
+
+
+def test_it_stays_short():
+    assert len(README.splitlines()) < 150
+
+
+def test_the_public_surface_is_a_dozen_names_at_most():
+    assert len(argo_bench.__all__) <= 12
