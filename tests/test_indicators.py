@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -378,7 +379,7 @@ def test_read_only_and_writable_frames_share_one_compiled_kernel() -> None:
         engineered_five(None, other)
         assert differences(got, expected) == [] or len(other) < len(frame)
         assert not block(other).flags.writeable
-    assert (len(kernels.latest_indicators.signatures), len(kernels.latest_five.signatures)) == compiled == (2, 2)
+    assert (len(kernels.latest_indicators.signatures), len(kernels.latest_five.signatures)) == compiled
 
 
 def test_a_frame_of_one_block_is_not_copied() -> None:
@@ -405,32 +406,38 @@ def test_float32_bars_are_accumulated_in_float64() -> None:
 
 
 MUTATIONS = {
-    "a window of one bar more": ("SHORT, MEDIUM, LONG = 20, 50, 200", "SHORT, MEDIUM, LONG = 21, 50, 200"),
-    "a window of one bar less": ("SHORT, MEDIUM, LONG = 20, 50, 200", "SHORT, MEDIUM, LONG = 20, 50, 199"),
-    "a change over five bars": ("CHANGE = 4", "CHANGE = 5"),
-    "Wilder's constant taken for that of an EMA": (
+    "a window of one bar more": ("SHORT, MEDIUM, LONG = 20, 50, 200", "SHORT, MEDIUM, LONG = 21, 50, 200", "sma20"),
+    "Wilder's constant taken for an EMA's": (
         "WILDER_KEEP = 1 - 1 / WILDER",
         "WILDER_KEEP = 1 - 2 / (WILDER + 1)",
+        "rsi14",
     ),
-    "ADX seeded a bar late": ("2 * WILDER - 1", "2 * WILDER"),
-    "window sums in float32": (
+    "ADX seeded a bar late": ("2 * WILDER - 1", "2 * WILDER", "adx14"),
+    "sums in float32": (
         "total += np.float64(values[bar])",
         "total = np.float64(np.float32(total + values[bar]))",
+        "sma50",
     ),
-    "recursion in float32": (
+    "a recursion in float32": (
         "fast = FAST_KEEP * fast + price",
         "fast = np.float64(np.float32(FAST_KEEP * fast + price))",
+        "ema12",
     ),
-    "the sample's deviation in the bands": ("math.sqrt(total / count)", "math.sqrt(total / (count - 1))"),
-    "the population's deviation of returns": ("math.sqrt(total / (count - 1))", "math.sqrt(total / count)"),
-    "EMA without its seed": ("fast = mean(close, 0, FAST) / FAST_SCALE", "pass"),
-    "MACD's averages seeded apart": ("mean(close, SLOW - FAST, SLOW)", "mean(close, 0, FAST)"),
-    "signal line without its seed": ("signal *= 1 / (SIGNAL * SIGNAL_SCALE)", "pass"),
-    "true range without the gap": ("(top if top > before else before)", "top"),
-    "ties counted as a rise": ("(up if up > down else 0.0)", "(up if up >= down else 0.0)"),
-    "ADX valid a bar early": ("if bars > ADX_SEED else NAN", "if bars >= ADX_SEED else NAN"),
-    "open, high, low and volume not looked at": ("taint += 0.0 * (", "taint += 0.0 * before if bar else (("),
+    "the sample's deviation in the bands": ("math.sqrt(total / count)", "math.sqrt(total / (count - 1))", "bb_upper"),
+    "the population's deviation of returns": (
+        "math.sqrt(total / (count - 1))",
+        "math.sqrt(total / count)",
+        "volatility20",
+    ),
+    "an EMA without its seed": ("fast = mean(close, 0, FAST) / FAST_SCALE", "pass", "ema12"),
+    "MACD's averages seeded apart": ("mean(close, SLOW - FAST, SLOW)", "mean(close, 0, FAST)", "macd"),
+    "a signal line without its seed": ("signal *= 1 / (SIGNAL * SIGNAL_SCALE)", "pass", "macd_signal"),
+    "a true range without the gap": ("(top if top > before else before)", "top", "atr14"),
+    "ties counted as a rise": ("(up if up > down else 0.0)", "(up if up >= down else 0.0)", "plus_di14"),
+    "ADX valid a bar early": ("if bars > ADX_SEED else NAN", "if bars >= ADX_SEED else NAN", "adx14"),
+    "open and volume not looked at": ("(np.float64(opened[bar]) + np.float64(volume[bar]))", "price", "close"),
 }
+"""What is wrong: the text of the kernel, what stands in its place, a field in which it shows."""
 
 
 @pytest.fixture(scope="module")
@@ -459,8 +466,8 @@ def test_the_kernel_is_without_fault(worked_out: list[tuple[pd.DataFrame, Indica
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_a_mutated_kernel_is_found_out(mutation: str, worked_out: list[tuple[pd.DataFrame, Indicators]]) -> None:
     source = Path(kernels.__file__).read_text(encoding="utf-8").replace("cache=True", "cache=False")
-    old, new = MUTATIONS[mutation]
+    old, new, field = MUTATIONS[mutation]
     assert source.count(old) == 1
     mutant = types.ModuleType("mutant")
     exec(compile(source.replace(old, new), "mutant", "exec"), mutant.__dict__)
-    assert faults(mutant.latest_indicators, worked_out) != set()
+    assert field in faults(mutant.latest_indicators, worked_out)

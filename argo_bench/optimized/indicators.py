@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -16,16 +18,16 @@ CANONICAL = pd.Index(COLUMNS)
 def indicators(world: World, frame: pd.DataFrame) -> Indicators:
     """The latest value of every indicator, from float64 or float32 bars. Raises what the baseline raises."""
     values: list[float] = latest_indicators(block(frame)).tolist()
-    if values[0] != values[0]:
-        columns(frame)
+    if math.isnan(values[0]):
+        columns(frame)  # raises: it names the column and the bar, which the kernel does not know
     return Indicators(*values)
 
 
 def five(world: World, frame: pd.DataFrame) -> dict[str, float]:
     """The five outputs of the published code, from the last 50 bars; bad numbers before them go unnoticed."""
     values: list[float] = latest_five(block(frame)).tolist()
-    if values[0] != values[0]:
-        columns(frame)
+    if math.isnan(values[0]):
+        columns(frame)  # raises: it names the column and the bar, which the kernel does not know
     return dict(zip(FIVE_FIELDS, values, strict=True))
 
 

@@ -40,8 +40,10 @@ def _count(judgements: Sequence[Judgement]) -> str:
     opening, noun = ("", "verdict") if judged else ("no headline claim was judged; ", "further reading")
     judged = judged or list(judgements)
     held = [each for each in judged if each.verdict in HOLDS]
+    plural = "" if len(judged) == len(held) == 1 else "s"
     verb = "holds" if len(held) == 1 else "hold"
-    return f"{opening}{len(held)} of {counted(len(judged), noun)} {verb} on this machine{_kept(held)}{_missing(judged)}"
+    share = f"{len(held)} of {len(judged)} {noun}{plural}"
+    return f"{opening}{share} {verb} on this machine{_kept(held)}{_missing(judged)}"
 
 
 def _kept(held: Sequence[Judgement]) -> str:

@@ -1,0 +1,86 @@
+"""Does explain show the claims and the code that really runs, and mend a name that is not there?"""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from argo_bench.model import UserError
+from argo_bench.optimizations import catalogue
+from argo_bench.report.explain import explain_optimization, explain_stage, listing
+
+
+def printed(renderable, width: int = 120) -> str:
+    console = Console(width=width, file=StringIO(), color_system=None)
+    console.print(renderable)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("identifier", list(catalogue()))
+@pytest.mark.parametrize("width", [80, 160])
+def test_every_optimization_is_explained_within_the_width_of_the_console(identifier, width):
+    text = printed(explain_optimization(catalogue()[identifier]), width)
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+@pytest.mark.parametrize("identifier", list(catalogue()))
+def test_every_claim_stands_with_its_words_and_its_reading(identifier):
+    optimization = catalogue()[identifier]
+    text = printed(explain_optimization(optimization), 400)
+    for claim in optimization.claims:
+        assert f'"{claim.text}"' in text
+        assert claim.reading in text
+
+
+@pytest.mark.parametrize(
+    ("identifier", "code"),
+    [
+        ("O06", "def consensus(world: World"),
+        ("O06", "class TextKeyedCache:"),
+        ("O06", "return Memo(consensus, votes"),
+        ("O08", 'frame["close"].rolling(50, min_periods=1)'),
+        ("O08", "def latest_indicators("),
+        ("O11", "class JSONCache:"),
+        ("O11", "def canonical("),
+    ],
+)
+def test_the_code_that_runs_is_shown_with_all_that_it_calls(identifier, code):
+    assert code in printed(explain_optimization(catalogue()[identifier]))
+
+
+def test_sources_stand_beside_each_other_on_a_wide_console():
+    lines = printed(explain_optimization(catalogue()["O06"]), 200).splitlines()
+    assert any("baseline" in line and "prescribed" in line and "engineered" in line for line in lines)
+
+
+def test_sources_stand_below_each_other_on_a_narrow_console():
+    lines = printed(explain_optimization(catalogue()["O06"]), 149).splitlines()
+    assert not any("def consensus" in line and "class TextKeyedCache" in line for line in lines)
+
+
+def test_a_long_line_of_code_goes_on_further_in():
+    lines = [line.rstrip() for line in printed(explain_stage("encode"), 80).splitlines()]
+    broken = lines.index("        Encoded(decision, json.dumps(payload(decision)),")
+    assert lines[broken + 1] == "                json.dumps(payload(decision)), digest(decision))"
+
+
+def test_a_stage_stands_with_both_files_and_the_optimizations_that_touch_it():
+    text = printed(explain_stage("consensus"))
+    assert "argo_bench/baseline/consensus.py" in text
+    assert "argo_bench/optimized/consensus.py" in text
+    assert "O06 consensus cache: prescribed, engineered" in text
+
+
+def test_an_unknown_stage_is_answered_with_the_closest_name():
+    with pytest.raises(UserError, match=r"unknown stage 'indicatrs': expected one of .*; did you mean indicators\?"):
+        explain_stage("indicatrs")
+
+
+def test_a_name_like_none_is_answered_with_all_names():
+    with pytest.raises(UserError, match=r"expected one of transport, fetch, .*schedule$"):
+        explain_stage("zzz")
+
+
+def test_the_listing_has_a_row_for_every_headline_claim():
+    text = printed(listing(list(catalogue().values())), 200)
+    assert [each.id for each in catalogue().values()] == [line.split()[0] for line in text.splitlines()[1:]]

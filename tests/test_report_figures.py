@@ -1,0 +1,127 @@
+"""Is the forest plot complete, legible and the same every time?"""
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+
+from argo_bench.report import figures, finding
+from argo_bench.report.marks import contrast
+from tests.test_report_finding import judgement, recorded, result
+from tests.test_report_tables import every_kind_of_row
+
+DRAW = """
+import hashlib, sys
+from argo_bench.harness.results import load
+from argo_bench.report.figures import forest
+picture = forest(load(sys.argv[1]), sys.argv[2])
+print(hashlib.sha256(picture.svg()).hexdigest(), hashlib.sha256(picture.png()).hexdigest())
+"""
+
+
+@pytest.fixture
+def full(tmp_path):
+    return recorded(tmp_path, *every_kind_of_row())
+
+
+def drawn(directory, *judgements):
+    run = recorded(directory, *(result(each) for each in judgements if each.speedup), *judgements)
+    return figures.forest(run).figure
+
+
+def words(figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_two_processes_draw_the_same_bytes(full, theme):
+    shown = [
+        subprocess.run(
+            [sys.executable, "-c", DRAW, str(full.directory), theme], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert shown[0] == shown[1] != ""
+
+
+def test_the_title_states_the_finding(full):
+    assert figures.forest(full).figure.get_suptitle().replace("\n", " ") == finding.finding(full)
+
+
+def test_headline_rows_come_first_by_verdict_and_then_by_effect(tmp_path):
+    figure = drawn(
+        tmp_path,
+        judgement("exceeded", 5.0, claim="O01.more", headline=False),
+        judgement("refuted", 0.5, claim="O01.time"),
+        judgement("confirmed", 2.5, claim="O02.time"),
+        judgement("confirmed", 3.0, claim="O03.time"),
+        judgement("exceeded", 9.0, claim="O04.time"),
+    )
+    names = [each.split()[0] for each in words(figure) if each.startswith("O0")]
+    assert names == ["O04.time", "O03.time", "O02.time", "O01.time", "O01.more"]
+
+
+@pytest.mark.parametrize("text", ["✗ refuted", "claimed -50 to -70 % = 2.0-3.3x", "0.21x (4.8x slower)  ≠ output"])
+def test_a_row_says_in_words_what_it_shows(tmp_path, text):
+    assert text in words(drawn(tmp_path, judgement(output="differs: everything")))
+
+
+def test_the_axis_holds_every_estimate_and_claimed_edge(tmp_path):
+    figure = drawn(
+        tmp_path,
+        judgement("refuted", 0.001),
+        judgement("exceeded", 20_000.0, claim="O07.time", kind="speedup", low=10, high=100),
+    )
+    left, right = figure.axes[0].get_xlim()
+    assert left < 0.001 and right > 20_000
+
+
+def test_a_claim_far_beyond_what_was_seen_does_not_stretch_the_axis(tmp_path):
+    figure = drawn(tmp_path, judgement("fell short", 2.0, kind="at_least", low=1e9, high=None))
+    assert figure.axes[0].get_xlim()[1] < 10
+
+
+def test_an_open_end_of_a_claimed_range_is_an_arrow_at_the_edge_of_the_axis(tmp_path):
+    axes = drawn(tmp_path, judgement("confirmed", 2.0, kind="direction", low=None, high=None)).axes[0]
+    arrows = [line for line in axes.lines if line.get_marker() == ">"]
+    assert [line.get_xdata()[0] for line in arrows] == [axes.get_xlim()[1]]
+
+
+def test_labels_of_a_wide_axis_do_not_touch_each_other(tmp_path):
+    figure = drawn(tmp_path, judgement("refuted", 0.001), judgement("exceeded", 20_000.0, claim="O07.time"))
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_one_replicate_is_drawn_without_an_interval(tmp_path):
+    axes = drawn(tmp_path, judgement("inconclusive", 1.5, half=None)).axes[0]
+    assert [line for line in axes.lines if line.get_linewidth() > 3] == []
+
+
+def test_a_run_without_verdicts_still_makes_a_picture(tmp_path):
+    assert figures.forest(recorded(tmp_path)).svg().startswith(b"<?xml")
+
+
+def test_the_alternative_text_gives_every_headline_row(full):
+    assert figures.alt_text(full).count("claimed -50 to -70 %") == 10
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_is_legible_on_its_background(theme):
+    colours = figures.COLOURS[theme]
+    assert min(contrast(text, colours.background) for text in (colours.ink, colours.muted)) >= 4.5
+
+
+def test_drawing_does_not_load_pyplot(tmp_path):
+    code = DRAW + "\nassert 'matplotlib.pyplot' not in sys.modules"
+    run = recorded(tmp_path, *every_kind_of_row())
+    subprocess.run([sys.executable, "-c", code, str(run.directory), "light"], check=True, capture_output=True)
+
+
+def test_a_picture_shows_itself_with_its_alternative_text(full):
+    picture = figures.forest(full)
+    shown = picture._repr_mimebundle_()
+    assert set(shown) == {"text/html", "image/png", "text/plain"}
+    assert shown["text/plain"] == picture.alt

@@ -1,0 +1,99 @@
+"""Does a report open, show and save itself?"""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from argo_bench.model import UserError
+from argo_bench.report import Report, open_report
+from tests.test_report_finding import judgement, recorded, result
+from tests.test_report_tables import every_kind_of_row
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+
+@pytest.fixture
+def report(tmp_path) -> Report:
+    return open_report(recorded(tmp_path, *every_kind_of_row()).directory)
+
+
+def test_a_report_is_one_sentence_as_text(report):
+    assert str(report) == (
+        "3 of 10 verdicts hold on this machine; 3 of them also keep the output; 1 untested and 1 failed."
+    )
+
+
+def test_a_report_shows_itself_as_html_markdown_and_text(report):
+    assert set(report._repr_mimebundle_()) == {"text/html", "text/markdown", "text/plain"}
+
+
+def test_the_frame_has_a_row_for_every_judgement(report):
+    assert list(report.to_frame()["verdict"]) == [each.verdict for each in report.judgements]
+
+
+def test_the_frame_holds_both_clocks_and_the_interval(tmp_path):
+    one = judgement("refuted", 0.208)
+    frame = Report(recorded(tmp_path, result(one, wall=0.95), one)).to_frame()
+    got = frame.loc[0, ["cpu_speedup", "wall_speedup", "interval_low", "interval_high", "replicates", "holds"]]
+    expected = pd.Series([0.208, 0.95, one.interval[0], one.interval[1], 6, False], got.index, name=0, dtype=object)
+    pd.testing.assert_series_equal(got, expected)
+
+
+def test_the_dictionary_is_json(report):
+    assert json.loads(json.dumps(report.to_dict()))["finding"] == report.finding
+
+
+def test_saving_writes_the_figure_in_both_themes_and_the_text(report, tmp_path):
+    report.save(tmp_path / "out")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["forest-dark.svg", "forest.png", "forest.svg", "report.md"]
+
+
+def test_saving_twice_gives_the_same_bytes(report, tmp_path):
+    report.save(tmp_path / "first")
+    report.save(tmp_path / "second")
+    first, second = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("first", "second")
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# 3 of 10 verdicts hold on this machine",
+        'srcset="forest-dark.svg"',
+        "<code>argo-bench run --profile quick</code>",
+        "versions: numpy 2.4",
+        "## What this does not show",
+        "&lt;b&gt;BBB&lt;/b&gt; (generated)",
+        "what was seen of O01.time, prescribed",
+    ],
+)
+def test_the_saved_text_has_finding_figure_command_machine_and_limits(report, tmp_path, text):
+    report.save(tmp_path)
+    assert text in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_saving_where_nothing_can_be_written_is_one_sentence(report, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="expected a folder that can be written"):
+        report.save(tmp_path / "file")
+
+
+def test_opening_what_is_no_run_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match=r"no run at .*: expected a directory"):
+        open_report(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
+def test_a_notebook_is_stripped_and_says_what_its_pair_says(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    _, *parts = re.split(r"^# %%(.*)\n", path.with_suffix(".py").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    pair = [body.strip() for kind, body in zip(parts[::2], parts[1::2], strict=True) if "[markdown]" not in kind]
+    assert [cell["outputs"] for cell in code] == [[]] * len(code)
+    assert ["".join(cell["source"]) for cell in code] == pair

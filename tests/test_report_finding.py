@@ -1,0 +1,233 @@
+"""Do the sentences of a report say what its records hold?"""
+
+import math
+
+import pytest
+
+from argo_bench.harness.results import Comparison, End, Judgement, Recorded, Result, Run, Writer, load
+from argo_bench.harness.stats import Estimate
+from argo_bench.harness.verdict import Word
+from argo_bench.report import finding
+
+RUN = Run(
+    schema=1,
+    run="20260102-030405-quick",
+    started="2026-01-02T03:04:05+00:00",
+    command="argo-bench run --profile quick",
+    profile="quick",
+    isolation="shared",
+    seed=1,
+    replicates=6,
+    symbols={"AAA": "real", "<b>BBB</b>": "generated"},
+    source="installed sample",
+    optimizations=["O06"],
+    environment={"python": "CPython 3.11", "governor": None, "versions": {"numpy": "2.4"}, "load_average": [0.1, 0.2]},
+)
+END = End(seconds=31.0, interrupted=False, replicates=6)
+
+
+def estimate(speedup: float, half: float | None = 0.02, level: float = 0.95) -> Estimate:
+    theta = -math.log(speedup)
+    if half is None:
+        return Estimate(theta, None, None, level, 1, None)
+    return Estimate(theta, theta - half, theta + half, level, 6, half)
+
+
+def judgement(
+    verdict: Word = "refuted",
+    speedup: float | None = 0.208,
+    *,
+    claim: str = "O06.time",
+    arm: str = "prescribed",
+    kind: str = "reduction",
+    low: float | None = 0.5,
+    high: float | None = 0.7,
+    headline: bool = True,
+    reference: str = "baseline",
+    output: str = "same",
+    half: float | None = 0.02,
+    flags: tuple[str, ...] = (),
+    text: str = "50-70% reduction",
+    workload: str = "consensus, hit",
+) -> Judgement:
+    seen = None if speedup is None else estimate(speedup, half)
+    return Judgement(
+        claim=claim,
+        optimization=claim[:3],
+        arm=arm,
+        text=text,
+        kind=kind,
+        low=low,
+        high=high,
+        headline=headline,
+        comparison=Comparison(claim[:3], workload, 6, reference, arm),
+        metric="cpu",
+        speedup=None if seen is None else seen.speedup,
+        interval=None if seen is None else seen.speedup_interval,
+        level=None if seen is None else seen.level,
+        verdict=verdict,
+        flags=list(flags),
+        output=output,
+        sentence=f"what was seen of {claim}, {arm}",
+    )
+
+
+def result(behind: Judgement, wall: float | None = None) -> Result:
+    """The result that a judgement rests on; ``wall`` is the other clock's speed-up."""
+    assert behind.speedup is not None
+    half = None if behind.interval is None else 0.02
+    cpu = estimate(behind.speedup, half)
+    return Result(behind.comparison, cpu, estimate(wall, half) if wall else cpu, 51_200.0, 51_200 / behind.speedup, [])
+
+
+def recorded(directory, *records, end: End | None = END, run: Run = RUN) -> Recorded:
+    """A run with these records, written and read back."""
+    writer = Writer(directory / "run")
+    for record in (run, *records, *([end] if end else [])):
+        writer.write(record)
+    writer.close()
+    return load(directory / "run")
+
+
+def verdicts(*words: str, output: str = "same", headline: bool = True) -> list[Judgement]:
+    return [
+        judgement(word, claim=f"O{number:02d}.time", output=output, headline=headline)  # type: ignore[arg-type]
+        for number, word in enumerate(words, 1)
+    ]
+
+
+TITLES = [
+    (
+        verdicts("confirmed", "exceeded", "refuted", "fell short"),
+        "2 of 4 verdicts hold on this machine; 2 of them also keep the output",
+    ),
+    (verdicts("confirmed"), "1 of 1 verdict holds on this machine; it also keeps the output"),
+    (
+        verdicts("confirmed, at least low", "void", output="differs: everything"),
+        "1 of 2 verdicts holds on this machine; it does not keep the output",
+    ),
+    (
+        verdicts("confirmed", "confirmed", output="not checked"),
+        "2 of 2 verdicts hold on this machine; none of them keeps the output",
+    ),
+    (
+        [*verdicts("confirmed", output="differs: x"), *verdicts("exceeded", output="as declared (rounding)")],
+        "2 of 2 verdicts hold on this machine; 1 of them also keeps the output",
+    ),
+    (verdicts("refuted", "inconclusive"), "0 of 2 verdicts hold on this machine"),
+    (
+        verdicts("untested", "failed", "failed", "confirmed"),
+        "1 of 4 verdicts holds on this machine; it also keeps the output; 1 untested and 2 failed",
+    ),
+    (
+        verdicts("confirmed", "refuted", headline=False),
+        "No headline claim was judged; 1 of 2 further readings holds on this machine; it also keeps the output",
+    ),
+    (
+        [*verdicts("refuted"), *verdicts("confirmed", "confirmed", headline=False)],
+        "0 of 1 verdicts hold on this machine",
+    ),
+    ([], "No claim was judged"),
+]
+
+
+@pytest.mark.parametrize(("records", "title"), TITLES)
+def test_the_title_counts_the_headline_verdicts_that_hold_and_keep_the_output(tmp_path, records, title):
+    assert finding.finding(recorded(tmp_path, *records)) == title
+
+
+def test_an_interrupted_run_says_how_far_it_came(tmp_path):
+    run = recorded(tmp_path, *verdicts("confirmed"), end=End(3.0, True, 2))
+    assert finding.finding(run) == (
+        "Interrupted after 2 of 6 replicates: 1 of 1 verdict holds on this machine; it also keeps the output"
+    )
+
+
+def test_a_run_without_an_end_is_called_unfinished(tmp_path):
+    assert finding.finding(recorded(tmp_path, end=None)) == "Unfinished run: no claim was judged"
+
+
+def test_the_setting_names_profile_processes_seed_and_generated_symbols(tmp_path):
+    assert finding.setting(recorded(tmp_path)) == (
+        "Profile quick, both arms in one process, 6 replicates, seed 1; "
+        "2 symbols from installed sample, 1 of them generated."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "words"),
+    [
+        ("reduction", 0.5, 0.7, "-50 to -70 %"),
+        ("reduction", 0.484, 0.484, "-48.4 %"),
+        ("speedup", 10, 100, "10-100x"),
+        ("speedup", 8.34, 8.34, "8.34x"),
+        ("at_least", 6024, None, ">= 6,024x"),
+        ("at_least", 21_492, math.nan, ">= 21,492x"),
+        ("up_to", None, 2.5, "up to 2.5x"),
+        ("direction", None, None, "better"),
+        ("level", 0.7, None, ">= 70 %"),
+        ("level", 50, 100, "50 to 100"),
+    ],
+)
+def test_a_claimed_range_is_worded_as_it_was_published(kind, low, high, words):
+    assert finding.claimed(kind, low, high) == words
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"), [(0.5, 0.7, "2.0-3.3x"), (0.5, 0.5, "2.0x"), (0.05, 0.1, "1.05-1.11x")]
+)
+def test_a_claimed_reduction_is_also_given_as_a_factor(low, high, words):
+    assert finding.claimed_as_factor("reduction", low, high) == words
+
+
+def test_a_claimed_factor_needs_no_conversion():
+    assert finding.claimed_as_factor("speedup", 10, 100) == ""
+
+
+@pytest.mark.parametrize(
+    ("speedup", "kind", "words"),
+    [
+        (0.208, "reduction", "0.21x (4.8x slower)"),
+        (0.00021, "speedup", "0.00021x (4,762x slower)"),
+        (0.97, "direction", "0.97x (1.03x slower)"),
+        (0.998, "reduction", "1.00x"),
+        (1.002, "reduction", "1.00x"),
+        (2.41, "reduction", "2.41x (-59 % time)"),
+        (2.41, "speedup", "2.41x"),
+        (1480.0, "reduction", "1,480x (-99.93 % time)"),
+        (20_000.0, "speedup", "20,000x"),
+    ],
+)
+def test_a_loss_is_worded_as_plainly_as_a_gain(speedup, kind, words):
+    assert finding.measured(judgement("refuted", speedup, kind=kind)) == words
+
+
+def test_what_was_not_measured_is_not_given_a_number():
+    assert finding.measured(judgement("failed", None)) == "not measured"
+
+
+def test_an_interval_stands_with_its_number_of_replicates():
+    assert finding.interval((0.2034, 0.2141), 6) == "0.203 to 0.214x, n=6"
+
+
+def test_one_replicate_has_no_interval():
+    assert finding.interval(None, 1) == "no interval, n=1"
+
+
+def test_the_other_clock_stands_beside_where_a_flag_says_that_they_disagree(tmp_path):
+    flagged = judgement(flags=("worse", "wall time says: inconclusive"))
+    run = recorded(tmp_path, result(flagged, wall=0.95), flagged)
+    assert finding.other_clock(run, flagged) == "wall time 0.95x"
+
+
+def test_the_other_clock_is_left_out_where_both_agree(tmp_path):
+    agreeing = judgement(flags=("worse",))
+    run = recorded(tmp_path, result(agreeing, wall=0.25), agreeing)
+    assert finding.other_clock(run, agreeing) == ""
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "words"), [(244.0, "244 ns"), (51_200.0, "51.2 us"), (1.5e6, "1.5 ms"), (1.1e9, "1.1 s")]
+)
+def test_a_duration_is_shown_in_the_unit_that_suits_it(nanoseconds, words):
+    assert finding.duration(nanoseconds) == words

@@ -1,0 +1,214 @@
+"""Do the tables hold every verdict, readable in a terminal, on GitHub and in a notebook?"""
+
+import re
+from html.parser import HTMLParser
+from io import StringIO
+from typing import get_args
+
+import pytest
+from rich.console import Console
+
+from argo_bench.harness.results import (
+    Acceptance,
+    Block,
+    Cold,
+    Comparison,
+    Failure,
+    Fidelity,
+    Recorded,
+    Result,
+    Samples,
+)
+from argo_bench.harness.verdict import Word
+from argo_bench.report import tables
+from argo_bench.report.marks import MARKS, OKABE_ITO, contrast, legible
+from tests.test_report_finding import estimate, judgement, recorded, result
+
+WORDS: tuple[Word, ...] = get_args(Word)
+HOSTILE = "<script>alert('x')</script> & | *bold* _it_ `code`"
+
+
+def every_kind_of_row() -> list:
+    """Every verdict word as headline and as further reading, with extreme ratios, and all other kinds of record."""
+    speedups = [1480.0, 20_000.0, 95.0, 3.2, 1.006, 0.00021, 1.01, 0.05, None, None]
+    judgements = [
+        judgement(
+            word,
+            speedup,
+            claim=f"O{number:02d}.{'time' if headline else '21492x'}",
+            kind="reduction" if headline else "at_least",
+            low=0.5 if headline else 21_492,
+            high=0.7 if headline else None,
+            headline=headline,
+            output="differs: key order of the body, volume in 12 of 40 symbol-cycles" if number == 4 else "same",
+            flags=("wall time says: refuted",) if number == 2 else (),
+            reference="pandas" if number == 3 else "baseline",
+            text=HOSTILE if number == 1 else "50-70% reduction",
+        )
+        for headline in (True, False)
+        for number, (word, speedup) in enumerate(zip(WORDS, speedups, strict=True), 1)
+    ]
+    results = {each.comparison: result(each, wall=1.5) for each in judgements if each.speedup is not None}
+    place = ("O08", "full set", 300)
+    extra = Comparison(*place, "baseline", "TA-Lib")
+    block = Block("ABBA", (1, 1, 1, 1), (1, 1, 1, 1))
+    return [
+        Acceptance(1500, 312),
+        Fidelity("O08", "pandas", "full set", 40, {}, 2e-16, "as declared (rounding, at most 2e-16)", True),
+        Fidelity(
+            "O11", "prescribed", None, 480, {"missed": 3}, 0.0, "differs: missed in 3 of 480 symbol-cycles", False
+        ),
+        Fidelity("O06", "prescribed", None, 480, {}, 0.0, "same", True),
+        Cold(*place, "engineered", 1_100_000_000, True),
+        Samples(Comparison(*place, "baseline", "engineered"), 0, 1, 1, 1, [block], None, 400_000_000),
+        Result(extra, estimate(210.0), estimate(210.0), 51_200.0, 244.0, []),
+        *results.values(),
+        *judgements,
+        Failure("O08", "polars", "untested", "polars is not installed: pip install 'argo-bench[fast]'"),
+        Failure("O11", "prescribed", "failed", "ValueError: bad"),
+    ]
+
+
+@pytest.fixture
+def full(tmp_path) -> Recorded:
+    return recorded(tmp_path, *every_kind_of_row())
+
+
+def printed(run: Recorded, width: int = 80) -> str:
+    console = Console(width=width, file=StringIO(), color_system=None)
+    console.print(tables.terminal(run))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+class Text(HTMLParser):
+    """The tags and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_no_line_of_the_terminal_report_is_longer_than_80_columns(full):
+    assert max(len(line) for line in printed(full).splitlines()) <= 80
+
+
+def test_no_line_is_too_long_for_long_names_either(tmp_path):
+    long = judgement(claim="O06.a_claim_with_a_long_name", arm="joblib.Memory alone, on a disk")
+    assert max(len(line) for line in printed(recorded(tmp_path, result(long), long)).splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    "number", ["1,480x", "20,000x", "0.00021x", "(4,762x slower)", "-99.93 %", ">= 21,492x", "0.000206 to"]
+)
+def test_the_terminal_breaks_no_number(full, number):
+    assert number in printed(full)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_verdict_word_is_in_the_terminal_with_its_glyph(full, word):
+    assert f"{MARKS[word].glyph} {word.split(',')[0].split(' or ')[0]}" in printed(full)
+
+
+def test_headline_verdicts_come_before_further_readings_and_those_before_other_arms(full):
+    assert [table.title for table in tables.tables(full)] == [
+        "Verdicts",
+        "Further readings",
+        "Measured beside them",
+        "First calls",
+    ]
+
+
+def test_a_row_holds_claim_claimed_range_measured_interval_output_and_verdict(tmp_path):
+    one = judgement("refuted", 0.208, flags=("wall time says: inconclusive",))
+    table = tables.tables(recorded(tmp_path, result(one, wall=0.95), one))[0]
+    assert table.rows[0].cells == (
+        "O06.time\nprescribed",
+        "-50 to -70 %\n2.0-3.3x",
+        "0.21x (4.8x slower)\n0.204 to 0.212x, n=6\nwall time 0.95x",
+        "same",
+        "✗ refuted",
+    )
+
+
+def test_another_reference_than_the_baseline_is_named(tmp_path):
+    one = judgement(reference="pandas")
+    table = tables.tables(recorded(tmp_path, result(one), one))[0]
+    assert table.rows[0].cells[0] == "O06.time\nprescribed vs pandas"
+
+
+def test_results_that_no_verdict_rests_on_stand_beside(full):
+    assert [row.cells for row in tables.beside(full).rows] == [
+        ("O08 TA-Lib", "full set at 300", "210x\n206 to 214x, n=6", "244 ns\nfrom 51.2 us")
+    ]
+
+
+def test_first_calls_stand_with_an_empty_and_with_a_filled_cache(full):
+    assert [row.cells for row in tables.first_calls(full).rows] == [
+        ("O08 engineered", "full set at 300", "1.1 s", "400 ms", "-")
+    ]
+
+
+def test_the_remarks_name_acceptance_differences_and_failures_with_their_reason(full):
+    assert tables.remarks(full) == [
+        "The consensus accepted 312 of 1,500 symbol-cycles (20.8 %).",
+        "O08 pandas, full set: as declared (rounding, at most 2e-16).",
+        "O11 prescribed, decisions of the pipeline: differs: missed in 3 of 480 symbol-cycles.",
+        "O08 polars: untested, polars is not installed: pip install 'argo-bench[fast]'.",
+        "O11 prescribed: failed, ValueError: bad.",
+    ]
+
+
+def test_a_long_output_is_shortened_in_the_terminal_only(full):
+    assert "key order" not in printed(full)
+    assert "key order" in tables.markdown(full)
+
+
+def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(full):
+    blocks = [block.splitlines() for block in tables.markdown(full).split("\n\n") if block.startswith("|")]
+    widths = [{len(re.split(r"(?<!\\)\|", line)) for line in block} for block in blocks]
+    assert [len(each) for each in widths] == [1] * 5
+
+
+def test_markdown_shows_hostile_text_as_text(full):
+    from markdown_it import MarkdownIt
+
+    page = Text(MarkdownIt("commonmark").enable("table").render(tables.markdown(full)))
+    assert HOSTILE in page.text
+
+
+def test_html_shows_hostile_text_as_text(full):
+    page = Text(tables.html(full))
+    assert "script" not in page.tags
+    assert HOSTILE in page.text
+
+
+def test_html_takes_its_colours_from_the_notebook_with_fallbacks(full):
+    used = re.findall(r"var\(([^)]*)\)", tables.html(full))
+    assert all(each.startswith("--jp-") and "," in each for each in used)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_verdict_is_in_the_html_with_glyph_and_word(full, word):
+    assert f"{MARKS[word].glyph} {word}" in Text(tables.html(full)).text
+
+
+def test_no_two_verdicts_share_a_glyph():
+    assert len({mark.glyph for mark in MARKS.values()}) == len(WORDS)
+
+
+@pytest.mark.parametrize("hue", OKABE_ITO)
+@pytest.mark.parametrize("background", ["#FFFFFF", "#E3E8EF", "#0F1317", "#232B35"])
+def test_every_hue_is_made_legible_on_light_and_dark(hue, background):
+    assert contrast(legible(hue, background), background) >= 4.5
+
+
+def test_black_on_white_has_the_contrast_that_the_standard_gives():
+    assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
