@@ -3,11 +3,11 @@
 import dataclasses
 import math
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ from argo_bench.claim import Workload
 from argo_bench.harness import experiment
 from argo_bench.harness.experiment import DEFAULT, QUICK, Experiment, planned
 from argo_bench.harness.judging import FAMILY_ERROR, headline_comparison, judgements, level_of, result_of
-from argo_bench.harness.messages import Prepare, Prepared, Sample, Taken
+from argo_bench.harness.messages import Arm, Prepare, Prepared, Sample, Taken
 from argo_bench.harness.results import (
     FILE_NAME,
     Block,
@@ -38,6 +38,7 @@ from argo_bench.harness.workload import Body, Group, record
 from argo_bench.model import UserError
 from argo_bench.optimizations import catalogue, headline_claims, lookup
 
+RUN = lookup(["O06", "O11"])
 TINY = dataclasses.replace(QUICK, replicates=2, headline_s=0.02, other_s=0.01, checked_cycles=4)
 
 
@@ -45,10 +46,10 @@ def samples(comparison, replicate, ratio, calls=(1, 1)):
     """Blocks in which the candidate takes ``ratio`` times as long per call."""
     wall = (1000 * calls[0], int(1000 * ratio) * calls[1], int(1000 * ratio) * calls[1], 1000 * calls[0])
     block = Block("ABBA", wall, wall)
-    return Samples(comparison, replicate, replicate, *calls, [block] * 4, None, None)
+    return Samples(comparison, replicate, replicate, *calls, [block] * 4, None, None, None, None)
 
 
-COMPARISON = Comparison("O06", "consensus, hit", 6, "baseline", "engineered")
+COMPARISON = Comparison("O06", "consensus, hit", 6, "symbols", "baseline", "engineered")
 
 
 def test_the_ratio_is_per_call_however_many_calls_a_sample_has():
@@ -104,7 +105,7 @@ def test_a_failed_arm_is_failed_and_never_a_number():
 
 def test_wall_and_cpu_that_disagree_are_flagged():
     fast, slow = (result_of(COMPARISON, [samples(COMPARISON, r, x) for r in range(3)], 0.95) for x in (0.4, 2.0))
-    mixed = Result(COMPARISON, fast.cpu, slow.wall, 1.0, 1.0, [])
+    mixed = Result(COMPARISON, fast.cpu, slow.wall, 1.0, 1.0, None)
     found = judgements([catalogue()["O06"]], [mixed], [], [])
     headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
     assert headline.verdict == "confirmed"
@@ -216,32 +217,30 @@ def test_what_a_worker_raises_is_said_in_one_line_with_its_traceback_kept(tmp_pa
 
 
 def arm(tmp_path):
-    from argo_bench.harness.messages import Arm
-
     return Arm("O06", "consensus, hit", 6, "baseline", str(tmp_path / "absent.pickle"))
 
 
 @pytest.fixture(scope="module")
 def tiny_run(tmp_path_factory, small_universe):
-    """A run of all optimizations with next to no budget: real workers, real records."""
+    """A run with next to no budget: real workers, real records."""
     directory = tmp_path_factory.mktemp("run")
     writer = Writer(directory)
     states = []
-    Experiment(lookup([]), small_universe, TINY, 1, writer, "tiny", states.append).run()
+    Experiment(RUN, small_universe, TINY, 1, writer, "tiny", states.append).run()
     writer.close()
     return load(directory), states
 
 
 def test_a_run_gives_every_claim_and_variant_a_verdict(tiny_run):
     recorded, _ = tiny_run
-    expected = {(c.id, v) for o in lookup([]) for c in o.claims for v in ("prescribed", "engineered")}
+    expected = {(c.id, v) for o in RUN for c in o.claims for v in ("prescribed", "engineered")}
     assert {(each.claim, each.arm) for each in recorded.all(Judgement)} == expected
 
 
 def test_a_run_checks_every_variant_and_arm(tiny_run):
     recorded, _ = tiny_run
     checked = {(each.optimization, each.arm) for each in recorded.all(Fidelity) if each.workload is None}
-    assert checked == {(o.id, v) for o in lookup([]) for v in ("prescribed", "engineered")}
+    assert checked == {(o.id, v) for o in RUN for v in ("prescribed", "engineered")}
     assert all(each.faithful for each in recorded.all(Fidelity) if each.arm == "engineered")
 
 
@@ -261,11 +260,27 @@ def test_results_can_be_computed_again_from_the_samples_alone(tiny_run):
         assert result_of(result.comparison, taken, result.cpu.level) == result
 
 
-def test_the_first_call_of_the_kernel_includes_its_compilation(tiny_run):
+def test_the_first_call_is_recorded_apart_for_every_arm(tiny_run):
     recorded, _ = tiny_run
-    cold = {each.arm: each for each in recorded.all(Cold) if each.workload == "full set"}
-    assert cold["engineered"].compiled
-    assert cold["engineered"].first_call_ns > 10 * cold["baseline"].first_call_ns
+    cold = {(each.workload, each.arm) for each in recorded.all(Cold)}
+    assert cold == {(w.name, arm) for o in RUN for w in o.workloads for arm in o.edits(w)}
+
+
+def test_the_first_call_of_the_kernel_includes_its_compilation_and_later_ones_do_not(tmp_path, small_universe):
+    inputs = tmp_path / "inputs.pickle"
+    inputs.write_bytes(pickle.dumps(record(catalogue()["O08"].workload("full set"), small_universe, 300, 1)))
+    kernel = Arm("O08", "full set", 300, "engineered", str(inputs))
+    first_calls = []
+    for _ in range(2):
+        worker = WorkerProcess(1, tmp_path / "numba")
+        prepared = worker.ask(Prepare(kernel), Prepared)
+        again = worker.ask(Prepare(kernel), Prepared)
+        worker.close()
+        first_calls.append(prepared.first_call_ns)
+        assert prepared.first_call_ns > 10 * prepared.call_ns
+        assert again.first_call_ns is None
+    compiled, loaded = first_calls
+    assert compiled > loaded
 
 
 def test_progress_only_moves_forward_and_ends_complete(tiny_run):
@@ -282,21 +297,23 @@ def test_a_run_begins_with_its_conditions_and_ends_with_an_end(tiny_run):
     assert recorded.run.environment["thread_caps"]["OMP_NUM_THREADS"] == "1"
 
 
-def broken(pipeline):
-    def stage(world, signals, regime):
-        raise ValueError("broken on purpose")
+BROKEN = """
+import dataclasses
+import argo_bench.optimizations.o06_consensus_cache as o06
 
+def stage(world, signals, regime):
+    raise ValueError("broken on purpose")
+
+def broken(pipeline):
     return pipeline.replace(consensus=stage)
+
+o06.OPTIMIZATION = dataclasses.replace(o06.OPTIMIZATION, engineered=broken)
+"""
 
 
 def test_an_arm_that_raises_is_failed_and_the_rest_is_measured(tmp_path, small_universe, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    (tmp_path / "sitecustomize.py").write_text(
-        "import argo_bench.optimizations.o06_consensus_cache as o06, dataclasses\n"
-        "from tests.test_experiment import broken\n"
-        "o06.OPTIMIZATION = dataclasses.replace(o06.OPTIMIZATION, engineered=broken)\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).parents[1]}")
+    (tmp_path / "sitecustomize.py").write_text(BROKEN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     writer = Writer(tmp_path / "run")
     once = dataclasses.replace(TINY, replicates=1)
     found = Experiment(lookup(["O06"]), small_universe, once, 1, writer, "broken").run()
@@ -408,3 +425,38 @@ def test_only_one_process_runs_at_a_time_and_both_are_gone_afterwards(isolation,
 def test_a_claim_needs_its_workload():
     with pytest.raises(ValueError, match="expected one of transport"):
         Workload("w", "indicator", "hit", "a typo", (1,), "bars")
+
+
+def test_work_that_an_arm_puts_off_is_measured_apart_and_flagged():
+    closed = []
+
+    class Deferring:
+        def __init__(self):
+            self.waiting = []
+
+        def __call__(self, world, value):
+            if not self.waiting:
+                world.resources.callback(lambda: closed.append(len(self.waiting)))
+            self.waiting.append(value)
+
+    workload = Workload("w", "consensus", "trace", "a test", (1,), "symbols")
+    body = Body(workload, lambda p: p.replace(consensus=Deferring()), [Group(0, [(k,) for k in range(3)])])
+    body.sample(2)
+    assert closed == []
+    assert body.drained_ns() > 0
+    assert closed == [3]
+    body.close()
+
+
+def test_an_arm_that_keeps_its_state_has_nothing_to_drain():
+    body = body_of("hit")
+    assert body.drained_ns() is None
+    body.close()
+
+
+def test_deferred_work_is_flagged_beside_the_verdict():
+    estimates = result_of(COMPARISON, [samples(COMPARISON, r, 0.4) for r in range(3)], 0.95)
+    deferring = msgspec.structs.replace(estimates, candidate_drain_ns=2_000.0)
+    found = judgements([catalogue()["O06"]], [deferring], [], [])
+    headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
+    assert headline.flags == ["puts off 2 us a call until it closes"]

@@ -27,7 +27,7 @@ def test_every_make_target_exists(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", re.findall(r"argo-bench (\w+)", README))
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"(?:bin/|`)argo-bench (\w+)", README))))
 def test_every_command_exists(command):
     assert command in cli.commands
 

@@ -60,7 +60,7 @@ def judgement(
         low=low,
         high=high,
         headline=headline,
-        comparison=Comparison(claim[:3], workload, 6, reference, arm),
+        comparison=Comparison(claim[:3], workload, 6, "symbols", reference, arm),
         metric="cpu",
         speedup=None if seen is None else seen.speedup,
         interval=None if seen is None else seen.speedup_interval,
@@ -77,7 +77,9 @@ def result(behind: Judgement, wall: float | None = None) -> Result:
     assert behind.speedup is not None
     half = None if behind.interval is None else 0.02
     cpu = estimate(behind.speedup, half)
-    return Result(behind.comparison, cpu, estimate(wall, half) if wall else cpu, 51_200.0, 51_200 / behind.speedup, [])
+    return Result(
+        behind.comparison, cpu, estimate(wall, half) if wall else cpu, 51_200.0, 51_200 / behind.speedup, None
+    )
 
 
 def recorded(directory, *records, end: End | None = END, run: Run = RUN) -> Recorded:

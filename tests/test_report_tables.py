@@ -49,7 +49,7 @@ def every_kind_of_row() -> list:
         for number, (word, speedup) in enumerate(zip(WORDS, speedups, strict=True), 1)
     ]
     results = {each.comparison: result(each, wall=1.5) for each in judgements if each.speedup is not None}
-    place = ("O08", "full set", 300)
+    place = ("O08", "full set", 300, "bars")
     extra = Comparison(*place, "baseline", "TA-Lib")
     block = Block("ABBA", (1, 1, 1, 1), (1, 1, 1, 1))
     return [
@@ -60,8 +60,8 @@ def every_kind_of_row() -> list:
         ),
         Fidelity("O06", "prescribed", None, 480, {}, 0.0, "same", True),
         Cold(*place, "engineered", 1_100_000_000, True),
-        Samples(Comparison(*place, "baseline", "engineered"), 0, 1, 1, 1, [block], None, 400_000_000),
-        Result(extra, estimate(210.0), estimate(210.0), 51_200.0, 244.0, []),
+        Samples(Comparison(*place, "baseline", "engineered"), 0, 1, 1, 1, [block], None, 400_000_000, None, None),
+        Result(extra, estimate(210.0), estimate(210.0), 51_200.0, 244.0, None),
         *results.values(),
         *judgements,
         Failure("O08", "polars", "untested", "polars is not installed: pip install 'argo-bench[fast]'"),
@@ -146,20 +146,28 @@ def test_another_reference_than_the_baseline_is_named(tmp_path):
 
 def test_results_that_no_verdict_rests_on_stand_beside(full):
     assert [row.cells for row in tables.beside(full).rows] == [
-        ("O08 TA-Lib", "full set at 300", "210x\n206 to 214x, n=6", "244 ns\nfrom 51.2 us")
+        ("O08 TA-Lib", "full set at 300 bars", "210x\n206 to 214x, n=6", "244 ns\nfrom 51.2 us")
     ]
 
 
 def test_first_calls_stand_with_an_empty_and_with_a_filled_cache(full):
     assert [row.cells for row in tables.first_calls(full).rows] == [
-        ("O08 engineered", "full set at 300", "1.1 s", "400 ms", "-")
+        ("O08 engineered", "full set at 300 bars", "1.1 s", "400 ms", "-")
     ]
+
+
+def test_the_terminal_has_only_the_slow_first_calls(tmp_path):
+    calls = [
+        Cold("O08", "full set", 300, "bars", arm, first, True)
+        for arm, first in (("quick", 70_000), ("slow", 70_000_000))
+    ]
+    shown = printed(recorded(tmp_path, *calls))
+    assert ("O08 quick" in shown, "O08 slow" in shown) == (False, True)
 
 
 def test_the_remarks_name_acceptance_differences_and_failures_with_their_reason(full):
     assert tables.remarks(full) == [
         "The consensus accepted 312 of 1,500 symbol-cycles (20.8 %).",
-        "O08 pandas, full set: as declared (rounding, at most 2e-16).",
         "O11 prescribed, decisions of the pipeline: differs: missed in 3 of 480 symbol-cycles.",
         "O08 polars: untested, polars is not installed: pip install 'argo-bench[fast]'.",
         "O11 prescribed: failed, ValueError: bad.",

@@ -27,6 +27,8 @@ from argo_bench.harness.messages import (
     Checked,
     CheckVariant,
     CheckWorkload,
+    Drain,
+    Drained,
     MeasureAcceptance,
     Prepare,
     Prepared,
@@ -100,7 +102,7 @@ def planned(optimizations: Sequence[Optimization], profile: Profile) -> list[Com
             for scale in workload.scales if profile.every_scale else workload.scales[:1]:
                 further = [("baseline", arm) for arm in extra] if scale == workload.scales[0] else []
                 comparisons += [
-                    Comparison(optimization.id, workload.name, scale, reference, candidate)
+                    Comparison(optimization.id, workload.name, scale, workload.unit, reference, candidate)
                     for reference, candidate in dict.fromkeys(pairs + further)
                 ]
     return comparisons
@@ -221,7 +223,15 @@ class Experiment:
                     prepared = pair.reference.ask(Prepare(arm), Prepared)
                     if prepared.first_call_ns is not None:
                         self._writer.write(
-                            Cold(arm.optimization, arm.workload, arm.scale, arm.arm, prepared.first_call_ns, True)
+                            Cold(
+                                arm.optimization,
+                                arm.workload,
+                                arm.scale,
+                                comparison.unit,
+                                arm.arm,
+                                prepared.first_call_ns,
+                                compiled=True,
+                            )
                         )
             self._tell(f"first call: {comparison}")
 
@@ -295,6 +305,8 @@ class Experiment:
             blocks=blocks,
             reference_first_call_ns=first[0].first_call_ns,
             candidate_first_call_ns=first[1].first_call_ns,
+            reference_drain_ns=pair.reference.ask(Drain(reference), Drained).ns_per_call,
+            candidate_drain_ns=pair.candidate.ask(Drain(candidate), Drained).ns_per_call,
         )
 
     def _keep(self, samples: Samples) -> None:

@@ -13,6 +13,8 @@ from argo_bench.harness.verdict import Word, is_worse, judge
 from argo_bench.optimizations import headline_claims
 
 FAMILY_ERROR = 0.05
+NOTABLE_DRAIN = 0.05
+"""Deferred work is flagged from this share of a call's time."""
 
 
 def level_of(optimization: Optimization, comparison: Comparison) -> float:
@@ -31,7 +33,7 @@ def level_of(optimization: Optimization, comparison: Comparison) -> float:
 def headline_comparison(optimization: Optimization, claim: Claim, variant: str) -> Comparison:
     """The comparison that gives a claim its verdict: its workload at the headline scale, against its reference."""
     workload = optimization.workload(claim.workload)
-    return Comparison(optimization.id, workload.name, workload.scales[0], claim.reference, variant)
+    return Comparison(optimization.id, workload.name, workload.scales[0], workload.unit, claim.reference, variant)
 
 
 def result_of(comparison: Comparison, samples: Sequence[Samples], level: float) -> Result:
@@ -42,7 +44,7 @@ def result_of(comparison: Comparison, samples: Sequence[Samples], level: float) 
         wall=estimate([_log_ratio(each, "wall_ns") for each in samples], level),
         reference_ns=_typical_ns(samples, "A"),
         candidate_ns=_typical_ns(samples, "B"),
-        flags=[],
+        candidate_drain_ns=median(drains) if (drains := _drains(samples)) else None,
     )
 
 
@@ -50,6 +52,10 @@ def _log_ratio(samples: Samples, clock: str) -> float:
     """ln of the candidate's time per call over the reference's, in one replicate."""
     blocks = [block_difference(block.order, getattr(block, clock)) for block in samples.blocks]
     return trimmed_mean(blocks) - math.log(samples.candidate_calls / samples.reference_calls)
+
+
+def _drains(samples: Sequence[Samples]) -> list[float]:
+    return [each.candidate_drain_ns for each in samples if each.candidate_drain_ns is not None]
 
 
 def _typical_ns(samples: Sequence[Samples], arm: str) -> float:
@@ -110,6 +116,8 @@ def _measured(
         flags.append("worse")
     if other != word:
         flags.append(f"{'wall' if claim.metric == 'cpu' else 'CPU'} time says: {other}")
+    if result.candidate_drain_ns is not None and result.candidate_drain_ns > NOTABLE_DRAIN * result.candidate_ns:
+        flags.append(f"puts off {result.candidate_drain_ns / 1000:.3g} us a call until it closes")
     if variant != "prescribed" and not faithful:
         word = "void"
     return _judgement(optimization, claim, variant, result.comparison, interval, word, flags, output)
@@ -163,4 +171,5 @@ def _sentence(
     ratio, bounds = interval.speedup, interval.speedup_interval
     says = f"{ratio:.3g} times faster" if ratio >= 1 else f"{1 / ratio:.3g} times slower"
     within = f" [{bounds[0]:.3g}x, {bounds[1]:.3g}x]" if bounds else " (one replicate, no interval)"
-    return f"{subject} is {says} than the {comparison.reference}{within} on {comparison.workload}"
+    reference = "the baseline" if comparison.reference == "baseline" else comparison.reference
+    return f"{subject} is {says} than {reference}{within} on {comparison.workload}"

@@ -37,6 +37,12 @@ class Sample(msgspec.Struct, frozen=True, tag=True):
     passes: int
 
 
+class Drain(msgspec.Struct, frozen=True, tag=True):
+    """Run one pass on cold state and time what the arm had put off until its world closes. Answered by Drained."""
+
+    arm: Arm
+
+
 class Forget(msgspec.Struct, frozen=True, tag=True):
     """Drop all arms and collect garbage. Answered by Done."""
 
@@ -84,6 +90,12 @@ class Taken(msgspec.Struct, frozen=True, tag=True):
     cpu_ns: int
 
 
+class Drained(msgspec.Struct, frozen=True, tag=True):
+    """None where the workload keeps its state between passes."""
+
+    ns_per_call: float | None
+
+
 class Checked(msgspec.Struct, frozen=True, tag=True):
     record: msgspec.Raw
 
@@ -99,5 +111,5 @@ class Raised(msgspec.Struct, frozen=True, tag=True):
     details: str
 
 
-Message = Prepare | WarmUp | Sample | Forget | CheckWorkload | CheckVariant | MeasureAcceptance
-Reply = Prepared | Ready | Taken | Checked | Done | Raised
+Message = Prepare | WarmUp | Sample | Drain | Forget | CheckWorkload | CheckVariant | MeasureAcceptance
+Reply = Prepared | Ready | Taken | Drained | Checked | Done | Raised

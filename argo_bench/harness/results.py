@@ -31,11 +31,17 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
     optimization: str
     workload: str
     scale: int
+    unit: Literal["bars", "symbols"]
     reference: str
     candidate: str
 
     def __str__(self) -> str:
-        return f"{self.optimization} {self.workload} at {self.scale}: {self.candidate} against {self.reference}"
+        return f"{self.optimization} {self.workload} at {self.place}: {self.candidate} against {self.reference}"
+
+    @property
+    def place(self) -> str:
+        """The scale in words, as in ``300 bars``."""
+        return f"{self.scale} {self.unit}"
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):
@@ -89,6 +95,7 @@ class Cold(msgspec.Struct, frozen=True, tag="cold"):
     optimization: str
     workload: str
     scale: int
+    unit: Literal["bars", "symbols"]
     arm: str
     first_call_ns: int
     compiled: bool
@@ -105,8 +112,9 @@ class Block(msgspec.Struct, frozen=True):
 class Samples(msgspec.Struct, frozen=True, tag="samples"):
     """All samples of one comparison in one replicate.
 
-    ``reference_calls`` and ``candidate_calls`` are calls per sample; ``first_call_ns`` the first call of the candidate
-    in this process (None where it had run there before).
+    ``reference_calls`` and ``candidate_calls`` are calls per sample; ``*_first_call_ns`` the first call in this process
+    (None where the arm had run there before); ``*_drain_ns`` what an arm puts off until its world closes, per call of
+    one pass on cold state (None where state is kept between passes).
     """
 
     comparison: Comparison
@@ -117,17 +125,22 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
     blocks: list[Block]
     reference_first_call_ns: int | None
     candidate_first_call_ns: int | None
+    reference_drain_ns: float | None
+    candidate_drain_ns: float | None
 
 
 class Result(msgspec.Struct, frozen=True, tag="result"):
-    """What the samples of one comparison amount to, on both clocks, with the median time per call in nanoseconds."""
+    """What the samples of one comparison amount to, on both clocks, with median times per call in nanoseconds.
+
+    ``candidate_drain_ns`` is deferred work, which ``candidate_ns`` does not contain.
+    """
 
     comparison: Comparison
     cpu: Estimate
     wall: Estimate
     reference_ns: float
     candidate_ns: float
-    flags: list[str]
+    candidate_drain_ns: float | None
 
     def on(self, metric: Metric) -> Estimate:
         return self.cpu if metric == "cpu" else self.wall

@@ -26,6 +26,8 @@ from argo_bench.harness.messages import (
     CheckVariant,
     CheckWorkload,
     Done,
+    Drain,
+    Drained,
     Forget,
     MeasureAcceptance,
     Message,
@@ -60,6 +62,8 @@ class Worker:
                 return self._warm_up(arm, calls)
             case Sample(arm, passes):
                 return Taken(*self._bodies[arm].sample(passes))
+            case Drain(arm):
+                return Drained(self._bodies[arm].drained_ns())
             case Forget():
                 return self._forget()
             case CheckWorkload(arm, reference):

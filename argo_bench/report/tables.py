@@ -64,18 +64,20 @@ VERDICT_COLUMNS = (
     Column("output", None),
     Column("verdict", 14),
 )
+SLOW_FIRST_CALL_NS = 50_000_000
+"""First calls from here on are worth a line in a terminal."""
 LONGEST_OUTPUT = 24
 """Characters of the output column that a terminal shows; the remarks have the whole."""
 
 
-def tables(recorded: Recorded) -> list[Table]:
+def tables(recorded: Recorded, shortest_first_call_ns: int = 0) -> list[Table]:
     """Every table that has rows."""
     judgements = recorded.all(Judgement)
     found = [
         verdicts(recorded, "Verdicts", [each for each in judgements if each.headline]),
         verdicts(recorded, "Further readings", [each for each in judgements if not each.headline]),
         beside(recorded),
-        first_calls(recorded),
+        first_calls(recorded, shortest_first_call_ns),
     ]
     return [table for table in found if table.rows]
 
@@ -123,20 +125,20 @@ def beside(recorded: Recorded) -> Table:
         Row(
             (
                 f"{each.comparison.optimization} {finding.arm_and_reference(each.comparison)}",
-                f"{each.comparison.workload} at {each.comparison.scale}",
+                f"{each.comparison.workload} at {each.comparison.place}",
                 f"{finding.speedup(each.cpu.speedup)}\n"
                 + finding.interval(each.cpu.speedup_interval, each.cpu.replicates),
                 f"{finding.duration(each.candidate_ns)}\nfrom {finding.duration(each.reference_ns)}",
             )
         )
-        for each in recorded.all(Result)
+        for each in sorted(recorded.all(Result), key=lambda each: each.comparison)
         if each.comparison not in judged
     )
     columns = (Column("arm", 20), Column("workload", None), Column("speed-up", 20), Column("time per call", 14))
     return Table("Measured beside them", "Speed-up in CPU time; no claim rests on these.", columns, rows)
 
 
-def first_calls(recorded: Recorded) -> Table:
+def first_calls(recorded: Recorded, shortest_ns: int = 0) -> Table:
     """What an arm's first call took in a fresh process, at the first scale at which it was made."""
     compiled: dict[tuple[str, str, str], Cold] = {}
     for each in recorded.all(Cold):
@@ -146,13 +148,14 @@ def first_calls(recorded: Recorded) -> Table:
         Row(
             (
                 f"{cold.optimization} {cold.arm}",
-                f"{cold.workload} at {cold.scale}",
+                f"{cold.workload} at {cold.scale} {cold.unit}",
                 finding.duration(cold.first_call_ns),
                 _or_dash(_first_call_from_disk(recorded, cold)),
                 _or_dash(_later_call(recorded, cold)),
             )
         )
         for cold in compiled.values()
+        if cold.first_call_ns >= shortest_ns
     )
     columns = (
         Column("arm", 20),
@@ -162,6 +165,8 @@ def first_calls(recorded: Recorded) -> Table:
         Column("later call", 10),
     )
     note = "The first call of a process with an empty and with a filled cache of compiled code, and a later call."
+    if shortest_ns:
+        note += f" Only first calls from {finding.duration(shortest_ns)} up; the saved report has all."
     return Table("First calls", note, columns, rows)
 
 
@@ -217,7 +222,7 @@ def remarks(recorded: Recorded) -> list[str]:
     lines += [
         f"{each.optimization} {each.arm}, {each.workload or 'decisions of the pipeline'}: {each.output}."
         for each in recorded.all(Fidelity)
-        if each.output != "same"
+        if not each.faithful
     ]
     lines += [f"{each.optimization} {each.arm}: {each.kind}, {each.reason}." for each in recorded.all(Failure)]
     return lines
@@ -233,7 +238,7 @@ def terminal(recorded: Recorded) -> Group:
         Text(f"{finding.finding(recorded)}.", style="bold"),
         Text(f"{finding.setting(recorded)}\n", style="dim"),
     ]
-    for table in tables(recorded):
+    for table in tables(recorded, SLOW_FIRST_CALL_NS):
         parts += [_terminal_table(table), Text()]
     listed = RichTable.grid(padding=(0, 1))
     for line in remarks(recorded):
@@ -290,7 +295,7 @@ def markdown(recorded: Recorded) -> str:
         header = [column.name for column in table.columns]
         body = [[_markdown_cell(row, cell) for cell in row.cells] for row in table.rows]
         lines = [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *body)]
-        parts += [f"**{table.title}.** {table.note}", "\n".join(lines)]
+        parts += [f"**{table.title}.** {table.note}".rstrip(), "\n".join(lines)]
     if lines := [f"- {plain(line)}" for line in remarks(recorded)]:
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"

@@ -103,6 +103,11 @@ class SimulatedWorld:
 
     def __exit__(self, *exception: object) -> None:
         self.run(self.resources.aclose())
+        self.discard()
+
+    def discard(self) -> None:
+        """Let go of everything without draining the resources: what was put off is dropped."""
+        self.resources = AsyncExitStack()
         self._loop.close()
         if self._connection is not None:
             self._connection.close()
