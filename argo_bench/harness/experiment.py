@@ -76,7 +76,7 @@ class Profile:
     checked_cycles: int
 
 
-QUICK = Profile("quick", "shared", 6, 0.4, 0.2, every_scale=False, checked_cycles=48)
+QUICK = Profile("quick", "shared", 6, 0.4, 0.2, every_scale=False, checked_cycles=36)
 DEFAULT = Profile("default", "twins", 10, 0.8, 0.4, every_scale=True, checked_cycles=240)
 PROFILES = {profile.name: profile for profile in (QUICK, DEFAULT)}
 
