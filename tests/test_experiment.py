@@ -125,9 +125,14 @@ def test_recorded_inputs_depend_on_the_seed_alone(small_universe):
     assert first != other
 
 
-def test_a_scale_that_the_data_cannot_give_is_refused(small_universe):
-    with pytest.raises(UserError, match="a scale of 3000 bars needs as many bars of every symbol, found 400"):
-        record(catalogue()["O08"].workload("full set"), small_universe, 3000, seed=1)
+def test_scales_that_the_data_cannot_give_are_untested_and_the_others_measured(tmp_path, small_universe):
+    writer = Writer(tmp_path)
+    run = Experiment(lookup(["O08"]), small_universe, dataclasses.replace(TINY, every_scale=True), 1, writer, "short")
+    writer.close()
+    assert {each.scale for each in run._comparisons} == {300}
+    reasons = [each.reason for each in run._failures]
+    assert "full set at 2000 bars needs as many bars of every symbol, AAA has 400" in reasons
+    assert len(reasons) == 4
 
 
 class Stateful:

@@ -52,7 +52,7 @@ from argo_bench.harness.results import (
     command_line,
 )
 from argo_bench.harness.twins import ArmFailed, Isolation, Twins
-from argo_bench.harness.workload import LONGEST_PASS_NS, record
+from argo_bench.harness.workload import LONGEST_PASS_NS, record, shortage
 from argo_bench.market import Universe
 
 FEWEST_BLOCKS = 4
@@ -131,7 +131,7 @@ class Experiment:
         self._samples: dict[Comparison, list[Samples]] = {}
         self._fidelities: list[Fidelity] = []
         self._failures: list[Failure] = []
-        self._comparisons = self._runnable(planned(optimizations, profile))
+        self._comparisons = self._enough_bars(self._runnable(planned(optimizations, profile)))
         self._checks = len(optimizations) * len(VARIANTS)
         self._done = 0.0
         self._seen = ""
@@ -185,6 +185,13 @@ class Experiment:
             reason = f"{requirement.module} is not installed: {requirement.install_line}"
             self._failures.append(Failure(identifier, arm, "untested", reason))
         return [each for each in comparisons if not {(each.optimization, arm) for arm in arms(each)} & missing.keys()]
+
+    def _enough_bars(self, comparisons: Sequence[Comparison]) -> list[Comparison]:
+        """The comparisons that the data is long enough for; what it cannot give is recorded as untested."""
+        short = {each: shortage(self._workload(each), each.scale, self._universe) for each in comparisons}
+        for identifier, reason in dict.fromkeys((each.optimization, why) for each, why in short.items() if why):
+            self._failures.append(Failure(identifier, "every arm", "untested", reason))
+        return [each for each, why in short.items() if why is None]
 
     # Measuring
 

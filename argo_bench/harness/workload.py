@@ -77,8 +77,6 @@ def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int)
     """The market of a workload: consecutive cycles at each symbol's own change rate, or one cycle a day."""
     start = scale if workload.unit == "bars" else HISTORY
     shortest = min(len(frame) for frame in universe.frames.values())
-    if start > HISTORY and shortest < start:
-        raise UserError(f"a scale of {scale} bars needs as many bars of every symbol, found {shortest}")
     if workload.inputs == "trace":
         return Tape(
             universe.frames,
@@ -89,6 +87,14 @@ def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int)
         )
     days = min(DAYS, shortest - min(start, shortest) + 1)
     return Tape(universe.frames, seed=seed, start=start, cycles_per_bar=math.ceil(DAYS / days))
+
+
+def shortage(workload: Workload, scale: int, universe: Universe) -> str | None:
+    """Why the data cannot give a scale, or None where it can. A headline scale begins with what there is."""
+    symbol, bars = min(((symbol, len(frame)) for symbol, frame in universe.frames.items()), key=lambda each: each[1])
+    if workload.unit == "bars" and scale != workload.scales[0] and bars < scale:
+        return f"{workload.name} at {scale} bars needs as many bars of every symbol, {symbol} has {bars}"
+    return None
 
 
 def live_rates(universe: Universe) -> dict[str, float]:

@@ -67,7 +67,7 @@ FIVE = Workload(
     stage="indicators",
     inputs="fresh",
     description="the five outputs that the document's code computes, from a frame of its own for every call",
-    scales=(300, 1000, 3000),
+    scales=(300, 1000, 2000),
     unit="bars",
     arms={
         "baseline": edit(loop_five),
@@ -81,7 +81,7 @@ FULL = Workload(
     stage="indicators",
     inputs="fresh",
     description="the 23 indicators that the pipeline reads, from a frame of its own for every call",
-    scales=(300, 1000, 3000),
+    scales=(300, 1000, 2000),
     unit="bars",
     arms={
         "baseline": edit(loop),
