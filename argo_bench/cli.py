@@ -1,7 +1,7 @@
-"""argo-bench: list, run, explain and report from the command line. Results on stdout, progress and errors on stderr.
+"""argo-bench: list, run, explain, report and verify. Results on stdout, progress and errors on stderr.
 
-Exit codes: 0 fine, 2 a mistake in the call or its data, 3 an engineered variant computes something else, 130
-interrupted with partial results saved.
+Exit codes: 0 fine, 1 a record that does not verify, 2 a mistake in the call or its data, 3 an engineered variant
+computes something else, 130 interrupted with partial results saved.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from argo_bench.market import Universe
     from argo_bench.report import Report
 
+GATE_FAILED = 1
 OUTPUTS_DIFFER = 3
 INTERRUPTED = 130
 
@@ -185,6 +186,26 @@ def report(run: Path, as_json: bool) -> None:
     opened.save(opened.directory)
     show(opened, as_json)
     click.echo(f"figure: {opened.directory / 'forest.svg'} and forest.png", err=True)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the disagreements as JSON.")
+def verify(run: Path, as_json: bool) -> None:
+    """Recompute every estimate, interval and verdict of RUN from its raw samples; exit code 1 where one disagrees."""
+    from argo_bench.harness.results import load
+    from argo_bench.harness.verify import verify as disagreements
+
+    recorded = load(run)
+    found = disagreements(recorded)
+    if as_json:
+        print_json([{"line": each.line, "what": each.what} for each in found])
+    elif found:
+        click.echo("\n".join(map(str, found)))
+    else:
+        click.echo(f"{run}: all {len(recorded.records)} lines agree with the samples")
+    if found:
+        sys.exit(GATE_FAILED)
 
 
 def show(report: Report, as_json: bool) -> None:

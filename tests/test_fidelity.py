@@ -56,7 +56,7 @@ def judged(optimization, variant, fidelities, speedup=50.0):
     """The headline verdict on planted samples of a given speed-up."""
     claim = next(claim for claim in optimization.claims if claim.headline)
     planted = estimate([-math.log(speedup) + noise for noise in (-0.01, 0.0, 0.01, 0.005)], 0.95)
-    result = Result(headline_comparison(optimization, claim, variant), planted, planted, 100.0, 2.0, None)
+    result = Result(headline_comparison(optimization, claim, variant), planted, planted, 100.0, 2.0, None, 0.1, [])
     found = judgements([optimization], [result], fidelities, [])
     return next(each for each in found if each.claim == claim.id and each.arm == variant)
 

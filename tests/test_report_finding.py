@@ -17,7 +17,7 @@ RUN = Run(
     profile="quick",
     isolation="shared",
     seed=1,
-    replicates=6,
+    looks=[6],
     symbols={"AAA": "real", "<b>BBB</b>": "generated"},
     source="installed sample",
     optimizations=["O06"],
@@ -69,6 +69,8 @@ def judgement(
         flags=list(flags),
         output=output,
         sentence=f"what was seen of {claim}, {arm}",
+        detectable=None if half is None else 1.05,
+        needs="31 replicates (25 more, about 40 s in all) to tell it from 2x" if verdict == "inconclusive" else None,
     )
 
 
@@ -78,7 +80,7 @@ def result(behind: Judgement, wall: float | None = None) -> Result:
     half = None if behind.interval is None else 0.02
     cpu = estimate(behind.speedup, half)
     return Result(
-        behind.comparison, cpu, estimate(wall, half) if wall else cpu, 51_200.0, 51_200 / behind.speedup, None
+        behind.comparison, cpu, estimate(wall, half) if wall else cpu, 51_200.0, 51_200 / behind.speedup, None, 0.5, []
     )
 
 

@@ -61,7 +61,7 @@ def every_kind_of_row() -> list:
         Fidelity("O06", "prescribed", None, 480, {}, 0.0, "same", True),
         Cold(*place, "engineered", 1_100_000_000, True),
         Samples(Comparison(*place, "baseline", "engineered"), 0, 1, 1, 1, [block], None, 400_000_000, None, None),
-        Result(extra, estimate(210.0), estimate(210.0), 51_200.0, 244.0, None),
+        Result(extra, estimate(210.0), estimate(210.0), 51_200.0, 244.0, None, 0.5, []),
         *results.values(),
         *judgements,
         Failure("O08", "polars", "untested", "polars is not installed: pip install 'argo-bench[fast]'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -61,3 +62,44 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+STOLEN_TICKS = 2
+STOLEN_SHARE = 0.05
+CLOCK_JUMP_S = 0.1
+TICK_S = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
+
+
+class Watch:
+    """Looks at a span of time from outside: was the processor stolen, did the clock jump, did the machine sleep?"""
+
+    def __init__(self, processor: int | None = None) -> None:
+        self._processor = worker_cpu() if processor is None else processor
+        self._stolen = stolen_ticks(self._processor)
+        self._monotonic, self._wall, self._boot = time.monotonic(), time.time(), _boot_time()
+
+    def outside_cause(self) -> str | None:
+        """Why what was measured since does not count, or None."""
+        elapsed = time.monotonic() - self._monotonic
+        if (slept := _boot_time() - self._boot - elapsed) > CLOCK_JUMP_S:
+            return f"the machine slept for {slept:.1f} s"
+        if abs(jump := time.time() - self._wall - elapsed) > CLOCK_JUMP_S:
+            return f"the clock jumped by {jump:.1f} s"
+        stolen = stolen_ticks(self._processor) - self._stolen
+        if stolen >= STOLEN_TICKS and stolen * TICK_S > STOLEN_SHARE * elapsed:
+            return f"{stolen * TICK_S:.2f} s of {elapsed:.2f} s were stolen by other machines"
+        return None
+
+
+def stolen_ticks(processor: int | None) -> int:
+    """Ticks that the hypervisor gave to other machines since boot, of one processor or of all; 0 where unknown."""
+    name = "cpu" if processor is None else f"cpu{processor}"
+    for line in (_read("/proc/stat") or "").splitlines():
+        fields = line.split()
+        if fields and fields[0] == name:
+            return int(fields[8]) if len(fields) > 8 else 0
+    return 0
+
+
+def _boot_time() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

@@ -21,7 +21,7 @@ import msgspec
 
 from argo_bench.claim import VARIANTS, Optimization, Workload
 from argo_bench.harness import environment
-from argo_bench.harness.judging import judgements, level_of, result_of
+from argo_bench.harness.judging import claims_on, judgements, level_of, result_of
 from argo_bench.harness.messages import (
     Arm,
     Checked,
@@ -51,9 +51,11 @@ from argo_bench.harness.results import (
     Writer,
     command_line,
 )
+from argo_bench.harness.sequential import LOOKS, is_decided
 from argo_bench.harness.twins import ArmFailed, Isolation, Twins
 from argo_bench.harness.workload import LONGEST_PASS_NS, record, shortage
 from argo_bench.market import Universe
+from argo_bench.model import UserError
 
 FEWEST_BLOCKS = 4
 MOST_BLOCKS = 40
@@ -65,19 +67,25 @@ Inputs = dict[tuple[str, str, int], Path]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How much is measured. ``headline_s`` and ``other_s``: seconds of blocks per comparison and replicate."""
+    """How much is measured.
+
+    ``looks``: the numbers of replicates after which a comparison may stop; ``budget_s``: no replicate begins that would
+    end after so many seconds, once the first look is reached; ``headline_s`` and ``other_s``: seconds of blocks per
+    comparison and replicate.
+    """
 
     name: Literal["quick", "default"]
     isolation: Isolation
-    replicates: int
+    looks: tuple[int, ...]
+    budget_s: float
     headline_s: float
     other_s: float
     every_scale: bool
     checked_cycles: int
 
 
-QUICK = Profile("quick", "shared", 6, 0.4, 0.2, every_scale=False, checked_cycles=36)
-DEFAULT = Profile("default", "twins", 10, 0.8, 0.4, every_scale=True, checked_cycles=240)
+QUICK = Profile("quick", "shared", (6,), 150, 0.4, 0.2, every_scale=False, checked_cycles=36)
+DEFAULT = Profile("default", "twins", LOOKS, 1200, 0.8, 0.4, every_scale=True, checked_cycles=120)
 PROFILES = {profile.name: profile for profile in (QUICK, DEFAULT)}
 
 
@@ -131,6 +139,7 @@ class Experiment:
         self._samples: dict[Comparison, list[Samples]] = {}
         self._fidelities: list[Fidelity] = []
         self._failures: list[Failure] = []
+        self._began = time.monotonic()
         self._comparisons = self._enough_bars(self._runnable(planned(optimizations, profile)))
         self._checks = len(optimizations) * len(VARIANTS)
         self._done = 0.0
@@ -138,7 +147,7 @@ class Experiment:
 
     def run(self) -> list[Judgement]:
         """Measure, check and judge. Re-raises KeyboardInterrupt after what was measured has been judged."""
-        started = time.monotonic()
+        self._began = time.monotonic()
         self._writer.write(self._header())
         for failure in self._failures:
             self._writer.write(failure)
@@ -150,7 +159,7 @@ class Experiment:
                 interrupted = True
         verdicts = self._conclude()
         replicates = max((len(samples) for samples in self._samples.values()), default=0)
-        self._writer.write(End(time.monotonic() - started, interrupted, replicates))
+        self._writer.write(End(time.monotonic() - self._began, interrupted, replicates))
         if interrupted:
             raise KeyboardInterrupt
         return verdicts
@@ -166,7 +175,7 @@ class Experiment:
             profile=self._profile.name,
             isolation=self._profile.isolation,
             seed=self._seed,
-            replicates=self._profile.replicates,
+            looks=list(self._profile.looks),
             symbols=dict(self._universe.origin),
             source=self._universe.source,
             optimizations=list(self._optimizations),
@@ -202,25 +211,50 @@ class Experiment:
         with Twins("shared", self._seed, scratch / "numba") as pair:
             self._first_calls(pair, inputs)
             self._check(pair, inputs, universe)
-        for replicate in range(self._profile.replicates):
+        first, most = self._profile.looks[0], self._profile.looks[-1]
+        longest = 0.0
+        for replicate in range(most):
+            if replicate in self._profile.looks:
+                self._comparisons = [each for each in self._comparisons if not self._is_decided(each)]
+            spent = time.monotonic() - self._began
+            if not self._comparisons or (replicate >= first and spent + longest > self._profile.budget_s):
+                return
             if replicate:
                 inputs = self._recorded(scratch, replicate)
             self._replicate(replicate, inputs, scratch / "numba")
+            longest = max(longest, time.monotonic() - self._began - spent)
+
+    def _is_decided(self, comparison: Comparison) -> bool:
+        """Whether more replicates could change no verdict; comparisons behind no claim stop at the first look."""
+        optimization = self._optimizations[comparison.optimization]
+        result = result_of(comparison, self._samples[comparison], self._level(comparison))
+        claims = claims_on(optimization, comparison)
+        return is_decided(claims, [result.on(claim.metric) for claim in claims])
 
     def _recorded(self, scratch: Path, replicate: int) -> Inputs:
         """The files that hold each workload's inputs, recorded with the replicate's seed."""
         files: Inputs = {}
-        for comparison in self._comparisons:
+        for comparison in list(self._comparisons):
             key = (comparison.optimization, comparison.workload, comparison.scale)
-            if key in files:
+            if key in files or comparison not in self._comparisons:
                 continue
             self._tell(f"recording {comparison.workload} at {comparison.scale}")
-            groups = record(
-                self._workload(comparison), self._universe, comparison.scale, self._replicate_seed(replicate)
-            )
+            try:
+                groups = record(self._workload(comparison), self._universe, comparison.scale, self._seed_of(replicate))
+            except UserError as error:
+                self._drop(comparison, str(error))
+                continue
             files[key] = scratch / f"inputs-{len(files)}.pickle"
             files[key].write_bytes(pickle.dumps(groups))
         return files
+
+    def _drop(self, comparison: Comparison, reason: str) -> None:
+        """A workload that the data gives no input for is untested; what was measured of it stays."""
+        failure = Failure(comparison.optimization, f"{comparison.workload} at {comparison.place}", "untested", reason)
+        self._failures.append(failure)
+        self._writer.write(failure)
+        place = (comparison.optimization, comparison.workload, comparison.scale)
+        self._comparisons = [e for e in self._comparisons if (e.optimization, e.workload, e.scale) != place]
 
     def _first_calls(self, pair: Twins, inputs: Inputs) -> None:
         """Every arm's first call with an empty numba cache, which also shows whether the arm runs at all."""
@@ -269,7 +303,7 @@ class Experiment:
 
     def _replicate(self, replicate: int, inputs: Inputs, numba_cache: Path) -> None:
         """Every comparison once, in random order, in a fresh pair of processes."""
-        seed = self._replicate_seed(replicate)
+        seed = self._seed_of(replicate)
         rng = random.Random(seed)
         order = rng.sample(self._comparisons, len(self._comparisons))
         with Twins(self._profile.isolation, seed % 2**32, numba_cache) as pair:
@@ -306,7 +340,7 @@ class Experiment:
         return Samples(
             comparison,
             replicate,
-            self._replicate_seed(replicate),
+            self._seed_of(replicate),
             reference_calls=ready[0].passes * ready[0].calls,
             candidate_calls=ready[1].passes * ready[1].calls,
             blocks=blocks,
@@ -343,23 +377,18 @@ class Experiment:
         return self._optimizations[comparison.optimization].workload(comparison.workload)
 
     def _level(self, comparison: Comparison) -> float:
-        return level_of(self._optimizations[comparison.optimization], comparison)
+        return level_of(self._optimizations[comparison.optimization], comparison, self._profile.looks)
 
     def _arm(self, comparison: Comparison, name: str, inputs: Inputs) -> Arm:
         file = inputs[comparison.optimization, comparison.workload, comparison.scale]
         return Arm(comparison.optimization, comparison.workload, comparison.scale, name, str(file))
 
-    def _replicate_seed(self, replicate: int) -> int:
-        return self._seed * 1000 + replicate
+    def _seed_of(self, replicate: int) -> int:
+        return replicate_seed(self._seed, replicate)
 
     def _block_seconds(self, comparison: Comparison) -> float:
-        is_headline = any(
-            claim.headline and claim.workload == comparison.workload and claim.reference == comparison.reference
-            for claim in self._optimizations[comparison.optimization].claims
-        )
-        at_headline_scale = comparison.scale == self._workload(comparison).scales[0]
-        wide = is_headline and at_headline_scale and comparison.candidate in VARIANTS
-        return self._profile.headline_s if wide else self._profile.other_s
+        claims = claims_on(self._optimizations[comparison.optimization], comparison)
+        return self._profile.headline_s if any(claim.headline for claim in claims) else self._profile.other_s
 
     def _seconds(self, comparison: Comparison) -> float:
         """What a comparison is expected to take in one replicate, warm-up of the candidate included."""
@@ -372,8 +401,16 @@ class Experiment:
         self._tell(doing)
 
     def _tell(self, doing: str) -> None:
-        measuring = self._profile.replicates * sum(self._seconds(each) for each in self._comparisons)
-        self._on_progress(Progress(self._done, measuring + self._checks, doing, self._seen))
+        self._on_progress(Progress(self._done, max(self._done, self._expected()), doing, self._seen))
+
+    def _expected(self) -> float:
+        """Seconds of work in all, as far as can be told: what is decided leaves at the next look."""
+        measured = max((len(samples) for samples in self._samples.values()), default=0)
+        next_look = next((look for look in self._profile.looks if look > measured), self._profile.looks[-1])
+        to_come = sum(
+            (next_look - len(self._samples.get(each, ()))) * self._seconds(each) for each in self._comparisons
+        )
+        return to_come + (self._done if self._samples else self._checks)
 
     @contextmanager
     def _failing(self, comparison: Comparison, arm: str) -> Iterator[None]:
@@ -392,6 +429,11 @@ class Experiment:
             self._comparisons = [
                 each for each in self._comparisons if each.optimization != optimization or arm not in arms(each)
             ]
+
+
+def replicate_seed(seed: int, replicate: int) -> int:
+    """The seed of a replicate's market and of the order of its blocks."""
+    return seed * 1000 + replicate
 
 
 def arms(comparison: Comparison) -> tuple[str, str]:

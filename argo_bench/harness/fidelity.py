@@ -94,12 +94,12 @@ def check_workload(
     for body in bodies:
         body.close()
     found = Differences()
-    differing = 0
+    concerned = 0
     for left, right in zip(expected, got, strict=True):
         before = found.counts.total()
         compare(left, right, optimization.tolerance, found)
-        differing += found.counts.total() > before
-    return _fidelity(optimization, arm, workload.name, len(expected), differing, "calls", found)
+        concerned += found.counts.total() > before
+    return _fidelity(optimization, arm, workload.name, len(expected), concerned, "calls", found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,10 @@ def check_pipeline(optimization: Optimization, arm: str, pipeline: Pipeline, ora
     """Any pipeline against the oracle: signals missed, extra and flipped, and every field that differs."""
     got = run_cycles(pipeline, oracle.universe, oracle.seed, len(oracle.cycles))
     found = Differences()
-    differing = 0
+    concerned = 0
     for left, right in zip(oracle.cycles, got, strict=True):
-        differing += compare_cycles(left, right, optimization.tolerance, found)
-    return _fidelity(optimization, arm, None, oracle.acceptance.symbol_cycles, differing, "symbol-cycles", found)
+        concerned += compare_cycles(left, right, optimization.tolerance, found)
+    return _fidelity(optimization, arm, None, oracle.acceptance.symbol_cycles, concerned, "symbol-cycles", found)
 
 
 def compare_cycles(expected: Cycle, got: Cycle, tolerance: float, found: Differences) -> int:
@@ -168,18 +168,22 @@ def _by_symbol(cycle: Cycle) -> dict[str, tuple[Decision, Encoded | None]]:
     return {decision.symbol: (decision, stored.get(decision.symbol)) for decision in cycle.decided}
 
 
+def differing(counts: Mapping[str, int]) -> str:
+    """The most frequent kinds of differences, in words."""
+    return f"differs: {', '.join(kind for kind, _ in Counter(counts).most_common(3))}"
+
+
 def _fidelity(
     optimization: Optimization,
     arm: str,
     workload: str | None,
     compared: int,
-    differing: int,
+    concerned: int,
     unit: str,
     found: Differences,
 ) -> Fidelity:
     if found.counts:
-        kinds = ", ".join(kind for kind, _ in found.counts.most_common(3))
-        output = f"differs: {kinds} in {differing} of {compared} {unit}"
+        output = f"{differing(found.counts)} in {concerned} of {compared} {unit}"
     elif found.largest_error:
         output = f"as declared ({optimization.may_change}, at most {found.largest_error:.0e})"
     else:

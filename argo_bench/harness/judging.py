@@ -7,27 +7,40 @@ from collections.abc import Sequence
 from statistics import median
 
 from argo_bench.claim import VARIANTS, Claim, Optimization
+from argo_bench.harness.quality import quality, valid_blocks
 from argo_bench.harness.results import Comparison, Failure, Fidelity, Judgement, Result, Samples
+from argo_bench.harness.sequential import nominal_error, outlook, smallest_detectable
 from argo_bench.harness.stats import Estimate, block_difference, estimate, trimmed_mean
 from argo_bench.harness.verdict import Word, is_worse, judge
 from argo_bench.optimizations import headline_claims
 
 FAMILY_ERROR = 0.05
+SET_UP_S = 0.5
+"""What a comparison costs in a replicate beside its blocks: its share of the start, and the warm-up."""
 NOTABLE_DRAIN = 0.05
 """Deferred work is flagged from this share of a call's time."""
 
 
-def level_of(optimization: Optimization, comparison: Comparison) -> float:
-    """Confidence level of a comparison's interval.
+def level_of(optimization: Optimization, comparison: Comparison, looks: Sequence[int]) -> float:
+    """Confidence level of a comparison's interval, the same at every look.
 
     Simultaneous (Bonferroni) over the headline claims of the whole catalogue, whatever was run, so that one row alone
     and all together give the same verdict on the same data; 95 % for readings outside that family.
     """
-    in_family = comparison.candidate in VARIANTS and any(
-        claim.headline and headline_comparison(optimization, claim, comparison.candidate) == comparison
+    in_family = any(claim.headline for claim in claims_on(optimization, comparison))
+    error = FAMILY_ERROR / len(headline_claims()) if in_family else FAMILY_ERROR
+    return 1 - nominal_error(error, tuple(looks))
+
+
+def claims_on(optimization: Optimization, comparison: Comparison) -> list[Claim]:
+    """The claims whose verdict rests on a comparison; none for further arms and other scales."""
+    if comparison.candidate not in VARIANTS:
+        return []
+    return [
+        claim
         for claim in optimization.claims
-    )
-    return 1 - FAMILY_ERROR / len(headline_claims()) if in_family else 1 - FAMILY_ERROR
+        if headline_comparison(optimization, claim, comparison.candidate) == comparison
+    ]
 
 
 def headline_comparison(optimization: Optimization, claim: Claim, variant: str) -> Comparison:
@@ -45,12 +58,14 @@ def result_of(comparison: Comparison, samples: Sequence[Samples], level: float) 
         reference_ns=_typical_ns(samples, "A"),
         candidate_ns=_typical_ns(samples, "B"),
         candidate_drain_ns=median(drains) if (drains := _drains(samples)) else None,
+        seconds_per_replicate=sum(sum(block.wall_ns) for each in samples for block in each.blocks) / 1e9 / len(samples),
+        flags=quality(samples),
     )
 
 
 def _log_ratio(samples: Samples, clock: str) -> float:
     """ln of the candidate's time per call over the reference's, in one replicate."""
-    blocks = [block_difference(block.order, getattr(block, clock)) for block in samples.blocks]
+    blocks = [block_difference(block.order, getattr(block, clock)) for block in valid_blocks(samples)]
     return trimmed_mean(blocks) - math.log(samples.candidate_calls / samples.reference_calls)
 
 
@@ -111,16 +126,28 @@ def _measured(
     interval = result.on(claim.metric)
     word = judge(claim, interval)
     other = judge(claim, result.on("wall" if claim.metric == "cpu" else "cpu"))
-    flags = []
-    if is_worse(interval):
-        flags.append("worse")
+    flags = ["worse"] if is_worse(interval) else []
+    flags += result.flags
     if other != word:
         flags.append(f"{'wall' if claim.metric == 'cpu' else 'CPU'} time says: {other}")
     if result.candidate_drain_ns is not None and result.candidate_drain_ns > NOTABLE_DRAIN * result.candidate_ns:
         flags.append(f"puts off {result.candidate_drain_ns / 1000:.3g} us a call until it closes")
     if variant != "prescribed" and not faithful:
         word = "void"
-    return _judgement(optimization, claim, variant, result.comparison, interval, word, flags, output)
+    needs = _needs(claim, interval, result) if word == "inconclusive" else None
+    return _judgement(optimization, claim, variant, result.comparison, interval, word, flags, output, needs)
+
+
+def _needs(claim: Claim, interval: Estimate, result: Result) -> str:
+    """What an inconclusive result would take: the edge to clear, replicates and seconds."""
+    found = outlook(claim, interval)
+    if found is None:
+        return "more replicates than are worth it: the estimate lies on an edge"
+    more = max(0, found.replicates - interval.replicates)
+    seconds = found.replicates * (result.seconds_per_replicate + SET_UP_S)
+    return (
+        f"{found.replicates} replicates ({more} more, about {seconds:.0f} s in all) to tell it from {found.edge:.3g}x"
+    )
 
 
 def _unmeasured(
@@ -140,7 +167,9 @@ def _judgement(
     word: Word,
     flags: list[str],
     output: str,
+    needs: str | None = None,
 ) -> Judgement:
+    effect = None if interval is None else smallest_detectable(interval)
     return Judgement(
         claim=claim.id,
         optimization=optimization.id,
@@ -159,6 +188,8 @@ def _judgement(
         flags=flags,
         output=output,
         sentence=_sentence(optimization, variant, comparison, interval, flags),
+        detectable=None if effect is None else math.exp(effect),
+        needs=needs,
     )
 
 

@@ -45,7 +45,10 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):
-    """The first line: what was asked for, on what data, where."""
+    """The first line: what was asked for, on what data, where.
+
+    ``looks`` are the numbers of replicates at which a comparison may stop.
+    """
 
     schema: int
     run: str
@@ -54,7 +57,7 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     profile: str
     isolation: Literal["shared", "twins"]
     seed: int
-    replicates: int
+    looks: list[int]
     symbols: dict[str, str]
     source: str
     optimizations: list[str]
@@ -102,11 +105,16 @@ class Cold(msgspec.Struct, frozen=True, tag="cold"):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """Four samples in the order of the slots; A is the reference, B the candidate."""
+    """Four samples in the order of the slots; A is the reference, B the candidate.
+
+    ``invalid`` names the cause from outside (stolen processor, clock jump, suspension) for which a block does not
+    count; samples never lose their place for their value.
+    """
 
     order: Literal["ABBA", "BAAB"]
     wall_ns: tuple[int, int, int, int]
     cpu_ns: tuple[int, int, int, int]
+    invalid: str | None = None
 
 
 class Samples(msgspec.Struct, frozen=True, tag="samples"):
@@ -132,7 +140,8 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
 class Result(msgspec.Struct, frozen=True, tag="result"):
     """What the samples of one comparison amount to, on both clocks, with median times per call in nanoseconds.
 
-    ``candidate_drain_ns`` is deferred work, which ``candidate_ns`` does not contain.
+    ``candidate_drain_ns`` is deferred work, which ``candidate_ns`` does not contain. ``seconds_per_replicate`` is the
+    time of its blocks; ``flags`` are what the samples say about their own quality.
     """
 
     comparison: Comparison
@@ -141,13 +150,19 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
     reference_ns: float
     candidate_ns: float
     candidate_drain_ns: float | None
+    seconds_per_replicate: float
+    flags: list[str]
 
     def on(self, metric: Metric) -> Estimate:
         return self.cpu if metric == "cpu" else self.wall
 
 
 class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
-    """One claim, one arm, one word. ``sentence`` says what was seen; ``output`` is the Output column."""
+    """One claim, one arm, one word. ``sentence`` says what was seen; ``output`` is the Output column.
+
+    ``level`` is the confidence level of ``interval``. ``detectable`` is the smallest speed-up (or slow-down, as its
+    inverse) that the run would have found with a power of 95 %; ``needs`` says what an inconclusive result would take.
+    """
 
     claim: str
     optimization: str
@@ -166,6 +181,8 @@ class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
     flags: list[str]
     output: str
     sentence: str
+    detectable: float | None
+    needs: str | None
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):

@@ -16,7 +16,7 @@ from typing import Literal, Self, TypeVar
 
 import msgspec
 
-from argo_bench.harness.environment import THREAD_CAPS, worker_cpu
+from argo_bench.harness.environment import THREAD_CAPS, Watch, worker_cpu
 from argo_bench.harness.messages import Arm, Done, Forget, Message, Raised, Reply, Sample, Taken
 from argo_bench.harness.results import Block
 
@@ -94,10 +94,12 @@ class Twins:
 
     def block(self, order: Literal["ABBA", "BAAB"], reference: tuple[Arm, int], candidate: tuple[Arm, int]) -> Block:
         """Four samples in the order given; each role as its arm and the passes of a sample."""
+        watch = Watch()
         roles = {"A": (self.reference, *reference), "B": (self.candidate, *candidate)}
         taken = [worker.ask(Sample(arm, passes), Taken) for worker, arm, passes in map(roles.__getitem__, order)]
         return Block(
             order,
             wall_ns=(taken[0].wall_ns, taken[1].wall_ns, taken[2].wall_ns, taken[3].wall_ns),
             cpu_ns=(taken[0].cpu_ns, taken[1].cpu_ns, taken[2].cpu_ns, taken[3].cpu_ns),
+            invalid=watch.outside_cause(),
         )

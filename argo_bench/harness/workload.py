@@ -33,6 +33,7 @@ STEPS_PER_DAY = 4680
 """Cycles of 5 s in a trading day of six and a half hours."""
 
 DAYS = 8
+SEARCHED_CYCLES = 64
 TRACE_CYCLES = 48
 SAMPLE_NS = 10_000_000
 LONGEST_PASS_NS = 30_000_000
@@ -47,14 +48,14 @@ class Group(NamedTuple):
 
 
 def record(workload: Workload, universe: Universe, scale: int, seed: int) -> list[Group]:
-    """The stage's inputs: 48 consecutive cycles of a live market for a trace, otherwise eight different days.
+    """The stage's inputs: 48 consecutive cycles of a live market for a trace, otherwise the first eight days with any.
 
-    Raises UserError where the data has too few bars for the scale, or yields no input for the stage.
+    Raises UserError where the data yields no input for the stage.
     """
     if workload.unit == "symbols":
         universe = universe.take(scale, seed)
     tape = workload_tape(workload, universe, scale, seed)
-    cycles = TRACE_CYCLES if workload.inputs == "trace" else DAYS
+    cycles, wanted = (TRACE_CYCLES, TRACE_CYCLES) if workload.inputs == "trace" else (SEARCHED_CYCLES, DAYS)
     with SimulatedWorld(tape, seed=seed, latency_scale=0.0) as world:
         pipeline = baseline.PIPELINE.replace(indicators=fast_oracle)
         recorder = Recorder(getattr(pipeline, workload.stage))
@@ -65,6 +66,8 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> lis
             calls = [arguments for arguments in recorder.taken() if not is_empty(arguments)]
             if calls:
                 groups.append(Group(world.clock.virtual_ns, calls))
+            if len(groups) == wanted:
+                break
     if not groups:
         raise UserError(
             f"the workload {workload.name!r} got no input: none of {len(tape.symbols)} symbols reached a decision in "
@@ -85,8 +88,8 @@ def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int)
             start=start,
             cycles_per_bar=STEPS_PER_DAY,
         )
-    days = min(DAYS, shortest - min(start, shortest) + 1)
-    return Tape(universe.frames, seed=seed, start=start, cycles_per_bar=math.ceil(DAYS / days))
+    days = shortest - min(start, shortest) + 1
+    return Tape(universe.frames, seed=seed, start=start, cycles_per_bar=math.ceil(SEARCHED_CYCLES / days))
 
 
 def shortage(workload: Workload, scale: int, universe: Universe) -> str | None:

@@ -29,7 +29,7 @@ def _progress(recorded: Recorded) -> str:
     if not ends:
         return "unfinished run: "
     if ends[-1].interrupted:
-        return f"interrupted after {ends[-1].replicates} of {counted(recorded.run.replicates, 'replicate')}: "
+        return f"interrupted after {ends[-1].replicates} of {counted(recorded.run.looks[-1], 'replicate')}: "
     return ""
 
 
@@ -72,9 +72,14 @@ def setting(recorded: Recorded) -> str:
     generated = sum(origin == "generated" for origin in run.symbols.values())
     some = f", {generated} of them generated" if generated else ""
     return (
-        f"Profile {run.profile}, {processes}, {counted(run.replicates, 'replicate')}, seed {run.seed}; "
+        f"Profile {run.profile}, {processes}, {replicates_planned(run.looks)}, seed {run.seed}; "
         f"{counted(len(run.symbols), 'symbol')} from {run.source}{some}."
     )
+
+
+def replicates_planned(looks: Sequence[int]) -> str:
+    """In words: ``6 replicates``, or ``6 to 24 replicates`` where a comparison stops when it is decided."""
+    return counted(looks[-1], "replicate") if len(looks) == 1 else f"{looks[0]} to {looks[-1]} replicates"
 
 
 def keeps_output(judgement: Judgement) -> bool:

@@ -225,6 +225,17 @@ def remarks(recorded: Recorded) -> list[str]:
         if not each.faithful
     ]
     lines += [f"{each.optimization} {each.arm}: {each.kind}, {each.reason}." for each in recorded.all(Failure)]
+    lines += [
+        f"{each.claim} {each.arm} is inconclusive; it would take {each.needs}."
+        for each in recorded.all(Judgement)
+        if each.needs is not None
+    ]
+    lines += [
+        f"{each.claim} {each.arm}: {flag}."
+        for each in recorded.all(Judgement)
+        for flag in each.flags
+        if flag != "worse" and each.headline and each.speedup is not None
+    ]
     return lines
 
 

@@ -1,0 +1,141 @@
+"""Recompute a run from its raw samples alone, and name every line of the record that does not agree.
+
+The digests of the lines guard against accidents; this guards against a record that was edited with care.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from argo_bench.claim import Optimization
+from argo_bench.harness.experiment import replicate_seed
+from argo_bench.harness.fidelity import differing
+from argo_bench.harness.judging import judgements, level_of, result_of
+from argo_bench.harness.results import (
+    Comparison,
+    End,
+    Failure,
+    Fidelity,
+    Judgement,
+    Record,
+    Recorded,
+    Result,
+    Run,
+    Samples,
+)
+from argo_bench.optimizations import catalogue
+
+TOLERANCE = 1e-12
+"""Relative; sums are exact to the bit on one platform and agree to this elsewhere."""
+
+
+class Disagreement(NamedTuple):
+    """One line of the record and what is wrong with it."""
+
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.what}"
+
+
+def verify(recorded: Recorded) -> list[Disagreement]:
+    """Everything that does not follow from the samples, the claims and the seeds; empty for an honest record."""
+    checks = (_seeds, _fidelities, _results, _verdicts, _end)
+    return sorted({each for check in checks for each in check(recorded)})
+
+
+def _lines(recorded: Recorded) -> Iterator[tuple[int, Record]]:
+    return enumerate(recorded.records, 1)
+
+
+def _known(recorded: Recorded) -> list[Optimization]:
+    return [catalogue()[each] for each in recorded.run.optimizations if each in catalogue()]
+
+
+def _seeds(recorded: Recorded) -> Iterator[Disagreement]:
+    for line, record in _lines(recorded):
+        if isinstance(record, Run) and (unknown := set(record.optimizations) - catalogue().keys()):
+            yield Disagreement(line, f"the catalogue has no {', '.join(sorted(unknown))}: they cannot be verified")
+        if isinstance(record, Samples):
+            expected = replicate_seed(recorded.run.seed, record.replicate)
+            if record.seed != expected:
+                yield Disagreement(line, f"samples of {record.comparison}: seed {record.seed}, expected {expected}")
+
+
+def _fidelities(recorded: Recorded) -> Iterator[Disagreement]:
+    for line, record in _lines(recorded):
+        if isinstance(record, Fidelity):
+            says = differing(record.counts) if record.counts else "as declared" if record.largest_error else "same"
+            if record.faithful == bool(record.counts) or not record.output.startswith(says):
+                name = f"fidelity of {record.optimization} {record.arm}"
+                yield Disagreement(line, f"{name}: its counts say {says}, it says {record.output!r}")
+
+
+def _results(recorded: Recorded) -> Iterator[Disagreement]:
+    samples: dict[Comparison, list[Samples]] = {}
+    for each in recorded.all(Samples):
+        samples.setdefault(each.comparison, []).append(each)
+    seen = set()
+    for line, record in _lines(recorded):
+        if isinstance(record, Result):
+            seen.add(record.comparison)
+            taken = samples.get(record.comparison)
+            if taken is None:
+                yield Disagreement(line, f"result of {record.comparison}: no samples")
+            elif record.comparison.optimization in catalogue():
+                level = level_of(catalogue()[record.comparison.optimization], record.comparison, recorded.run.looks)
+                expected = result_of(record.comparison, taken, level)
+                yield from _compared(line, f"result of {record.comparison}", record, expected)
+    for comparison in samples.keys() - seen:
+        yield Disagreement(len(recorded.records), f"no result of {comparison}, of which there are samples")
+
+
+def _verdicts(recorded: Recorded) -> Iterator[Disagreement]:
+    expected = {
+        (each.claim, each.arm): each
+        for each in judgements(_known(recorded), recorded.all(Result), recorded.all(Fidelity), recorded.all(Failure))
+    }
+    for line, record in _lines(recorded):
+        if isinstance(record, Judgement) and record.optimization in catalogue():
+            ours = expected.pop((record.claim, record.arm), None)
+            name = f"verdict on {record.claim} {record.arm}"
+            if ours is None:
+                yield Disagreement(line, f"{name}: the catalogue has no such claim, or the line stands twice")
+            else:
+                yield from _compared(line, name, record, ours)
+    for claim, arm in expected:
+        yield Disagreement(len(recorded.records), f"no verdict on {claim} {arm}")
+
+
+def _end(recorded: Recorded) -> Iterator[Disagreement]:
+    last = recorded.records[-1]
+    if not isinstance(last, End):
+        yield Disagreement(len(recorded.records), "the record has no end: the run was killed, or the file is cut off")
+        return
+    replicates = 1 + max((each.replicate for each in recorded.all(Samples)), default=-1)
+    if last.replicates != replicates:
+        yield Disagreement(len(recorded.records), f"{last.replicates} replicates, the samples have {replicates}")
+
+
+def _compared(line: int, name: str, record: msgspec.Struct, expected: msgspec.Struct) -> Iterator[Disagreement]:
+    for field, got, ours in _differences(msgspec.to_builtins(record), msgspec.to_builtins(expected)):
+        yield Disagreement(line, f"{name}: {field} is {got!r}, the samples give {ours!r}")
+
+
+def _differences(got: Any, ours: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(got, Mapping) and isinstance(ours, Mapping):
+        for key in sorted(got.keys() | ours.keys()):
+            yield from _differences(got.get(key), ours.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(got, list | tuple) and isinstance(ours, list | tuple) and len(got) == len(ours):
+        for number, (left, right) in enumerate(zip(got, ours, strict=True)):
+            yield from _differences(left, right, f"{path}[{number}]")
+    elif isinstance(got, float) and isinstance(ours, float):
+        if not math.isclose(got, ours, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+            yield path, got, ours
+    elif got != ours:
+        yield path, got, ours

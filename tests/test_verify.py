@@ -1,0 +1,86 @@
+"""Does a record verify as it was written, and does every single edit show with its line?"""
+
+import msgspec
+import pytest
+import xxhash
+
+from argo_bench.harness.experiment import Experiment
+from argo_bench.harness.results import FILE_NAME, End, Fidelity, Judgement, Result, Run, Samples, Writer, load
+from argo_bench.harness.verify import verify
+from argo_bench.optimizations import lookup
+from tests.test_experiment import TINY
+
+replace = msgspec.structs.replace
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory, small_universe):
+    directory = tmp_path_factory.mktemp("honest")
+    writer = Writer(directory)
+    Experiment(lookup(["O11"]), small_universe, TINY, 1, writer, "honest").run()
+    writer.close()
+    return load(directory)
+
+
+def test_an_honest_record_verifies(honest):
+    assert verify(honest) == []
+
+
+def first(recorded, kind, wanted=lambda record: True):
+    return next(n for n, record in enumerate(recorded.records) if isinstance(record, kind) and wanted(record))
+
+
+def faster(samples):
+    block = samples.blocks[0]
+    wall = (block.wall_ns[0], *(value // 2 for value in block.wall_ns[1:]))
+    return replace(samples, blocks=[replace(each, wall_ns=wall) for each in samples.blocks])
+
+
+EDITS = {
+    "a sample": (Samples, faster, Result),
+    "a block's order": (Samples, lambda s: replace(s, blocks=[replace(b, order="BAAB") for b in s.blocks]), Result),
+    "the calls of a sample": (Samples, lambda s: replace(s, candidate_calls=s.candidate_calls * 2), Result),
+    "a seed": (Samples, lambda s: replace(s, seed=s.seed + 1), Samples),
+    "an estimate": (Result, lambda r: replace(r, cpu=replace(r.cpu, theta=r.cpu.theta - 0.1)), Result),
+    "an interval": (Result, lambda r: replace(r, cpu=replace(r.cpu, high=r.cpu.high + 1e-6)), Result),
+    "a level": (Result, lambda r: replace(r, cpu=replace(r.cpu, level=0.5)), Result),
+    "a verdict": (
+        Judgement,
+        lambda j: replace(j, verdict="confirmed" if j.verdict != "confirmed" else "refuted"),
+        Judgement,
+    ),
+    "a claim's text": (Judgement, lambda j: replace(j, text="90 % faster"), Judgement),
+    "a claim's range": (Judgement, lambda j: replace(j, low=0.1), Judgement),
+    "a speed-up": (Judgement, lambda j: replace(j, speedup=99.0), Judgement),
+    "the output": (Judgement, lambda j: replace(j, output="same as ever"), Judgement),
+    "a count of differences": (Fidelity, lambda f: replace(f, counts={"entry": 3}), Fidelity),
+    "the number of replicates": (End, lambda e: replace(e, replicates=e.replicates + 1), End),
+    "the seed of the run": (Run, lambda r: replace(r, seed=5), Samples),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_a_single_edit_with_a_right_digest_is_found_and_its_line_named(name, honest, tmp_path):
+    kind, edit, shows_in = EDITS[name]
+    number = first(honest, kind)
+    records = list(honest.records)
+    records[number] = edit(records[number])
+    assert records[number] != honest.records[number]
+    (tmp_path / FILE_NAME).write_bytes(b"".join(line_of(record) for record in records))
+    found = verify(load(tmp_path))
+    assert found
+    assert isinstance(records[found[0].line - 1], shows_in)
+    assert str(found[0]).startswith(f"line {found[0].line}: ")
+
+
+def line_of(record):
+    body = msgspec.json.encode(record)
+    return b'{"xxh3":"%s","record":%s}\n' % (xxhash.xxh3_64_hexdigest(body).encode(), body)
+
+
+@pytest.mark.parametrize("kind", [Result, Judgement, End])
+def test_a_line_that_was_taken_out_is_missed(kind, honest, tmp_path):
+    records = list(honest.records)
+    del records[first(honest, kind)]
+    (tmp_path / FILE_NAME).write_bytes(b"".join(line_of(record) for record in records))
+    assert verify(load(tmp_path))
