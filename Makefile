@@ -9,7 +9,7 @@ run: $(INSTALLED)  ## the main job: every optimization, both variants, on the in
 	$(BIN)/argo-bench run --profile quick
 
 test: lint  ## lint, types and tests: a few minutes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(INSTALLED)  ## what takes minutes: real measurements, end to end
 	$(BIN)/python -m pytest -m slow

@@ -1,7 +1,8 @@
 """argo-bench: list, run, explain, report and verify. Results on stdout, progress and errors on stderr.
 
 Exit codes: 0 fine, 1 a record that does not verify, 2 a mistake in the call or its data, 3 an engineered variant
-computes something else, 130 interrupted with partial results saved.
+computes something else, 4 a machine that is not fit (only with --strict-env), 130 interrupted with partial results
+saved.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from argo_bench.model import UserError
 
 if TYPE_CHECKING:
     from argo_bench.harness.experiment import Profile
+    from argo_bench.harness.fitness import Finding
     from argo_bench.market import Universe
     from argo_bench.report import Report
 
 GATE_FAILED = 1
 OUTPUTS_DIFFER = 3
+MACHINE_UNFIT = 4
 INTERRUPTED = 130
 
 
@@ -83,6 +86,7 @@ def list_command(as_json: bool) -> None:
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
 @click.option("--out", envvar="ARGO_BENCH_OUT", help="Folder of the run. [default: results/<time>-<profile>]")
+@click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def run(
     ids: tuple[str, ...],
@@ -91,6 +95,7 @@ def run(
     symbols: int | None,
     seed: int,
     out: str | None,
+    strict_env: bool,
     as_json: bool,
 ) -> None:
     """Measure optimizations (all of them without IDS), check their outputs and judge their claims.
@@ -98,14 +103,20 @@ def run(
     Everything is recorded in <out>/run.jsonl the moment it exists; Ctrl-C keeps what was measured.
     """
     from argo_bench.harness.experiment import PROFILES, run_id
+    from argo_bench.harness.fitness import findings
     from argo_bench.optimizations import lookup
 
     optimizations = lookup(ids)
     chosen = PROFILES[profile]  # type: ignore[index]
     universe = universe_of(data, symbols, seed)
+    machine = findings()
+    if strict_env and (unfit := [each for each in machine if each.verdict == "unfit"]):
+        for each in unfit:
+            click.echo(f"argo-bench: {each.subject} is not fit: {each.found}; {each.advice}", err=True)
+        sys.exit(MACHINE_UNFIT)
     name = run_id(chosen, datetime.now())
     directory = Path(out) if out else Path("results") / name
-    interrupted = measure(optimizations, universe, chosen, seed, directory, name)
+    interrupted = measure(optimizations, universe, chosen, seed, directory, name, machine)
 
     from argo_bench.report import open_report
 
@@ -129,7 +140,13 @@ def universe_of(data: str | None, symbols: int | None, seed: int) -> Universe:
 
 
 def measure(
-    optimizations: list[Any], universe: Universe, profile: Profile, seed: int, directory: Path, name: str
+    optimizations: list[Any],
+    universe: Universe,
+    profile: Profile,
+    seed: int,
+    directory: Path,
+    name: str,
+    machine: list[Finding],
 ) -> bool:
     """Run the experiment with its progress on stderr; whether it was interrupted."""
     from argo_bench.harness.experiment import Experiment
@@ -143,7 +160,7 @@ def measure(
     click.echo(f"{len(universe.symbols)} symbols from {universe.source}: {symbols}{more}", err=True)
     try:
         with shown_progress() as on_progress:
-            Experiment(optimizations, universe, profile, seed, writer, name, on_progress).run()
+            Experiment(optimizations, universe, profile, seed, writer, name, on_progress, machine).run()
     except KeyboardInterrupt:
         return True
     finally:
@@ -186,6 +203,22 @@ def report(run: Path, as_json: bool) -> None:
     opened.save(opened.directory)
     show(opened, as_json)
     click.echo(f"figure: {opened.directory / 'forest.svg'} and forest.png", err=True)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def env(as_json: bool) -> None:
+    """Whether this machine is fit for measuring, in plain words, and what would help."""
+    from argo_bench.harness import environment
+    from argo_bench.harness.fitness import findings
+
+    found = findings()
+    if as_json:
+        print_json({"findings": found, "facts": environment.facts()})
+        return
+    from argo_bench.report.machine import machine_card
+
+    console().print(machine_card(found, environment.facts()))
 
 
 @cli.command()

@@ -166,12 +166,20 @@ def test_the_terminal_has_only_the_slow_first_calls(tmp_path):
 
 
 def test_the_remarks_name_acceptance_differences_and_failures_with_their_reason(full):
-    assert tables.remarks(full) == [
+    assert [line for line in tables.remarks(full) if "inconclusive" not in line] == [
         "The consensus accepted 312 of 1,500 symbol-cycles (20.8 %).",
         "O11 prescribed, decisions of the pipeline: differs: missed in 3 of 480 symbol-cycles.",
         "O08 polars: untested, polars is not installed: pip install 'argo-bench[fast]'.",
         "O11 prescribed: failed, ValueError: bad.",
     ]
+
+
+def test_an_inconclusive_verdict_is_followed_by_what_it_would_take(full):
+    said = [line for line in tables.remarks(full) if "inconclusive" in line]
+    assert len(said) == 2
+    assert all(
+        line.endswith("it would take 31 replicates (25 more, about 40 s in all) to tell it from 2x.") for line in said
+    )
 
 
 def test_a_long_output_is_shortened_in_the_terminal_only(full):

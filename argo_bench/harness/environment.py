@@ -26,9 +26,9 @@ def facts() -> dict[str, object]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
-        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "governor": read_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
-        "clock_source": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "clock_source": read_text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "worker_cpu": worker_cpu(),
         "thread_caps": THREAD_CAPS,
         "versions": {name: version for name in PACKAGES if (version := _version(name)) is not None},
@@ -44,13 +44,14 @@ def worker_cpu() -> int | None:
 
 
 def _processor() -> str:
-    for line in (_read("/proc/cpuinfo") or "").splitlines():
+    for line in (read_text("/proc/cpuinfo") or "").splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
 
 
-def _read(path: str) -> str | None:
+def read_text(path: str | Path) -> str | None:
+    """The text of a file of the system, or None where it is not to be had."""
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError:
@@ -94,7 +95,7 @@ class Watch:
 def stolen_ticks(processor: int | None) -> int:
     """Ticks that the hypervisor gave to other machines since boot, of one processor or of all; 0 where unknown."""
     name = "cpu" if processor is None else f"cpu{processor}"
-    for line in (_read("/proc/stat") or "").splitlines():
+    for line in (read_text("/proc/stat") or "").splitlines():
         fields = line.split()
         if fields and fields[0] == name:
             return int(fields[8]) if len(fields) > 8 else 0

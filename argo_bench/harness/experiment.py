@@ -21,6 +21,7 @@ import msgspec
 
 from argo_bench.claim import VARIANTS, Optimization, Workload
 from argo_bench.harness import environment
+from argo_bench.harness.fitness import Finding
 from argo_bench.harness.judging import claims_on, judgements, level_of, result_of
 from argo_bench.harness.messages import (
     Arm,
@@ -117,7 +118,10 @@ def planned(optimizations: Sequence[Optimization], profile: Profile) -> list[Com
 
 
 class Experiment:
-    """One run of some optimizations on a universe, recorded by ``writer``; ``on_progress`` is told how it goes."""
+    """One run of some optimizations on a universe, recorded by ``writer``; ``on_progress`` is told how it goes.
+
+    ``machine`` is what was found about its fitness, for the record.
+    """
 
     def __init__(
         self,
@@ -128,6 +132,7 @@ class Experiment:
         writer: Writer,
         run_id: str,
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        machine: Sequence[Finding] = (),
     ) -> None:
         self._optimizations = {optimization.id: optimization for optimization in optimizations}
         self._universe = universe
@@ -136,6 +141,7 @@ class Experiment:
         self._writer = writer
         self._run_id = run_id
         self._on_progress = on_progress
+        self._machine = machine
         self._samples: dict[Comparison, list[Samples]] = {}
         self._fidelities: list[Fidelity] = []
         self._failures: list[Failure] = []
@@ -179,7 +185,7 @@ class Experiment:
             symbols=dict(self._universe.origin),
             source=self._universe.source,
             optimizations=list(self._optimizations),
-            environment=environment.facts(),
+            environment=environment.facts() | {"fitness": [msgspec.structs.asdict(each) for each in self._machine]},
         )
 
     def _runnable(self, comparisons: Sequence[Comparison]) -> list[Comparison]:

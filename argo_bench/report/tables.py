@@ -212,6 +212,10 @@ def in_words(recorded: Recorded) -> list[Table]:
     return [Table("In words", "", columns, rows)] if rows else []
 
 
+NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation")
+"""Flags that are said in a remark; the others stand in the rows themselves."""
+
+
 def remarks(recorded: Recorded) -> list[str]:
     """Acceptance, outputs that differ, and arms that could not be measured, a sentence each."""
     lines = [
@@ -234,7 +238,7 @@ def remarks(recorded: Recorded) -> list[str]:
         f"{each.claim} {each.arm}: {flag}."
         for each in recorded.all(Judgement)
         for flag in each.flags
-        if flag != "worse" and each.headline and each.speedup is not None
+        if each.headline and flag.startswith(NOTES)
     ]
     return lines
 
