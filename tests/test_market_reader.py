@@ -267,10 +267,11 @@ def test_what_is_no_data_file_is_refused(tmp_path: Path) -> None:
         ("X.csv", b"\x89PNG\xff\xfe", "expected comma-separated text in UTF-8, found something unreadable ('utf-8'"),
         ("X.csv", b"Date,Open\0\n", "found something unreadable (a zero byte)"),
         ("X.csv.gz", b"Date,Open\n", "found something unreadable (Not a gzipped file"),
-        ("X.csv.gz", gzip.compress(PLAIN.encode())[:40], "found something unreadable"),
+        ("X.csv.gz", gzip.compress(PLAIN.encode(), mtime=0)[:40], "found something unreadable"),
         ("X.parquet", b"PAR1 not really PAR1", "expected Parquet, found something unreadable"),
         ("X.parquet", b"", "expected Parquet, found something unreadable"),
     ],
+    ids=["not text", "a zero byte", "not gzip", "gzip cut off", "not Parquet", "empty"],
 )
 def test_a_file_that_cannot_be_decoded_is_refused(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
     (tmp_path / name).write_bytes(content)

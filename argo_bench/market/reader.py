@@ -140,7 +140,8 @@ def canonical(table: Table, minimum: int) -> pd.DataFrame:
         _refuse(table.source, expected, f"{len(table.rows)}", "give a longer history")
     stamps = _dates(table, columns["date"])
     order = np.argsort(stamps, kind="stable")
-    for twice in np.flatnonzero(np.diff(stamps[order]) == np.timedelta64(0)).tolist():
+    ordered = stamps[order]
+    for twice in np.flatnonzero(ordered[1:] == ordered[:-1]).tolist():
         earlier, later = order[twice : twice + 2].tolist()
         found = f"{str(table.rows[later][columns['date']]).strip()} in {table.unit}s {table.places[earlier]} and"
         _refuse(table.source, "every date once", f"{found} {table.places[later]}", "delete one of them")
