@@ -357,6 +357,10 @@ def html(recorded: Recorded) -> str:
     return "".join(parts) + (f"<ul>{items}</ul>" if items else "") + "</div>"
 
 
+LONGEST_UNBROKEN = 48
+"""Characters up to which a cell of the page keeps its lines whole: numbers and intervals do, sentences break."""
+
+
 def _html_cells(row: Row) -> Iterator[str]:
     last = len(row.cells) - 1
     for position, cell in enumerate(row.cells):
@@ -370,4 +374,5 @@ def _html_cells(row: Row) -> Iterator[str]:
                 f'white-space:nowrap;font-weight:{600 if row.strong else 400}">{first}</span>'
             )
         rest = "".join(f'<br><span style="{MUTED}">{line}</span>' for line in further)
-        yield f'<td style="{CELL}">{first}{rest}</td>'
+        wrap = "" if len(cell) > LONGEST_UNBROKEN else ";white-space:nowrap"
+        yield f'<td style="{CELL}{wrap}">{first}{rest}</td>'
