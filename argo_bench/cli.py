@@ -82,7 +82,7 @@ def list_command(as_json: bool) -> None:
     "--symbols",
     type=click.IntRange(min=1),
     envvar="ARGO_BENCH_SYMBOLS",
-    help="Symbols to walk; generated ones fill up what the data lacks. [default: 6 of the sample, all of --data]",
+    help="Symbols of the universe; generated ones fill up what the data lacks. [default: all there are]",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
 @click.option("--out", envvar="ARGO_BENCH_OUT", help="Folder of the run. [default: results/<time>-<profile>]")

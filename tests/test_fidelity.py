@@ -12,6 +12,7 @@ from argo_bench.harness.judging import headline_comparison, judgements
 from argo_bench.harness.results import Result
 from argo_bench.harness.stats import estimate
 from argo_bench.harness.workload import record
+from argo_bench.market import Universe
 from argo_bench.model import Indicators, Signal
 from argo_bench.optimizations import build, catalogue
 from argo_bench.optimized import indicators as engineered_stage
@@ -131,6 +132,12 @@ def test_a_mutated_kernel_changes_decisions_and_the_oracle_sees_it(small_univers
     fidelity = check_pipeline(catalogue()["O08"], "engineered", wrong, oracle)
     assert not fidelity.faithful
     assert "entry" in fidelity.counts
+
+
+def test_a_short_history_is_checked_for_as_many_cycles_as_a_long_one(small_universe):
+    frames = {symbol: frame.iloc[:265] for symbol, frame in small_universe.frames.items()}
+    short = Universe(frames, small_universe.origin, "cut for a test")
+    assert len(Oracle.run(short, 1, 12).cycles) == 12
 
 
 def test_signals_that_are_lost_or_made_up_are_counted(small_universe):

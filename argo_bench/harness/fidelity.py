@@ -17,7 +17,7 @@ from typing import Any
 from argo_bench import baseline
 from argo_bench.claim import Optimization, Variant, Workload
 from argo_bench.harness.results import Acceptance, Fidelity
-from argo_bench.harness.workload import Body, Group
+from argo_bench.harness.workload import HISTORY, Body, Group, days_from
 from argo_bench.market import Tape, Universe
 from argo_bench.model import Decision, Encoded
 from argo_bench.optimizations import build
@@ -120,11 +120,11 @@ class Oracle:
 
 
 def run_cycles(pipeline: Pipeline, universe: Universe, seed: int, cycles: int) -> tuple[Cycle, ...]:
-    """So many cycles of a pipeline (fewer where the data ends) on the checked market, without latency."""
-    tape = Tape(universe.frames, seed=seed, change_rate=CHANGE_RATE, cycles_per_bar=CYCLES_PER_BAR)
+    """So many cycles of a pipeline on the checked market, without latency; days are longer where the data has few."""
+    cycles_per_bar = max(CYCLES_PER_BAR, math.ceil(cycles / days_from(universe, HISTORY)))
+    tape = Tape(universe.frames, seed=seed, start=HISTORY, change_rate=CHANGE_RATE, cycles_per_bar=cycles_per_bar)
     with SimulatedWorld(tape, seed=seed, latency_scale=0.0) as world:
-        numbers = range(min(cycles, tape.last_cycle + 1))
-        return tuple(world.run(cycle(pipeline, world, tape.symbols, number)) for number in numbers)
+        return tuple(world.run(cycle(pipeline, world, tape.symbols, number)) for number in range(cycles))
 
 
 def check_variant(optimization: Optimization, variant: Variant, oracle: Oracle) -> Fidelity:

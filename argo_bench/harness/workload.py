@@ -79,7 +79,6 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> lis
 def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int) -> Tape:
     """The market of a workload: consecutive cycles at each symbol's own change rate, or one cycle a day."""
     start = scale if workload.unit == "bars" else HISTORY
-    shortest = min(len(frame) for frame in universe.frames.values())
     if workload.inputs == "trace":
         return Tape(
             universe.frames,
@@ -88,8 +87,14 @@ def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int)
             start=start,
             cycles_per_bar=STEPS_PER_DAY,
         )
-    days = shortest - min(start, shortest) + 1
-    return Tape(universe.frames, seed=seed, start=start, cycles_per_bar=math.ceil(SEARCHED_CYCLES / days))
+    cycles_per_bar = math.ceil(SEARCHED_CYCLES / days_from(universe, start))
+    return Tape(universe.frames, seed=seed, start=start, cycles_per_bar=cycles_per_bar)
+
+
+def days_from(universe: Universe, start: int) -> int:
+    """How many days every symbol has left when a study starts with so many bars; one for those that have no more."""
+    shortest = min(len(frame) for frame in universe.frames.values())
+    return shortest - min(start, shortest) + 1
 
 
 def shortage(workload: Workload, scale: int, universe: Universe) -> str | None:

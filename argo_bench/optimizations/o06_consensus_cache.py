@@ -137,7 +137,7 @@ OPTIMIZATION = Optimization(
         Claim(
             id="O06.6024x",
             text="6,024x",
-            source="STATUS",
+            source="a later status document (STATUS)",
             kind="at_least",
             low=6024,
             workload=HIT.name,
@@ -146,7 +146,7 @@ OPTIMIZATION = Optimization(
         Claim(
             id="O06.21492x",
             text="21,492x; 0.1 ms -> 0.000005 ms",
-            source="ALL",
+            source="a later status document (ALL)",
             kind="at_least",
             low=21_492,
             workload=HIT.name,

@@ -144,7 +144,7 @@ OPTIMIZATION = Optimization(
         Claim(
             id="O11.5000x",
             text="0.5 ms -> 0.0001 ms",
-            source="ALL",
+            source="a later status document (ALL)",
             kind="at_least",
             low=5000,
             workload=HIT.name,
