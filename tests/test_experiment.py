@@ -504,3 +504,11 @@ def test_an_inconclusive_verdict_says_what_it_would_take():
     assert headline.verdict == "inconclusive"
     assert re.fullmatch(r"\d+ replicates \(\d+ more, about \d+ s in all\) to tell it from 2x", headline.needs)
     assert headline.detectable > 1
+
+
+def test_only_what_the_candidate_puts_off_beyond_the_reference_counts():
+    taken = [
+        msgspec.structs.replace(samples(COMPARISON, r, 0.4), reference_drain_ns=900.0, candidate_drain_ns=drained)
+        for r, drained in enumerate((1_000.0, 1_100.0, 800.0))
+    ]
+    assert result_of(COMPARISON, taken, 0.95).candidate_drain_ns == 100.0

@@ -70,7 +70,12 @@ def _log_ratio(samples: Samples, clock: str) -> float:
 
 
 def _drains(samples: Sequence[Samples]) -> list[float]:
-    return [each.candidate_drain_ns for each in samples if each.candidate_drain_ns is not None]
+    """What the candidate puts off beyond what closing the reference's world takes."""
+    return [
+        max(0.0, each.candidate_drain_ns - each.reference_drain_ns)
+        for each in samples
+        if each.candidate_drain_ns is not None and each.reference_drain_ns is not None
+    ]
 
 
 def _typical_ns(samples: Sequence[Samples], arm: str) -> float:

@@ -33,8 +33,8 @@ def quality(samples: Sequence[Samples]) -> list[str]:
         [(block.order, block_difference(block.order, block.cpu_ns)) for block in valid_blocks(each)] for each in samples
     ]
     checks: dict[str, Callable[[Sequence[tuple[str, float]]], float | None]] = {
-        "drift": _drift,
-        "position": _position,
+        "drift: the ratio moves during a replicate": _drift,
+        "position: the ratio depends on who goes first": _position,
     }
     for name, check in checks.items():
         values = [value for each in per_replicate if (value := check(each)) is not None]
@@ -42,7 +42,7 @@ def quality(samples: Sequence[Samples]) -> list[str]:
             flags.append(name)
     correlations = [value for each in per_replicate if (value := _autocorrelation(each)) is not None]
     if _is_clear(correlations, 0.2):
-        flags.append("autocorrelation")
+        flags.append("autocorrelation: neighbouring blocks resemble each other")
     return flags
 
 

@@ -140,8 +140,8 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
 class Result(msgspec.Struct, frozen=True, tag="result"):
     """What the samples of one comparison amount to, on both clocks, with median times per call in nanoseconds.
 
-    ``candidate_drain_ns`` is deferred work, which ``candidate_ns`` does not contain. ``seconds_per_replicate`` is the
-    time of its blocks; ``flags`` are what the samples say about their own quality.
+    ``candidate_drain_ns`` is work deferred beyond the reference's, which ``candidate_ns`` does not contain.
+    ``seconds_per_replicate`` is the time of the blocks; ``flags`` are what the samples say about their own quality.
     """
 
     comparison: Comparison

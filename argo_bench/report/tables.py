@@ -234,12 +234,13 @@ def remarks(recorded: Recorded) -> list[str]:
         for each in recorded.all(Judgement)
         if each.needs is not None
     ]
-    lines += [
-        f"{each.claim} {each.arm}: {flag}."
+    noted = (
+        f"{each.optimization} {each.arm}, {each.comparison.workload}: {flag}."
         for each in recorded.all(Judgement)
         for flag in each.flags
-        if each.headline and flag.startswith(NOTES)
-    ]
+        if flag.startswith(NOTES)
+    )
+    lines += dict.fromkeys(noted)  # several claims may rest on one comparison
     return lines
 
 
