@@ -9,14 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from argo_bench.comparing import compare
+    from argo_bench.harness.benchmark import Benchmark
     from argo_bench.market import generate, installed_sample, read_bars, read_universe
     from argo_bench.optimizations import BASELINE, build, catalogue, optimized
     from argo_bench.report import open_report as load
 
 _HOMES = {
     "BASELINE": ("argo_bench.optimizations", "BASELINE"),
+    "Benchmark": ("argo_bench.harness.benchmark", "Benchmark"),
     "build": ("argo_bench.optimizations", "build"),
     "catalogue": ("argo_bench.optimizations", "catalogue"),
+    "compare": ("argo_bench.comparing", "compare"),
     "generate": ("argo_bench.market", "generate"),
     "installed_sample": ("argo_bench.market", "installed_sample"),
     "load": ("argo_bench.report", "open_report"),
@@ -27,8 +31,10 @@ _HOMES = {
 
 __all__ = [
     "BASELINE",
+    "Benchmark",
     "build",
     "catalogue",
+    "compare",
     "generate",
     "installed_sample",
     "load",

@@ -9,13 +9,24 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from argo_bench.pipeline import PARTS, Edit, Pipeline
 
-Kind = Literal["reduction", "speedup", "at_least", "up_to", "direction", "level"]
-Metric = Literal["cpu", "wall"]
+Kind = Literal["reduction", "speedup", "at_least", "up_to", "direction", "level", "difference"]
+Clock = Literal["cpu", "wall"]
+MemoryMetric = Literal["peak_rss", "traced_peak", "live_bytes"]
+Metric = Clock | MemoryMetric
+CLOCKS: tuple[Clock, ...] = ("cpu", "wall")
+MEMORY_METRICS: tuple[MemoryMetric, ...] = ("peak_rss", "traced_peak", "live_bytes")
+METRICS: tuple[Metric, ...] = (*CLOCKS, *MEMORY_METRICS)
 Inputs = Literal["hit", "miss", "trace", "fresh"]
+
+
+def is_memory(metric: Metric) -> TypeGuard[MemoryMetric]:
+    """Whether it is a figure of memory, not of time."""
+    return metric in MEMORY_METRICS
+
 
 EPSILON = math.log(1.01)
 """Practical zero: a change of less than 1 % is no change."""
@@ -26,7 +37,8 @@ class Claim:
     """One published figure.
 
     ``low`` and ``high`` are in the unit of ``kind``: a share of the baseline for a reduction (0.5 = 50 %), a factor
-    for ``speedup``, ``at_least`` and ``up_to``, the level itself for ``level``; a ``direction`` has neither.
+    for ``speedup``, ``at_least`` and ``up_to``, the level itself for ``level``; a ``direction`` (better) and a
+    ``difference`` (nothing is claimed: is there any?) have neither.
     ``reading`` says how ambiguous words were read, ``workload`` names the headline workload, ``reference`` the arm
     that it is measured against. Claims that are not ``headline`` are further readings of the same sentence or the
     figures of a later document; they get verdicts too, outside the family of simultaneous intervals.
@@ -61,10 +73,16 @@ class Claim:
                 return math.log(self.low), math.inf
             case "up_to":
                 return math.log(self.high), math.inf
-            case "direction":
+            case "direction" | "difference":
                 return EPSILON, math.inf
             case "level":
                 return self.low, self.high
+
+    def edges(self) -> set[float]:
+        """Where one verdict ends and the next begins, as finite values of lambda."""
+        if self.kind == "difference":
+            return {-EPSILON, 0.0, EPSILON}
+        return {edge for edge in (EPSILON, *self.region()) if math.isfinite(edge)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +151,11 @@ class Optimization:
     requires: Mapping[str, Requirement] = field(default_factory=dict)
     may_change: str = "nothing"
     tolerance: float = 0.0
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The arms that every claim is judged on."""
+        return VARIANTS
 
     def edits(self, workload: Workload) -> dict[str, Edit]:
         """Every arm of a workload by name, the baseline first."""

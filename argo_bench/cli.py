@@ -1,4 +1,4 @@
-"""argo-bench: list, run, explain, report and verify. Results on stdout, progress and errors on stderr.
+"""The program argo-bench: results on stdout, progress and errors on stderr.
 
 Exit codes: 0 fine, 1 a record that does not verify, 2 a mistake in the call or its data, 3 an engineered variant
 computes something else, 4 a machine that is not fit (only with --strict-env), 130 interrupted with partial results
@@ -8,7 +8,7 @@ saved.
 from __future__ import annotations
 
 import sys
-import tomllib
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,9 @@ import click
 from argo_bench.model import UserError
 
 if TYPE_CHECKING:
-    from argo_bench.harness.experiment import Profile
     from argo_bench.harness.fitness import Finding
+    from argo_bench.harness.plan import Profile
+    from argo_bench.harness.subject import Subject
     from argo_bench.market import Universe
     from argo_bench.report import Report
 
@@ -30,15 +31,13 @@ INTERRUPTED = 130
 
 
 def settings() -> dict[str, Any]:
-    """The table [tool.argo_bench] of the pyproject.toml in this folder, if there is one."""
+    """The table [tool.argo_bench] of the pyproject.toml in this folder, if there is one, without its sub-tables."""
     path = Path("pyproject.toml")
     if not path.is_file():
         return {}
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("argo_bench", {})
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"pyproject.toml is not valid TOML ({error}): mend it or run from another folder") from None
-    return {key: value for key, value in table.items() if not isinstance(value, dict)}
+    from argo_bench.loading import settings_of
+
+    return {key: value for key, value in settings_of(path).items() if not isinstance(value, dict)}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -50,7 +49,7 @@ def cli(context: click.Context) -> None:
     Each is measured as prescribed, defects included, and as engineered. Begin with `argo-bench list`, then
     `argo-bench run --profile quick`.
     """
-    context.default_map = {"run": settings()}
+    context.default_map = {"run": settings(), "compare": settings()}
 
 
 @cli.command("list")
@@ -68,7 +67,7 @@ def list_command(as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("ids", nargs=-1)
+@click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...")
 @click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars: a CSV or Parquet file, or a folder of them.")
 @click.option(
     "--profile",
@@ -98,25 +97,81 @@ def run(
     strict_env: bool,
     as_json: bool,
 ) -> None:
-    """Measure optimizations (all of them without IDS), check their outputs and judge their claims.
+    """Measure optimizations (without arguments all of them), check their outputs and judge their claims.
+
+    An ID is that of an optimization; a FILE.py may define further ones and benchmarks of your functions; a NAME is a
+    benchmark of [tool.argo_bench.benchmarks] in pyproject.toml.
 
     Everything is recorded in <out>/run.jsonl the moment it exists; Ctrl-C keeps what was measured.
     """
-    from argo_bench.harness.experiment import PROFILES, run_id
-    from argo_bench.harness.fitness import findings
-    from argo_bench.optimizations import lookup
+    from argo_bench.claim import Optimization
+    from argo_bench.harness.gather import subjects_of
+    from argo_bench.harness.plan import PROFILES
 
-    optimizations = lookup(ids)
-    chosen = PROFILES[profile]  # type: ignore[index]
-    universe = universe_of(data, symbols, seed)
+    subjects = subjects_of(ids)
+    staged = any(isinstance(each, Optimization) for each in subjects)
+    universe = universe_of(data, symbols, seed) if staged else None
+    report_on(subjects, universe, PROFILES[profile], seed, out, strict_env, as_json)  # type: ignore[index]
+
+
+@cli.command()
+@click.argument("functions", nargs=-1, metavar="[OLD NEW | NAME...]")
+@click.option("--setup", help="module:name of what makes the arguments; it returns one, or a tuple of them.")
+@click.option("--check", default="allclose", show_default=True, help="allclose, equal, none, or module:name.")
+@click.option("--metric", type=click.Choice(["cpu", "wall", "peak_rss", "traced_peak", "live_bytes"]))
+@click.option("--claim", help="The published sentence to judge, as in '50-70% reduction'.")
+@click.option("--fresh", is_flag=True, help="Call the setup before every call, for functions that change their input.")
+@click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--out", help="Folder of the run. [default: results/<time>-<profile>]")
+@click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+def compare(
+    functions: tuple[str, ...],
+    profile: str,
+    seed: int,
+    out: str | None,
+    strict_env: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Two functions of yours, OLD and NEW, as module:name or file.py:name: is NEW faster, and by how much?
+
+    NAMEs are benchmarks of [tool.argo_bench.benchmarks] in pyproject.toml; without any, all of them are compared.
+    """
+    from argo_bench.harness.gather import benchmarks_of
+    from argo_bench.harness.plan import PROFILES
+
+    benchmarks = benchmarks_of(functions, options)
+    for each in benchmarks:
+        if each.claim is not None:
+            click.echo(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
+    report_on(benchmarks, None, PROFILES[profile], seed, out, strict_env, as_json)  # type: ignore[index]
+
+
+def report_on(
+    subjects: Sequence[Subject],
+    universe: Universe | None,
+    profile: Profile,
+    seed: int,
+    out: str | None,
+    strict_env: bool,
+    as_json: bool,
+) -> None:
+    """Measure, save and show; exits with the code that the outcome has."""
+    from argo_bench.harness.benchmark import Benchmark
+    from argo_bench.harness.experiment import run_id
+    from argo_bench.harness.fitness import findings
+
+    found = [each.found() if isinstance(each, Benchmark) else each for each in subjects]
     machine = findings()
     if strict_env and (unfit := [each for each in machine if each.verdict == "unfit"]):
-        for each in unfit:
-            click.echo(f"argo-bench: {each.subject} is not fit: {each.found}; {each.advice}", err=True)
+        for finding in unfit:
+            click.echo(f"argo-bench: {finding.subject} is not fit: {finding.found}; {finding.advice}", err=True)
         sys.exit(MACHINE_UNFIT)
-    name = run_id(chosen, datetime.now())
+    name = run_id(profile, datetime.now())
     directory = Path(out) if out else Path("results") / name
-    interrupted = measure(optimizations, universe, chosen, seed, directory, name, machine)
+    interrupted = measure(found, universe, profile, seed, directory, name, machine)
 
     from argo_bench.report import open_report
 
@@ -140,8 +195,8 @@ def universe_of(data: str | None, symbols: int | None, seed: int) -> Universe:
 
 
 def measure(
-    optimizations: list[Any],
-    universe: Universe,
+    subjects: Sequence[Subject],
+    universe: Universe | None,
     profile: Profile,
     seed: int,
     directory: Path,
@@ -149,18 +204,20 @@ def measure(
     machine: list[Finding],
 ) -> bool:
     """Run the experiment with its progress on stderr; whether it was interrupted."""
+    from argo_bench.harness.calibration import used
     from argo_bench.harness.experiment import Experiment
     from argo_bench.harness.results import Writer
 
     writer = Writer(directory)
-    symbols = ", ".join(
-        symbol if universe.origin[symbol] == "real" else f"{symbol} (generated)" for symbol in universe.symbols[:8]
-    )
-    more = f" and {len(universe.symbols) - 8} more" if len(universe.symbols) > 8 else ""
-    click.echo(f"{len(universe.symbols)} symbols from {universe.source}: {symbols}{more}", err=True)
+    if universe is not None:
+        symbols = ", ".join(
+            symbol if universe.origin[symbol] == "real" else f"{symbol} (generated)" for symbol in universe.symbols[:8]
+        )
+        more = f" and {len(universe.symbols) - 8} more" if len(universe.symbols) > 8 else ""
+        click.echo(f"{len(universe.symbols)} symbols from {universe.source}: {symbols}{more}", err=True)
     try:
         with shown_progress() as on_progress:
-            Experiment(optimizations, universe, profile, seed, writer, name, on_progress, machine).run()
+            Experiment(subjects, universe, profile, seed, writer, name, on_progress, machine, used()).run()
     except KeyboardInterrupt:
         return True
     finally:
@@ -178,31 +235,69 @@ def shown_progress() -> Any:
 @cli.command()
 @click.argument("id", required=False)
 @click.option("--stage", help="A part of the pipeline instead of an optimization: regime, consensus, encode ...")
-def explain(id: str | None, stage: str | None) -> None:
+@click.option("--memory", is_flag=True, help="What each line of the three adds to the memory, by memory_profiler.")
+def explain(id: str | None, stage: str | None, memory: bool) -> None:
     """A claim, its reading and workload, and the source of baseline, prescribed and engineered side by side."""
     from argo_bench.report.explain import explain_optimization, explain_stage
 
     if (id is None) == (stage is None):
         raise UserError("explain takes one optimization or one --stage, as in: argo-bench explain O11")
     if stage is not None:
+        if memory:
+            raise UserError(f"--memory takes an optimization, got --stage {stage!r}: argo-bench explain O11 --memory")
         console().print(explain_stage(stage))
     elif id is not None:
         from argo_bench.optimizations import lookup
 
-        console().print(explain_optimization(lookup([id])[0]))
+        optimization = lookup([id])[0]
+        if memory:
+            from argo_bench.report.line_memory import line_memory
+
+            console().print(line_memory(optimization))
+            return
+        console().print(explain_optimization(optimization))
 
 
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
-def report(run: Path, as_json: bool) -> None:
+@click.option("--peers", type=click.Path(path_type=Path), help="An exported folder with figures of other tools.")
+def report(run: Path, as_json: bool, peers: Path | None) -> None:
     """The verdicts of a stored RUN (its folder or run.jsonl) and its forest plot as SVG and PNG."""
     from argo_bench.report import open_report
 
     opened = open_report(run)
     opened.save(opened.directory)
-    show(opened, as_json)
+    if peers is None:
+        show(opened, as_json)
+    else:
+        show_beside(opened, peers, as_json)
     click.echo(f"figure: {opened.directory / 'forest.svg'} and forest.png", err=True)
+
+
+@cli.command()
+@click.argument("targets", nargs=-1, required=True)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the scripts.")
+@click.option("--arm", type=click.Choice(["engineered", "prescribed"]), default="engineered", show_default=True)
+@click.option("--setup", help="module:name of what makes the arguments of two functions.")
+@click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
+@click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+def export(
+    targets: tuple[str, ...], out: Path, arm: str, setup: str | None, data: str | None, symbols: int | None, seed: int
+) -> None:
+    """Scripts with which pyperf and hyperfine measure the same, and the commands that run them.
+
+    TARGETS is an optimization (its headline workload), a benchmark of pyproject.toml, or two functions, the old and
+    the new, as module:name. `argo-bench report RUN --peers OUT` lays the figures beside a run's.
+    """
+    from argo_bench.claim import Optimization
+    from argo_bench.integrations import export as scripts
+
+    subject = scripts.subject_of(targets, setup)
+    universe = universe_of(data, symbols, seed) if isinstance(subject, Optimization) else None
+    exported = scripts.export(subject, arm, universe, seed, out)
+    click.echo("\n".join(scripts.commands(exported, out)))
 
 
 @cli.command()
@@ -219,6 +314,43 @@ def env(as_json: bool) -> None:
     from argo_bench.report.machine import machine_card
 
     console().print(machine_card(found, environment.facts()))
+
+
+@cli.command()
+@click.option("--quick", is_flag=True, help="Equal code and 3 % more work of one workload alone: within four minutes.")
+@click.option("--minutes", type=click.FloatRange(min=0), default=90.0, show_default=True, help="Stop after so long.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the bank. [default: the user's, by machine]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> None:
+    """How often this harness errs on this machine: false positives, power and coverage, from comparisons of known work.
+
+    The whole takes about 45 minutes. It can be interrupted and goes on where it was; reports name it from then on.
+    """
+    from argo_bench.harness import bank
+    from argo_bench.harness.calibration import store
+
+    directory = out or bank.home()
+    plan, budget_s = (bank.QUICK, bank.QUICK_BUDGET_S) if quick else (bank.FULL, 60 * minutes)
+    interrupted = False
+    try:
+        with shown_progress() as on_progress:
+            bank.fill(directory, plan, budget_s, on_progress)
+    except KeyboardInterrupt:
+        interrupted = True
+    try:
+        found = store(directory)
+    except ValueError as error:
+        click.echo(f"{error}; {directory} keeps what was recorded, and the same command goes on from there", err=True)
+        sys.exit(INTERRUPTED)
+    if as_json:
+        print_json(found)
+    else:
+        from argo_bench.report.calibration import card
+
+        console().print(card(found))
+    click.echo(f"bank: {directory}", err=True)
+    if interrupted:
+        sys.exit(INTERRUPTED)
 
 
 @cli.command()
@@ -246,6 +378,19 @@ def show(report: Report, as_json: bool) -> None:
         print_json(report.to_dict())
     else:
         console().print(report.terminal())
+
+
+def show_beside(report: Report, folder: Path, as_json: bool) -> None:
+    """The report, and what other tools say of one of its comparisons; nothing where their figures cannot be read."""
+    from argo_bench.integrations.peers import beside, peers
+    from argo_bench.report.tables import terminal_table
+
+    table = beside(report.recorded, folder)
+    if as_json:
+        print_json(report.to_dict() | {"peers": peers(folder)})
+    else:
+        show(report, as_json)
+        console().print(terminal_table(table))
 
 
 def described(optimization: Any) -> dict[str, Any]:

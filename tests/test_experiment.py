@@ -15,10 +15,10 @@ import pytest
 import xxhash
 
 from argo_bench.claim import Workload
-from argo_bench.harness import experiment
-from argo_bench.harness.experiment import DEFAULT, QUICK, Experiment, planned
-from argo_bench.harness.judging import FAMILY_ERROR, headline_comparison, judgements, level_of, result_of
-from argo_bench.harness.messages import Arm, Prepare, Prepared, Sample, Taken
+from argo_bench.harness.experiment import Experiment
+from argo_bench.harness.judging import Measured, judgements, result_of
+from argo_bench.harness.messages import Prepare, Prepared, Sample, StageArm, Taken
+from argo_bench.harness.plan import DEFAULT, FEWEST_BLOCKS, QUICK, planned
 from argo_bench.harness.results import (
     FILE_NAME,
     Block,
@@ -35,13 +35,14 @@ from argo_bench.harness.results import (
     load,
 )
 from argo_bench.harness.sequential import LOOKS, nominal_error
+from argo_bench.harness.subject import FAMILY_ERROR, headline_comparison, level_of
 from argo_bench.harness.twins import ArmFailed, Twins, WorkerProcess
-from argo_bench.harness.workload import Body, Group, record
+from argo_bench.harness.workload import Group, StageBody, record
 from argo_bench.model import UserError
 from argo_bench.optimizations import catalogue, headline_claims, lookup
 
 RUN = lookup(["O06", "O11"])
-TINY = dataclasses.replace(QUICK, looks=(2,), headline_s=0.02, other_s=0.01, checked_cycles=4)
+TINY = dataclasses.replace(QUICK, looks=(2,), headline_s=0.02, other_s=0.01, checked_cycles=4, memory=())
 
 
 def samples(comparison, replicate, ratio, calls=(1, 1)):
@@ -49,6 +50,10 @@ def samples(comparison, replicate, ratio, calls=(1, 1)):
     wall = (1000 * calls[0], int(1000 * ratio) * calls[1], int(1000 * ratio) * calls[1], 1000 * calls[0])
     block = Block("ABBA", wall, wall)
     return Samples(comparison, replicate, replicate, *calls, [block] * 4, None, None, None, None)
+
+
+def measured(result):
+    return Measured([result], [samples(COMPARISON, r, 0.4) for r in range(3)])
 
 
 COMPARISON = Comparison("O06", "consensus, hit", 6, "symbols", "baseline", "engineered")
@@ -94,14 +99,14 @@ def test_every_claim_is_behind_a_comparison_of_the_plan():
 
 
 def test_a_claim_that_was_not_measured_is_inconclusive_and_says_so():
-    found = judgements([catalogue()["O06"]], [], [], [])
+    found = judgements([catalogue()["O06"]], Measured([]), [], [])
     assert {each.verdict for each in found} == {"inconclusive"}
     assert {each.flags[0] for each in found} == {"not measured before the run ended"}
 
 
 def test_a_failed_arm_is_failed_and_never_a_number():
     failure = Failure("O06", "engineered", "failed", "ValueError: broken")
-    found = {(each.claim, each.arm): each for each in judgements([catalogue()["O06"]], [], [], [failure])}
+    found = {(each.claim, each.arm): each for each in judgements([catalogue()["O06"]], Measured([]), [], [failure])}
     engineered = found["O06.time", "engineered"]
     assert (engineered.verdict, engineered.speedup, engineered.interval) == ("failed", None, None)
     assert "ValueError: broken" in engineered.sentence
@@ -110,7 +115,7 @@ def test_a_failed_arm_is_failed_and_never_a_number():
 def test_wall_and_cpu_that_disagree_are_flagged():
     fast, slow = (result_of(COMPARISON, [samples(COMPARISON, r, x) for r in range(3)], 0.95) for x in (0.4, 2.0))
     mixed = msgspec.structs.replace(fast, wall=slow.wall)
-    found = judgements([catalogue()["O06"]], [mixed], [], [])
+    found = judgements([catalogue()["O06"]], measured(mixed), [], [])
     headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
     assert headline.verdict == "confirmed"
     assert headline.flags == ["wall time says: refuted"]
@@ -155,7 +160,7 @@ class Stateful:
 
 def body_of(inputs, calls=3):
     workload = Workload("w", "consensus", inputs, "a test", (1,), "symbols")
-    return Body(workload, lambda p: p.replace(consensus=Stateful()), [Group(0, [(k,) for k in range(calls)])])
+    return StageBody(workload, lambda p: p.replace(consensus=Stateful()), [Group(0, [(k,) for k in range(calls)])])
 
 
 @pytest.mark.parametrize(("inputs", "rebuilds"), [("hit", 0), ("fresh", 0), ("miss", 5), ("trace", 5)])
@@ -178,7 +183,7 @@ def test_a_fresh_workload_gives_every_call_a_frame_of_its_own(small_universe):
 
     frame = next(iter(small_universe.frames.values()))
     workload = Workload("w", "indicators", "fresh", "a test", (1,), "bars")
-    body = Body(workload, lambda p: p.replace(indicators=stage), [Group(0, [(frame,), (frame,)])])
+    body = StageBody(workload, lambda p: p.replace(indicators=stage), [Group(0, [(frame,), (frame,)])])
     body.sample(1)
     body.close()
     assert len(set(seen)) == 2
@@ -193,7 +198,7 @@ def test_an_async_stage_is_awaited_inside_one_running_loop():
         return value
 
     workload = Workload("w", "consensus", "hit", "a test", (1,), "symbols")
-    body = Body(workload, lambda p: p.replace(consensus=stage), [Group(0, [(1,), (2,)])])
+    body = StageBody(workload, lambda p: p.replace(consensus=stage), [Group(0, [(1,), (2,)])])
     assert body.first_call() == 1
     body.sample(2)
     body.close()
@@ -226,7 +231,7 @@ def test_what_a_worker_raises_is_said_in_one_line_with_its_traceback_kept(tmp_pa
 
 
 def arm(tmp_path):
-    return Arm("O06", "consensus, hit", 6, "baseline", str(tmp_path / "absent.pickle"))
+    return StageArm("O06", "consensus, hit", 6, "baseline", str(tmp_path / "absent.pickle"))
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +262,7 @@ def test_a_run_keeps_every_raw_sample_of_every_replicate(tiny_run):
     recorded, _ = tiny_run
     assert {each.replicate for each in recorded.all(Samples)} == {0, 1}
     for each in recorded.all(Samples):
-        assert len(each.blocks) >= experiment.FEWEST_BLOCKS
+        assert len(each.blocks) >= FEWEST_BLOCKS
         assert {block.order for block in each.blocks} <= {"ABBA", "BAAB"}
         assert all(wall > 0 for block in each.blocks for wall in block.wall_ns)
 
@@ -278,7 +283,7 @@ def test_the_first_call_is_recorded_apart_for_every_arm(tiny_run):
 def test_a_worker_compiles_the_kernel_once_and_the_next_one_loads_it(tmp_path, small_universe):
     inputs = tmp_path / "inputs.pickle"
     inputs.write_bytes(pickle.dumps(record(catalogue()["O08"].workload("full set"), small_universe, 300, 1)))
-    kernel = Arm("O08", "full set", 300, "engineered", str(inputs))
+    kernel = StageArm("O08", "full set", 300, "engineered", str(inputs))
     compiled = []
     for _ in range(2):
         worker = WorkerProcess(1, tmp_path / "numba")
@@ -423,7 +428,7 @@ def test_a_record_of_a_newer_schema_is_refused(tiny_run, tmp_path):
 
 @pytest.mark.parametrize("isolation", ["shared", "twins"])
 def test_only_one_process_runs_at_a_time_and_both_are_gone_afterwards(isolation, tmp_path):
-    with Twins(isolation, 1, tmp_path) as pair:
+    with Twins.start(isolation, 1, tmp_path) as pair:
         workers = {pair.reference, pair.candidate}
         processes = [worker._process for worker in workers]
         pair.forget()
@@ -449,7 +454,7 @@ def test_work_that_an_arm_puts_off_is_measured_apart_and_flagged():
             self.waiting.append(value)
 
     workload = Workload("w", "consensus", "trace", "a test", (1,), "symbols")
-    body = Body(workload, lambda p: p.replace(consensus=Deferring()), [Group(0, [(k,) for k in range(3)])])
+    body = StageBody(workload, lambda p: p.replace(consensus=Deferring()), [Group(0, [(k,) for k in range(3)])])
     body.sample(2)
     assert closed == []
     assert body.drained_ns() > 0
@@ -466,19 +471,19 @@ def test_an_arm_that_keeps_its_state_has_nothing_to_drain():
 def test_deferred_work_is_flagged_beside_the_verdict():
     estimates = result_of(COMPARISON, [samples(COMPARISON, r, 0.4) for r in range(3)], 0.95)
     deferring = msgspec.structs.replace(estimates, candidate_drain_ns=2_000.0)
-    found = judgements([catalogue()["O06"]], [deferring], [], [])
+    found = judgements([catalogue()["O06"]], measured(deferring), [], [])
     headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
     assert headline.flags == ["puts off 2 us a call until it closes"]
 
 
 def test_comparisons_leave_at_a_look_when_their_verdict_is_clear_and_stay_while_it_is_not(tmp_path, small_universe):
-    profile = dataclasses.replace(TINY, looks=(2, 3))
+    profile = dataclasses.replace(TINY, looks=(2, 24))
     writer = Writer(tmp_path)
     run = Experiment(lookup(["O06"]), small_universe, profile, 1, writer, "looks")
     clear, unclear, behind_no_claim = run._comparisons[:3]
-    values = {clear: (0.2, 0.2001), unclear: (0.2, 3.0), behind_no_claim: (0.2, 3.0)}
+    values = {clear: (0.2, 0.2001), unclear: (0.4, 0.44), behind_no_claim: (0.2, 3.0)}
     run._samples = {each: [samples(each, r, x) for r, x in enumerate(values[each])] for each in values}
-    assert (run._is_decided(clear), run._is_decided(unclear), run._is_decided(behind_no_claim)) == (True, False, True)
+    assert (run._has_ended(clear), run._has_ended(unclear), run._has_ended(behind_no_claim)) == (True, False, True)
     writer.close()
 
 
@@ -487,11 +492,12 @@ def test_the_budget_ends_a_run_between_replicates_but_not_before_the_first_look(
     profile = dataclasses.replace(TINY, looks=(2, 4, 6), budget_s=0.0)
     run = Experiment(lookup(["O06"]), small_universe, profile, 1, writer, "budget")
     measured = []
-    monkeypatch.setattr(run, "_recorded", lambda scratch, replicate: {})
-    monkeypatch.setattr(run, "_first_calls", lambda pair, inputs: None)
-    monkeypatch.setattr(run, "_check", lambda pair, inputs, universe: None)
-    monkeypatch.setattr(run, "_replicate", lambda replicate, inputs, cache: measured.append(replicate))
-    monkeypatch.setattr(run, "_is_decided", lambda comparison: False)
+    monkeypatch.setattr(run, "_record", lambda feed, replicate: None)
+    monkeypatch.setattr(run, "_first_calls", lambda pair, feed: None)
+    monkeypatch.setattr(run, "_check", lambda pair, feed, scratch: None)
+    monkeypatch.setattr(run, "_weigh", lambda feed, cache: None)
+    monkeypatch.setattr(run, "_replicate", lambda replicate, feed, cache: measured.append(replicate))
+    monkeypatch.setattr(run, "_look", lambda: None)
     run.run()
     writer.close()
     assert measured == [0, 1]
@@ -499,7 +505,7 @@ def test_the_budget_ends_a_run_between_replicates_but_not_before_the_first_look(
 
 def test_an_inconclusive_verdict_says_what_it_would_take():
     spread = [samples(COMPARISON, r, x) for r, x in enumerate((0.40, 0.55, 0.45, 0.52, 0.47, 0.50))]
-    found = judgements([catalogue()["O06"]], [result_of(COMPARISON, spread, 0.95)], [], [])
+    found = judgements([catalogue()["O06"]], Measured([result_of(COMPARISON, spread, 0.95)], spread), [], [])
     headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
     assert headline.verdict == "inconclusive"
     assert re.fullmatch(r"\d+ replicates \(\d+ more, about \d+ s in all\) to tell it from 2x", headline.needs)

@@ -11,14 +11,18 @@ PACKAGE = Path(__file__).parents[1] / "argo_bench"
 
 LAYERS = [
     {"model"},
+    {"loading"},
     {"pipeline"},
     {"claim"},
+    {"sentence"},
     {"kernels", "memo", "market", "world"},
     {"baseline"},
     {"optimized"},
     {"optimizations"},
     {"harness"},
     {"report"},
+    {"comparing"},
+    {"integrations"},
     {"cli"},
 ]
 ORDER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -35,6 +35,11 @@ def facts() -> dict[str, object]:
     }
 
 
+def setting(name: str) -> str | None:
+    """An environment variable that is set to something."""
+    return os.environ.get(name) or None
+
+
 def worker_cpu() -> int | None:
     """The processor that workers are pinned to: the last one allowed, so that the orchestrator keeps the first."""
     if sys.platform != "linux":

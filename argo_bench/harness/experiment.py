@@ -12,82 +12,56 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from argo_bench.claim import VARIANTS, Optimization, Workload
+from argo_bench.claim import CLOCKS, VARIANTS, Metric, Optimization
 from argo_bench.harness import environment
+from argo_bench.harness.benchmark import WORKLOAD, Benchmark
+from argo_bench.harness.feed import Feed, place
 from argo_bench.harness.fitness import Finding
-from argo_bench.harness.judging import claims_on, judgements, level_of, result_of
+from argo_bench.harness.judging import Measured, judgements, result_of
+from argo_bench.harness.memory import available, memory_of
 from argo_bench.harness.messages import (
-    Arm,
+    Agreement,
     Checked,
     CheckVariant,
     CheckWorkload,
-    Drain,
-    Drained,
     MeasureAcceptance,
     Prepare,
     Prepared,
-    Ready,
-    WarmUp,
+    StageArm,
 )
+from argo_bench.harness.plan import SET_UP_S, Profile, arms, planned, seconds_worth, weighed
+from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.results import (
     SCHEMA,
     Acceptance,
-    Block,
     Cold,
     Comparison,
     End,
     Failure,
     Fidelity,
     Judgement,
+    Memory,
     Result,
     Run,
     Samples,
     Writer,
     command_line,
 )
-from argo_bench.harness.sequential import LOOKS, is_decided
-from argo_bench.harness.twins import ArmFailed, Isolation, Twins
-from argo_bench.harness.workload import LONGEST_PASS_NS, record, shortage
-from argo_bench.market import Universe
-from argo_bench.model import UserError
+from argo_bench.harness.sequential import has_ended
+from argo_bench.harness.subject import Subject, claims_on, level_of
+from argo_bench.harness.twins import ArmFailed, Twins
 
-FEWEST_BLOCKS = 4
-MOST_BLOCKS = 40
+if TYPE_CHECKING:
+    from argo_bench.harness.calibration import Used
+    from argo_bench.market import Universe
 
 Decoded = TypeVar("Decoded")
-Inputs = dict[tuple[str, str, int], Path]
-"""The file of recorded inputs by optimization, workload and scale."""
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """How much is measured.
-
-    ``looks``: the numbers of replicates after which a comparison may stop; ``budget_s``: no replicate begins that would
-    end after so many seconds, once the first look is reached; ``headline_s`` and ``other_s``: seconds of blocks per
-    comparison and replicate.
-    """
-
-    name: Literal["quick", "default"]
-    isolation: Isolation
-    looks: tuple[int, ...]
-    budget_s: float
-    headline_s: float
-    other_s: float
-    every_scale: bool
-    checked_cycles: int
-
-
-QUICK = Profile("quick", "shared", (6,), 150, 0.4, 0.2, every_scale=False, checked_cycles=36)
-DEFAULT = Profile("default", "twins", LOOKS, 1200, 0.8, 0.4, every_scale=True, checked_cycles=120)
-PROFILES = {profile.name: profile for profile in (QUICK, DEFAULT)}
 
 
 class Progress(NamedTuple):
@@ -99,42 +73,26 @@ class Progress(NamedTuple):
     seen: str
 
 
-def planned(optimizations: Sequence[Optimization], profile: Profile) -> list[Comparison]:
-    """Every comparison of the run: both variants on every workload, further arms at the headline scale."""
-    comparisons: list[Comparison] = []
-    for optimization in optimizations:
-        for workload in optimization.workloads:
-            claims = [claim for claim in optimization.claims if claim.workload == workload.name]
-            pairs = [("baseline", variant) for variant in VARIANTS]
-            pairs += [(each.reference, v) for each in claims if each.reference != "baseline" for v in VARIANTS]
-            extra = [arm for arm in optimization.edits(workload) if arm != "baseline" and arm not in VARIANTS]
-            for scale in workload.scales if profile.every_scale else workload.scales[:1]:
-                further = [("baseline", arm) for arm in extra] if scale == workload.scales[0] else []
-                comparisons += [
-                    Comparison(optimization.id, workload.name, scale, workload.unit, reference, candidate)
-                    for reference, candidate in dict.fromkeys(pairs + further)
-                ]
-    return comparisons
-
-
 class Experiment:
-    """One run of some optimizations on a universe, recorded by ``writer``; ``on_progress`` is told how it goes.
+    """One run of some optimizations and benchmarks, recorded by ``writer``; ``on_progress`` is told how it goes.
 
-    ``machine`` is what was found about its fitness, for the record.
+    ``universe`` is what the optimizations are fed; None where there are only benchmarks. ``machine`` is what was found
+    about its fitness, ``calibrated`` how far the harness can be trusted on it; both for the record.
     """
 
     def __init__(
         self,
-        optimizations: Sequence[Optimization],
-        universe: Universe,
+        subjects: Sequence[Subject],
+        universe: Universe | None,
         profile: Profile,
         seed: int,
         writer: Writer,
         run_id: str,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         machine: Sequence[Finding] = (),
+        calibrated: Used | None = None,
     ) -> None:
-        self._optimizations = {optimization.id: optimization for optimization in optimizations}
+        self._subjects = {subject.id: subject for subject in subjects}
         self._universe = universe
         self._profile = profile
         self._seed = seed
@@ -142,12 +100,15 @@ class Experiment:
         self._run_id = run_id
         self._on_progress = on_progress
         self._machine = machine
+        self._calibrated = calibrated
         self._samples: dict[Comparison, list[Samples]] = {}
+        self._block_s: dict[Comparison, float] = {}
         self._fidelities: list[Fidelity] = []
+        self._memories: list[Memory] = []
         self._failures: list[Failure] = []
         self._began = time.monotonic()
-        self._comparisons = self._enough_bars(self._runnable(planned(optimizations, profile)))
-        self._checks = len(optimizations) * len(VARIANTS)
+        self._comparisons = self._enough_bars(self._runnable(planned(subjects, profile)))
+        self._checks = sum(len(subject.variants) + 3 * len(weighed(subject, profile)) for subject in subjects)
         self._done = 0.0
         self._seen = ""
 
@@ -182,17 +143,21 @@ class Experiment:
             isolation=self._profile.isolation,
             seed=self._seed,
             looks=list(self._profile.looks),
-            symbols=dict(self._universe.origin),
-            source=self._universe.source,
-            optimizations=list(self._optimizations),
-            environment=environment.facts() | {"fitness": [msgspec.structs.asdict(each) for each in self._machine]},
+            symbols={} if self._universe is None else dict(self._universe.origin),
+            source="" if self._universe is None else self._universe.source,
+            optimizations=[each.id for each in self._optimizations()],
+            environment=environment.facts()
+            | {
+                "fitness": [msgspec.structs.asdict(each) for each in self._machine],
+                "calibration": msgspec.to_builtins(self._calibrated),
+            },
         )
 
     def _runnable(self, comparisons: Sequence[Comparison]) -> list[Comparison]:
         """The comparisons whose requirements are met; the others' arms are recorded as untested."""
         missing = {
             (optimization.id, arm): requirement
-            for optimization in self._optimizations.values()
+            for optimization in self._optimizations()
             for arm, requirement in optimization.requires.items()
             if not requirement.is_met
         }
@@ -203,164 +168,193 @@ class Experiment:
 
     def _enough_bars(self, comparisons: Sequence[Comparison]) -> list[Comparison]:
         """The comparisons that the data is long enough for; what it cannot give is recorded as untested."""
-        short = {each: shortage(self._workload(each), each.scale, self._universe) for each in comparisons}
+        short = {each: self._shortage(each) for each in comparisons}
         for identifier, reason in dict.fromkeys((each.optimization, why) for each, why in short.items() if why):
             self._failures.append(Failure(identifier, "every arm", "untested", reason))
         return [each for each, why in short.items() if why is None]
 
+    def _shortage(self, comparison: Comparison) -> str | None:
+        subject = self._subjects[comparison.optimization]
+        if isinstance(subject, Benchmark):
+            return None
+        from argo_bench.harness.workload import shortage
+
+        assert self._universe is not None, "optimizations need a universe"
+        return shortage(subject.workload(comparison.workload), comparison.scale, self._universe)
+
     # Measuring
 
     def _measure(self, scratch: Path) -> None:
-        universe = scratch / "universe.pickle"
-        universe.write_bytes(pickle.dumps(self._universe))
-        inputs = self._recorded(scratch, replicate=0)
-        with Twins("shared", self._seed, scratch / "numba") as pair:
-            self._first_calls(pair, inputs)
-            self._check(pair, inputs, universe)
+        feed = Feed(self._subjects, self._universe, scratch)
+        self._record(feed, replicate=0)
+        with Twins.start("shared", self._seed, scratch / "numba") as pair:
+            self._settle(pair, scratch)
+            self._first_calls(pair, feed)
+            self._check(pair, feed, scratch)
+        self._weigh(feed, scratch / "numba")
         first, most = self._profile.looks[0], self._profile.looks[-1]
         longest = 0.0
         for replicate in range(most):
             if replicate in self._profile.looks:
-                self._comparisons = [each for each in self._comparisons if not self._is_decided(each)]
+                self._look()
             spent = time.monotonic() - self._began
             if not self._comparisons or (replicate >= first and spent + longest > self._profile.budget_s):
                 return
             if replicate:
-                inputs = self._recorded(scratch, replicate)
-            self._replicate(replicate, inputs, scratch / "numba")
+                self._record(feed, replicate)
+            self._replicate(replicate, feed, scratch / "numba")
             longest = max(longest, time.monotonic() - self._began - spent)
 
-    def _is_decided(self, comparison: Comparison) -> bool:
-        """Whether more replicates could change no verdict; comparisons behind no claim stop at the first look."""
-        optimization = self._optimizations[comparison.optimization]
+    def _look(self) -> None:
+        """Comparisons leave when more replicates could change no verdict, or could not be expected to give one; those
+        that stay get the blocks that narrow their interval fastest."""
+        self._comparisons = [each for each in self._comparisons if not self._has_ended(each)]
+        for each in self._comparisons:
+            self._block_s[each] = seconds_worth(self._samples[each], self._profile_s(each))
+
+    def _has_ended(self, comparison: Comparison) -> bool:
+        """Comparisons behind no claim about time end at the first look."""
         result = result_of(comparison, self._samples[comparison], self._level(comparison))
-        claims = claims_on(optimization, comparison)
-        return is_decided(claims, [result.on(claim.metric) for claim in claims])
+        pairs = [
+            (claim, result.on(clock))
+            for claim in claims_on(self._subjects[comparison.optimization], comparison)
+            for clock in CLOCKS
+            if claim.metric == clock
+        ]
+        claims, estimates = [claim for claim, _ in pairs], [estimate for _, estimate in pairs]
+        return has_ended(claims, estimates, self._profile.looks[-1])
 
-    def _recorded(self, scratch: Path, replicate: int) -> Inputs:
-        """The files that hold each workload's inputs, recorded with the replicate's seed."""
-        files: Inputs = {}
-        for comparison in list(self._comparisons):
-            key = (comparison.optimization, comparison.workload, comparison.scale)
-            if key in files or comparison not in self._comparisons:
-                continue
-            self._tell(f"recording {comparison.workload} at {comparison.scale}")
+    def _record(self, feed: Feed, replicate: int) -> None:
+        """Record what the replicate is fed; a workload that the data gives no input for is untested from here on."""
+        barren = feed.record(self._comparisons, self._seed_of(replicate), self._tell)
+        for comparison in [each for each in self._comparisons if place(each) in barren]:
+            if comparison in self._comparisons:
+                named = f"{comparison.workload} at {comparison.place}"
+                self._fail(Failure(comparison.optimization, named, "untested", barren[place(comparison)]))
+                self._comparisons = [each for each in self._comparisons if place(each) != place(comparison)]
+
+    def _settle(self, pair: Twins, scratch: Path) -> None:
+        """Compare the outputs of every benchmark, choose its clock, and declare it; one that disagrees is not timed."""
+        for benchmark in [each for each in self._subjects.values() if isinstance(each, Benchmark)]:
+            self._tell(f"checking outputs: {benchmark.name}")
+            agreement = Agreement(None, waits=False)
             try:
-                groups = record(self._workload(comparison), self._universe, comparison.scale, self._seed_of(replicate))
-            except UserError as error:
-                self._drop(comparison, str(error))
+                with self._failing_arm(benchmark.name, "candidate"):
+                    agreement = pair.reference.ask(benchmark.question(scratch), Agreement)
+            finally:
+                metric = benchmark.metric or ("wall" if agreement.waits else "cpu")
+                self._subjects[benchmark.name] = benchmark.measured_in(metric)
+                self._writer.write(benchmark.measured_in(metric).declared())
+            if not benchmark.check or self._has_failed(benchmark.name):
                 continue
-            files[key] = scratch / f"inputs-{len(files)}.pickle"
-            files[key].write_bytes(pickle.dumps(groups))
-        return files
+            differs = agreement.difference
+            output = "same" if differs is None else f"differs: {differs}"
+            counts = {} if differs is None else {differs: 1}
+            self._note(Fidelity(benchmark.name, "candidate", WORKLOAD, 1, counts, 0.0, output, differs is None))
+            if differs is not None:
+                self._comparisons.remove(benchmark.comparison)
 
-    def _drop(self, comparison: Comparison, reason: str) -> None:
-        """A workload that the data gives no input for is untested; what was measured of it stays."""
-        failure = Failure(comparison.optimization, f"{comparison.workload} at {comparison.place}", "untested", reason)
-        self._failures.append(failure)
-        self._writer.write(failure)
-        place = (comparison.optimization, comparison.workload, comparison.scale)
-        self._comparisons = [e for e in self._comparisons if (e.optimization, e.workload, e.scale) != place]
+    def _has_failed(self, subject: str) -> bool:
+        return any(each.optimization == subject for each in self._failures)
 
-    def _first_calls(self, pair: Twins, inputs: Inputs) -> None:
+    def _first_calls(self, pair: Twins, feed: Feed) -> None:
         """Every arm's first call with an empty numba cache, which also shows whether the arm runs at all."""
         for comparison in list(self._comparisons):
-            for arm in (self._arm(comparison, name, inputs) for name in arms(comparison)):
-                with self._failing(comparison, arm.arm):
-                    prepared = pair.reference.ask(Prepare(arm), Prepared)
+            for name in arms(comparison):
+                with self._failing(comparison, name):
+                    prepared = pair.reference.ask(Prepare(feed.arm(comparison, name)), Prepared)
                     if prepared.first_call_ns is not None:
                         self._writer.write(
                             Cold(
-                                arm.optimization,
-                                arm.workload,
-                                arm.scale,
+                                comparison.optimization,
+                                comparison.workload,
+                                comparison.scale,
                                 comparison.unit,
-                                arm.arm,
+                                name,
                                 prepared.first_call_ns,
                                 compiled=True,
                             )
                         )
             self._tell(f"first call: {comparison}")
 
-    def _check(self, pair: Twins, inputs: Inputs, universe: Path) -> None:
+    def _check(self, pair: Twins, feed: Feed, scratch: Path) -> None:
         """Outputs against the reference's on every workload, decisions against the oracle's for every variant."""
+        if self._universe is None:
+            return
+        universe = scratch / "universe.pickle"
+        universe.write_bytes(pickle.dumps(self._universe))
         cycles = self._profile.checked_cycles
         self._tell("checking outputs: the oracle")
         measured = pair.reference.ask(MeasureAcceptance(str(universe), self._seed, cycles), Checked)
         self._writer.write(decoded(measured, Acceptance))
         for comparison in list(self._comparisons):
-            workload = self._workload(comparison)
-            if comparison.reference != "baseline" or comparison.scale != workload.scales[0]:
+            if comparison.reference != "baseline" or not self._is_headline_scale(comparison):
                 continue
-            self._tell(f"checking outputs: {comparison.optimization} {comparison.candidate}")
-            with self._failing(comparison, comparison.candidate):
-                arm = self._arm(comparison, comparison.candidate, inputs)
-                self._note(decoded(pair.reference.ask(CheckWorkload(arm, comparison.reference), Checked), Fidelity))
-        for optimization in self._optimizations.values():
+            arm = feed.arm(comparison, comparison.candidate)
+            if isinstance(arm, StageArm):
+                self._tell(f"checking outputs: {comparison.optimization} {comparison.candidate}")
+                with self._failing(comparison, comparison.candidate):
+                    self._note(decoded(pair.reference.ask(CheckWorkload(arm, comparison.reference), Checked), Fidelity))
+        for optimization in self._optimizations():
             for variant in VARIANTS:
                 self._advance(1.0, f"checking decisions: {optimization.id} {variant}")
                 with self._failing_arm(optimization.id, variant):
                     message = CheckVariant(optimization.id, variant, str(universe), self._seed, cycles)
                     self._note(decoded(pair.reference.ask(message, Checked), Fidelity))
 
+    def _weigh(self, feed: Feed, numba_cache: Path) -> None:
+        """The memory of every arm behind a headline claim, each reading in a process of its own; never while timing."""
+        done = set()
+        for subject in self._subjects.values():
+            for comparison, methods in weighed(subject, self._profile):
+                for name in arms(comparison):
+                    key = (*place(comparison), name)
+                    if comparison not in self._comparisons or key in done:
+                        continue
+                    done.add(key)
+                    self._advance(1.0, f"memory: {comparison.optimization} {name}")
+                    with self._failing(comparison, name):
+                        arm = feed.arm(comparison, name)
+                        readings = memory_of(arm, available(methods), self._seed % 2**32, numba_cache)
+                        self._memories.append(Memory(*key[:3], name, readings))
+                        self._writer.write(self._memories[-1])
+
     def _note(self, fidelity: Fidelity) -> None:
         self._fidelities.append(fidelity)
         self._writer.write(fidelity)
 
-    def _replicate(self, replicate: int, inputs: Inputs, numba_cache: Path) -> None:
-        """Every comparison once, in random order, in a fresh pair of processes."""
-        seed = self._seed_of(replicate)
+    def _replicate(self, number: int, feed: Feed, numba_cache: Path) -> None:
+        """Every comparison once, in random order, in a fresh pair of processes: the first calls, then the times."""
+        seed = self._seed_of(number)
         rng = random.Random(seed)
         order = rng.sample(self._comparisons, len(self._comparisons))
-        with Twins(self._profile.isolation, seed % 2**32, numba_cache) as pair:
+        with Twins.start(self._profile.isolation, seed % 2**32, numba_cache) as pair:
+            replicate = Replicate(pair, number, seed, rng)
+            for comparison in order:
+                if self._is_headline_scale(comparison) and comparison in self._comparisons:
+                    with self._failing(comparison, comparison.candidate):
+                        replicate.meet(feed.arms(comparison), together=self._is_local(comparison))
             for comparison in order:
                 if comparison not in self._comparisons:
                     continue
                 self._tell(str(comparison))
                 with self._failing(comparison, comparison.candidate):
-                    self._keep(self._compared(pair, comparison, inputs, replicate, rng))
+                    samples = replicate.compared(
+                        comparison,
+                        feed.arms(comparison),
+                        self._block_seconds(comparison),
+                        together=self._is_local(comparison),
+                        is_cold=self._is_headline_scale(comparison),
+                    )
+                    self._keep(samples)
                 self._advance(self._seconds(comparison), str(comparison))
-
-    def _compared(
-        self,
-        pair: Twins,
-        comparison: Comparison,
-        inputs: Inputs,
-        replicate: int,
-        rng: random.Random,
-    ) -> Samples:
-        """Warm both arms up on the same calls, then ABBA or BAAB blocks until the comparison's seconds are used."""
-        reference, candidate = (self._arm(comparison, name, inputs) for name in arms(comparison))
-        first = pair.reference.ask(Prepare(reference), Prepared), pair.candidate.ask(Prepare(candidate), Prepared)
-        calls = max(1, min(first[0].calls, LONGEST_PASS_NS // max(each.call_ns for each in first)))
-        ready = (
-            pair.reference.ask(WarmUp(reference, calls), Ready),
-            pair.candidate.ask(WarmUp(candidate, calls), Ready),
-        )
-        blocks: list[Block] = []
-        budget = self._block_seconds(comparison)
-        started = time.monotonic()
-        while len(blocks) < FEWEST_BLOCKS or (len(blocks) < MOST_BLOCKS and time.monotonic() - started < budget):
-            order: Literal["ABBA", "BAAB"] = rng.choice(("ABBA", "BAAB"))
-            blocks.append(pair.block(order, (reference, ready[0].passes), (candidate, ready[1].passes)))
-        return Samples(
-            comparison,
-            replicate,
-            self._seed_of(replicate),
-            reference_calls=ready[0].passes * ready[0].calls,
-            candidate_calls=ready[1].passes * ready[1].calls,
-            blocks=blocks,
-            reference_first_call_ns=first[0].first_call_ns,
-            candidate_first_call_ns=first[1].first_call_ns,
-            reference_drain_ns=pair.reference.ask(Drain(reference), Drained).ns_per_call,
-            candidate_drain_ns=pair.candidate.ask(Drain(candidate), Drained).ns_per_call,
-        )
 
     def _keep(self, samples: Samples) -> None:
         self._writer.write(samples)
         taken = self._samples.setdefault(samples.comparison, [])
         taken.append(samples)
-        estimate = result_of(samples.comparison, taken, self._level(samples.comparison)).cpu
+        result = result_of(samples.comparison, taken, self._level(samples.comparison))
+        estimate = result.wall if self._metric(samples.comparison) == "wall" else result.cpu
         if (interval := estimate.speedup_interval) is not None:
             candidate = f"{samples.comparison.optimization} {samples.comparison.candidate}"
             self._seen = f"{candidate} {estimate.speedup:.3g}x [{interval[0]:.3g}, {interval[1]:.3g}]"
@@ -369,36 +363,51 @@ class Experiment:
 
     def _conclude(self) -> list[Judgement]:
         results: list[Result] = []
-        for comparison, samples in self._samples.items():
-            results.append(result_of(comparison, samples, self._level(comparison)))
+        for comparison, taken in self._samples.items():
+            results.append(result_of(comparison, taken, self._level(comparison)))
             self._writer.write(results[-1])
-        verdicts = judgements(list(self._optimizations.values()), results, self._fidelities, self._failures)
+        samples = [each for taken in self._samples.values() for each in taken]
+        measured = Measured(results, samples, self._memories)
+        verdicts = judgements(list(self._subjects.values()), measured, self._fidelities, self._failures)
         for verdict in verdicts:
             self._writer.write(verdict)
         return verdicts
 
     # What belongs to a comparison
 
-    def _workload(self, comparison: Comparison) -> Workload:
-        return self._optimizations[comparison.optimization].workload(comparison.workload)
+    def _optimizations(self) -> list[Optimization]:
+        return [each for each in self._subjects.values() if isinstance(each, Optimization)]
+
+    def _is_headline_scale(self, comparison: Comparison) -> bool:
+        subject = self._subjects[comparison.optimization]
+        if isinstance(subject, Benchmark):
+            return True
+        return comparison.scale == subject.workload(comparison.workload).scales[0]
+
+    def _is_local(self, comparison: Comparison) -> bool:
+        """Whether both arms must share a process, since they cannot be imported by two."""
+        subject = self._subjects[comparison.optimization]
+        return isinstance(subject, Benchmark) and subject.is_local
+
+    def _metric(self, comparison: Comparison) -> Metric:
+        return next((each.metric for each in claims_on(self._subjects[comparison.optimization], comparison)), "cpu")
 
     def _level(self, comparison: Comparison) -> float:
-        return level_of(self._optimizations[comparison.optimization], comparison, self._profile.looks)
-
-    def _arm(self, comparison: Comparison, name: str, inputs: Inputs) -> Arm:
-        file = inputs[comparison.optimization, comparison.workload, comparison.scale]
-        return Arm(comparison.optimization, comparison.workload, comparison.scale, name, str(file))
+        return level_of(self._subjects[comparison.optimization], comparison, self._profile.looks)
 
     def _seed_of(self, replicate: int) -> int:
         return replicate_seed(self._seed, replicate)
 
-    def _block_seconds(self, comparison: Comparison) -> float:
-        claims = claims_on(self._optimizations[comparison.optimization], comparison)
+    def _profile_s(self, comparison: Comparison) -> float:
+        claims = claims_on(self._subjects[comparison.optimization], comparison)
         return self._profile.headline_s if any(claim.headline for claim in claims) else self._profile.other_s
 
+    def _block_seconds(self, comparison: Comparison) -> float:
+        return self._block_s.get(comparison, self._profile_s(comparison))
+
     def _seconds(self, comparison: Comparison) -> float:
-        """What a comparison is expected to take in one replicate, warm-up of the candidate included."""
-        return self._block_seconds(comparison) + 0.4
+        """What a comparison is expected to take in one replicate, start and warm-up included."""
+        return self._block_seconds(comparison) + SET_UP_S
 
     # Progress and failures
 
@@ -425,25 +434,23 @@ class Experiment:
             yield
 
     @contextmanager
-    def _failing_arm(self, optimization: str, arm: str) -> Iterator[None]:
+    def _failing_arm(self, subject: str, arm: str) -> Iterator[None]:
         try:
             yield
         except ArmFailed as error:
-            failure = Failure(optimization, arm, "failed", str(error))
-            self._failures.append(failure)
-            self._writer.write(failure)
+            self._fail(Failure(subject, arm, "failed", str(error)))
             self._comparisons = [
-                each for each in self._comparisons if each.optimization != optimization or arm not in arms(each)
+                each for each in self._comparisons if each.optimization != subject or arm not in arms(each)
             ]
+
+    def _fail(self, failure: Failure) -> None:
+        self._failures.append(failure)
+        self._writer.write(failure)
 
 
 def replicate_seed(seed: int, replicate: int) -> int:
     """The seed of a replicate's market and of the order of its blocks."""
     return seed * 1000 + replicate
-
-
-def arms(comparison: Comparison) -> tuple[str, str]:
-    return comparison.reference, comparison.candidate
 
 
 def decoded(checked: Checked, kind: type[Decoded]) -> Decoded:

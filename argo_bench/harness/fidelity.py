@@ -17,7 +17,7 @@ from typing import Any
 from argo_bench import baseline
 from argo_bench.claim import Optimization, Variant, Workload
 from argo_bench.harness.results import Acceptance, Fidelity
-from argo_bench.harness.workload import HISTORY, Body, Group, days_from
+from argo_bench.harness.workload import HISTORY, Group, StageBody, days_from
 from argo_bench.market import Tape, Universe
 from argo_bench.model import Decision, Encoded
 from argo_bench.optimizations import build
@@ -89,7 +89,7 @@ def check_workload(
     optimization: Optimization, workload: Workload, groups: Sequence[Group], reference: Edit, candidate: Edit, arm: str
 ) -> Fidelity:
     """The candidate's outputs against the reference's, call by call on the recorded inputs."""
-    bodies = Body(workload, reference, groups), Body(workload, candidate, groups)
+    bodies = StageBody(workload, reference, groups), StageBody(workload, candidate, groups)
     expected, got = bodies[0].results(), bodies[1].results()
     for body in bodies:
         body.close()

@@ -6,61 +6,45 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from argo_bench.claim import VARIANTS, Claim, Optimization
-from argo_bench.harness.quality import quality, valid_blocks
-from argo_bench.harness.results import Comparison, Failure, Fidelity, Judgement, Result, Samples
-from argo_bench.harness.sequential import nominal_error, outlook, smallest_detectable
-from argo_bench.harness.stats import Estimate, block_difference, estimate, trimmed_mean
-from argo_bench.harness.verdict import Word, is_worse, judge
-from argo_bench.optimizations import headline_claims
+import msgspec
 
-FAMILY_ERROR = 0.05
+from argo_bench.claim import Claim, Clock, MemoryMetric, Metric, is_memory
+from argo_bench.harness.benchmark import Benchmark, label, short
+from argo_bench.harness.memory_pass import RESOLUTION, Reading
+from argo_bench.harness.plan import JUDGED_BY
+from argo_bench.harness.quality import quality, valid_blocks
+from argo_bench.harness.results import Comparison, Failure, Fidelity, Judgement, Memory, Result, Samples, Spot
+from argo_bench.harness.sequential import outlook, smallest_detectable
+from argo_bench.harness.stats import Estimate, block_difference, estimate, trimmed_mean
+from argo_bench.harness.subject import Subject, headline_comparison
+from argo_bench.harness.verdict import Word, is_worse, judge
+
+SPOT_LEVEL = 0.95
+WORDS = {"time": ("faster", "slower"), "memory": ("lighter in memory", "heavier in memory")}
+"""What a gain and a loss are called."""
 SET_UP_S = 0.5
 """What a comparison costs in a replicate beside its blocks: its share of the start, and the warm-up."""
 NOTABLE_DRAIN = 0.05
 """Deferred work is flagged from this share of a call's time."""
 
 
-def level_of(optimization: Optimization, comparison: Comparison, looks: Sequence[int]) -> float:
-    """Confidence level of a comparison's interval, the same at every look.
-
-    Simultaneous (Bonferroni) over the headline claims of the whole catalogue, whatever was run, so that one row alone
-    and all together give the same verdict on the same data; 95 % for readings outside that family.
-    """
-    in_family = any(claim.headline for claim in claims_on(optimization, comparison))
-    error = FAMILY_ERROR / len(headline_claims()) if in_family else FAMILY_ERROR
-    return 1 - nominal_error(error, tuple(looks))
-
-
-def claims_on(optimization: Optimization, comparison: Comparison) -> list[Claim]:
-    """The claims whose verdict rests on a comparison; none for further arms and other scales."""
-    if comparison.candidate not in VARIANTS:
-        return []
-    return [
-        claim
-        for claim in optimization.claims
-        if headline_comparison(optimization, claim, comparison.candidate) == comparison
-    ]
-
-
-def headline_comparison(optimization: Optimization, claim: Claim, variant: str) -> Comparison:
-    """The comparison that gives a claim its verdict: its workload at the headline scale, against its reference."""
-    workload = optimization.workload(claim.workload)
-    return Comparison(optimization.id, workload.name, workload.scales[0], workload.unit, claim.reference, variant)
-
-
 def result_of(comparison: Comparison, samples: Sequence[Samples], level: float) -> Result:
     """Estimates on both clocks: per replicate the trimmed mean of its blocks' log-ratios, t over the replicates."""
     return Result(
         comparison,
-        cpu=estimate([_log_ratio(each, "cpu_ns") for each in samples], level),
-        wall=estimate([_log_ratio(each, "wall_ns") for each in samples], level),
+        cpu=estimate(log_ratios(samples, "cpu"), level),
+        wall=estimate(log_ratios(samples, "wall"), level),
         reference_ns=_typical_ns(samples, "A"),
         candidate_ns=_typical_ns(samples, "B"),
         candidate_drain_ns=median(drains) if (drains := _drains(samples)) else None,
         seconds_per_replicate=sum(sum(block.wall_ns) for each in samples for block in each.blocks) / 1e9 / len(samples),
         flags=quality(samples),
     )
+
+
+def log_ratios(samples: Sequence[Samples], metric: Metric) -> list[float]:
+    """One value per replicate: ln(candidate / reference) per call, on the wall clock for ``wall``, else the CPU's."""
+    return [_log_ratio(each, "wall_ns" if metric == "wall" else "cpu_ns") for each in samples]
 
 
 def _log_ratio(samples: Samples, clock: str) -> float:
@@ -90,32 +74,110 @@ def _typical_ns(samples: Sequence[Samples], arm: str) -> float:
 
 
 def judgements(
-    optimizations: Sequence[Optimization],
-    results: Sequence[Result],
+    subjects: Sequence[Subject],
+    measured: Measured,
     fidelities: Sequence[Fidelity],
     failures: Sequence[Failure],
 ) -> list[Judgement]:
     """A verdict for every claim and variant, also for those that could not be measured."""
-    by_comparison = {result.comparison: result for result in results}
     failed = {(each.optimization, each.arm): each for each in failures}
     found = []
-    for optimization in optimizations:
-        for claim in optimization.claims:
-            for variant in VARIANTS:
-                comparison = headline_comparison(optimization, claim, variant)
-                result = by_comparison.get(comparison)
-                failure = failed.get((optimization.id, variant)) or failed.get((optimization.id, claim.reference))
-                output, faithful = output_of(fidelities, optimization.id, variant)
-                if result is not None and failure is None:
-                    found.append(_measured(optimization, claim, variant, result, output, faithful))
+    for subject in subjects:
+        for claim in subject.claims:
+            for variant in subject.variants:
+                comparison = headline_comparison(subject, claim, variant)
+                failure = failed.get((subject.id, variant)) or failed.get((subject.id, claim.reference))
+                output, faithful = output_of(fidelities, subject.id, variant)
+                is_void = variant != "prescribed" and not faithful
+                result = measured.results.get(comparison)
+                if failure is None and is_memory(claim.metric):
+                    found.append(_weighed(subject, claim, variant, comparison, measured, output, is_void))
+                elif result is not None and failure is None:
+                    found.append(_judged(subject, claim, variant, result, measured, output, is_void))
                 else:
-                    found.append(_unmeasured(optimization, claim, variant, comparison, failure))
+                    found.append(_unmeasured(subject, claim, variant, comparison, failure, output, is_void))
     return found
 
 
-def output_of(fidelities: Sequence[Fidelity], optimization: str, arm: str) -> tuple[str, bool]:
+class Measured:
+    """Results by comparison, the samples behind them, and the memory of the arms."""
+
+    def __init__(
+        self, results: Sequence[Result], samples: Sequence[Samples] = (), memories: Sequence[Memory] = ()
+    ) -> None:
+        self.results = {result.comparison: result for result in results}
+        self._readings = {(e.optimization, e.workload, e.scale, e.arm): e.readings for e in memories}
+        self._samples: dict[Comparison, list[Samples]] = {}
+        for each in samples:
+            self._samples.setdefault(each.comparison, []).append(each)
+
+    def strip(self, claim: Claim, headline: Comparison) -> list[Spot]:
+        """The claim's verdict at every scale, in the order of the scales."""
+        same = [each for each in self.results.values() if msgspec.structs.replace(headline, scale=0) == _unscaled(each)]
+        return [
+            _spot(claim, each.comparison.scale, self._interval(claim, each))
+            for each in sorted(same, key=lambda each: each.comparison.scale)
+        ]
+
+    def _interval(self, claim: Claim, result: Result) -> Estimate:
+        """At 95 % whatever the level of the result: a strip is outside the family."""
+        return estimate(log_ratios(self._samples[result.comparison], claim.metric), SPOT_LEVEL)
+
+    def memory(self, metric: MemoryMetric, comparison: Comparison) -> list[float]:
+        """ln(candidate / reference) of a figure of memory, a value for each pair of readings; none where unmeasured."""
+        at = comparison.optimization, comparison.workload, comparison.scale
+        reference, candidate = (
+            _figures(metric, self._readings.get((*at, arm), [])) for arm in (comparison.reference, comparison.candidate)
+        )
+        return [math.log(after / before) for before, after in zip(reference, candidate, strict=False)]
+
+    def first_calls(self, comparison: Comparison) -> list[tuple[int, int]]:
+        """Nanoseconds of the first calls of reference and candidate, a pair for each replicate that has both."""
+        return [
+            (each.reference_first_call_ns, each.candidate_first_call_ns)
+            for each in self._samples[comparison]
+            if each.reference_first_call_ns is not None and each.candidate_first_call_ns is not None
+        ]
+
+
+def _figures(metric: MemoryMetric, readings: Sequence[Reading]) -> list[int]:
+    """Bytes, never less than what the method can tell from nothing."""
+    method, least = JUDGED_BY[metric], RESOLUTION if metric == "peak_rss" else 1
+    values = [
+        each.live_bytes if metric == "live_bytes" else each.peak_bytes for each in readings if each.method == method
+    ]
+    return [max(least, value) for value in values if value is not None]
+
+
+def _unscaled(result: Result) -> Comparison:
+    return msgspec.structs.replace(result.comparison, scale=0)
+
+
+def _spot(claim: Claim, scale: int, interval: Estimate) -> Spot:
+    return Spot(scale, interval.speedup, interval.speedup_interval, judge(claim, interval))
+
+
+def cold_spot(claim: Claim, scale: int, pairs: Sequence[tuple[int, int]]) -> Spot | None:
+    """The verdict on the first call of a process, compiled code taken from disk; None where it was not timed."""
+    if not pairs:
+        return None
+    return _spot(
+        claim, scale, estimate([math.log(candidate / reference) for reference, candidate in pairs], SPOT_LEVEL)
+    )
+
+
+def break_even_calls(pairs: Sequence[tuple[int, int]], result: Result) -> float | None:
+    """(cold_C - cold_B) / (t_B - t_C), of medians: calls until the candidate has made up for its first one."""
+    if not pairs:
+        return None
+    extra = median(candidate for _, candidate in pairs) - median(reference for reference, _ in pairs)
+    gained = result.reference_ns - result.candidate_ns
+    return None if gained <= 0 else max(0.0, extra / gained)
+
+
+def output_of(fidelities: Sequence[Fidelity], subject: str, arm: str) -> tuple[str, bool]:
     """The Output column of an arm, and whether it is faithful: on all workloads and in the whole pipeline."""
-    relevant = [each for each in fidelities if each.optimization == optimization and each.arm == arm]
+    relevant = [each for each in fidelities if each.optimization == subject and each.arm == arm]
     if not relevant:
         return "not checked", True
     # A difference outweighs everything; one in the pipeline's decisions tells more than one in a stage.
@@ -125,22 +187,56 @@ def output_of(fidelities: Sequence[Fidelity], optimization: str, arm: str) -> tu
     return worst.output, worst.faithful
 
 
-def _measured(
-    optimization: Optimization, claim: Claim, variant: str, result: Result, output: str, faithful: bool
+def _judged(
+    subject: Subject, claim: Claim, variant: str, result: Result, measured: Measured, output: str, is_void: bool
 ) -> Judgement:
-    interval = result.on(claim.metric)
+    clock: Clock = "wall" if claim.metric == "wall" else "cpu"
+    interval = result.on(clock)
     word = judge(claim, interval)
-    other = judge(claim, result.on("wall" if claim.metric == "cpu" else "cpu"))
+    other = judge(claim, result.on("wall" if clock == "cpu" else "cpu"))
     flags = ["worse"] if is_worse(interval) else []
     flags += result.flags
     if other != word:
-        flags.append(f"{'wall' if claim.metric == 'cpu' else 'CPU'} time says: {other}")
+        flags.append(f"{'wall' if clock == 'cpu' else 'CPU'} time says: {other}")
     if result.candidate_drain_ns is not None and result.candidate_drain_ns > NOTABLE_DRAIN * result.candidate_ns:
         flags.append(f"puts off {result.candidate_drain_ns / 1000:.3g} us a call until it closes")
-    if variant != "prescribed" and not faithful:
-        word = "void"
+    word = "void" if is_void else word
     needs = _needs(claim, interval, result) if word == "inconclusive" else None
-    return _judgement(optimization, claim, variant, result.comparison, interval, word, flags, output, needs)
+    first_calls = measured.first_calls(result.comparison)
+    return _judgement(
+        subject,
+        claim,
+        variant,
+        result.comparison,
+        interval,
+        word,
+        flags,
+        output,
+        needs,
+        strip=measured.strip(claim, result.comparison),
+        cold=cold_spot(claim, result.comparison.scale, first_calls),
+        break_even=break_even_calls(first_calls, result),
+    )
+
+
+def _weighed(
+    subject: Subject,
+    claim: Claim,
+    variant: str,
+    comparison: Comparison,
+    measured: Measured,
+    output: str,
+    is_void: bool,
+) -> Judgement:
+    """The verdict of a claim about memory, from the readings of both arms."""
+    assert is_memory(claim.metric)
+    values = measured.memory(claim.metric, comparison)
+    if not values or is_void:
+        return _unmeasured(subject, claim, variant, comparison, None, output, is_void)
+    # Exact readings that are alike have no spread: two of them make an interval of no width.
+    interval = estimate(values if len(values) > 1 else values * 2, SPOT_LEVEL)
+    flags = ["worse"] if is_worse(interval) else []
+    return _judgement(subject, claim, variant, comparison, interval, judge(claim, interval), flags, output)
 
 
 def _needs(claim: Claim, interval: Estimate, result: Result) -> str:
@@ -156,15 +252,23 @@ def _needs(claim: Claim, interval: Estimate, result: Result) -> str:
 
 
 def _unmeasured(
-    optimization: Optimization, claim: Claim, variant: str, comparison: Comparison, failure: Failure | None
+    subject: Subject,
+    claim: Claim,
+    variant: str,
+    comparison: Comparison,
+    failure: Failure | None,
+    output: str,
+    is_void: bool,
 ) -> Judgement:
-    word: Word = "inconclusive" if failure is None else failure.kind
-    reason = "not measured before the run ended" if failure is None else failure.reason
-    return _judgement(optimization, claim, variant, comparison, None, word, [reason], "not checked")
+    word: Word = "void" if is_void else "inconclusive"
+    reason = output if is_void else "not measured before the run ended"
+    if failure is not None:
+        word, reason, output = failure.kind, failure.reason, "not checked"
+    return _judgement(subject, claim, variant, comparison, None, word, [reason], output)
 
 
 def _judgement(
-    optimization: Optimization,
+    subject: Subject,
     claim: Claim,
     variant: str,
     comparison: Comparison,
@@ -173,11 +277,14 @@ def _judgement(
     flags: list[str],
     output: str,
     needs: str | None = None,
+    strip: Sequence[Spot] = (),
+    cold: Spot | None = None,
+    break_even: float | None = None,
 ) -> Judgement:
     effect = None if interval is None else smallest_detectable(interval)
     return Judgement(
         claim=claim.id,
-        optimization=optimization.id,
+        optimization=subject.id,
         arm=variant,
         text=claim.text,
         kind=claim.kind,
@@ -192,20 +299,45 @@ def _judgement(
         verdict=word,
         flags=flags,
         output=output,
-        sentence=_sentence(optimization, variant, comparison, interval, flags),
+        sentence=_sentence(subject, variant, comparison, interval, flags, claim.metric),
         detectable=None if effect is None else math.exp(effect),
         needs=needs,
+        strip=list(strip),
+        cold=cold,
+        break_even_calls=break_even,
     )
 
 
 def _sentence(
-    optimization: Optimization, variant: str, comparison: Comparison, interval: Estimate | None, flags: Sequence[str]
+    subject: Subject,
+    variant: str,
+    comparison: Comparison,
+    interval: Estimate | None,
+    flags: Sequence[str],
+    metric: Metric,
 ) -> str:
-    subject = f"{optimization.name}, {variant}"
+    if isinstance(subject, Benchmark):
+        return _benchmark_sentence(subject, interval, flags, metric)
+    named = f"{subject.name}, {variant}"
     if interval is None:
-        return f"{subject}: {'; '.join(flags)}"
+        return f"{named}: {'; '.join(flags)}"
     ratio, bounds = interval.speedup, interval.speedup_interval
-    says = f"{ratio:.3g} times faster" if ratio >= 1 else f"{1 / ratio:.3g} times slower"
+    gain, loss = WORDS["memory" if is_memory(metric) else "time"]
+    says = f"{ratio:.3g} times {gain}" if ratio >= 1 else f"{1 / ratio:.3g} times {loss}"
     within = f" [{bounds[0]:.3g}x, {bounds[1]:.3g}x]" if bounds else " (one replicate, no interval)"
     reference = "the baseline" if comparison.reference == "baseline" else comparison.reference
-    return f"{subject} is {says} than {reference}{within} on {comparison.workload}"
+    return f"{named} is {says} than {reference}{within} on {comparison.workload}"
+
+
+def _benchmark_sentence(benchmark: Benchmark, interval: Estimate | None, flags: Sequence[str], metric: Metric) -> str:
+    """As in ``new ran 2.41x [2.36, 2.47] faster than old``."""
+    new, old = (short(label(each)) for each in (benchmark.candidate, benchmark.baseline))
+    if interval is None:
+        return f"{new} against {old}: {'; '.join(flags)}"
+    ratio, bounds = interval.speedup, interval.speedup_interval
+    word, loss = WORDS["memory" if is_memory(metric) else "time"]
+    if ratio < 1:
+        ratio, bounds, word = 1 / ratio, bounds and (1 / bounds[1], 1 / bounds[0]), loss
+    within = f" [{bounds[0]:.3g}, {bounds[1]:.3g}]" if bounds else " (one replicate, no interval)"
+    verb = "was" if is_memory(metric) else "ran"
+    return f"{new} {verb} {ratio:.3g}x{within} {word} than {old}"

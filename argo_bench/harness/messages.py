@@ -7,7 +7,7 @@ import msgspec
 from argo_bench.claim import Variant
 
 
-class Arm(msgspec.Struct, frozen=True, tag=True):
+class StageArm(msgspec.Struct, frozen=True, tag=True):
     """One arm of one optimization's workload at a scale, with the file that holds its recorded inputs."""
 
     optimization: str
@@ -15,6 +15,25 @@ class Arm(msgspec.Struct, frozen=True, tag=True):
     scale: int
     arm: str
     inputs: str
+
+
+class FunctionArm(msgspec.Struct, frozen=True, tag=True):
+    """One of a user's two callables.
+
+    ``function`` and ``setup`` are ``module:name``, or empty where ``pickled`` names a file with the local functions by
+    arm (and ``setup``). ``path`` is put in front of ``sys.path``. ``fresh``: every call gets a new product of setup.
+    """
+
+    benchmark: str
+    arm: str
+    function: str
+    setup: str = ""
+    fresh: bool = False
+    pickled: str = ""
+    path: tuple[str, ...] = ()
+
+
+Arm = StageArm | FunctionArm
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
@@ -47,10 +66,22 @@ class Forget(msgspec.Struct, frozen=True, tag=True):
     """Drop all arms and collect garbage. Answered by Done."""
 
 
+class CheckFunctions(msgspec.Struct, frozen=True, tag=True):
+    """Call a user's two functions once and compare what they return. Answered by Agreement.
+
+    ``check`` is ``allclose``, ``equal``, ``module:name`` of a callable, ``pickled`` for one that stands in the file of
+    the arms, or empty for none.
+    """
+
+    baseline: FunctionArm
+    candidate: FunctionArm
+    check: str
+
+
 class CheckWorkload(msgspec.Struct, frozen=True, tag=True):
     """Compare an arm's outputs with the reference's. Answered by an encoded Fidelity in Checked."""
 
-    arm: Arm
+    arm: StageArm
     reference: str
 
 
@@ -73,7 +104,7 @@ class MeasureAcceptance(msgspec.Struct, frozen=True, tag=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, tag=True):
-    """``first_call_ns`` is None when this process ran the arm before; ``call_ns`` is what a later call took."""
+    """``first_call_ns`` is None where this process has built the arm before; ``call_ns`` is what a later call took."""
 
     first_call_ns: int | None
     call_ns: int
@@ -100,6 +131,13 @@ class Checked(msgspec.Struct, frozen=True, tag=True):
     record: msgspec.Raw
 
 
+class Agreement(msgspec.Struct, frozen=True, tag=True):
+    """``difference`` is the first one, or None. ``waits``: an arm spent less than nine tenths of its call computing."""
+
+    difference: str | None
+    waits: bool
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     pass
 
@@ -111,5 +149,5 @@ class Raised(msgspec.Struct, frozen=True, tag=True):
     details: str
 
 
-Message = Prepare | WarmUp | Sample | Drain | Forget | CheckWorkload | CheckVariant | MeasureAcceptance
-Reply = Prepared | Ready | Taken | Drained | Checked | Done | Raised
+Message = Prepare | WarmUp | Sample | Drain | Forget | CheckFunctions | CheckWorkload | CheckVariant | MeasureAcceptance
+Reply = Prepared | Ready | Taken | Drained | Agreement | Checked | Done | Raised

@@ -63,6 +63,11 @@ def _drift(blocks: Sequence[tuple[str, float]]) -> float | None:
     return slope / math.fsum((k - middle) ** 2 for k in range(n)) * (n - 1)
 
 
+def position_effect(samples: Samples) -> float | None:
+    """How much the log-ratio of one replicate depends on who goes first, or None where one order never came up."""
+    return _position([(block.order, block_difference(block.order, block.cpu_ns)) for block in valid_blocks(samples)])
+
+
 def _position(blocks: Sequence[tuple[str, float]]) -> float | None:
     """How much the log-ratio depends on who goes first."""
     outer = [value for order, value in blocks if order == "ABBA"]

@@ -6,6 +6,7 @@ nanoseconds of a whole sample; ratios are always baseline / candidate for ``spee
 
 from __future__ import annotations
 
+import gzip
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ import msgspec
 import xxhash
 
 from argo_bench.claim import Metric
+from argo_bench.harness.memory_pass import Reading
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import Word
 from argo_bench.model import UserError
@@ -31,11 +33,13 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
     optimization: str
     workload: str
     scale: int
-    unit: Literal["bars", "symbols"]
+    unit: Literal["bars", "symbols", "calls"]
     reference: str
     candidate: str
 
     def __str__(self) -> str:
+        if self.unit == "calls":
+            return f"{self.optimization}: {self.candidate} against {self.reference}"
         return f"{self.optimization} {self.workload} at {self.place}: {self.candidate} against {self.reference}"
 
     @property
@@ -62,6 +66,23 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     source: str
     optimizations: list[str]
     environment: dict[str, Any]
+
+
+class Declared(msgspec.Struct, frozen=True, tag="benchmark"):
+    """A user's two functions by their names, how they were fed and checked, and the sentence that was judged.
+
+    ``isolation`` is ``shared`` for local functions, which were copied to one process for both; otherwise the run's.
+    """
+
+    name: str
+    baseline: str
+    candidate: str
+    setup: str
+    check: str
+    fresh: bool
+    metric: Metric
+    claim: str | None
+    isolation: Literal["shared"] | None
 
 
 class Acceptance(msgspec.Struct, frozen=True, tag="acceptance"):
@@ -98,7 +119,7 @@ class Cold(msgspec.Struct, frozen=True, tag="cold"):
     optimization: str
     workload: str
     scale: int
-    unit: Literal["bars", "symbols"]
+    unit: Literal["bars", "symbols", "calls"]
     arm: str
     first_call_ns: int
     compiled: bool
@@ -120,9 +141,9 @@ class Block(msgspec.Struct, frozen=True):
 class Samples(msgspec.Struct, frozen=True, tag="samples"):
     """All samples of one comparison in one replicate.
 
-    ``reference_calls`` and ``candidate_calls`` are calls per sample; ``*_first_call_ns`` the first call in this process
-    (None where the arm had run there before); ``*_drain_ns`` what an arm puts off until its world closes, per call of
-    one pass on cold state (None where state is kept between passes).
+    ``reference_calls`` and ``candidate_calls`` are calls per sample; ``*_first_call_ns`` the wall time of the arm's
+    first call in this process (None where another scale of it had run there before); ``*_drain_ns`` what an arm puts
+    off until its world closes, per call of one pass on cold state (None where state is kept between passes).
     """
 
     comparison: Comparison
@@ -135,6 +156,24 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
     candidate_first_call_ns: int | None
     reference_drain_ns: float | None
     candidate_drain_ns: float | None
+
+
+class Memory(msgspec.Struct, frozen=True, tag="memory"):
+    """What one pass of an arm takes in memory, by several methods, each reading in a process of its own."""
+
+    optimization: str
+    workload: str
+    scale: int
+    arm: str
+    readings: list[Reading]
+
+
+class Banked(msgspec.Struct, frozen=True, tag="banked"):
+    """A replicate of the calibration bank: what the machine was doing beside it, and the seconds it took in all."""
+
+    condition: Literal["quiet", "busy"]
+    seconds: float
+    samples: Samples
 
 
 class Result(msgspec.Struct, frozen=True, tag="result"):
@@ -154,7 +193,17 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
     flags: list[str]
 
     def on(self, metric: Metric) -> Estimate:
-        return self.cpu if metric == "cpu" else self.wall
+        """On the wall clock for ``wall``, else on the CPU's."""
+        return self.wall if metric == "wall" else self.cpu
+
+
+class Spot(msgspec.Struct, frozen=True):
+    """A verdict at another scale, or on the first call: outside the family, its interval holds at 95 % by itself."""
+
+    scale: int
+    speedup: float
+    interval: tuple[float, float] | None
+    verdict: Word
 
 
 class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
@@ -162,6 +211,8 @@ class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
 
     ``level`` is the confidence level of ``interval``. ``detectable`` is the smallest speed-up (or slow-down, as its
     inverse) that the run would have found with a power of 95 %; ``needs`` says what an inconclusive result would take.
+    ``strip`` are the verdicts at every scale that was measured, ``cold`` the one on the first call of a process, and
+    ``break_even_calls`` the calls after which the candidate has made up for its first one (0: at once, None: never).
     """
 
     claim: str
@@ -183,6 +234,9 @@ class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
     sentence: str
     detectable: float | None
     needs: str | None
+    strip: list[Spot]
+    cold: Spot | None
+    break_even_calls: float | None
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):
@@ -202,7 +256,7 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     replicates: int
 
 
-Record = Run | Acceptance | Fidelity | Cold | Samples | Result | Judgement | Failure | End
+Record = Run | Declared | Acceptance | Fidelity | Cold | Samples | Memory | Banked | Result | Judgement | Failure | End
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -211,12 +265,12 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class Writer:
-    """Appends records to ``directory``/run.jsonl, one flushed line each."""
+    """Appends records to ``directory``/run.jsonl, one flushed line each; to a file that is there only to ``resume``."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, resume: bool = False) -> None:
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            if (directory / FILE_NAME).exists():
+            if (directory / FILE_NAME).exists() and not resume:
                 raise UserError(f"{directory} holds a run already: expected a new or empty --out directory")
             self._file = (directory / FILE_NAME).open("ab", buffering=0)
         except OSError as error:
@@ -247,12 +301,12 @@ class Recorded:
 
 
 def load(path: str | Path) -> Recorded:
-    """The run in a directory, or in a run.jsonl file.
+    """The run in a directory, or in a run.jsonl file, gzipped or not.
 
     Raises UserError, naming the line, for a missing, empty, truncated or foreign file and for a newer schema.
     """
     path = Path(path)
-    file = path / FILE_NAME if path.is_dir() else path
+    file = _file_of(path) if path.is_dir() else path
     if not file.exists():
         raise UserError(f"no run at {path}: expected a directory with a {FILE_NAME}, or such a file")
     records = list(_read(file))
@@ -261,8 +315,14 @@ def load(path: str | Path) -> Recorded:
     return Recorded(file.parent, records)
 
 
+def _file_of(directory: Path) -> Path:
+    packed = directory / f"{FILE_NAME}.gz"
+    return packed if packed.exists() else directory / FILE_NAME
+
+
 def _read(file: Path) -> Iterator[Record]:
-    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    for number, line in enumerate(content.splitlines(), 1):
         try:
             wrapped = msgspec.json.decode(line, type=_Line)
         except msgspec.MsgspecError:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import msgspec
 import numpy as np
 
 from argo_bench.claim import EPSILON, Claim
@@ -22,6 +23,9 @@ LOOKS = (6, 10, 16, 24)
 POWER = 0.95
 PRECISE_ENOUGH = 0.005
 """Half-width (of ln) at which measuring on could only split hairs: half a percent."""
+
+FUTILE = 1.5
+"""How far beyond the last look a projection must lie before measuring is given up."""
 
 SIMULATED = 2_000_000
 KNOWN = {0.05: 0.0167, 0.10: 0.0359, 0.01: 0.00298, 0.05 / 3: 0.00511, 0.05 / 15: 0.000943}
@@ -103,18 +107,27 @@ def outlook(claim: Claim, estimate: Estimate, most: int = 10_000) -> Outlook | N
     """
     if estimate.deviation is None:
         return None
-    edges = {edge for edge in (EPSILON, *claim.region()) if math.isfinite(edge)}
-    straddled = [
-        edge
-        for edge in edges
-        if estimate.low is not None and estimate.high is not None and -estimate.high <= edge <= -estimate.low
-    ]
-    if not straddled:
-        return None
-    edge = min(straddled, key=lambda each: abs(each + estimate.theta))
-    distance = abs(edge + estimate.theta)
+    if claim.kind == "difference":
+        edge, distance = _clearest(-estimate.theta)
+    else:
+        straddled = [
+            edge
+            for edge in claim.edges()
+            if estimate.low is not None and estimate.high is not None and -estimate.high <= edge <= -estimate.low
+        ]
+        if not straddled:
+            return None
+        edge = min(straddled, key=lambda each: abs(each + estimate.theta))
+        distance = abs(edge + estimate.theta)
     needed = replicates_for(distance, estimate.deviation, estimate.level, most)
     return None if needed is None else Outlook(math.exp(edge), needed)
+
+
+def _clearest(value: float) -> tuple[float, float]:
+    """The edge that an open question is decided at with the widest interval, and its distance: whether there is a
+    difference at all (0), or one that matters (EPSILON on the value's side)."""
+    relevant = EPSILON - abs(value)
+    return (0.0, abs(value)) if abs(value) >= relevant else (math.copysign(EPSILON, value), relevant)
 
 
 def replicates_for(half_width: float, deviation: float, level: float, most: int = 10_000) -> int | None:
@@ -140,6 +153,33 @@ def is_decided(claims: Sequence[Claim], metric_estimates: Sequence[Estimate]) ->
         judge(claim, estimate) != "inconclusive" or _is_precise(estimate)
         for claim, estimate in zip(claims, metric_estimates, strict=True)
     )
+
+
+def is_futile(claims: Sequence[Claim], metric_estimates: Sequence[Estimate], most: int) -> bool:
+    """Whether no claim without a verdict can be expected to get one within ``most`` replicates, even if the projection
+    is off by FUTILE: it rests on a deviation of a few values and on an estimate that is still uncertain itself."""
+    open_claims = [
+        (claim, estimate)
+        for claim, estimate in zip(claims, metric_estimates, strict=True)
+        if judge(claim, estimate) == "inconclusive"
+    ]
+    projections = [outlook(claim, _optimistic(claim, estimate)) for claim, estimate in open_claims]
+    return bool(projections) and all(each is None or each.replicates > FUTILE * most for each in projections)
+
+
+def _optimistic(claim: Claim, estimate: Estimate) -> Estimate:
+    """The same interval with its estimate moved away from the nearest edge by one standard error."""
+    if estimate.deviation is None:
+        return estimate
+    error = estimate.deviation / math.sqrt(estimate.replicates)
+    nearest = min(claim.edges(), key=lambda edge: abs(edge + estimate.theta))
+    away = -error if -estimate.theta >= nearest else error
+    return msgspec.structs.replace(estimate, theta=estimate.theta + away)
+
+
+def has_ended(claims: Sequence[Claim], metric_estimates: Sequence[Estimate], most: int) -> bool:
+    """Whether a comparison leaves at a look: its verdicts are clear, or cannot be expected to become clear."""
+    return is_decided(claims, metric_estimates) or is_futile(claims, metric_estimates, most)
 
 
 def _is_precise(estimate: Estimate) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from statistics import fmean
 
 import msgspec
@@ -72,6 +73,7 @@ def trimmed_mean(values: Sequence[float], share: float = TRIM) -> float:
     return math.fsum(kept) / len(kept)
 
 
+@cache
 def student_t(probability: float, degrees: int) -> float:
     """The quantile of Student's t for whole degrees of freedom, by bisection of its distribution function.
 

@@ -76,9 +76,19 @@ class WorkerProcess:
 class Twins:
     """Two workers, or one in both roles, for one replicate. A context manager."""
 
-    def __init__(self, isolation: Isolation, hash_seed: int, numba_cache: Path) -> None:
-        self.reference = WorkerProcess(hash_seed, numba_cache)
-        self.candidate = WorkerProcess(hash_seed, numba_cache) if isolation == "twins" else self.reference
+    def __init__(self, reference: WorkerProcess, candidate: WorkerProcess) -> None:
+        self.reference = reference
+        self.candidate = candidate
+
+    @classmethod
+    def start(cls, isolation: Isolation, hash_seed: int, numba_cache: Path) -> Self:
+        """Fresh processes."""
+        reference = WorkerProcess(hash_seed, numba_cache)
+        return cls(reference, WorkerProcess(hash_seed, numba_cache) if isolation == "twins" else reference)
+
+    def together(self) -> Twins:
+        """Both roles in the reference's process."""
+        return Twins(self.reference, self.reference)
 
     def __enter__(self) -> Self:
         return self

@@ -19,6 +19,9 @@ Word = Literal[
     "fell short",
     "fell short or worse",
     "refuted",
+    "faster",
+    "no difference",
+    "slower",
     "inconclusive",
     "void",
     "untested",
@@ -46,8 +49,17 @@ def judge(claim: Claim, interval: Estimate) -> Word:
         raise ValueError(f"{claim.id} is about a level; judge_level takes its counts")
     if interval.low is None or interval.high is None:
         return "inconclusive"
+    if claim.kind == "difference":
+        return _difference(-interval.high, -interval.low)
     low, high = claim.region()
     return TOGETHER.get(frozenset(regions(-interval.high, -interval.low, low, high)), "inconclusive")
+
+
+def _difference(lower: float, upper: float) -> Word:
+    """For lambda in [lower, upper], where nothing was claimed: which one is faster, if it matters at all."""
+    if lower >= -EPSILON and upper <= EPSILON:
+        return "no difference"
+    return "faster" if lower > 0 else "slower" if upper < 0 else "inconclusive"
 
 
 def regions(lower: float, upper: float, low: float, high: float) -> list[Region]:

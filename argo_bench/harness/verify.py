@@ -11,22 +11,25 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from argo_bench.claim import Optimization
+from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.experiment import replicate_seed
 from argo_bench.harness.fidelity import differing
-from argo_bench.harness.judging import judgements, level_of, result_of
+from argo_bench.harness.judging import Measured, judgements, result_of
 from argo_bench.harness.results import (
     Comparison,
+    Declared,
     End,
     Failure,
     Fidelity,
     Judgement,
+    Memory,
     Record,
     Recorded,
     Result,
     Run,
     Samples,
 )
+from argo_bench.harness.subject import Subject, level_of
 from argo_bench.optimizations import catalogue
 
 TOLERANCE = 1e-12
@@ -53,13 +56,17 @@ def _lines(recorded: Recorded) -> Iterator[tuple[int, Record]]:
     return enumerate(recorded.records, 1)
 
 
-def _known(recorded: Recorded) -> list[Optimization]:
-    return [catalogue()[each] for each in recorded.run.optimizations if each in catalogue()]
+def _known(recorded: Recorded) -> dict[str, Subject]:
+    """What was measured, by id: from the catalogue, or as the record declares a user's benchmark."""
+    declared: list[Subject] = [Benchmark.of(each) for each in recorded.all(Declared)]
+    named = recorded.run.optimizations
+    known: list[Subject] = [catalogue()[each] for each in named if each in catalogue()] if named else []
+    return {subject.id: subject for subject in known + declared}
 
 
 def _seeds(recorded: Recorded) -> Iterator[Disagreement]:
     for line, record in _lines(recorded):
-        if isinstance(record, Run) and (unknown := set(record.optimizations) - catalogue().keys()):
+        if isinstance(record, Run) and (unknown := set(record.optimizations) - _known(recorded).keys()):
             yield Disagreement(line, f"the catalogue has no {', '.join(sorted(unknown))}: they cannot be verified")
         if isinstance(record, Samples):
             expected = replicate_seed(recorded.run.seed, record.replicate)
@@ -77,6 +84,7 @@ def _fidelities(recorded: Recorded) -> Iterator[Disagreement]:
 
 
 def _results(recorded: Recorded) -> Iterator[Disagreement]:
+    known = _known(recorded)
     samples: dict[Comparison, list[Samples]] = {}
     for each in recorded.all(Samples):
         samples.setdefault(each.comparison, []).append(each)
@@ -87,8 +95,8 @@ def _results(recorded: Recorded) -> Iterator[Disagreement]:
             taken = samples.get(record.comparison)
             if taken is None:
                 yield Disagreement(line, f"result of {record.comparison}: no samples")
-            elif record.comparison.optimization in catalogue():
-                level = level_of(catalogue()[record.comparison.optimization], record.comparison, recorded.run.looks)
+            elif (subject := known.get(record.comparison.optimization)) is not None:
+                level = level_of(subject, record.comparison, recorded.run.looks)
                 expected = result_of(record.comparison, taken, level)
                 yield from _compared(line, f"result of {record.comparison}", record, expected)
     for comparison in samples.keys() - seen:
@@ -96,12 +104,13 @@ def _results(recorded: Recorded) -> Iterator[Disagreement]:
 
 
 def _verdicts(recorded: Recorded) -> Iterator[Disagreement]:
-    expected = {
-        (each.claim, each.arm): each
-        for each in judgements(_known(recorded), recorded.all(Result), recorded.all(Fidelity), recorded.all(Failure))
-    }
+    known = _known(recorded)
+    of_kind = recorded.all
+    measured = Measured(of_kind(Result), of_kind(Samples), of_kind(Memory))
+    ours_all = judgements(list(known.values()), measured, of_kind(Fidelity), of_kind(Failure))
+    expected = {(each.claim, each.arm): each for each in ours_all}
     for line, record in _lines(recorded):
-        if isinstance(record, Judgement) and record.optimization in catalogue():
+        if isinstance(record, Judgement) and record.optimization in known:
             ours = expected.pop((record.claim, record.arm), None)
             name = f"verdict on {record.claim} {record.arm}"
             if ours is None:

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 import sys
 import time
 import traceback
 from functools import cache
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from argo_bench.claim import Workload
-from argo_bench.harness.fidelity import Oracle, check_variant, check_workload
+from argo_bench.harness.bodies import Body, body_of
 from argo_bench.harness.messages import (
+    Agreement,
     Arm,
     Checked,
+    CheckFunctions,
     CheckVariant,
     CheckWorkload,
     Done,
@@ -37,22 +36,26 @@ from argo_bench.harness.messages import (
     Ready,
     Reply,
     Sample,
+    StageArm,
     Taken,
     WarmUp,
 )
-from argo_bench.harness.workload import Body
-from argo_bench.optimizations import catalogue
-from argo_bench.pipeline import Edit
+from argo_bench.model import UserError
+
+if TYPE_CHECKING:
+    from argo_bench.harness.fidelity import Oracle
+
+WAITS_BELOW = 0.9
+"""An arm that computes for less than this share of its call waits for something."""
 
 
 class Worker:
-    """The process's state: bodies by arm, and which arms ran here before."""
+    """The process's state: bodies by arm, and the calls that each was last warmed up on."""
 
     def __init__(self) -> None:
         self._bodies: dict[Arm, Body] = {}
         self._ready: dict[Arm, Ready] = {}
         self._kept: dict[Arm, int] = {}
-        self._met: set[tuple[str, str, str]] = set()
 
     def answer(self, message: Message) -> Reply:
         match message:
@@ -66,23 +69,22 @@ class Worker:
                 return Drained(self._bodies[arm].drained_ns())
             case Forget():
                 return self._forget()
+            case CheckFunctions():
+                return _check_functions(message)
             case CheckWorkload(arm, reference):
-                return self._check_workload(arm, reference)
+                return _check_workload(arm, reference)
             case CheckVariant():
-                return self._check_variant(message)
+                return _check_variant(message)
             case MeasureAcceptance(universe, seed, cycles):
                 return Checked(msgspec.Raw(msgspec.json.encode(_oracle(universe, seed, cycles).acceptance)))
 
     def _prepare(self, arm: Arm) -> Prepared:
-        if arm in self._bodies:
-            body, first = self._bodies[arm], None
-        else:
-            body = self._bodies[arm] = Body(*_workload_and_edit(arm), _inputs(arm.inputs))
+        first = None
+        if (body := self._bodies.get(arm)) is None:
+            body = self._bodies[arm] = body_of(arm)
             started = time.perf_counter_ns()
             body.first_call()
-            met = (arm.optimization, arm.workload, arm.arm)
-            first = None if met in self._met else time.perf_counter_ns() - started
-            self._met.add(met)
+            first = time.perf_counter_ns() - started
         started = time.perf_counter_ns()
         body.first_call()
         return Prepared(first, time.perf_counter_ns() - started, body.calls)
@@ -106,33 +108,60 @@ class Worker:
         gc.collect()
         return Done()
 
-    def _check_workload(self, arm: Arm, reference: str) -> Checked:
-        optimization = catalogue()[arm.optimization]
-        workload, candidate = _workload_and_edit(arm)
-        edits = optimization.edits(workload)
-        fidelity = check_workload(optimization, workload, _inputs(arm.inputs), edits[reference], candidate, arm.arm)
-        return Checked(msgspec.Raw(msgspec.json.encode(fidelity)))
 
-    def _check_variant(self, message: CheckVariant) -> Checked:
-        oracle = _oracle(message.universe, message.seed, message.cycles)
-        fidelity = check_variant(catalogue()[message.optimization], message.variant, oracle)
-        return Checked(msgspec.Raw(msgspec.json.encode(fidelity)))
+def _check_functions(message: CheckFunctions) -> Agreement:
+    """Whether the first calls agree, each function with itself and then the two, and whether one of them waits."""
+    from argo_bench.harness.functions import function_body, named
+
+    results, again, waits = [], [], False
+    for arm in (message.baseline, message.candidate):
+        body = function_body(arm)
+        results.append(body.first_call())
+        timing = body.timed(body.prepared(), 1)
+        waits |= timing.cpu_ns < WAITS_BELOW * timing.wall_ns
+        again += body.results()
+        body.close()
+    if not message.check:
+        return Agreement(None, waits)
+    from argo_bench.harness.agreement import first_difference
+
+    for arm, first, second in zip((message.baseline, message.candidate), results, again, strict=True):
+        if (difference := first_difference(first, second, "allclose")) is not None:
+            way_out = "a function that changes its input needs a fresh setup for every call (fresh)"
+            return Agreement(f"the {arm.arm} gives two results for one input, {difference}: {way_out}", waits)
+    check: Any = message.check
+    if check not in ("allclose", "equal"):
+        check = named(message.candidate, "check", "" if check == "pickled" else check)
+    return Agreement(first_difference(results[0], results[1], check), waits)
 
 
-def _workload_and_edit(arm: Arm) -> tuple[Workload, Edit]:
+def _check_workload(arm: StageArm, reference: str) -> Checked:
+    from argo_bench.harness.fidelity import check_workload
+    from argo_bench.harness.workload import recorded_inputs, workload_and_edit
+    from argo_bench.optimizations import catalogue
+
     optimization = catalogue()[arm.optimization]
-    workload = optimization.workload(arm.workload)
-    return workload, optimization.edits(workload)[arm.arm]
+    workload, candidate = workload_and_edit(arm)
+    baseline = optimization.edits(workload)[reference]
+    fidelity = check_workload(optimization, workload, recorded_inputs(arm.inputs), baseline, candidate, arm.arm)
+    return Checked(msgspec.Raw(msgspec.json.encode(fidelity)))
 
 
-@cache
-def _inputs(path: str) -> Any:
-    return pickle.loads(Path(path).read_bytes())
+def _check_variant(message: CheckVariant) -> Checked:
+    from argo_bench.harness.fidelity import check_variant
+    from argo_bench.optimizations import catalogue
+
+    oracle = _oracle(message.universe, message.seed, message.cycles)
+    fidelity = check_variant(catalogue()[message.optimization], message.variant, oracle)
+    return Checked(msgspec.Raw(msgspec.json.encode(fidelity)))
 
 
 @cache
 def _oracle(universe: str, seed: int, cycles: int) -> Oracle:
-    return Oracle.run(_inputs(universe), seed, cycles)
+    from argo_bench.harness.fidelity import Oracle
+    from argo_bench.harness.workload import recorded_inputs
+
+    return Oracle.run(recorded_inputs(universe), seed, cycles)
 
 
 def serve(connection: Connection) -> None:
@@ -146,7 +175,8 @@ def serve(connection: Connection) -> None:
         try:
             reply: Reply = worker.answer(message)
         except Exception as error:  # noqa: BLE001 - a variant may raise anything; the orchestrator records it
-            reply = Raised(f"{type(error).__name__}: {error}", traceback.format_exc())
+            name = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            reply = Raised(f"{name}{error}", traceback.format_exc())
         connection.send_bytes(msgspec.json.encode(reply))
 
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
+import pickle
 import time
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +22,12 @@ import pandas as pd
 
 from argo_bench import baseline
 from argo_bench.claim import Workload
+from argo_bench.harness.bodies import Timing, warmed_up
+from argo_bench.harness.messages import StageArm
 from argo_bench.harness.observe import Recorder
 from argo_bench.market import Tape, Universe, live_change_rate, trading_seconds
 from argo_bench.model import Bars, Stage, UserError
+from argo_bench.optimizations import catalogue
 from argo_bench.optimized.indicators import indicators as fast_oracle
 from argo_bench.pipeline import Edit, cycle
 from argo_bench.world import SimulatedWorld
@@ -35,9 +41,6 @@ STEPS_PER_DAY = 4680
 DAYS = 8
 SEARCHED_CYCLES = 64
 TRACE_CYCLES = 48
-SAMPLE_NS = 10_000_000
-LONGEST_PASS_NS = 30_000_000
-WARM_UP_NS = 200_000_000
 
 
 class Group(NamedTuple):
@@ -127,12 +130,24 @@ class _Closed:
         raise RuntimeError(f"a replayed stage asked the market for {symbol}; only stages that compute are replayed")
 
 
-class Timing(NamedTuple):
-    wall_ns: int
-    cpu_ns: int
+def stage_body(arm: StageArm) -> StageBody:
+    """The body of an arm of the catalogue, fed from its file of recorded inputs."""
+    workload, edit = workload_and_edit(arm)
+    return StageBody(workload, edit, recorded_inputs(arm.inputs))
 
 
-class Body:
+def workload_and_edit(arm: StageArm) -> tuple[Workload, Edit]:
+    optimization = catalogue()[arm.optimization]
+    workload = optimization.workload(arm.workload)
+    return workload, optimization.edits(workload)[arm.arm]
+
+
+@cache
+def recorded_inputs(path: str) -> Any:
+    return pickle.loads(Path(path).read_bytes())
+
+
+class StageBody:
     """One arm of a workload, ready to be timed in passes.
 
     A pass is every recorded call once. State is kept between passes only for ``hit``; for ``fresh`` every call gets a
@@ -215,15 +230,7 @@ class Body:
         return (time.perf_counter_ns() - started) / self.calls
 
     def warm_up(self) -> int:
-        """Passes until numba compiles nothing more, at least two and 0.2 s; then the passes that make a sample."""
-        started = time.perf_counter_ns()
-        shortest = 0
-        while True:
-            before = compiled_signatures()
-            timings = [self.sample(1), self.sample(1)]
-            shortest = max(1, min(timing.wall_ns for timing in timings))
-            if compiled_signatures() == before and time.perf_counter_ns() - started > WARM_UP_NS:
-                return max(1, math.ceil(SAMPLE_NS / shortest))
+        return warmed_up(self.sample, compiled_signatures)
 
     @property
     def _live(self) -> SimulatedWorld:

@@ -4,25 +4,56 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 
 from argo_bench.claim import LAYERS, VARIANTS, Claim, Optimization, Variant
+from argo_bench.loading import module_from
 from argo_bench.model import UserError
 from argo_bench.pipeline import Pipeline
 
 Selection = Mapping[str, Variant]
 BASELINE: Selection = {}
+FILES = "ARGO_BENCH_OPTIMIZATIONS"
+"""The environment variable that names files with further optimizations, which workers inherit."""
 
 
 @cache
 def catalogue() -> Mapping[str, Optimization]:
-    """Every optimization by id, in the order of the ids."""
+    """Every optimization by id, in the order of the ids; after the published ones those of the files in FILES."""
+    further = [each for file in os.environ.get(FILES, "").split(os.pathsep) if file for each in of_file(Path(file))]
+    return {optimization.id: optimization for optimization in (*published(), *further)}
+
+
+@cache
+def published() -> tuple[Optimization, ...]:
+    """The optimizations of this package: one a file, ``oNN_*.py``."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if re.match(r"o\d\d_", module.name))
-    found = [importlib.import_module(f"{__name__}.{name}").OPTIMIZATION for name in names]
-    return {optimization.id: optimization for optimization in found}
+    return tuple(importlib.import_module(f"{__name__}.{name}").OPTIMIZATION for name in names)
+
+
+def of_file(file: Path) -> list[Optimization]:
+    """The optimizations of a Python file, under whatever names; published ones that it uses are not among them."""
+    known = {id(each) for each in published()}
+    values = vars(module_from(file.resolve())).values()
+    return [each for each in values if isinstance(each, Optimization) and id(each) not in known]
+
+
+def add_file(file: Path) -> list[Optimization]:
+    """Those optimizations, and from here on they are in the catalogue of this process and of its workers.
+
+    Raises UserError where one has the id of another.
+    """
+    found = of_file(file)
+    if taken := [each.id for each in found if each.id in catalogue()]:
+        raise UserError(f"{file}: the id {taken[0]} is taken: expected one that is not of {', '.join(catalogue())}")
+    os.environ[FILES] = os.pathsep.join(filter(None, (os.environ.get(FILES), str(file.resolve()))))
+    catalogue.cache_clear()
+    return found
 
 
 def optimized() -> Selection:
@@ -73,4 +104,4 @@ def build(selection: Selection) -> Pipeline:
 
 def headline_claims() -> list[Claim]:
     """The family of claims whose intervals hold simultaneously, whatever of it was run."""
-    return [claim for optimization in catalogue().values() for claim in optimization.claims if claim.headline]
+    return [claim for optimization in published() for claim in optimization.claims if claim.headline]

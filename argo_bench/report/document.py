@@ -27,7 +27,7 @@ def document(recorded: Recorded, alt: str) -> str:
         "## How it was measured",
         _listed(_circumstances(recorded)),
         "## Where it was measured",
-        _listed(f"{plain(name)}: {plain(value)}" for name, value in _facts(recorded.run.environment)),
+        _listed(f"{plain(name)}: {plain(value)}" for name, value in _facts(_plain_facts(recorded))),
         "## What this does not show",
         _listed(DOES_NOT_SHOW),
     ]
@@ -55,6 +55,11 @@ def _circumstances(recorded: Recorded) -> Iterator[str]:
         yield "Speed-ups are over the baseline, except where *vs* names another reference."
     for end in recorded.all(End):
         yield f"It took {finding.duration(1e9 * end.seconds)}."
+
+
+def _plain_facts(recorded: Recorded) -> dict[str, Any]:
+    """The environment but for the calibration, which a remark has in words."""
+    return {name: value for name, value in recorded.run.environment.items() if name != "calibration"}
 
 
 def _facts(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -48,7 +48,7 @@ class Source:
     code: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text.assemble((self.title, "bold"), f"  {_place(self.module, self.first_line)}")
+        yield Text.assemble((self.title, "bold"), f"  {place(self.module, self.first_line)}")
         yield Syntax(_folded(self.code, options.max_width), "python", theme="ansi_dark", background_color="default")
         yield Text()
 
@@ -121,32 +121,32 @@ def source_of(title: str, part: str, stage: Stage) -> Source:
     kernels; for a Memo the module that sets it up."""
     if isinstance(stage, Memo):
         return _module_source(title, f"argo_bench.optimized.{part}")
-    function = _python(stage)
-    first, *called = _with_called(function if inspect.isfunction(function) else type(function))
+    function = python_function(stage)
+    first, *called = with_called(function if inspect.isfunction(function) else type(function))
     own = str(first.__module__)
     lines, number = inspect.getsourcelines(first)
     code = ["".join(lines)]
     for each in called:
         lines, start = inspect.getsourcelines(each)
-        where = "" if each.__module__ == own else f"# {_place(each.__module__, start)}\n"
+        where = "" if each.__module__ == own else f"# {place(each.__module__, start)}\n"
         code.append(where + "".join(lines))
     return Source(title, own, number, "\n\n".join(code))
 
 
-def _with_called(target: Any) -> list[Any]:
+def with_called(target: Any) -> list[Any]:
     """The function or class, and the functions and classes that it leads to, in the order in which they are met."""
     found = [target]
     for each in found:
         names = vars(sys.modules[each.__module__])
         for name in _names_in(each):
-            other = _python(names.get(name))
+            other = python_function(names.get(name))
             is_code = inspect.isfunction(other) or inspect.isclass(other)
             if is_code and other.__module__ in (target.__module__, KERNELS) and other not in found:
                 found.append(other)
     return found
 
 
-def _python(value: Any) -> Any:
+def python_function(value: Any) -> Any:
     """The function under a compiled one."""
     return getattr(value, "py_func", value)
 
@@ -163,7 +163,7 @@ def _module_source(title: str, module: str) -> Source:
     return Source(title, module, 1, inspect.getsource(importlib.import_module(module)))
 
 
-def _place(module: str, line: int) -> str:
+def place(module: str, line: int) -> str:
     return f"{module.replace('.', '/')}.py, line {line}"
 
 

@@ -6,10 +6,14 @@ Factors are speed-ups (reference / candidate): above 1x the candidate is faster.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import cast
 
+import msgspec
+
 from argo_bench.claim import Claim, Kind
+from argo_bench.harness.calibration import Rate, Used
 from argo_bench.harness.results import Comparison, End, Judgement, Recorded, Result
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import HOLDS
@@ -37,6 +41,8 @@ def _count(judgements: Sequence[Judgement]) -> str:
     if not judgements:
         return "no claim was judged"
     judged = [each for each in judgements if each.headline]
+    if judged and all(each.kind == "difference" for each in judged):
+        return _open_questions(judged)
     opening, noun = ("", "verdict") if judged else ("no headline claim was judged; ", "further reading")
     judged = judged or list(judgements)
     held = [each for each in judged if each.verdict in HOLDS]
@@ -44,6 +50,14 @@ def _count(judgements: Sequence[Judgement]) -> str:
     verb = "holds" if len(held) == 1 else "hold"
     share = f"{len(held)} of {len(judged)} {noun}{plural}"
     return f"{opening}{share} {verb} on this machine{_kept(held)}{_missing(judged)}"
+
+
+def _open_questions(judged: Sequence[Judgement]) -> str:
+    """Where nothing was claimed: the sentence of a single comparison, the words of several."""
+    if len(judged) == 1:
+        return judged[0].sentence
+    words = Counter(each.verdict for each in judged)
+    return f"of {len(judged)} candidates " + ", ".join(f"{count} {word}" for word, count in words.most_common())
 
 
 def _kept(held: Sequence[Judgement]) -> str:
@@ -71,10 +85,8 @@ def setting(recorded: Recorded) -> str:
     processes = "both arms in one process" if run.isolation == "shared" else "a process for each arm"
     generated = sum(origin == "generated" for origin in run.symbols.values())
     some = f", {generated} of them generated" if generated else ""
-    return (
-        f"Profile {run.profile}, {processes}, {replicates_planned(run.looks)}, seed {run.seed}; "
-        f"{counted(len(run.symbols), 'symbol')} from {run.source}{some}."
-    )
+    fed = f"; {counted(len(run.symbols), 'symbol')} from {run.source}{some}" if run.symbols else ""
+    return f"Profile {run.profile}, {processes}, {replicates_planned(run.looks)}, seed {run.seed}{fed}."
 
 
 def replicates_planned(looks: Sequence[int]) -> str:
@@ -110,6 +122,8 @@ def claimed(kind: str, low: float | None, high: float | None) -> str:
         case "level":
             sign = "" if len(ends) == 2 else "<= " if low not in ends else ">= "
             return sign + _joined(map(level, ends), " to ")
+        case "difference":
+            return "no claim"
         case _:
             return "better"
 
@@ -134,7 +148,7 @@ def _joined(words: Iterable[str], between: str) -> str:
 
 def claimed_region(judgement: Judgement) -> tuple[float, float] | None:
     """The claimed range as speed-ups, open ends infinite; None for a claim about a level."""
-    if judgement.kind == "level":
+    if judgement.kind in ("level", "difference"):
         return None
     low, high = (math.nan if end is None else end for end in (judgement.low, judgement.high))
     claim = Claim(judgement.claim, judgement.text, "", cast(Kind, judgement.kind), "", "", low=low, high=high)
@@ -192,6 +206,46 @@ def interval(bounds: tuple[float, float] | None, replicates: int | None) -> str:
     """``0.203 to 0.214x, n=6``; says so where one replicate gives no interval."""
     n = "" if replicates is None else f", n={replicates}"
     return f"no interval{n}" if bounds is None else f"{number(bounds[0], 3)} to {factor(bounds[1], 3)}{n}"
+
+
+def break_even(judgement: Judgement) -> str:
+    """After how many calls the candidate has made up for its first one, in words."""
+    if judgement.cold is None:
+        return "-"
+    calls = judgement.break_even_calls
+    return "never" if calls is None else "at once" if calls < 1 else f"{calls:,.0f} calls"
+
+
+def size(number_of_bytes: float) -> str:
+    """Bytes as ``1.5 MiB``."""
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if number_of_bytes >= unit:
+            return f"{number_of_bytes / unit:.3g} {name}"
+    return f"{number_of_bytes:.0f} B"
+
+
+def calibrated(recorded: Recorded) -> str:
+    """Where the harness that made a run was calibrated, and how it did, in one line."""
+    here = "argo-bench calibrate measures it here"
+    kept = recorded.run.environment.get("calibration")
+    if kept is None:
+        return f"The harness was not calibrated: {here}."
+    used = msgspec.convert(kept, Used)
+    rates = used.calibration
+    where = "on this machine" if used.where == "here" else f"on the reference machine ({rates.processor})"
+    found = next((f", 3 % more work found in {share(each.found)}" for each in rates.power if each.change == 1.03), "")
+    more = "" if used.where == "here" else f"; {here}"
+    return (
+        f"Calibrated {where}, {rates.when}: false positives {share(rates.all_false_positives)}{found}, coverage "
+        f"{share(rates.coverage)}; code layout, position and role alone stay within {100 * rates.floor:.2g} %{more}."
+    )
+
+
+def share(rate: Rate) -> str:
+    """A rate in percent with its exact interval, as in ``1.2 % [0.1, 4.3]``."""
+    if not rate.trials:
+        return "no experiment"
+    return f"{100 * rate.events / rate.trials:.3g} % [{100 * rate.low:.2g}, {100 * rate.high:.3g}]"
 
 
 def result_behind(recorded: Recorded, judgement: Judgement) -> Result | None:

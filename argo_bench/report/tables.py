@@ -6,7 +6,7 @@ Order: the headline verdicts, further readings, what was measured beside them, f
 from __future__ import annotations
 
 import html as markup
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -16,6 +16,8 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from argo_bench.harness.memory import disagreement
+from argo_bench.harness.memory_pass import Method
 from argo_bench.harness.results import (
     Acceptance,
     Cold,
@@ -23,9 +25,11 @@ from argo_bench.harness.results import (
     Failure,
     Fidelity,
     Judgement,
+    Memory,
     Recorded,
     Result,
     Samples,
+    Spot,
 )
 from argo_bench.harness.verdict import Word
 from argo_bench.report import finding
@@ -76,6 +80,8 @@ def tables(recorded: Recorded, shortest_first_call_ns: int = 0) -> list[Table]:
     found = [
         verdicts(recorded, "Verdicts", [each for each in judgements if each.headline]),
         verdicts(recorded, "Further readings", [each for each in judgements if not each.headline]),
+        strips(recorded),
+        memory(recorded),
         beside(recorded),
         first_calls(recorded, shortest_first_call_ns),
     ]
@@ -116,6 +122,82 @@ def _note(judgements: Sequence[Judgement]) -> str:
     shown = " or ".join(f"{100 * level:.4g} %" for level in levels)
     intervals = f", with {shown} intervals over n processes" if shown else ""
     return f"Speed-up in {' or '.join(clocks)} time{intervals}."
+
+
+def strips(recorded: Recorded) -> Table:
+    """Each claim's verdicts over the scales and on the first call of a process, and after how many calls it pays."""
+    rows = tuple(
+        Row(
+            (
+                f"{each.claim}\n{finding.arm_and_reference(each.comparison)}",
+                "\n".join(f"{spot.scale:,}: {_spot(spot)}" for spot in each.strip),
+                "-" if each.cold is None else _spot(each.cold),
+                finding.break_even(each),
+            )
+        )
+        for each in recorded.all(Judgement)
+        if len(each.strip) > 1 or each.cold is not None
+    )
+    unit = " or ".join(sorted({each.comparison.unit for each in recorded.all(Judgement) if each.strip}))
+    columns = (
+        Column("claim", 14),
+        Column(f"at {unit}", None),
+        Column("first call", 22),
+        Column("breaks even", 14),
+    )
+    note = (
+        "Verdicts at every scale and on the first call of a process (compiled code on disk), each by its own 95 % "
+        "interval; calls after which a slower first call is made up for."
+    )
+    return Table("Over scales, and cold", note, columns, rows)
+
+
+def _spot(spot: Spot) -> str:
+    return f"{finding.factor(spot.speedup)} {labelled(spot.verdict)}"
+
+
+def memory(recorded: Recorded) -> Table:
+    """What a pass of every arm takes beyond what was there before, by each method that was used."""
+    weighed = recorded.all(Memory)
+    baselines = {(each.optimization, each.workload): each for each in weighed if each.arm == "baseline"}
+    used = [name for name in MEMORY_COLUMNS if any(MEMORY_COLUMNS[name](each) is not None for each in weighed)]
+    rows = []
+    for each in weighed:
+        baseline = baselines.get((each.optimization, each.workload))
+        rows.append(Row((f"{each.optimization} {each.arm}", *(_figure(each, baseline, name) for name in used))))
+    columns = (Column("arm", None), *(Column(name, 14) for name in used))
+    note = (
+        "Of one pass at the headline scale, beyond what was there before, and the ratio to the baseline. Peak RSS is "
+        "the kernel's high-water mark, traced is tracemalloc and Arrow's pool; memory_profiler polls, as a cross-check."
+    )
+    return Table("Memory", note, columns, tuple(rows))
+
+
+def _peak(method: Method) -> Callable[[Memory], float | None]:
+    return lambda memory: _median(each.peak_bytes for each in memory.readings if each.method == method)
+
+
+MEMORY_COLUMNS: Mapping[str, Callable[[Memory], float | None]] = {
+    "peak RSS": _peak("peak_rss"),
+    "traced peak": _peak("traced"),
+    "live after": lambda memory: _median(each.live_bytes for each in memory.readings if each.method == "traced"),
+    "allocations": lambda memory: _median(each.allocations for each in memory.readings),
+    "polled": _peak("memory_profiler"),
+}
+
+
+def _median(values: Iterable[int | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _figure(memory: Memory, baseline: Memory | None, column: str) -> str:
+    value = MEMORY_COLUMNS[column](memory)
+    if value is None:
+        return "-"
+    shown = f"{value:,.0f}" if column == "allocations" else finding.size(value)
+    reference = None if baseline is None or baseline is memory else MEMORY_COLUMNS[column](baseline)
+    return shown if not reference else f"{shown}\n{value / reference:.3g} of it"
 
 
 def beside(recorded: Recorded) -> Table:
@@ -241,7 +323,19 @@ def remarks(recorded: Recorded) -> list[str]:
         if flag.startswith(NOTES)
     )
     lines += dict.fromkeys(noted)  # several claims may rest on one comparison
+    lines += _method_dependent(recorded)
+    lines += [finding.calibrated(recorded)] if recorded.all(Judgement) else []
     return lines
+
+
+def _method_dependent(recorded: Recorded) -> Iterator[str]:
+    """Savings of memory that two methods do not agree on."""
+    weighed = recorded.all(Memory)
+    for reference in (each for each in weighed if each.arm == "baseline"):
+        for each in weighed:
+            same = (each.optimization, each.workload) == (reference.optimization, reference.workload)
+            if same and each is not reference and (flag := disagreement(reference.readings, each.readings)) is not None:
+                yield f"{each.optimization} {each.arm}, memory: {flag}."
 
 
 def _lines(*lines: str) -> str:
@@ -255,14 +349,15 @@ def terminal(recorded: Recorded) -> Group:
         Text(f"{finding.setting(recorded)}\n", style="dim"),
     ]
     for table in tables(recorded, SLOW_FIRST_CALL_NS):
-        parts += [_terminal_table(table), Text()]
+        parts += [terminal_table(table), Text()]
     listed = RichTable.grid(padding=(0, 1))
     for line in remarks(recorded):
         listed.add_row("*", Text(line, overflow="fold"))
     return Group(*parts, listed)
 
 
-def _terminal_table(table: Table) -> RichTable:
+def terminal_table(table: Table) -> RichTable:
+    """A table for a rich console of 80 columns or more."""
     drawn = RichTable(
         title=Text(table.title, style="bold"),
         caption=Text(table.note, style="dim"),

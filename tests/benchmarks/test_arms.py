@@ -6,7 +6,7 @@ The verdicts do not come from here (rounds of one arm are not interleaved with a
 
 import pytest
 
-from argo_bench.harness.workload import Body, record
+from argo_bench.harness.workload import StageBody, record
 from argo_bench.market import installed_sample
 from argo_bench.optimizations import catalogue
 
@@ -27,7 +27,7 @@ def test_arm(benchmark, optimization, workload, arm):
     if requirement is not None and not requirement.is_met:
         pytest.skip(f"{requirement.module} is not installed: {requirement.install_line}")
     groups = record(workload, installed_sample(), workload.scales[0], seed=1)
-    body = Body(workload, optimization.edits(workload)[arm], groups)
+    body = StageBody(workload, optimization.edits(workload)[arm], groups)
     body.keep(CALLS)
     body.warm_up()
     passes = PASSES if workload.inputs == "hit" else 1

@@ -1,0 +1,76 @@
+"""What can be timed: the body of an arm, whether it replays a stage of the pipeline or calls a user's function."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from argo_bench.harness.messages import Arm, FunctionArm
+
+SAMPLE_NS = 10_000_000
+"""Wall time of a sample: long against the clock's resolution and the cost of reading it."""
+WARM_UP_NS = 200_000_000
+WARM_UP_CALLS = 2
+
+
+class Timing(NamedTuple):
+    wall_ns: int
+    cpu_ns: int
+
+
+class Body(Protocol):
+    """One arm, built and ready. A pass is ``calls`` calls; everything that is prepared is prepared outside the time."""
+
+    calls: int
+
+    def first_call(self) -> Any:
+        """What the first call of a pass returns, on the state as built."""
+
+    def results(self) -> list[Any]:
+        """What every call of a pass returns, on newly built state."""
+
+    def keep(self, calls: int) -> None:
+        """Make a pass shorter: so many calls at the most, where it can be cut."""
+
+    def prepared(self) -> Any:
+        """The calls of one pass, with the copies and the new state that they need."""
+
+    def timed(self, prepared: Any, passes: int) -> Timing:
+        """The timed region: the prepared calls, so many times."""
+
+    def sample(self, passes: int) -> Timing:
+        """So many passes with what they need, on both clocks: wall (hybrid) and CPU of this process."""
+
+    def warm_up(self) -> int:
+        """Warm up; the passes that make a sample."""
+
+    def drained_ns(self) -> float | None:
+        """What is put off until the arm's world closes, per call of a pass on cold state; None where state is kept."""
+
+    def close(self) -> None:
+        """Let the state go."""
+
+
+def body_of(arm: Arm) -> Body:
+    """The arm's body, built in this process. A user's functions need nothing of the pipeline to be imported."""
+    if isinstance(arm, FunctionArm):
+        from argo_bench.harness.functions import function_body
+
+        return function_body(arm)
+    from argo_bench.harness.workload import stage_body
+
+    return stage_body(arm)
+
+
+def warmed_up(sample: Callable[[int], Timing], signatures: Callable[[], int]) -> int:
+    """Take samples of one pass until numba compiles nothing more, two and 0.2 s at least; the passes of a sample."""
+    started = time.perf_counter_ns()
+    shortest = 0
+    while True:
+        before = signatures()
+        timings = [sample(1) for _ in range(WARM_UP_CALLS)]
+        shortest = max(1, min(timing.wall_ns for timing in timings))
+        if signatures() == before and time.perf_counter_ns() - started > WARM_UP_NS:
+            return max(1, math.ceil(SAMPLE_NS / shortest))

@@ -1,0 +1,135 @@
+"""The memory of an arm, one fresh process per reading: peak RSS, what allocators say, and cross-checks.
+
+Memory is never read while timing. Readings of the kernel's counters are as fine as RESOLUTION; a saving that depends
+on the method is reported as such.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, TypeVar
+
+import msgspec
+
+from argo_bench.claim import Requirement
+from argo_bench.harness.environment import THREAD_CAPS, worker_cpu
+from argo_bench.harness.memory_pass import RESOLUTION, Method, Reading, Request
+from argo_bench.harness.messages import Arm, Raised
+from argo_bench.harness.twins import ArmFailed
+from argo_bench.model import UserError
+
+__all__ = ["Method", "Reading", "disagreement", "measure", "memory_of", "peak_rss_runs"]
+
+REPEATABLE = 0.02
+FEWEST_RUNS, MOST_RUNS = 2, 6
+METHOD_DEPENDENT = 0.15
+"""Savings further apart than this, as shares of the reference, are not one finding."""
+Answer = TypeVar("Answer")
+
+ALLOCATORS = {
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+    "MALLOC_ARENA_MAX": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+"""What the child runs under, so that freed memory goes back at once and does not serve the pass unseen."""
+NEEDS: dict[Method, Requirement] = {
+    "memory_profiler": Requirement("memory_profiler", "memory"),
+    "allocations": Requirement("memray", "memory"),
+}
+
+
+def available(methods: Sequence[Method]) -> list[Method]:
+    """Those of the methods whose packages are installed."""
+    return [method for method in methods if method not in NEEDS or NEEDS[method].is_met]
+
+
+def measure(arm: Arm, method: Method, *, hash_seed: int = 0, numba_cache: Path | None = None) -> Reading:
+    """One reading by one method, in a fresh process on one processor.
+
+    Raises UserError where the method's package is not installed, ArmFailed where the arm raises or its process dies.
+    """
+    check_installed(method)
+    return ask("argo_bench.harness.memory_pass", Request(arm, method, worker_cpu()), Reading, hash_seed, numba_cache)
+
+
+def check_installed(method: Method) -> None:
+    """Raises UserError, with the line that installs it, where the method's package is missing."""
+    if (need := NEEDS.get(method)) is not None and not need.is_met:
+        raise UserError(f"the method {method} needs {need.module}, which is not installed: {need.install_line}")
+
+
+def ask(module: str, request: Any, expected: type[Answer], hash_seed: int, numba_cache: Path | None) -> Answer:
+    """What a module that serves requests answers from a fresh process. Raises ArmFailed as ``measure`` does."""
+    environment = os.environ | THREAD_CAPS | ALLOCATORS | {"PYTHONHASHSEED": str(hash_seed)}
+    if numba_cache is not None:
+        environment["NUMBA_CACHE_DIR"] = str(numba_cache)
+    child = subprocess.run(
+        [sys.executable, "-m", module],
+        input=msgspec.json.encode(request),
+        stdout=subprocess.PIPE,
+        env=environment,
+        check=False,
+        start_new_session=True,  # Ctrl-C reaches the orchestrator alone, which then ends the child.
+    )
+    if child.returncode or not child.stdout:
+        kind = "signal" if child.returncode < 0 else "exit status"
+        raise ArmFailed(f"its process ended with {kind} {abs(child.returncode)}")
+    answer: Answer | Raised = msgspec.json.decode(child.stdout, type=expected | Raised)
+    if isinstance(answer, Raised):
+        raise ArmFailed(answer.error, answer.details)
+    return answer
+
+
+def memory_of(arm: Arm, methods: Sequence[Method], hash_seed: int, numba_cache: Path) -> list[Reading]:
+    """The readings by several methods in their order, of peak RSS as many as ``peak_rss_runs`` takes."""
+    found: list[Reading] = []
+    for method in methods:
+        if method == "peak_rss":
+            found += peak_rss_runs(arm, hash_seed=hash_seed, numba_cache=numba_cache)
+        else:
+            found.append(measure(arm, method, hash_seed=hash_seed, numba_cache=numba_cache))
+    return found
+
+
+def peak_rss_runs(arm: Arm, *, hash_seed: int = 0, numba_cache: Path | None = None) -> list[Reading]:
+    """Two readings of peak RSS, or six where the two differ by more than 2 % and RESOLUTION."""
+    runs = [measure(arm, "peak_rss", hash_seed=hash_seed, numba_cache=numba_cache) for _ in range(FEWEST_RUNS)]
+    while len(runs) < MOST_RUNS and not is_repeatable(runs):
+        runs.append(measure(arm, "peak_rss", hash_seed=hash_seed, numba_cache=numba_cache))
+    return runs
+
+
+def is_repeatable(runs: Sequence[Reading]) -> bool:
+    peaks = [each.peak_bytes for each in runs if each.peak_bytes is not None]
+    return max(peaks) - min(peaks) <= max(REPEATABLE * max(peaks), RESOLUTION)
+
+
+def disagreement(reference: Sequence[Reading], candidate: Sequence[Reading]) -> str | None:
+    """Which two methods see savings of peak memory more than 15 points apart, or None.
+
+    A method that sees no more than RESOLUTION in the reference has nothing to say: polling misses what is short.
+    """
+    methods = dict.fromkeys(each.method for each in reference)
+    savings = {method: saved for method in methods if (saved := _saving(method, reference, candidate)) is not None}
+    if not savings:
+        return None
+    most, least = max(savings, key=savings.__getitem__), min(savings, key=savings.__getitem__)
+    if savings[most] - savings[least] <= METHOD_DEPENDENT:
+        return None
+    return f"method-dependent: {savings[most]:+.0%} saved by {most}, {savings[least]:+.0%} by {least}"
+
+
+def _saving(method: Method, reference: Sequence[Reading], candidate: Sequence[Reading]) -> float | None:
+    before, after = (
+        [each.peak_bytes for each in readings if each.method == method and each.peak_bytes is not None]
+        for readings in (reference, candidate)
+    )
+    if not before or not after or (baseline := median(before)) <= RESOLUTION:
+        return None
+    return 1 - median(after) / baseline

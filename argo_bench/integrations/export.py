@@ -1,0 +1,231 @@
+"""A comparison as two standalone scripts that pyperf and hyperfine can run: a second opinion by other tools.
+
+Both scripts time the body that a run times, on the inputs that a run records, and leave the measuring to the tool.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import shutil
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from argo_bench.harness.benchmark import Benchmark, label, short
+from argo_bench.harness.bodies import Body, body_of
+from argo_bench.harness.experiment import replicate_seed
+from argo_bench.harness.feed import Feed
+from argo_bench.harness.gather import of_pyproject
+from argo_bench.harness.messages import Arm, StageArm
+from argo_bench.harness.replicate import LONGEST_PASS_NS
+from argo_bench.harness.results import Comparison
+from argo_bench.harness.subject import Subject, headline_comparison
+from argo_bench.market import Universe
+from argo_bench.model import UserError
+from argo_bench.optimizations import lookup
+
+Role = Literal["baseline", "candidate"]
+ROLES: tuple[Role, Role] = ("baseline", "candidate")
+DESCRIPTION = "export.json"
+RUN_NS = 1_000_000_000
+"""Work of one run under hyperfine, beside which the noise of starting a process is small."""
+
+SCRIPT = '''\
+"""{title}.
+
+{details}
+
+    {pyperf}    a pyperf benchmark (pip install pyperf)
+    {plain}    100 {passes} and nothing else, for hyperfine
+    {empty}    only what these need, whose time is to be taken off
+"""
+
+import sys
+{imports}
+from argo_bench.harness.bodies import Body, body_of
+from argo_bench.harness.messages import {kind}
+
+NAME = {name!r}
+ARM = {kind}(
+{fields}
+)
+CALLS = {calls}
+
+
+def main() -> None:
+    body = body_of(ARM)
+    body.keep(CALLS)
+    body.first_call()
+    match sys.argv[1:]:
+        case ["--calls", passes]:
+            body.sample(int(passes))
+        case ["--prepare", passes]:
+            for _ in range(int(passes)):
+                body.prepared()
+        case _:
+            measure(body)
+
+
+def measure(body: Body) -> None:
+    try:
+        import pyperf
+    except ImportError:
+        sys.exit("pyperf is not installed: pip install pyperf, or run this script with --calls N")
+    pyperf.Runner().bench_time_func(NAME, lambda passes: body.sample(passes).wall_ns / 1e9, inner_loops=body.calls)
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+class Export(msgspec.Struct, frozen=True):
+    """What the scripts of a folder measure. ``calls`` are the calls in a pass, ``passes`` those that take a second."""
+
+    comparison: Comparison
+    calls: int
+    passes: dict[Role, int]
+
+
+def subject_of(targets: Sequence[str], setup: str | None) -> Subject:
+    """An optimization by its id, a benchmark by its name in pyproject.toml, or a benchmark of two functions.
+
+    Raises UserError for anything else.
+    """
+    match targets:
+        case [old, new]:
+            return Benchmark(f"{short(new)} against {short(old)}", old, new, setup)
+        case [name] if setup is None and ":" not in name:
+            return of_pyproject().get(name) or lookup([name])[0]
+    raise UserError(
+        f"expected an optimization, as in O08, or two functions, as in module:old module:new --setup module:make, got "
+        f"{' '.join(targets)}{'' if setup is None else f' --setup {setup}'}"
+    )
+
+
+def export(subject: Subject, variant: str, universe: Universe | None, seed: int, directory: Path) -> Export:
+    """Write the scripts for the comparison behind a headline claim, with the inputs of a run's first replicate.
+
+    A benchmark needs no universe; its functions must be importable from the current folder. Raises UserError where an
+    arm lacks what it requires or raises, where the data gives no input, and for a folder that cannot be written.
+    """
+    claim = next(claim for claim in subject.claims if claim.headline)
+    comparison = headline_comparison(subject, claim, variant)
+    feed = Feed({subject.id: subject}, universe, directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for reason in feed.record([comparison], replicate_seed(seed, 0), lambda doing: None).values():
+            raise UserError(reason)
+        arms = {role: _standalone(arm) for role, arm in zip(ROLES, feed.arms(comparison), strict=True)}
+        calls, passes = _lengths(arms)
+        exported = Export(comparison, calls, passes)
+        for role, arm in arms.items():
+            script = _script(role, arm, exported, _details(subject, comparison))
+            (directory / f"{role}.py").write_text(script, encoding="utf-8")
+        described = msgspec.json.format(msgspec.json.encode(exported), indent=2)
+        (directory / DESCRIPTION).write_bytes(described)
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {directory} ({error.strerror}): expected a folder that can be written"
+        ) from None
+    return exported
+
+
+def _details(subject: Subject, comparison: Comparison) -> str:
+    if isinstance(subject, Benchmark):
+        fed = "no arguments" if subject.setup is None else f"what {label(subject.setup)} returns"
+        return f"{label(subject.candidate)} against {label(subject.baseline)}, with {fed}."
+    workload = subject.workload(comparison.workload)
+    return (
+        f"The stage {workload.stage} on {workload.description}. The copies and the state that a call needs are made "
+        "outside the time that pyperf sees."
+    )
+
+
+def _standalone(arm: Arm) -> Arm:
+    """The arm as a process started anywhere finds it; a user's function needs the current folder on its path."""
+    if isinstance(arm, StageArm):
+        return arm
+
+    def absolute(target: str) -> str:
+        module, _, name = target.rpartition(":")
+        return f"{os.path.abspath(module)}:{name}" if module.endswith(".py") else target
+
+    return msgspec.structs.replace(arm, function=absolute(arm.function), setup=absolute(arm.setup), path=(os.getcwd(),))
+
+
+def _lengths(arms: Mapping[Role, Arm]) -> tuple[int, dict[Role, int]]:
+    """The calls in a pass, as a run would choose them, and the passes of each arm that take a second."""
+    bodies = {role: body_of(arm) for role, arm in arms.items()}
+    call_ns = {role: _call_ns(body, arms[role]) for role, body in bodies.items()}
+    for body in bodies.values():
+        body.keep(max(1, int(LONGEST_PASS_NS / max(call_ns.values()))))
+        body.close()
+    calls = bodies["baseline"].calls
+    return calls, {role: math.ceil(RUN_NS / (calls * each)) for role, each in call_ns.items()}
+
+
+def _call_ns(body: Body, arm: Arm) -> float:
+    try:
+        body.first_call()
+        return max(1, body.sample(1).wall_ns / body.calls)
+    except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+        raise UserError(
+            f"the {arm.arm} raised {type(error).__name__}: {error}; expected a call that succeeds"
+        ) from None
+
+
+def _script(role: Role, arm: Arm, exported: Export, details: str) -> str:
+    fields = {name: repr(value) for name, value in msgspec.structs.asdict(arm).items() if value}
+    imports = ""
+    if isinstance(arm, StageArm):
+        fields["inputs"] = f"str(Path(__file__).with_name({Path(arm.inputs).name!r}))"
+        imports = "from pathlib import Path\n"
+    return SCRIPT.format(
+        title=f"The {role} of {exported.comparison}",
+        details="\n".join(textwrap.wrap(details, 100)),
+        pyperf=(pyperf := f"python {role}.py -o {role}.json"),
+        plain=f"python {role}.py --calls 100".ljust(len(pyperf)),
+        empty=f"python {role}.py --prepare 100".ljust(len(pyperf)),
+        imports=imports,
+        kind=type(arm).__name__,
+        passes="calls" if exported.calls == 1 else f"passes of {exported.calls} calls",
+        name=str(exported.comparison),
+        fields="\n".join(f"    {name}={value}," for name, value in fields.items()),
+        calls=exported.calls,
+    )
+
+
+def commands(exported: Export, directory: Path) -> list[str]:
+    """What to type: pyperf on both scripts and its own comparison, hyperfine on both with and without the calls."""
+    python = "python" if shutil.which("python") == sys.executable else sys.executable
+    script = {role: str(directory / f"{role}.py") for role in ROLES}
+    figures = {role: str(directory / f"{role}.json") for role in ROLES}
+    runs = [
+        shlex.join([python, script[role], option, str(exported.passes[role])])
+        for role in ROLES
+        for option in ("--prepare", "--calls")
+    ]
+    return [
+        *(shlex.join([python, script[role], "-o", figures[role]]) for role in ROLES),
+        shlex.join([python, "-m", "pyperf", "compare_to", *figures.values()]),
+        shlex.join(["hyperfine", "--warmup", "1", "--export-json", str(directory / "hyperfine.json"), *runs]),
+    ]
+
+
+def read_export(directory: Path) -> Export:
+    """What the scripts of a folder measure. Raises UserError for a folder that no export wrote."""
+    file = directory / DESCRIPTION
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Export)
+    except OSError as error:
+        reason = error.strerror
+    except msgspec.MsgspecError as error:
+        reason = str(error)
+    raise UserError(f"cannot read {file} ({reason}): expected a folder that argo-bench export wrote")

@@ -1,0 +1,44 @@
+"""What a project of the user's brings along: a Python file as a module, settings in its pyproject.toml."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from argo_bench.model import UserError
+
+
+@cache
+def module_from(file: Path) -> ModuleType:
+    """The module in ``file``, under its own name and with its folder importable, so that workers find it too.
+
+    Raises UserError for a file that is missing or cannot be imported.
+    """
+    if not file.is_file():
+        raise UserError(f"no file at {file}: expected a Python file")
+    if str(file.parent) not in sys.path:
+        sys.path.insert(0, str(file.parent))
+    try:
+        module = importlib.import_module(file.stem)
+    except Exception as error:
+        raise UserError(f"{file} cannot be imported ({type(error).__name__}: {error}): mend it first") from error
+    if Path(module.__file__ or "").resolve() != file.resolve():
+        raise UserError(f"{file} has the name of another module, {module.__file__}: rename it")
+    return module
+
+
+def settings_of(path: Path) -> Mapping[str, Any]:
+    """The table [tool.argo_bench] of a pyproject.toml; empty where there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("argo_bench", {})
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not valid TOML ({error}): mend it or run from another folder") from None
+    return found if isinstance(found, dict) else {}

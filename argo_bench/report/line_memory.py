@@ -1,0 +1,181 @@
+"""What each line of a stage added to the resident memory in one call, by memory_profiler, arm by arm.
+
+Run as a program this module measures one arm (memory_profiler runs the function line by line, so never in the process
+of the report); ``line_memory`` asks it for each and shows the answers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import pickle
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import msgspec
+from rich.console import Group
+from rich.rule import Rule
+from rich.text import Text
+
+from argo_bench import baseline
+from argo_bench.claim import VARIANTS, Optimization
+from argo_bench.harness.environment import worker_cpu
+from argo_bench.harness.memory import ask, check_installed
+from argo_bench.harness.memory_pass import Ready, serve, use_small_pages
+from argo_bench.harness.messages import StageArm
+from argo_bench.harness.twins import ArmFailed
+from argo_bench.model import Stage
+from argo_bench.report.explain import place, python_function, with_called
+
+NOTE = (
+    "Increments are changes of the resident memory between two looks of memory_profiler: whole pages of 4 KiB, so that "
+    "small allocations show as zero or on a later line, and memory_profiler's own records (a few KiB) are among them. "
+    "A line that calls a function includes what happened there. For figures that are exact measure peak RSS."
+)
+
+
+class LineRequest(msgspec.Struct, frozen=True):
+    arm: StageArm
+    processor: int | None
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line that ran: how often, and by how much the memory was larger after it, in all."""
+
+    number: int
+    code: str
+    times: int
+    increment_bytes: int
+
+
+class Profiled(msgspec.Struct, frozen=True):
+    """The lines of one Python function, the head not among them."""
+
+    name: str
+    module: str
+    first_line: int
+    lines: list[Line]
+
+
+class Lines(msgspec.Struct, frozen=True, tag=True):
+    """Of one arm: the functions that ran, and the names of those that numba compiles, whose lines are out of sight."""
+
+    functions: list[Profiled]
+    compiled: list[str]
+
+
+def line_memory(optimization: Optimization) -> Group:
+    """The headline workload's stage, line by line, in the baseline and both variants, at its largest scale.
+
+    Raises UserError where memory_profiler is not installed.
+    """
+    from argo_bench.harness.workload import record, shortage
+    from argo_bench.market import installed_sample
+
+    check_installed("memory_profiler")
+    claim = next((each for each in optimization.claims if each.headline), optimization.claims[0])
+    workload, universe = optimization.workload(claim.workload), installed_sample()
+    scale = max(each for each in workload.scales if shortage(workload, each, universe) is None)
+    title = f"{optimization.id} - {optimization.name}: memory, line by line"
+    once = "one cycle" if workload.inputs == "trace" else "one call"
+    what = f"The {workload.stage} stage, {once} of the workload {workload.name!r} at {scale:,} {workload.unit}."
+    parts: list[Any] = [Rule(title, align="left"), Text(f"{what} {NOTE}"), Text()]
+    with tempfile.TemporaryDirectory(prefix="argo-bench-") as scratch:
+        inputs = Path(scratch) / "inputs.pickle"
+        inputs.write_bytes(pickle.dumps(record(workload, universe, scale, seed=1)))
+        for name in ("baseline", *VARIANTS):
+            arm = StageArm(optimization.id, workload.name, scale, name, str(inputs))
+            parts += [Rule(name, align="left"), *_shown(arm, Path(scratch) / "numba")]
+    return Group(*parts)
+
+
+def _shown(arm: StageArm, numba_cache: Path) -> Iterator[Any]:
+    try:
+        request = LineRequest(arm, worker_cpu())
+        lines = ask("argo_bench.report.line_memory", request, Lines, hash_seed=0, numba_cache=numba_cache)
+    except ArmFailed as error:
+        yield Text(f"failed: {error}")
+        return
+    yield from map(rendered, lines.functions)
+    if lines.compiled:
+        yield Text(f"Compiled by numba, within the line that calls it: {', '.join(lines.compiled)}.")
+        yield Text()
+
+
+def rendered(function: Profiled) -> Group:
+    """The function's lines with their increments, each on one line of the terminal."""
+    shared = min(len(line.code) - len(line.code.lstrip()) for line in function.lines)
+    rows = [Text(f"{'line':>6}{'times':>9}{'KiB':>9}", style="dim")]
+    for line in function.lines:
+        grew = f"{line.increment_bytes / 1024:+,.0f}" if line.increment_bytes else "0"
+        figures = f"{line.number:>6}{line.times:>9,}", (f"{grew:>9}", "bold" if line.increment_bytes else "dim")
+        rows.append(Text.assemble(*figures, f"  {line.code[shared:]}", no_wrap=True, overflow="ellipsis"))
+    head = Text.assemble((function.name, "bold"), f"  {place(function.module, function.first_line)}")
+    return Group(head, *rows, Text())
+
+
+def measured(request: LineRequest) -> Lines:
+    """Run the stage's first call once more under memory_profiler, in this process."""
+    from memory_profiler import LineProfiler
+
+    from argo_bench.harness.workload import StageBody, recorded_inputs, workload_and_edit
+
+    if request.processor is not None:
+        os.sched_setaffinity(0, {request.processor})
+    use_small_pages()
+    workload, edit = workload_and_edit(request.arm)
+    functions = functions_of(getattr(edit(baseline.PIPELINE), workload.stage))
+    # One for each function: a single one takes the last line of another function for the line before.
+    profilers = {function: LineProfiler() for function in functions if not is_compiled(function)}
+    with closing(StageBody(workload, edit, recorded_inputs(request.arm.inputs))) as body:
+        body.keep(1)
+        ready = Ready(body)
+        with ExitStack() as enabled:
+            for function, profiler in profilers.items():
+                profiler.add_function(function)
+                enabled.enter_context(profiler)
+            ready.run()
+    ran = [_profiled(function, each.code_map[function.__code__]) for function, each in profilers.items()]
+    return Lines([each for each in ran if each.lines], [each.__name__ for each in functions if is_compiled(each)])
+
+
+def functions_of(stage: Stage) -> list[FunctionType]:
+    """The Python functions that a stage leads to: its own or its class's, and those that it wraps or holds."""
+    target = python_function(stage)
+    if inspect.isfunction(target):
+        found = with_called(target)
+    else:
+        found = with_called(type(target))
+        for held in vars(target).values() if hasattr(target, "__dict__") else ():
+            if inspect.isfunction(python_function(held)) or hasattr(held, "__wrapped__"):
+                found += functions_of(held)
+    methods = [method for each in found for method in (vars(each).values() if inspect.isclass(each) else (each,))]
+    functions = [each for each in methods if inspect.isfunction(each)]
+    # What a NamedTuple or a dataclass is given stands in no file of ours.
+    return list(dict.fromkeys(each for each in functions if each.__code__.co_filename == inspect.getsourcefile(each)))
+
+
+def is_compiled(function: FunctionType) -> bool:
+    """Whether the name stands for what numba makes of the function."""
+    return hasattr(vars(sys.modules[function.__module__]).get(function.__name__), "py_func")
+
+
+def _profiled(function: FunctionType, seen: dict[int, tuple[float, float, int]]) -> Profiled:
+    """The head of a function is left out: what memory_profiler says of it is all that was resident by then."""
+    source, first = inspect.getsourcelines(function)
+    head = function.__code__.co_firstlineno
+    lines = [
+        Line(number, source[number - first].rstrip(), times, round(increment * 1024**2))
+        for number, (increment, _, times) in sorted(seen.items())
+        if number != head
+    ]
+    return Profiled(function.__qualname__, function.__module__, first, lines)
+
+
+if __name__ == "__main__":
+    serve(measured, LineRequest)

@@ -1,0 +1,329 @@
+"""Do a user's two functions get a verdict, a sentence and a record, and every mistake its clear message?"""
+
+import asyncio
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import argo_bench
+from argo_bench.comparing import compare
+from argo_bench.harness.benchmark import Benchmark, importable, label, short
+from argo_bench.harness.functions import FunctionBody, resolved
+from argo_bench.harness.gather import benchmarks_of, of_module, of_pyproject, subjects_of
+from argo_bench.harness.plan import QUICK
+from argo_bench.harness.results import Declared, Failure, Fidelity, Memory, Samples, load
+from argo_bench.harness.verify import verify
+from argo_bench.model import UserError
+from argo_bench.optimizations import FILES, catalogue, headline_claims
+from tests import user_functions
+
+ROOT = Path(__file__).parents[1]
+HERE = "tests.user_functions"
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch):
+    """Two short replicates: enough for an interval."""
+    tiny = dataclasses.replace(QUICK, looks=(2,), headline_s=0.02, other_s=0.02)
+    monkeypatch.setattr("argo_bench.comparing.QUICK", tiny)
+    monkeypatch.setattr("argo_bench.comparing.DEFAULT", dataclasses.replace(tiny, name="default", isolation="twins"))
+    monkeypatch.chdir(ROOT)
+
+
+def test_two_functions_of_a_module_are_compared_in_a_process_each(tmp_path):
+    found = compare(user_functions.slow, user_functions.fast, setup=user_functions.numbers, out=tmp_path)
+    assert found.speedup.low <= found.speedup.point <= found.speedup.high
+    assert found.verdict == "faster"
+    assert re.fullmatch(r"fast ran [\d.]+x \[[\d.]+, [\d.]+\] faster than slow", str(found))
+    recorded = load(tmp_path)
+    assert recorded.run.isolation == "twins"
+    assert recorded.all(Declared)[0].isolation is None
+    assert {each.replicate for each in recorded.all(Samples)} == {0, 1}
+    assert verify(recorded) == []
+
+
+def test_local_functions_share_a_process_and_the_record_says_so(tmp_path):
+    data = list(range(3_000))
+
+    def old():
+        total = 0
+        for each in data:
+            total += each
+        return total
+
+    found = compare(old, lambda: sum(data), claim="at least 2x", out=tmp_path)
+    assert found.verdict in ("confirmed", "exceeded", "confirmed, at least low")
+    assert load(tmp_path).all(Declared)[0].isolation == "shared"
+    assert verify(load(tmp_path)) == []
+
+
+def test_async_functions_that_wait_are_judged_on_wall_time(tmp_path):
+    async def patient():
+        await asyncio.sleep(0.004)
+
+    async def hasty():
+        await asyncio.sleep(0.001)
+
+    found = compare(patient, hasty, out=tmp_path)
+    assert load(tmp_path).all(Declared)[0].metric == "wall"
+    assert found.verdict == "faster"
+
+
+def test_a_claim_is_judged_and_its_reading_told(tmp_path):
+    found = compare(user_functions.slow, user_functions.fast, setup=user_functions.numbers, claim="10-20% reduction")
+    assert found.verdict == "exceeded"
+    assert found.holds
+    assert '"10-20% reduction": exceeded' in str(found)
+    assert "reduction" in found.reading or "less" in found.reading
+
+
+def test_functions_that_disagree_get_no_ratio_but_the_first_difference(tmp_path):
+    found = compare(user_functions.slow, user_functions.wrong, setup=user_functions.numbers, out=tmp_path)
+    assert found.verdict == "void"
+    assert "output" in str(found)
+    assert "against" in str(found)
+    with pytest.raises(UserError, match="there is no ratio"):
+        _ = found.speedup
+    recorded = load(tmp_path)
+    assert recorded.all(Samples) == []
+    assert not recorded.all(Fidelity)[0].faithful
+    assert verify(recorded) == []
+
+
+def test_a_function_that_raises_is_failed_with_its_message(tmp_path):
+    found = compare(user_functions.slow, user_functions.broken, setup=user_functions.numbers, out=tmp_path)
+    assert found.verdict == "failed"
+    assert "ValueError: broken on purpose" in str(found)
+    assert load(tmp_path).all(Failure)[0].kind == "failed"
+    with pytest.raises(UserError, match="broken on purpose"):
+        _ = found.speedup
+
+
+def test_a_function_that_changes_its_input_is_found_out_and_measured_with_fresh_ones(tmp_path):
+    found = compare(user_functions.pops, user_functions.pops, setup=user_functions.a_list)
+    assert found.verdict == "void"
+    assert "fresh" in str(found)
+    again = compare(user_functions.pops, user_functions.pops, setup=user_functions.a_list, fresh=True, out=tmp_path)
+    assert again.verdict in ("no difference", "inconclusive", "faster", "slower")
+    assert again.speedup.point > 0
+
+
+def test_a_check_of_the_users_own_decides(tmp_path):
+    def close_enough(expected, got):
+        return abs(expected - got) <= 1
+
+    options = {"setup": user_functions.numbers, "quick": True}
+    assert compare(user_functions.slow, user_functions.wrong, check=close_enough, **options).verdict != "void"
+    assert compare(user_functions.slow, user_functions.wrong, check=None, **options).verdict != "void"
+    assert compare(user_functions.slow, user_functions.wrong, check="equal", **options).verdict == "void"
+
+
+def test_memory_is_judged_on_readings_of_their_own(tmp_path):
+    found = compare(
+        user_functions.all_at_once, user_functions.one_by_one, metric="peak_rss", claim="at least 2x", out=tmp_path
+    )
+    assert found.verdict in ("confirmed", "exceeded", "confirmed, at least low")
+    assert "lighter in memory" in str(found)
+    recorded = load(tmp_path)
+    assert {each.arm for each in recorded.all(Memory)} == {"baseline", "candidate"}
+    assert verify(recorded) == []
+
+
+def test_the_public_name_is_the_same_function():
+    assert argo_bench.compare is compare
+    assert argo_bench.Benchmark is Benchmark
+
+
+MISTAKES = {
+    "an unreadable claim": ({"claim": "much wow"}, "much wow"),
+    "an unknown metric": ({"metric": "joules"}, "expected a metric of cpu, wall"),
+    "an unknown check": ({"check": "roughly"}, "expected the check allclose, equal"),
+    "a setup that is none": ({"setup": 3}, "expected a function or its module:name"),
+    "a setup that is not there": ({"setup": f"{HERE}:nothing"}, "has no 'nothing'"),
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_mistake_is_said_before_anything_is_measured(kind, tmp_path):
+    options, says = MISTAKES[kind]
+    with pytest.raises(UserError, match=re.escape(says)):
+        compare(user_functions.slow, user_functions.fast, out=tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_local_function_that_cannot_be_copied_is_refused_in_a_sentence(tmp_path):
+    lock = threading.Lock()
+    with pytest.raises(UserError, match="cannot be copied to another process"):
+        compare(lambda: lock.locked(), lambda: lock.locked(), out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("no colon", "module:name"),
+        ("no_such_module:f", "cannot import 'no_such_module'"),
+        (f"{HERE}:absent", "has no 'absent'"),
+        (f"{HERE}:ANSWER", "cannot be called"),
+        ("absent.py:f", "no file at"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_refused(target, says):
+    with pytest.raises(UserError, match=re.escape(says)):
+        resolved(target)
+
+
+def test_what_can_be_imported_is_and_what_cannot_is_not():
+    def local():
+        return None
+
+    assert importable(user_functions.slow) == f"{HERE}:slow"
+    assert importable(local) is None
+    assert importable(lambda: None) is None
+    assert (short(label(local)), short(f"{HERE}:slow")) == ("local", "slow")
+
+
+def test_a_setup_gives_no_argument_or_one_or_several():
+    seen = []
+    for made in (None, 3, (3, 4), [3, 4]):
+        FunctionBody(lambda *arguments: seen.append(arguments), lambda made=made: made).first_call()
+    assert seen == [(), (3,), (3, 4), ([3, 4],)]
+
+
+def test_fresh_arguments_are_made_for_every_call_and_otherwise_once():
+    made = []
+    for fresh in (False, True):
+        made.clear()
+        body = FunctionBody(len, lambda: made.append(1) or [1, 2], fresh)
+        body.first_call()
+        body.sample(5)
+        assert len(made) == (6 if fresh else 1)
+
+
+PYPROJECT = f"""
+[tool.argo_bench]
+profile = "quick"
+
+[tool.argo_bench.benchmarks.total]
+baseline = "{HERE}:slow"
+candidate = "{HERE}:fast"
+setup = "{HERE}:numbers"
+claim = "2-1000x faster"
+"""
+
+
+def test_benchmarks_stand_in_pyproject(tmp_path):
+    file = tmp_path / "pyproject.toml"
+    file.write_text(PYPROJECT)
+    assert list(of_pyproject(file)) == ["total"]
+    assert of_pyproject(file)["total"].claims[0].low == 2
+    assert of_pyproject(tmp_path / "absent.toml") == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('candidat = "a:b"', "unknown key 'candidat'"),
+        ("fresh = 3", "expected fresh to be a bool"),
+        ("setup = 3", "expected setup to be a str"),
+    ],
+)
+def test_a_wrong_table_is_named(line, says, tmp_path):
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT + line.replace("setup", "check") + "\n")
+    with pytest.raises(UserError, match=re.escape(says.replace("setup", "check"))) as raised:
+        of_pyproject(tmp_path / "pyproject.toml")
+    assert "[tool.argo_bench.benchmarks.total]" in str(raised.value)
+
+
+def test_what_to_compare_is_two_functions_or_names_of_the_table(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    monkeypatch.chdir(tmp_path)
+    assert [each.name for each in benchmarks_of([], {})] == ["total"]
+    assert [each.name for each in benchmarks_of([f"{HERE}:slow", f"{HERE}:fast"], {})] == ["fast against slow"]
+    with pytest.raises(UserError, match="did you mean total"):
+        benchmarks_of(["totals"], {})
+    with pytest.raises(UserError, match="takes two functions"):
+        benchmarks_of([f"{HERE}:slow"], {})
+    monkeypatch.chdir(tmp_path.parent)
+    with pytest.raises(UserError, match="nothing to compare"):
+        benchmarks_of([], {})
+
+
+OWN_FILE = """
+import argo_bench
+from argo_bench.claim import Claim, Optimization
+from argo_bench.optimizations import catalogue
+
+def old():
+    return 3
+
+def new():
+    return 3
+
+BENCHMARKS = [argo_bench.Benchmark("mine", old, new)]
+O06 = catalogue()["O06"]
+SIXTEENTH = Optimization("O16", "a sixteenth", "wrap", O06.prescribed, O06.engineered, O06.claims[:1], O06.workloads)
+"""
+
+
+def test_a_file_brings_benchmarks_and_a_sixteenth_optimization(tmp_path, monkeypatch):
+    file = tmp_path / "my_optimizations.py"
+    file.write_text(OWN_FILE)
+    monkeypatch.setenv(FILES, "")
+    before = headline_claims()
+    try:
+        found = subjects_of([str(file)])
+        assert [each.id for each in found] == ["O16", "mine"]
+        assert "O16" in catalogue()
+        assert headline_claims() == before
+        with pytest.raises(UserError, match="the id O16 is taken"):
+            subjects_of([str(file)])
+    finally:
+        monkeypatch.undo()
+        catalogue.cache_clear()
+    assert [each.name for each in of_module(file)] == ["mine"]
+
+
+def test_a_file_that_defines_nothing_is_refused(tmp_path):
+    file = tmp_path / "nothing_to_measure.py"
+    file.write_text("x = 1\n")
+    with pytest.raises(UserError, match="defines no Optimization and no Benchmark"):
+        subjects_of([str(file)])
+
+
+def argo(*arguments, **options):
+    command = [sys.executable, "-m", "argo_bench.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def test_the_command_prints_reading_and_verdict_and_leaves_a_record_that_verifies(tmp_path):
+    out = tmp_path / "run"
+    functions = (f"{HERE}:slow", f"{HERE}:fast", "--setup", f"{HERE}:numbers")
+    done = argo("compare", *functions, "--profile", "quick", "--claim", "2-1000x faster", "--out", out, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert '"2-1000x faster": ' in done.stderr
+    assert "confirmed" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert argo("verify", out).returncode == 0
+
+
+def test_the_command_says_where_two_functions_disagree_and_exits_with_3(tmp_path):
+    functions = (f"{HERE}:slow", f"{HERE}:wrong", "--setup", f"{HERE}:numbers")
+    done = argo("compare", *functions, "--profile", "quick", "--out", tmp_path / "run", "--json", cwd=ROOT)
+    assert done.returncode == 3
+    verdict = json.loads(done.stdout)["verdicts"][0]
+    assert (verdict["verdict"], verdict["speedup"]) == ("void", None)
+    assert "against" in verdict["output"]
+
+
+def test_the_command_meets_a_claim_that_cannot_be_read_with_exit_code_2(tmp_path):
+    done = argo("compare", f"{HERE}:slow", f"{HERE}:fast", "--claim", "much wow", "--out", tmp_path / "run", cwd=ROOT)
+    assert done.returncode == 2
+    assert "much wow" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()

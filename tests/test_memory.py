@@ -1,0 +1,330 @@
+"""Are twelve allocators with known peaks measured as they are, and does a reading say how it was taken?"""
+
+import pickle
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from argo_bench.claim import Requirement
+from argo_bench.harness import memory, memory_pass
+from argo_bench.harness.environment import worker_cpu
+from argo_bench.harness.functions import FunctionBody
+from argo_bench.harness.memory import Reading, disagreement, measure, memory_of, peak_rss_runs
+from argo_bench.harness.memory_pass import RESOLUTION
+from argo_bench.harness.messages import FunctionArm, StageArm
+from argo_bench.harness.twins import ArmFailed
+from argo_bench.harness.workload import record
+from argo_bench.model import UserError
+from argo_bench.optimizations import catalogue
+from argo_bench.report.line_memory import Line, LineRequest, Lines, Profiled, functions_of, is_compiled, rendered
+from tests.allocators import ALLOCATORS, MIB, Allocator
+
+ROOT = str(Path(__file__).parents[1])
+KNOWN = {each.name: each for each in ALLOCATORS}
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a high-water mark that can be set back")
+
+
+def arm(name: str, setup: str = "") -> FunctionArm:
+    return FunctionArm(
+        "t", "candidate", f"tests.allocators:{name}", setup and f"tests.allocators:{setup}", path=(ROOT,)
+    )
+
+
+def arm_of(allocator: Allocator) -> FunctionArm:
+    return arm(allocator.name, allocator.setup)
+
+
+def reading(method="peak_rss", peak=None, **more) -> Reading:
+    return Reading(method, "as told", True, peak, **more)
+
+
+# Readings of known allocators
+
+
+@linux
+@pytest.mark.parametrize("allocator", ALLOCATORS, ids=lambda each: each.name)
+def test_the_peak_of_resident_memory_is_the_one_that_the_allocator_has(allocator):
+    got = measure(arm_of(allocator), "peak_rss")
+    assert got.exact
+    assert got.how == "VmHWM reset"
+    assert got.peak_bytes == pytest.approx(allocator.peak_bytes, rel=0.02, abs=RESOLUTION)
+
+
+@pytest.mark.parametrize("name", ["numpy_transient", "numba_block", "arrow_table", "float32_copy"])
+def test_the_traced_peak_has_numpy_numba_and_arrow_in_it(name):
+    got = measure(arm_of(KNOWN[name]), "traced")
+    assert got.peak_bytes == pytest.approx(KNOWN[name].peak_bytes, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "live"),
+    [
+        ("numpy_block", 0),
+        ("numpy_transient", 16 * MIB),
+        ("arrow_table", 24 * MIB),
+        ("largest_in_a_row", 6 * MIB),
+    ],
+)
+def test_live_bytes_are_what_the_results_hold(name, live):
+    got = measure(arm_of(KNOWN[name]), "traced")
+    assert got.live_bytes == pytest.approx(live, rel=0.001, abs=4096)
+
+
+def test_allocations_are_counted_exactly():
+    few, again, more = (measure(arm(name), "allocations") for name in ("ten_blocks", "ten_blocks", "thirty_blocks"))
+    assert few == again
+    assert more.allocations - few.allocations == 20
+    assert more.peak_bytes - few.peak_bytes == pytest.approx(20 * MIB, rel=0.001)
+
+
+def test_the_harness_is_not_in_the_count():
+    """Python may keep a note on a function that is called under a tracer for the first time."""
+    assert abs(measure(arm("nothing"), "allocations").allocations) <= 2
+
+
+@pytest.mark.parametrize("method", ["polled_rss", "memory_profiler", "ru_maxrss"])
+def test_a_cross_check_names_its_means_and_is_not_called_exact(method):
+    got = measure(arm("bytes_for_200_ms"), method)
+    assert not got.exact
+    assert got.baseline_bytes > MIB
+    assert got.peak_bytes > 0
+    assert {"polled_rss": "1 ms", "memory_profiler": "100 ms", "ru_maxrss": "getrusage"}[method] in got.how
+
+
+def test_a_stage_of_the_pipeline_is_measured_with_its_recorded_inputs(small_universe, tmp_path):
+    optimization = catalogue()["O06"]
+    workload = optimization.workloads[0]
+    inputs = tmp_path / "inputs.pickle"
+    inputs.write_bytes(pickle.dumps(record(workload, small_universe, 6, seed=1)))
+    stage = StageArm("O06", workload.name, 6, "engineered", str(inputs))
+    peaks, (traced,) = memory_of(stage, ["peak_rss"], 1, tmp_path), memory_of(stage, ["traced"], 1, tmp_path)
+    assert [each.method for each in peaks] == ["peak_rss", "peak_rss"]
+    assert 0 < traced.live_bytes <= traced.peak_bytes + RESOLUTION
+
+
+# The child
+
+
+def test_the_child_imports_nothing_that_the_arm_does_not_need():
+    assert measure(arm("light"), "peak_rss").peak_bytes <= RESOLUTION
+
+
+def test_the_module_of_the_child_loads_no_numerical_package_and_no_profiler():
+    heavy = "{'numpy', 'pandas', 'numba', 'pyarrow', 'psutil', 'memory_profiler', 'memray', 'argo_bench.optimizations'}"
+    code = f"import argo_bench.harness.memory_pass, sys; print({heavy} & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "set()"
+
+
+def test_an_arm_that_raises_fails_with_its_message():
+    with pytest.raises(ArmFailed, match=r"^ValueError: expected bars, got None$") as caught:
+        measure(arm("raises"), "peak_rss")
+    assert "in raises" in caught.value.details
+
+
+def test_a_name_that_leads_nowhere_fails_in_one_sentence():
+    with pytest.raises(ArmFailed, match=r"^tests.allocators has no 'nowhere': expected"):
+        measure(arm("nowhere"), "peak_rss")
+
+
+@pytest.mark.parametrize(
+    ("name", "end"), [("killed", "signal 9"), ("leaves", "exit status 3"), ("leaves_in_peace", "exit status 0")]
+)
+def test_an_arm_that_ends_its_process_fails_with_how_it_ended(name, end):
+    with pytest.raises(ArmFailed, match=rf"^its process ended with {end}$"):
+        measure(arm(name), "peak_rss")
+
+
+def test_what_an_arm_prints_is_no_part_of_the_answer(capfd):
+    assert measure(arm("prints"), "traced").method == "traced"
+    assert "not JSON" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("method", "module"), [("memory_profiler", "memory_profiler"), ("allocations", "memray")])
+def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch, method, module):
+    assert memory.NEEDS[method].module == module
+    monkeypatch.setitem(memory.NEEDS, method, Requirement("no_such_module", "memory"))
+    with pytest.raises(UserError, match=r"not installed: pip install 'argo-bench\[memory\]'"):
+        measure(arm("nothing"), method)
+
+
+def test_every_free_block_of_the_allocator_is_filled():
+    ready = memory_pass.Ready(FunctionBody(lambda: None))
+    sizes = [sys.getsizeof(each) for each in ready._filled]
+    assert max(sizes) == 512
+    assert min(sizes) <= 16
+
+
+# Where the mark cannot be set back
+
+
+def forbid(monkeypatch, error=PermissionError):
+    def refuse() -> None:
+        raise error("no")
+
+    monkeypatch.setattr(memory_pass, "reset_high_water", refuse)
+
+
+@linux
+def test_without_a_reset_the_reading_is_of_the_whole_child_and_says_so(monkeypatch):
+    forbid(monkeypatch)
+    got = memory_pass.peak_rss(memory_pass.Ready(FunctionBody(lambda: bytearray(MIB))))
+    assert (got.method, got.exact, got.how) == ("peak_rss", False, "VmHWM of the whole child")
+
+
+@linux
+def test_a_reset_that_does_nothing_is_found_out(monkeypatch):
+    monkeypatch.setattr(memory_pass, "reset_high_water", lambda: None)
+    monkeypatch.setattr(memory_pass, "resident", lambda: memory_pass.high_water() - 64 * MIB)
+    assert not memory_pass.can_reset_high_water()
+
+
+def test_without_a_mark_of_the_kernel_getrusage_is_asked(monkeypatch):
+    def missing() -> int:
+        raise FileNotFoundError("/proc/self/status")
+
+    forbid(monkeypatch, FileNotFoundError)
+    monkeypatch.setattr(memory_pass, "high_water", missing)
+    got = memory_pass.peak_rss(memory_pass.Ready(FunctionBody(lambda: bytearray(MIB))))
+    assert (got.exact, got.how) == (False, "getrusage of the whole child")
+    assert got.peak_bytes >= 0
+
+
+# Repeating and comparing
+
+
+@pytest.mark.parametrize(
+    ("peaks", "runs"),
+    [
+        ([100 * MIB, 101 * MIB], 2),
+        ([100 * MIB, 103 * MIB], 6),
+        ([MIB, MIB + RESOLUTION], 2),
+        ([MIB, MIB + RESOLUTION + 1], 6),
+        ([0, 0], 2),
+    ],
+)
+def test_two_runs_that_agree_are_enough_and_otherwise_there_are_six(monkeypatch, peaks, runs):
+    told = iter([*peaks, *peaks[:1] * 10])
+    monkeypatch.setattr(memory, "measure", lambda *_, **__: reading(peak=next(told)))
+    assert [each.peak_bytes for each in peak_rss_runs(arm("nothing"))][:2] == peaks
+    told = iter([*peaks, *peaks[:1] * 10])
+    assert len(peak_rss_runs(arm("nothing"))) == runs
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate", "flag"),
+    [
+        ({"peak_rss": 100, "traced": 100}, {"peak_rss": 40, "traced": 50}, None),
+        (
+            {"peak_rss": 100, "traced": 100},
+            {"peak_rss": 40, "traced": 60},
+            "method-dependent: +60% saved by peak_rss, +40% by traced",
+        ),
+        (
+            {"peak_rss": 100, "traced": 100},
+            {"peak_rss": 130, "traced": 60},
+            "method-dependent: +40% saved by traced, -30% by peak_rss",
+        ),
+        ({"peak_rss": 100}, {"peak_rss": 40}, None),
+        ({"peak_rss": 100, "traced": 100}, {"peak_rss": 40}, None),
+        ({"peak_rss": 100, "polled_rss": 0}, {"peak_rss": 40, "polled_rss": 0}, None),
+        ({}, {}, None),
+    ],
+)
+def test_savings_more_than_15_points_apart_depend_on_the_method(reference, candidate, flag):
+    arms = [[reading(method, peak * MIB) for method, peak in peaks.items()] for peaks in (reference, candidate)]
+    assert disagreement(*arms) == flag
+
+
+def test_readings_without_a_peak_say_nothing_about_it():
+    counted = [reading("allocations", allocations=10), reading("peak_rss", 10 * MIB)]
+    assert disagreement(counted, counted) is None
+
+
+@given(
+    st.dictionaries(st.sampled_from(["peak_rss", "traced", "polled_rss"]), st.integers(MIB, 2**34), min_size=1),
+    st.floats(0.01, 3),
+)
+def test_a_saving_that_every_method_sees_alike_depends_on_none(peaks, share):
+    before = [reading(method, peak) for method, peak in peaks.items()]
+    after = [reading(method, round(peak * share)) for method, peak in peaks.items()]
+    assert disagreement(before, after) is None
+
+
+def test_of_several_runs_the_median_counts():
+    outlier = [reading(peak=peak * MIB) for peak in (40, 40, 400)] + [reading("traced", 40 * MIB)]
+    assert disagreement([reading(peak=100 * MIB), reading("traced", 100 * MIB)], outlier) is None
+
+
+def test_a_reading_survives_its_record():
+    told = reading(peak=1, live_bytes=2, baseline_bytes=3, allocations=4)
+    assert msgspec.json.decode(msgspec.json.encode(told), type=Reading) == told
+
+
+# Line by line
+
+
+def test_the_lines_of_a_stage_are_measured_with_the_functions_that_it_leads_to(small_universe, tmp_path):
+    workload = catalogue()["O08"].workloads[0]
+    inputs = tmp_path / "inputs.pickle"
+    inputs.write_bytes(pickle.dumps(record(workload, small_universe, 300, seed=1)))
+    request = LineRequest(StageArm("O08", workload.name, 300, "baseline", str(inputs)), worker_cpu())
+    found = memory.ask("argo_bench.report.line_memory", request, Lines, hash_seed=0, numba_cache=tmp_path)
+    functions = {each.name: each for each in found.functions}
+    assert {"five", "columns", "sma", "windowed"} <= functions.keys()
+    assert [(line.code.strip(), line.times) for line in functions["five"].lines] == [
+        ("bars = columns(frame)", 1),
+        ("return latest(published(bars, shared(bars)))", 1),
+    ]
+    assert max(line.times for line in functions["columns"].lines) == 301
+    assert all(abs(line.increment_bytes) < 64 * MIB for each in found.functions for line in each.lines)
+
+
+def stage_of(identifier: str, variant: str):
+    from argo_bench import baseline
+
+    optimization = catalogue()[identifier]
+    workload = optimization.workloads[0]
+    return getattr(optimization.edits(workload)[variant](baseline.PIPELINE), workload.stage)
+
+
+def test_a_compiled_kernel_is_known_as_one():
+    functions = functions_of(stage_of("O08", "engineered"))
+    compiled = {each.__name__ for each in functions if is_compiled(each)}
+    assert "latest_five" in compiled
+    assert "five" in {each.__name__ for each in functions} - compiled
+
+
+@pytest.mark.parametrize(
+    ("variant", "names"),
+    [
+        ("prescribed", {"TextKeyedCache.__call__", "TextKeyedCache._key", "consensus"}),
+        ("engineered", {"Memo.__call__", "votes", "consensus"}),
+    ],
+)
+def test_a_wrapper_is_measured_with_what_it_wraps(variant, names):
+    assert names <= {each.__qualname__ for each in functions_of(stage_of("O06", variant))}
+
+
+def test_a_line_of_code_stays_on_its_line_and_shows_its_increment():
+    lines = [
+        Line(8, "    kept = []", 1, 0),
+        Line(9, "    " + "x" * 100, 12345, 3 * MIB),
+        Line(10, "        del kept", 1, -4096),
+    ]
+    console = Console(width=80, file=StringIO(), color_system=None)
+    console.print(rendered(Profiled("stage", "argo_bench.baseline.frame", 7, lines)))
+    head, names, *shown = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert head == "stage  argo_bench/baseline/frame.py, line 7"
+    assert names.split() == ["line", "times", "KiB"]
+    assert shown[0].split() == ["8", "1", "0", "kept", "=", "[]"]
+    assert shown[1].startswith("     9   12,345   +3,072  xxx")
+    assert (len(shown[1]), shown[1][-1]) == (80, "…")
+    assert shown[2] == "    10        1       -4      del kept"
