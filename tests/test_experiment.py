@@ -21,6 +21,7 @@ from argo_bench.harness.messages import Prepare, Prepared, Sample, StageArm, Tak
 from argo_bench.harness.plan import DEFAULT, FEWEST_BLOCKS, QUICK, planned
 from argo_bench.harness.results import (
     FILE_NAME,
+    SCHEMA,
     Block,
     Cold,
     Comparison,
@@ -422,7 +423,7 @@ def test_a_record_of_a_newer_schema_is_refused(tiny_run, tmp_path):
     body = msgspec.json.encode(msgspec.structs.replace(recorded.run, schema=99))
     line = b'{"xxh3":"' + xxhash.xxh3_64_hexdigest(body).encode() + b'","record":' + body + b"}\n"
     (tmp_path / FILE_NAME).write_bytes(line)
-    with pytest.raises(UserError, match="has schema 99, this version reads up to 1"):
+    with pytest.raises(UserError, match=f"has schema 99, this version reads up to {SCHEMA}"):
         load(tmp_path)
 
 

@@ -9,7 +9,7 @@ import pytest
 from argo_bench.report import figures, finding
 from argo_bench.report.marks import contrast
 from tests.test_report_finding import judgement, recorded, result
-from tests.test_report_tables import every_kind_of_row
+from tests.test_report_tables import WORDS, every_kind_of_row
 
 DRAW = """
 import hashlib, sys
@@ -105,7 +105,7 @@ def test_a_run_without_verdicts_still_makes_a_picture(tmp_path):
 
 
 def test_the_alternative_text_gives_every_headline_row(full):
-    assert figures.alt_text(full).count("claimed -50 to -70 %") == 10
+    assert figures.alt_text(full).count("claimed -50 to -70 %") == len(WORDS)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,9 +2,11 @@
 
 import math
 
+import msgspec
 import pytest
 
-from argo_bench.harness.results import Comparison, End, Judgement, Recorded, Result, Run, Writer, load
+from argo_bench.harness.calibration import Calibration, Null, Power, Rate, Used
+from argo_bench.harness.results import Comparison, End, Judgement, Recorded, Result, Run, Spot, Writer, load
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import Word
 from argo_bench.report import finding
@@ -49,6 +51,9 @@ def judgement(
     flags: tuple[str, ...] = (),
     text: str = "50-70% reduction",
     workload: str = "consensus, hit",
+    strip: tuple[Spot, ...] = (),
+    cold: Spot | None = None,
+    break_even_calls: float | None = None,
 ) -> Judgement:
     seen = None if speedup is None else estimate(speedup, half)
     return Judgement(
@@ -71,6 +76,9 @@ def judgement(
         sentence=f"what was seen of {claim}, {arm}",
         detectable=None if half is None else 1.05,
         needs="31 replicates (25 more, about 40 s in all) to tell it from 2x" if verdict == "inconclusive" else None,
+        strip=list(strip),
+        cold=cold,
+        break_even_calls=break_even_calls,
     )
 
 
@@ -235,3 +243,62 @@ def test_the_other_clock_is_left_out_where_both_agree(tmp_path):
 )
 def test_a_duration_is_shown_in_the_unit_that_suits_it(nanoseconds, words):
     assert finding.duration(nanoseconds) == words
+
+
+def test_a_single_open_question_is_answered_in_the_title_and_several_are_counted(tmp_path):
+    alone = [judgement("faster", 2.0, kind="difference", claim="new against old")]
+    assert finding.finding(recorded(tmp_path / "one", *alone)) == "What was seen of new against old, prescribed"
+    words = enumerate(("faster", "faster", "slower"))
+    several = [judgement(word, kind="difference", claim=f"n{number}") for number, word in words]
+    assert finding.finding(recorded(tmp_path / "more", *several)) == "Of 3 candidates 2 faster, 1 slower"
+
+
+@pytest.mark.parametrize(
+    ("cold", "calls", "words"),
+    [(None, None, "-"), (0.5, None, "never"), (0.5, 1234.5, "1,234 calls"), (2.0, 0.0, "at once")],
+)
+def test_a_slow_first_call_is_made_up_for_after_so_many_calls(cold, calls, words):
+    spot = None if cold is None else Spot(6, cold, None, "inconclusive")
+    assert finding.break_even(judgement(cold=spot, break_even_calls=calls)) == words
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (40 << 20, "40 MiB"), (3 << 30, "3 GiB")]
+)
+def test_bytes_are_shown_in_the_unit_that_suits_them(number, words):
+    assert finding.size(number) == words
+
+
+RATE = Rate(1, 50, 0.0005, 0.106)
+CALIBRATION = Calibration(
+    machine="0123456789ab",
+    processor="some processor",
+    when="2026-01-02",
+    replicates=120,
+    false_positives={"millisecond, quiet": RATE},
+    all_false_positives=RATE,
+    any_start=0.01,
+    power=[Power(1.03, Rate(9, 9, 0.66, 1.0), 0, 14.0, 10.0)],
+    coverage=Rate(95, 100, 0.89, 0.98),
+    coverage_stopped=Rate(98, 100, 0.93, 0.998),
+    simulated=0.95,
+    simulated_stopped=0.98,
+    nulls=[Null("layout", 0.99, 0.98, 1.0)],
+)
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [("here", "Calibrated on this machine"), ("reference", "on the reference machine (some processor)")],
+)
+def test_a_report_says_in_one_line_where_it_was_calibrated(tmp_path, where, words):
+    kept = {"calibration": msgspec.to_builtins(Used(where, CALIBRATION))}
+    line = finding.calibrated(recorded(tmp_path, run=msgspec.structs.replace(RUN, environment=kept)))
+    assert words in line
+    assert "false positives 2 % [0.05, 10.6], 3 % more work found in 100 % [66, 100]" in line
+    assert "coverage 95 % [89, 98]" in line
+    assert ("argo-bench calibrate" in line) == (where == "reference")
+
+
+def test_a_run_without_a_calibration_says_how_to_make_one(tmp_path):
+    assert finding.calibrated(recorded(tmp_path)).startswith("The harness was not calibrated: argo-bench calibrate")

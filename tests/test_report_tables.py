@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 from rich.console import Console
 
+from argo_bench.harness.memory_pass import Reading
 from argo_bench.harness.results import (
     Acceptance,
     Block,
@@ -15,9 +16,11 @@ from argo_bench.harness.results import (
     Comparison,
     Failure,
     Fidelity,
+    Memory,
     Recorded,
     Result,
     Samples,
+    Spot,
 )
 from argo_bench.harness.verdict import Word
 from argo_bench.report import tables
@@ -30,7 +33,7 @@ HOSTILE = "<script>alert('x')</script> & | *bold* _it_ `code`"
 
 def every_kind_of_row() -> list:
     """Every verdict word as headline and as further reading, with extreme ratios, and all other kinds of record."""
-    speedups = [1480.0, 20_000.0, 95.0, 3.2, 1.006, 0.00021, 1.01, 0.05, None, None]
+    speedups = [1480.0, 20_000.0, 95.0, 3.2, 1.006, 0.00021, 1.31, 1.001, 0.7, 1.01, 0.05, None, None]
     judgements = [
         judgement(
             word,
@@ -44,6 +47,9 @@ def every_kind_of_row() -> list:
             flags=("wall time says: refuted",) if number == 2 else (),
             reference="pandas" if number == 3 else "baseline",
             text=HOSTILE if number == 1 else "50-70% reduction",
+            strip=(Spot(300, 1480.0, (1200.0, 1700.0), word), Spot(1000, 0.00021, None, "refuted")),
+            cold=Spot(300, 0.05, (0.04, 0.06), "fell short or worse") if number % 2 else None,
+            break_even_calls=21_492.4 if number == 1 else None,
         )
         for headline in (True, False)
         for number, (word, speedup) in enumerate(zip(WORDS, speedups, strict=True), 1)
@@ -64,9 +70,24 @@ def every_kind_of_row() -> list:
         Result(extra, estimate(210.0), estimate(210.0), 51_200.0, 244.0, None, 0.5, []),
         *results.values(),
         *judgements,
+        *weighed(),
         Failure("O08", "polars", "untested", "polars is not installed: pip install 'argo-bench[fast]'"),
         Failure("O11", "prescribed", "failed", "ValueError: bad"),
     ]
+
+
+def weighed() -> list[Memory]:
+    """Baseline and candidate by every method; two of them see different savings."""
+    found = []
+    for arm, share in (("baseline", 1.0), ("engineered", 0.25)):
+        readings = [
+            Reading("peak_rss", "VmHWM reset", True, peak_bytes=int(100 * share * (1 << 20))),
+            Reading("traced", "tracemalloc", True, peak_bytes=50 << 20, live_bytes=int(4096 * share)),
+            Reading("allocations", "memray", True, allocations=int(21_492 * share)),
+            Reading("memory_profiler", "polled", False, peak_bytes=None),
+        ]
+        found.append(Memory("O08", "full set", 300, arm, readings))
+    return found
 
 
 @pytest.fixture
@@ -121,6 +142,8 @@ def test_headline_verdicts_come_before_further_readings_and_those_before_other_a
     assert [table.title for table in tables.tables(full)] == [
         "Verdicts",
         "Further readings",
+        "Over scales, and cold",
+        "Memory",
         "Measured beside them",
         "First calls",
     ]
@@ -171,6 +194,8 @@ def test_the_remarks_name_acceptance_differences_and_failures_with_their_reason(
         "O11 prescribed, decisions of the pipeline: differs: missed in 3 of 480 symbol-cycles.",
         "O08 polars: untested, polars is not installed: pip install 'argo-bench[fast]'.",
         "O11 prescribed: failed, ValueError: bad.",
+        "O08 engineered, memory: method-dependent: +75% saved by peak_rss, +0% by traced.",
+        "The harness was not calibrated: argo-bench calibrate measures it here.",
     ]
 
 
@@ -190,7 +215,7 @@ def test_a_long_output_is_shortened_in_the_terminal_only(full):
 def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(full):
     blocks = [block.splitlines() for block in tables.markdown(full).split("\n\n") if block.startswith("|")]
     widths = [{len(re.split(r"(?<!\\)\|", line)) for line in block} for block in blocks]
-    assert [len(each) for each in widths] == [1] * 5
+    assert [len(each) for each in widths] == [1] * 7
 
 
 def test_markdown_shows_hostile_text_as_text(full):
@@ -228,3 +253,24 @@ def test_every_hue_is_made_legible_on_light_and_dark(hue, background):
 
 def test_black_on_white_has_the_contrast_that_the_standard_gives():
     assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
+
+
+def test_scales_and_first_calls_are_shown_with_their_verdicts(full):
+    row = tables.strips(full).rows[0]
+    assert row.cells[1] == "300: 1,480x ✓ confirmed\n1,000: 0.00021x ✗ refuted"
+    assert row.cells[2] == "0.050x ▽ fell short or worse"
+    assert row.cells[3] == "21,492 calls"
+
+
+def test_memory_is_shown_by_every_method_that_saw_something_with_its_ratio(full):
+    table = tables.memory(full)
+    assert [column.name for column in table.columns] == ["arm", "peak RSS", "traced peak", "live after", "allocations"]
+    assert table.rows[0].cells == ("O08 baseline", "100 MiB", "50 MiB", "4 KiB", "21,492")
+    quarter = "\n0.25 of it"
+    assert table.rows[1].cells[1:] == (f"25 MiB{quarter}", "50 MiB\n1 of it", f"1 KiB{quarter}", f"5,373{quarter}")
+
+
+def test_savings_that_depend_on_the_method_are_remarked_on(full):
+    assert [line for line in tables.remarks(full) if "method-dependent" in line] == [
+        "O08 engineered, memory: method-dependent: +75% saved by peak_rss, +0% by traced."
+    ]

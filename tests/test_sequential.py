@@ -6,12 +6,16 @@ import random
 import numpy as np
 import pytest
 
-from argo_bench.claim import Claim
+from argo_bench.claim import EPSILON, Claim
+from argo_bench.harness import sequential
+from argo_bench.harness.benchmark import claim_of
 from argo_bench.harness.sequential import (
     KNOWN,
     LOOKS,
     Outlook,
+    has_ended,
     is_decided,
+    is_futile,
     nominal_error,
     outlook,
     replicates_for,
@@ -31,6 +35,18 @@ def test_the_stored_levels_are_what_the_simulation_gives(overall):
 def test_many_replicates_give_pococks_published_constant():
     # Pocock (1977), two looks at 5 %: nominal 0.0294 for normal statistics, which t at 60 and 120 nearly is.
     assert math.isclose(simulated_error(0.05, (60, 120)), 0.0294, rel_tol=0.02)
+
+
+def test_a_level_that_was_simulated_is_kept_for_the_next_process(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setenv("ARGO_BENCH_HOME", str(tmp_path))
+    monkeypatch.setattr(sequential, "simulated_error", lambda overall, looks: calls.append(overall) or 0.0123)
+    for _ in range(2):
+        nominal_error.cache_clear()
+        assert nominal_error(0.04, (5, 9)) == 0.0123
+    nominal_error.cache_clear()
+    assert calls == [0.04]
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_one_look_needs_no_correction():
@@ -100,3 +116,31 @@ def test_a_comparison_is_decided_when_all_its_claims_are():
     assert not is_decided([CLAIM, CLAIM], [clear, unclear])
     assert is_decided([CLAIM], [narrow])  # on the edge, but half a percent wide: measuring on would split hairs
     assert is_decided([], [])
+
+
+QUESTION = claim_of("open", None, "cpu")
+
+
+def around(speedup, spread, replicates=6):
+    pattern = [spread * (-1) ** k * (1 + k % 3) / 2 for k in range(replicates)]
+    return estimate([-math.log(speedup) + each for each in pattern], 1 - nominal_error(0.05))
+
+
+def test_an_open_question_is_decided_by_zero_or_by_what_matters_whichever_takes_less():
+    found = outlook(QUESTION, around(1 / 1.008, 0.02))
+    assert found.edge == 1.0  # 0.8 % from no difference, 0.2 % from one that matters
+    near = outlook(QUESTION, around(1 / 1.001, 0.02))
+    assert math.isclose(near.edge, math.exp(-EPSILON))
+    assert near.replicates <= found.replicates * 2
+
+
+def test_measuring_is_given_up_when_even_a_lucky_projection_lies_far_beyond_the_last_look():
+    hopeless, hopeful = around(2.0, 0.4), around(2.2, 0.12)
+    assert is_futile([CLAIM], [hopeless], LOOKS[-1])
+    assert not is_futile([CLAIM], [hopeful], LOOKS[-1])
+    assert has_ended([CLAIM], [hopeless], LOOKS[-1])
+
+
+def test_nothing_is_given_up_while_one_of_several_claims_may_still_get_its_verdict():
+    assert not is_futile([CLAIM, CLAIM], [around(2.0, 0.4), around(2.2, 0.12)], LOOKS[-1])
+    assert not is_futile([CLAIM], [around(2.6, 0.001)], LOOKS[-1])  # decided, so there is nothing to give up

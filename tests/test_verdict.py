@@ -51,6 +51,11 @@ def test_a_reduction_is_judged_by_where_the_whole_interval_lies(slowest, fastest
         ("direction", math.nan, math.nan, 1.02, 1.5, "confirmed"),
         ("direction", math.nan, math.nan, 0.5, 1.005, "refuted"),
         ("direction", math.nan, math.nan, 0.99, 1.05, "inconclusive"),
+        ("difference", math.nan, math.nan, 1.002, 1.05, "faster"),
+        ("difference", math.nan, math.nan, 0.5, 0.999, "slower"),
+        ("difference", math.nan, math.nan, 0.992, 1.009, "no difference"),
+        ("difference", math.nan, math.nan, 1.001, 1.009, "no difference"),
+        ("difference", math.nan, math.nan, 0.98, 1.02, "inconclusive"),
     ],
 )
 def test_every_kind_of_claim_has_its_range(kind, low, high, slowest, fastest, word):

@@ -4,8 +4,21 @@ import msgspec
 import pytest
 import xxhash
 
+from argo_bench.comparing import compare
 from argo_bench.harness.experiment import Experiment
-from argo_bench.harness.results import FILE_NAME, End, Fidelity, Judgement, Result, Run, Samples, Writer, load
+from argo_bench.harness.results import (
+    FILE_NAME,
+    Declared,
+    End,
+    Fidelity,
+    Judgement,
+    Memory,
+    Result,
+    Run,
+    Samples,
+    Writer,
+    load,
+)
 from argo_bench.harness.verify import verify
 from argo_bench.optimizations import lookup
 from tests.test_experiment import TINY
@@ -53,6 +66,13 @@ EDITS = {
     "a claim's range": (Judgement, lambda j: replace(j, low=0.1), Judgement),
     "a speed-up": (Judgement, lambda j: replace(j, speedup=99.0), Judgement),
     "the output": (Judgement, lambda j: replace(j, output="same as ever"), Judgement),
+    "a scale's verdict": (
+        Judgement,
+        lambda j: replace(j, strip=[replace(spot, verdict="exceeded") for spot in j.strip]),
+        Judgement,
+    ),
+    "the calls to break even": (Judgement, lambda j: replace(j, break_even_calls=12345.0), Judgement),
+    "a first call": (Samples, lambda s: replace(s, reference_first_call_ns=s.reference_first_call_ns * 90), Judgement),
     "a count of differences": (Fidelity, lambda f: replace(f, counts={"entry": 3}), Fidelity),
     "the number of replicates": (End, lambda e: replace(e, replicates=e.replicates + 1), End),
     "the seed of the run": (Run, lambda r: replace(r, seed=5), Samples),
@@ -71,6 +91,40 @@ def test_a_single_edit_with_a_right_digest_is_found_and_its_line_named(name, hon
     assert found
     assert isinstance(records[found[0].line - 1], shows_in)
     assert str(found[0]).startswith(f"line {found[0].line}: ")
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A comparison of a user's functions, with a claim about memory."""
+    directory = tmp_path_factory.mktemp("own")
+    names = (f"tests.user_functions:{each}" for each in ("all_at_once", "one_by_one"))
+    compare(*names, metric="peak_rss", claim="30-50% reduction", quick=True, budget_s=0.0, out=directory)
+    return load(directory)
+
+
+def heavier(memory):
+    return replace(memory, readings=[replace(each, peak_bytes=2 * each.peak_bytes) for each in memory.readings])
+
+
+OWN_EDITS = {
+    "a reading of memory": (Memory, heavier, Judgement),
+    "the sentence of a claim": (Declared, lambda d: replace(d, claim="10-20% reduction"), Judgement),
+    "the name of a function": (Declared, lambda d: replace(d, candidate="tests.user_functions:fast"), Judgement),
+    "what agreed": (Fidelity, lambda f: replace(f, counts={"output: 1 against 2": 1}), Fidelity),
+}
+
+
+@pytest.mark.parametrize("name", OWN_EDITS)
+def test_a_users_comparison_verifies_and_a_single_edit_of_it_does_not(name, own, tmp_path):
+    assert verify(own) == []
+    kind, edit, shows_in = OWN_EDITS[name]
+    number = first(own, kind)
+    records = list(own.records)
+    records[number] = edit(records[number])
+    (tmp_path / FILE_NAME).write_bytes(b"".join(line_of(record) for record in records))
+    found = verify(load(tmp_path))
+    assert found
+    assert isinstance(records[found[0].line - 1], shows_in)
 
 
 def line_of(record):

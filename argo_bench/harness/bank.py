@@ -19,7 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import platformdirs
 import xxhash
 
 from argo_bench.harness import environment
@@ -92,9 +91,8 @@ def fingerprint() -> str:
 
 
 def home(machine: str | None = None) -> Path:
-    """Where the calibration of a machine (this one by default) is kept; ARGO_BENCH_HOME overrides the user's folder."""
-    root = environment.setting("ARGO_BENCH_HOME") or platformdirs.user_data_path("argo-bench")
-    return Path(root) / "calibration" / (machine or fingerprint())
+    """Where the calibration of a machine (this one by default) is kept."""
+    return environment.user_folder() / "calibration" / (machine or fingerprint())
 
 
 def banked(directory: Path) -> list[Banked]:

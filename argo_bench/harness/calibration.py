@@ -211,7 +211,8 @@ def _nulls(banks: dict[Comparison, list[Banked]]) -> Iterator[Null]:
         else:
             yield _null(f"role: {_name(comparison)}", _values(bank))
             effects = [effect for each in bank if (effect := position_effect(each.samples)) is not None]
-            yield _null(f"position: {_name(comparison)}", effects)
+            if effects:
+                yield _null(f"position: {_name(comparison)}", effects)
 
 
 def _null(what: str, values: Sequence[float]) -> Null:

@@ -9,6 +9,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+import platformdirs
 import psutil
 
 PACKAGES = ("argo-bench", "pandas", "numpy", "numba", "joblib", "msgspec", "orjson", "TA-Lib", "polars", "xxhash")
@@ -35,9 +36,9 @@ def facts() -> dict[str, object]:
     }
 
 
-def setting(name: str) -> str | None:
-    """An environment variable that is set to something."""
-    return os.environ.get(name) or None
+def user_folder() -> Path:
+    """Where what is worth keeping between runs is kept: ARGO_BENCH_HOME, or the user's data folder."""
+    return Path(os.environ.get("ARGO_BENCH_HOME") or platformdirs.user_data_path("argo-bench"))
 
 
 def worker_cpu() -> int | None:

@@ -113,15 +113,17 @@ class Measured:
 
     def strip(self, claim: Claim, headline: Comparison) -> list[Spot]:
         """The claim's verdict at every scale, in the order of the scales."""
-        same = [each for each in self.results.values() if msgspec.structs.replace(headline, scale=0) == _unscaled(each)]
+        # A claim of "up to" may be met at any of the scales, so that the error of all together counts.
+        same = [self.results[each] for each in self._samples if each in self.results and _is_beside(each, headline)]
         return [
-            _spot(claim, each.comparison.scale, self._interval(claim, each))
+            _spot(claim, each.comparison.scale, self._interval(claim, each, len(same) if claim.kind == "up_to" else 1))
             for each in sorted(same, key=lambda each: each.comparison.scale)
         ]
 
-    def _interval(self, claim: Claim, result: Result) -> Estimate:
-        """At 95 % whatever the level of the result: a strip is outside the family."""
-        return estimate(log_ratios(self._samples[result.comparison], claim.metric), SPOT_LEVEL)
+    def _interval(self, claim: Claim, result: Result, family: int) -> Estimate:
+        """At 95 % over ``family`` whatever the level of the result: a strip is outside the headline family."""
+        level = 1 - (1 - SPOT_LEVEL) / family
+        return estimate(log_ratios(self._samples[result.comparison], claim.metric), level)
 
     def memory(self, metric: MemoryMetric, comparison: Comparison) -> list[float]:
         """ln(candidate / reference) of a figure of memory, a value for each pair of readings; none where unmeasured."""
@@ -135,7 +137,7 @@ class Measured:
         """Nanoseconds of the first calls of reference and candidate, a pair for each replicate that has both."""
         return [
             (each.reference_first_call_ns, each.candidate_first_call_ns)
-            for each in self._samples[comparison]
+            for each in self._samples.get(comparison, ())
             if each.reference_first_call_ns is not None and each.candidate_first_call_ns is not None
         ]
 
@@ -149,8 +151,9 @@ def _figures(metric: MemoryMetric, readings: Sequence[Reading]) -> list[int]:
     return [max(least, value) for value in values if value is not None]
 
 
-def _unscaled(result: Result) -> Comparison:
-    return msgspec.structs.replace(result.comparison, scale=0)
+def _is_beside(comparison: Comparison, headline: Comparison) -> bool:
+    """Whether the two differ in nothing but their scale."""
+    return msgspec.structs.replace(comparison, scale=headline.scale) == headline
 
 
 def _spot(claim: Claim, scale: int, interval: Estimate) -> Spot:
@@ -200,6 +203,9 @@ def _judged(
         flags.append(f"{'wall' if clock == 'cpu' else 'CPU'} time says: {other}")
     if result.candidate_drain_ns is not None and result.candidate_drain_ns > NOTABLE_DRAIN * result.candidate_ns:
         flags.append(f"puts off {result.candidate_drain_ns / 1000:.3g} us a call until it closes")
+    strip = measured.strip(claim, result.comparison)
+    if claim.kind == "up_to" and any(spot.verdict == "confirmed" for spot in strip):
+        word = "confirmed"
     word = "void" if is_void else word
     needs = _needs(claim, interval, result) if word == "inconclusive" else None
     first_calls = measured.first_calls(result.comparison)
@@ -213,7 +219,7 @@ def _judged(
         flags,
         output,
         needs,
-        strip=measured.strip(claim, result.comparison),
+        strip=strip,
         cold=cold_spot(claim, result.comparison.scale, first_calls),
         break_even=break_even_calls(first_calls, result),
     )

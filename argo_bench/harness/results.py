@@ -22,7 +22,7 @@ from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import Word
 from argo_bench.model import UserError
 
-SCHEMA = 1
+SCHEMA = 2
 FILE_NAME = "run.jsonl"
 Kind = TypeVar("Kind")
 
@@ -234,9 +234,9 @@ class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
     sentence: str
     detectable: float | None
     needs: str | None
-    strip: list[Spot]
-    cold: Spot | None
-    break_even_calls: float | None
+    strip: list[Spot] = []
+    cold: Spot | None = None
+    break_even_calls: float | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):

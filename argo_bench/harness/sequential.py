@@ -7,7 +7,9 @@ time.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +18,7 @@ import msgspec
 import numpy as np
 
 from argo_bench.claim import EPSILON, Claim
+from argo_bench.harness.environment import user_folder
 from argo_bench.harness.stats import Estimate, student_t
 from argo_bench.harness.verdict import judge
 
@@ -48,7 +51,25 @@ def nominal_error(overall: float, looks: tuple[int, ...] = LOOKS) -> float:
         return overall
     if looks[0] < 2:
         raise ValueError(f"expected increasing looks from 2, since one replicate has no interval, got {looks!r}")
-    return KNOWN[overall] if looks == LOOKS and overall in KNOWN else simulated_error(overall, looks)
+    return KNOWN[overall] if looks == LOOKS and overall in KNOWN else _kept_or_simulated(overall, looks)
+
+
+def _kept_or_simulated(overall: float, looks: tuple[int, ...]) -> float:
+    """From the user's folder, where a simulation of three seconds is kept for the next time."""
+    file = user_folder() / "nominal_errors.json"
+    key = f"{overall!r} {looks!r} {SIMULATED}"
+    try:
+        kept = msgspec.json.decode(file.read_bytes(), type=dict[str, float])
+    except (OSError, msgspec.MsgspecError):
+        kept = {}
+    if key not in kept:
+        kept[key] = simulated_error(overall, looks)
+        with contextlib.suppress(OSError):  # what cannot be kept is simulated again
+            file.parent.mkdir(parents=True, exist_ok=True)
+            scratch = file.with_suffix(f".{os.getpid()}")
+            scratch.write_bytes(msgspec.json.encode(kept))
+            os.replace(scratch, file)
+    return kept[key]
 
 
 def simulated_error(overall: float, looks: tuple[int, ...]) -> float:

@@ -48,7 +48,7 @@ class WorkerProcess:
             env=environment,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            stdout=sys.stderr.fileno() if hasattr(sys.stderr, "fileno") else subprocess.DEVNULL,
+            stdout=sys.__stderr__.fileno() if sys.__stderr__ is not None else subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches the orchestrator alone, which then ends its workers.
         )
         theirs.close()

@@ -66,7 +66,7 @@ VERDICT_COLUMNS = (
     Column("claimed", 12),
     Column("speed-up", 20),
     Column("output", None),
-    Column("verdict", 14),
+    Column("verdict", 15),
 )
 SLOW_FIRST_CALL_NS = 50_000_000
 """First calls from here on are worth a line in a terminal."""

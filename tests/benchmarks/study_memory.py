@@ -34,7 +34,7 @@ TITLES: dict[Method, str] = {
 }
 NOTE = """\
 ours      VmHWM set back just before, one pass
-tracem.   tracemalloc with Arrow's own counters; objects as large as they asked for
+tracem.   tracemalloc with Arrow's own counters; objects by the size asked for
 mem_prof  memory_profiler's memory_usage at its defaults, which calls again what
           was too short for it
 psutil    polled every 1 ms by a thread of the same process, when it is let

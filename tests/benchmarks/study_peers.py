@@ -339,7 +339,7 @@ def report(records: Records) -> None:
     if not found:
         click.echo("No run is complete yet.")
         return
-    click.echo("False positives: of 100 against 100 symbols; power: of 103 against 100; with 95 %")
+    click.echo("False positives: 100 against 100 symbols; power: 103 against 100; with 95 %")
     click.echo("Clopper-Pearson intervals. ok: the counts are at most 5 % and at least 95 %.")
     click.echo("pytest-benchmark looks for slow-downs only.\n")
     click.echo(f"{'tool and setting':30}{'n':>3}{'s':>6}  {'false positives':18}{'power':16}ok")

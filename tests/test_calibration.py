@@ -1,0 +1,172 @@
+"""Does the calibration count what it says, by outside oracles and on banks whose truth is known?"""
+
+import gzip
+import math
+import random
+
+import msgspec
+import pytest
+
+from argo_bench.harness import bank, calibration
+from argo_bench.harness.bank import FULL, QUICK, TURN, Series
+from argo_bench.harness.calibration import Rate, clopper_pearson, decide, decisions, simulated_coverage
+from argo_bench.harness.planted import microsecond, millisecond, twin
+from argo_bench.harness.results import FILE_NAME, Banked, Block, Samples, Writer, load
+from argo_bench.model import UserError
+from argo_bench.report.calibration import sentence
+
+
+@pytest.mark.parametrize(("events", "trials"), [(0, 10), (10, 10), (1, 55), (3, 7), (19, 20), (0, 1), (40, 300)])
+def test_the_exact_interval_is_scipys(events, trials):
+    stats = pytest.importorskip("scipy.stats")
+    oracle = stats.binomtest(events, trials).proportion_ci(0.95, method="exact")
+    assert clopper_pearson(events, trials) == pytest.approx((oracle.low, oracle.high), abs=1e-9)
+
+
+def test_a_rate_without_trials_says_nothing():
+    assert Rate.of([]) == Rate(0, 0, 0.0, 1.0)
+
+
+def banked(series, ratios, seconds=1.5):
+    """A bank's replicates in which the candidate takes ``ratios`` times as long."""
+    found = []
+    for number, ratio in enumerate(ratios):
+        base, other = 1_000_000, round(1_000_000 * ratio)
+        blocks = [
+            Block("ABBA", *[(base, other, other, base)] * 2),
+            Block("BAAB", *[(other, base, base, other)] * 2),
+        ]
+        samples = Samples(series.comparison, number, number, 1, 1, blocks * 2, None, None, None, None)
+        found.append(Banked(series.condition, seconds, samples))
+    return found
+
+
+EQUAL = Series("quiet", "millisecond", 100, 48)
+MORE = Series("quiet", "millisecond", 103, 48)
+
+
+def noisy(truth, deviation, count, seed=1):
+    rng = random.Random(seed)
+    return [truth * math.exp(rng.gauss(0, deviation)) for _ in range(count)]
+
+
+def test_a_virtual_comparison_stops_when_a_real_one_would():
+    clear = decide([0.03, 0.031, 0.029, 0.03, 0.0305, 0.0295], [2.0] * 6)
+    assert (clear.word, clear.estimate.replicates, clear.seconds) == ("slower", 6, 12.0)
+    same = decide([0.001, -0.001] * 3, [1.0] * 6)
+    assert same.word == "no difference"
+    assert decide([0.001, -0.05, 0.04], [1.0] * 3) is None
+
+
+def test_experiments_share_no_replicate():
+    found = decisions(banked(EQUAL, noisy(1.0, 0.002, 48)))
+    assert len(found) == 8
+    assert sum(each.estimate.replicates for each in found) == 48
+
+
+def test_a_bank_is_worked_out_into_rates_whose_truth_is_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "SIMULATED", 50)
+    writer = Writer(tmp_path)
+    writer.write(bank._header())
+    for each in (*banked(EQUAL, noisy(1.0, 0.002, 48)), *banked(MORE, noisy(1.03, 0.002, 48, seed=2))):
+        writer.write(each)
+    writer.close()
+    found = calibration.store(tmp_path)
+    assert found.all_false_positives == Rate.of([False] * 8)
+    assert found.power[0].change == 1.03
+    assert found.power[0].found == Rate.of([True] * 8)
+    assert (found.power[0].wrong, found.power[0].seconds) == (0, 9.0)
+    assert found.coverage.trials == 8
+    assert found.coverage.events >= 7
+    assert {null.what for null in found.nulls} == {"role: millisecond, quiet", "position: millisecond, quiet"}
+    assert 0 < found.floor < 0.01
+    assert "3 % more work was found in 100 %" in sentence(found)
+    kept = msgspec.json.decode((tmp_path / calibration.SUMMARY).read_bytes(), type=calibration.Calibration)
+    assert kept == found
+
+
+def test_a_bank_of_a_wrong_harness_would_show_it():
+    biased = decisions(banked(EQUAL, noisy(1.04, 0.002, 48)))
+    assert {each.word for each in biased} == {"slower"}
+
+
+def test_simulated_intervals_contain_the_truth_as_often_as_they_say():
+    assert simulated_coverage(calibration._fixed, 4_000) == pytest.approx(0.95, abs=0.01)
+    assert simulated_coverage(calibration._stopped, 2_000) >= 0.95
+
+
+def test_a_bank_without_equal_code_cannot_be_worked_out(tmp_path):
+    writer = Writer(tmp_path)
+    writer.write(bank._header())
+    writer.close()
+    with pytest.raises(ValueError, match="no comparison of equal code"):
+        calibration.store(tmp_path)
+
+
+def test_series_take_turns_that_are_as_long_as_a_comparison():
+    plan = (Series("quiet", "millisecond", 100, 48), Series("quiet", "tenth", 100, 30))
+    have: dict = {}
+    order = []
+    for series in bank._in_turns(plan, have):
+        order.append(series.workload)
+        have[series.comparison] = have.get(series.comparison, 0) + 1
+    assert order == ["millisecond"] * TURN + ["tenth"] * TURN + ["millisecond"] * TURN + ["tenth"] * 6
+
+
+def test_the_whole_plan_has_what_was_promised():
+    equal = [each for each in FULL if each.symbols == 100 and not each.reference]
+    assert len(equal) == 6
+    assert all(each.replicates >= 120 for each in equal)
+    assert {50, 90, 97, 102, 103, 105, 110, 200, 2000} <= {each.symbols for each in FULL}
+    assert {each.comparison for each in QUICK} <= {each.comparison for each in FULL}
+
+
+def test_a_bank_goes_on_where_it_stopped_and_belongs_to_one_machine(tmp_path, monkeypatch):
+    plan = [Series("quiet", "microsecond", 100, 2)]
+    monkeypatch.setattr(
+        bank, "_replicate", lambda series, number, scratch: banked(series, [1.0] * (number + 1))[number]
+    )
+    bank.fill(tmp_path, plan, budget_s=0.0)
+    bank.fill(tmp_path, plan, budget_s=60.0)
+    bank.fill(tmp_path, plan, budget_s=60.0)
+    assert [each.samples.replicate for each in bank.banked(tmp_path)] == [0, 1]
+    monkeypatch.setattr(bank, "fingerprint", lambda: "another")
+    with pytest.raises(UserError, match="holds the bank of machine"):
+        bank.fill(tmp_path, plan, budget_s=60.0)
+
+
+def test_a_replicate_of_the_bank_is_real_samples_of_two_processes(tmp_path):
+    taken = bank._replicate(Series("busy", "microsecond", 103, 1), 0, tmp_path)
+    assert taken.condition == "busy"
+    assert taken.seconds > 0
+    assert all(wall > 0 for block in taken.samples.blocks for wall in block.wall_ns)
+
+
+def test_a_packed_bank_is_read_like_an_open_one(tmp_path):
+    writer = Writer(tmp_path)
+    writer.write(bank._header())
+    writer.close()
+    content = (tmp_path / FILE_NAME).read_bytes()
+    (tmp_path / FILE_NAME).unlink()
+    (tmp_path / f"{FILE_NAME}.gz").write_bytes(gzip.compress(content, mtime=0))
+    assert load(tmp_path).run.profile == "calibrate"
+
+
+def test_planted_work_is_exactly_proportional_and_its_twin_computes_the_same():
+    assert microsecond(4) == 0.25 * (0 + 1 + 2 + 3)
+    assert millisecond(3) == 3 * millisecond(1)
+    assert twin(5) == pytest.approx(millisecond(5), rel=1e-12)
+
+
+def test_planted_names_are_found_by_their_number_and_others_are_not():
+    from argo_bench.harness import planted
+
+    assert planted.microsecond_103() == microsecond(103)
+    with pytest.raises(AttributeError, match="expected one of microsecond"):
+        _ = planted.hour_100
+
+
+def test_the_calibration_that_comes_with_the_package_is_that_of_the_recorded_bank():
+    recorded = load(calibration.Path(__file__).parents[1] / "results" / "reference" / "calibration")
+    packaged = msgspec.json.decode(calibration.REFERENCE.read_bytes(), type=calibration.Calibration)
+    assert calibration.calibration(recorded) == packaged

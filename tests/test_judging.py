@@ -1,0 +1,134 @@
+"""Do scales, first calls and memory get their verdicts, each from its own samples?"""
+
+import dataclasses
+import math
+
+import msgspec
+import pytest
+
+from argo_bench.claim import Claim
+from argo_bench.harness.judging import Measured, break_even_calls, cold_spot, judgements, result_of
+from argo_bench.harness.memory_pass import RESOLUTION, Reading
+from argo_bench.harness.results import Comparison, Memory
+from argo_bench.optimizations import catalogue
+from tests.test_experiment import samples
+
+O06 = catalogue()["O06"]
+HEADLINE = Comparison("O06", "consensus, hit", 6, "symbols", "baseline", "engineered")
+
+
+def at(scale):
+    return msgspec.structs.replace(HEADLINE, scale=scale)
+
+
+def measured(ratios, first_calls=(), memories=()):
+    """Samples at every scale with one time ratio each; ``first_calls`` are pairs of ns at the headline scale."""
+    taken = []
+    for scale, ratio in ratios.items():
+        for number in range(4):
+            each = samples(at(scale), number, ratio * (1 + 0.001 * (-1) ** number))
+            if first_calls and scale == HEADLINE.scale:
+                pair = first_calls[number]
+                each = msgspec.structs.replace(each, reference_first_call_ns=pair[0], candidate_first_call_ns=pair[1])
+            taken.append(each)
+    results = [result_of(at(scale), [each for each in taken if each.comparison == at(scale)], 0.99) for scale in ratios]
+    return Measured(results, taken, memories)
+
+
+def headline(found, arm="engineered"):
+    return next(each for each in found if each.claim == "O06.time" and each.arm == arm)
+
+
+def test_a_strip_has_the_verdict_of_every_scale_in_order_and_the_headline_scale_decides():
+    found = headline(judgements([O06], measured({6: 0.40, 120: 0.90, 30: 0.10}), [], []))
+    assert found.verdict == "confirmed"
+    assert [(spot.scale, spot.verdict) for spot in found.strip] == [
+        (6, "confirmed"),
+        (30, "exceeded"),
+        (120, "fell short"),
+    ]
+
+
+def test_a_strip_stands_outside_the_family_at_95_percent_each():
+    found = headline(judgements([O06], measured({6: 0.40}), [], []))
+    family = found.interval[1] / found.interval[0]
+    alone = found.strip[0].interval[1] / found.strip[0].interval[0]
+    assert found.level == 0.99
+    assert alone < family
+
+
+def test_up_to_is_met_by_any_scale_and_by_none_if_none_reaches_it():
+    claim = Claim("O06.time", "up to 5x", "s", "up_to", HEADLINE.workload, "r", high=5.0, headline=True)
+    o06 = dataclasses.replace(O06, claims=(claim,))
+    assert headline(judgements([o06], measured({6: 0.5, 30: 0.1}), [], [])).verdict == "confirmed"
+    assert headline(judgements([o06], measured({6: 0.5, 30: 0.4}), [], [])).verdict == "fell short"
+
+
+PAIRS = [(1_000, 50_000), (1_100, 52_000), (900, 51_000), (1_000, 49_000)]
+
+
+def test_the_first_call_has_a_verdict_of_its_own():
+    found = headline(judgements([O06], measured({6: 0.40}, PAIRS), [], []))
+    assert found.cold.verdict == "refuted"
+    assert found.cold.speedup == pytest.approx(
+        math.exp(-sum(math.log(candidate / reference) for reference, candidate in PAIRS) / 4)
+    )
+    assert headline(judgements([O06], measured({6: 0.40}), [], [])).cold is None
+    assert cold_spot(O06.claims[0], 6, []) is None
+
+
+def test_break_even_is_the_extra_of_the_first_call_over_the_gain_of_a_later_one():
+    # Medians: 50,500 - 1,000 ns at the start against 1,000 - 400 ns a call.
+    found = headline(judgements([O06], measured({6: 0.40}, PAIRS), [], []))
+    assert found.break_even_calls == pytest.approx(49_500 / 600, rel=0.01)
+
+
+def test_a_slower_candidate_never_breaks_even_and_a_faster_start_does_at_once():
+    slower = result_of(HEADLINE, [samples(HEADLINE, r, 1.5) for r in range(3)], 0.95)
+    faster = result_of(HEADLINE, [samples(HEADLINE, r, 0.5) for r in range(3)], 0.95)
+    assert break_even_calls(PAIRS, slower) is None
+    assert break_even_calls([(50_000, 1_000)], faster) == 0.0
+    assert break_even_calls([], faster) is None
+
+
+def weighed(arm, *peaks, live=1_000):
+    readings = [Reading("peak_rss", "VmHWM reset", True, peak_bytes=peak) for peak in peaks]
+    readings.append(Reading("traced", "tracemalloc", True, peak_bytes=peaks[0] // 2, live_bytes=live))
+    return Memory("O06", "consensus, hit", 6, arm, readings)
+
+
+def on(metric, kind="reduction", low=0.4, high=0.6):
+    claim = Claim("O06.time", "less memory", "s", kind, HEADLINE.workload, "r", low, high, metric=metric, headline=True)
+    return dataclasses.replace(O06, claims=(claim,))
+
+
+MIB = 1 << 20
+
+
+def test_a_claim_about_memory_is_judged_on_the_readings_of_both_arms():
+    memories = [weighed("baseline", 100 * MIB, 101 * MIB), weighed("engineered", 50 * MIB, 50 * MIB)]
+    found = headline(judgements([on("peak_rss")], measured({6: 1.0}, memories=memories), [], []))
+    assert found.verdict == "confirmed"
+    assert found.speedup == pytest.approx(math.sqrt(2 * 2.02))
+    assert "lighter in memory" not in found.sentence or "times lighter in memory" in found.sentence
+
+
+def test_live_bytes_and_traced_peak_come_from_the_traced_reading():
+    memories = [weighed("baseline", 80 * MIB, live=4_000), weighed("engineered", 80 * MIB, live=1_000)]
+    live = headline(judgements([on("live_bytes")], measured({}, memories=memories), [], []))
+    traced = headline(judgements([on("traced_peak")], measured({}, memories=memories), [], []))
+    assert live.speedup == pytest.approx(4.0)
+    assert (live.verdict, traced.verdict) == ("exceeded", "refuted")
+
+
+def test_memory_that_cannot_be_told_from_nothing_is_no_gain():
+    memories = [weighed("baseline", RESOLUTION // 2), weighed("engineered", 0)]
+    found = headline(judgements([on("peak_rss")], measured({}, memories=memories), [], []))
+    assert found.speedup == 1.0
+    assert found.verdict == "refuted"
+
+
+def test_memory_that_was_not_measured_is_inconclusive_and_says_so():
+    found = headline(judgements([on("peak_rss")], measured({6: 0.4}), [], []))
+    assert (found.verdict, found.speedup) == ("inconclusive", None)
+    assert found.flags == ["not measured before the run ended"]

@@ -1,0 +1,82 @@
+"""Do blocks and replicates share the time as two-stage sampling would have it?"""
+
+import dataclasses
+import math
+import random
+
+import pytest
+
+from argo_bench.claim import Claim
+from argo_bench.harness.benchmark import Benchmark
+from argo_bench.harness.plan import (
+    DEFAULT,
+    FEWEST_BLOCKS,
+    MOST_BLOCKS,
+    MOST_SECONDS,
+    QUICK,
+    planned,
+    seconds_worth,
+    weighed,
+)
+from argo_bench.harness.results import Block, Comparison, Samples
+from argo_bench.optimizations import catalogue
+
+COMPARISON = Comparison("O06", "consensus, hit", 6, "symbols", "baseline", "engineered")
+
+
+def series(within, between, block_ms=40, blocks=10, replicates=12, seed=1):
+    """Samples whose log-ratios vary by ``within`` inside a process and by ``between`` from one to the next."""
+    rng = random.Random(seed)
+    found = []
+    for number in range(replicates):
+        own = rng.gauss(0, between)
+        taken = []
+        for _ in range(blocks):
+            base = block_ms * 1_000_000 // 4
+            other = int(base * math.exp(own + rng.gauss(0, within)))
+            taken.append(Block("ABBA", (base, other, other, base), (base, other, other, base)))
+        found.append(Samples(COMPARISON, number, number, 1, 1, taken, None, None, None, None))
+    return found
+
+
+def blocks_worth(samples):
+    block_s = sum(samples[0].blocks[0].wall_ns) / 1e9
+    return seconds_worth(samples, 0.8) / block_s
+
+
+def test_noise_inside_the_processes_is_met_with_more_blocks_and_between_them_with_fewer():
+    assert blocks_worth(series(within=0.05, between=0.0005)) == pytest.approx(MOST_BLOCKS, rel=0.1)
+    assert blocks_worth(series(within=0.001, between=0.05)) == pytest.approx(FEWEST_BLOCKS, rel=0.1)
+    middling = blocks_worth(series(within=0.02, between=0.01, replicates=200))
+    assert middling == pytest.approx(math.sqrt(1.4 * 4 * 0.6 / 0.04), rel=0.2)
+
+
+def test_long_blocks_are_capped_in_seconds_and_too_few_replicates_change_nothing():
+    assert seconds_worth(series(within=0.05, between=0.0005, block_ms=2_000), 0.8) == MOST_SECONDS
+    assert seconds_worth(series(0.01, 0.01, replicates=2), 0.8) == 0.8
+
+
+def test_the_trimmed_mean_varies_as_the_plan_assumes():
+    from argo_bench.harness.plan import TRIMMED_VARIANCE
+    from argo_bench.harness.stats import trimmed_mean
+
+    rng = random.Random(5)
+    means = [trimmed_mean([rng.gauss(0, 1) for _ in range(20)]) for _ in range(8_000)]
+    variance = sum(each * each for each in means) / len(means)
+    assert 20 * variance == pytest.approx(TRIMMED_VARIANCE, rel=0.06)
+
+
+def test_a_benchmark_is_one_comparison_whose_memory_is_weighed_only_where_it_is_asked_for():
+    timed = Benchmark("b", "a:f", "a:g")
+    assert planned([timed], QUICK) == [timed.comparison]
+    assert weighed(timed, DEFAULT) == []
+    assert weighed(timed.measured_in("peak_rss"), QUICK) == [(timed.comparison, ("peak_rss",))]
+
+
+def test_memory_of_an_optimization_is_weighed_behind_headline_claims_by_the_methods_of_the_profile():
+    o08 = catalogue()["O08"]
+    assert {comparison.workload for comparison, _ in weighed(o08, QUICK)} == {"five outputs"}
+    assert {methods for _, methods in weighed(o08, QUICK)} == {("traced",)}
+    claim = Claim("O08.m", "less", "s", "direction", "full set", "r", metric="peak_rss", headline=True)
+    heavier = dataclasses.replace(o08, claims=(claim,))
+    assert {methods for _, methods in weighed(heavier, QUICK)} == {("peak_rss", "traced")}
