@@ -57,6 +57,8 @@ class Claim:
     headline: bool = False
 
     def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(f"{self.id}: a claim needs a metric, one of {', '.join(METRICS)}, got {self.metric!r}")
         if self.kind == "reduction" and not 0 <= self.low <= self.high < 1:
             raise ValueError(f"{self.id}: a reduction takes 0 <= low <= high < 1, got {self.low!r} and {self.high!r}")
         if self.kind in ("speedup", "at_least", "up_to") and not (self.low > 0 or self.high > 0):

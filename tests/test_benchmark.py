@@ -21,6 +21,7 @@ from argo_bench.harness.results import Declared, Failure, Fidelity, Memory, Samp
 from argo_bench.harness.verify import verify
 from argo_bench.model import UserError
 from argo_bench.optimizations import FILES, catalogue, headline_claims
+from argo_bench.report.tables import remarks
 from tests import user_functions
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +61,7 @@ def test_local_functions_share_a_process_and_the_record_says_so(tmp_path):
     found = compare(old, lambda: sum(data), claim="at least 2x", out=tmp_path)
     assert found.verdict in ("confirmed", "exceeded", "confirmed, at least low")
     assert load(tmp_path).all(Declared)[0].isolation == "shared"
+    assert any("local functions, copied to one process" in line for line in remarks(load(tmp_path)))
     assert verify(load(tmp_path)) == []
 
 
@@ -307,6 +309,7 @@ def test_the_command_prints_reading_and_verdict_and_leaves_a_record_that_verifie
     done = argo("compare", *functions, "--profile", "quick", "--claim", "2-1000x faster", "--out", out, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert '"2-1000x faster": ' in done.stderr
+    assert "was read as" in done.stdout
     assert "confirmed" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert argo("verify", out).returncode == 0

@@ -12,6 +12,7 @@ from argo_bench.harness.bank import FULL, QUICK, TURN, Series
 from argo_bench.harness.calibration import Rate, clopper_pearson, decide, decisions, simulated_coverage
 from argo_bench.harness.planted import microsecond, millisecond, twin
 from argo_bench.harness.results import FILE_NAME, Banked, Block, Samples, Writer, load
+from argo_bench.harness.verify import verify
 from argo_bench.model import UserError
 from argo_bench.report.calibration import sentence
 
@@ -83,6 +84,10 @@ def test_a_bank_is_worked_out_into_rates_whose_truth_is_known(tmp_path, monkeypa
     assert "3 % more work was found in 100 %" in sentence(found)
     kept = msgspec.json.decode((tmp_path / calibration.SUMMARY).read_bytes(), type=calibration.Calibration)
     assert kept == found
+    assert verify(load(tmp_path)) == []
+    better = msgspec.structs.replace(found, all_false_positives=Rate.of([False] * 900))
+    (tmp_path / calibration.SUMMARY).write_bytes(msgspec.json.encode(better))
+    assert "all_false_positives.trials is 900, the bank gives 8" in "\n".join(map(str, verify(load(tmp_path))))
 
 
 def test_a_bank_of_a_wrong_harness_would_show_it():

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
 from argo_bench.claim import Requirement
+from argo_bench.cli import cli
 from argo_bench.harness import memory, memory_pass
 from argo_bench.harness.environment import worker_cpu
 from argo_bench.harness.functions import FunctionBody
@@ -328,3 +330,16 @@ def test_a_line_of_code_stays_on_its_line_and_shows_its_increment():
     assert shown[1].startswith("     9   12,345   +3,072  xxx")
     assert (len(shown[1]), shown[1][-1]) == (80, "…")
     assert shown[2] == "    10        1       -4      del kept"
+
+
+def test_lines_are_shown_of_an_optimization_only():
+    raised = CliRunner().invoke(cli, ["explain", "--stage", "regime", "--memory"]).exception
+    assert isinstance(raised, UserError)
+    assert str(raised) == "--memory takes an optimization, got --stage 'regime': argo-bench explain O11 --memory"
+
+
+def test_without_memory_profiler_the_lines_are_refused_with_the_line_that_installs_it(monkeypatch):
+    monkeypatch.setitem(memory.NEEDS, "memory_profiler", Requirement("no_such_module", "memory"))
+    raised = CliRunner().invoke(cli, ["explain", "O11", "--memory"]).exception
+    assert isinstance(raised, UserError)
+    assert "pip install 'argo-bench[memory]'" in str(raised)

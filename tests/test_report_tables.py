@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from io import StringIO
 from typing import get_args
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -274,3 +275,22 @@ def test_savings_that_depend_on_the_method_are_remarked_on(full):
     assert [line for line in tables.remarks(full) if "method-dependent" in line] == [
         "O08 engineered, memory: method-dependent: +75% saved by peak_rss, +0% by traced."
     ]
+
+
+def test_a_brief_report_tells_of_other_scales_once_and_a_whole_one_has_their_times_too(tmp_path):
+    spots = (Spot(6, 2.4, (2.3, 2.5), "confirmed"), Spot(30, 2.2, (2.1, 2.3), "confirmed"))
+    here = judgement("confirmed", 2.4, strip=spots)
+    there = result(msgspec.structs.replace(here, comparison=msgspec.structs.replace(here.comparison, scale=30)))
+    run = recorded(tmp_path, result(here), there, here)
+    assert [row.cells[1] for row in tables.beside(run).rows] == ["consensus, hit at 30 symbols"]
+    assert tables.beside(run, brief=True).rows == ()
+
+
+def test_resident_memory_that_cannot_be_told_from_nothing_has_no_ratio(tmp_path):
+    weighed = [
+        Memory("O06", "w", 6, arm, [Reading("peak_rss", "VmHWM reset", True, peak_bytes=peak)])
+        for arm, peak in (("baseline", 0), ("engineered", 8192))
+    ]
+    for row in tables.memory(recorded(tmp_path, *weighed)).rows:
+        assert row.cells[1].startswith("< ")
+        assert "of it" not in row.cells[1]

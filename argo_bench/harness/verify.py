@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from argo_bench.harness.benchmark import Benchmark
+from argo_bench.harness.calibration import SUMMARY, Calibration, calibration
 from argo_bench.harness.experiment import replicate_seed
 from argo_bench.harness.fidelity import differing
 from argo_bench.harness.judging import Measured, judgements, result_of
@@ -48,8 +49,21 @@ class Disagreement(NamedTuple):
 
 def verify(recorded: Recorded) -> list[Disagreement]:
     """Everything that does not follow from the samples, the claims and the seeds; empty for an honest record."""
+    if recorded.run.profile == "calibrate":
+        return sorted(_calibration(recorded))
     checks = (_seeds, _fidelities, _results, _verdicts, _end)
     return sorted({each for check in checks for each in check(recorded)})
+
+
+def _calibration(recorded: Recorded) -> Iterator[Disagreement]:
+    """A bank against the summary beside it."""
+    file = recorded.directory / SUMMARY
+    if not file.is_file():
+        yield Disagreement(len(recorded.records), f"no {SUMMARY} beside it: argo-bench calibrate writes one")
+        return
+    kept = msgspec.json.decode(file.read_bytes(), type=Calibration)
+    for field, got, ours in _differences(msgspec.to_builtins(kept), msgspec.to_builtins(calibration(recorded))):
+        yield Disagreement(len(recorded.records), f"{SUMMARY}: {field} is {got!r}, the bank gives {ours!r}")
 
 
 def _lines(recorded: Recorded) -> Iterator[tuple[int, Record]]:

@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+import msgspec
 import rich.box
 from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.memory import disagreement
-from argo_bench.harness.memory_pass import Method
+from argo_bench.harness.memory_pass import RESOLUTION, Method
 from argo_bench.harness.results import (
     Acceptance,
     Cold,
     Comparison,
+    Declared,
     Failure,
     Fidelity,
     Judgement,
@@ -74,16 +77,16 @@ LONGEST_OUTPUT = 24
 """Characters of the output column that a terminal shows; the remarks have the whole."""
 
 
-def tables(recorded: Recorded, shortest_first_call_ns: int = 0) -> list[Table]:
-    """Every table that has rows."""
+def tables(recorded: Recorded, *, brief: bool = False) -> list[Table]:
+    """Every table that has rows; brief: without fast first calls, and without times that strips have verdicts of."""
     judgements = recorded.all(Judgement)
     found = [
         verdicts(recorded, "Verdicts", [each for each in judgements if each.headline]),
         verdicts(recorded, "Further readings", [each for each in judgements if not each.headline]),
         strips(recorded),
         memory(recorded),
-        beside(recorded),
-        first_calls(recorded, shortest_first_call_ns),
+        beside(recorded, brief=brief),
+        first_calls(recorded, SLOW_FIRST_CALL_NS if brief else 0),
     ]
     return [table for table in found if table.rows]
 
@@ -195,14 +198,22 @@ def _figure(memory: Memory, baseline: Memory | None, column: str) -> str:
     value = MEMORY_COLUMNS[column](memory)
     if value is None:
         return "-"
+    if column == "peak RSS" and value <= RESOLUTION:
+        return f"< {finding.size(RESOLUTION)}"
     shown = f"{value:,.0f}" if column == "allocations" else finding.size(value)
     reference = None if baseline is None or baseline is memory else MEMORY_COLUMNS[column](baseline)
     return shown if not reference else f"{shown}\n{value / reference:.3g} of it"
 
 
-def beside(recorded: Recorded) -> Table:
-    """Results that no verdict rests on: other arms, and the variants at other scales."""
+def beside(recorded: Recorded, *, brief: bool = False) -> Table:
+    """Results that no headline verdict rests on: other arms and, unless ``brief``, the variants at other scales."""
     judged = {each.comparison for each in recorded.all(Judgement)}
+    elsewhere = {
+        msgspec.structs.replace(each.comparison, scale=spot.scale)
+        for each in recorded.all(Judgement)
+        for spot in each.strip
+    }
+    told = judged | elsewhere if brief else judged
     rows = tuple(
         Row(
             (
@@ -214,7 +225,7 @@ def beside(recorded: Recorded) -> Table:
             )
         )
         for each in sorted(recorded.all(Result), key=lambda each: each.comparison)
-        if each.comparison not in judged
+        if each.comparison not in told
     )
     columns = (Column("arm", 20), Column("workload", None), Column("speed-up", 20), Column("time per call", 14))
     return Table("Measured beside them", "Speed-up in CPU time; no claim rests on these.", columns, rows)
@@ -324,8 +335,21 @@ def remarks(recorded: Recorded) -> list[str]:
     )
     lines += dict.fromkeys(noted)  # several claims may rest on one comparison
     lines += _method_dependent(recorded)
+    lines += _declared(recorded)
     lines += [finding.calibrated(recorded)] if recorded.all(Judgement) else []
     return lines
+
+
+def _declared(recorded: Recorded) -> Iterator[str]:
+    """How the claims of a user's functions were read, and what it costs that some are local."""
+    for each in recorded.all(Declared):
+        if each.claim is not None:
+            yield f'{each.name}: "{each.claim}" was read as: {Benchmark.of(each).claims[0].reading}.'
+        if each.isolation == "shared":
+            yield (
+                f"{each.name}: local functions, copied to one process for both; heap, garbage collector and what they "
+                "close over are common to them. Functions of a module get a process each."
+            )
 
 
 def _method_dependent(recorded: Recorded) -> Iterator[str]:
@@ -348,7 +372,7 @@ def terminal(recorded: Recorded) -> Group:
         Text(f"{finding.finding(recorded)}.", style="bold"),
         Text(f"{finding.setting(recorded)}\n", style="dim"),
     ]
-    for table in tables(recorded, SLOW_FIRST_CALL_NS):
+    for table in tables(recorded, brief=True):
         parts += [terminal_table(table), Text()]
     listed = RichTable.grid(padding=(0, 1))
     for line in remarks(recorded):
