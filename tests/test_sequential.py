@@ -3,6 +3,7 @@
 import math
 import random
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -22,7 +23,7 @@ from argo_bench.harness.sequential import (
     simulated_error,
     smallest_detectable,
 )
-from argo_bench.harness.stats import estimate, student_t
+from argo_bench.harness.stats import Estimate, estimate, student_t
 
 CLAIM = Claim("T1", "50-70 %", "source", "reduction", "workload", "reading", 0.5, 0.7)
 
@@ -144,3 +145,10 @@ def test_measuring_is_given_up_when_even_a_lucky_projection_lies_far_beyond_the_
 def test_nothing_is_given_up_while_one_of_several_claims_may_still_get_its_verdict():
     assert not is_futile([CLAIM, CLAIM], [around(2.0, 0.4), around(2.2, 0.12)], LOOKS[-1])
     assert not is_futile([CLAIM], [around(2.6, 0.001)], LOOKS[-1])  # decided, so there is nothing to give up
+
+
+def test_an_estimate_near_several_edges_is_not_given_up_while_a_shift_either_way_would_decide_it():
+    # 1 % slower, give or take 1 %: the same, or 2 % slower, and the second would be clear soon.
+    seen = Estimate(0.0099, 0.0099 - 0.027, 0.0099 + 0.027, 1 - nominal_error(0.05), 16, 0.04)
+    assert not is_futile([QUESTION], [seen], LOOKS[-1])
+    assert is_futile([QUESTION], [msgspec.structs.replace(seen, deviation=0.16, low=-0.1, high=0.12)], LOOKS[-1])

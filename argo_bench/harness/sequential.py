@@ -184,18 +184,17 @@ def is_futile(claims: Sequence[Claim], metric_estimates: Sequence[Estimate], mos
         for claim, estimate in zip(claims, metric_estimates, strict=True)
         if judge(claim, estimate) == "inconclusive"
     ]
-    projections = [outlook(claim, _optimistic(claim, estimate)) for claim, estimate in open_claims]
-    return bool(projections) and all(each is None or each.replicates > FUTILE * most for each in projections)
+    return bool(open_claims) and all(_is_far(claim, estimate, most) for claim, estimate in open_claims)
 
 
-def _optimistic(claim: Claim, estimate: Estimate) -> Estimate:
-    """The same interval with its estimate moved away from the nearest edge by one standard error."""
+def _is_far(claim: Claim, estimate: Estimate, most: int) -> bool:
+    """Whether a verdict is out of reach wherever within one standard error the truth may lie."""
     if estimate.deviation is None:
-        return estimate
+        return False
     error = estimate.deviation / math.sqrt(estimate.replicates)
-    nearest = min(claim.edges(), key=lambda edge: abs(edge + estimate.theta))
-    away = -error if -estimate.theta >= nearest else error
-    return msgspec.structs.replace(estimate, theta=estimate.theta + away)
+    shifted = (msgspec.structs.replace(estimate, theta=estimate.theta + step * error) for step in (-1, 0, 1))
+    projections = [outlook(claim, each) for each in shifted]
+    return all(each is None or each.replicates > FUTILE * most for each in projections)
 
 
 def has_ended(claims: Sequence[Claim], metric_estimates: Sequence[Estimate], most: int) -> bool:

@@ -65,7 +65,7 @@ class Table:
 
 
 VERDICT_COLUMNS = (
-    Column("claim", 14),
+    Column("claim", 16),
     Column("claimed", 12),
     Column("speed-up", 20),
     Column("output", None),
