@@ -1,4 +1,4 @@
-"""A user's callable as a body: found by name or unpickled, plain or async, in a loop that costs what timeit's does."""
+"""A user's callable as a body: named or unpickled, plain or async, in a loop within a nanosecond a call of timeit's."""
 
 from __future__ import annotations
 
