@@ -6,26 +6,38 @@ Everything here is written down before anything is measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Literal, TypeGuard
+from typing import Any, Literal, NamedTuple, TypeGuard
 
+from argo_bench.model import World
 from argo_bench.pipeline import PARTS, Edit, Pipeline
 
 Kind = Literal["reduction", "speedup", "at_least", "up_to", "direction", "level", "difference"]
 Clock = Literal["cpu", "wall"]
 MemoryMetric = Literal["peak_rss", "traced_peak", "live_bytes"]
-Metric = Clock | MemoryMetric
+Count = Literal["requests", "model_calls", "dollars", "frame_bytes", "hit_rate"]
+Metric = Clock | MemoryMetric | Count
 CLOCKS: tuple[Clock, ...] = ("cpu", "wall")
 MEMORY_METRICS: tuple[MemoryMetric, ...] = ("peak_rss", "traced_peak", "live_bytes")
-METRICS: tuple[Metric, ...] = (*CLOCKS, *MEMORY_METRICS)
+COUNTS: tuple[Count, ...] = ("requests", "model_calls", "dollars", "frame_bytes", "hit_rate")
+METRICS: tuple[Metric, ...] = (*CLOCKS, *MEMORY_METRICS, *COUNTS)
 Inputs = Literal["hit", "miss", "trace", "fresh"]
+Unit = Literal["bars", "symbols", "cycles", "% ticking"]
+Trace = Literal["live", "calm", "open", "frozen"]
+CYCLE = "cycle"
+"""The stage of a workload that runs whole cycles."""
 
 
 def is_memory(metric: Metric) -> TypeGuard[MemoryMetric]:
-    """Whether it is a figure of memory, not of time."""
+    """Whether it is a figure of memory."""
     return metric in MEMORY_METRICS
+
+
+def is_count(metric: Metric) -> TypeGuard[Count]:
+    """Whether it is counted exactly: the same on every run with a seed."""
+    return metric in COUNTS
 
 
 EPSILON = math.log(1.01)
@@ -40,8 +52,10 @@ class Claim:
     for ``speedup``, ``at_least`` and ``up_to``, the level itself for ``level``; a ``direction`` (better) and a
     ``difference`` (nothing is claimed: is there any?) have neither.
     ``reading`` says how ambiguous words were read, ``workload`` names the headline workload, ``reference`` the arm
-    that it is measured against. Claims that are not ``headline`` are further readings of the same sentence or the
-    figures of a later document; they get verdicts too, outside the family of simultaneous intervals.
+    that it is measured against, ``curve`` a workload of the same stage over a condition (the share of ticking symbols)
+    from which is read when a claim that was not confirmed would hold. Claims that are not ``headline`` are further
+    readings of the same sentence or the figures of a later document; they get verdicts too, outside the family of
+    simultaneous intervals.
     """
 
     id: str
@@ -55,6 +69,7 @@ class Claim:
     metric: Metric = "cpu"
     reference: str = "baseline"
     headline: bool = False
+    curve: str = ""
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
@@ -87,15 +102,48 @@ class Claim:
         return {edge for edge in (EPSILON, *self.region()) if math.isfinite(edge)}
 
 
+class Call(NamedTuple):
+    """One call of a stage: when on the virtual clock, in which cycle, with what arguments, and what came back."""
+
+    virtual_s: float
+    cycle: int
+    arguments: tuple[Any, ...]
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What one arm did on a recorded trace, and the pipeline and the world as they were left, with cache and ledger.
+
+    Of a workload that runs whole cycles the arguments are empty and every result is a ``pipeline.Cycle``.
+    """
+
+    calls: Sequence[Call]
+    pipeline: Pipeline
+    world: World
+
+
+Damage = Callable[[Replay, Replay], Mapping[str, float]]
+"""From the replays of the reference and of an arm: what the arm did to the output, a number by name (zeros too)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """What both arms of a comparison are fed.
 
-    ``stage`` is the part that is replayed with its recorded inputs. ``inputs``: the same inputs again and again
-    (``hit``: whatever is cached is found), distinct inputs on cold state (``miss``), the recorded stream of a live
-    market on cold state (``trace``), or a copy of its own for each call, since a variant may write to it (``fresh``).
-    ``scales`` are numbers of ``unit``; the first is the headline scale. ``arms`` overrides arms of the optimization
-    for this workload only.
+    ``stage`` is the part that is replayed with its recorded inputs, or CYCLE for whole cycles of the pipeline.
+    ``inputs``: the same inputs again and again (``hit``: whatever is cached is found), distinct inputs on cold state
+    (``miss``), the recorded stream of a market on cold state (``trace``), or a copy of its own for each call, since a
+    variant may write to it (``fresh``). ``scales`` are numbers of ``unit``; the first is the headline scale. ``arms``
+    overrides arms of the optimization for this workload only.
+
+    ``trace``: the market of a trace ticks at each symbol's own rate (``live``), in 20 % of the steps (``calm``), with
+    every step (``open``) or not at all (``frozen``); scales in "% ticking" say the rate themselves. A trace has so many
+    ``symbols`` and ``cycles`` where the scale is in another unit. ``skip_unchanged`` serves the last signal of a symbol
+    while its price moved by less than 0.5 %.
+
+    ``timed`` workloads are timed. ``damage`` adds exact counts of what an arm does to the output on the trace, and a
+    claim about a count needs no more; ``latency_scale`` multiplies the latencies of the providers.
     """
 
     name: str
@@ -103,12 +151,21 @@ class Workload:
     inputs: Inputs
     description: str
     scales: tuple[int, ...]
-    unit: Literal["bars", "symbols"]
+    unit: Unit
     arms: Mapping[str, Edit] = field(default_factory=dict)
+    trace: Trace = "live"
+    symbols: int = 6
+    cycles: int = 48
+    skip_unchanged: bool = False
+    timed: bool = True
+    damage: Damage | None = None
+    latency_scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.stage not in PARTS:
-            raise ValueError(f"workload {self.name!r}: expected one of {', '.join(PARTS)}, got stage {self.stage!r}")
+        if self.stage not in (*PARTS, CYCLE):
+            raise ValueError(
+                f"workload {self.name!r}: expected one of {', '.join(PARTS)} or {CYCLE}, got stage {self.stage!r}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +195,9 @@ class Optimization:
     """One published optimization: its two variants as edits, its claims and the workloads that they are judged on.
 
     ``arms`` are further implementations laid beside the two; ``requires`` names the module that an arm needs and the
-    extra of this package that installs it. ``tolerance`` is the relative difference in a number that the engineered
-    variant may make.
+    extra of this package that installs it. What the engineered variant may change: ``tolerance`` is the relative
+    difference in a number, ``permits`` are the fields that may read differently (such as ``reasoning``), and
+    ``staleness_s`` is how old the data behind a decision may be; ``may_change`` says it in words.
     """
 
     id: str
@@ -153,6 +211,8 @@ class Optimization:
     requires: Mapping[str, Requirement] = field(default_factory=dict)
     may_change: str = "nothing"
     tolerance: float = 0.0
+    permits: frozenset[str] = frozenset()
+    staleness_s: float = 0.0
 
     @property
     def variants(self) -> tuple[str, ...]:

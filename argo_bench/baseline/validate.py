@@ -9,6 +9,7 @@ from argo_bench.model import Decision, ProviderError, Rejection, Validated, Worl
 
 MAXIMUM_AGE_S = 600.0
 PRICE_TOLERANCE = 0.05
+DUPLICATE = "SELECT 1 FROM signals WHERE signal_id = ?"
 
 
 def validate(world: World, decisions: Sequence[Decision]) -> Validated:
@@ -26,6 +27,10 @@ def validate(world: World, decisions: Sequence[Decision]) -> Validated:
 
 def broken_rule(world: World, decision: Decision) -> str | None:
     """The first rule that the decision breaks; only the last two wait for anything."""
+    return broken_plain_rule(world, decision) or broken_waiting_rule(world, decision)
+
+
+def broken_plain_rule(world: World, decision: Decision) -> str | None:
     if not (decision.symbol and decision.signal_id and decision.reasoning and prices_are_complete(decision)):
         return "incomplete"
     if world.now() - decision.timestamp > MAXIMUM_AGE_S:
@@ -34,7 +39,12 @@ def broken_rule(world: World, decision: Decision) -> str | None:
         return "entry off the reference price"
     if not 60 <= decision.confidence <= 100:
         return "confidence out of range"
-    if world.query("SELECT 1 FROM signals WHERE signal_id = ?", (decision.signal_id,)):
+    return None
+
+
+def broken_waiting_rule(world: World, decision: Decision) -> str | None:
+    """The rules that ask the database and a provider."""
+    if world.query(DUPLICATE, (decision.signal_id,)):
         return "duplicate"
     try:
         world.opinion("alpha_vantage", decision.symbol, "quote").result()
