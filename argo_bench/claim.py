@@ -103,9 +103,10 @@ class Claim:
 
 
 class Call(NamedTuple):
-    """One call of a stage: when on the virtual clock, in which cycle, with what arguments, and what came back."""
+    """One call of a stage: when it began and ended on the virtual clock, in which cycle, its arguments and its result."""
 
     virtual_s: float
+    ended_s: float
     cycle: int
     arguments: tuple[Any, ...]
     result: Any
@@ -143,7 +144,8 @@ class Workload:
     while its price moved by less than 0.5 %.
 
     ``timed`` workloads are timed. ``damage`` adds exact counts of what an arm does to the output on the trace, and a
-    claim about a count needs no more; ``latency_scale`` multiplies the latencies of the providers.
+    claim about a count needs no more; ``frontier`` names two counts that are traded for each other, the damage and the
+    benefit, to be drawn over all arms. ``latency_scale`` multiplies the latencies of the providers.
     """
 
     name: str
@@ -159,6 +161,7 @@ class Workload:
     skip_unchanged: bool = False
     timed: bool = True
     damage: Damage | None = None
+    frontier: tuple[str, str] | None = None
     latency_scale: float = 1.0
 
     def __post_init__(self) -> None:

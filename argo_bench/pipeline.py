@@ -23,6 +23,7 @@ from argo_bench.model import (
     Readings,
     Regime,
     Rejection,
+    Served,
     Signals,
     Stage,
     World,
@@ -77,6 +78,8 @@ async def settle(value: Any) -> Any:
 async def decide(pipeline: Pipeline, world: World, symbol: str) -> Decision | None:
     """Stages 1 to 7 for one symbol: a decision with its explanation, or nothing."""
     fetched = await settle(pipeline.fetch(world, symbol))
+    if isinstance(fetched, Served):
+        return fetched.decision
     frame = await settle(pipeline.frame(world, fetched.bars))
     indicators = await settle(pipeline.indicators(world, frame))
     regime = await settle(pipeline.regime(world, frame))

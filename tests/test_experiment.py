@@ -14,11 +14,12 @@ import msgspec
 import pytest
 import xxhash
 
-from argo_bench.claim import Workload
+from argo_bench.claim import Workload, is_count
 from argo_bench.harness.experiment import Experiment
 from argo_bench.harness.judging import Measured, judgements, result_of
 from argo_bench.harness.messages import Prepare, Prepared, Sample, StageArm, Taken
-from argo_bench.harness.plan import DEFAULT, FEWEST_BLOCKS, QUICK, planned
+from argo_bench.harness.plan import DEFAULT, FEWEST_BLOCKS, QUICK, counted, planned, weighed
+from argo_bench.harness.recording import Group, Recording, record
 from argo_bench.harness.results import (
     FILE_NAME,
     SCHEMA,
@@ -38,12 +39,14 @@ from argo_bench.harness.results import (
 from argo_bench.harness.sequential import LOOKS, nominal_error
 from argo_bench.harness.subject import FAMILY_ERROR, headline_comparison, level_of
 from argo_bench.harness.twins import ArmFailed, Twins, WorkerProcess
-from argo_bench.harness.workload import Group, StageBody, record
+from argo_bench.harness.workload import StageBody
 from argo_bench.model import UserError
 from argo_bench.optimizations import catalogue, headline_claims, lookup
 
 RUN = lookup(["O06", "O11"])
-TINY = dataclasses.replace(QUICK, looks=(2,), headline_s=0.02, other_s=0.01, checked_cycles=4, memory=())
+TINY = dataclasses.replace(
+    QUICK, name="default", every_claim=True, looks=(2,), headline_s=0.02, other_s=0.01, checked_cycles=4, memory=()
+)
 
 
 def samples(comparison, replicate, ratio, calls=(1, 1)):
@@ -82,21 +85,30 @@ def changed_to(comparison, **values):
     return msgspec.structs.replace(comparison, **values)
 
 
-def test_the_quick_plan_has_the_headline_scale_and_the_default_plan_all_of_them():
+def test_the_quick_plan_has_the_headline_claims_at_their_headline_scale_and_the_default_plan_everything():
     quick, default = (planned(lookup([]), profile) for profile in (QUICK, DEFAULT))
     assert set(quick) <= set(default)
     for optimization in lookup([]):
-        for workload in optimization.workloads:
-            assert {c.scale for c in quick if c.workload == workload.name} == {workload.scales[0]}
-            assert {c.scale for c in default if c.workload == workload.name} == set(workload.scales)
+        judged = {claim.workload for claim in optimization.claims if claim.headline}
+        for workload in [each for each in optimization.workloads if each.timed]:
+            at = [{c.scale for c in plan if c.workload == workload.name} for plan in (quick, default)]
+            assert at == [set(workload.scales[:1]) if workload.name in judged else set(), set(workload.scales)]
 
 
-def test_every_claim_is_behind_a_comparison_of_the_plan():
-    comparisons = planned(lookup([]), QUICK)
+def test_every_claim_is_behind_something_of_the_plan():
+    comparisons = {
+        *planned(lookup([]), DEFAULT),
+        *(comparison for each in lookup([]) for comparison, _ in weighed(each, DEFAULT)),
+    }
+    counts = {(each.optimization, each.workload): each.arms for each in counted(lookup([]), DEFAULT)}
     for optimization in lookup([]):
         for claim in optimization.claims:
             for variant in ("prescribed", "engineered"):
-                assert headline_comparison(optimization, claim, variant) in comparisons
+                comparison = headline_comparison(optimization, claim, variant)
+                if is_count(claim.metric):
+                    assert {claim.reference, variant} <= set(counts[optimization.id, claim.workload][comparison.scale])
+                else:
+                    assert comparison in comparisons
 
 
 def test_a_claim_that_was_not_measured_is_inconclusive_and_says_so():
@@ -123,7 +135,7 @@ def test_wall_and_cpu_that_disagree_are_flagged():
 
 
 def test_recorded_inputs_of_a_trace_are_consecutive_cycles_of_every_symbol(small_universe):
-    groups = record(catalogue()["O06"].workload("consensus, live trace"), small_universe, 6, seed=1)
+    groups = record(catalogue()["O06"].workload("consensus, live trace"), small_universe, 6, seed=1).groups
     assert [len(group.calls) for group in groups] == [6] * 48
     assert [group.virtual_ns for group in groups] == [5_000_000_000 * k for k in range(48)]
 
@@ -161,7 +173,9 @@ class Stateful:
 
 def body_of(inputs, calls=3):
     workload = Workload("w", "consensus", inputs, "a test", (1,), "symbols")
-    return StageBody(workload, lambda p: p.replace(consensus=Stateful()), [Group(0, [(k,) for k in range(calls)])])
+    return StageBody(
+        workload, lambda p: p.replace(consensus=Stateful()), Recording([Group(0, [(k,) for k in range(calls)])])
+    )
 
 
 @pytest.mark.parametrize(("inputs", "rebuilds"), [("hit", 0), ("fresh", 0), ("miss", 5), ("trace", 5)])
@@ -184,7 +198,7 @@ def test_a_fresh_workload_gives_every_call_a_frame_of_its_own(small_universe):
 
     frame = next(iter(small_universe.frames.values()))
     workload = Workload("w", "indicators", "fresh", "a test", (1,), "bars")
-    body = StageBody(workload, lambda p: p.replace(indicators=stage), [Group(0, [(frame,), (frame,)])])
+    body = StageBody(workload, lambda p: p.replace(indicators=stage), Recording([Group(0, [(frame,), (frame,)])]))
     body.sample(1)
     body.close()
     assert len(set(seen)) == 2
@@ -199,7 +213,7 @@ def test_an_async_stage_is_awaited_inside_one_running_loop():
         return value
 
     workload = Workload("w", "consensus", "hit", "a test", (1,), "symbols")
-    body = StageBody(workload, lambda p: p.replace(consensus=stage), [Group(0, [(1,), (2,)])])
+    body = StageBody(workload, lambda p: p.replace(consensus=stage), Recording([Group(0, [(1,), (2,)])]))
     assert body.first_call() == 1
     body.sample(2)
     body.close()
@@ -455,7 +469,9 @@ def test_work_that_an_arm_puts_off_is_measured_apart_and_flagged():
             self.waiting.append(value)
 
     workload = Workload("w", "consensus", "trace", "a test", (1,), "symbols")
-    body = StageBody(workload, lambda p: p.replace(consensus=Deferring()), [Group(0, [(k,) for k in range(3)])])
+    body = StageBody(
+        workload, lambda p: p.replace(consensus=Deferring()), Recording([Group(0, [(k,) for k in range(3)])])
+    )
     body.sample(2)
     assert closed == []
     assert body.drained_ns() > 0

@@ -14,7 +14,7 @@ import pytest
 
 from argo_bench.harness.bodies import Timing
 from argo_bench.harness.experiment import replicate_seed
-from argo_bench.harness.workload import record
+from argo_bench.harness.recording import record
 from argo_bench.integrations import export as exporting
 from argo_bench.integrations.export import ROLES, commands, export, read_export, subject_of
 from argo_bench.model import UserError

@@ -12,7 +12,7 @@ from argo_bench.harness.judging import Measured, judgements
 from argo_bench.harness.results import Result
 from argo_bench.harness.stats import estimate
 from argo_bench.harness.subject import headline_comparison
-from argo_bench.harness.workload import record
+from argo_bench.harness.recording import record
 from argo_bench.market import Universe
 from argo_bench.model import Indicators, Signal
 from argo_bench.optimizations import build, catalogue

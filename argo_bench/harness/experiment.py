@@ -11,6 +11,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +22,10 @@ import msgspec
 from argo_bench.claim import CLOCKS, VARIANTS, Metric, Optimization
 from argo_bench.harness import environment
 from argo_bench.harness.benchmark import WORKLOAD, Benchmark
+from argo_bench.harness.counting import SEEDS, count, pool
 from argo_bench.harness.feed import Feed, place
 from argo_bench.harness.fitness import Finding
-from argo_bench.harness.judging import Measured, judgements, result_of
+from argo_bench.harness.judging import Measured, cachings, judgements, result_of
 from argo_bench.harness.memory import available, memory_of
 from argo_bench.harness.messages import (
     Agreement,
@@ -35,17 +37,19 @@ from argo_bench.harness.messages import (
     Prepared,
     StageArm,
 )
-from argo_bench.harness.plan import SET_UP_S, Profile, arms, planned, seconds_worth, weighed
+from argo_bench.harness.plan import SET_UP_S, Counting, Profile, arms, counted, planned, seconds_worth, weighed
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.results import (
     SCHEMA,
     Acceptance,
     Cold,
     Comparison,
+    Counts,
     End,
     Failure,
     Fidelity,
     Judgement,
+    LiveRates,
     Memory,
     Result,
     Run,
@@ -62,6 +66,8 @@ if TYPE_CHECKING:
     from argo_bench.market import Universe
 
 Decoded = TypeVar("Decoded")
+COUNT_S = 2
+"""What the counts of one workload under one seed are expected to take."""
 
 
 class Progress(NamedTuple):
@@ -105,10 +111,12 @@ class Experiment:
         self._block_s: dict[Comparison, float] = {}
         self._fidelities: list[Fidelity] = []
         self._memories: list[Memory] = []
+        self._counts: list[Counts] = []
         self._failures: list[Failure] = []
         self._began = time.monotonic()
         self._comparisons = self._enough_bars(self._runnable(planned(subjects, profile)))
         self._checks = sum(len(subject.variants) + 3 * len(weighed(subject, profile)) for subject in subjects)
+        self._checks += COUNT_S * SEEDS * len(counted(subjects, profile))
         self._done = 0.0
         self._seen = ""
 
@@ -177,7 +185,7 @@ class Experiment:
         subject = self._subjects[comparison.optimization]
         if isinstance(subject, Benchmark):
             return None
-        from argo_bench.harness.workload import shortage
+        from argo_bench.harness.recording import shortage
 
         assert self._universe is not None, "optimizations need a universe"
         return shortage(subject.workload(comparison.workload), comparison.scale, self._universe)
@@ -191,6 +199,7 @@ class Experiment:
             self._settle(pair, scratch)
             self._first_calls(pair, feed)
             self._check(pair, feed, scratch)
+        self._count(scratch)
         self._weigh(feed, scratch / "numba")
         first, most = self._profile.looks[0], self._profile.looks[-1]
         longest = 0.0
@@ -255,7 +264,7 @@ class Experiment:
                 self._comparisons.remove(benchmark.comparison)
 
     def _has_failed(self, subject: str) -> bool:
-        return any(each.optimization == subject for each in self._failures)
+        return bool(self._failed_arms(subject))
 
     def _first_calls(self, pair: Twins, feed: Feed) -> None:
         """Every arm's first call with an empty numba cache, which also shows whether the arm runs at all."""
@@ -302,22 +311,69 @@ class Experiment:
                     message = CheckVariant(optimization.id, variant, str(universe), self._seed, cycles)
                     self._note(decoded(pair.reference.ask(message, Checked), Fidelity))
 
+    def _count(self, scratch: Path) -> None:
+        """Exact counts of every arm under six seeds, beside each other on all processors: nothing is timed here."""
+        if self._universe is None:
+            return
+        from argo_bench.harness.recording import live_rates
+
+        self._writer.write(LiveRates(live_rates(self._universe)))
+        universe = scratch / "universe.pickle"
+        asked = counted(list(self._subjects.values()), self._profile)
+        asked = [each for each in map(self._countable, asked) if each.arms]
+        with pool(scratch / "numba") as workers:
+            running = {
+                workers.submit(count, what, self._seed_of(number), universe, scratch): what
+                for what in asked
+                for number in range(SEEDS)
+            }
+            try:
+                for done in as_completed(running):
+                    what = running[done]
+                    self._advance(COUNT_S, f"counting: {what.optimization} {what.workload}")
+                    self._keep_counts(done.result())
+            except BaseException:
+                workers.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _countable(self, what: Counting) -> Counting:
+        """Without the arms that cannot run."""
+        absent = {each.arm for each in self._failures if each.optimization == what.optimization}
+        arms = {scale: tuple(arm for arm in names if arm not in absent) for scale, names in what.arms.items()}
+        return what._replace(arms={scale: names for scale, names in arms.items() if names})
+
+    def _keep_counts(self, counts: Sequence[Counts]) -> None:
+        for each in counts:
+            self._writer.write(each)
+            self._counts.append(each)
+            if each.error is not None and each.arm not in self._failed_arms(each.optimization):
+                self._fail(Failure(each.optimization, each.arm, "failed", f"{each.workload}: {each.error}"))
+
+    def _failed_arms(self, subject: str) -> set[str]:
+        return {each.arm for each in self._failures if each.optimization == subject}
+
     def _weigh(self, feed: Feed, numba_cache: Path) -> None:
         """The memory of every arm behind a headline claim, each reading in a process of its own; never while timing."""
         done = set()
-        for subject in self._subjects.values():
-            for comparison, methods in weighed(subject, self._profile):
-                for name in arms(comparison):
-                    key = (*place(comparison), name)
-                    if comparison not in self._comparisons or key in done:
-                        continue
-                    done.add(key)
-                    self._advance(1.0, f"memory: {comparison.optimization} {name}")
-                    with self._failing(comparison, name):
-                        arm = feed.arm(comparison, name)
-                        readings = memory_of(arm, available(methods), self._seed % 2**32, numba_cache)
-                        self._memories.append(Memory(*key[:3], name, readings))
-                        self._writer.write(self._memories[-1])
+        asked = [each for subject in self._subjects.values() for each in weighed(subject, self._profile)]
+        asked = [each for each in asked if each[0] in self._comparisons or self._is_untimed(each[0])]
+        feed.record_more([comparison for comparison, _ in asked], self._seed_of(0), self._tell)
+        for comparison, methods in asked:
+            for name in arms(comparison):
+                key = (*place(comparison), name)
+                if key in done or name in self._failed_arms(comparison.optimization):
+                    continue
+                done.add(key)
+                self._advance(1.0, f"memory: {comparison.optimization} {name}")
+                with self._failing(comparison, name):
+                    arm = feed.arm(comparison, name)
+                    readings = memory_of(arm, available(methods), self._seed % 2**32, numba_cache)
+                    self._memories.append(Memory(*key[:3], name, readings))
+                    self._writer.write(self._memories[-1])
+
+    def _is_untimed(self, comparison: Comparison) -> bool:
+        subject = self._subjects[comparison.optimization]
+        return isinstance(subject, Optimization) and not subject.workload(comparison.workload).timed
 
     def _note(self, fidelity: Fidelity) -> None:
         self._fidelities.append(fidelity)
@@ -367,8 +423,11 @@ class Experiment:
             results.append(result_of(comparison, taken, self._level(comparison)))
             self._writer.write(results[-1])
         samples = [each for taken in self._samples.values() for each in taken]
-        measured = Measured(results, samples, self._memories)
-        verdicts = judgements(list(self._subjects.values()), measured, self._fidelities, self._failures)
+        measured = Measured(results, samples, self._memories, self._counts)
+        subjects = list(self._subjects.values())
+        for caching in cachings(subjects, measured):
+            self._writer.write(caching)
+        verdicts = judgements(subjects, measured, self._fidelities, self._failures, self._profile)
         for verdict in verdicts:
             self._writer.write(verdict)
         return verdicts

@@ -37,9 +37,16 @@ class Feed:
 
     def record(self, comparisons: Sequence[Comparison], seed: int, tell: Callable[[str], None]) -> dict[Place, str]:
         """Record the inputs of every stage with a replicate's seed; the places where the data gives none, and why."""
-        from argo_bench.harness.workload import record
+        self._inputs = {}
+        return self.record_more(comparisons, seed, tell)
 
-        self._inputs, barren = {}, {}
+    def record_more(
+        self, comparisons: Sequence[Comparison], seed: int, tell: Callable[[str], None]
+    ) -> dict[Place, str]:
+        """The same for further comparisons, beside what is recorded already."""
+        from argo_bench.harness.recording import record
+
+        barren: dict[Place, str] = {}
         for comparison in comparisons:
             key = place(comparison)
             if key in self._inputs or key in barren or isinstance(self._subjects[comparison.optimization], Benchmark):

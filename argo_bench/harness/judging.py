@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 import msgspec
 
-from argo_bench.claim import Claim, Clock, MemoryMetric, Metric, is_memory
+from argo_bench.claim import Claim, Clock, Count, MemoryMetric, Metric, Optimization, is_count, is_memory
 from argo_bench.harness.benchmark import Benchmark, label, short
+from argo_bench.harness.holding import HitAndMiss, holds_when, straddled
 from argo_bench.harness.memory_pass import RESOLUTION, Reading
-from argo_bench.harness.plan import JUDGED_BY
+from argo_bench.harness.plan import DEFAULT, JUDGED_BY, Profile
 from argo_bench.harness.quality import quality, valid_blocks
-from argo_bench.harness.results import Comparison, Failure, Fidelity, Judgement, Memory, Result, Samples, Spot
+from argo_bench.harness.results import (
+    Caching,
+    Comparison,
+    Counts,
+    Failure,
+    Fidelity,
+    Judgement,
+    Memory,
+    Result,
+    Samples,
+    Spot,
+)
 from argo_bench.harness.sequential import outlook, smallest_detectable
 from argo_bench.harness.stats import Estimate, block_difference, estimate, trimmed_mean
 from argo_bench.harness.subject import Subject, headline_comparison
-from argo_bench.harness.verdict import Word, is_worse, judge
+from argo_bench.harness.verdict import HOLDS, Word, is_worse, judge, judge_level
 
 SPOT_LEVEL = 0.95
 WORDS = {"time": ("faster", "slower"), "memory": ("lighter in memory", "heavier in memory")}
 """What a gain and a loss are called."""
+COUNTED: Mapping[Count, str] = {
+    "requests": "requests",
+    "model_calls": "model calls",
+    "dollars": "dollars",
+    "frame_bytes": "bytes of frames",
+    "hit_rate": "hits",
+}
+NEVER = 2.0
+"""Stands for a hit rate that cannot be: a cache whose hits cost more than the reference never pays."""
+LEAST = 1e-9
+"""Of the reference's count: what a candidate that counts nothing is taken for."""
 SET_UP_S = 0.5
 """What a comparison costs in a replicate beside its blocks: its share of the start, and the warm-up."""
 NOTABLE_DRAIN = 0.05
@@ -37,9 +60,16 @@ def result_of(comparison: Comparison, samples: Sequence[Samples], level: float) 
         reference_ns=_typical_ns(samples, "A"),
         candidate_ns=_typical_ns(samples, "B"),
         candidate_drain_ns=median(drains) if (drains := _drains(samples)) else None,
-        seconds_per_replicate=sum(sum(block.wall_ns) for each in samples for block in each.blocks) / 1e9 / len(samples),
+        seconds_per_replicate=math.fsum(map(seconds_of, samples)) / len(samples),
         flags=quality(samples),
     )
+
+
+def seconds_of(samples: Samples) -> float:
+    """What the blocks of a replicate took; their wall time where the record has nothing better."""
+    if samples.seconds is not None:
+        return samples.seconds
+    return sum(sum(block.wall_ns) for block in samples.blocks) / 1e9
 
 
 def log_ratios(samples: Sequence[Samples], metric: Metric) -> list[float]:
@@ -78,19 +108,22 @@ def judgements(
     measured: Measured,
     fidelities: Sequence[Fidelity],
     failures: Sequence[Failure],
+    profile: Profile = DEFAULT,
 ) -> list[Judgement]:
-    """A verdict for every claim and variant, also for those that could not be measured."""
+    """A verdict for every claim of a profile and variant, also for those that could not be measured."""
     failed = {(each.optimization, each.arm): each for each in failures}
     found = []
     for subject in subjects:
-        for claim in subject.claims:
+        for claim in profile.claims(subject):
             for variant in subject.variants:
                 comparison = headline_comparison(subject, claim, variant)
                 failure = failed.get((subject.id, variant)) or failed.get((subject.id, claim.reference))
                 output, faithful = output_of(fidelities, subject.id, variant)
                 is_void = variant != "prescribed" and not faithful
                 result = measured.results.get(comparison)
-                if failure is None and is_memory(claim.metric):
+                if failure is None and is_count(claim.metric):
+                    found.append(_counted(subject, claim, variant, comparison, measured, output, is_void))
+                elif failure is None and is_memory(claim.metric):
                     found.append(_weighed(subject, claim, variant, comparison, measured, output, is_void))
                 elif result is not None and failure is None:
                     found.append(_judged(subject, claim, variant, result, measured, output, is_void))
@@ -100,12 +133,19 @@ def judgements(
 
 
 class Measured:
-    """Results by comparison, the samples behind them, and the memory of the arms."""
+    """Results by comparison, the samples behind them, the memory of the arms, and their exact counts."""
 
     def __init__(
-        self, results: Sequence[Result], samples: Sequence[Samples] = (), memories: Sequence[Memory] = ()
+        self,
+        results: Sequence[Result],
+        samples: Sequence[Samples] = (),
+        memories: Sequence[Memory] = (),
+        counts: Sequence[Counts] = (),
     ) -> None:
         self.results = {result.comparison: result for result in results}
+        self._counts: dict[tuple[str, str, int, str], list[Counts]] = {}
+        for count in counts:
+            self._counts.setdefault((count.optimization, count.workload, count.scale, count.arm), []).append(count)
         self._readings = {(e.optimization, e.workload, e.scale, e.arm): e.readings for e in memories}
         self._samples: dict[Comparison, list[Samples]] = {}
         for each in samples:
@@ -119,6 +159,64 @@ class Measured:
             _spot(claim, each.comparison.scale, self._interval(claim, each, len(same) if claim.kind == "up_to" else 1))
             for each in sorted(same, key=lambda each: each.comparison.scale)
         ]
+
+    def curve(self, subject: Subject, claim: Claim, headline: Comparison) -> tuple[list[Spot], str]:
+        """The claim's verdicts over the condition of its curve, and that condition's unit; empty without a curve."""
+        if not claim.curve or isinstance(subject, Benchmark):
+            return [], ""
+        workload = subject.workload(claim.curve)
+        beside = msgspec.structs.replace(headline, workload=workload.name, unit=workload.unit)
+        places = [msgspec.structs.replace(beside, scale=scale) for scale in sorted(workload.scales)]
+        if is_count(claim.metric):
+            return self.counted_spots(claim, claim.metric, places), workload.unit
+        taken = [self.results[each] for each in places if each in self.results and each in self._samples]
+        return [_spot(claim, each.comparison.scale, self._interval(claim, each, 1)) for each in taken], workload.unit
+
+    def counted_spots(self, claim: Claim, metric: Count, places: Sequence[Comparison]) -> list[Spot]:
+        values = {place.scale: self.count_ratios(metric, place) for place in places}
+        return [_spot(claim, scale, exact(ratios)) for scale, ratios in values.items() if ratios]
+
+    def count_ratios(self, metric: Count, comparison: Comparison) -> list[float]:
+        """ln(candidate / reference) of an exact count, a value for each seed; none where nothing was counted."""
+        reference = self.counts(metric, comparison, comparison.reference)
+        candidate = self.counts(metric, comparison, comparison.candidate)
+        return [
+            math.log(max(candidate[seed], LEAST * value) / value)
+            for seed, value in reference.items()
+            if value > 0 and seed in candidate
+        ]
+
+    def counts(self, metric: str, comparison: Comparison, arm: str) -> dict[int, float]:
+        """An arm's exact count by seed."""
+        at = comparison.optimization, comparison.workload, comparison.scale, arm
+        return {each.seed: each.counts[metric] for each in self._counts.get(at, ()) if metric in each.counts}
+
+    def hit_rates(self, optimization: str, arm: str) -> dict[str, float]:
+        """The median over the seeds of the hit rate that an arm had on each counted trace, by workload and scale."""
+        return {
+            f"{each[1]}, {each[2]:,} {counts[0].unit}": median(rates)
+            for each, counts in self._counts.items()
+            if each[0] == optimization
+            and each[3] == arm
+            and (rates := [count.counts["hit_rate"] for count in counts if "hit_rate" in count.counts])
+        }
+
+    def hit_and_miss(self, subject: Subject, comparison: Comparison) -> HitAndMiss | None:
+        """What hits and misses take where an optimization has a workload of each for the stage of a comparison."""
+        if isinstance(subject, Benchmark):
+            return None
+        stage = subject.workload(comparison.workload).stage
+        results = {}
+        for workload in subject.workloads:
+            if workload.stage == stage and workload.inputs in ("hit", "miss"):
+                place = msgspec.structs.replace(
+                    comparison, workload=workload.name, unit=workload.unit, scale=workload.scales[0]
+                )
+                results[workload.inputs] = self.results.get(place)
+        hit, miss = results.get("hit"), results.get("miss")
+        if hit is None or miss is None:
+            return None
+        return HitAndMiss(miss.reference_ns, hit.candidate_ns, miss.candidate_ns)
 
     def _interval(self, claim: Claim, result: Result, family: int) -> Estimate:
         """At 95 % over ``family`` whatever the level of the result: a strip is outside the headline family."""
@@ -158,6 +256,11 @@ def _is_beside(comparison: Comparison, headline: Comparison) -> bool:
 
 def _spot(claim: Claim, scale: int, interval: Estimate) -> Spot:
     return Spot(scale, interval.speedup, interval.speedup_interval, judge(claim, interval))
+
+
+def exact(values: Sequence[float]) -> Estimate:
+    """Counts have no noise: the range over the seeds takes the place of an interval."""
+    return Estimate(math.fsum(values) / len(values), min(values), max(values), 1.0, len(values), None)
 
 
 def cold_spot(claim: Claim, scale: int, pairs: Sequence[tuple[int, int]]) -> Spot | None:
@@ -208,6 +311,8 @@ def _judged(
         word = "confirmed"
     word = "void" if is_void else word
     needs = _needs(claim, interval, result) if word == "inconclusive" else None
+    curve, curve_unit = measured.curve(subject, claim, result.comparison)
+    cache = measured.hit_and_miss(subject, result.comparison)
     first_calls = measured.first_calls(result.comparison)
     return _judgement(
         subject,
@@ -222,6 +327,60 @@ def _judged(
         strip=strip,
         cold=cold_spot(claim, result.comparison.scale, first_calls),
         break_even=break_even_calls(first_calls, result),
+        curve=curve,
+        curve_unit=curve_unit,
+        cache=cache,
+    )
+
+
+def _counted(
+    subject: Subject,
+    claim: Claim,
+    variant: str,
+    comparison: Comparison,
+    measured: Measured,
+    output: str,
+    is_void: bool,
+) -> Judgement:
+    """The verdict of a claim about an exact count: all seeds together, as if their range were an interval."""
+    assert is_count(claim.metric)
+    if claim.kind == "level":
+        levels = list(measured.counts(claim.metric, comparison, variant).values())
+        if not levels or is_void:
+            return _unmeasured(subject, claim, variant, comparison, None, output, is_void, "nothing was counted")
+        word = judge_level(claim, levels)
+        flags = [f"{min(levels):.3g} to {max(levels):.3g} {COUNTED[claim.metric]} over {len(levels)} seeds"]
+        judgement = _judgement(subject, claim, variant, comparison, None, word, flags, output)
+        return msgspec.structs.replace(judgement, level_seen=(min(levels), max(levels)))
+    values = measured.count_ratios(claim.metric, comparison)
+    if not values or is_void:
+        return _unmeasured(subject, claim, variant, comparison, None, output, is_void, "nothing was counted")
+    interval = exact(values)
+    word = judge(claim, interval)
+    workload = subject.workload(claim.workload) if isinstance(subject, Optimization) else None
+    scales = sorted(workload.scales) if workload is not None else []
+    places = [msgspec.structs.replace(comparison, scale=scale) for scale in scales]
+    curve, curve_unit = measured.curve(subject, claim, comparison)
+    return _judgement(
+        subject,
+        claim,
+        variant,
+        comparison,
+        interval,
+        word,
+        ["worse"] if is_worse(interval) else [],
+        output,
+        _exact_needs(claim, interval, "seeds") if word == "inconclusive" else None,
+        strip=measured.counted_spots(claim, claim.metric, places),
+        curve=curve,
+        curve_unit=curve_unit,
+    )
+
+
+def _exact_needs(claim: Claim, interval: Estimate, of: str) -> str | None:
+    edge = straddled(claim, interval)
+    return (
+        None if edge is None else f"another workload: the {interval.replicates} {of} lie on both sides of {edge:.3g}x"
     )
 
 
@@ -242,7 +401,9 @@ def _weighed(
     # Exact readings that are alike have no spread: two of them make an interval of no width.
     interval = estimate(values if len(values) > 1 else values * 2, SPOT_LEVEL)
     flags = ["worse"] if is_worse(interval) else []
-    return _judgement(subject, claim, variant, comparison, interval, judge(claim, interval), flags, output)
+    word = judge(claim, interval)
+    needs = _exact_needs(claim, interval, "readings") if word == "inconclusive" else None
+    return _judgement(subject, claim, variant, comparison, interval, word, flags, output, needs)
 
 
 def _needs(claim: Claim, interval: Estimate, result: Result) -> str:
@@ -265,9 +426,10 @@ def _unmeasured(
     failure: Failure | None,
     output: str,
     is_void: bool,
+    unseen: str = "not measured before the run ended",
 ) -> Judgement:
     word: Word = "void" if is_void else "inconclusive"
-    reason = output if is_void else "not measured before the run ended"
+    reason = output if is_void else unseen
     if failure is not None:
         word, reason, output = failure.kind, failure.reason, "not checked"
     return _judgement(subject, claim, variant, comparison, None, word, [reason], output)
@@ -286,6 +448,9 @@ def _judgement(
     strip: Sequence[Spot] = (),
     cold: Spot | None = None,
     break_even: float | None = None,
+    curve: Sequence[Spot] = (),
+    curve_unit: str = "",
+    cache: HitAndMiss | None = None,
 ) -> Judgement:
     effect = None if interval is None else smallest_detectable(interval)
     return Judgement(
@@ -311,7 +476,26 @@ def _judgement(
         strip=list(strip),
         cold=cold,
         break_even_calls=break_even,
+        curve=list(curve),
+        curve_unit=curve_unit,
+        holds_when=None
+        if interval is None or word in HOLDS or claim.kind == "difference"
+        else holds_when(claim, strip, comparison.unit, curve, curve_unit, cache),
     )
+
+
+def cachings(subjects: Sequence[Subject], measured: Measured) -> Iterator[Caching]:
+    """For every variant with a workload of hits and one of misses: from which hit rate on it pays."""
+    for subject in subjects:
+        for workload in () if isinstance(subject, Benchmark) else subject.workloads:
+            if workload.inputs != "hit":
+                continue
+            for variant in subject.variants:
+                at = Comparison(subject.id, workload.name, workload.scales[0], workload.unit, "baseline", variant)
+                if (cache := measured.hit_and_miss(subject, at)) is not None:
+                    rates = measured.hit_rates(subject.id, variant)
+                    even = cache.rate_for(1.0)
+                    yield Caching(subject.id, variant, at.scale, workload.unit, min(even, NEVER), rates)
 
 
 def _sentence(
@@ -328,7 +512,10 @@ def _sentence(
     if interval is None:
         return f"{named}: {'; '.join(flags)}"
     ratio, bounds = interval.speedup, interval.speedup_interval
-    gain, loss = WORDS["memory" if is_memory(metric) else "time"]
+    if is_count(metric):
+        gain, loss = f"fewer {COUNTED[metric]}", f"more {COUNTED[metric]}"
+    else:
+        gain, loss = WORDS["memory" if is_memory(metric) else "time"]
     says = f"{ratio:.3g} times {gain}" if ratio >= 1 else f"{1 / ratio:.3g} times {loss}"
     within = f" [{bounds[0]:.3g}x, {bounds[1]:.3g}x]" if bounds else " (one replicate, no interval)"
     reference = "the baseline" if comparison.reference == "baseline" else comparison.reference

@@ -11,9 +11,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from argo_bench.claim import VARIANTS, Metric, Optimization
+from argo_bench.claim import VARIANTS, Claim, Metric, Optimization, Workload, is_count, is_memory
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.memory_pass import Method
 from argo_bench.harness.quality import valid_blocks
@@ -41,7 +41,8 @@ class Profile:
 
     ``looks``: the numbers of replicates after which a comparison may stop; ``budget_s``: no replicate begins that would
     end after so many seconds, once the first look is reached; ``headline_s`` and ``other_s``: seconds of blocks per
-    comparison and replicate; ``memory``: the methods by which the arms behind a headline claim are weighed.
+    comparison and replicate; ``every_scale``, not only the headline one; ``every_claim`` and arm, not only the headline
+    claims; ``memory``: the methods by which the arms behind a headline claim are weighed.
     """
 
     name: Literal["quick", "default"]
@@ -51,11 +52,19 @@ class Profile:
     headline_s: float
     other_s: float
     every_scale: bool
+    every_claim: bool
     checked_cycles: int
     memory: tuple[Method, ...]
 
+    def scales(self, workload: Workload) -> tuple[int, ...]:
+        return workload.scales if self.every_scale else workload.scales[:1]
 
-QUICK = Profile("quick", "shared", (6,), 150, 0.4, 0.2, every_scale=False, checked_cycles=36, memory=("traced",))
+    def claims(self, subject: Subject) -> list[Claim]:
+        """The claims that are judged."""
+        return [claim for claim in subject.claims if claim.headline or self.every_claim]
+
+
+QUICK = Profile("quick", "shared", (6,), 150, 0.4, 0.2, every_scale=False, every_claim=False, checked_cycles=36, memory=("traced",))
 DEFAULT = Profile(
     "default",
     "twins",
@@ -64,10 +73,11 @@ DEFAULT = Profile(
     0.8,
     0.4,
     every_scale=True,
+    every_claim=True,
     checked_cycles=120,
     memory=("peak_rss", "traced", "memory_profiler", "allocations"),
 )
-PROFILES = {profile.name: profile for profile in (QUICK, DEFAULT)}
+PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (QUICK, DEFAULT)}
 
 
 def planned(subjects: Sequence[Subject], profile: Profile) -> list[Comparison]:
@@ -80,33 +90,72 @@ def planned(subjects: Sequence[Subject], profile: Profile) -> list[Comparison]:
 
 
 def _of_catalogue(optimization: Optimization, profile: Profile) -> list[Comparison]:
-    comparisons: list[Comparison] = []
+    comparisons: dict[Comparison, None] = {}
     for workload in optimization.workloads:
-        claims = [claim for claim in optimization.claims if claim.workload == workload.name]
-        pairs = [("baseline", variant) for variant in VARIANTS]
-        pairs += [(each.reference, v) for each in claims if each.reference != "baseline" for v in VARIANTS]
-        extra = [arm for arm in optimization.edits(workload) if arm != "baseline" and arm not in VARIANTS]
-        for scale in workload.scales if profile.every_scale else workload.scales[:1]:
+        claims = spoken_of(optimization, workload, profile)
+        if not workload.timed or not (claims or profile.every_claim):
+            continue
+        pairs = [("baseline", variant) for variant in VARIANTS] if profile.every_claim else []
+        pairs += [(claim.reference, variant) for claim in claims for variant in VARIANTS]
+        arms = optimization.edits(workload) if profile.every_claim else {}
+        extra = [arm for arm in arms if arm != "baseline" and arm not in VARIANTS]
+        for scale in profile.scales(workload):
             further = [("baseline", arm) for arm in extra] if scale == workload.scales[0] else []
-            comparisons += [
-                Comparison(optimization.id, workload.name, scale, workload.unit, reference, candidate)
-                for reference, candidate in dict.fromkeys(pairs + further)
-            ]
-    return comparisons
+            for reference, candidate in pairs + further:
+                comparison = Comparison(optimization.id, workload.name, scale, workload.unit, reference, candidate)
+                comparisons[comparison] = None
+    return list(comparisons)
+
+
+def spoken_of(optimization: Optimization, workload: Workload, profile: Profile) -> list[Claim]:
+    """The claims that a profile judges on a workload or reads a curve of it for."""
+    return [
+        claim
+        for claim in profile.claims(optimization)
+        if workload.name in (claim.workload, claim.curve if profile.every_scale else "")
+    ]
+
+
+class Counting(NamedTuple):
+    """A workload whose arms are counted: the arms at its headline scale, and those at the others."""
+
+    optimization: str
+    workload: str
+    arms: Mapping[int, tuple[str, ...]]
+
+
+def counted(subjects: Sequence[Subject], profile: Profile) -> list[Counting]:
+    """Every workload with counts, of which some claim speaks or which say what an arm does to the output."""
+    found = []
+    for subject in subjects:
+        if isinstance(subject, Benchmark):
+            continue
+        for workload in subject.workloads:
+            claims = spoken_of(subject, workload, profile)
+            tells = workload.damage is not None and (profile.every_claim or claims)
+            if not tells and not any(is_count(claim.metric) for claim in claims):
+                continue
+            judged = dict.fromkeys(("baseline", *VARIANTS, *(claim.reference for claim in claims)))
+            arms = {scale: tuple(judged) for scale in profile.scales(workload)}
+            if profile.every_claim:
+                arms[workload.scales[0]] = tuple(subject.edits(workload))
+            found.append(Counting(subject.id, workload.name, arms))
+    return found
 
 
 def weighed(subject: Subject, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
-    """The comparisons whose arms' memory is measured, and by what: those behind headline claims, and a benchmark's
-    where its metric is memory."""
+    """The comparisons whose arms' memory is measured, and by what: those behind headline claims about times, and those
+    behind claims about memory."""
     found: dict[Comparison, tuple[Method, ...]] = {}
-    for claim in subject.claims:
-        judged = JUDGED_BY.get(claim.metric)
-        if isinstance(subject, Benchmark):
-            methods = (judged,) if judged is not None else ()
-        else:
-            methods = tuple(dict.fromkeys((*((judged,) if judged is not None else ()), *profile.memory)))
-        if claim.headline and methods:
-            found |= {headline_comparison(subject, claim, variant): methods for variant in subject.variants}
+    for claim in profile.claims(subject):
+        methods = [JUDGED_BY[claim.metric]] if is_memory(claim.metric) else []
+        if claim.headline and not isinstance(subject, Benchmark) and not is_count(claim.metric):
+            methods += profile.memory
+        for variant in subject.variants:
+            comparison = headline_comparison(subject, claim, variant)
+            known = found.get(comparison, ())
+            if methods:
+                found[comparison] = tuple(dict.fromkeys((*known, *methods)))
     return list(found.items())
 
 
@@ -126,7 +175,14 @@ def seconds_worth(samples: Sequence[Samples], profile_s: float) -> float:
     within = fmean(variance(each) for each in differences)
     blocks = fmean(len(each) for each in differences)
     between = variance([trimmed_mean(each) for each in differences]) - TRIMMED_VARIANCE * within / blocks
-    block_s = fmean(sum(block.wall_ns) for each in kept for block in each) / 1e9
+    block_s = fmean(_block_s(each) for each in samples)
     shares = TRIMMED_VARIANCE * within / between if between > 0 else math.inf
     best = math.sqrt(shares * SET_UP_S / block_s)
     return min(MOST_SECONDS, block_s * min(MOST_BLOCKS, max(FEWEST_BLOCKS, best)))
+
+
+def _block_s(samples: Samples) -> float:
+    """Seconds that a block of the replicate took; its wall time where the record has nothing better."""
+    if samples.seconds is not None:
+        return samples.seconds / len(samples.blocks)
+    return fmean(sum(block.wall_ns) for block in samples.blocks) / 1e9

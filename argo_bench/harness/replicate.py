@@ -7,7 +7,7 @@ import time
 from typing import Literal
 
 from argo_bench.harness.messages import Arm, Drain, Drained, Prepare, Prepared, Ready, WarmUp
-from argo_bench.harness.plan import FEWEST_BLOCKS, MOST_BLOCKS
+from argo_bench.harness.plan import FEWEST_BLOCKS, MOST_BLOCKS, MOST_SECONDS
 from argo_bench.harness.results import Block, Comparison, Samples
 from argo_bench.harness.twins import Twins
 
@@ -53,9 +53,10 @@ class Replicate:
         )
         blocks: list[Block] = []
         started = time.monotonic()
-        while len(blocks) < FEWEST_BLOCKS or (len(blocks) < MOST_BLOCKS and time.monotonic() - started < budget_s):
+        while is_short(len(blocks), time.monotonic() - started, budget_s):
             order: Literal["ABBA", "BAAB"] = self._rng.choice(("ABBA", "BAAB"))
             blocks.append(pair.block(order, (reference, ready[0].passes), (candidate, ready[1].passes)))
+        seconds = time.monotonic() - started
         return Samples(
             comparison,
             self._number,
@@ -67,4 +68,14 @@ class Replicate:
             candidate_first_call_ns=first[1].first_call_ns if is_cold else None,
             reference_drain_ns=pair.reference.ask(Drain(reference), Drained).ns_per_call,
             candidate_drain_ns=pair.candidate.ask(Drain(candidate), Drained).ns_per_call,
+            seconds=seconds,
         )
+
+
+def is_short(blocks: int, seconds: float, budget_s: float) -> bool:
+    """Whether a replicate takes one more block: four at least, unless they would take too long."""
+    if blocks == 0:
+        return True
+    if blocks < FEWEST_BLOCKS:
+        return seconds * (blocks + 1) / blocks < max(budget_s, MOST_SECONDS)
+    return blocks < MOST_BLOCKS and seconds < budget_s

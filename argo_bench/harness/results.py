@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import xxhash
 
-from argo_bench.claim import Metric
+from argo_bench.claim import Metric, Unit
 from argo_bench.harness.memory_pass import Reading
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import Word
@@ -33,7 +33,7 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
     optimization: str
     workload: str
     scale: int
-    unit: Literal["bars", "symbols", "calls"]
+    unit: Unit | Literal["calls"]
     reference: str
     candidate: str
 
@@ -44,8 +44,8 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
 
     @property
     def place(self) -> str:
-        """The scale in words, as in ``300 bars``."""
-        return f"{self.scale} {self.unit}"
+        """The scale in words, as in ``300 bars`` or ``20 % ticking``."""
+        return f"{self.scale:,} {self.unit}"
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):
@@ -100,7 +100,8 @@ class Fidelity(msgspec.Struct, frozen=True, tag="fidelity"):
     """How a variant's decisions differ from the oracle's, and an arm's outputs from its reference's.
 
     ``output`` is the Output column: ``same``, ``as declared ...`` or ``differs: ...``. ``counts`` are exact, of
-    ``compared`` symbol-cycles (pipeline) or calls (workload). ``largest_error`` is relative.
+    ``compared`` symbol-cycles (pipeline) or calls (workload), ``permitted`` those that the optimization declares.
+    ``largest_error`` is relative.
     """
 
     optimization: str
@@ -111,6 +112,7 @@ class Fidelity(msgspec.Struct, frozen=True, tag="fidelity"):
     largest_error: float
     output: str
     faithful: bool
+    permitted: dict[str, int] = {}
 
 
 class Cold(msgspec.Struct, frozen=True, tag="cold"):
@@ -119,7 +121,7 @@ class Cold(msgspec.Struct, frozen=True, tag="cold"):
     optimization: str
     workload: str
     scale: int
-    unit: Literal["bars", "symbols", "calls"]
+    unit: Unit | Literal["calls"]
     arm: str
     first_call_ns: int
     compiled: bool
@@ -144,6 +146,7 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
     ``reference_calls`` and ``candidate_calls`` are calls per sample; ``*_first_call_ns`` the wall time of the arm's
     first call in this process (None where another scale of it had run there before); ``*_drain_ns`` what an arm puts
     off until its world closes, per call of one pass on cold state (None where state is kept between passes).
+    ``seconds`` is what the blocks took in fact: waits of the simulated world take none.
     """
 
     comparison: Comparison
@@ -156,6 +159,22 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
     candidate_first_call_ns: int | None
     reference_drain_ns: float | None
     candidate_drain_ns: float | None
+    seconds: float | None = None
+
+
+class Caching(msgspec.Struct, frozen=True, tag="caching"):
+    """From which hit rate on a cache pays, from the times of a hit, a miss and the reference; and what its traces give.
+
+    ``break_even`` is above 1 where even a hit costs more than the reference; ``hit_rates`` are by workload, the median
+    over the seeds.
+    """
+
+    optimization: str
+    arm: str
+    scale: int
+    unit: Unit
+    break_even: float
+    hit_rates: dict[str, float]
 
 
 class Memory(msgspec.Struct, frozen=True, tag="memory"):
@@ -166,6 +185,28 @@ class Memory(msgspec.Struct, frozen=True, tag="memory"):
     scale: int
     arm: str
     readings: list[Reading]
+
+
+class Counts(msgspec.Struct, frozen=True, tag="counts"):
+    """What an arm's replay of a trace came to under one seed: exact counts by name, benefit and damage.
+
+    ``error`` is what the arm raised; it has no counts then.
+    """
+
+    optimization: str
+    workload: str
+    scale: int
+    unit: Unit
+    arm: str
+    seed: int
+    counts: dict[str, float]
+    error: str | None = None
+
+
+class LiveRates(msgspec.Struct, frozen=True, tag="live rates"):
+    """The share of 5 s steps in which each symbol's quote moves, from its own volatility and quoting step."""
+
+    rates: dict[str, float]
 
 
 class Banked(msgspec.Struct, frozen=True, tag="banked"):
@@ -213,6 +254,8 @@ class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
     inverse) that the run would have found with a power of 95 %; ``needs`` says what an inconclusive result would take.
     ``strip`` are the verdicts at every scale that was measured, ``cold`` the one on the first call of a process, and
     ``break_even_calls`` the calls after which the candidate has made up for its first one (0: at once, None: never).
+    ``curve`` are the verdicts over a condition in ``curve_unit``, ``holds_when`` says of a claim that was not confirmed
+    where it would hold. ``level_seen`` is the range of a counted level over the seeds.
     """
 
     claim: str
@@ -237,6 +280,10 @@ class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
     strip: list[Spot] = []
     cold: Spot | None = None
     break_even_calls: float | None = None
+    curve: list[Spot] = []
+    curve_unit: str = ""
+    level_seen: tuple[float, float] | None = None
+    holds_when: str | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):
@@ -256,7 +303,23 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     replicates: int
 
 
-Record = Run | Declared | Acceptance | Fidelity | Cold | Samples | Memory | Banked | Result | Judgement | Failure | End
+Record = (
+    Run
+    | Declared
+    | Acceptance
+    | LiveRates
+    | Fidelity
+    | Cold
+    | Samples
+    | Memory
+    | Counts
+    | Banked
+    | Result
+    | Caching
+    | Judgement
+    | Failure
+    | End
+)
 
 
 class _Line(msgspec.Struct, frozen=True):

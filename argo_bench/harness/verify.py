@@ -13,11 +13,15 @@ import msgspec
 
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.calibration import SUMMARY, Calibration, calibration
+from argo_bench.harness.counting import SEEDS
 from argo_bench.harness.experiment import replicate_seed
 from argo_bench.harness.fidelity import differing
-from argo_bench.harness.judging import Measured, judgements, result_of
+from argo_bench.harness.judging import Measured, cachings, judgements, result_of
+from argo_bench.harness.plan import DEFAULT, PROFILES
 from argo_bench.harness.results import (
+    Caching,
     Comparison,
+    Counts,
     Declared,
     End,
     Failure,
@@ -79,6 +83,7 @@ def _known(recorded: Recorded) -> dict[str, Subject]:
 
 
 def _seeds(recorded: Recorded) -> Iterator[Disagreement]:
+    counted = [replicate_seed(recorded.run.seed, number) for number in range(SEEDS)]
     for line, record in _lines(recorded):
         if isinstance(record, Run) and (unknown := set(record.optimizations) - _known(recorded).keys()):
             yield Disagreement(line, f"the catalogue has no {', '.join(sorted(unknown))}: they cannot be verified")
@@ -86,12 +91,16 @@ def _seeds(recorded: Recorded) -> Iterator[Disagreement]:
             expected = replicate_seed(recorded.run.seed, record.replicate)
             if record.seed != expected:
                 yield Disagreement(line, f"samples of {record.comparison}: seed {record.seed}, expected {expected}")
+        if isinstance(record, Counts) and record.seed not in counted:
+            name = f"counts of {record.optimization} {record.arm}"
+            yield Disagreement(line, f"{name}: seed {record.seed}, expected one of {', '.join(map(str, counted))}")
 
 
 def _fidelities(recorded: Recorded) -> Iterator[Disagreement]:
     for line, record in _lines(recorded):
         if isinstance(record, Fidelity):
-            says = differing(record.counts) if record.counts else "as declared" if record.largest_error else "same"
+            declared = record.permitted or record.largest_error
+            says = differing(record.counts) if record.counts else "as declared" if declared else "same"
             if record.faithful == bool(record.counts) or not record.output.startswith(says):
                 name = f"fidelity of {record.optimization} {record.arm}"
                 yield Disagreement(line, f"{name}: its counts say {says}, it says {record.output!r}")
@@ -120,8 +129,9 @@ def _results(recorded: Recorded) -> Iterator[Disagreement]:
 def _verdicts(recorded: Recorded) -> Iterator[Disagreement]:
     known = _known(recorded)
     of_kind = recorded.all
-    measured = Measured(of_kind(Result), of_kind(Samples), of_kind(Memory))
-    ours_all = judgements(list(known.values()), measured, of_kind(Fidelity), of_kind(Failure))
+    measured = Measured(of_kind(Result), of_kind(Samples), of_kind(Memory), of_kind(Counts))
+    profile = PROFILES.get(recorded.run.profile, DEFAULT)
+    ours_all = judgements(list(known.values()), measured, of_kind(Fidelity), of_kind(Failure), profile)
     expected = {(each.claim, each.arm): each for each in ours_all}
     for line, record in _lines(recorded):
         if isinstance(record, Judgement) and record.optimization in known:
@@ -133,6 +143,15 @@ def _verdicts(recorded: Recorded) -> Iterator[Disagreement]:
                 yield from _compared(line, name, record, ours)
     for claim, arm in expected:
         yield Disagreement(len(recorded.records), f"no verdict on {claim} {arm}")
+    caches = {(each.optimization, each.arm): each for each in cachings(list(known.values()), measured)}
+    for line, record in _lines(recorded):
+        if isinstance(record, Caching) and record.optimization in known:
+            expects = caches.pop((record.optimization, record.arm), None)
+            name = f"caching of {record.optimization} {record.arm}"
+            if expects is None:
+                yield Disagreement(line, f"{name}: nothing was measured that gives it")
+            else:
+                yield from _compared(line, name, record, expects)
 
 
 def _end(recorded: Recorded) -> Iterator[Disagreement]:

@@ -137,7 +137,8 @@ def _check_functions(message: CheckFunctions) -> Agreement:
 
 def _check_workload(arm: StageArm, reference: str) -> Checked:
     from argo_bench.harness.fidelity import check_workload
-    from argo_bench.harness.workload import recorded_inputs, workload_and_edit
+    from argo_bench.harness.recording import recorded_inputs
+    from argo_bench.harness.workload import workload_and_edit
     from argo_bench.optimizations import catalogue
 
     optimization = catalogue()[arm.optimization]
@@ -159,7 +160,7 @@ def _check_variant(message: CheckVariant) -> Checked:
 @cache
 def _oracle(universe: str, seed: int, cycles: int) -> Oracle:
     from argo_bench.harness.fidelity import Oracle
-    from argo_bench.harness.workload import recorded_inputs
+    from argo_bench.harness.recording import recorded_inputs
 
     return Oracle.run(recorded_inputs(universe), seed, cycles)
 

@@ -74,7 +74,7 @@ def line_memory(optimization: Optimization) -> Group:
 
     Raises UserError where memory_profiler is not installed.
     """
-    from argo_bench.harness.workload import record, shortage
+    from argo_bench.harness.recording import record, shortage
     from argo_bench.market import installed_sample
 
     check_installed("memory_profiler")
@@ -123,7 +123,8 @@ def measured(request: LineRequest) -> Lines:
     """Run the stage's first call once more under memory_profiler, in this process."""
     from memory_profiler import LineProfiler
 
-    from argo_bench.harness.workload import StageBody, recorded_inputs, workload_and_edit
+    from argo_bench.harness.recording import recorded_inputs
+    from argo_bench.harness.workload import StageBody, workload_and_edit
 
     if request.processor is not None:
         os.sched_setaffinity(0, {request.processor})

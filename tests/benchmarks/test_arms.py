@@ -6,7 +6,8 @@ The verdicts do not come from here (rounds of one arm are not interleaved with a
 
 import pytest
 
-from argo_bench.harness.workload import StageBody, record
+from argo_bench.harness.recording import record
+from argo_bench.harness.workload import StageBody
 from argo_bench.market import installed_sample
 from argo_bench.optimizations import catalogue
 

@@ -1,0 +1,173 @@
+"""What a workload feeds to its arms: the inputs of a stage, recorded once from the baseline in the simulated world.
+
+Indicators and regime are computed by the fast oracle (proved equal to the baseline's by the tests). Recorded cycles
+carry their nominal time, so that a cache with a time to live sees a service that keeps its 5 s schedule.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from argo_bench import baseline
+from argo_bench.claim import CYCLE, Trace, Workload
+from argo_bench.harness.observe import Recorder
+from argo_bench.market import Tape, Universe, live_change_rate, trading_seconds
+from argo_bench.model import Readings, Reasoning, Stage, UserError, Validated
+from argo_bench.optimized.indicators import indicators as fast_indicators
+from argo_bench.pipeline import PARTS, Pipeline, cycle
+from argo_bench.unchanged import skip_unchanged
+from argo_bench.world import SimulatedWorld
+
+HISTORY = 300
+"""Bars that a study starts with, unless its scale is a number of bars."""
+
+STEPS_PER_DAY = 4680
+"""Cycles of 5 s in a trading day of six and a half hours."""
+
+DAYS = 8
+SEARCHED_CYCLES = 64
+ASKING = ("fetch", "reason", "validate", "schedule", CYCLE)
+"""Stages that ask the providers, so that a replay needs the market behind them."""
+
+RATES: Mapping[Trace, float] = {"calm": 0.2, "open": 1.0, "frozen": 0.0}
+"""The share of the steps that tick; ``live`` has one for each symbol."""
+
+FAST: Pipeline = baseline.PIPELINE.replace(indicators=fast_indicators)
+"""The baseline with the fast oracle."""
+
+
+class Group(NamedTuple):
+    """The calls that a stage gets at one virtual time, each as its arguments without the World."""
+
+    virtual_ns: int
+    calls: list[tuple[Any, ...]]
+    cycle: int = 0
+
+
+class Recording(NamedTuple):
+    """Recorded calls, the market behind them where the stage asks providers, and the seed of both."""
+
+    groups: Sequence[Group]
+    market: Tape | None = None
+    seed: int = 0
+
+    def until(self, cycles: int) -> Recording:
+        """The part within the first so many cycles."""
+        return self._replace(groups=[group for group in self.groups if group.cycle < cycles])
+
+
+def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Recording:
+    """The stage's inputs: the consecutive cycles of a trace, otherwise the first eight days that have any.
+
+    Raises UserError where the data yields no input for the stage.
+    """
+    universe = walked(workload, universe, scale, seed)
+    tape = workload_tape(workload, universe, scale, seed)
+    market = tape if workload.stage in ASKING else None
+    is_trace = workload.inputs == "trace"
+    cycles = trace_cycles(workload, scale) if is_trace else SEARCHED_CYCLES
+    cycles = min(cycles, tape.last_cycle + 1)
+    if workload.stage == CYCLE:
+        return Recording([Group(0, [()], number) for number in range(cycles)], market, seed)
+    if workload.stage == "fetch":
+        calls: list[tuple[Any, ...]] = [(symbol,) for symbol in tape.symbols]
+        return Recording([Group(0, calls, number) for number in range(cycles)], market, seed)
+    groups: list[Group] = []
+    with SimulatedWorld(tape, seed=seed, latency_scale=0.0) as world:
+        recorder = Recorder(getattr(FAST, workload.stage))
+        pipeline = until(workload.stage).replace(**{workload.stage: recorder})
+        if workload.skip_unchanged:
+            pipeline = skip_unchanged(pipeline)
+        for number in range(cycles):
+            world.run(cycle(pipeline, world, tape.symbols, number))
+            recorded = [arguments for arguments in recorder.taken() if not is_empty(arguments)]
+            if recorded:
+                groups.append(Group(world.clock.virtual_ns, recorded, number))
+            if not is_trace and len(groups) == DAYS:
+                break
+    if not groups:
+        raise UserError(
+            f"the workload {workload.name!r} got no input: none of {len(tape.symbols)} symbols reached a decision in "
+            f"{cycles} cycles; try more --symbols or another --seed"
+        )
+    return Recording(groups, market, seed)
+
+
+NOTHING_AFTER: Mapping[str, Stage] = {
+    "consensus": lambda world, signals, regime: None,
+    "reason": lambda world, decision: Reasoning("not asked", "template"),
+    "validate": lambda world, decisions: Validated((), ()),
+    "encode": lambda world, decisions: [],
+    "store": lambda world, signals: None,
+    "read": lambda world, symbols: Readings((), (), None),
+}
+
+
+def until(stage: str) -> Pipeline:
+    """The fast pipeline with nothing done after a stage."""
+    after = PARTS[PARTS.index(stage) + 1 :]
+    return FAST.replace(**{part: nothing for part, nothing in NOTHING_AFTER.items() if part in after})
+
+
+def walked(workload: Workload, universe: Universe, scale: int, seed: int) -> Universe:
+    """The symbols of a workload: as many as its scale or the workload itself says, or all there are."""
+    if workload.unit == "symbols":
+        return universe.take(scale, seed)
+    if workload.inputs == "trace" or workload.stage == CYCLE:
+        return universe.take(workload.symbols, seed)
+    return universe
+
+
+def trace_cycles(workload: Workload, scale: int) -> int:
+    return scale if workload.unit == "cycles" else workload.cycles
+
+
+def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int) -> Tape:
+    """The market of a workload: consecutive cycles of a day that ticks as the trace says, or one cycle a day."""
+    start = scale if workload.unit == "bars" else HISTORY
+    if workload.inputs == "trace":
+        rate = scale / 100 if workload.unit == "% ticking" else change_rate(workload.trace, universe)
+        return Tape(universe.frames, seed=seed, change_rate=rate, start=start, cycles_per_bar=STEPS_PER_DAY)
+    cycles_per_bar = math.ceil(SEARCHED_CYCLES / days_from(universe, start))
+    return Tape(universe.frames, seed=seed, start=start, cycles_per_bar=cycles_per_bar)
+
+
+def change_rate(trace: Trace, universe: Universe) -> float | Mapping[str, float]:
+    return live_rates(universe) if trace == "live" else RATES[trace]
+
+
+def live_rates(universe: Universe) -> dict[str, float]:
+    """The share of 5 s steps in which each symbol's quote would move, from its own volatility and quoting step."""
+    return {
+        symbol: live_change_rate(frame["close"].to_numpy(), trading_seconds=trading_seconds(symbol))
+        for symbol, frame in universe.frames.items()
+    }
+
+
+def days_from(universe: Universe, start: int) -> int:
+    """How many days every symbol has left when a study starts with so many bars; one for those that have no more."""
+    shortest = min(len(frame) for frame in universe.frames.values())
+    return shortest - min(start, shortest) + 1
+
+
+def shortage(workload: Workload, scale: int, universe: Universe) -> str | None:
+    """Why the data cannot give a scale, or None where it can. A headline scale begins with what there is."""
+    symbol, bars = min(((symbol, len(frame)) for symbol, frame in universe.frames.items()), key=lambda each: each[1])
+    if workload.unit == "bars" and scale != workload.scales[0] and bars < scale:
+        return f"{workload.name} at {scale} bars needs as many bars of every symbol, {symbol} has {bars}"
+    return None
+
+
+def is_empty(arguments: tuple[Any, ...]) -> bool:
+    """A call on an empty list of decisions exercises nothing."""
+    return len(arguments) == 1 and isinstance(arguments[0], tuple) and not arguments[0]
+
+
+@cache
+def recorded_inputs(path: str) -> Any:
+    return pickle.loads(Path(path).read_bytes())
