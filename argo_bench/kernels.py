@@ -42,6 +42,9 @@ FAST_SEED, SLOW_SEED, SIGNAL_SEED = FAST - 1, SLOW - 1, SLOW + SIGNAL - 2
 DIRECTION_SEED, WILDER_SEED, ADX_SEED = WILDER - 1, WILDER, 2 * WILDER - 1
 LAST_SEED = max(FAST_SEED, SIGNAL_SEED, ADX_SEED)
 
+SUMS = 11
+"""How many recursive sums ``carry`` takes from bar to bar."""
+
 NAN = math.nan
 
 # No "nnan" or "ninf": the kernels tell a NaN from a number.
@@ -54,7 +57,26 @@ reordered: Decorator[Any] = njit(
 
 @exact
 def latest_indicators(block: Block) -> NDArray[np.float64]:
-    """The latest value of every indicator in the order of FIELDS; all NaN where the block holds a NaN or an infinity.
+    """The latest value of every indicator in the order of FIELDS; all NaN where a bar holds a NaN or an infinity."""
+    bars = block.shape[1]
+    if bars == 0:
+        return np.full(len(FIELDS), NAN)
+    sums = np.zeros(SUMS)
+    first = 0.0
+    for row in range(len(block)):
+        first += np.float64(block[row, 0])
+    if 0.0 * first + carry(sums, block, 1, bars) != 0.0:
+        return np.full(len(FIELDS), NAN)
+    values: NDArray[np.float64] = indicator_values(block, sums)
+    return values
+
+
+@exact
+def carry(sums: NDArray[np.float64], block: Block, start: int, stop: int) -> float:
+    """Take the recursive sums, in place, over the bars from ``start`` (1 or later) to ``stop - 1``.
+
+    Sums of zeros belong to ``start`` 1; from there on they may be carried in any steps, with the same result. Returns
+    0, or NaN where one of these bars holds a NaN or an infinity: the sums are worthless then.
 
     Every recursive average is kept as a weighted sum, ``sum = keep * sum + value``: one fused multiply-add a bar, so
     the chains are short and overlap. The average is the sum times ``1 - keep``. Its seed is a value given to the sum
@@ -64,16 +86,18 @@ def latest_indicators(block: Block) -> NDArray[np.float64]:
     spans the bar and the close before it; ADX needs no range, which cancels between +DI and -DI.
     """
     opened, high, low, close, volume = block[0], block[1], block[2], block[3], block[4]
-    bars = close.size
-    if bars == 0:
-        return np.full(len(FIELDS), NAN)
-
-    fast = slow = quick = signal = 0.0
-    moved = drift = span = range_sum = rising = falling = trend = 0.0
-    signal_keep = wilder_keep = direction_keep = trend_keep = 1.0
-    before, high_before, low_before = np.float64(close[0]), np.float64(high[0]), np.float64(low[0])
-    taint = 0.0 * (before + high_before + low_before + np.float64(opened[0]) + np.float64(volume[0]))
-    for bar in range(1, bars):
+    fast, slow, quick, signal, moved, drift, span, range_sum, rising, falling, trend = sums
+    signal_keep = SIGNAL_KEEP if start > SIGNAL_SEED else 1.0
+    wilder_keep = WILDER_KEEP if start > WILDER_SEED else 1.0
+    direction_keep = WILDER_KEEP if start > DIRECTION_SEED else 1.0
+    trend_keep = WILDER_KEEP if start > ADX_SEED else 1.0
+    before, high_before, low_before = (
+        np.float64(close[start - 1]),
+        np.float64(high[start - 1]),
+        np.float64(low[start - 1]),
+    )
+    taint = 0.0
+    for bar in range(start, stop):
         top, bottom, price = np.float64(high[bar]), np.float64(low[bar]), np.float64(close[bar])
         taint += 0.0 * ((np.float64(opened[bar]) + np.float64(volume[bar])) + (top + bottom))
 
@@ -113,9 +137,17 @@ def latest_indicators(block: Block) -> NDArray[np.float64]:
             if bar == SIGNAL_SEED:
                 signal *= 1 / (SIGNAL * SIGNAL_SCALE)
                 signal_keep = SIGNAL_KEEP
-    if taint + 0.0 * fast != 0.0:
-        return np.full(len(FIELDS), NAN)
+    sums[:] = (fast, slow, quick, signal, moved, drift, span, range_sum, rising, falling, trend)
+    found: float = taint + 0.0 * fast
+    return found
 
+
+@exact
+def indicator_values(block: Block, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The numbers of ``latest_indicators`` from the sums over all bars; the windows are summed from the last bars."""
+    close, volume = block[3], block[4]
+    bars = close.size
+    fast, slow, quick, signal, moved, drift, span, range_sum, rising, falling, trend = sums
     sma_short = latest_mean(close, SHORT)
     volume_mean = latest_mean(volume, SHORT)
     band = BAND_WIDTH * latest_deviation(close, SHORT)
@@ -123,7 +155,7 @@ def latest_indicators(block: Block) -> NDArray[np.float64]:
     average = SIGNAL_SCALE * signal
     return np.array(
         (
-            before,
+            np.float64(close[bars - 1]),
             sma_short,
             latest_mean(close, MEDIUM),
             latest_mean(close, LONG),
@@ -148,6 +180,46 @@ def latest_indicators(block: Block) -> NDArray[np.float64]:
             latest_volatility(close, MEDIUM),
         )
     )
+
+
+@exact
+def closed_sums(block: Block) -> NDArray[np.float64]:
+    """The recursive sums over all bars of a block but the last one, which is live."""
+    sums = np.zeros(SUMS)
+    carry(sums, block, 1, block.shape[1] - 1)
+    return sums
+
+
+@exact
+def continued_indicators(block: Block, closed: Block, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The numbers of ``latest_indicators`` in a time that, but for a comparison, does not grow with the history.
+
+    ``closed`` are the bars, one or more, that ``sums`` were taken over. In place the sums are taken on over bars that
+    have closed since; the last bar of the block is live and leaves no trace in them. All NaN where the block does not
+    begin with the closed bars or has none after them, and where a later bar holds a NaN or an infinity: the sums are
+    worthless then.
+    """
+    kept, live = closed.shape[1], block.shape[1] - 1
+    if live < kept or not begins_with(block, closed):
+        return np.full(len(FIELDS), NAN)
+    taint = carry(sums, block, kept, live)
+    with_live = sums.copy()
+    if taint + carry(with_live, block, live, live + 1) != 0.0:
+        return np.full(len(FIELDS), NAN)
+    values: NDArray[np.float64] = indicator_values(block, with_live)
+    return values
+
+
+@exact
+def begins_with(block: Block, bars: Block) -> bool:
+    """Whether the first bars of a block are these. Counted a row at a time: a loop that may stop uses no vectors."""
+    for row in range(len(bars)):
+        different = 0
+        for bar in range(bars.shape[1]):
+            different += block[row, bar] != bars[row, bar]
+        if different:
+            return False
+    return True
 
 
 @exact

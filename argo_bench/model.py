@@ -65,6 +65,13 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """In place of what would be fetched: the symbol's last decision stands, None where it had none."""
+
+    decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
 class Indicators:
     """The latest value of every indicator; NaN where the history is too short.
 
@@ -178,13 +185,56 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to a provider. ``what`` tells several requests to the same provider apart."""
+    """One request to a provider. ``what`` tells several requests to the same provider apart.
+
+    A request to a language model carries a prompt; it travels as a ``ChatRequest`` and a ``Completion`` comes back.
+    """
 
     provider: Provider
     symbol: str
     what: str
     prompt: str = ""
     attempt: int = 0
+    system: str = ""
+    model: str = ""
+    max_tokens: int = 0
+    temperature: float = 0.0
+
+
+class Message(NamedTuple):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ChatRequest(NamedTuple):
+    """The body of ``POST /v1/chat/completions`` as OpenAI-compatible services take it."""
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    temperature: float
+
+
+class Usage(NamedTuple):
+    """The tokens that a model's service counted, and bills."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class Choice(NamedTuple):
+    message: Message
+    finish_reason: Literal["stop", "length"]
+
+
+class Completion(NamedTuple):
+    """A model's reply as OpenAI-compatible services return it."""
+
+    id: str
+    model: str
+    choices: tuple[Choice, ...]
+    usage: Usage
 
 
 class UserError(Exception):
@@ -196,7 +246,7 @@ class ProviderError(Exception):
 
 
 class Pending(Protocol[Reply]):
-    """A request not sent yet: ``result()`` sends it and blocks, ``await`` sends it and lets other tasks run."""
+    """A request under way: ``result()`` blocks until its answer is there, ``await`` lets other tasks run meanwhile."""
 
     def result(self) -> Reply: ...
 

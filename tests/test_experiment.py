@@ -91,7 +91,8 @@ def test_the_quick_plan_has_the_headline_claims_at_their_headline_scale_and_the_
     for optimization in lookup([]):
         judged = {claim.workload for claim in optimization.claims if claim.headline}
         for workload in [each for each in optimization.workloads if each.timed]:
-            at = [{c.scale for c in plan if c.workload == workload.name} for plan in (quick, default)]
+            key = optimization.id, workload.name
+            at = [{c.scale for c in plan if (c.optimization, c.workload) == key} for plan in (quick, default)]
             assert at == [set(workload.scales[:1]) if workload.name in judged else set(), set(workload.scales)]
 
 

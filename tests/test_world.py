@@ -3,19 +3,33 @@
 import asyncio
 import math
 import time
+from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argo_bench import baseline
+from argo_bench.baseline.reason import prompt
 from argo_bench.market import Tape
-from argo_bench.model import ProviderError, Request
+from argo_bench.model import ProviderError, Request, Usage
 from argo_bench.optimized.indicators import indicators as fast_oracle
 from argo_bench.pipeline import cycle
 from argo_bench.world import SimulatedWorld
 from argo_bench.world.clock import NS, Clock, SimulatedLoop
-from argo_bench.world.content import LATENCIES, latency_s, uniform
+from argo_bench.world.content import (
+    LATENCIES,
+    MODELS,
+    PRICES,
+    chat_request,
+    dollars,
+    explanation,
+    latency_s,
+    tokens,
+    uniform,
+)
+from argo_bench.world.simulated import OPINION
 
 FAST = baseline.PIPELINE.replace(indicators=fast_oracle)
 
@@ -193,8 +207,15 @@ def test_uniform_draws_are_uniform():
 
 def test_the_ledger_counts_every_request_connection_and_statement(small_universe):
     tape = Tape(small_universe.frames, seed=3)
+    fetched = {}
+
+    def fetch(world, symbol):
+        found = baseline.PIPELINE.fetch(world, symbol)
+        fetched[symbol] = found.opinions
+        return found
+
     with SimulatedWorld(tape, seed=3) as world:
-        done = world.run(cycle(FAST, world, tape.symbols, 0))
+        done = world.run(cycle(FAST.replace(fetch=fetch), world, tape.symbols, 0))
         ledger = world.ledger
     decided = len(done.decided)
     assert ledger.requests == {
@@ -207,14 +228,97 @@ def test_the_ledger_counts_every_request_connection_and_statement(small_universe
     assert ledger.connections == ledger.requests.total()
     # One duplicate look-up and one INSERT for each decision, three readers' queries.
     assert ledger.sql_statements == decided + len(done.stored) + 3
-    assert ledger.input_tokens > 0
-    assert math.isclose(ledger.dollars, sum(dollars_of(each) for each in done.decided))
+    opinions = 0.0
+    for symbol in tape.symbols:
+        asked = tokens(OPINION.format(symbol=symbol))
+        replies = [tokens(getattr(fetched[symbol], model)) for model in ("x_sentiment", "sonar")]
+        opinions += ((asked + tokens(MODELS["x_sentiment"].system)) * 2 + replies[0] * 10) / 1e6
+        opinions += ((asked + tokens(MODELS["sonar"].system)) * 1 + replies[1] * 1) / 1e6 + 0.005
+    assert math.isclose(ledger.dollars, opinions + sum(dollars_of(each) for each in done.decided))
 
 
 def dollars_of(decision):
-    from argo_bench.baseline.reason import prompt
+    sent = tokens(MODELS["explanation"].system) + tokens(prompt(decision))
+    return (sent * 3 + tokens(decision.reasoning) * 15) / 1e6
 
-    return (math.ceil(len(prompt(decision)) / 4) * 3 + math.ceil(len(decision.reasoning) / 4) * 15) / 1e6
+
+class Travelling:
+    """A transport that keeps what travels in both directions."""
+
+    def __init__(self):
+        self.requests, self.replies = [], []
+
+    def __call__(self, world, request):
+        pending = world.exchange(request)
+        self.requests.append(request)
+        self.replies.append(pending.result())
+        return pending
+
+
+def test_a_model_is_asked_by_a_chat_request_and_answers_with_a_completion_while_the_stage_gets_its_text(small_universe):
+    travelling = Travelling()
+    with SimulatedWorld(Tape(small_universe.frames, seed=3), seed=3, latency_scale=0) as world:
+        world.begin(0)
+        world.transport = travelling
+        text = world.ask("AAA", prompt(a_draft())).result()
+        opinion = world.opinion("sonar", "AAA", "opinion").result()
+    sent = chat_request(travelling.requests[0])
+    assert (sent.model, sent.max_tokens, sent.temperature) == ("explanation", 200, 0.2)
+    assert [message.role for message in sent.messages] == ["system", "user"]
+    assert sent.messages[1].content == prompt(a_draft())
+    completion = travelling.replies[0]
+    assert completion.model == "explanation"
+    assert completion.choices[0] == (("assistant", text), "stop")
+    assert completion.usage == (
+        tokens(sent.messages[0].content) + tokens(sent.messages[1].content),
+        tokens(text),
+        completion.usage.prompt_tokens + tokens(text),
+    )
+    assert completion.usage.completion_tokens <= sent.max_tokens
+    assert travelling.replies[1].choices[0].message.content == opinion
+    assert travelling.replies[1].id != completion.id
+
+
+def test_the_explanation_depends_on_nothing_but_seed_cycle_symbol_and_prompt():
+    request = Request("explanation", "AAA", "explanation", prompt(a_draft()))
+    texts = {
+        explanation(3, 5, each.symbol, each.prompt)
+        for each in (request, replace(request, attempt=1), replace(request, system="Another", max_tokens=50))
+    }
+    assert len(texts) == 1
+    assert len({explanation(3, cycle, "AAA", request.prompt) for cycle in range(40)}) > 1
+
+
+def test_every_model_that_is_asked_has_a_price_with_a_source_and_a_date():
+    assert {model.name for model in MODELS.values()} == PRICES.keys()
+    for price in PRICES.values():
+        assert date.fromisoformat(price.as_of).year in (2024, 2025)
+        assert price.source != ""
+    assert math.isclose(dollars("sonar", Usage(1_000_000, 1_000_000, 2_000_000)), 2.005)
+
+
+def test_answers_computed_on_demand_are_those_prepared_ahead(small_universe):
+    def run(prepare_ahead):
+        tape = Tape(small_universe.frames, seed=3)
+        with SimulatedWorld(tape, seed=3, latency_scale=0, prepare_ahead=prepare_ahead) as world:
+            cycles = [world.run(cycle(FAST, world, tape.symbols, k)) for k in range(4)]
+            return [each.decided for each in cycles], world.ledger
+
+    assert run(prepare_ahead=False) == run(prepare_ahead=True)
+
+
+def test_on_demand_a_symbol_that_nobody_asks_for_costs_the_market_nothing(small_universe):
+    class Asked(Tape):
+        def bars(self, symbol, cycle):
+            asked.append(symbol)
+            return super().bars(symbol, cycle)
+
+    asked = []
+    with SimulatedWorld(Asked(small_universe.frames, seed=3), latency_scale=0, prepare_ahead=False) as world:
+        world.transport = baseline.PIPELINE.transport
+        world.begin(0)
+        baseline.PIPELINE.fetch(world, "BBB")
+        assert asked == ["BBB"]
 
 
 def test_a_failing_primary_falls_back_and_a_failing_model_gives_a_template_marked_as_one(small_universe):

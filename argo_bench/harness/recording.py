@@ -132,7 +132,10 @@ def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int)
     start = scale if workload.unit == "bars" else HISTORY
     if workload.inputs == "trace":
         rate = scale / 100 if workload.unit == "% ticking" else change_rate(workload.trace, universe)
-        return Tape(universe.frames, seed=seed, change_rate=rate, start=start, cycles_per_bar=STEPS_PER_DAY)
+        # The last days of the history: earlier prices are adjusted for later splits, and cents are coarse for them.
+        days = math.ceil(trace_cycles(workload, scale) / STEPS_PER_DAY)
+        recent = {symbol: frame.tail(start + days - 1) for symbol, frame in universe.frames.items()}
+        return Tape(recent, seed=seed, change_rate=rate, start=start, cycles_per_bar=STEPS_PER_DAY)
     cycles_per_bar = math.ceil(SEARCHED_CYCLES / days_from(universe, start))
     return Tape(universe.frames, seed=seed, start=start, cycles_per_bar=cycles_per_bar)
 

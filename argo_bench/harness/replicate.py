@@ -7,12 +7,15 @@ import time
 from typing import Literal
 
 from argo_bench.harness.messages import Arm, Drain, Drained, Prepare, Prepared, Ready, WarmUp
-from argo_bench.harness.plan import FEWEST_BLOCKS, MOST_BLOCKS, MOST_SECONDS
+from argo_bench.harness.plan import FEWEST_BLOCKS, MOST_BLOCKS
 from argo_bench.harness.results import Block, Comparison, Samples
 from argo_bench.harness.twins import Twins
 
 LONGEST_PASS_NS = 30_000_000
 """A pass of many calls is cut to what both arms do in this time; a single call may take longer."""
+
+FAST_S = 2.0
+"""Four blocks are taken where they take no longer."""
 
 Roles = tuple[Arm, Arm]
 """The reference's arm and the candidate's."""
@@ -73,9 +76,9 @@ class Replicate:
 
 
 def is_short(blocks: int, seconds: float, budget_s: float) -> bool:
-    """Whether a replicate takes one more block: four at least, unless they would take too long."""
+    """Whether a replicate takes one more block: four at least, of long ones as many as fit into twice the budget."""
     if blocks == 0:
         return True
     if blocks < FEWEST_BLOCKS:
-        return seconds * (blocks + 1) / blocks < max(budget_s, MOST_SECONDS)
+        return seconds * (blocks + 1) / blocks < max(2 * budget_s, FAST_S)
     return blocks < MOST_BLOCKS and seconds < budget_s

@@ -1,7 +1,8 @@
 """What the simulated providers answer and how long they take: functions of (seed, provider, symbol, cycle), no state.
 
 The order in which requests arrive therefore changes nothing. Latencies are log-normal, given as median and 99th
-percentile in seconds; money follows a dated price table.
+percentile in seconds. Language models answer in the shape of OpenAI-compatible chat completions; money follows their
+``usage`` and a dated price table.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from statistics import NormalDist
 import numpy as np
 import xxhash
 
-from argo_bench.model import Bars, Direction, Request
+from argo_bench.model import Bars, ChatRequest, Choice, Completion, Direction, Message, Provider, Request, Usage
 
 STANDARD_NORMAL = NormalDist()
 FOLLOWS = 0.8
@@ -44,15 +45,47 @@ LATENCIES: Mapping[str, Latency] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """A language model as the pipeline asks it; the system prompt is the same for every request."""
+
+    name: str
+    system: str
+    max_tokens: int
+    temperature: float
+
+
+MODELS: Mapping[Provider, Model] = {
+    "x_sentiment": Model("grok-2-1212", "You judge the mood of posts about a traded symbol.", 16, 0.0),
+    "sonar": Model("sonar", "You judge the news about a traded symbol.", 16, 0.0),
+    "explanation": Model("explanation", "You explain trading signals to traders and add no figures.", 200, 0.2),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per million tokens, as published on ``as_of``."""
+    """US dollars per million tokens and per thousand requests, as ``source`` had them on ``as_of``."""
 
     input: float
     output: float
     as_of: str
+    source: str
+    thousand_requests: float = 0.0
 
 
-PRICES: Mapping[str, Price] = {"explanation": Price(3.0, 15.0, "2025-01-15")}
+# Market data and technical figures come by subscription: one request more costs nothing.
+PRICES: Mapping[str, Price] = {
+    "explanation": Price(3.0, 15.0, "2025-01-15", "the study's own assumption"),
+    "grok-2-1212": Price(2.0, 10.0, "2024-12-17", "docs.x.ai/docs/models"),
+    # The page calls these the prices in force until 2025-04-18; later ones depend on the context searched ($5 to $12).
+    "sonar": Price(1.0, 1.0, "2025-04-18", "docs.perplexity.ai/guides/models/sonar", thousand_requests=5.0),
+}
+
+
+def dollars(model: str, usage: Usage) -> float:
+    """What one request costs."""
+    price = PRICES[model]
+    tokens_cost = usage.prompt_tokens * price.input + usage.completion_tokens * price.output
+    return tokens_cost / 1e6 + price.thousand_requests / 1e3
 
 
 def uniform(*key: object) -> float:
@@ -108,6 +141,25 @@ def explanation(seed: int, cycle: int, symbol: str, prompt: str) -> str:
         f"{opening} a {fields['direction']} position in {fields['symbol']} at {fields['entry']} with a confidence of "
         f"{fields['confidence']} in a {fields['regime']} market. The stop at {fields['stop']} limits the loss; the "
         f"target is {fields['target']}."
+    )
+
+
+def chat_request(request: Request) -> ChatRequest:
+    """A request to a model as it travels."""
+    messages = (Message("system", request.system), Message("user", request.prompt))
+    return ChatRequest(request.model, messages, request.max_tokens, request.temperature)
+
+
+def completion(seed: int, cycle: int, request: Request, answer: str) -> Completion:
+    """A model's answer as it comes back; the simulated ones stay below ``max_tokens``."""
+    sent = chat_request(request)
+    key = f"{seed}|completion|{cycle}|{request.provider}|{request.symbol}|{request.attempt}"
+    prompted, completed = sum(tokens(message.content) for message in sent.messages), tokens(answer)
+    return Completion(
+        f"chatcmpl-{xxhash.xxh3_64_hexdigest(key.encode())}",
+        sent.model,
+        (Choice(Message("assistant", answer), "stop"),),
+        Usage(prompted, completed, prompted + completed),
     )
 
 

@@ -1,8 +1,8 @@
 """The simulated world: no sockets, deterministic and seeded, with latencies that cost no real time.
 
 Providers answer from ``content``; the database is a real SQLite file. What the other side of a request computes is
-prepared in ``begin``, outside the pipeline's time. New connections are counted; what a handshake costs is a constant
-that is charged per connection (zero until it has been measured on sockets).
+prepared in ``begin``, outside the pipeline's time, or on demand where nothing is timed. New connections are counted;
+what a handshake costs is a constant that is charged per connection (zero until it has been measured on sockets).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
-from argo_bench.model import Bars, Ledger, Pending, Provider, ProviderError, Request, World
+from argo_bench.model import Bars, Completion, Ledger, Pending, Provider, ProviderError, Request, World
 from argo_bench.world import content
 from argo_bench.world.clock import NS, Clock, SimulatedLoop, nanoseconds
 from argo_bench.world.database import INSERT, open_database
@@ -26,6 +26,8 @@ EPOCH_S = 1_736_951_400.0
 """The virtual clock's start: 2025-01-15 14:30 UTC, the opening of the day that the documents carry."""
 
 CYCLE_S = 5
+OPINION = "Sentiment of {symbol}? Answer as direction=LONG|SHORT confidence=0..100"
+"""The prompt that both opinion models are asked with."""
 
 Value = TypeVar("Value")
 
@@ -39,7 +41,7 @@ class Market(Protocol):
 
 
 class SimulatedPending:
-    """A request of the simulated world. Sent when it is waited for, once."""
+    """A request of the simulated world, already sent: its answer and its latency are settled."""
 
     __slots__ = ("_answer", "_latency_ns", "_world")
 
@@ -62,11 +64,29 @@ class SimulatedPending:
         return self._answer
 
 
+class Text:
+    """The text of a completion under way."""
+
+    __slots__ = ("_pending",)
+
+    def __init__(self, pending: Pending[Completion]) -> None:
+        self._pending = pending
+
+    def result(self) -> str:
+        return self._pending.result().choices[0].message.content
+
+    def __await__(self) -> Generator[Any, None, str]:
+        completion: Completion = yield from self._pending.__await__()
+        return completion.choices[0].message.content
+
+
 class SimulatedWorld:
     """Providers, database and clocks of one run. Use it as a context manager; ``run`` drives a coroutine.
 
     ``busy_ns`` is the counter of real time (injected by tests); ``latency_scale`` multiplies every latency;
-    ``error_rate`` is the share of requests that fail; ``handshake_s`` is charged for every new connection.
+    ``error_rate`` is the share of requests that fail; ``handshake_s`` is charged for every new connection. Without
+    ``prepare_ahead`` a symbol's answers are computed when it is first asked for in a cycle: the same answers, and less
+    work for studies that count and do not time.
     """
 
     def __init__(
@@ -79,6 +99,7 @@ class SimulatedWorld:
         latency_scale: float = 1.0,
         error_rate: float = 0.0,
         handshake_s: float = 0.0,
+        prepare_ahead: bool = True,
     ) -> None:
         self.market = market
         self.seed = seed
@@ -91,6 +112,7 @@ class SimulatedWorld:
         self._latency_scale = latency_scale
         self._error_rate = error_rate
         self._handshake_ns = nanoseconds(handshake_s)
+        self._prepare_ahead = prepare_ahead
         self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="argo-world-")
         self.directory = directory or Path(self._temporary.name)  # type: ignore[union-attr]
         self._connection: sqlite3.Connection | None = None
@@ -138,7 +160,7 @@ class SimulatedWorld:
         self.clock.block(nanoseconds(seconds))
 
     def begin(self, cycle: int) -> None:
-        """Start a cycle at max(5 s x cycle, now) and prepare what the providers will answer in it."""
+        """Start a cycle at max(5 s x cycle, now), and prepare what the providers will answer in it if that is due."""
         if cycle == self.cycle:
             return
         self.clock.stop()
@@ -146,19 +168,20 @@ class SimulatedWorld:
         self.overruns += self.clock.virtual_ns > due_ns
         self.clock.jump_to(due_ns)
         self.cycle = cycle
-        self._answers = {key: answer for symbol in self.market.symbols for key, answer in self._prepared(symbol)}
+        self._answers = {}
+        if self._prepare_ahead:
+            for symbol in self.market.symbols:
+                self._prepare(symbol)
         self.clock.go()
 
-    def _prepared(self, symbol: str) -> list[tuple[tuple[str, str, str], Any]]:
+    def _prepare(self, symbol: str) -> None:
         bars = self.market.bars(symbol, self.cycle)
         trend = content.trend(bars)
-        models = ("x_sentiment", "sonar")
-        return [
-            (("massive", symbol, "bars"), bars),
-            (("alpaca", symbol, "bars"), bars),
-            *((("alpha_vantage", symbol, what), value) for what, value in content.technical(bars).items()),
-            *(((m, symbol, "opinion"), content.opinion(self.seed, self.cycle, m, symbol, trend)) for m in models),
-        ]
+        self._answers["massive", symbol, "bars"] = self._answers["alpaca", symbol, "bars"] = bars
+        for what, value in content.technical(bars).items():
+            self._answers["alpha_vantage", symbol, what] = value
+        for model in ("x_sentiment", "sonar"):
+            self._answers[model, symbol, "opinion"] = content.opinion(self.seed, self.cycle, model, symbol, trend)
 
     # Requests
 
@@ -167,12 +190,20 @@ class SimulatedWorld:
 
     def opinion(self, provider: Provider, symbol: str, what: str) -> Pending[Any]:
         """A technical figure (``rsi``, ``sma``, ``quote``) or a model's one-line reply (``opinion``)."""
-        prompt = f"Sentiment of {symbol}? Answer as direction=LONG|SHORT confidence=0..100" if what == "opinion" else ""
-        return self.transport(self, Request(provider, symbol, what, prompt))
+        if what == "opinion":
+            return self._asked(provider, symbol, what, OPINION.format(symbol=symbol))
+        return self.transport(self, Request(provider, symbol, what))
 
     def ask(self, symbol: str, prompt: str) -> Pending[str]:
         """The explanation model's answer."""
-        return self.transport(self, Request("explanation", symbol, "explanation", prompt))
+        return self._asked("explanation", symbol, "explanation", prompt)
+
+    def _asked(self, provider: Provider, symbol: str, what: str, prompt: str) -> Text:
+        model = content.MODELS[provider]
+        request = Request(
+            provider, symbol, what, prompt, 0, model.system, model.name, model.max_tokens, model.temperature
+        )
+        return Text(self.transport(self, request))
 
     def connect(self, provider: str) -> None:
         """Open a connection; the next request pays for its handshake."""
@@ -181,27 +212,38 @@ class SimulatedWorld:
 
     def exchange(self, request: Request) -> SimulatedPending:
         """The request as it will travel: answer and latency are settled, the wait is the caller's."""
-        latency = content.latency_s(self.seed, self.cycle, request) * self._latency_scale
-        latency_ns, self._unpaid_ns = nanoseconds(latency) + self._unpaid_ns, 0
+        latency_ns, self._unpaid_ns = self._latency_ns(request) + self._unpaid_ns, 0
         self.ledger.requests[request.provider] += 1
-        key = (self.seed, "error", request.provider, request.symbol, request.what, self.cycle, request.attempt)
-        if self._error_rate and content.uniform(*key) < self._error_rate:
+        if self._error_rate and self._fails(request):
             self.ledger.failures[request.provider] += 1
             return SimulatedPending(self, ProviderError(f"{request.provider} answered 503"), latency_ns)
-        if request.what == "explanation":
-            answer = content.explanation(self.seed, self.cycle, request.symbol, request.prompt)
-        else:
-            answer = self._answers[request.provider, request.symbol, request.what]
+        answer = self._answer(request)
         if request.prompt:
-            self._bill(request, answer)
+            answer = content.completion(self.seed, self.cycle, request, answer)
+            self._bill(answer)
         return SimulatedPending(self, answer, latency_ns)
 
-    def _bill(self, request: Request, answer: str) -> None:
-        sent, received = content.tokens(request.prompt), content.tokens(answer)
-        self.ledger.input_tokens += sent
-        self.ledger.output_tokens += received
-        if (price := content.PRICES.get(request.provider)) is not None:
-            self.ledger.dollars += (sent * price.input + received * price.output) / 1e6
+    def _fails(self, request: Request) -> bool:
+        key = (self.seed, "error", request.provider, request.symbol, request.what, self.cycle, request.attempt)
+        return content.uniform(*key) < self._error_rate
+
+    def _latency_ns(self, request: Request) -> int:
+        if not self._latency_scale:
+            return 0
+        return nanoseconds(content.latency_s(self.seed, self.cycle, request) * self._latency_scale)
+
+    def _answer(self, request: Request) -> Any:
+        if request.what == "explanation":
+            return content.explanation(self.seed, self.cycle, request.symbol, request.prompt)
+        key = request.provider, request.symbol, request.what
+        if key not in self._answers:
+            self._prepare(request.symbol)
+        return self._answers[key]
+
+    def _bill(self, completion: Completion) -> None:
+        self.ledger.input_tokens += completion.usage.prompt_tokens
+        self.ledger.output_tokens += completion.usage.completion_tokens
+        self.ledger.dollars += content.dollars(completion.model, completion.usage)
 
     # The database and the sinks
 

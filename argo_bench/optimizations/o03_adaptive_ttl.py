@@ -1,0 +1,303 @@
+"""O03 - adaptive TTL.
+
+Claim        API calls -70-85 %, cost -50-60 % (FIVE, the earlier document on optimizations 1-5). It has no copy here:
+             its rules are those that the study's own specification restates.
+Baseline     baseline/transport.py: every request travels. What adaptive lifetimes are to beat is the arm "fixed 20 s".
+Prescribed   Every answer is kept for 120 s x type (market 1, indicators 1.5, sentiment 2, reasoning 10; consensus, 3,
+             is no request) x volatility (above 5 %: 0.5, below 1 %: 2) x regime (VOLATILE 0.7, CONSOLIDATION 1.5) x 3
+             off hours, within 10 and 3600 s. Volatility is read as the size of the last bar's move, the regime is that
+             of the last bars; both are found anew whenever bars arrive. What is wrong stays:
+             `if current_volatility` takes 0.0 for unknown, so a market that stands still gets no longer lifetime;
+             "BTC" anywhere in a name makes it crypto, and ETH-USD has off hours; off hours go by the hour of a naive
+             clock, 9 to 16, which knows no half hour, no weekend and no holiday. Such a clock shows UTC on a server,
+             where the American afternoon is off hours and kept three times as long: the arm "New York clock" is the
+             kind reading. It never forgets an expired answer, and its shortest lifetime is 10 s, however fast prices
+             move.
+Engineered   optimized/transport.py: prices are kept until they are expected to be off by 0.1 %, by the symbol's own
+             deviation; nothing for more than 60 s; lifetimes are jittered; a stock's prices are kept from close to next
+             open by the exchange's calendar (exchange_calendars). Explanations are left to O04 and O12.
+May change   data up to 60 s old while the market is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from argo_bench.claim import Claim, Optimization, Replay, Requirement, Workload
+from argo_bench.model import Pending, Regime, Request, Stage, World
+from argo_bench.optimized.transport import BOUND_S, Arrived, Arriving, Cached, within_budget
+from argo_bench.pipeline import Edit, Pipeline
+
+BASE_S = 120.0
+SHORTEST_S = 10.0
+LONGEST_S = 3600.0
+BY_TYPE: Mapping[str, float] = {"market": 1.0, "indicators": 1.5, "sentiment": 2.0, "reasoning": 10.0}
+TYPE: Mapping[str, str] = {
+    "bars": "market",
+    "quote": "market",
+    "rsi": "indicators",
+    "sma": "indicators",
+    "opinion": "sentiment",
+    "explanation": "reasoning",
+}
+"""What is asked, as one of the document's types of data."""
+
+BY_REGIME: Mapping[str, float] = {"VOLATILE": 0.7, "CONSOLIDATION": 1.5}
+Clock = Callable[[float], int]
+"""From seconds since the epoch to the hour that a clock shows."""
+
+
+def utc_hour(now: float) -> int:
+    return datetime.fromtimestamp(now, UTC).hour
+
+
+def new_york_hour(now: float) -> int:
+    return datetime.fromtimestamp(now, ZoneInfo("America/New_York")).hour
+
+
+def adaptive_ttl_s(data_type: str, current_volatility: float | None, regime: str, symbol: str, hour: int) -> float:
+    """The document's lifetime of an answer."""
+    ttl = BASE_S * BY_TYPE[data_type]
+    if current_volatility:
+        if current_volatility > 0.05:
+            ttl *= 0.5
+        elif current_volatility < 0.01:
+            ttl *= 2.0
+    ttl *= BY_REGIME.get(regime, 1.0)
+    if "BTC" not in symbol and not 9 <= hour < 16:
+        ttl *= 3.0
+    return max(SHORTEST_S, min(LONGEST_S, ttl))
+
+
+class AdaptiveTTL(Cached):
+    """The document's cache in front of a transport; lifetimes count from when the answer arrives."""
+
+    def __init__(self, pipeline: Pipeline, hour: Clock = utc_hour) -> None:
+        super().__init__(pipeline.transport)
+        self._frame = pipeline.frame
+        self._regime = pipeline.regime
+        self._hour = hour
+        self._volatility: dict[str, float] = {}
+        self._regimes: dict[str, Regime] = {}
+
+    def expires_at(self, world: World, request: Request, answer: Any, sent_at: float) -> float:
+        symbol, now = request.symbol, world.now()
+        if request.what == "bars":
+            before, last = answer.values[3, -2:]
+            self._volatility[symbol] = abs(float(last / before) - 1)
+            self._regimes[symbol] = self._regime(world, self._frame(world, answer))
+        volatility, regime = self._volatility.get(symbol), self._regimes.get(symbol, "UNKNOWN")
+        return now + adaptive_ttl_s(TYPE[request.what], volatility, regime, symbol, self._hour(now))
+
+
+class FixedTTL(Cached):
+    """One lifetime for every answer, counted from when it arrives."""
+
+    def __init__(self, transport: Stage, ttl_s: float) -> None:
+        super().__init__(transport)
+        self._ttl_s = ttl_s
+
+    def expires_at(self, world: World, request: Request, answer: Any, sent_at: float) -> float:
+        return world.now() + self._ttl_s
+
+
+class LibraryTTL:
+    """The same with cachetools.TTLCache, which is bounded and forgets what has expired."""
+
+    def __init__(self, transport: Stage, ttl_s: float) -> None:
+        self.__wrapped__ = transport
+        self.hits = 0
+        self.misses = 0
+        self._ttl_s = ttl_s
+        self._answers: Any = None
+
+    def __call__(self, world: World, request: Request) -> Pending[Any]:
+        if self._answers is None:
+            from cachetools import TTLCache
+
+            self._answers = TTLCache(maxsize=4096, ttl=self._ttl_s, timer=world.now)
+        key = request.provider, request.symbol, request.what, request.prompt
+        answer = self._answers.get(key)
+        if answer is not None:
+            self.hits += 1
+            return Arrived(answer)
+        self.misses += 1
+        return Arriving(self.__wrapped__(world, request), lambda answer: self._answers.__setitem__(key, answer))
+
+
+def prescribed(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(transport=AdaptiveTTL(pipeline))
+
+
+def engineered(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(transport=within_budget(pipeline.transport))
+
+
+def on_a_new_york_clock(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(transport=AdaptiveTTL(pipeline, new_york_hour))
+
+
+def fixed(ttl_s: float) -> Edit:
+    """The edit with one lifetime for every answer."""
+    return lambda pipeline: pipeline.replace(transport=FixedTTL(pipeline.transport, ttl_s))
+
+
+def cachetools_arm(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(transport=LibraryTTL(pipeline.transport, REFERENCE_S))
+
+
+REFERENCE_S = 20.0
+FIXED_20 = "fixed 20 s"
+MINUTE = 12
+"""Cycles of 5 s in a minute."""
+
+
+def damage(expected: Replay, got: Replay) -> dict[str, float]:
+    """How old the bars are that a decision is made on, and how far off their last price is.
+
+    The age is the time since the market last looked like what was served. The steepest minute is, for each symbol, the
+    one in which its price moved furthest; the largest error within it is averaged over the symbols.
+    """
+    ages: list[float] = []
+    errors: list[float] = []
+    steepest: list[float] = []
+    symbols = list(dict.fromkeys(call.arguments[0] for call in expected.calls))
+    for place, symbol in enumerate(symbols):
+        true, served = expected.calls[place :: len(symbols)], got.calls[place :: len(symbols)]
+        seen: dict[Any, float] = {}
+        prices = np.empty(len(true))
+        off = np.empty(len(true))
+        for number, (at, answer) in enumerate(zip(true, served, strict=True)):
+            assert at.arguments == answer.arguments == (symbol,), "expected both replays to walk the same symbols"
+            seen[looks(at.result.bars)] = at.virtual_s
+            ages.append(at.virtual_s - seen[looks(answer.result.bars)])
+            prices[number] = at.result.bars.values[3, -1]
+            off[number] = abs(answer.result.bars.values[3, -1] / prices[number] - 1)
+        errors.extend(off.tolist())
+        steepest.append(float(off[steepest_minute(prices)].max()))
+    return {
+        "data age p50 s": float(np.percentile(ages, 50)),
+        "data age p99 s": float(np.percentile(ages, 99)),
+        "data age max s": max(ages),
+        "price error p99 %": 100 * float(np.percentile(errors, 99)),
+        "price error max %": 100 * max(errors),
+        "price error at the steepest minute %": 100 * float(np.mean(steepest)),
+    }
+
+
+def looks(bars: Any) -> tuple[int, bytes]:
+    """What tells two states of a symbol's market apart: how many bars there are, and the live one."""
+    return len(bars), bars.values[:, -1].tobytes()
+
+
+def steepest_minute(prices: np.ndarray) -> slice:
+    """The cycles of the minute in which the price moved furthest; all of them where there is no minute."""
+    if len(prices) <= MINUTE:
+        return slice(None)
+    start = int(np.abs(prices[MINUTE:] / prices[:-MINUTE] - 1).argmax())
+    return slice(start, start + MINUTE + 1)
+
+
+FIVE = "an earlier document on optimizations 1-5 (FIVE)"
+DAY = Workload(
+    name="fetch, a trading day",
+    stage="fetch",
+    inputs="trace",
+    description="what is asked of the providers over a trading day, six requests a symbol every 5 s, caches cold",
+    scales=(4680, 1170, 360),
+    unit="cycles",
+    arms={
+        "New York clock": on_a_new_york_clock,
+        "fixed 5 s": fixed(5.0),
+        "fixed 60 s": fixed(60.0),
+        "fixed 120 s": fixed(120.0),
+        "fixed 300 s": fixed(300.0),
+        "cachetools 20 s": cachetools_arm,
+    },
+    timed=False,
+    damage=damage,
+)
+TICKING = Workload(
+    name="fetch, by share of ticking",
+    stage="fetch",
+    inputs="trace",
+    description="the same over a quarter of the day, on markets that tick more or less often",
+    scales=(20, 0, 50, 100),
+    unit="% ticking",
+    cycles=1170,
+    timed=False,
+    damage=damage,
+)
+
+OPTIMIZATION = Optimization(
+    id="O03",
+    name="adaptive TTL",
+    layer="transport",
+    prescribed=prescribed,
+    engineered=engineered,
+    arms={FIXED_20: fixed(REFERENCE_S)},
+    requires={"cachetools 20 s": Requirement("cachetools", "caching")},
+    may_change=f"data up to {BOUND_S:.0f} s old while the market is open",
+    staleness_s=BOUND_S,
+    claims=(
+        Claim(
+            id="O03.calls",
+            text="API calls -70-85 %",
+            source=FIVE,
+            kind="reduction",
+            low=0.70,
+            high=0.85,
+            metric="requests",
+            workload=DAY.name,
+            reference=FIXED_20,
+            curve=TICKING.name,
+            reading="requests to all providers over a trading day, against one fixed lifetime of 20 s",
+            headline=True,
+        ),
+        Claim(
+            id="O03.cost",
+            text="cost -50-60 %",
+            source=FIVE,
+            kind="reduction",
+            low=0.50,
+            high=0.60,
+            metric="dollars",
+            workload=DAY.name,
+            reference=FIXED_20,
+            curve=TICKING.name,
+            reading="dollars for the two opinion models over a trading day, against one fixed lifetime of 20 s; market "
+            "data comes by subscription",
+            headline=True,
+        ),
+        Claim(
+            id="O03.calls-uncached",
+            text="API calls -70-85 %",
+            source=FIVE,
+            kind="reduction",
+            low=0.70,
+            high=0.85,
+            metric="requests",
+            workload=DAY.name,
+            curve=TICKING.name,
+            reading="requests to all providers over a trading day, against no cache at all",
+        ),
+        Claim(
+            id="O03.cost-uncached",
+            text="cost -50-60 %",
+            source=FIVE,
+            kind="reduction",
+            low=0.50,
+            high=0.60,
+            metric="dollars",
+            workload=DAY.name,
+            curve=TICKING.name,
+            reading="dollars for the two opinion models over a trading day, against no cache at all",
+        ),
+    ),
+    workloads=(DAY, TICKING),
+)

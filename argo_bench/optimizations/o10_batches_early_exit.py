@@ -1,0 +1,219 @@
+"""O10 - batches, priority, early exit.
+
+Claim        "20-30% reduction in cycle time (early exit)" (additional_optimizations.txt, Optimization 10).
+Baseline     baseline/schedule.py: symbols one after another. The document starts from symbols in parallel, so that the
+             reference is the arm of that name: all symbols at once, each with its sources one after another.
+Prescribed   Symbols sorted by their success so far, in batches of six, each waited for as a whole; the walk ends after
+             a batch of which less than 30 % yielded a signal. Wrong, and how it shows:
+             - "No signal" counts as failure, though a symbol without a consensus is as healthy as any other. Consensus
+               accepts 25-31 % of symbols and days, so that most walks end early and their signals are lost.
+             - Symbols that were never tried rank below those that succeeded once, and those at the end of the list are
+               never reached: they starve.
+             - The gather is a barrier: one slow symbol holds up five slots.
+             - At six symbols there is one batch, after which nothing is left to skip.
+             - A failed symbol becomes a log line and is dropped; one that was cancelled counts as success and is
+               handed out as if it were a signal, since CancelledError is no Exception.
+             - An empty universe raises ValueError: the batch size is zero.
+             - Signals come in the order of priority, not of the universe.
+             The document does not show how it prioritizes; this is the smallest reading of "priority adjustment":
+             successes by attempts, none where there were none, ties as given. An arm ranks untried symbols at 50 %.
+Engineered   optimized/schedule.py: a semaphore instead of batches, every symbol in every cycle, given up only when
+             providers fail. It skips nothing, so against symbols in parallel there is no time to be won; it bounds what
+             is in flight, and one failing symbol no longer costs the cycle.
+May change   nothing.
+
+Symbols can only overlap where a stage awaits: each arm here exchanges the blocking fetch and reason of the baseline for
+the same requests awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from statistics import fmean
+from typing import Any
+
+from argo_bench import baseline
+from argo_bench.claim import CYCLE, Claim, Optimization, Replay, Workload
+from argo_bench.model import Decision, Stage, World
+from argo_bench.optimized.fetch import fetch as awaiting_fetch
+from argo_bench.optimized.reason import reason as awaiting_reason
+from argo_bench.optimized.schedule import SideBySide
+from argo_bench.pipeline import Pipeline, decide
+
+BATCH = 6
+LEAST_SUCCESS = 0.3
+
+logger = logging.getLogger(__name__)
+logger.addHandler(logging.NullHandler())  # whoever wants the document's warnings says where to
+
+
+class Batches:
+    """The document's walk. ``untried`` is the success rate of a symbol that was never walked.
+
+    ``attempts`` counts per symbol how often it was walked, ``successes`` how often that gave a signal.
+    """
+
+    def __init__(self, untried: float = 0.0) -> None:
+        self.attempts: Counter[str] = Counter()
+        self.successes: Counter[str] = Counter()
+        self._untried = untried
+
+    async def __call__(self, world: World, pipeline: Pipeline, symbols: Sequence[str]) -> list[Decision]:
+        sorted_symbols = self._prioritize_symbols(symbols)
+        batch_size = min(BATCH, len(sorted_symbols))
+        generated_signals: list[Any] = []
+        for start in range(0, len(sorted_symbols), batch_size):
+            batch = sorted_symbols[start : start + batch_size]
+            tasks = [decide(pipeline, world, symbol) for symbol in batch]
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            for symbol, result in zip(batch, results, strict=True):
+                if isinstance(result, Exception):
+                    logger.error("Error processing %s: %s", symbol, result)
+                    continue
+                if result:
+                    generated_signals.append(result)
+                    self._track_symbol_success(symbol, True)
+                else:
+                    self._track_symbol_success(symbol, False)
+            success_rate = sum(1 for r in results if r and not isinstance(r, Exception)) / len(results)
+            if success_rate < LEAST_SUCCESS:
+                logger.warning("Low success rate (%.0f%%), skipping remaining symbols", 100 * success_rate)
+                break
+        return generated_signals
+
+    def _prioritize_symbols(self, symbols: Sequence[str]) -> list[str]:
+        self.attempts.update(dict.fromkeys(symbols, 0))
+        return sorted(symbols, key=self._success_rate, reverse=True)
+
+    def _success_rate(self, symbol: str) -> float:
+        attempts = self.attempts[symbol]
+        return self.successes[symbol] / attempts if attempts else self._untried
+
+    def _track_symbol_success(self, symbol: str, success: bool) -> None:
+        self.attempts[symbol] += 1
+        self.successes[symbol] += success
+
+
+async def all_at_once(world: World, pipeline: Pipeline, symbols: Sequence[str]) -> list[Decision]:
+    """Every symbol at the same time, as the document has them before the optimization."""
+    decisions = await asyncio.gather(*(decide(pipeline, world, symbol) for symbol in symbols))
+    return [decision for decision in decisions if decision is not None]
+
+
+def walked(pipeline: Pipeline, schedule: Stage) -> Pipeline:
+    """The pipeline with another schedule; the baseline's blocking requests awaited, anything else as it is."""
+    plain = baseline.PIPELINE
+    return pipeline.replace(
+        fetch=awaiting_fetch if pipeline.fetch is plain.fetch else pipeline.fetch,
+        reason=awaiting_reason if pipeline.reason is plain.reason else pipeline.reason,
+        schedule=schedule,
+    )
+
+
+def prescribed(pipeline: Pipeline, untried: float = 0.0) -> Pipeline:
+    return walked(pipeline, Batches(untried))
+
+
+def engineered(pipeline: Pipeline) -> Pipeline:
+    return walked(pipeline, SideBySide())
+
+
+def in_parallel(pipeline: Pipeline) -> Pipeline:
+    return walked(pipeline, all_at_once)
+
+
+def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
+    """Signals lost against the baseline's, symbols that were never walked, and how long a cycle took."""
+    wanted, found = decided(expected), decided(got)
+    rejected = [each for call in got.calls for each in call.result.rejected]
+    attempts: Mapping[str, int] = getattr(got.pipeline.schedule, "attempts", {})
+    return {
+        "signals": len(found),
+        "signals missed": len(wanted - found),
+        "recall": len(wanted & found) / len(wanted) if wanted else 1.0,
+        "starved symbols": sum(count == 0 for count in attempts.values()),
+        "signals rejected as stale": sum(each.rule == "stale" for each in rejected),
+        "cycle s": fmean(call.ended_s - call.virtual_s for call in got.calls),
+    }
+
+
+def decided(replay: Replay) -> set[tuple[int, str]]:
+    """The cycle and symbol of every signal."""
+    return {(call.cycle, decision.symbol) for call in replay.calls for decision in call.result.decided}
+
+
+SEED = "additional_optimizations.txt, Optimization 10"
+PARALLEL = "symbols in parallel"
+TIMED = Workload(
+    name="cycle, symbols",
+    stage=CYCLE,
+    inputs="trace",
+    description="whole cycles of a live market after a first one; 30 symbols are the fewest at which five batches are "
+    "there to be skipped, 6 are one batch",
+    scales=(30, 6, 120),
+    unit="symbols",
+    cycles=3,
+)
+SIGNALS = Workload(
+    name="cycle, signals found",
+    stage=CYCLE,
+    inputs="trace",
+    description="twelve cycles of a live market, counted, not timed: what becomes of the signals",
+    scales=(30, 6, 120, 600),
+    unit="symbols",
+    cycles=12,
+    timed=False,
+    damage=damage,
+)
+
+OPTIMIZATION = Optimization(
+    id="O10",
+    name="batches and early exit",
+    layer="schedule",
+    prescribed=prescribed,
+    engineered=engineered,
+    arms={
+        PARALLEL: in_parallel,
+        "prescribed, untried at 50 %": partial(prescribed, untried=0.5),
+    },
+    claims=(
+        Claim(
+            id="O10.time",
+            text="20-30% reduction in cycle time (early exit)",
+            source=f"{SEED}, Expected Impact",
+            kind="reduction",
+            low=0.20,
+            high=0.30,
+            metric="wall",
+            workload=TIMED.name,
+            reference=PARALLEL,
+            reading="time of a whole cycle over 30 symbols, latencies included, against all symbols at once, which is "
+            "what the document starts from; at its own six symbols nothing is left to skip",
+            headline=True,
+        ),
+        Claim(
+            id="O10.resources",
+            text="Better resource utilization (focus on successful symbols)",
+            source=f"{SEED}, Expected Impact",
+            kind="direction",
+            metric="requests",
+            workload=SIGNALS.name,
+            reference=PARALLEL,
+            reading="fewer requests to providers in twelve cycles, whatever signals that costs",
+        ),
+        Claim(
+            id="O10.adaptive",
+            text="Adaptive processing based on success rates",
+            source=f"{SEED}, Expected Impact",
+            kind="direction",
+            workload=TIMED.name,
+            reference=PARALLEL,
+            reading="less CPU time for a whole cycle, since symbols unlikely to succeed are not processed",
+        ),
+    ),
+    workloads=(TIMED, SIGNALS),
+)

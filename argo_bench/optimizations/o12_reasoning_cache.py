@@ -1,0 +1,337 @@
+"""O12 - reasoning cache.
+
+Claim        "70-90% reduction in AI reasoning calls" (additional_optimizations.txt, Optimization 12); its summary table
+             has "70-90% cost/time".
+Baseline     baseline/reason.py: the model is asked for every decision of every cycle, in line.
+Prescribed   Texts by the MD5 of symbol, direction, confidence to one decimal and entry to two, for an hour. As printed
+             it stores only when a Redis client is there, despite its comment ("Redis or in-memory"): the arm "as
+             printed" caches nothing. The variant is the charitable repair: a dictionary in the client's place, which
+             nobody sweeps. What stays wrong: the entry is in the key to the cent, so a tick asks again unless the price
+             has come back to a cent that it had; regime, stop, target, sources and model are not in the key, so a text
+             may speak of another market or of other levels; below 1.00, where prices have four decimals, unlike
+             entries share a text with the wrong figures.
+             It remembers a bare text, so the template of a failed call is served for an hour as the model's. On the
+             document's confidence scale of 0 to 1 one decimal is a tenth of the scale, here it is a thousandth of 100.
+Engineered   optimized/reason.py: asked once per meaning (symbol, direction, regime, the sources' directions, confidence
+             within 5 points; model and prompt are in the schema) and hour. A text is kept with its figures taken out,
+             and the figures of the decision at hand are filled in; one whose figures cannot be told apart is not kept,
+             nor is a template. Memo, so it survives a restart and asks once for those who ask together.
+May change   the wording of an explanation, never its numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Generator, Mapping
+from statistics import median
+from typing import Any
+
+from argo_bench.claim import CYCLE, Claim, Optimization, Replay, Workload
+from argo_bench.memo import content_key
+from argo_bench.model import Decision, Pending, ProviderError, Reasoning, Request, Stage, World
+from argo_bench.optimized.reason import AnsweredAtOnce, Remembered
+from argo_bench.optimized.reason import reason as waiting_reason
+from argo_bench.pipeline import Edit, Pipeline, settle
+
+TTL_S = 3600.0
+Texts = dict[str, tuple[str, float]]
+"""Text and time of storing by key: what the document leaves to Redis."""
+
+
+class TextCache:
+    """The document's cache around a reason stage; without ``texts`` it has nowhere to store and caches nothing.
+
+    ``ages_s`` counts the texts served by their age in seconds, as ``Remembered`` does.
+    """
+
+    def __init__(self, reason: Stage, texts: Texts | None) -> None:
+        self.__wrapped__ = reason
+        self._texts = texts
+        self.hits = 0
+        self.misses = 0
+        self.ages_s: Counter[int] = Counter()
+
+    async def __call__(self, world: World, decision: Decision) -> Reasoning:
+        cached = self._get_cached_reasoning(world, decision)
+        if cached:
+            self.hits += 1
+            return Reasoning(cached, "model")
+        self.misses += 1
+        self.ages_s[0] += 1
+        reasoning: Reasoning = await settle(self.__wrapped__(world, decision))
+        self._cache_reasoning(world, decision, reasoning.text)
+        return reasoning
+
+    def _get_cached_reasoning(self, world: World, decision: Decision) -> str | None:
+        if self._texts is not None:
+            text, stored_at = self._texts.get(self._key(decision), ("", 0.0))
+            if text and world.now() - stored_at < TTL_S:
+                self.ages_s[int(world.now() - stored_at)] += 1
+                return text
+        return None
+
+    def _cache_reasoning(self, world: World, decision: Decision, text: str) -> None:
+        if self._texts is not None:
+            self._texts[self._key(decision)] = text, world.now()
+
+    def _key(self, decision: Decision) -> str:
+        attributes = {
+            "symbol": decision.symbol,
+            "direction": decision.direction,
+            "confidence": round(decision.confidence, 1),
+            "entry_price": round(decision.entry, 2),
+        }
+        signal_hash = hashlib.md5(json.dumps(attributes, sort_keys=True).encode()).hexdigest()
+        return f"reasoning:{signal_hash}"
+
+
+def prescribed(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(reason=TextCache(pipeline.reason, {}))
+
+
+def as_printed(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(reason=TextCache(pipeline.reason, None))
+
+
+def engineered(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(reason=Remembered(pipeline.reason))
+
+
+def off_the_critical_path(pipeline: Pipeline) -> Pipeline:
+    """Nobody waits for the model: a template first, the text from the next cycles on."""
+    return pipeline.replace(reason=AnsweredAtOnce(waiting_reason))
+
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+REGIME = re.compile(r"TRENDING|CONSOLIDATION|VOLATILE|UNKNOWN")
+
+
+def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
+    """What the texts say that their signals do not, who is said to have written them, and how old they are."""
+    served: list[tuple[Decision, Reasoning]] = [(call.arguments[0], call.result) for call in got.calls]
+    ages = ages_of(got.pipeline.reason) or Counter({0: len(served)})
+    return {
+        "texts": len(served),
+        "wrong numbers": sum(shows_another_number(reasoning.text, decision) for decision, reasoning in served),
+        "wrong regimes": sum(
+            set(REGIME.findall(reasoning.text)) != {decision.regime} for decision, reasoning in served
+        ),
+        "templates": sum(is_template(reasoning.text, decision) for decision, reasoning in served),
+        "templates served as the model's": sum(
+            reasoning.author == "model" and is_template(reasoning.text, decision) for decision, reasoning in served
+        ),
+        "text age p50 s": median(ages.elements()),
+        "text age max s": max(ages),
+    }
+
+
+def shows_another_number(text: str, decision: Decision) -> bool:
+    """Whether a number in the text is none of the signal's."""
+    known = {decision.entry, decision.stop, decision.target, decision.confidence}
+    return not known.issuperset(map(float, NUMBER.findall(text.replace(decision.symbol, ""))))
+
+
+def is_template(text: str, decision: Decision) -> bool:
+    return text.startswith(f"{decision.direction} {decision.symbol} at ")
+
+
+def ages_of(stage: Any) -> Counter[int]:
+    """Seconds since the model wrote them, for all texts that a cache in the stage has served; empty without one."""
+    while stage is not None and not hasattr(stage, "ages_s"):
+        stage = getattr(stage, "__wrapped__", None)
+    return Counter() if stage is None else stage.ages_s
+
+
+class Unanswered:
+    """A request that is sent and billed, and whose answer does not arrive."""
+
+    def __init__(self, pending: Pending[Any]) -> None:
+        self._pending = pending
+
+    def result(self) -> Any:
+        self._pending.result()
+        raise ProviderError("no answer")
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from self._pending.__await__()
+        raise ProviderError("no answer")
+
+
+def with_failures(edit: Edit) -> Edit:
+    """The edit where one answer of the explanation model in fifty does not arrive, by symbol and cycle."""
+
+    def edited(pipeline: Pipeline) -> Pipeline:
+        sent = pipeline.transport
+
+        def transport(world: World, request: Request) -> Pending[Any]:
+            pending: Pending[Any] = sent(world, request)
+            fails = request.provider == "explanation" and content_key(request.symbol, world.cycle)[0] < 256 / 50
+            return Unanswered(pending) if fails else pending
+
+        return edit(pipeline.replace(transport=transport))
+
+    return edited
+
+
+SEED = "additional_optimizations.txt, Optimization 12"
+DAY = Workload(
+    name="reason, a trading day",
+    stage="reason",
+    inputs="trace",
+    description="every decision of the 4,680 cycles of a live trading day, or of its first 1,170 or 360, cold at the "
+    "start: requests and dollars of the explanation model alone",
+    scales=(4680, 1170, 360),
+    unit="cycles",
+    arms={"as printed": as_printed, "off the critical path": off_the_critical_path},
+    timed=False,
+    damage=damage,
+)
+UNCHANGED = Workload(
+    name="reason, a trading day, unchanged prices served",
+    stage="reason",
+    inputs="trace",
+    description="the same day where a symbol's last signal is served while its price moved by less than 0.5 %",
+    scales=(4680, 1170, 360),
+    unit="cycles",
+    skip_unchanged=True,
+    timed=False,
+    damage=damage,
+)
+TICKING = Workload(
+    name="reason, share of ticking symbols",
+    stage="reason",
+    inputs="trace",
+    description="every decision of 1,170 cycles in which so many per cent of the symbols tick",
+    scales=(20, 0, 50, 100),
+    unit="% ticking",
+    cycles=1170,
+    timed=False,
+    damage=damage,
+)
+FAILING = Workload(
+    name="reason, one answer in fifty missing",
+    stage="reason",
+    inputs="trace",
+    description="every decision of a live trace where one answer of the model in fifty does not arrive",
+    scales=(1170, 360, 120),
+    unit="cycles",
+    arms={
+        "baseline": with_failures(lambda pipeline: pipeline),
+        "prescribed": with_failures(prescribed),
+        "engineered": with_failures(engineered),
+    },
+    timed=False,
+    damage=damage,
+)
+STAGE = Workload(
+    name="reason, live trace",
+    stage="reason",
+    inputs="trace",
+    description="the decisions of 48 consecutive 5 s cycles of a live market, cold at the start, the model's latency "
+    "with them",
+    scales=(6, 30, 120),
+    unit="symbols",
+)
+LIVE = Workload(
+    name="cycle, live",
+    stage=CYCLE,
+    inputs="trace",
+    description="whole cycles of a live market with all latencies; a first one, which fills the caches, is not timed",
+    scales=(6, 3, 12),
+    unit="symbols",
+    arms={"off the critical path": off_the_critical_path},
+    cycles=9,
+)
+
+OPTIMIZATION = Optimization(
+    id="O12",
+    name="reasoning cache",
+    layer="wrap",
+    prescribed=prescribed,
+    engineered=engineered,
+    claims=(
+        Claim(
+            id="O12.calls",
+            text="70-90% reduction in AI reasoning calls",
+            source=f"{SEED}, Expected Impact",
+            kind="reduction",
+            low=0.70,
+            high=0.90,
+            workload=DAY.name,
+            metric="model_calls",
+            reading="requests to the explanation model over a live trading day of six symbols, cold at the start",
+            headline=True,
+            curve=TICKING.name,
+        ),
+        Claim(
+            id="O12.cost",
+            text="70-90% cost/time",
+            source="additional_optimizations.txt, Summary of Additional Optimizations",
+            kind="reduction",
+            low=0.70,
+            high=0.90,
+            workload=DAY.name,
+            metric="dollars",
+            reading="cost: dollars for the explanation model over the same day, by its tokens",
+            curve=TICKING.name,
+        ),
+        Claim(
+            id="O12.time",
+            text="70-90% cost/time",
+            source="additional_optimizations.txt, Summary of Additional Optimizations",
+            kind="reduction",
+            low=0.70,
+            high=0.90,
+            workload=LIVE.name,
+            metric="wall",
+            reading="time: of whole cycles of a live market, the model's latency with them",
+        ),
+        Claim(
+            id="O12.stage",
+            text="70-90% cost/time",
+            source="additional_optimizations.txt, Summary of Additional Optimizations",
+            kind="reduction",
+            low=0.70,
+            high=0.90,
+            workload=STAGE.name,
+            metric="wall",
+            reading="time: of the reason stage alone on a live trace, the model's latency with it",
+        ),
+        Claim(
+            id="O12.savings",
+            text="Significant cost savings (AI calls are expensive)",
+            source=f"{SEED}, Expected Impact",
+            kind="direction",
+            workload=DAY.name,
+            metric="dollars",
+            reading="the explanation model costs fewer dollars over a live trading day",
+            curve=TICKING.name,
+        ),
+        Claim(
+            id="O12.faster",
+            text="Faster signal generation (no AI wait time)",
+            source=f"{SEED}, Expected Impact",
+            kind="direction",
+            workload=LIVE.name,
+            metric="wall",
+            reading="whole cycles of a live market are faster",
+        ),
+        Claim(
+            id="O12.unchanged",
+            text="70-90% reduction in AI reasoning calls",
+            source=f"{SEED}, Expected Impact",
+            kind="reduction",
+            low=0.70,
+            high=0.90,
+            workload=UNCHANGED.name,
+            metric="model_calls",
+            reading="requests to the explanation model where signals of unchanged prices are served anyway",
+        ),
+    ),
+    workloads=(DAY, UNCHANGED, TICKING, FAILING, STAGE, LIVE),
+    may_change="the wording of an explanation, never its numbers",
+    permits=frozenset({"reasoning"}),
+)

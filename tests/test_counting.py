@@ -1,0 +1,213 @@
+"""Are exact counts exact: the same on every run, told arm by arm, and judged over all seeds?"""
+
+import math
+import pickle
+
+import pytest
+
+from argo_bench import baseline
+from argo_bench.claim import CYCLE, Claim, Optimization, Workload
+from argo_bench.harness import counting
+from argo_bench.harness.counting import cached, count, crossed, layers, recorded, replay
+from argo_bench.harness.judging import Measured, exact, judgements
+from argo_bench.harness.plan import Counting
+from argo_bench.harness.recording import Group, Recording, change_rate, live_rates, record, trace_cycles, workload_tape
+from argo_bench.harness.results import Comparison, Counts
+from argo_bench.market import Universe, generate
+from argo_bench.memo import Memo
+from argo_bench.model import Ledger, Reasoning
+
+
+def silent(pipeline):
+    """The edit that never asks the model."""
+    return pipeline.replace(reason=lambda world, decision: Reasoning("-", "template"))
+
+
+def raising(pipeline):
+    def reason(world, decision):
+        raise KeyError("gone")
+
+    return pipeline.replace(reason=reason)
+
+
+def texts(expected, got):
+    return {"texts": len(got.calls), "empty": sum(call.result.text == "-" for call in got.calls)}
+
+
+ASKED = Workload(
+    name="asked",
+    stage="reason",
+    inputs="trace",
+    description="decisions of a live trace",
+    scales=(8, 4, 2),
+    unit="cycles",
+    arms={"raising": raising},
+    timed=False,
+    damage=texts,
+)
+CALLS = Claim(
+    "X.calls", "50 % fewer", "a test", "reduction", "asked", "requests", low=0.5, high=0.5, metric="model_calls"
+)
+SUBJECT = Optimization("X01", "a test", "wrap", silent, lambda p: p, (CALLS,), (ASKED,))
+
+
+@pytest.fixture
+def at_hand(monkeypatch, tmp_path, small_universe):
+    """The subject in the catalogue, and a universe on disk."""
+    monkeypatch.setattr(counting, "catalogue", lambda: {"X01": SUBJECT})
+    (tmp_path / "universe.pickle").write_bytes(pickle.dumps(small_universe))
+    return tmp_path
+
+
+def counts_of(folder, arms, seed=1):
+    return count(Counting("X01", "asked", arms), seed, folder / "universe.pickle", folder)
+
+
+def test_every_arm_is_counted_at_every_scale_and_the_same_again(at_hand):
+    arms = {8: ("baseline", "prescribed"), 4: ("baseline",)}
+    first, again = counts_of(at_hand, arms), counts_of(at_hand, arms)
+    assert first == again
+    assert [(each.scale, each.arm) for each in first] == [(8, "baseline"), (8, "prescribed"), (4, "baseline")]
+    plain, without, half = (each.counts for each in first)
+    assert plain["model_calls"] == plain["texts"] > half["texts"] > 0
+    assert plain["dollars"] > 0
+    assert without["model_calls"] == without["dollars"] == 0
+    assert without["empty"] == without["texts"] == plain["texts"]
+
+
+def test_another_seed_is_another_market(at_hand):
+    assert counts_of(at_hand, {8: ("baseline",)}, 1)[0].counts != counts_of(at_hand, {8: ("baseline",)}, 2)[0].counts
+
+
+def test_an_arm_that_raises_is_told_from_the_others(at_hand):
+    good, bad = counts_of(at_hand, {2: ("baseline", "raising")})
+    assert good.error is None
+    assert (bad.counts, bad.error) == ({}, "KeyError: 'gone'")
+
+
+def test_shorter_traces_are_the_beginning_of_the_longest(at_hand):
+    universe = at_hand / "universe.pickle"
+    long, short = (recorded(ASKED, universe, scale, 1, at_hand) for scale in (8, 2))
+    assert short.groups == [group for group in long.groups if group.cycle < 2]
+    assert len(list(at_hand.glob("recording-*.pickle"))) == 1
+
+
+def test_a_replay_knows_when_each_call_began_and_ended():
+    waits = Workload("w", CYCLE, "trace", "a test", (2,), "symbols", cycles=2)
+    frames = generate(("A", "B"), 320, seed=3).frames
+    universe = Universe(frames, dict.fromkeys(frames, "generated"), "generated")
+    done = replay(waits, lambda p: p, record(waits, universe, 2, 1))
+    assert [call.cycle for call in done.calls] == [0, 1]
+    assert all(call.ended_s - call.virtual_s > 3 for call in done.calls), "two symbols ask six slow providers each"
+    assert done.calls[0].arguments == ()
+
+
+def test_crossed_counts_what_left_the_process():
+    ledger = Ledger()
+    ledger.requests.update({"massive": 3, "sonar": 2, "explanation": 1})
+    ledger.dollars = 0.5
+    assert crossed(ledger)["requests"] == 6
+    assert crossed(ledger)["model_calls"] == 3
+    assert crossed(ledger)["dollars"] == 0.5
+
+
+def test_hits_and_misses_are_found_through_wrappers_and_methods():
+    memo = Memo(lambda world, key: key, lambda key: key)
+    pipeline = baseline.PIPELINE.replace(regime=Outer(memo).stage)
+    assert memo in list(layers(pipeline.regime))
+    memo.hits, memo.misses = 3, 1
+    assert cached(pipeline) == {"hits": 3.0, "misses": 1.0, "hit_rate": 0.75}
+    assert cached(baseline.PIPELINE) == {}
+
+
+class Outer:
+    def __init__(self, inner):
+        self.__wrapped__ = inner
+
+    def stage(self, world, key):
+        return self.__wrapped__(world, key)
+
+
+def planted(ratio_by_seed, reference=100.0):
+    found = []
+    for seed, ratio in enumerate(ratio_by_seed):
+        for arm, value in (("baseline", reference), ("prescribed", reference / ratio), ("engineered", reference)):
+            found.append(Counts("X01", "asked", 8, "cycles", arm, seed, {"model_calls": value}))
+    return found
+
+
+def judged(ratio_by_seed, **options):
+    measured = Measured([], counts=planted(ratio_by_seed, **options))
+    return next(each for each in judgements([SUBJECT], measured, [], []) if each.arm == "prescribed")
+
+
+def test_a_count_is_judged_by_the_range_over_the_seeds():
+    found = judged([2.2, 2.4, 2.9])
+    assert found.verdict == "exceeded"
+    assert found.interval == pytest.approx((2.2, 2.9))
+    assert "fewer model calls" in found.sentence
+
+
+def test_seeds_on_both_sides_of_an_edge_are_inconclusive_and_name_it():
+    found = judged([1.5, 2.4])
+    assert found.verdict == "inconclusive"
+    assert found.needs == "another workload: the 2 seeds lie on both sides of 2x"
+
+
+def test_a_count_that_did_not_fall_is_refuted_and_says_where_it_would_hold():
+    found = judged([1.0, 0.9])
+    assert (found.verdict, found.holds_when) == ("refuted", "nowhere measured")
+
+
+def test_a_candidate_that_counts_nothing_is_as_good_as_can_be():
+    assert judged([math.inf, math.inf]).verdict == "exceeded"
+
+
+def test_where_the_reference_counts_nothing_nothing_is_judged():
+    found = judged([1.0], reference=0.0)
+    assert (found.verdict, found.speedup, found.flags) == ("inconclusive", None, ["nothing was counted"])
+
+
+def test_exact_counts_have_their_range_for_an_interval():
+    assert (exact([0.1, 0.3]).low, exact([0.1, 0.3]).high) == (0.1, 0.3)
+
+
+@pytest.mark.parametrize(("trace", "rate"), [("calm", 0.2), ("open", 1.0), ("frozen", 0.0)])
+def test_a_trace_ticks_as_it_is_called(trace, rate, small_universe):
+    assert change_rate(trace, small_universe) == rate
+    workload = Workload("w", "fetch", "trace", "a test", (200,), "cycles", trace=trace)
+    tape = workload_tape(workload, small_universe, 200, 1)
+    changed = [tape.changed(symbol, cycle) for symbol in tape.symbols for cycle in range(1, 200)]
+    assert sum(changed) / len(changed) == pytest.approx(rate, abs=0.05)
+
+
+def test_a_live_trace_ticks_at_each_symbols_own_rate(small_universe):
+    assert change_rate("live", small_universe) == live_rates(small_universe)
+    assert all(0 < rate <= 1 for rate in live_rates(small_universe).values())
+
+
+def test_the_price_of_a_live_trace_moves_about_as_often_as_its_rate_says(real_universe):
+    workload = Workload("w", "fetch", "trace", "a test", (700,), "cycles")
+    tape, rates = workload_tape(workload, real_universe, 700, 1), live_rates(real_universe)
+    for symbol in tape.symbols:
+        quotes = [tape.quote(symbol, number) for number in range(700)]
+        moved = sum(now != before for before, now in zip(quotes, quotes[1:], strict=False)) / 699
+        assert moved == pytest.approx(rates[symbol], abs=0.15), symbol
+
+
+def test_scales_in_ticking_per_cent_are_the_rate(small_universe):
+    workload = Workload("w", "fetch", "trace", "a test", (20, 0, 100), "% ticking", cycles=200)
+    tape = workload_tape(workload, small_universe, 20, 1)
+    changed = [tape.changed(symbol, cycle) for symbol in tape.symbols for cycle in range(1, 200)]
+    assert sum(changed) / len(changed) == pytest.approx(0.2, abs=0.05)
+    assert trace_cycles(workload, 20) == 200
+
+
+def test_until_keeps_the_groups_of_the_first_cycles():
+    recording = Recording([Group(0, [], 0), Group(5, [], 3)])
+    assert recording.until(3).groups == [Group(0, [], 0)]
+
+
+def test_comparisons_say_their_place_in_their_unit():
+    assert Comparison("X01", "asked", 4680, "cycles", "baseline", "prescribed").place == "4,680 cycles"
+    assert Comparison("X01", "asked", 20, "% ticking", "baseline", "prescribed").place == "20 % ticking"

@@ -1,0 +1,456 @@
+"""Does O12 ask once for what means the same, and is every number it shows its signal's?"""
+
+import asyncio
+import dataclasses
+from collections import Counter
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argo_bench import baseline
+from argo_bench.baseline.reason import prompt, template
+from argo_bench.harness.counting import cached, replay
+from argo_bench.harness.fidelity import Oracle, check_variant
+from argo_bench.harness.recording import record
+from argo_bench.model import Consensus, Opinions, ProviderError, Reasoning
+from argo_bench.optimizations.o12_reasoning_cache import (
+    DAY,
+    FAILING,
+    OPTIMIZATION,
+    UNCHANGED,
+    as_printed,
+    damage,
+    off_the_critical_path,
+    shows_another_number,
+)
+from argo_bench.optimized.reason import CONFIDENCE_BAND, taken_apart
+from argo_bench.optimized.reason import reason as waiting_reason
+from argo_bench.pipeline import drafted, settle
+from argo_bench.world import content
+from tests.test_stages import decision, indicators
+
+P = baseline.PIPELINE
+HOUR = 3600.0
+
+
+class FakeWorld:
+    """A clock that the test moves, and a model that answers as the simulated one does, or as it is told."""
+
+    def __init__(self, directory=Path("nowhere")):
+        self.time = 0.0
+        self.cycle = 0
+        self.directory = directory
+        self.resources = AsyncExitStack()
+        self.prompts = []
+        self.fails = False
+        self.says = None
+
+    def now(self):
+        return self.time
+
+    def ask(self, symbol, prompt):
+        self.prompts.append(prompt)
+        text = self.says or content.explanation(0, self.cycle, symbol, prompt)
+        return Answer(ProviderError("503") if self.fails else text)
+
+    @property
+    def asked(self):
+        return len(self.prompts)
+
+
+class Answer:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def result(self):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def __await__(self):
+        yield from asyncio.sleep(0).__await__()
+        yield from asyncio.sleep(0).__await__()
+        return self.result()
+
+
+def prescribed():
+    return OPTIMIZATION.prescribed(P).reason
+
+
+def engineered():
+    return OPTIMIZATION.engineered(P).reason
+
+
+def told(stage, world, each):
+    return asyncio.run(settled(stage(world, each)))
+
+
+async def settled(value):
+    return await settle(value)
+
+
+def of_its_signal(reasoning, each):
+    """Whether a text is what the model says about this decision, but for the opening."""
+    expected = content.explanation(0, 0, each.symbol, prompt(each))
+    return reasoning.text.split(" a ", 1)[1] == expected.split(" a ", 1)[1]
+
+
+@pytest.fixture
+def world():
+    return FakeWorld()
+
+
+# As prescribed
+
+
+def test_o12_prescribed_asks_once_an_hour_for_the_same_decision(world):
+    stage = prescribed()
+    first = told(stage, world, decision())
+    world.time = HOUR - 0.1
+    assert told(stage, world, decision()) == first
+    assert world.asked == 1
+    world.time = HOUR
+    told(stage, world, decision())
+    assert world.asked == 2
+    assert (stage.hits, stage.misses) == (1, 2)
+
+
+def test_o12_as_printed_caches_nothing(world):
+    stage = as_printed(P).reason
+    for _ in range(3):
+        told(stage, world, decision())
+    assert world.asked == 3
+    assert (stage.hits, stage.misses) == (0, 3)
+
+
+def test_o12_prescribed_asks_again_for_every_cent(world):
+    stage = prescribed()
+    for cents in range(5):
+        told(stage, world, decision(entry=100 + cents / 100))
+    assert world.asked == 5
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"regime": "VOLATILE"}, {"stop": 90.0}, {"target": 120.0}, {"sources": (("sonar", "LONG"),)}],
+    ids=lambda values: next(iter(values)),
+)
+def test_o12_prescribed_serves_a_text_about_another_regime_stop_target_or_other_sources(values, world):
+    stage = prescribed()
+    first = told(stage, world, decision())
+    assert told(stage, world, decision(**values)) == first
+    assert world.asked == 1
+
+
+def test_o12_prescribed_shows_the_entry_of_another_signal_below_one(world):
+    stage = prescribed()
+    cheap, other = (decision(entry=entry, stop=0.1, target=0.2) for entry in (0.1234, 0.1214))
+    told(stage, world, cheap)
+    text = told(stage, world, other).text
+    assert "0.1234" in text
+    assert shows_another_number(text, other)
+
+
+def test_o12_prescribed_takes_a_tenth_of_a_scale_from_0_to_1_for_no_difference(world):
+    stage = prescribed()
+    assert told(stage, world, decision(confidence=0.76)) == told(stage, world, decision(confidence=0.84))
+    told(stage, world, decision(confidence=76.0))
+    told(stage, world, decision(confidence=76.1))
+    assert world.asked == 3
+
+
+def test_o12_prescribed_serves_the_template_of_a_failed_call_for_an_hour_as_the_models(world):
+    stage = prescribed()
+    world.fails = True
+    assert told(stage, world, decision()) == Reasoning(template(decision()), "template")
+    world.fails = False
+    world.time = HOUR - 1
+    assert told(stage, world, decision()) == Reasoning(template(decision()), "model")
+    assert world.asked == 1
+
+
+# As engineered
+
+
+def test_o12_engineered_asks_once_an_hour_for_what_means_the_same(world):
+    stage = engineered()
+    told(stage, world, decision())
+    world.time = HOUR - 1
+    moved = decision(signal_id="def", entry=100.01, stop=97.01, target=105.01, confidence=81.3)
+    reasoning = told(stage, world, moved)
+    assert world.asked == 1
+    assert reasoning.author == "model"
+    assert of_its_signal(reasoning, moved)
+    world.time = HOUR
+    told(stage, world, decision())
+    assert world.asked == 2
+    assert cached(OPTIMIZATION.engineered(P).replace(reason=stage))["hits"] == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"symbol": "BBB"},
+        {"direction": "SHORT"},
+        {"regime": "VOLATILE"},
+        {"sources": (("massive", "LONG"), ("sonar", "SHORT"))},
+        {"confidence": 80 + CONFIDENCE_BAND},
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_o12_engineered_asks_again_for_what_means_something_else(values, world):
+    stage = engineered()
+    told(stage, world, decision())
+    told(stage, world, decision(**values))
+    assert world.asked == 2
+
+
+def test_o12_engineered_never_keeps_the_template_of_a_failed_call(world):
+    stage = engineered()
+    world.fails = True
+    assert told(stage, world, decision()) == Reasoning(template(decision()), "template")
+    world.fails = False
+    assert told(stage, world, decision()).author == "model"
+    assert world.asked == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Buy AAA at $100.00.",
+        "Buy AAA at 100.0, as 3 of 4 sources say.",
+        "Buy AAA at 100.0 for a gain of 5 %.",
+        "Buy AAA at 1100.0.",
+        "Buy AAA at 100.05.",
+        "Buy AAA at 1,100.0.",
+        "Buy AAA at 100.0k.",
+        "Buy AAA at 100.0, half of it (½) at once.",
+        "Buy AAA at 1e2.",
+    ],
+)
+def test_o12_engineered_keeps_no_text_with_a_number_that_may_not_be_its_signals(text, world):
+    stage = engineered()
+    world.says = text
+    assert [told(stage, world, decision(signal_id=name)).text for name in ("a", "b")] == [text, text]
+    assert world.asked == 2
+
+
+def test_o12_engineered_keeps_no_text_of_a_signal_with_two_figures_alike(world):
+    stage = engineered()
+    for name in ("a", "b"):
+        told(stage, world, decision(signal_id=name, confidence=97.0))
+    assert world.asked == 2
+
+
+def test_o12_engineered_takes_figures_apart_at_the_ends_of_sentences_and_not_in_names():
+    each = decision(symbol="SYN001")
+    text = "SYN001 at 100.0, stop 97.0. Target ($105.0): SYN001 (80.0%)."
+    parts = taken_apart(text, each)
+    assert parts is not None
+    assert parts[1::2] == ("entry", "stop", "target", "confidence")
+    assert taken_apart("SYN100.0 at 105.0", decision(symbol="SYN100.0")) is None
+
+
+def made(symbol, direction, regime, close, confidence, cycle):
+    class Now:
+        def nominal_time(self):
+            return 0.0
+
+    world = Now()
+    world.cycle = cycle
+    opinions = Opinions({"quote": close}, "", "")
+    return drafted(world, symbol, opinions, indicators(close=close), regime, {}, Consensus(direction, confidence))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(("AAA", "SYN001", "7203.T")),
+            st.sampled_from(("LONG", "SHORT")),
+            st.sampled_from(("TRENDING", "VOLATILE")),
+            st.one_of(st.floats(99, 101), st.floats(0.0002, 2), st.floats(1e4, 1e6)),
+            st.floats(75, 100),
+            st.booleans(),
+        ),
+        min_size=2,
+        max_size=20,
+    )
+)
+def test_o12_engineered_shows_no_number_that_differs_from_its_signals(drawn):
+    stage, world = engineered(), FakeWorld()
+    for cycle, (*fields, fails) in enumerate(drawn):
+        world.cycle, world.fails = cycle, fails
+        each = made(*fields, cycle)
+        reasoning = told(stage, world, each)
+        if reasoning.author == "model":
+            assert of_its_signal(reasoning, each)
+        else:
+            assert reasoning.text == template(each)
+        assert not shows_another_number(reasoning.text, each)
+
+
+def test_o12_engineered_survives_a_restart(tmp_path):
+    first = FakeWorld(tmp_path)
+    told(engineered(), first, decision())
+    asyncio.run(first.resources.aclose())
+    second = FakeWorld(tmp_path)
+    second.time = 60.0
+    moved = decision(entry=100.5)
+    assert of_its_signal(told(engineered(), second, moved), moved)
+    assert second.asked == 0
+
+
+def test_o12_engineered_serves_nothing_after_a_restart_with_another_model_or_prompt(tmp_path, monkeypatch):
+    first = FakeWorld(tmp_path)
+    told(engineered(), first, decision())
+    asyncio.run(first.resources.aclose())
+    monkeypatch.setattr("argo_bench.optimized.reason.SCHEMA", "another")
+    second = FakeWorld(tmp_path)
+    told(engineered(), second, decision())
+    assert second.asked == 1
+
+
+def together(stage, world, decisions):
+    async def gathered():
+        return await asyncio.gather(*(settle(stage(world, each)) for each in decisions))
+
+    return asyncio.run(gathered())
+
+
+def test_o12_engineered_asks_once_for_decisions_that_ask_together(world):
+    stage = OPTIMIZATION.engineered(P.replace(reason=waiting_reason)).reason
+    decisions = [decision(signal_id=str(cents), entry=100 + cents / 100) for cents in range(5)]
+    reasonings = together(stage, world, decisions)
+    assert world.asked == 1
+    assert all(map(of_its_signal, reasonings, decisions))
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["failed", "not to be taken apart"])
+def test_o12_engineered_hands_nobody_the_figures_of_those_who_asked_with_them(fails, world):
+    stage = OPTIMIZATION.engineered(P.replace(reason=waiting_reason)).reason
+    decisions = [decision(signal_id=str(stop), stop=float(stop), confidence=97.0) for stop in (97, 98)]
+    world.fails = fails
+    for each, reasoning in zip(decisions, together(stage, world, decisions), strict=True):
+        assert not shows_another_number(reasoning.text, each)
+        assert reasoning.author == ("template" if fails else "model")
+
+
+def test_o12_off_the_critical_path_answers_with_a_marked_template_and_then_with_the_models_text(world):
+    async def two_cycles():
+        stage = off_the_critical_path(P).reason
+        first = await stage(world, decision())
+        await asyncio.sleep(0.0)
+        await asyncio.sleep(0.0)
+        await asyncio.sleep(0.0)
+        moved = decision(entry=100.01)
+        second = await stage(world, moved)
+        assert of_its_signal(second, moved)
+        return first, second
+
+    first, second = asyncio.run(two_cycles())
+    assert first == Reasoning(template(decision()), "template")
+    assert second.author == "model"
+    assert world.asked == 1
+
+
+def test_o12_off_the_critical_path_asks_once_and_waits_for_the_answer_when_the_world_closes(tmp_path):
+    world = FakeWorld(tmp_path)
+
+    async def closed_at_once():
+        stage = off_the_critical_path(P).reason
+        together = await asyncio.gather(stage(world, decision()), stage(world, decision()))
+        await world.resources.aclose()
+        return together
+
+    assert {each.author for each in asyncio.run(closed_at_once())} == {"template"}
+    assert world.asked == 1
+    later = FakeWorld(tmp_path)
+    assert told(engineered(), later, decision()).author == "model"
+    assert later.asked == 0
+
+
+# On a market
+
+
+def replayed(workload, universe, scale):
+    recording = record(workload, universe, scale, 3)
+    return {name: replay(workload, edit, recording) for name, edit in OPTIMIZATION.edits(workload).items()}
+
+
+@pytest.fixture(scope="module")
+def morning(small_universe):
+    return replayed(DAY, small_universe, 240)
+
+
+def requests(replays):
+    return {name: each.world.ledger.requests["explanation"] for name, each in replays.items()}
+
+
+def test_o12_on_a_live_market_engineered_asks_far_less_and_as_printed_asks_for_everything(morning):
+    asked = requests(morning)
+    assert asked["as printed"] == asked["baseline"]
+    assert asked["engineered"] < asked["prescribed"] <= asked["baseline"]
+    assert asked["engineered"] < 0.3 * asked["baseline"]
+
+
+def test_o12_on_a_live_market_only_the_prescribed_texts_err(morning):
+    found = {name: damage(morning["baseline"], each) for name, each in morning.items()}
+    assert len({tuple(counts) for counts in found.values()}) == 1
+    for name in ("baseline", "engineered", "as printed", "off the critical path"):
+        assert found[name]["wrong numbers"] == found[name]["wrong regimes"] == 0
+    assert found["baseline"]["text age max s"] == 0
+    assert 0 < found["engineered"]["text age max s"] < HOUR
+    assert found["off the critical path"]["templates"] > 0
+    assert {counts["templates served as the model's"] for counts in found.values()} == {0}
+
+
+def test_o12_where_answers_are_missing_only_the_prescribed_cache_passes_templates_off(small_universe):
+    replays = replayed(FAILING, small_universe, 360)
+    found = {name: damage(replays["baseline"], each) for name, each in replays.items()}
+    assert found["prescribed"]["templates served as the model's"] > 0
+    assert found["engineered"]["templates served as the model's"] == 0
+    assert found["baseline"]["templates"] > found["engineered"]["templates"] > 0
+
+
+def test_o12_damage_tells_wrong_numbers_and_the_age_of_texts(world):
+    stage = prescribed()
+    cheap = [decision(entry=entry, stop=0.1, target=0.2) for entry in (0.1234, 0.1214, 0.1234)]
+    replays = record_of(stage, world, cheap)
+    assert damage(replays, replays) == {
+        "texts": 3,
+        "wrong numbers": 1,
+        "wrong regimes": 0,
+        "templates": 0,
+        "templates served as the model's": 0,
+        "text age p50 s": 5,
+        "text age max s": 10,
+    }
+    assert stage.ages_s == Counter({0: 1, 5: 1, 10: 1})
+
+
+def record_of(stage, world, decisions):
+    from argo_bench.claim import Call, Replay
+
+    calls = []
+    for number, each in enumerate(decisions):
+        world.time = 5.0 * number
+        calls.append(Call(world.time, world.time, number, (each,), told(stage, world, each)))
+    return Replay(calls, P.replace(reason=stage), world)
+
+
+def test_o12_where_unchanged_prices_are_served_there_is_less_to_ask(small_universe, morning):
+    replays = replayed(UNCHANGED, small_universe, 240)
+    assert 0 < requests(replays)["baseline"] < requests(morning)["baseline"]
+
+
+def test_o12_engineered_changes_nothing_but_the_wording(small_universe):
+    oracle = Oracle.run(small_universe, 2, 40)
+    assert oracle.acceptance.accepted > 0
+    assert set(check_variant(OPTIMIZATION, "engineered", oracle).counts) <= {"reasoning"}
+
+
+def test_o12_permits_what_it_says():
+    assert OPTIMIZATION.permits <= {field.name for field in dataclasses.fields(decision())}

@@ -1,0 +1,67 @@
+"""Does the switch serve the last signal while the price has hardly moved, and decide anew when it has?"""
+
+import numpy as np
+
+from argo_bench import baseline
+from argo_bench.market import Tape
+from argo_bench.model import Bars
+from argo_bench.optimized.indicators import indicators
+from argo_bench.pipeline import cycle
+from argo_bench.unchanged import UNCHANGED, skip_unchanged
+from argo_bench.world import SimulatedWorld
+
+
+class Counting:
+    def __init__(self, stage):
+        self.stage = stage
+        self.calls = 0
+
+    def __call__(self, world, *arguments):
+        self.calls += 1
+        return self.stage(world, *arguments)
+
+
+class Moving:
+    """A market of one symbol whose last price is the same but for the factor of the cycle."""
+
+    def __init__(self, tape, factors):
+        self.symbols = tape.symbols[:1]
+        self._tape = tape
+        self._factors = factors
+
+    def bars(self, symbol, number):
+        bars = self._tape.bars(symbol, 0)
+        values = bars.values.copy()
+        values[3, -1] *= self._factors[number]
+        values[1, -1] = max(values[1, -1], values[3, -1])
+        values[2, -1] = min(values[2, -1], values[3, -1])
+        return Bars(symbol, bars.timestamps, values)
+
+
+def walked(small_universe, factors):
+    """How often the indicators were computed, and the decisions of every cycle."""
+    counting = Counting(indicators)
+    pipeline = skip_unchanged(baseline.PIPELINE.replace(indicators=counting))
+    with SimulatedWorld(Moving(Tape(small_universe.frames, seed=2), factors), seed=2, latency_scale=0.0) as world:
+        cycles = [world.run(cycle(pipeline, world, world.market.symbols, k)) for k in range(len(factors))]
+    return counting.calls, cycles
+
+
+def test_a_price_that_hardly_moved_is_not_decided_anew(small_universe):
+    calls, _ = walked(small_universe, [1.0, 1.0 + 0.9 * UNCHANGED, 1.0 - 0.9 * UNCHANGED])
+    assert calls == 1
+
+
+def test_small_moves_add_up_against_the_price_that_was_decided_at(small_universe):
+    calls, _ = walked(small_universe, [1.0, 1.0 + 0.9 * UNCHANGED, 1.0 + 1.1 * UNCHANGED])
+    assert calls == 2
+
+
+def test_the_last_signal_is_served_and_not_stored_twice(small_universe):
+    for seed_factor in np.linspace(0.9, 1.1, 9):
+        _, (first, second) = walked(small_universe, [seed_factor, seed_factor])
+        if first.decided:
+            assert second.decided == first.decided
+            assert [each.rule for each in second.rejected] == ["duplicate"]
+            return
+    raise AssertionError("no price gave a signal")
