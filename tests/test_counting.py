@@ -9,6 +9,7 @@ from argo_bench import baseline
 from argo_bench.claim import CYCLE, Claim, Optimization, Workload
 from argo_bench.harness import counting
 from argo_bench.harness.counting import cached, count, crossed, layers, recorded, replay
+from argo_bench.harness.fidelity import Differences, compare
 from argo_bench.harness.judging import Measured, exact, judgements
 from argo_bench.harness.plan import Counting
 from argo_bench.harness.recording import Group, Recording, change_rate, live_rates, record, trace_cycles, workload_tape
@@ -211,3 +212,15 @@ def test_until_keeps_the_groups_of_the_first_cycles():
 def test_comparisons_say_their_place_in_their_unit():
     assert Comparison("X01", "asked", 4680, "cycles", "baseline", "prescribed").place == "4,680 cycles"
     assert Comparison("X01", "asked", 20, "% ticking", "baseline", "prescribed").place == "20 % ticking"
+
+
+@pytest.mark.parametrize("stage", ["signals", "consensus", "reason", "validate"])
+def test_recordings_without_frames_are_those_of_the_pipeline(stage, small_universe, monkeypatch):
+    workload = Workload("w", stage, "trace", "a test", (12,), "cycles")
+    frameless = record(workload, small_universe, 12, 1).groups
+    monkeypatch.setattr("argo_bench.harness.recording.FRAMELESS", baseline.PIPELINE)
+    with_frames = record(workload, small_universe, 12, 1).groups
+    assert [(group.virtual_ns, group.cycle) for group in frameless] == [(g.virtual_ns, g.cycle) for g in with_frames]
+    found = Differences()
+    compare([group.calls for group in with_frames], [group.calls for group in frameless], 1e-9, found)
+    assert found.counts == {}

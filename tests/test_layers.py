@@ -13,6 +13,7 @@ LAYERS = [
     {"model"},
     {"loading"},
     {"pipeline"},
+    {"unchanged"},
     {"claim"},
     {"sentence"},
     {"kernels", "memo", "market", "world"},

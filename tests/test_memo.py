@@ -125,14 +125,14 @@ def test_nothing_is_written_before_the_world_closes(tmp_path):
 
 def test_a_refreshed_entry_is_the_youngest(tmp_path):
     stage, world = Doubled(), FakeWorld(tmp_path)
-    memo = Memo(stage, ttl_s=60, maxsize=2)
+    memo = Memo(stage, ttl_s=60, maxsize=3)
     memo(world, 1)
     world.time = 30.0
     memo(world, 2)
     world.time = 60.0
-    for value in (1, 3, 1):
+    for value in (1, 3, 4, 1):
         memo(world, value)
-    assert (memo.hits, memo.misses) == (1, 4)
+    assert (memo.hits, memo.misses) == (1, 5)
 
 
 def test_a_memo_without_room_is_refused():

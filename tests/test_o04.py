@@ -237,18 +237,19 @@ def test_o04_engineered_serves_another_wording_with_the_same_facts():
     assert cache.comparisons == 1
 
 
-@pytest.mark.parametrize("change", [("Explain", "Do not explain"), ("234.28", "-234.28"), ("\nstop", "\n  stop")])
-def test_o04_engineered_does_not_take_a_negation_another_sign_or_another_indent_for_a_wording(change):
+@pytest.mark.parametrize(
+    "change", [("Explain", "Do not explain"), ("234.28", "-234.28"), ("signal", "short"), ("\nstop", "\n  stop")]
+)
+def test_o04_engineered_does_not_take_a_negation_a_sign_a_direction_or_an_indent_for_a_wording(change):
     cache, world = Deduplicated(Model(), embed=lambda text: np.ones(1)), Clock()
     told(cache, world, explains(LONG))
     assert told(cache, world, asks(prompt(LONG).replace(*change))) == "answer 2"
 
 
-def test_facts_are_indents_numbers_words_in_capitals_and_negations_in_their_order():
-    found = FACTS.findall(
-        "Buy F or BRK.B, not BTC-USD, at -1.5 or 20; LONG if it never falls below 3 %\n  (without fees)"
-    )
-    assert found == ["F", "BRK.B", "not", "BTC-USD", "-1.5", "20", "LONG", "never", "3", "  ", "without"]
+def test_facts_are_indents_numbers_words_in_capitals_directions_and_negations_in_their_order():
+    text = "Buy F or BRK.B, not BTC-USD, at -1.5 or 20; go LONG unless bearish\n  (without fees)"
+    found = FACTS.findall(text)
+    assert found == ["Buy", "F", "BRK.B", "not", "BTC-USD", "-1.5", "20", "LONG", "bearish", "  ", "without"]
 
 
 def test_o04_engineered_compares_only_with_prompts_of_the_same_facts():
@@ -315,6 +316,22 @@ def test_o04_engineered_waiters_go_on_when_the_one_who_asked_first_is_cancelled(
     assert isinstance(gone, asyncio.CancelledError)
     assert [each.choices[0].message.content for each in served] == ["answer 1", "answer 1"]
     assert slow.sent == 1
+
+
+def test_o04_engineered_forgets_a_request_that_everybody_has_given_up():
+    slow = Slow()
+    cache = Deduplicated(slow)
+
+    async def given_up():
+        waiting = [asyncio.ensure_future(waited(cache(Clock(), explains(LONG)))) for _ in range(2)]
+        await asyncio.sleep(0)
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert cache._flights == {}
+        return await cache(Clock(), explains(LONG))
+
+    assert asyncio.run(given_up()).choices[0].message.content == "answer 2"
 
 
 def test_o04_engineered_hands_a_failure_to_all_who_wait_and_does_not_remember_it():

@@ -21,7 +21,7 @@ from argo_bench.harness.recording import HISTORY, Recording, days_from
 from argo_bench.harness.results import Acceptance, Fidelity
 from argo_bench.harness.workload import StageBody
 from argo_bench.market import Tape, Universe
-from argo_bench.model import Decision, Encoded, Fetched, Stage, World
+from argo_bench.model import Decision, Encoded, Fetched, Reasoning, Stage, World
 from argo_bench.optimizations import build
 from argo_bench.pipeline import Cycle, Edit, Pipeline, cycle, settle
 from argo_bench.world import SimulatedWorld
@@ -53,6 +53,11 @@ def compare(expected: Any, got: Any, tolerance: float, found: Differences, where
         _compare_numbers(expected, float(got), tolerance, found, where)
     elif isinstance(expected, Encoded) and isinstance(got, Encoded):
         _compare_encoded(expected, got, tolerance, found)
+    elif isinstance(expected, Cycle) and isinstance(got, Cycle):
+        compare_cycles(expected, got, tolerance, found)
+    elif isinstance(expected, Reasoning) and isinstance(got, Reasoning):
+        compare(expected.text, got.text, tolerance, found, "reasoning")
+        compare(expected.author, got.author, tolerance, found, "reasoning author")
     elif isinstance(expected, Mapping) and isinstance(got, Mapping):
         if expected.keys() != got.keys():
             found.note(f"{where}: keys")

@@ -64,12 +64,14 @@ class Profile:
         return [claim for claim in subject.claims if claim.headline or self.every_claim]
 
 
-QUICK = Profile("quick", "shared", (6,), 150, 0.4, 0.2, every_scale=False, every_claim=False, checked_cycles=36, memory=("traced",))
+QUICK = Profile(
+    "quick", "shared", (6,), 150, 0.4, 0.2, every_scale=False, every_claim=False, checked_cycles=36, memory=("traced",)
+)
 DEFAULT = Profile(
     "default",
     "twins",
     LOOKS,
-    1200,
+    1800,
     0.8,
     0.4,
     every_scale=True,

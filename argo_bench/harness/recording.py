@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from argo_bench import baseline
+from argo_bench.baseline.regime import VOLATILE_RATIO
 from argo_bench.claim import CYCLE, Trace, Workload
 from argo_bench.harness.observe import Recorder
+from argo_bench.kernels import latest_indicators
 from argo_bench.market import Tape, Universe, live_change_rate, trading_seconds
-from argo_bench.model import Readings, Reasoning, Stage, UserError, Validated
+from argo_bench.model import Bars, Indicators, Readings, Reasoning, Regime, Stage, UserError, Validated, World
 from argo_bench.optimized.indicators import indicators as fast_indicators
 from argo_bench.pipeline import PARTS, Pipeline, cycle
 from argo_bench.unchanged import skip_unchanged
@@ -109,9 +111,31 @@ NOTHING_AFTER: Mapping[str, Stage] = {
 
 
 def until(stage: str) -> Pipeline:
-    """The fast pipeline with nothing done after a stage."""
+    """The fast pipeline with nothing done after a stage, and without frames where the stage takes none."""
     after = PARTS[PARTS.index(stage) + 1 :]
-    return FAST.replace(**{part: nothing for part, nothing in NOTHING_AFTER.items() if part in after})
+    pipeline = FRAMELESS if PARTS.index(stage) > PARTS.index("regime") else FAST
+    return pipeline.replace(**{part: nothing for part, nothing in NOTHING_AFTER.items() if part in after})
+
+
+def known(world: World, bars: Bars) -> Indicators:
+    """In a frame's place the indicators of the bars, by the fast oracle."""
+    values = bars.values.view()
+    values.flags.writeable = False
+    return Indicators(*latest_indicators(values).tolist())
+
+
+def known_regime(world: World, indicators: Indicators) -> Regime:
+    """The regime by the averages and deviations that are known already; NaN comparisons are false."""
+    if math.isnan(indicators.sma200):
+        return "UNKNOWN"
+    if indicators.volatility20 > VOLATILE_RATIO * indicators.volatility50:
+        return "VOLATILE"
+    s20, s50, s200 = indicators.sma20, indicators.sma50, indicators.sma200
+    return "TRENDING" if s20 > s50 > s200 or s20 < s50 < s200 else "CONSOLIDATION"
+
+
+FRAMELESS: Pipeline = FAST.replace(frame=known, indicators=lambda world, found: found, regime=known_regime)
+"""The baseline up to its signals, without a frame: a trading day takes seconds."""
 
 
 def walked(workload: Workload, universe: Universe, scale: int, seed: int) -> Universe:

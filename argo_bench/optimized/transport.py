@@ -196,8 +196,11 @@ REMEMBERED_QUESTIONS = 8192
 WORDINGS = 8
 """How many wordings of one question are remembered."""
 
-FACTS = re.compile(r"(?m)^[ \t]+|[-+]?\d+(?:\.\d+)?|\b[A-Z][A-Z0-9.-]*\b|\b(?:not|no|never|without)\b")
-"""What two wordings of a question must share: indents, numbers, words in capitals (symbols, directions), negations."""
+FACTS = re.compile(
+    r"(?m)^[ \t]+|[-+]?\d+(?:\.\d+)?|\b[A-Z][A-Z0-9.-]*\b"
+    r"|\b(?i:long|short|neutral|buy|sell|bullish|bearish|not|no|never|without)\b"
+)
+"""What two wordings of a question must share: indents, numbers, words in capitals (symbols), directions, negations."""
 
 BUCKETS_LOG2 = 10
 Vector = NDArray[np.float64]
@@ -226,7 +229,8 @@ class Deduplicated:
 
     Equal are requests that agree in every field that changes the answer and in the prompt but for blanks at its ends.
     So are prompts of cosine similarity 0.95 or more that share all FACTS in the same order; the facts lead to the few
-    candidates, whose similarities are one matrix product. Opinions are about the present: the cycle is part of their
+    candidates, whose similarities are one matrix product. Other opposites in small letters are not told apart: that is
+    for prompts of one's own templates. Opinions are about the present: the cycle is part of their
     question. A request that is under way already is waited for together; a failure is not remembered.
 
     ``hits``, ``misses`` and ``comparisons`` of embeddings are counted. Full, it forgets its oldest question.
@@ -259,7 +263,7 @@ class Deduplicated:
             return flight
         self.misses += 1
         arriving = Arriving(self.__wrapped__(world, request), partial(self._keep, answered, question, prompt))
-        flight = self._flights[key] = Flight(arriving, over=partial(self._flights.pop, key))
+        flight = self._flights[key] = Flight(arriving, over=partial(self._flights.pop, key, None))
         return flight
 
     def _answered(self, world: World, request: Request) -> dict[Hashable, list[Asked]]:
@@ -301,7 +305,7 @@ def asked_of(world: World, request: Request) -> Hashable:
 
 
 class Flight:
-    """A request under way that several callers may wait for; ``over`` is called once it has ended.
+    """A request under way that several callers may wait for; ``over`` is called when it has ended or all have left.
 
     When the one who waits for it is cancelled, the next in line waits instead. A failure reaches all of them.
     """
@@ -310,6 +314,7 @@ class Flight:
         self._pending = pending
         self._over = over
         self._turn = asyncio.Lock()
+        self._waiting = 0
         self._is_over = False
         self._answer: Any = None
         self._error: ProviderError | None = None
@@ -324,10 +329,16 @@ class Flight:
         return self._waited_for().__await__()
 
     async def _waited_for(self) -> Any:
-        async with self._turn:
-            if not self._is_over:
-                with self._landing():
-                    self._answer = await self._pending
+        self._waiting += 1
+        try:
+            async with self._turn:
+                if not self._is_over:
+                    with self._landing():
+                        self._answer = await self._pending
+        finally:
+            self._waiting -= 1
+            if not self._waiting and not self._is_over:
+                self._over()
         return self._outcome()
 
     @contextmanager

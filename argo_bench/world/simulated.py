@@ -130,6 +130,10 @@ class SimulatedWorld:
     def discard(self) -> None:
         """Let go of everything without draining the resources: what was put off is dropped."""
         self.resources = AsyncExitStack()
+        if tasks := asyncio.all_tasks(self._loop):
+            for task in tasks:
+                task.cancel()
+            self.run(asyncio.sleep(0))
         self._loop.close()
         if self._connection is not None:
             self._connection.close()
