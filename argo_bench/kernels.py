@@ -305,3 +305,53 @@ def ratio(values: Values, average: float) -> float:
 def share(part: float, whole: float) -> float:
     """Per cent of the whole; 0 of nothing."""
     return 100 * part / whole if whole > 0.0 else 0.0
+
+
+ROUNDING = 1e-13
+"""Two sums of up to 200 numbers, each in an order of its own, differ by less than this share of the numbers' sizes.
+
+A sum of n numbers in any order is off by at most n 2^-53 of the sum of their sizes (Higham, Accuracy and Stability of
+Numerical Algorithms, 2002, section 4.2). Where two averages are compared, four sums take part: 4 x 200 x 2^-53 < 1e-13.
+A deviation is off by less, measured by the sum of the sizes of what deviates.
+"""
+
+TRENDING, CONSOLIDATION, VOLATILE, IN_DOUBT = 0, 1, 2, -1
+"""What ``latest_regime`` returns."""
+
+
+@exact
+def latest_regime(close: Values, volatile_ratio: float) -> int:
+    """The regime of the last 200 closes; IN_DOUBT where the order of the sums would decide, or a number is missing.
+
+    ``close`` has 200 values or more. ``volatile_ratio`` is how much larger than over 50 bars the deviation of the
+    returns over 20 bars must be.
+    """
+    slack = ROUNDING * growth(close, MEDIUM)
+    excess = latest_volatility(close, SHORT) - volatile_ratio * latest_volatility(close, MEDIUM)
+    if not abs(excess) > slack:
+        return IN_DOUBT
+    if excess > 0.0:
+        return VOLATILE
+    slack = ROUNDING * size(close, LONG) / LONG
+    short, medium, long = latest_mean(close, SHORT), latest_mean(close, MEDIUM), latest_mean(close, LONG)
+    if not (abs(short - medium) > slack and abs(medium - long) > slack):
+        return IN_DOUBT
+    return TRENDING if (short > medium) == (medium > long) else CONSOLIDATION
+
+
+@reordered
+def size(values: Values, count: int) -> float:
+    """The sum of the sizes of the latest values."""
+    total = 0.0
+    for bar in range(values.size - count, values.size):
+        total += abs(np.float64(values[bar]))
+    return total
+
+
+@reordered
+def growth(close: Values, count: int) -> float:
+    """The sum of the sizes of the latest 1-bar growth factors."""
+    total = 0.0
+    for bar in range(close.size - count, close.size):
+        total += abs(np.float64(close[bar]) / np.float64(close[bar - 1]))
+    return total

@@ -110,7 +110,7 @@ class Memo:
             if own.entry is None:
                 began = world.now()
                 value = self.__wrapped__(world, *arguments)
-                if inspect.isawaitable(value):
+                if hasattr(value, "__await__"):
                     self._is_async = True
                     return self._awaited(world, key, arguments, value)
                 own.entry = self._computed(key, value, Entry(began, value))

@@ -192,7 +192,7 @@ def test_a_pass_is_as_long_as_in_a_run_and_the_passes_take_a_second(monkeypatch)
 
 
 MISTAKES = {
-    "an unknown optimization": (["O80"], "did you mean O08"),
+    "an unknown optimization": (["O88"], "did you mean O08"),
     "one function alone": (["mine:old"], "module:old module:new"),
     "three targets": (["mine:old", "mine:new", "O08"], "module:old module:new"),
     "a setup for an optimization": (["O08", "--setup", "mine:make"], "--setup mine:make"),

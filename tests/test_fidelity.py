@@ -1,5 +1,6 @@
 """Does the harness notice when an arm computes something else, and say void?"""
 
+import dataclasses
 import importlib.util
 import math
 from pathlib import Path
@@ -9,15 +10,16 @@ import pytest
 from argo_bench import baseline, kernels
 from argo_bench.harness.fidelity import Differences, Oracle, check_pipeline, check_workload, compare
 from argo_bench.harness.judging import Measured, judgements
+from argo_bench.harness.recording import record
 from argo_bench.harness.results import Result
 from argo_bench.harness.stats import estimate
 from argo_bench.harness.subject import headline_comparison
-from argo_bench.harness.recording import record
 from argo_bench.market import Universe
-from argo_bench.model import Indicators, Signal
+from argo_bench.model import Indicators, Reasoning, Signal
 from argo_bench.optimizations import build, catalogue
 from argo_bench.optimized import indicators as engineered_stage
 from argo_bench.pipeline import changed
+from tests.test_stages import decision
 
 
 def differences(expected, got, tolerance=0.0):
@@ -185,3 +187,45 @@ def mutated(tmp_path, before, after):
 
 def test_changed_shows_the_part_that_a_selection_touches():
     assert set(changed(build({}), build({"O08": "engineered"}))) == {"indicators"}
+
+
+def test_a_permitted_field_may_read_differently_and_is_told_apart(small_universe):
+    oracle = Oracle.run(small_universe, 1, 12)
+    template = baseline.PIPELINE.replace(reason=lambda world, decision: Reasoning(f"about {decision.symbol}", "model"))
+    strict = dataclasses.replace(catalogue()["O08"], permits=frozenset())
+    permitting = dataclasses.replace(strict, permits=frozenset({"reasoning"}), may_change="the wording")
+    assert check_pipeline(strict, "engineered", template, oracle).faithful is False
+    found = check_pipeline(permitting, "engineered", template, oracle)
+    assert (found.faithful, found.counts) == (True, {})
+    assert found.permitted["reasoning"] > 0
+    assert found.output.startswith("as declared (the wording")
+
+
+def late(cycles):
+    """A fetch stage whose answers are so many cycles old."""
+    seen = {}
+
+    def fetch(world, symbol):
+        seen.setdefault(symbol, []).append(baseline.PIPELINE.fetch(world, symbol))
+        return seen[symbol][max(0, len(seen[symbol]) - 1 - cycles)]
+
+    return baseline.PIPELINE.replace(fetch=fetch)
+
+
+@pytest.mark.parametrize(("cycles", "faithful"), [(0, True), (3, True), (4, False)])
+def test_data_may_be_as_old_as_declared_and_no_older(small_universe, cycles, faithful):
+    oracle = Oracle.run(small_universe, 1, 12)
+    declared = dataclasses.replace(catalogue()["O08"], staleness_s=15.0)
+    found = check_pipeline(declared, "engineered", late(cycles), oracle)
+    assert found.faithful is faithful
+    assert ("older than declared" in found.counts) is not faithful
+
+
+def test_a_digest_of_other_numbers_is_not_a_second_difference():
+    first = decision()
+    second = dataclasses.replace(first, entry=first.entry * (1 + 1e-9))
+    left, right = (baseline.PIPELINE.encode(None, [each])[0] for each in (first, second))
+    assert left.sha256 != right.sha256
+    assert differences(left, right, tolerance=1e-6).counts == {}
+    forged = dataclasses.replace(left, sha256=right.sha256)
+    assert differences(left, forged, tolerance=1e-6).counts == {"SHA-256": 1}

@@ -17,6 +17,7 @@ from typing import Literal
 
 import msgspec
 
+from argo_bench.claim import CLOCKS, Claim
 from argo_bench.harness.benchmark import Benchmark, label, short
 from argo_bench.harness.bodies import Body, body_of
 from argo_bench.harness.experiment import replicate_seed
@@ -115,7 +116,7 @@ def export(subject: Subject, variant: str, universe: Universe | None, seed: int,
     A benchmark needs no universe; its functions must be importable from the current folder. Raises UserError where an
     arm lacks what it requires or raises, where the data gives no input, and for a folder that cannot be written.
     """
-    claim = next(claim for claim in subject.claims if claim.headline)
+    claim = timed_claim(subject)
     comparison = headline_comparison(subject, claim, variant)
     feed = Feed({subject.id: subject}, universe, directory)
     try:
@@ -135,6 +136,15 @@ def export(subject: Subject, variant: str, universe: Universe | None, seed: int,
             f"cannot write to {directory} ({error.strerror}): expected a folder that can be written"
         ) from None
     return exported
+
+
+def timed_claim(subject: Subject) -> Claim:
+    """The headline claim about a time, or the first further reading that is one. Raises UserError where none is."""
+    timed = [claim for claim in subject.claims if claim.metric in CLOCKS]
+    timed = [each for each in timed if isinstance(subject, Benchmark) or subject.workload(each.workload).timed]
+    if not timed:
+        raise UserError(f"{subject.id} has no claim about a time: its counts are exact, other tools have nothing to add")
+    return next((claim for claim in timed if claim.headline), timed[0])
 
 
 def _details(subject: Subject, comparison: Comparison) -> str:
