@@ -67,8 +67,8 @@ def test_bad_data_gets_one_sentence_with_its_place_and_exit_code_2(kind, tmp_pat
 
 MISTAKES = {
     "a missing file": (["run", "--data", "nowhere.csv"], "nowhere.csv"),
-    "an unknown optimization": (["run", "O80"], "did you mean O08"),
-    "an unknown id to explain": (["explain", "O80"], "did you mean O08"),
+    "an unknown optimization": (["run", "O88"], "did you mean O08"),
+    "an unknown id to explain": (["explain", "O88"], "did you mean O08"),
     "an unknown stage": (["explain", "--stage", "regim"], "regime"),
     "nothing to explain": (["explain"], "argo-bench explain O11"),
     "a run that is not there": (["report", "results/none"], "no run at results/none"),
