@@ -111,7 +111,7 @@ def run(
     subjects = subjects_of(ids)
     staged = any(isinstance(each, Optimization) for each in subjects)
     universe = universe_of(data, symbols, seed) if staged else None
-    report_on(subjects, universe, PROFILES[profile], seed, out, strict_env, as_json)  # type: ignore[index]
+    report_on(subjects, universe, PROFILES[profile], seed, out, strict_env, as_json)
 
 
 @cli.command()
@@ -146,7 +146,7 @@ def compare(
     for each in benchmarks:
         if each.claim is not None:
             click.echo(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
-    report_on(benchmarks, None, PROFILES[profile], seed, out, strict_env, as_json)  # type: ignore[index]
+    report_on(benchmarks, None, PROFILES[profile], seed, out, strict_env, as_json)
 
 
 def report_on(

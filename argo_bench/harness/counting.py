@@ -22,7 +22,7 @@ from argo_bench.harness.recording import FAST, Recording, record
 from argo_bench.harness.results import Counts
 from argo_bench.harness.workload import stage_of
 from argo_bench.memo import content_key
-from argo_bench.model import Ledger
+from argo_bench.model import Bars, Fetched, Ledger
 from argo_bench.optimizations import catalogue
 from argo_bench.pipeline import PARTS, Edit, Pipeline
 from argo_bench.unchanged import skip_unchanged
@@ -112,8 +112,17 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
                 result = stage(world, *arguments)
                 if inspect.isawaitable(result):
                     result = world.run(_awaited(result))
-                calls.append(Call(began / NS, world.clock.virtual_ns / NS, group.cycle, arguments, result))
+                calls.append(Call(began / NS, world.clock.virtual_ns / NS, group.cycle, arguments, slim(result)))
     return Replay(calls, pipeline, world)
+
+
+def slim(result: Any) -> Any:
+    """What is kept of a result: of fetched bars the last one, since a day of histories would fill the memory."""
+    if not isinstance(result, Fetched):
+        return result
+    bars = result.bars
+    last = Bars(bars.symbol, bars.timestamps[-1:], bars.values[:, -1:].copy())
+    return Fetched(last, result.opinions)
 
 
 class _Nobody:

@@ -221,6 +221,7 @@ DAY = Workload(
     },
     timed=False,
     damage=damage,
+    frontier=("data age p99 s", "requests"),
 )
 TICKING = Workload(
     name="fetch, by share of ticking",

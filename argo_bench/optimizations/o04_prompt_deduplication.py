@@ -189,6 +189,7 @@ DAY = Workload(
     unit="cycles",
     timed=False,
     damage=wrong_explanations,
+    frontier=("wrong hits", "model_calls"),
 )
 TICKING = Workload(
     name="explanations, by share of ticking",

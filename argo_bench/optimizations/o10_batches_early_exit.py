@@ -168,6 +168,7 @@ SIGNALS = Workload(
     cycles=12,
     timed=False,
     damage=damage,
+    frontier=("signals missed", "cycle s"),
 )
 
 OPTIMIZATION = Optimization(

@@ -188,6 +188,7 @@ DAY = Workload(
     arms={"as printed": as_printed, "off the critical path": off_the_critical_path},
     timed=False,
     damage=damage,
+    frontier=("wrong numbers", "model_calls"),
 )
 UNCHANGED = Workload(
     name="reason, a trading day, unchanged prices served",
