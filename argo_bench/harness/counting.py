@@ -99,7 +99,9 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
     market = recording.market
     symbols = () if market is None else market.symbols
     latency_scale = workload.latency_scale if workload.stage == CYCLE else 0.0
-    world = SimulatedWorld(market or _Nobody(), seed=recording.seed, latency_scale=latency_scale, prepare_ahead=False)
+    world = SimulatedWorld(
+        market or _Nobody(), seed=recording.seed, latency_scale=latency_scale, prepare_ahead=False, durable=False
+    )
     with world:
         world.transport = pipeline.transport
         stage = stage_of(pipeline, workload.stage, symbols)

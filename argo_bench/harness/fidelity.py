@@ -14,6 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from argo_bench import baseline
 from argo_bench.baseline.encode import SIGNED
 from argo_bench.claim import Optimization, Variant, Workload
@@ -51,6 +54,8 @@ def compare(expected: Any, got: Any, tolerance: float, found: Differences, where
     """Walk two results side by side and note where they differ."""
     if isinstance(expected, float) and isinstance(got, int | float):
         _compare_numbers(expected, float(got), tolerance, found, where)
+    elif isinstance(expected, pd.DataFrame) and isinstance(got, pd.DataFrame):
+        _compare_frames(expected, got, tolerance, found)
     elif isinstance(expected, Encoded) and isinstance(got, Encoded):
         _compare_encoded(expected, got, tolerance, found)
     elif isinstance(expected, Cycle) and isinstance(got, Cycle):
@@ -87,6 +92,16 @@ def _compare_numbers(expected: float, got: float, tolerance: float, found: Diffe
         found.largest_error = max(found.largest_error, error)
     else:
         found.note(where)
+
+
+def _compare_frames(expected: pd.DataFrame, got: pd.DataFrame, tolerance: float, found: Differences) -> None:
+    if not (expected.columns.equals(got.columns) and expected.index.equals(got.index)):
+        found.note("frame: columns or index")
+        return
+    for name in expected.columns:
+        before, after = (frame[name].to_numpy(np.float64) for frame in (expected, got))
+        worst = int(np.argmax(np.nan_to_num(np.abs(before - after) / np.maximum(1.0, np.abs(before)), nan=np.inf)))
+        _compare_numbers(float(before[worst]), float(after[worst]), tolerance, found, f"{name} of the frame")
 
 
 def signed(encoded: Encoded) -> list[Any]:

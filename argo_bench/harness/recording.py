@@ -21,6 +21,7 @@ from argo_bench.kernels import latest_indicators
 from argo_bench.market import Tape, Universe, live_change_rate, trading_seconds
 from argo_bench.model import Bars, Indicators, Readings, Reasoning, Regime, Stage, UserError, Validated, World
 from argo_bench.optimized.indicators import indicators as fast_indicators
+from argo_bench.optimized.regime import Detector
 from argo_bench.pipeline import PARTS, Pipeline, cycle
 from argo_bench.unchanged import skip_unchanged
 from argo_bench.world import SimulatedWorld
@@ -39,7 +40,7 @@ ASKING = ("fetch", "reason", "validate", "schedule", CYCLE)
 RATES: Mapping[Trace, float] = {"calm": 0.2, "open": 1.0, "frozen": 0.0}
 """The share of the steps that tick; ``live`` has one for each symbol."""
 
-FAST: Pipeline = baseline.PIPELINE.replace(indicators=fast_indicators)
+FAST: Pipeline = baseline.PIPELINE.replace(indicators=fast_indicators, regime=Detector(baseline.PIPELINE.regime))
 """The baseline with the fast oracle."""
 
 

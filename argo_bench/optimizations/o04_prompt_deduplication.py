@@ -203,11 +203,11 @@ TICKING = Workload(
     damage=wrong_explanations,
 )
 OPINIONS = Workload(
-    name="opinions, a trading day",
+    name="opinions, a quarter of a day",
     stage="fetch",
     inputs="trace",
-    description="the prompts to the two opinion models over a trading day: the same two for a symbol in every cycle",
-    scales=(4680, 1170, 360),
+    description="the prompts to the two opinion models over a quarter of a day: the same two for a symbol in every cycle",
+    scales=(1170, 360, 120),
     unit="cycles",
     timed=False,
     damage=other_opinions,

@@ -173,14 +173,14 @@ UNCHANGED = Workload(
     skip_unchanged=True,
     latency_scale=0.0,
 )
-HALF_AN_HOUR = Workload(
-    name="cycle, live, half an hour",
+QUARTER_OF_AN_HOUR = Workload(
+    name="cycle, live, a quarter of an hour",
     stage=CYCLE,
     inputs="trace",
-    description="360 cycles of a live market, counted, not timed: what becomes of the signals",
+    description="180 cycles of a live market, counted, not timed: what becomes of the signals",
     scales=(6, 3, 12),
     unit="symbols",
-    cycles=360,
+    cycles=180,
     timed=False,
     damage=damage_to_decisions,
     latency_scale=0.0,
@@ -258,7 +258,7 @@ OPTIMIZATION = Optimization(
             reading="less CPU time for whole cycles on a live market, by however little",
         ),
     ),
-    workloads=(LIVE, TICKING, WAITING, UNCHANGED, HALF_AN_HOUR, TEN_MINUTES, SERVED),
+    workloads=(LIVE, TICKING, WAITING, UNCHANGED, QUARTER_OF_AN_HOUR, TEN_MINUTES, SERVED),
     may_change="rounding of float64",
     tolerance=TOLERANCE,
 )

@@ -86,7 +86,7 @@ class SimulatedWorld:
     ``busy_ns`` is the counter of real time (injected by tests); ``latency_scale`` multiplies every latency;
     ``error_rate`` is the share of requests that fail; ``handshake_s`` is charged for every new connection. Without
     ``prepare_ahead`` a symbol's answers are computed when it is first asked for in a cycle: the same answers, and less
-    work for studies that count and do not time.
+    work for studies that count and do not time. For these the database need not be ``durable`` (synchronous OFF).
     """
 
     def __init__(
@@ -100,9 +100,11 @@ class SimulatedWorld:
         error_rate: float = 0.0,
         handshake_s: float = 0.0,
         prepare_ahead: bool = True,
+        durable: bool = True,
     ) -> None:
         self.market = market
         self.seed = seed
+        self._is_durable = durable
         self.clock = Clock(busy_ns)
         self.ledger = Ledger()
         self.resources = AsyncExitStack()
@@ -255,6 +257,8 @@ class SimulatedWorld:
     def _database(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = open_database(self.directory / "signals.sqlite")
+            if not self._is_durable:
+                self._connection.execute("PRAGMA synchronous = OFF")
         return self._connection
 
     def insert(self, row: Mapping[str, Any]) -> None:
