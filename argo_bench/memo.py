@@ -39,7 +39,7 @@ class Memo:
     """``function``, a stage, with its results kept per key.
 
     ``key`` maps the stage's arguments (without the World) to something hashable that holds all that the function
-    reads; by default their content. ``ttl_s`` is counted on ``world.now()`` from the begin of the computation; without
+    reads; by default their content. ``ttl_s`` is counted on ``world.now()`` from the start of the computation; without
     it an entry never expires. At most ``maxsize`` entries are held at any time, and as many wait to be written.
     ``disk`` adds joblib.Memory under ``world.directory``; ``schema`` is part of its keys and changes with the meaning
     of a value. ``keep`` says whether a value is kept; one that is not still answers everybody who waits for it.

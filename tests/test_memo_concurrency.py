@@ -345,7 +345,7 @@ def test_different_keys_are_computed_side_by_side(world):
     assert world.now() - started == 2.0
 
 
-def test_an_answer_of_an_awaited_stage_is_as_old_as_the_begin_of_its_computation(world):
+def test_an_answer_of_an_awaited_stage_is_as_old_as_the_start_of_its_computation(world):
     slow = Slow()
     memo = Memo(slow, ttl_s=5)
 

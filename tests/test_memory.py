@@ -21,8 +21,8 @@ from argo_bench.harness.functions import FunctionBody
 from argo_bench.harness.memory import Reading, disagreement, measure, memory_of, peak_rss_runs
 from argo_bench.harness.memory_pass import RESOLUTION
 from argo_bench.harness.messages import FunctionArm, StageArm
-from argo_bench.harness.twins import ArmFailed
 from argo_bench.harness.recording import record
+from argo_bench.harness.twins import ArmFailed
 from argo_bench.model import UserError
 from argo_bench.optimizations import catalogue
 from argo_bench.report.line_memory import Line, LineRequest, Lines, Profiled, functions_of, is_compiled, rendered

@@ -82,5 +82,12 @@ def test_a_name_like_none_is_answered_with_all_names():
 
 
 def test_the_listing_has_a_row_for_every_headline_claim():
-    text = printed(listing(list(catalogue().values())), 200)
-    assert [each.id for each in catalogue().values()] == [line.split()[0] for line in text.splitlines()[1:]]
+    lines = printed(listing(list(catalogue().values())), 300).splitlines()[1:]
+    assert [line.split()[0] for line in lines if line.startswith("O")] == list(catalogue())
+    assert len(lines) == sum(claim.headline for each in catalogue().values() for claim in each.claims)
+
+
+def test_a_claim_about_a_count_is_not_said_to_be_about_a_time():
+    text = printed(explain_optimization(catalogue()["O12"]), 200)
+    assert "Judged on: reason, a trading day, model calls against baseline" in text
+    assert "Judged on: cycle, live, wall time against baseline" in text

@@ -62,7 +62,9 @@ def test_headline_rows_come_first_by_verdict_and_then_by_effect(tmp_path):
     assert names == ["O04.time", "O03.time", "O02.time", "O01.time", "O01.more"]
 
 
-@pytest.mark.parametrize("text", ["✗ refuted", "claimed -50 to -70 % = 2.0-3.3x", "0.21x (4.8x slower)  ≠ output"])
+@pytest.mark.parametrize(
+    "text", ["✗ refuted", "consensus cache, claimed -50 to -70 %", "0.21x (4.8x slower)  ≠ output"]
+)
 def test_a_row_says_in_words_what_it_shows(tmp_path, text):
     assert text in words(drawn(tmp_path, judgement(output="differs: everything")))
 
@@ -125,3 +127,46 @@ def test_a_picture_shows_itself_with_its_alternative_text(full):
     shown = picture._repr_mimebundle_()
     assert set(shown) == {"text/html", "image/png", "text/plain"}
     assert shown["text/plain"] == picture.alt
+
+
+def test_counts_and_memory_are_drawn_beside_times_and_said_in_the_axis_and_the_legend(tmp_path):
+    figure = drawn(
+        tmp_path,
+        judgement("refuted", 0.5),
+        judgement("confirmed", 2.5, claim="O03.calls", metric="requests", reference="fixed 20 s"),
+        judgement("confirmed", 2.2, claim="O09.memory", metric="peak_rss"),
+    )
+    shown = words(figure)
+    assert {"2.50x (-60 % requests)", "2.20x (-55 % peak RSS)", "vs fixed 20 s"} <= set(shown)
+    assert {"◂ slower or more", "faster or less ▸"} <= set(shown)
+    said = figure.axes[0].get_xlabel().replace("\n", " ")
+    assert said == "reference / candidate in requests, peak RSS, CPU time, log scale"
+    assert "95 % interval, counts: range over seeds" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_a_level_has_a_row_without_an_interval(tmp_path):
+    one = judgement("fell short", None, kind="level", low=0.7, high=None, metric="hit_rate", level_seen=(0.12, 0.15))
+    figure = drawn(tmp_path, one)
+    assert {"hit rate 12 to 15 %", "consensus cache, claimed >= 70 %"} <= set(words(figure))
+    assert [line for line in figure.axes[0].lines if line.get_linewidth() > 3] == []
+
+
+def test_a_count_that_has_gone_is_an_arrow_and_does_not_stretch_the_axis(tmp_path):
+    axes = drawn(tmp_path, judgement("exceeded", 1e9, metric="requests")).axes[0]
+    assert axes.get_xlim()[1] < 10
+    assert [line.get_xdata()[0] for line in axes.lines if line.get_marker() == ">"] == [axes.get_xlim()[1]]
+
+
+def test_too_many_further_readings_are_left_to_the_tables(tmp_path):
+    further = [judgement(claim=f"O06.{number}", headline=False) for number in range(figures.MOST_ROWS)]
+    run = recorded(tmp_path, judgement(), *further)
+    figure = figures.forest(run).figure
+    assert not any(each.startswith("O06.1 ") for each in words(figure))
+    assert figure.axes[0].get_xlabel().endswith("40 further readings in the tables")
+    assert figures.alt_text(run).endswith("40 further readings in the tables.")
+
+
+def test_further_readings_alone_are_drawn_however_many(tmp_path):
+    further = [judgement(claim=f"O06.{number}", headline=False) for number in range(figures.MOST_ROWS + 1)]
+    shown = words(figures.forest(recorded(tmp_path, *further)).figure)
+    assert sum(each.startswith("O06.") for each in shown) == figures.MOST_ROWS + 1

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +11,8 @@ import pytest
 
 from argo_bench.model import UserError
 from argo_bench.report import Report, open_report
+from tests.test_report_counted import trading_day
+from tests.test_report_curves import CURVE
 from tests.test_report_finding import judgement, recorded, result
 from tests.test_report_tables import every_kind_of_row
 
@@ -50,6 +54,54 @@ def test_saving_writes_the_figure_in_both_themes_and_the_text(report, tmp_path):
     report.save(tmp_path / "out")
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["forest-dark.svg", "forest.png", "forest.svg", "report.md"]
+
+
+@pytest.fixture
+def traded(tmp_path) -> Report:
+    """With counts that are traded for each other, and a claim over the change rate."""
+    one = judgement("fell short", 1.3, claim="O03.calls", metric="requests", curve=CURVE, holds_when="if it ticks")
+    return open_report(recorded(tmp_path, one, *trading_day()).directory)
+
+
+def test_saving_writes_frontier_and_curves_where_there_is_something_to_draw(traded, tmp_path):
+    traded.save(tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    figures = {f"{name}{theme}.svg" for name in ("forest", "frontier", "curves") for theme in ("", "-dark")}
+    assert names == figures | {"forest.png", "report.md"}
+    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    places = [text.index(f'src="{name}.svg"') for name in ("forest", "frontier", "curves")]
+    assert places == sorted(places)
+    assert "*What each arm saves over what it does to the output, exact counts on a trace.*" in text
+    assert all(path.stat().st_size < 400_000 for path in (tmp_path / "out").iterdir())
+
+
+DRAW = """
+import hashlib, sys
+from argo_bench.report import open_report
+report = open_report(sys.argv[1])
+pictures = report.frontier("dark"), report.curves("dark")
+print(*(hashlib.sha256(each.svg()).hexdigest() for each in pictures), "matplotlib.pyplot" in sys.modules)
+"""
+
+
+def test_two_processes_draw_the_same_frontier_and_curves_without_pyplot(traded):
+    shown = [
+        subprocess.run(
+            [sys.executable, "-c", DRAW, str(traded.directory)], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert shown[0] == shown[1]
+    assert shown[0].endswith(" False\n")
+
+
+def test_there_is_no_frontier_and_no_curve_of_a_run_without(report):
+    assert (report.frontier(), report.curves()) == (None, None)
+
+
+def test_the_frame_says_where_a_claim_would_hold_and_over_how_many_seeds(traded):
+    row = traded.to_frame().loc[0]
+    assert (row["metric"], row["replicates"], row["holds_when"]) == ("requests", 0, "if it ticks")
 
 
 def test_saving_twice_gives_the_same_bytes(report, tmp_path):

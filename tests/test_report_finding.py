@@ -5,8 +5,22 @@ import math
 import msgspec
 import pytest
 
+from argo_bench.claim import Metric, is_count
 from argo_bench.harness.calibration import Calibration, Null, Power, Rate, Used
-from argo_bench.harness.results import Comparison, End, Judgement, Recorded, Result, Run, Spot, Writer, load
+from argo_bench.harness.memory_pass import Reading
+from argo_bench.harness.results import (
+    Comparison,
+    Counts,
+    End,
+    Judgement,
+    Memory,
+    Recorded,
+    Result,
+    Run,
+    Spot,
+    Writer,
+    load,
+)
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import Word
 from argo_bench.report import finding
@@ -54,6 +68,10 @@ def judgement(
     strip: tuple[Spot, ...] = (),
     cold: Spot | None = None,
     break_even_calls: float | None = None,
+    metric: Metric = "cpu",
+    curve: tuple[Spot, ...] = (),
+    level_seen: tuple[float, float] | None = None,
+    holds_when: str | None = None,
 ) -> Judgement:
     seen = None if speedup is None else estimate(speedup, half)
     return Judgement(
@@ -66,10 +84,10 @@ def judgement(
         high=high,
         headline=headline,
         comparison=Comparison(claim[:3], workload, 6, "symbols", reference, arm),
-        metric="cpu",
+        metric=metric,
         speedup=None if seen is None else seen.speedup,
         interval=None if seen is None else seen.speedup_interval,
-        level=None if seen is None else seen.level,
+        level=None if seen is None else 1.0 if is_count(metric) else seen.level,
         verdict=verdict,
         flags=list(flags),
         output=output,
@@ -79,7 +97,28 @@ def judgement(
         strip=list(strip),
         cold=cold,
         break_even_calls=break_even_calls,
+        curve=list(curve),
+        curve_unit="% ticking" if curve else "",
+        level_seen=level_seen,
+        holds_when=holds_when,
     )
+
+
+def counts(of: Judgement, arm: str, *seen: float, workload: str | None = None, **further: float) -> list[Counts]:
+    """A seed each of the judgement's metric, and the further counts, alike under every seed."""
+    at = of.comparison
+    return [
+        Counts(
+            at.optimization,
+            workload or at.workload,
+            at.scale,
+            at.unit,  # type: ignore[arg-type]
+            arm,
+            seed,
+            {of.metric: value, **{name.replace("_", " "): float(each) for name, each in further.items()}},
+        )
+        for seed, value in enumerate(seen)
+    ]
 
 
 def result(behind: Judgement, wall: float | None = None) -> Result:
@@ -212,6 +251,67 @@ def test_a_claimed_factor_needs_no_conversion():
 )
 def test_a_loss_is_worded_as_plainly_as_a_gain(speedup, kind, words):
     assert finding.measured(judgement("refuted", speedup, kind=kind)) == words
+
+
+@pytest.mark.parametrize(
+    ("speedup", "metric", "kind", "words"),
+    [
+        (3.4, "requests", "speedup", "3.40x fewer requests"),
+        (3.45, "requests", "reduction", "3.45x (-71 % requests)"),
+        (3.45, "dollars", "reduction", "3.45x (-71 % dollars)"),
+        (0.5, "model_calls", "reduction", "0.50x (2.0x more model calls)"),
+        (1.0, "model_calls", "reduction", "1.00x"),
+        (2.0, "frame_bytes", "at_least", "2.00x fewer frame bytes"),
+        (2.0, "peak_rss", "reduction", "2.00x (-50 % peak RSS)"),
+        (2.0, "traced_peak", "direction", "2.00x less traced peak"),
+        (0.8, "live_bytes", "reduction", "0.80x (1.2x more live bytes)"),
+        (2.41, "wall", "reduction", "2.41x (-59 % time)"),
+        (1e9, "requests", "reduction", "no requests left"),
+    ],
+)
+def test_counts_and_memory_are_worded_by_what_they_are_of(speedup, metric, kind, words):
+    assert finding.measured(judgement("confirmed", speedup, metric=metric, kind=kind)) == words
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"), [((0.12, 0.15), "hit rate 12 to 15 %"), ((0.12, 0.12), "hit rate 12 %"), (None, "not measured")]
+)
+def test_a_level_is_shown_as_the_range_that_was_seen(seen, words):
+    assert finding.measured(judgement("fell short", None, kind="level", metric="hit_rate", level_seen=seen)) == words
+
+
+def test_an_exact_count_has_the_range_over_its_seeds_in_the_place_of_an_interval(tmp_path):
+    one = judgement("confirmed", 3.41, metric="requests", half=0.03)
+    seeds = [*counts(one, "baseline", *[9] * 6), *counts(one, "prescribed", *[3] * 6), *counts(one, "other", *[3] * 8)]
+    assert finding.within(recorded(tmp_path, one, *seeds), one) == "3.31 to 3.51x, 6 seeds"
+
+
+def test_an_exact_count_that_is_the_same_on_all_seeds_says_so(tmp_path):
+    one = judgement("confirmed", 3.0, metric="requests", half=0.0)
+    run = recorded(tmp_path, one, *counts(one, "baseline", 9, 9), *counts(one, "prescribed", 3, 3))
+    assert finding.within(run, one) == "the same on 2 seeds"
+
+
+def test_a_level_counts_the_seeds_of_the_candidate_alone(tmp_path):
+    one = judgement("fell short", None, kind="level", metric="hit_rate", level_seen=(0.1, 0.2))
+    assert finding.within(recorded(tmp_path, one, *counts(one, "prescribed", 0.1, 0.2)), one) == "2 seeds"
+
+
+def test_memory_has_as_many_replicates_as_it_was_read(tmp_path):
+    one = judgement("confirmed", 2.0, metric="peak_rss")
+    readings = [Reading("peak_rss", "VmHWM reset", True, peak_bytes=1), Reading("traced", "tracemalloc", True)]
+    weighed = [Memory("O06", "consensus, hit", 6, arm, readings * 3) for arm in ("baseline", "prescribed")]
+    assert finding.within(recorded(tmp_path, one, *weighed), one).endswith("x, n=3")
+
+
+def test_a_count_has_no_other_clock(tmp_path):
+    one = judgement("confirmed", 3.0, metric="requests", flags=("wall time says: refuted",))
+    assert finding.other_clock(recorded(tmp_path, result(one, wall=0.9), one), one) == ""
+
+
+def test_a_claim_is_named_by_what_it_is_about_and_a_users_one_by_itself():
+    assert finding.named(judgement()) == "O06.time consensus cache"
+    assert finding.named(judgement(claim="new against old")) == "new against old"
 
 
 def test_what_was_not_measured_is_not_given_a_number():

@@ -175,7 +175,7 @@ def run_cycles(
     tape = Tape(universe.frames, seed=seed, start=HISTORY, change_rate=CHANGE_RATE, cycles_per_bar=cycles_per_bar)
     fetching = _Fetching(pipeline.fetch)
     pipeline = pipeline.replace(fetch=fetching)
-    with SimulatedWorld(tape, seed=seed, latency_scale=0.0) as world:
+    with SimulatedWorld(tape, seed=seed, latency_scale=0.0, durable=False) as world:
         walked = tuple(world.run(cycle(pipeline, world, tape.symbols, number)) for number in range(cycles))
     return walked, tuple(fetching.fetched)
 

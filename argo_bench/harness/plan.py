@@ -42,7 +42,8 @@ class Profile:
     ``looks``: the numbers of replicates after which a comparison may stop; ``budget_s``: no replicate begins that would
     end after so many seconds, once the first look is reached; ``headline_s`` and ``other_s``: seconds of blocks per
     comparison and replicate; ``every_scale``, not only the headline one; ``every_claim`` and arm, not only the headline
-    claims; ``memory``: the methods by which the arms behind a headline claim are weighed.
+    claims; ``memory``: the methods by which the arms behind a headline claim are weighed,
+    cross-checks only where it is about memory.
     """
 
     name: Literal["quick", "default"]
@@ -76,7 +77,7 @@ DEFAULT = Profile(
     0.4,
     every_scale=True,
     every_claim=True,
-    checked_cycles=120,
+    checked_cycles=60,
     memory=("peak_rss", "traced", "memory_profiler", "allocations"),
 )
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (QUICK, DEFAULT)}
@@ -152,7 +153,7 @@ def weighed(subject: Subject, profile: Profile) -> list[tuple[Comparison, tuple[
     for claim in profile.claims(subject):
         methods = [JUDGED_BY[claim.metric]] if is_memory(claim.metric) else []
         if claim.headline and not isinstance(subject, Benchmark) and not is_count(claim.metric):
-            methods += profile.memory
+            methods += profile.memory if methods else [each for each in profile.memory if each in JUDGED_BY.values()]
         for variant in subject.variants:
             comparison = headline_comparison(subject, claim, variant)
             known = found.get(comparison, ())

@@ -143,7 +143,9 @@ def timed_claim(subject: Subject) -> Claim:
     timed = [claim for claim in subject.claims if claim.metric in CLOCKS]
     timed = [each for each in timed if isinstance(subject, Benchmark) or subject.workload(each.workload).timed]
     if not timed:
-        raise UserError(f"{subject.id} has no claim about a time: its counts are exact, other tools have nothing to add")
+        raise UserError(
+            f"{subject.id} has no claim about a time: its counts are exact, other tools have nothing to add"
+        )
     return next((claim for claim in timed if claim.headline), timed[0])
 
 

@@ -12,13 +12,16 @@ import msgspec
 from argo_bench.harness.results import Judgement, Recorded, Result, load
 from argo_bench.harness.verdict import HOLDS
 from argo_bench.model import UserError
-from argo_bench.report import document, finding, tables
+from argo_bench.report import document, finding, page
+from argo_bench.report.tables import plain
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Group
 
-    from argo_bench.report.figures import Picture, Theme
+    from argo_bench.report.picture import Picture, Theme
+
+THEMES: tuple[Theme, Theme] = ("light", "dark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +50,17 @@ class Report:
         return self.terminal()
 
     def _repr_html_(self) -> str:
-        return tables.html(self.recorded)
+        return page.html(self.recorded)
 
     def _repr_markdown_(self) -> str:
-        return f"**{tables.plain(str(self))}**\n\n{tables.markdown(self.recorded)}"
+        return f"**{plain(str(self))}**\n\n{page.markdown(self.recorded)}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self._repr_html_(), "text/markdown": self._repr_markdown_(), "text/plain": str(self)}
 
     def terminal(self) -> Group:
         """For a rich console of 80 columns or more."""
-        return tables.terminal(self.recorded)
+        return page.terminal(self.recorded)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types: the finding, the run, its verdicts, and the results that they rest on."""
@@ -91,13 +94,14 @@ class Report:
             "interval_low": low,
             "interval_high": high,
             "level": judgement.level,
-            "replicates": None if result is None else result.on(judgement.metric).replicates,
+            "replicates": finding.replicates(self.recorded, judgement),
             "cpu_speedup": None if result is None else result.cpu.speedup,
             "wall_speedup": None if result is None else result.wall.speedup,
             "reference_ns": None if result is None else result.reference_ns,
             "candidate_ns": None if result is None else result.candidate_ns,
             "verdict": judgement.verdict,
             "holds": judgement.verdict in HOLDS,
+            "holds_when": judgement.holds_when,
             "output": judgement.output,
             "flags": "; ".join(judgement.flags),
         }
@@ -108,15 +112,31 @@ class Report:
 
         return forest(self.recorded, theme)
 
+    def frontier(self, theme: Theme = "light") -> Picture | None:
+        """What every arm saves over what it does to the output; None where no workload trades one for the other."""
+        from argo_bench.report.frontier import frontier
+
+        return frontier(self.recorded, theme)
+
+    def curves(self, theme: Theme = "light") -> Picture | None:
+        """The claims' ratios over the share of ticking symbols; None where there is no such claim."""
+        from argo_bench.report.curves import curves
+
+        return curves(self.recorded, theme)
+
     def save(self, directory: str | Path) -> None:
-        """Write forest.svg, forest.png, forest-dark.svg and report.md, each of them whole or not at all."""
-        light, dark = self.forest("light"), self.forest("dark")
-        files = {
-            "forest.svg": light.svg(),
-            "forest.png": light.png(),
-            "forest-dark.svg": dark.svg(),
-            "report.md": document.document(self.recorded, light.alt).encode(),
-        }
+        """Write report.md and its figures (SVGs in both themes, the forest plot as PNG too), each whole or not at all.
+
+        The figures are forest, and frontier and curves where there is something to draw.
+        """
+        light, dark = (
+            {"forest": self.forest(theme), "frontier": self.frontier(theme), "curves": self.curves(theme)}
+            for theme in THEMES
+        )
+        alts = {name: picture.alt for name, picture in light.items() if picture is not None}
+        files = {"forest.png": self.forest().png(), "report.md": document.document(self.recorded, alts).encode()}
+        for pictures, ending in ((light, ""), (dark, "-dark")):
+            files |= {f"{name}{ending}.svg": each.svg() for name, each in pictures.items() if each is not None}
         for name, content in files.items():
             _write_whole(Path(directory) / name, content)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from argo_bench.harness.results import End, Judgement, Recorded
-from argo_bench.report import finding, tables
+from argo_bench.report import finding, page
 from argo_bench.report.tables import plain
 
 DOES_NOT_SHOW = (
@@ -18,12 +18,23 @@ DOES_NOT_SHOW = (
 )
 
 
-def document(recorded: Recorded, alt: str) -> str:
-    """The whole report as Markdown, to be saved beside forest.svg and forest-dark.svg."""
+CAPTIONS: Mapping[str, str] = {
+    "forest": "",
+    "frontier": "What each arm saves over what it does to the output, exact counts on a trace.",
+    "curves": "The same claims where fewer or more symbols tick in a step, over the range that was claimed.",
+}
+"""A sentence below each figure, in the order in which they stand."""
+
+
+def document(recorded: Recorded, alts: Mapping[str, str]) -> str:
+    """The whole report as Markdown, to be saved beside its figures.
+
+    ``alts`` are their alternative texts by name, as ``forest`` of forest.svg and forest-dark.svg.
+    """
     sections = [
         f"# {plain(finding.finding(recorded))}",
-        _picture(alt),
-        tables.markdown(recorded),
+        *(_picture(name, alts[name], caption) for name, caption in CAPTIONS.items() if name in alts),
+        page.markdown(recorded),
         "## How it was measured",
         _listed(_circumstances(recorded)),
         "## Where it was measured",
@@ -34,11 +45,12 @@ def document(recorded: Recorded, alt: str) -> str:
     return "\n\n".join(section.rstrip() for section in sections) + "\n"
 
 
-def _picture(alt: str) -> str:
-    return (
-        '<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="forest-dark.svg">\n'
-        f'  <img alt="{html.escape(alt)}" src="forest.svg" width="800">\n</picture>'
+def _picture(name: str, alt: str, caption: str) -> str:
+    drawn = (
+        f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{name}-dark.svg">\n'
+        f'  <img alt="{html.escape(alt)}" src="{name}.svg" width="800">\n</picture>'
     )
+    return f"{drawn}\n\n*{caption}*" if caption else drawn
 
 
 def _listed(lines: Iterator[str] | tuple[str, ...]) -> str:

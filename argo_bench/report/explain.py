@@ -87,7 +87,7 @@ def explain_optimization(optimization: Optimization) -> Group:
 def _claim(claim: Claim) -> Group:
     span = finding.claimed(claim.kind, claim.low, claim.high)
     as_factor = finding.claimed_as_factor(claim.kind, claim.low, claim.high)
-    judged = f"{claim.metric.upper() if claim.metric == 'cpu' else claim.metric} time against {claim.reference}"
+    judged = f"{finding.NOUNS[claim.metric]} against {claim.reference}"
     return Group(
         Text.assemble((claim.id, "bold"), f'{" (headline)" if claim.headline else ""}  "{claim.text}"'),
         _indented(f"Source: {claim.source}"),

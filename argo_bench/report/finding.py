@@ -7,19 +7,37 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import msgspec
 
-from argo_bench.claim import Claim, Kind
+from argo_bench.claim import CLOCKS, Claim, Kind, Metric, is_count, is_memory
 from argo_bench.harness.calibration import Rate, Used
-from argo_bench.harness.results import Comparison, End, Judgement, Recorded, Result
+from argo_bench.harness.judging import LEAST
+from argo_bench.harness.plan import JUDGED_BY
+from argo_bench.harness.results import Comparison, Counts, End, Judgement, Memory, Recorded, Result
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import HOLDS
+from argo_bench.optimizations import catalogue
 
 LARGE, MOST_DECIMALS = 1e7, 9
 """Numbers from the one on, and with more decimals than the other, are written with an exponent."""
+NONE_LEFT = 0.5 / LEAST
+"""A ratio of counts from here on says that the candidate counts nothing."""
+NOUNS: Mapping[Metric, str] = {
+    "cpu": "CPU time",
+    "wall": "wall time",
+    "peak_rss": "peak RSS",
+    "traced_peak": "traced peak",
+    "live_bytes": "live bytes",
+    "requests": "requests",
+    "model_calls": "model calls",
+    "dollars": "dollars",
+    "frame_bytes": "frame bytes",
+    "hit_rate": "hits",
+}
+"""What a metric is of."""
 
 
 def finding(recorded: Recorded) -> str:
@@ -107,6 +125,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def name_of(optimization: str) -> str:
+    """The name of an optimization by its id; empty for a user's functions and what is not installed."""
+    known = catalogue().get(optimization)
+    return "" if known is None else known.name
+
+
+def named(judgement: Judgement) -> str:
+    """The claim by its id, and what it is about."""
+    return f"{judgement.claim} {name_of(judgement.optimization)}".rstrip()
+
+
 def claimed(kind: str, low: float | None, high: float | None) -> str:
     """A claimed range as it was published, such as ``-50 to -70 %``, ``10-100x`` or ``>= 6,024x``."""
     ends = [end for end in (low, high) if end is not None and math.isfinite(end)]
@@ -156,6 +185,13 @@ def claimed_region(judgement: Judgement) -> tuple[float, float] | None:
     return math.exp(lower), math.exp(upper)
 
 
+def levels(low: float, high: float) -> str:
+    """A range of levels, or the one that it is."""
+    if level(low) == level(high):
+        return level(low)
+    return f"{level(low).removesuffix(' %')} to {level(high)}" if high <= 1 else f"{level(low)} to {level(high)}"
+
+
 def level(value: float) -> str:
     """A share as a percentage, anything larger than 1 as the number that it is."""
     return f"{100 * value:.3g} %" if 0 <= value <= 1 else f"{value:,.4g}"
@@ -176,20 +212,34 @@ def number(value: float, digits: int = 2) -> str:
 
 
 def measured(judgement: Judgement) -> str:
-    """What was seen, a loss as plainly as a gain: ``2.41x (-58 % time)`` or ``0.21x (4.8x slower)``."""
+    """What was seen, a loss as plainly as a gain.
+
+    As in ``2.41x (-58 % time)``, ``0.21x (4.8x slower)``, ``3.40x fewer requests`` or ``hit rate 12 to 15 %``.
+    """
+    if judgement.level_seen is not None:
+        return f"{judgement.metric.replace('_', ' ')} {levels(*judgement.level_seen)}"
     if judgement.speedup is None:
-        return "not a speed-up" if judgement.kind == "level" else "not measured"
-    return speedup(judgement.speedup, as_time=judgement.kind == "reduction")
+        return "not measured"
+    return speedup(judgement.speedup, judgement.metric, as_share=judgement.kind == "reduction")
 
 
-def speedup(value: float, *, as_time: bool = False) -> str:
-    """A factor, with the slowdown that a loss amounts to, or the share of the time that a gain saves."""
-    shown = factor(value)
-    if shown == "1.00x":
+def speedup(value: float, metric: Metric = "cpu", *, as_share: bool = False) -> str:
+    """A factor, with what a loss amounts to, or the share that a gain saves."""
+    shown = ratio(value, metric)
+    if not shown.endswith("x") or shown == "1.00x":
         return shown
+    is_time = metric in CLOCKS
+    noun = "time" if is_time else NOUNS[metric]
     if value < 1:
-        return f"{shown} ({_times(1 / value)} slower)"
-    return f"{shown} (-{saved(value)} % time)" if as_time else shown
+        return f"{shown} ({_times(1 / value)} {'slower' if is_time else f'more {noun}'})"
+    if as_share:
+        return f"{shown} (-{saved(value)} % {noun})"
+    return shown if is_time else f"{shown} {'less' if is_memory(metric) else 'fewer'} {noun}"
+
+
+def ratio(value: float, metric: Metric) -> str:
+    """A factor, or that a count has gone."""
+    return f"no {NOUNS[metric]} left" if is_count(metric) and value > NONE_LEFT else factor(value)
 
 
 def _times(value: float) -> str:
@@ -200,6 +250,21 @@ def saved(value: float) -> str:
     """The share of the time saved by a speed-up, in percent, with the decimals that keep it from reading 100."""
     decimals = max(0, math.ceil(math.log10(value)) - 2)
     return f"{100 * (1 - 1 / value):.{decimals}f}"
+
+
+def within(recorded: Recorded, judgement: Judgement) -> str:
+    """The interval of what was seen; of an exact count its range over so many seeds."""
+    number_of = replicates(recorded, judgement)
+    if not is_count(judgement.metric):
+        return interval(judgement.interval, number_of)
+    seeds = counted(number_of or 0, "seed")
+    if judgement.interval is None:
+        return seeds
+    low, high = (ratio(bound, judgement.metric) for bound in judgement.interval)
+    same = number(judgement.interval[0], 3) == number(judgement.interval[1], 3)
+    if same or not (low.endswith("x") and high.endswith("x")):
+        return f"the same on {seeds}" if same or low == high else f"{low} to {high}, {seeds}"
+    return f"{number(judgement.interval[0], 3)} to {factor(judgement.interval[1], 3)}, {seeds}"
 
 
 def interval(bounds: tuple[float, float] | None, replicates: int | None) -> str:
@@ -253,12 +318,41 @@ def result_behind(recorded: Recorded, judgement: Judgement) -> Result | None:
 
 
 def replicates(recorded: Recorded, judgement: Judgement) -> int | None:
+    """Pairs of processes behind a speed-up; pairs of readings behind a figure of memory, seeds behind a count."""
+    if is_count(judgement.metric):
+        return len(_seeds(recorded, judgement))
+    if is_memory(judgement.metric):
+        return _readings(recorded, judgement)
     result = result_behind(recorded, judgement)
     return None if result is None else result.on(judgement.metric).replicates
 
 
+def _seeds(recorded: Recorded, judgement: Judgement) -> set[int]:
+    """Those under which both arms were counted; of a level, which has no reference, the candidate alone."""
+    of = judgement.comparison
+    seeds: dict[str, set[int]] = {of.reference: set(), of.candidate: set()}
+    for each in recorded.all(Counts):
+        same = (each.optimization, each.workload, each.scale) == (of.optimization, of.workload, of.scale)
+        if same and each.arm in seeds and judgement.metric in each.counts:
+            seeds[each.arm].add(each.seed)
+    return seeds[of.candidate] if judgement.kind == "level" else seeds[of.candidate] & seeds[of.reference]
+
+
+def _readings(recorded: Recorded, judgement: Judgement) -> int | None:
+    of = judgement.comparison
+    taken = [
+        sum(reading.method == JUDGED_BY[judgement.metric] for reading in each.readings)
+        for each in recorded.all(Memory)
+        if (each.optimization, each.workload, each.scale) == (of.optimization, of.workload, of.scale)
+        and each.arm in (of.reference, of.candidate)
+    ]
+    return min(taken, default=None)
+
+
 def other_clock(recorded: Recorded, judgement: Judgement) -> str:
     """The other clock's speed-up where a flag says that the two disagree, such as ``wall 0.95x``; else empty."""
+    if judgement.metric not in CLOCKS:
+        return ""
     result = result_behind(recorded, judgement)
     name, estimate = ("wall", "wall") if judgement.metric == "cpu" else ("CPU", "cpu")
     if result is None or not any(flag.startswith(f"{name} time says") for flag in judgement.flags):

@@ -1,0 +1,148 @@
+"""The tables of exact counts: what each arm does to the output and what for, and when its cache pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from argo_bench.harness.results import Caching, Counts, Judgement, Recorded
+from argo_bench.report import finding
+from argo_bench.report.tables import Column, Row, Table
+
+Written = Callable[[float], str]
+OverSeeds = Callable[[Sequence[float], Written], str]
+
+
+def quantity(value: float) -> str:
+    """A count such as ``168,480``, or three digits of what is none."""
+    return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.3g}"
+
+
+BENEFITS: Mapping[str, Written] = {
+    "requests": quantity,
+    "model_calls": quantity,
+    "dollars": quantity,
+    "frame_bytes": finding.size,
+    "hit_rate": finding.level,
+}
+"""The counts for which an optimization is there, and how they are written."""
+COMMON = (*BENEFITS, "input_tokens", "output_tokens", "hits", "misses")
+"""What is counted for every arm; all else is damage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The counts of a workload at its headline scale, by arm and in the order of the arms."""
+
+    optimization: str
+    workload: str
+    place: str
+    arms: Mapping[str, Sequence[Counts]]
+
+    def names(self) -> list[str]:
+        """Of everything that was counted."""
+        return list(dict.fromkeys(name for counts in self.arms.values() for each in counts for name in each.counts))
+
+    def values(self, arm: str, name: str) -> list[float]:
+        """One for each seed."""
+        return [each.counts[name] for each in self.arms[arm] if name in each.counts]
+
+
+def counted(recorded: Recorded) -> list[Counted]:
+    """Every counted workload, by optimization."""
+    found: dict[tuple[str, str], list[Counts]] = {}
+    for each in recorded.all(Counts):
+        found.setdefault((each.optimization, each.workload), []).append(each)
+    return [_at_the_headline_scale(counts) for _, counts in sorted(found.items())]
+
+
+def _at_the_headline_scale(counts: Sequence[Counts]) -> Counted:
+    first = counts[0]  # a seed is counted at the headline scale first
+    arms: dict[str, list[Counts]] = {}
+    for each in counts:
+        if each.scale == first.scale:
+            arms.setdefault(each.arm, []).append(each)
+    return Counted(first.optimization, first.workload, f"{first.scale:,} {first.unit}", arms)
+
+
+def done_to_the_output(recorded: Recorded, *, brief: bool = False) -> Table:
+    """The damage of every arm, count by count, and beside it what it saves.
+
+    ``brief``: only workloads and arms that a verdict speaks of.
+    """
+    spoken_of = {(each.optimization, each.comparison.workload) for each in recorded.all(Judgement)}
+    rows: list[Row] = []
+    for each in counted(recorded):
+        damages = [name for name in each.names() if name not in COMMON]
+        if damages and (not brief or (each.optimization, each.workload) in spoken_of):
+            place = f"{each.workload} at {each.place}"
+            title = ": ".join(filter(None, (finding.name_of(each.optimization), place)))
+            rows.append(Row((each.optimization, title, ""), strong=True))
+            arms = [arm for arm in each.arms if not brief or arm in _judged_arms(recorded, each.optimization)]
+            over_seeds = _median if brief else _median_and_range
+            rows += [
+                Row((arm, _damage(each, arm, damages, over_seeds), "\n".join(_benefit(each, arm, over_seeds)) or "-"))
+                for arm in arms
+            ]
+    columns = (Column("arm", 20), Column("done to the output", None), Column("for", 24))
+    note = "Exact counts on a trace: the median over the seeds, and the range where they differ."
+    if brief:
+        note = (
+            "Exact counts on a trace: the median over the seeds; the saved report has ranges, other arms and workloads."
+        )
+    return Table("What it does to the output", note, columns, tuple(rows))
+
+
+def _judged_arms(recorded: Recorded, optimization: str) -> set[str]:
+    comparisons = [each.comparison for each in recorded.all(Judgement) if each.optimization == optimization]
+    return {"baseline"}.union(*((each.reference, each.candidate) for each in comparisons))
+
+
+def _damage(counted: Counted, arm: str, names: Sequence[str], over_seeds: OverSeeds) -> str:
+    """A line for each count, and one for all that are zero."""
+    if errors := [each.error for each in counted.arms[arm] if each.error is not None]:
+        return f"raised {errors[0]}"
+    seen = {name: counted.values(arm, name) for name in names}
+    some = [f"{name}: {over_seeds(values, quantity)}" for name, values in seen.items() if any(values)]
+    none = [name for name, values in seen.items() if values and not any(values)]
+    return "\n".join([*some, f"0: {', '.join(none)}"] if none else some)
+
+
+def _benefit(counted: Counted, arm: str, over_seeds: OverSeeds) -> Iterator[str]:
+    for name, written in BENEFITS.items():
+        matters = any(any(counted.values(each, name)) for each in counted.arms)
+        if matters and (values := counted.values(arm, name)):
+            yield f"{name.replace('_', ' ')}: {over_seeds(values, written)}"
+
+
+def _median(values: Sequence[float], written: Written) -> str:
+    return written(median(values))
+
+
+def _median_and_range(values: Sequence[float], written: Written) -> str:
+    low, high = written(min(values)), written(max(values))
+    return low if low == high else f"{written(median(values))} ({low} to {high})"
+
+
+def caches(recorded: Recorded) -> Table:
+    """Which share of the calls hits on each trace, and from which share on a cache pays."""
+    rows = tuple(
+        Row(
+            (
+                f"{each.optimization} {each.arm}\nat {each.scale:,} {each.unit}",
+                "\n".join(f"{finding.level(rate)} on {where}" for where, rate in each.hit_rates.items()) or "-",
+                _pays(each.break_even),
+            )
+        )
+        for each in recorded.all(Caching)
+    )
+    columns = (Column("arm", 24), Column("hit rate", None), Column("pays from", 16))
+    note = "Hits on counted traces, and the hit rate from which on the times of a hit and of a miss beat no cache."
+    return Table("Caches", note, columns, rows)
+
+
+def _pays(break_even: float) -> str:
+    if break_even > 1:
+        return "never, even a hit costs more"
+    return "any hit rate" if break_even <= 0 else f"{finding.level(break_even)} hits"

@@ -1,0 +1,178 @@
+"""Curves: the ratio of every claim that has one over the share of symbols that tick, with what was claimed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from argo_bench.harness.results import Judgement, LiveRates, Recorded
+from argo_bench.report import finding
+from argo_bench.report.marks import legible
+from argo_bench.report.picture import COLOURS, SETTINGS, WIDTH, Colours, Picture, Theme, quiet, ratio_axis
+
+COLUMNS = 3
+PANEL, AROUND = 2.15, 0.75
+"""Inches: the height of a panel, and of the title and the legend."""
+MOST_DECADES = 7.0
+"""Labels of a ratio axis that have room above each other."""
+FARTHEST = 30.0
+"""A claimed edge this many times beyond what was seen is cut off."""
+
+
+class Style(NamedTuple):
+    """How a variant is drawn: hue, marker and line, each of which tells it alone."""
+
+    hue: str
+    marker: str
+    line: Literal["-", "--", "-."]
+
+
+STYLES: Mapping[str, Style] = {
+    "prescribed": Style("vermillion", "^", "--"),
+    "engineered": Style("blue", "o", "-"),
+}
+OTHER = Style("reddish purple", "s", "-.")
+
+
+def curves(recorded: Recorded, theme: Theme = "light") -> Picture | None:
+    """A panel for each claim with a curve; claims that rest on the same ratios share one. None without any."""
+    panels = _panels(recorded)
+    if not panels:
+        return None
+    with matplotlib.rc_context(SETTINGS):
+        return Picture(_drawn(panels, _live(recorded), COLOURS[theme]), _alt(panels))
+
+
+def _panels(recorded: Recorded) -> list[list[Judgement]]:
+    """The judgements of each panel, a line each; headline claims first among those that rest on the same ratios."""
+    claims: dict[str, list[Judgement]] = {}
+    for each in sorted(recorded.all(Judgement), key=lambda each: not each.headline):
+        if len(each.curve) > 1:
+            claims.setdefault(each.claim, []).append(each)
+    first: dict[object, list[Judgement]] = {}
+    for of in claims.values():
+        first.setdefault((of[0].optimization, _ratios(of)), of)
+    return sorted(first.values(), key=lambda of: of[0].claim)
+
+
+def _ratios(judgements: Sequence[Judgement]) -> tuple[tuple[str | float, ...], ...]:
+    return tuple((each.arm, *(spot.speedup for spot in each.curve)) for each in judgements)
+
+
+def _live(recorded: Recorded) -> float | None:
+    """The mean share of steps in which a live market ticks, in percent."""
+    rates = [rate for each in recorded.all(LiveRates) for rate in each.rates.values()]
+    return 100 * math.fsum(rates) / len(rates) if rates else None
+
+
+def _alt(panels: Sequence[Sequence[Judgement]]) -> str:
+    """What the curves show, in words."""
+    lines = [f"{finding.named(each)}, {each.arm}: {_in_words(each)}" for of in panels for each in of]
+    return f"Ratios to the reference on a log axis over the share of ticking symbols. {'; '.join(lines)}."
+
+
+def _in_words(judgement: Judgement) -> str:
+    ratios = ((finding.ratio(spot.speedup, judgement.metric), spot.scale) for spot in judgement.curve)
+    return ", ".join(f"{ratio} at {scale:,} {judgement.curve_unit}" for ratio, scale in ratios)
+
+
+def _drawn(panels: Sequence[Sequence[Judgement]], live: float | None, colours: Colours) -> Figure:
+    columns = min(COLUMNS, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(
+        figsize=(WIDTH, rows * PANEL + AROUND), layout=ConstrainedLayoutEngine(h_pad=0.09, w_pad=0.09),
+        facecolor=colours.background,
+    )  # fmt: skip
+    for number, of in enumerate(panels):
+        axes = figure.add_subplot(rows, COLUMNS, number // columns * COLUMNS + number % columns + 1)
+        _draw_panel(axes, of, live, colours)
+        if number % columns == 0:
+            axes.set_ylabel("reference / candidate", color=colours.muted, fontsize=8.5)
+        if number + columns >= len(panels):
+            axes.set_xlabel(of[0].curve_unit, color=colours.muted, fontsize=8.5)
+    figure.suptitle(
+        "Where the claims hold: over the share of symbols that tick",
+        x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
+    )  # fmt: skip
+    _draw_legend(figure, [each.arm for of in panels for each in of], live is not None, colours)
+    return figure
+
+
+def _draw_panel(axes: Axes, judgements: Sequence[Judgement], live: float | None, colours: Colours) -> None:
+    first = judgements[0]
+    axes.set_facecolor(colours.background)
+    ratio_axis(axes, "y", _limits(judgements), MOST_DECADES)
+    quiet(axes, colours)
+    axes.grid(axis="y", color=colours.rule, linewidth=0.8)
+    low, high = axes.get_ylim()
+    if (region := finding.claimed_region(first)) is not None:
+        axes.axhspan(max(low, region[0]), min(high, region[1]), color=colours.band, linewidth=0, zorder=0.5)
+        for edge in region:
+            if low < edge < high:
+                axes.axhline(edge, color=colours.edge, linewidth=1, zorder=0.6)
+    axes.axhline(1, color=colours.baseline, linewidth=1.4, zorder=1)
+    if live is not None:
+        axes.axvline(live, color=colours.muted, linewidth=1, linestyle=":", zorder=1)
+    for each in judgements:
+        _draw_line(axes, each, colours)
+    against = "" if first.comparison.reference == "baseline" else f" vs {first.comparison.reference}"
+    axes.set_title(
+        f"{finding.named(first)}\n", loc="left", fontsize=8.5, color=colours.ink,
+        fontweight="bold" if first.headline else "normal", linespacing=1.3,
+    )  # fmt: skip
+    axes.annotate(
+        f"{finding.NOUNS[first.metric]}{against}", (0, 1), xycoords="axes fraction", xytext=(0, 6),
+        textcoords="offset points", color=colours.muted, fontsize=8,
+    )  # fmt: skip
+    axes.set_xticks([spot.scale for spot in max((each.curve for each in judgements), key=len)])
+
+
+def _draw_line(axes: Axes, judgement: Judgement, colours: Colours) -> None:
+    style = STYLES.get(judgement.arm, OTHER)
+    colour = legible(style.hue, colours.band)
+    scales = [spot.scale for spot in judgement.curve]
+    for spot in judgement.curve:
+        if spot.interval is not None:
+            axes.plot([spot.scale] * 2, spot.interval, color=colour, linewidth=5, alpha=0.45, solid_capstyle="butt")
+    axes.plot(
+        scales, [spot.speedup for spot in judgement.curve], color=colour, linestyle=style.line, linewidth=1.6,
+        marker=style.marker, markersize=5, zorder=3,
+    )  # fmt: skip
+
+
+def _limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
+    """An axis that holds 1x, every estimate, and the claimed edges near them."""
+    spots = [spot for each in judgements for spot in each.curve if spot.speedup < finding.NONE_LEFT]
+    seen = [0.9, 1.1, *(end for spot in spots for end in (spot.speedup, *(spot.interval or ())))]
+    low, high = min(seen), max(seen)
+    edges = finding.claimed_region(judgements[0]) or ()
+    shown = [edge for edge in edges if low / FARTHEST <= edge <= high * FARTHEST]
+    low, high = min(low, *shown, high), max(high, *shown, low)
+    margin = (high / low) ** 0.06
+    return low / margin, high * margin
+
+
+def _draw_legend(figure: Figure, arms: Sequence[str], has_live: bool, colours: Colours) -> None:
+    entries: list[tuple[Patch | Line2D, str]] = []
+    for arm in dict.fromkeys(arms):
+        style = STYLES.get(arm, OTHER)
+        colour = legible(style.hue, colours.background)
+        line = Line2D([], [], color=colour, linestyle=style.line, marker=style.marker, markersize=5, linewidth=1.6)
+        entries.append((line, arm))
+    entries.append((Patch(facecolor=colours.band, edgecolor=colours.edge), "claimed range"))
+    entries.append((Line2D([], [], color=colours.baseline, linewidth=1.4), "1x: as the reference"))
+    if has_live:
+        entries.append((Line2D([], [], color=colours.muted, linewidth=1, linestyle=":"), "live market, mean"))
+    handles, labels = zip(*entries, strict=True)
+    figure.legend(
+        handles, labels, loc="outside lower left", ncols=len(entries), frameon=False, fontsize=8.5,
+        labelcolor=colours.muted, columnspacing=1.4, handlelength=2.4,
+    )  # fmt: skip

@@ -1,0 +1,241 @@
+"""The frontier: what every arm saves over what it does to the output, where a workload trades one for the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Literal, NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.transforms import Bbox
+
+from argo_bench.harness.results import Recorded
+from argo_bench.optimizations import catalogue
+from argo_bench.report import finding
+from argo_bench.report.counted import BENEFITS, Counted, counted, quantity
+from argo_bench.report.marks import legible
+from argo_bench.report.picture import COLOURS, SETTINGS, WIDTH, Colours, Picture, Theme, quiet
+
+COLUMNS = 2
+PANEL, AROUND = 2.9, 0.6
+"""Inches: the height of a panel, and of the title."""
+LABEL_SIZE, LETTER = 8.0, 0.6
+"""Points, and the width of a letter against its size, generously."""
+WIDE = 20.0
+"""Counts that are so many times apart are drawn on a log axis."""
+ROOM = 4.0
+"""How far such an axis goes on beyond the largest count, for the labels."""
+FIXED = "fixed "
+"""Arms whose names begin so differ in one number, and are joined by a line."""
+
+
+class Style(NamedTuple):
+    hue: str
+    marker: str
+
+
+STYLES: Mapping[str, Style] = {
+    "baseline": Style("grey", "s"),
+    "prescribed": Style("vermillion", "^"),
+    "engineered": Style("blue", "o"),
+}
+FIXED_STYLE = Style("bluish green", "D")
+OTHER = Style("reddish purple", "P")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An arm: medians over the seeds, and their ranges."""
+
+    arm: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+    @property
+    def at(self) -> tuple[float, float]:
+        return median(self.x), median(self.y)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    counted: Counted
+    damage: str
+    benefit: str
+    points: Sequence[Point]
+
+
+def frontier(recorded: Recorded, theme: Theme = "light") -> Picture | None:
+    """A panel for each counted workload that names its two counts; None without any."""
+    panels = [panel for each in counted(recorded) if (panel := _panel(each)) is not None]
+    if not panels:
+        return None
+    with matplotlib.rc_context(SETTINGS):
+        return Picture(_drawn(panels, COLOURS[theme]), _alt(panels))
+
+
+def _panel(counted: Counted) -> Panel | None:
+    known = catalogue().get(counted.optimization)
+    named = () if known is None else (each.frontier for each in known.workloads if each.name == counted.workload)
+    for counts in named:
+        if counts is not None:
+            damage, benefit = counts
+            points = [Point(arm, counted.values(arm, damage), counted.values(arm, benefit)) for arm in counted.arms]
+            points = [point for point in points if point.x and point.y]
+            return Panel(counted, damage, benefit, points) if points else None
+    return None
+
+
+def _alt(panels: Sequence[Panel]) -> str:
+    """What the frontiers show, in words."""
+    sentences = []
+    for panel in panels:
+        arms = (
+            f"{point.arm} {_written(panel.damage, point.at[0])} and {_written(panel.benefit, point.at[1])}"
+            for point in panel.points
+        )
+        sentences.append(f"{_title(panel)}, {panel.damage} and {_words(panel.benefit)}: {'; '.join(arms)}.")
+    return " ".join(["What each arm saves over what it does to the output.", *sentences])
+
+
+def _title(panel: Panel) -> str:
+    return f"{panel.counted.optimization} {finding.name_of(panel.counted.optimization)}".rstrip()
+
+
+def _words(count: str) -> str:
+    return count.replace("_", " ")
+
+
+def _written(count: str, value: float) -> str:
+    return BENEFITS.get(count, quantity)(value)
+
+
+def _drawn(panels: Sequence[Panel], colours: Colours) -> Figure:
+    rows = math.ceil(len(panels) / COLUMNS)
+    figure = Figure(
+        figsize=(WIDTH, rows * PANEL + AROUND), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1),
+        facecolor=colours.background,
+    )  # fmt: skip
+    drawn = []
+    for number, panel in enumerate(panels, 1):
+        axes = figure.add_subplot(rows, COLUMNS, number, facecolor=colours.background)
+        _draw_panel(axes, panel, colours)
+        drawn.append((axes, panel))
+    less_is_better = all(panel.benefit != "hit_rate" for panel in panels)
+    figure.suptitle(
+        f"What is saved, and what is done to the output for it{': lower left is best' * less_is_better}",
+        x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
+    )  # fmt: skip
+    figure.draw_without_rendering()  # places the axes, so that labels can keep clear of each other
+    for axes, panel in drawn:
+        _label(axes, panel.points, figure.dpi / 72, colours)
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
+    _scale(axes, "x", panel.damage, [point.at[0] for point in panel.points])
+    _scale(axes, "y", panel.benefit, [point.at[1] for point in panel.points])
+    quiet(axes, colours)
+    axes.grid(color=colours.rule, linewidth=0.8)
+    axes.set_title(_title(panel), loc="left", fontsize=9, fontweight="bold", color=colours.ink, pad=18)
+    axes.annotate(
+        f"{panel.counted.workload}, {panel.counted.place}", (0, 1), xycoords="axes fraction", xytext=(0, 6),
+        textcoords="offset points", color=colours.muted, fontsize=8,
+    )  # fmt: skip
+    axes.set_xlabel(_words(panel.damage), color=colours.muted, fontsize=8.5)
+    axes.set_ylabel(_words(panel.benefit), color=colours.muted, fontsize=8.5)
+    if len(fixed := _joined(panel.points)) > 1:
+        xs, ys = zip(*fixed, strict=True)
+        axes.plot(xs, ys, color=legible(FIXED_STYLE.hue, colours.background), linewidth=1.2, zorder=2)
+    for point in panel.points:
+        style = _style(point.arm)
+        colour = legible(style.hue, colours.background)
+        x, y = point.at
+        axes.plot([min(point.x), max(point.x)], [y, y], color=colour, linewidth=1.2, zorder=3)
+        axes.plot([x, x], [min(point.y), max(point.y)], color=colour, linewidth=1.2, zorder=3)
+        axes.plot([x], [y], color=colour, marker=style.marker, markersize=6, linestyle="", clip_on=False, zorder=4)
+
+
+def _joined(points: Sequence[Point]) -> list[tuple[float, float]]:
+    """Where the arms lie that a line joins."""
+    return sorted(point.at for point in points if point.arm.startswith(FIXED))
+
+
+def _style(arm: str) -> Style:
+    return FIXED_STYLE if arm.startswith(FIXED) else STYLES.get(arm, OTHER)
+
+
+def _scale(axes: Axes, of: Literal["x", "y"], count: str, values: Sequence[float]) -> None:
+    """Linear, or a log axis where the counts are far apart, with a linear piece down to zero where some are zero."""
+    axis = axes.xaxis if of == "x" else axes.yaxis
+    positive = [value for value in values if value > 0]
+    low, high = (min(positive), max(positive)) if positive else (1.0, 1.0)
+    if high / low > WIDE and min(values) > 0:
+        axes.set(**{f"{of}scale": "log", f"{of}lim": (low / 1.6, high * ROOM)})
+    elif high / low > WIDE and min(values) == 0:
+        scale = axes.set_xscale if of == "x" else axes.set_yscale
+        scale("symlog", linthresh=low, linscale=0.5)
+        axes.set(**{f"{of}lim": (-0.25 * low, high * ROOM)})
+        powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high * ROOM)) + 1)
+        axis.set_major_locator(FixedLocator([0.0, *(10.0**power for power in powers)]))
+    else:
+        room = 0.14 * ((max(values) - min(values, default=0.0)) or max(values) or 1.0)
+        axes.set(**{f"{of}lim": (min(values) - room, max(values) + 2.2 * room)})
+        axis.set_major_locator(MaxNLocator(5))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: "" if value < 0 else _written(count, value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+BESIDE, ABOVE = 9, 11
+"""Points from a marker to its label."""
+PLACES: Sequence[tuple[int, int]] = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
+"""Where a label may stand beside its marker, the best first: right, above and below it, left, above, below."""
+
+
+def _label(axes: Axes, points: Sequence[Point], pixels: float, colours: Colours) -> None:
+    """Each arm's name beside its marker, where it covers no marker, line or name and stays on the panel if it can.
+
+    ``pixels`` are those of a point.
+    """
+    frame = axes.get_window_extent()
+    marks = {point.arm: axes.transData.transform(point.at) for point in points}
+    joined = [axes.transData.transform(at) for at in _joined(points)]
+    on_line = [left + (right - left) * step / 20 for left, right in pairwise(joined) for step in range(21)]
+    taken = [_around(at, 8 * pixels) for at in marks.values()] + [_around(at, 2 * pixels) for at in on_line]
+    for point in points:
+        boxes = [(place, _box(marks[point.arm], place, point.arm, pixels)) for place in PLACES]
+        (right, up), box = min(boxes, key=lambda each: _cost(each[1], taken, frame))
+        taken.append(box)
+        axes.annotate(
+            point.arm, point.at, xytext=(BESIDE * right, ABOVE * up), textcoords="offset points", fontsize=LABEL_SIZE,
+            ha={1: "left", 0: "center", -1: "right"}[right], va="center", annotation_clip=False,
+            color=legible(_style(point.arm).hue, colours.background), in_layout=False, zorder=5,
+        )  # fmt: skip
+
+
+def _around(at: np.ndarray, size: float) -> Bbox:
+    return Bbox.from_bounds(at[0] - size / 2, at[1] - size / 2, size, size)
+
+
+def _box(mark: np.ndarray, place: tuple[int, int], words: str, pixels: float) -> Bbox:
+    """What a label in a place covers, in pixels."""
+    right, up = place
+    width, height = LETTER * LABEL_SIZE * len(words) * pixels, 1.3 * LABEL_SIZE * pixels
+    x = mark[0] + BESIDE * right * pixels - {1: 0.0, 0: 0.5, -1: 1.0}[right] * width
+    return Bbox.from_bounds(x, mark[1] + ABOVE * up * pixels - height / 2, width, height)
+
+
+def _cost(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
+    """How much of what is there a label would cover, and how far it would stand out of the panel."""
+    shared = (Bbox.intersection(box, each) for each in taken)
+    covered = math.fsum(each.width * each.height for each in shared if each is not None)
+    beside = max(0.0, frame.x0 - box.x0) + max(0.0, box.x1 - frame.x1)
+    below = max(0.0, frame.y0 - box.y0) + max(0.0, box.y1 - frame.y1)
+    return float(covered + beside * box.height + below * box.width)

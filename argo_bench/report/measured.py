@@ -1,0 +1,150 @@
+"""The tables of what was measured beside the verdicts: memory, further arms and scales, and first calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from statistics import median
+
+import msgspec
+
+from argo_bench.harness.memory_pass import RESOLUTION, Method
+from argo_bench.harness.results import Cold, Comparison, Judgement, Memory, Recorded, Result, Samples
+from argo_bench.report import finding
+from argo_bench.report.tables import Column, Row, Table
+
+
+def memory(recorded: Recorded) -> Table:
+    """What a pass of every arm takes beyond what was there before, by each method that was used."""
+    weighed = recorded.all(Memory)
+    baselines = {(each.optimization, each.workload): each for each in weighed if each.arm == "baseline"}
+    used = [name for name in MEMORY_COLUMNS if any(MEMORY_COLUMNS[name](each) is not None for each in weighed)]
+    rows = []
+    for each in weighed:
+        baseline = baselines.get((each.optimization, each.workload))
+        rows.append(Row((f"{each.optimization} {each.arm}", *(_figure(each, baseline, name) for name in used))))
+    columns = (Column("arm", None), *(Column(name, 14) for name in used))
+    note = (
+        "Of one pass at the headline scale, beyond what was there before, and the ratio to the baseline. Peak RSS is "
+        "the kernel's high-water mark, traced is tracemalloc and Arrow's pool; memory_profiler polls, as a cross-check."
+    )
+    return Table("Memory", note, columns, tuple(rows))
+
+
+def _peak(method: Method) -> Callable[[Memory], float | None]:
+    return lambda memory: _median(each.peak_bytes for each in memory.readings if each.method == method)
+
+
+MEMORY_COLUMNS: Mapping[str, Callable[[Memory], float | None]] = {
+    "peak RSS": _peak("peak_rss"),
+    "traced peak": _peak("traced"),
+    "live after": lambda memory: _median(each.live_bytes for each in memory.readings if each.method == "traced"),
+    "allocations": lambda memory: _median(each.allocations for each in memory.readings),
+    "polled": _peak("memory_profiler"),
+}
+
+
+def _median(values: Iterable[int | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _figure(memory: Memory, baseline: Memory | None, column: str) -> str:
+    value = MEMORY_COLUMNS[column](memory)
+    if value is None:
+        return "-"
+    if column == "peak RSS" and value <= RESOLUTION:
+        return f"< {finding.size(RESOLUTION)}"
+    shown = f"{value:,.0f}" if column == "allocations" else finding.size(value)
+    reference = None if baseline is None or baseline is memory else MEMORY_COLUMNS[column](baseline)
+    return shown if not reference else f"{shown}\n{value / reference:.3g} of it"
+
+
+def beside(recorded: Recorded, *, brief: bool = False) -> Table:
+    """Results that no headline verdict rests on: other arms and, unless ``brief``, the variants at other scales."""
+    judged = {each.comparison for each in recorded.all(Judgement)}
+    elsewhere = {
+        msgspec.structs.replace(each.comparison, scale=spot.scale)
+        for each in recorded.all(Judgement)
+        for spot in each.strip
+    }
+    told = judged | elsewhere if brief else judged
+    curved = {(each.optimization, each.curve_unit) for each in recorded.all(Judgement) if brief and each.curve}
+    rows = tuple(
+        Row(
+            (
+                f"{each.comparison.optimization} {finding.arm_and_reference(each.comparison)}",
+                f"{each.comparison.workload} at {each.comparison.place}",
+                f"{finding.speedup(each.cpu.speedup)}\n"
+                + finding.interval(each.cpu.speedup_interval, each.cpu.replicates),
+                f"{finding.duration(each.candidate_ns)}\nfrom {finding.duration(each.reference_ns)}",
+            )
+        )
+        for each in sorted(recorded.all(Result), key=lambda each: each.comparison)
+        if each.comparison not in told and (each.comparison.optimization, each.comparison.unit) not in curved
+    )
+    columns = (Column("arm", 20), Column("workload", None), Column("speed-up", 20), Column("time per call", 14))
+    return Table("Measured beside them", "Speed-up in CPU time; no claim rests on these.", columns, rows)
+
+
+def first_calls(recorded: Recorded, shortest_ns: int = 0) -> Table:
+    """What an arm's first call took in a fresh process, at the first scale at which it was made."""
+    compiled: dict[tuple[str, str, str], Cold] = {}
+    for each in recorded.all(Cold):
+        if each.compiled:
+            compiled.setdefault((each.optimization, each.workload, each.arm), each)
+    rows = tuple(
+        Row(
+            (
+                f"{cold.optimization} {cold.arm}",
+                f"{cold.workload} at {cold.scale} {cold.unit}",
+                finding.duration(cold.first_call_ns),
+                _or_dash(_first_call_from_disk(recorded, cold)),
+                _or_dash(_later_call(recorded, cold)),
+            )
+        )
+        for cold in compiled.values()
+        if cold.first_call_ns >= shortest_ns
+    )
+    columns = (
+        Column("arm", 20),
+        Column("workload", None),
+        Column("empty cache", 11),
+        Column("disk cache", 10),
+        Column("later call", 10),
+    )
+    note = "The first call of a process with an empty and with a filled cache of compiled code, and a later call."
+    if shortest_ns:
+        note += f" Only first calls from {finding.duration(shortest_ns)} up; the saved report has all."
+    return Table("First calls", note, columns, rows)
+
+
+def _first_call_from_disk(recorded: Recorded, cold: Cold) -> float | None:
+    times: list[int | None] = [
+        each.first_call_ns
+        for each in recorded.all(Cold)
+        if not each.compiled and _place(each) == _place(cold) and each.arm == cold.arm
+    ]
+    for samples in recorded.all(Samples):
+        if _place(samples.comparison) == _place(cold):
+            times += [samples.reference_first_call_ns] * (samples.comparison.reference == cold.arm)
+            times += [samples.candidate_first_call_ns] * (samples.comparison.candidate == cold.arm)
+    taken = [time for time in times if time is not None]
+    return median(taken) if taken else None
+
+
+def _later_call(recorded: Recorded, cold: Cold) -> float | None:
+    for each in recorded.all(Result):
+        if _place(each.comparison) == _place(cold):
+            if each.comparison.candidate == cold.arm:
+                return each.candidate_ns
+            if each.comparison.reference == cold.arm:
+                return each.reference_ns
+    return None
+
+
+def _place(of: Comparison | Cold) -> tuple[str, str, int]:
+    return of.optimization, of.workload, of.scale
+
+
+def _or_dash(nanoseconds: float | None) -> str:
+    return "-" if nanoseconds is None else finding.duration(nanoseconds)

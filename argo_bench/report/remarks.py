@@ -1,0 +1,83 @@
+"""What a report says in sentences below its tables: conditions, differences, failures, and what is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from argo_bench.harness.benchmark import Benchmark
+from argo_bench.harness.memory import disagreement
+from argo_bench.harness.results import (
+    Acceptance,
+    Declared,
+    Failure,
+    Fidelity,
+    Judgement,
+    LiveRates,
+    Memory,
+    Recorded,
+)
+from argo_bench.report import finding
+
+NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation")
+"""Flags that are said in a remark; the others stand in the rows themselves."""
+
+
+def remarks(recorded: Recorded) -> list[str]:
+    """A sentence each: acceptance, how the market ticked, outputs that differ, arms that could not be measured."""
+    lines = [
+        f"The consensus accepted {each.accepted:,} of {each.symbol_cycles:,} symbol-cycles ({100 * each.rate:.3g} %)."
+        for each in recorded.all(Acceptance)
+        if each.symbol_cycles
+    ]
+    lines += [_live(each.rates) for each in recorded.all(LiveRates) if each.rates]
+    lines += [
+        f"{each.optimization} {each.arm}, {each.workload or 'decisions of the pipeline'}: {each.output}."
+        for each in recorded.all(Fidelity)
+        if not each.faithful
+    ]
+    lines += [f"{each.optimization} {each.arm}: {each.kind}, {each.reason}." for each in recorded.all(Failure)]
+    lines += [
+        f"{each.claim} {each.arm} is inconclusive; it would take {each.needs}."
+        for each in recorded.all(Judgement)
+        if each.needs is not None
+    ]
+    noted = (
+        f"{each.optimization} {each.arm}, {each.comparison.workload}: {flag}."
+        for each in recorded.all(Judgement)
+        for flag in each.flags
+        if flag.startswith(NOTES)
+    )
+    lines += dict.fromkeys(noted)  # several claims may rest on one comparison
+    lines += _method_dependent(recorded)
+    lines += _declared(recorded)
+    lines += [finding.calibrated(recorded)] if recorded.all(Judgement) else []
+    return lines
+
+
+def _live(rates: Mapping[str, float]) -> str:
+    """How often a live market ticks, the quickest symbol first."""
+    (quickest, most), *others = sorted(rates.items(), key=lambda each: -each[1])
+    further = "".join(f", {100 * rate:.3g} % for {symbol}" for symbol, rate in others)
+    return f"Live: the quote moves in {100 * most:.3g} % of 5 s steps for {quickest}{further}."
+
+
+def _declared(recorded: Recorded) -> Iterator[str]:
+    """How the claims of a user's functions were read, and what it costs that some are local."""
+    for each in recorded.all(Declared):
+        if each.claim is not None:
+            yield f'{each.name}: "{each.claim}" was read as: {Benchmark.of(each).claims[0].reading}.'
+        if each.isolation == "shared":
+            yield (
+                f"{each.name}: local functions, copied to one process for both; heap, garbage collector and what they "
+                "close over are common to them. Functions of a module get a process each."
+            )
+
+
+def _method_dependent(recorded: Recorded) -> Iterator[str]:
+    """Savings of memory that two methods do not agree on."""
+    weighed = recorded.all(Memory)
+    for reference in (each for each in weighed if each.arm == "baseline"):
+        for each in weighed:
+            same = (each.optimization, each.workload) == (reference.optimization, reference.workload)
+            if same and each is not reference and (flag := disagreement(reference.readings, each.readings)) is not None:
+                yield f"{each.optimization} {each.arm}, memory: {flag}."

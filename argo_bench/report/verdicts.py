@@ -1,0 +1,170 @@
+"""The tables of the verdicts: at the headline scale, over scales and change rates, and where they would be others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from argo_bench.claim import is_count, is_memory
+from argo_bench.harness.holding import NOWHERE
+from argo_bench.harness.results import Judgement, Recorded, Spot
+from argo_bench.report import finding
+from argo_bench.report.marks import labelled
+from argo_bench.report.tables import OUTPUT, VERDICT, Column, Row, Table, lines
+
+COLUMNS = (
+    Column("claim", 14),
+    Column("claimed", 12),
+    Column("measured", 22),
+    Column(OUTPUT, None),
+    Column(VERDICT, 15),
+)
+
+
+def verdicts(recorded: Recorded, title: str, judgements: Sequence[Judgement], *, brief: bool = False) -> Table:
+    """A row for every claim and variant; ``brief``: by the claim's id alone."""
+    rows = tuple(
+        Row(
+            (
+                lines(each.claim if brief else finding.named(each), finding.arm_and_reference(each.comparison)),
+                lines(
+                    finding.claimed(each.kind, each.low, each.high),
+                    finding.claimed_as_factor(each.kind, each.low, each.high),
+                ),
+                _measured(recorded, each),
+                each.output,
+                labelled(each.verdict),
+            ),
+            each.verdict,
+            each.headline,
+        )
+        for each in judgements
+    )
+    return Table(title, _note(judgements), COLUMNS, rows)
+
+
+def _measured(recorded: Recorded, judgement: Judgement) -> str:
+    if judgement.speedup is None and judgement.level_seen is None:
+        return finding.measured(judgement)
+    return lines(
+        finding.measured(judgement), finding.within(recorded, judgement), finding.other_clock(recorded, judgement)
+    )
+
+
+def _note(judgements: Sequence[Judgement]) -> str:
+    """By which metrics the rows are judged, and what stands below each figure."""
+    counts = [each for each in judgements if is_count(each.metric)]
+    weighed = [each for each in judgements if is_memory(each.metric)]
+    on_wall = [each for each in judgements if each.metric == "wall"]
+    on_cpu = [each for each in judgements if each.metric == "cpu"]
+    clocks = "CPU time" if on_cpu else "wall time"
+    if on_cpu and on_wall:
+        clocks += f", in wall time for {', '.join(dict.fromkeys(each.claim for each in on_wall))}"
+    sentences = []
+    if on_cpu or on_wall:
+        sentences.append(f"Speed-up in {clocks}{_intervals([*on_cpu, *on_wall], ', with', 'processes')}.")
+    if weighed:
+        sentences.append(f"Memory{_intervals(weighed, ' with', 'readings')}.")
+    if counts:
+        sentences.append(f"{_named(counts)} are counted exactly, with their range over the seeds.")
+    return " ".join(sentences)
+
+
+def _intervals(judgements: Sequence[Judgement], beginning: str, over: str) -> str:
+    levels = sorted({each.level for each in judgements if each.level is not None})
+    shown = " or ".join(f"{100 * level:.4g} %" for level in levels)
+    return f"{beginning} {shown} intervals over n {over}" if shown else ""
+
+
+def _named(judgements: Iterable[Judgement]) -> str:
+    nouns = list(dict.fromkeys(finding.NOUNS[each.metric] for each in judgements))
+    named = " and ".join([", ".join(nouns[:-1]), nouns[-1]] if len(nouns) > 1 else nouns)
+    return named[0].upper() + named[1:]
+
+
+def holds_when(recorded: Recorded) -> Table:
+    """Of claims that do not hold: under which condition the figures reach them.
+
+    Further readings that are reached nowhere stand together in the note.
+    """
+    missed = [each for each in recorded.all(Judgement) if each.holds_when is not None]
+    nowhere = [each for each in missed if each.holds_when == NOWHERE and not each.headline]
+    rows = tuple(
+        Row(
+            (
+                lines(finding.named(each), finding.arm_and_reference(each.comparison)),
+                labelled(each.verdict),
+                each.holds_when or "",
+            ),
+            each.verdict,
+            each.headline,
+        )
+        for each in missed
+        if each not in nowhere
+    )
+    columns = (Column("claim", 34), Column(VERDICT, 15), Column("holds when", None))
+    note = "Where the estimates reach the claim, interpolated between what was measured; for caches by hit and miss."
+    if nowhere:
+        note += f" Nowhere measured either: {'; '.join(_arms_by_claim(nowhere))}."
+    return Table("Holds when", note, columns, rows)
+
+
+def _arms_by_claim(judgements: Iterable[Judgement]) -> list[str]:
+    arms: dict[str, list[str]] = {}
+    for each in judgements:
+        arms.setdefault(each.claim, []).append(each.arm)
+    return [f"{claim} {' and '.join(those)}" for claim, those in arms.items()]
+
+
+def strips(recorded: Recorded) -> Table:
+    """Each claim's verdicts over the scales and on the first call of a process, and after how many calls it pays."""
+    rows = tuple(
+        Row(
+            (
+                lines(each.claim, finding.arm_and_reference(each.comparison)),
+                "\n".join(_strip(each)),
+                "-" if each.cold is None else _spot(each, each.cold),
+                finding.break_even(each),
+            )
+        )
+        for each in recorded.all(Judgement)
+        if len(each.strip) > 1 or each.cold is not None
+    )
+    columns = (
+        Column("claim", 18),
+        Column("at", None),
+        Column("first call", 20),
+        Column("breaks even", 12),
+    )
+    note = (
+        "Verdicts at every scale and on the first call of a process (compiled code on disk), each by its own 95 % "
+        "interval; calls after which a slower first call is made up for."
+    )
+    return Table("Over scales, and cold", note, columns, rows)
+
+
+def _strip(judgement: Judgement) -> Iterable[str]:
+    """The unit stands with the first scale."""
+    for position, spot in enumerate(judgement.strip):
+        unit = "" if position else f" {judgement.comparison.unit}"
+        yield f"{spot.scale:,}{unit}: {_spot(judgement, spot)}"
+
+
+def _spot(judgement: Judgement, spot: Spot) -> str:
+    return f"{finding.ratio(spot.speedup, judgement.metric)} {labelled(spot.verdict)}"
+
+
+def over_the_change_rate(recorded: Recorded) -> Table:
+    """Each claim's verdicts over the condition of its curve, a column for each value."""
+    curved = [each for each in recorded.all(Judgement) if each.curve]
+    places = sorted({(each.curve_unit, spot.scale) for each in curved for spot in each.curve})
+    rows = []
+    for each in curved:
+        at = {(each.curve_unit, spot.scale): spot for spot in each.curve}
+        cells = (
+            lines(finding.ratio(at[place].speedup, each.metric), labelled(at[place].verdict)) if place in at else "-"
+            for place in places
+        )
+        rows.append(Row((lines(each.claim, finding.arm_and_reference(each.comparison)), *cells)))
+    columns = (Column("claim", None), *(Column(f"{scale:,} {unit}", 14) for unit, scale in places))
+    note = "Verdicts where so many per cent of the symbols tick in a step, each by its own 95 % interval or its seeds."
+    return Table("Over the change rate", note, columns, tuple(rows))
