@@ -103,7 +103,7 @@ class Claim:
 
 
 class Call(NamedTuple):
-    """One call of a stage: when it began and ended on the virtual clock, in which cycle, its arguments and its result."""
+    """One call of a stage: its begin and end on the virtual clock, its cycle, its arguments and its result."""
 
     virtual_s: float
     ended_s: float

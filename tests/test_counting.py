@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from itertools import pairwise
 
 import pytest
 
@@ -192,7 +193,7 @@ def test_the_price_of_a_live_trace_moves_about_as_often_as_its_rate_says(real_un
     tape, rates = workload_tape(workload, real_universe, 700, 1), live_rates(real_universe)
     for symbol in tape.symbols:
         quotes = [tape.quote(symbol, number) for number in range(700)]
-        moved = sum(now != before for before, now in zip(quotes, quotes[1:], strict=False)) / 699
+        moved = sum(now != before for before, now in pairwise(quotes)) / 699
         assert moved == pytest.approx(rates[symbol], abs=0.15), symbol
 
 

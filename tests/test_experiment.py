@@ -18,8 +18,9 @@ from argo_bench.claim import Workload, is_count
 from argo_bench.harness.experiment import Experiment
 from argo_bench.harness.judging import Measured, judgements, result_of
 from argo_bench.harness.messages import Prepare, Prepared, Sample, StageArm, Taken
-from argo_bench.harness.plan import DEFAULT, FEWEST_BLOCKS, QUICK, counted, planned, weighed
+from argo_bench.harness.plan import DEFAULT, MOST_BLOCKS, QUICK, counted, planned, weighed
 from argo_bench.harness.recording import Group, Recording, record
+from argo_bench.harness.replicate import is_short
 from argo_bench.harness.results import (
     FILE_NAME,
     SCHEMA,
@@ -278,7 +279,7 @@ def test_a_run_keeps_every_raw_sample_of_every_replicate(tiny_run):
     recorded, _ = tiny_run
     assert {each.replicate for each in recorded.all(Samples)} == {0, 1}
     for each in recorded.all(Samples):
-        assert len(each.blocks) >= FEWEST_BLOCKS
+        assert each.blocks
         assert {block.order for block in each.blocks} <= {"ABBA", "BAAB"}
         assert all(wall > 0 for block in each.blocks for wall in block.wall_ns)
 
@@ -492,6 +493,23 @@ def test_deferred_work_is_flagged_beside_the_verdict():
     found = judgements([catalogue()["O06"]], measured(deferring), [], [])
     headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
     assert headline.flags == ["puts off 2 us a call until it closes"]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "seconds", "budget_s", "more"),
+    [
+        (0, 0.0, 0.4, True),
+        (1, 0.1, 0.4, True),
+        (3, 1.2, 0.4, True),  # four short blocks at least, whatever the budget
+        (1, 1.2, 0.4, False),  # but one long block is enough
+        (1, 1.2, 2.0, True),
+        (4, 0.1, 0.4, True),
+        (4, 0.5, 0.4, False),
+        (MOST_BLOCKS, 0.1, 0.4, False),
+    ],
+)
+def test_a_replicate_takes_four_blocks_unless_they_are_long_and_more_within_its_budget(blocks, seconds, budget_s, more):
+    assert is_short(blocks, seconds, budget_s) is more
 
 
 def test_comparisons_leave_at_a_look_when_their_verdict_is_clear_and_stay_while_it_is_not(tmp_path, small_universe):

@@ -143,9 +143,7 @@ def timed_claim(subject: Subject) -> Claim:
     timed = [claim for claim in subject.claims if claim.metric in CLOCKS]
     timed = [each for each in timed if isinstance(subject, Benchmark) or subject.workload(each.workload).timed]
     if not timed:
-        raise UserError(
-            f"{subject.id} has no claim about a time: its counts are exact, other tools have nothing to add"
-        )
+        raise UserError(f"{subject.id} has no claim about a time: its counts are exact, and no other tool counts them")
     return next((claim for claim in timed if claim.headline), timed[0])
 
 
