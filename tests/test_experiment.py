@@ -500,7 +500,7 @@ def test_deferred_work_is_flagged_beside_the_verdict():
     [
         (0, 0.0, 0.4, True),
         (1, 0.1, 0.4, True),
-        (3, 1.2, 0.4, True),  # four short blocks at least, whatever the budget
+        (3, 0.5, 0.4, True),  # four short blocks at least, whatever the budget
         (1, 1.2, 0.4, False),  # but one long block is enough
         (1, 1.2, 2.0, True),
         (4, 0.1, 0.4, True),

@@ -14,7 +14,7 @@ from argo_bench.harness.twins import Twins
 LONGEST_PASS_NS = 30_000_000
 """A pass of many calls is cut to what both arms do in this time; a single call may take longer."""
 
-FAST_S = 2.0
+FAST_S = 0.6
 """Four blocks are taken where they take no longer."""
 
 Roles = tuple[Arm, Arm]
