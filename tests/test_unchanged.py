@@ -1,8 +1,12 @@
 """Does the switch serve the last signal while the price has hardly moved, and decide anew when it has?"""
 
 import numpy as np
+import pytest
 
 from argo_bench import baseline
+from argo_bench.claim import CYCLE, Workload
+from argo_bench.harness.recording import record
+from argo_bench.harness.workload import StageBody
 from argo_bench.market import Tape
 from argo_bench.model import Bars
 from argo_bench.optimized.indicators import indicators
@@ -65,3 +69,25 @@ def test_the_last_signal_is_served_and_not_stored_twice(small_universe):
             assert [each.rule for each in second.rejected] == ["duplicate"]
             return
     raise AssertionError("no price gave a signal")
+
+
+@pytest.mark.parametrize(("skips", "calls"), [(False, 3), (True, 1)])
+def test_a_timed_run_of_whole_cycles_serves_unchanged_signals_where_its_workload_says_so(skips, calls, small_universe):
+    workload = Workload(
+        "w",
+        CYCLE,
+        "trace",
+        "a test",
+        (1,),
+        "symbols",
+        trace="frozen",
+        cycles=3,
+        skip_unchanged=skips,
+        latency_scale=0.0,
+    )
+    counting = Counting(indicators)
+    recording = record(workload, small_universe, 1, seed=1)
+    body = StageBody(workload, lambda pipeline: pipeline.replace(indicators=counting), recording)
+    body.timed(body.prepared(), 1)
+    body.close()
+    assert counting.calls == calls

@@ -6,6 +6,7 @@ measured until then is still estimated and judged.
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import random
 import tempfile
@@ -334,6 +335,8 @@ class Experiment:
                     self._keep_counts(done.result())
             except BaseException:
                 workers.shutdown(wait=False, cancel_futures=True)
+                for child in multiprocessing.active_children():
+                    child.terminate()
                 raise
 
     def _countable(self, what: Counting) -> Counting:

@@ -47,6 +47,8 @@ LEAST = 1e-9
 """Of the reference's count: what a candidate that counts nothing is taken for."""
 SET_UP_S = 0.5
 """What a comparison costs in a replicate beside its blocks: its share of the start, and the warm-up."""
+MOST_REPLICATES = 10_000
+"""No projection goes further."""
 NOTABLE_DRAIN = 0.05
 """Deferred work is flagged from this share of a call's time."""
 
@@ -408,9 +410,11 @@ def _weighed(
 
 def _needs(claim: Claim, interval: Estimate, result: Result) -> str:
     """What an inconclusive result would take: the edge to clear, replicates and seconds."""
-    found = outlook(claim, interval)
+    found = outlook(claim, interval, MOST_REPLICATES)
     if found is None:
-        return "more replicates than are worth it: the estimate lies on an edge"
+        edge = straddled(claim, interval)
+        at = "an edge" if edge is None else f"the edge at {edge:.3g}x"
+        return f"more than {MOST_REPLICATES:,} replicates: the estimate lies on {at}"
     more = max(0, found.replicates - interval.replicates)
     seconds = found.replicates * (result.seconds_per_replicate + SET_UP_S)
     return (

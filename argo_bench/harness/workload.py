@@ -19,6 +19,7 @@ from argo_bench.harness.recording import Group, Recording, recorded_inputs
 from argo_bench.model import Bars, Stage
 from argo_bench.optimizations import catalogue
 from argo_bench.pipeline import Edit, Pipeline, cycle
+from argo_bench.unchanged import skip_unchanged
 from argo_bench.world import SimulatedWorld
 
 
@@ -162,6 +163,8 @@ class StageBody:
     def _rebuild(self) -> None:
         self.close()
         pipeline = self._edit(baseline.PIPELINE)
+        if self.workload.skip_unchanged and self.workload.stage == CYCLE:
+            pipeline = skip_unchanged(pipeline)
         market = _Closed() if self._market is None else self._market
         self._world = SimulatedWorld(market, seed=self._seed, latency_scale=self.workload.latency_scale)
         self._world.transport = pipeline.transport
