@@ -11,10 +11,11 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from argo_bench.claim import Trace
 from argo_bench.model import UserError
 
 if TYPE_CHECKING:
@@ -84,6 +85,18 @@ def list_command(as_json: bool) -> None:
     help="Symbols of the universe; generated ones fill up what the data lacks. [default: all there are]",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@click.option(
+    "--trace",
+    type=click.Choice(get_args(Trace)),
+    envvar="ARGO_BENCH_TRACE",
+    help="Another market under every trace: how often its prices tick.",
+)
+@click.option(
+    "--skip-unchanged",
+    is_flag=True,
+    envvar="ARGO_BENCH_SKIP_UNCHANGED",
+    help="Serve a symbol's last signal while its price moved by less than 0.5 %.",
+)
 @click.option("--out", envvar="ARGO_BENCH_OUT", help="Folder of the run. [default: results/<time>-<profile>]")
 @click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
@@ -93,6 +106,8 @@ def run(
     profile: str,
     symbols: int | None,
     seed: int,
+    trace: Trace | None,
+    skip_unchanged: bool,
     out: str | None,
     strict_env: bool,
     as_json: bool,
@@ -107,7 +122,9 @@ def run(
     from argo_bench.claim import Optimization
     from argo_bench.harness.gather import subjects_of
     from argo_bench.harness.plan import PROFILES
+    from argo_bench.optimizations import switch
 
+    switch(trace, skip_unchanged=skip_unchanged)
     subjects = subjects_of(ids)
     staged = any(isinstance(each, Optimization) for each in subjects)
     universe = universe_of(data, symbols, seed) if staged else None

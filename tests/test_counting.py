@@ -1,5 +1,6 @@
 """Are exact counts exact: the same on every run, told arm by arm, and judged over all seeds?"""
 
+import dataclasses
 import math
 import pickle
 from itertools import pairwise
@@ -18,6 +19,7 @@ from argo_bench.harness.results import Comparison, Counts
 from argo_bench.market import Universe, generate
 from argo_bench.memo import Memo
 from argo_bench.model import Ledger, Reasoning
+from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, catalogue, switch
 
 
 def silent(pipeline):
@@ -225,3 +227,25 @@ def test_recordings_without_frames_are_those_of_the_pipeline(stage, small_univer
     found = Differences()
     compare([group.calls for group in with_frames], [group.calls for group in frameless], 1e-9, found)
     assert found.counts == {}
+
+
+@pytest.fixture
+def switchable(monkeypatch):
+    """Whatever a test switches is switched back."""
+    for name in (TRACE, SKIP_UNCHANGED):
+        monkeypatch.setenv(name, "live")
+        monkeypatch.delenv(name)
+    yield
+    catalogue.cache_clear()
+
+
+def test_every_trace_can_be_put_on_another_market_but_curves_keep_their_rates(switchable):
+    own = {(o.id, w.name): w for o in catalogue().values() for w in o.workloads}
+    switch("calm", skip_unchanged=True)
+    for optimization in catalogue().values():
+        for workload in optimization.workloads:
+            before = own[optimization.id, workload.name]
+            assert workload.skip_unchanged
+            assert workload.trace == (before.trace if workload.unit == "% ticking" else "calm")
+    switched = catalogue()["O12"].workload("reason, a trading day")
+    assert dataclasses.replace(switched, trace="live", skip_unchanged=False) == own["O12", "reason, a trading day"]

@@ -1,5 +1,7 @@
 """Does the switch serve the last signal while the price has hardly moved, and decide anew when it has?"""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -73,21 +75,13 @@ def test_the_last_signal_is_served_and_not_stored_twice(small_universe):
 
 @pytest.mark.parametrize(("skips", "calls"), [(False, 3), (True, 1)])
 def test_a_timed_run_of_whole_cycles_serves_unchanged_signals_where_its_workload_says_so(skips, calls, small_universe):
-    workload = Workload(
-        "w",
-        CYCLE,
-        "trace",
-        "a test",
-        (1,),
-        "symbols",
-        trace="frozen",
-        cycles=3,
-        skip_unchanged=skips,
-        latency_scale=0.0,
-    )
+    still = Workload("w", CYCLE, "trace", "a test", (1,), "symbols", trace="frozen", cycles=3, latency_scale=0.0)
+    workload = dataclasses.replace(still, skip_unchanged=skips)
     counting = Counting(indicators)
     recording = record(workload, small_universe, 1, seed=1)
     body = StageBody(workload, lambda pipeline: pipeline.replace(indicators=counting), recording)
+    body.first_call()
+    counting.calls = 0
     body.timed(body.prepared(), 1)
     body.close()
     assert counting.calls == calls

@@ -7,6 +7,7 @@ measured until then is still estimated and judged.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import random
 import tempfile
@@ -61,6 +62,7 @@ from argo_bench.harness.results import (
 from argo_bench.harness.sequential import has_ended
 from argo_bench.harness.subject import Subject, claims_on, level_of
 from argo_bench.harness.twins import ArmFailed, Twins
+from argo_bench.optimizations import SKIP_UNCHANGED, TRACE
 
 if TYPE_CHECKING:
     from argo_bench.harness.calibration import Used
@@ -160,6 +162,8 @@ class Experiment:
                 "fitness": [msgspec.structs.asdict(each) for each in self._machine],
                 "calibration": msgspec.to_builtins(self._calibrated),
             },
+            trace=os.environ.get(TRACE),
+            skip_unchanged=SKIP_UNCHANGED in os.environ,
         )
 
     def _runnable(self, comparisons: Sequence[Comparison]) -> list[Comparison]:

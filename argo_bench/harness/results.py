@@ -51,7 +51,8 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
 class Run(msgspec.Struct, frozen=True, tag="run"):
     """The first line: what was asked for, on what data, where.
 
-    ``looks`` are the numbers of replicates at which a comparison may stop.
+    ``looks`` are the numbers of replicates at which a comparison may stop. ``trace`` is the market under every trace
+    where it was not each workload's own, ``skip_unchanged`` whether last signals were served for unchanged prices.
     """
 
     schema: int
@@ -66,6 +67,8 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     source: str
     optimizations: list[str]
     environment: dict[str, Any]
+    trace: str | None = None
+    skip_unchanged: bool = False
 
 
 class Declared(msgspec.Struct, frozen=True, tag="benchmark"):

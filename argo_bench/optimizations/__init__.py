@@ -8,10 +8,12 @@ import os
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import cast
 
-from argo_bench.claim import LAYERS, VARIANTS, Claim, Optimization, Variant
+from argo_bench.claim import LAYERS, VARIANTS, Claim, Optimization, Trace, Variant
 from argo_bench.loading import module_from
 from argo_bench.model import UserError
 from argo_bench.pipeline import Pipeline
@@ -20,13 +22,42 @@ Selection = Mapping[str, Variant]
 BASELINE: Selection = {}
 FILES = "ARGO_BENCH_OPTIMIZATIONS"
 """The environment variable that names files with further optimizations, which workers inherit."""
+TRACE, SKIP_UNCHANGED = "ARGO_BENCH_TRACE", "ARGO_BENCH_SKIP_UNCHANGED"
+"""Those that put another market, and the rule of ``unchanged``, under every trace."""
 
 
 @cache
 def catalogue() -> Mapping[str, Optimization]:
     """Every optimization by id, in the order of the ids; after the published ones those of the files in FILES."""
     further = [each for file in os.environ.get(FILES, "").split(os.pathsep) if file for each in of_file(Path(file))]
-    return {optimization.id: optimization for optimization in (*published(), *further)}
+    return {each.id: switched(each) for each in (*published(), *further)}
+
+
+def switched(optimization: Optimization) -> Optimization:
+    """The optimization with its traces as the environment has them; curves over the share of ticks keep their own."""
+    trace = cast("Trace | None", os.environ.get(TRACE))
+    skips = SKIP_UNCHANGED in os.environ
+    if trace is None and not skips:
+        return optimization
+    workloads = tuple(
+        replace(
+            each,
+            trace=each.trace if trace is None or each.unit == "% ticking" else trace,
+            skip_unchanged=each.skip_unchanged or skips,
+        )
+        for each in optimization.workloads
+    )
+    return replace(optimization, workloads=workloads)
+
+
+def switch(trace: Trace | None, *, skip_unchanged: bool) -> None:
+    """Run every trace of the catalogue of this process and its workers on another market, or with the last signal
+    served while a price has hardly moved."""
+    if trace is not None:
+        os.environ[TRACE] = trace
+    if skip_unchanged:
+        os.environ[SKIP_UNCHANGED] = "1"
+    catalogue.cache_clear()
 
 
 @cache

@@ -104,7 +104,10 @@ def setting(recorded: Recorded) -> str:
     generated = sum(origin == "generated" for origin in run.symbols.values())
     some = f", {generated} of them generated" if generated else ""
     fed = f"; {counted(len(run.symbols), 'symbol')} from {run.source}{some}" if run.symbols else ""
-    return f"Profile {run.profile}, {processes}, {replicates_planned(run.looks)}, seed {run.seed}{fed}."
+    switches = [f"every trace {run.trace}"] * (run.trace is not None)
+    switches += ["last signals served while prices moved by less than 0.5 %"] * run.skip_unchanged
+    switched = f"; {', '.join(switches)}" if switches else ""
+    return f"Profile {run.profile}, {processes}, {replicates_planned(run.looks)}, seed {run.seed}{fed}{switched}."
 
 
 def replicates_planned(looks: Sequence[int]) -> str:
