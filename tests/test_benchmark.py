@@ -21,7 +21,7 @@ from argo_bench.harness.results import Declared, Failure, Fidelity, Memory, Samp
 from argo_bench.harness.verify import verify
 from argo_bench.model import UserError
 from argo_bench.optimizations import FILES, catalogue, headline_claims
-from argo_bench.report.tables import remarks
+from argo_bench.report.remarks import remarks
 from tests import user_functions
 
 ROOT = Path(__file__).parents[1]
