@@ -20,11 +20,11 @@ from argo_bench.claim import CYCLE, Call, Replay, Workload
 from argo_bench.harness.plan import Counting
 from argo_bench.harness.recording import FAST, Recording, record
 from argo_bench.harness.results import Counts
-from argo_bench.harness.workload import stage_of
+from argo_bench.harness.workload import NoMarket, stage_of
 from argo_bench.memo import content_key
 from argo_bench.model import Bars, Fetched, Ledger
 from argo_bench.optimizations import catalogue
-from argo_bench.pipeline import PARTS, Edit, Pipeline
+from argo_bench.pipeline import PARTS, Edit, Pipeline, settle
 from argo_bench.unchanged import skip_unchanged
 from argo_bench.world import SimulatedWorld
 from argo_bench.world.clock import NS
@@ -100,7 +100,7 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
     symbols = () if market is None else market.symbols
     latency_scale = workload.latency_scale if workload.stage == CYCLE else 0.0
     world = SimulatedWorld(
-        market or _Nobody(), seed=recording.seed, latency_scale=latency_scale, prepare_ahead=False, durable=False
+        market or NoMarket(), seed=recording.seed, latency_scale=latency_scale, prepare_ahead=False, durable=False
     )
     with world:
         world.transport = pipeline.transport
@@ -113,7 +113,7 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
                 began = world.clock.virtual_ns
                 result = stage(world, *arguments)
                 if inspect.isawaitable(result):
-                    result = world.run(_awaited(result))
+                    result = world.run(settle(result))
                 calls.append(Call(began / NS, world.clock.virtual_ns / NS, group.cycle, arguments, slim(result)))
     return Replay(calls, pipeline, world)
 
@@ -125,19 +125,6 @@ def slim(result: Any) -> Any:
     bars = result.bars
     last = Bars(bars.symbol, bars.timestamps[-1:], bars.values[:, -1:].copy())
     return Fetched(last, result.opinions)
-
-
-class _Nobody:
-    """The market of a stage that asks nobody."""
-
-    symbols: tuple[str, ...] = ()
-
-    def bars(self, symbol: str, cycle: int) -> Any:
-        raise RuntimeError(f"a replayed stage asked the market for {symbol}; only stages that compute are replayed")
-
-
-async def _awaited(value: Any) -> Any:
-    return await value
 
 
 def crossed(ledger: Ledger) -> dict[str, float]:

@@ -18,12 +18,12 @@ from argo_bench.harness.messages import StageArm
 from argo_bench.harness.recording import Group, Recording, recorded_inputs
 from argo_bench.model import Bars, Stage
 from argo_bench.optimizations import catalogue
-from argo_bench.pipeline import Edit, Pipeline, cycle
+from argo_bench.pipeline import Edit, Pipeline, cycle, settle
 from argo_bench.unchanged import skip_unchanged
 from argo_bench.world import SimulatedWorld
 
 
-class _Closed:
+class NoMarket:
     """A replayed stage asks no provider."""
 
     symbols: Sequence[str] = ()
@@ -89,7 +89,7 @@ class StageBody:
         result = self._stage(self._live, *copied(group.calls[0]))
         self._is_async = inspect.isawaitable(result)
         if self._is_async:
-            result = self._live.run(_awaited(result))
+            result = self._live.run(settle(result))
         return result
 
     def results(self) -> list[Any]:
@@ -100,7 +100,7 @@ class StageBody:
             self._turn_to(group)
             for arguments in group.calls:
                 result = self._stage(self._live, *copied(arguments))
-                found.append(self._live.run(_awaited(result)) if inspect.isawaitable(result) else result)
+                found.append(self._live.run(settle(result)) if inspect.isawaitable(result) else result)
         return found
 
     def keep(self, calls: int) -> None:
@@ -137,7 +137,7 @@ class StageBody:
             self._rebuild()
             for group in self._opening:
                 self._turn_to(group)
-                self._live.run(_awaited(self._stage(self._live)))
+                self._live.run(settle(self._stage(self._live)))
         return self._groups
 
     def drained_ns(self) -> float | None:
@@ -165,7 +165,7 @@ class StageBody:
         pipeline = self._edit(baseline.PIPELINE)
         if self.workload.skip_unchanged and self.workload.stage == CYCLE:
             pipeline = skip_unchanged(pipeline)
-        market = _Closed() if self._market is None else self._market
+        market = NoMarket() if self._market is None else self._market
         self._world = SimulatedWorld(market, seed=self._seed, latency_scale=self.workload.latency_scale)
         self._world.transport = pipeline.transport
         self._stage = stage_of(pipeline, self.workload.stage, market.symbols)
@@ -218,10 +218,6 @@ class StageBody:
 
 def _unbuilt(*arguments: Any) -> Any:
     raise RuntimeError("this body is not built")
-
-
-async def _awaited(value: Any) -> Any:
-    return await value
 
 
 def copied(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
