@@ -17,14 +17,16 @@ from argo_bench.pipeline import PARTS, Edit, Pipeline
 Kind = Literal["reduction", "speedup", "at_least", "up_to", "direction", "level", "difference"]
 Clock = Literal["cpu", "wall"]
 MemoryMetric = Literal["peak_rss", "traced_peak", "live_bytes"]
-Count = Literal["requests", "model_calls", "dollars", "frame_bytes", "hit_rate"]
+Count = Literal["requests", "model_calls", "dollars", "frame_bytes", "hit_rate", "queries"]
 Metric = Clock | MemoryMetric | Count
 CLOCKS: tuple[Clock, ...] = ("cpu", "wall")
 MEMORY_METRICS: tuple[MemoryMetric, ...] = ("peak_rss", "traced_peak", "live_bytes")
-COUNTS: tuple[Count, ...] = ("requests", "model_calls", "dollars", "frame_bytes", "hit_rate")
+COUNTS: tuple[Count, ...] = ("requests", "model_calls", "dollars", "frame_bytes", "hit_rate", "queries")
 METRICS: tuple[Metric, ...] = (*CLOCKS, *MEMORY_METRICS, *COUNTS)
 Inputs = Literal["hit", "miss", "trace", "fresh"]
-Unit = Literal["bars", "symbols", "cycles", "% ticking"]
+Unit = Literal["bars", "symbols", "cycles", "% ticking", "rows", "in flight"]
+Server = Literal["providers", "redis"]
+"""What may really run behind a world's sockets."""
 Trace = Literal["live", "calm", "open", "frozen"]
 CYCLE = "cycle"
 """The stage of a workload that runs whole cycles."""
@@ -143,6 +145,11 @@ class Workload:
     ``symbols`` and ``cycles`` where the scale is in another unit. ``skip_unchanged`` serves the last signal of a symbol
     while its price moved by less than 0.5 %.
 
+    ``servers`` are those that really run on this machine, behind sockets of the loopback world; without any the world
+    is simulated. ``tls`` and ``rtt_s`` say how the providers are reached. Scales in "rows" are rows that the database
+    holds before the first call; "in flight" are the requests that a burst of the transport keeps under way.
+    ``consumers`` ask for the same at the same time.
+
     ``timed`` workloads are timed. ``damage`` adds exact counts of what an arm does to the output on the trace, and a
     claim about a count needs no more; ``frontier`` names two counts that are traded for each other, the damage and the
     benefit, to be drawn over all arms. ``latency_scale`` multiplies the latencies of the providers.
@@ -163,6 +170,10 @@ class Workload:
     damage: Damage | None = None
     frontier: tuple[str, str] | None = None
     latency_scale: float = 1.0
+    servers: frozenset[Server] = frozenset()
+    tls: bool = False
+    rtt_s: float = 0.0
+    consumers: int = 1
 
     def __post_init__(self) -> None:
         if self.stage not in (*PARTS, CYCLE):

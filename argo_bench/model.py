@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    import sqlite3
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -245,12 +247,36 @@ class ProviderError(Exception):
     """A provider answered with an error or not at all."""
 
 
+class StoreError(Exception):
+    """The shared store did not answer, or refused."""
+
+
 class Pending(Protocol[Reply]):
     """A request under way: ``result()`` blocks until its answer is there, ``await`` lets other tasks run meanwhile."""
 
     def result(self) -> Reply: ...
 
     def __await__(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """How a client keeps connections: ``client`` is the library, ``hosts`` how many hosts it keeps a pool for, ``size``
+    the connections that it keeps per host; with ``block`` a request waits for one of these, without it opens one more
+    and throws it away afterwards. ``size`` 0 keeps none."""
+
+    client: Literal["requests", "aiohttp"]
+    hosts: int = 10
+    size: int = 10
+    block: bool = False
+
+
+class Redis(Protocol):
+    """The shared store as a stage sees it: bytes by key, for so many seconds. Both raise StoreError from the Pending
+    when the server does not answer."""
+
+    def get(self, key: str) -> Pending[bytes | None]: ...
+    def set(self, key: str, value: bytes, ttl_s: float) -> Pending[None]: ...
 
 
 @dataclass(slots=True)
@@ -265,6 +291,8 @@ class Ledger:
     dollars: float = 0.0
     bytes_out: int = 0
     sql_statements: int = 0
+    queries: int = 0
+    commits: int = 0
 
 
 class World(Protocol):
@@ -272,7 +300,10 @@ class World(Protocol):
 
     ``now()`` is the virtual clock (CPU costs nothing; all that is counted or compared), ``clock_ns()`` the clock that
     carries times. ``resources`` holds clients, queues and tasks, closed in reverse; ``directory`` is the pipeline's
-    own place on disk.
+    own place on disk. ``session`` is a client with a pool of connections, ``redis`` the store that processes share.
+    Of the database, ``insert`` is one INSERT and its commit, ``insert_many`` several in one transaction, ``execute`` a
+    statement without rows (PRAGMA, CREATE INDEX) on the world's own connection, and ``connect_database`` opens another
+    one at SQLite's defaults, which the caller closes.
     """
 
     transport: Callable[[World, Request], Pending[Any]]
@@ -288,10 +319,16 @@ class World(Protocol):
     def begin(self, cycle: int) -> None: ...
     def connect(self, provider: str) -> None: ...
     def exchange(self, request: Request) -> Pending[Any]: ...
+    def session(self, pool: Pool) -> Callable[[Request], Pending[Any]]: ...
+    @property
+    def redis(self) -> Redis: ...
     def bars(self, provider: Provider, symbol: str) -> Pending[Bars]: ...
     def opinion(self, provider: Provider, symbol: str, what: str) -> Pending[Any]: ...
     def ask(self, symbol: str, prompt: str) -> Pending[str]: ...
     def insert(self, row: Mapping[str, Any]) -> None: ...
+    def insert_many(self, rows: Sequence[Mapping[str, Any]]) -> None: ...
+    def execute(self, statement: str) -> None: ...
+    def connect_database(self) -> sqlite3.Connection: ...
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
     def publish(self, log_line: str | bytes, body: str | bytes) -> None: ...
 

@@ -29,7 +29,7 @@ from argo_bench.world.content import (
     tokens,
     uniform,
 )
-from argo_bench.world.simulated import OPINION
+from argo_bench.world.base import OPINION
 
 FAST = baseline.PIPELINE.replace(indicators=fast_oracle)
 

@@ -28,7 +28,7 @@ from argo_bench.model import Decision, Encoded, Fetched, Reasoning, Stage, World
 from argo_bench.optimizations import build
 from argo_bench.pipeline import Cycle, Edit, Pipeline, cycle, settle
 from argo_bench.world import SimulatedWorld
-from argo_bench.world.simulated import CYCLE_S
+from argo_bench.world.base import CYCLE_S
 
 CYCLES_PER_BAR = 3
 CHANGE_RATE = 0.5

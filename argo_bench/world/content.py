@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -97,6 +98,16 @@ def latency_s(seed: int, cycle: int, request: Request) -> float:
     """How long this request takes, in seconds."""
     draw = uniform(seed, "latency", request.provider, request.symbol, request.what, cycle, request.attempt)
     return LATENCIES[request.provider].quantile(draw)
+
+
+def answers(seed: int, cycle: int, symbol: str, bars: Bars) -> dict[tuple[str, str, str], Any]:
+    """What all providers but the explanation model answer in a cycle, by provider, symbol and what was asked."""
+    sent = trend(bars)
+    found: dict[tuple[str, str, str], Any] = {(provider, symbol, "bars"): bars for provider in ("massive", "alpaca")}
+    found |= {("alpha_vantage", symbol, what): value for what, value in technical(bars).items()}
+    for model in ("x_sentiment", "sonar"):
+        found[model, symbol, "opinion"] = opinion(seed, cycle, model, symbol, sent)
+    return found
 
 
 def technical(bars: Bars) -> Mapping[str, float]:

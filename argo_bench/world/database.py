@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+FILE_NAME = "signals.sqlite"
 COLUMNS = (
     "signal_id",
     "symbol",

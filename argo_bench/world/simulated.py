@@ -8,36 +8,22 @@ what a handshake costs is a constant that is charged per connection (zero until 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections import Counter
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any
 
-from argo_bench.model import Bars, Completion, Ledger, Pending, Provider, ProviderError, Request, World
+from argo_bench.model import Pending, Pool, ProviderError, Redis, Request
 from argo_bench.world import content
+from argo_bench.world.base import CYCLE_S, EPOCH_S, BaseWorld, Market
 from argo_bench.world.clock import NS, Clock, SimulatedLoop, nanoseconds
-from argo_bench.world.database import INSERT, open_database
 
-EPOCH_S = 1_736_951_400.0
-"""The virtual clock's start: 2025-01-15 14:30 UTC, the opening of the day that the documents carry."""
+HANDSHAKE_S = 0.0
+"""What a new connection costs."""
 
-CYCLE_S = 5
-OPINION = "Sentiment of {symbol}? Answer as direction=LONG|SHORT confidence=0..100"
-"""The prompt that both opinion models are asked with."""
-
-Value = TypeVar("Value")
-
-
-class Market(Protocol):
-    """Where bars come from: a ``market.Tape``, or anything of its shape."""
-
-    @property
-    def symbols(self) -> Sequence[str]: ...
-    def bars(self, symbol: str, cycle: int) -> Bars: ...
+ROUND_TRIP_S = 0.0
+"""What a look-up in the shared store costs."""
 
 
 class SimulatedPending:
@@ -64,23 +50,7 @@ class SimulatedPending:
         return self._answer
 
 
-class Text:
-    """The text of a completion under way."""
-
-    __slots__ = ("_pending",)
-
-    def __init__(self, pending: Pending[Completion]) -> None:
-        self._pending = pending
-
-    def result(self) -> str:
-        return self._pending.result().choices[0].message.content
-
-    def __await__(self) -> Generator[Any, None, str]:
-        completion: Completion = yield from self._pending.__await__()
-        return completion.choices[0].message.content
-
-
-class SimulatedWorld:
+class SimulatedWorld(BaseWorld):
     """Providers, database and clocks of one run. Use it as a context manager; ``run`` drives a coroutine.
 
     ``busy_ns`` is the counter of real time (injected by tests); ``latency_scale`` multiplies every latency;
@@ -98,66 +68,26 @@ class SimulatedWorld:
         busy_ns: Callable[[], int] = time.perf_counter_ns,
         latency_scale: float = 1.0,
         error_rate: float = 0.0,
-        handshake_s: float = 0.0,
+        handshake_s: float = HANDSHAKE_S,
         prepare_ahead: bool = True,
         durable: bool = True,
     ) -> None:
-        self.market = market
-        self.seed = seed
-        self._is_durable = durable
+        super().__init__(market, seed=seed, directory=directory, durable=durable)
         self.clock = Clock(busy_ns)
-        self.ledger = Ledger()
-        self.resources = AsyncExitStack()
-        self.transport: Callable[[World, Request], Pending[Any]] = _unset_transport
-        self.cycle = -1
         self.overruns = 0
         self._latency_scale = latency_scale
         self._error_rate = error_rate
         self._handshake_ns = nanoseconds(handshake_s)
         self._prepare_ahead = prepare_ahead
-        self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="argo-world-")
-        self.directory = directory or Path(self._temporary.name)  # type: ignore[union-attr]
-        self._connection: sqlite3.Connection | None = None
         self._loop = SimulatedLoop(self.clock)
         self._answers: dict[tuple[str, str, str], Any] = {}
         self._unpaid_ns = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.run(self.resources.aclose())
-        self.discard()
-
-    def discard(self) -> None:
-        """Let go of everything without draining the resources: what was put off is dropped."""
-        self.resources = AsyncExitStack()
-        if tasks := asyncio.all_tasks(self._loop):
-            for task in tasks:
-                task.cancel()
-            self.run(asyncio.sleep(0))
-        self._loop.close()
-        if self._connection is not None:
-            self._connection.close()
-        if self._temporary is not None:
-            self._temporary.cleanup()
-
-    def run(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """The coroutine's result, driven on the simulated loop, also from inside a running loop (Jupyter)."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return self._loop.run_until_complete(work)
-        return _in_thread(lambda: self._loop.run_until_complete(work))
+        self._redis = ModelledRedis(self)
 
     # The clocks
 
     def now(self) -> float:
         return EPOCH_S + self.clock.virtual_ns / NS
-
-    def nominal_time(self) -> float:
-        """When the current cycle was due, in seconds since the epoch."""
-        return EPOCH_S + CYCLE_S * self.cycle
 
     def clock_ns(self) -> int:
         return self.clock.hybrid_ns()
@@ -181,35 +111,9 @@ class SimulatedWorld:
         self.clock.go()
 
     def _prepare(self, symbol: str) -> None:
-        bars = self.market.bars(symbol, self.cycle)
-        trend = content.trend(bars)
-        self._answers["massive", symbol, "bars"] = self._answers["alpaca", symbol, "bars"] = bars
-        for what, value in content.technical(bars).items():
-            self._answers["alpha_vantage", symbol, what] = value
-        for model in ("x_sentiment", "sonar"):
-            self._answers[model, symbol, "opinion"] = content.opinion(self.seed, self.cycle, model, symbol, trend)
+        self._answers |= content.answers(self.seed, self.cycle, symbol, self.market.bars(symbol, self.cycle))
 
     # Requests
-
-    def bars(self, provider: Provider, symbol: str) -> Pending[Bars]:
-        return self.transport(self, Request(provider, symbol, "bars"))
-
-    def opinion(self, provider: Provider, symbol: str, what: str) -> Pending[Any]:
-        """A technical figure (``rsi``, ``sma``, ``quote``) or a model's one-line reply (``opinion``)."""
-        if what == "opinion":
-            return self._asked(provider, symbol, what, OPINION.format(symbol=symbol))
-        return self.transport(self, Request(provider, symbol, what))
-
-    def ask(self, symbol: str, prompt: str) -> Pending[str]:
-        """The explanation model's answer."""
-        return self._asked("explanation", symbol, "explanation", prompt)
-
-    def _asked(self, provider: Provider, symbol: str, what: str, prompt: str) -> Text:
-        model = content.MODELS[provider]
-        request = Request(
-            provider, symbol, what, prompt, 0, model.system, model.name, model.max_tokens, model.temperature
-        )
-        return Text(self.transport(self, request))
 
     def connect(self, provider: str) -> None:
         """Open a connection; the next request pays for its handshake."""
@@ -246,53 +150,91 @@ class SimulatedWorld:
             self._prepare(request.symbol)
         return self._answers[key]
 
-    def _bill(self, completion: Completion) -> None:
-        self.ledger.input_tokens += completion.usage.prompt_tokens
-        self.ledger.output_tokens += completion.usage.completion_tokens
-        self.ledger.dollars += content.dollars(completion.model, completion.usage)
-
-    # The database and the sinks
+    def session(self, pool: Pool) -> Callable[[Request], Pending[Any]]:
+        """A client that opens connections as its pool says; what it saves are handshakes."""
+        return ModelledPool(self, pool)
 
     @property
-    def _database(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = open_database(self.directory / "signals.sqlite")
-            if not self._is_durable:
-                self._connection.execute("PRAGMA synchronous = OFF")
-        return self._connection
-
-    def insert(self, row: Mapping[str, Any]) -> None:
-        """One INSERT and its commit."""
-        self.ledger.sql_statements += 1
-        with self._database:
-            self._database.execute(INSERT, row)
-
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        self.ledger.sql_statements += 1
-        return self._database.execute(sql, parameters).fetchall()
-
-    def publish(self, log_line: str | bytes, body: str | bytes) -> None:
-        """The log line and the outbound POST leave the process; nothing here waits for them."""
-        self.ledger.bytes_out += len(log_line) + len(body)
+    def redis(self) -> Redis:
+        return self._redis
 
 
-def _unset_transport(world: World, request: Request) -> Pending[Any]:
-    raise RuntimeError("this world has no transport yet; run a pipeline's cycle, or set world.transport")
+class ModelledPool:
+    """The connections of a client in a world without sockets: one is opened where none is idle, and one that is given
+    back to a full pool is closed. A client that must not open one more waits for one, where it can wait."""
+
+    def __init__(self, world: SimulatedWorld, pool: Pool) -> None:
+        self._world = world
+        self._pool = pool
+        self._idle: Counter[str] = Counter()
+        self._gates: dict[str, asyncio.Semaphore] = {}
+
+    def __call__(self, request: Request) -> PooledPending:
+        return PooledPending(self, self._world, request)
+
+    def taken(self, host: str) -> None:
+        if self._idle[host]:
+            self._idle[host] -= 1
+        else:
+            self._world.connect(host)
+
+    def given_back(self, host: str) -> None:
+        self._idle[host] = min(self._idle[host] + 1, self._pool.size)
+
+    def gate(self, host: str) -> asyncio.Semaphore | None:
+        """What a request waits at before it is sent, where the pool blocks."""
+        if not self._pool.block:
+            return None
+        return self._gates.setdefault(host, asyncio.Semaphore(self._pool.size))
 
 
-def _in_thread(call: Callable[[], Value]) -> Value:
-    outcome: list[Value] = []
-    failure: list[BaseException] = []
+class PooledPending:
+    """A request that is sent through a modelled pool when it is waited for."""
 
-    def target() -> None:
+    __slots__ = ("_pool", "_request", "_world")
+
+    def __init__(self, pool: ModelledPool, world: SimulatedWorld, request: Request) -> None:
+        self._pool = pool
+        self._world = world
+        self._request = request
+
+    def result(self) -> Any:
+        host = self._request.provider
+        self._pool.taken(host)
         try:
-            outcome.append(call())
-        except BaseException as error:  # noqa: BLE001 - carried to the calling thread and raised there
-            failure.append(error)
+            return self._world.exchange(self._request).result()
+        finally:
+            self._pool.given_back(host)
 
-    thread = threading.Thread(target=target, name="argo-world")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]
+    def __await__(self) -> Generator[Any, None, Any]:
+        gate = self._pool.gate(self._request.provider)
+        return (self._sent() if gate is None else self._admitted(gate)).__await__()
+
+    async def _admitted(self, gate: asyncio.Semaphore) -> Any:
+        async with gate:
+            return await self._sent()
+
+    async def _sent(self) -> Any:
+        host = self._request.provider
+        self._pool.taken(host)
+        try:
+            return await self._world.exchange(self._request)
+        finally:
+            self._pool.given_back(host)
+
+
+class ModelledRedis:
+    """The shared store of a world without sockets: values by key until their time is over, a round trip each."""
+
+    def __init__(self, world: SimulatedWorld) -> None:
+        self._world = world
+        self._values: dict[str, tuple[bytes, float]] = {}
+
+    def get(self, key: str) -> SimulatedPending:
+        value, expires = self._values.get(key, (None, 0.0))
+        fresh = value if self._world.now() < expires else None
+        return SimulatedPending(self._world, fresh, nanoseconds(ROUND_TRIP_S))
+
+    def set(self, key: str, value: bytes, ttl_s: float) -> SimulatedPending:
+        self._values[key] = value, self._world.now() + ttl_s
+        return SimulatedPending(self._world, None, nanoseconds(ROUND_TRIP_S))
