@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from argo_bench.comparing import compare
     from argo_bench.harness.benchmark import Benchmark
     from argo_bench.market import generate, installed_sample, read_bars, read_universe
-    from argo_bench.optimizations import BASELINE, build, catalogue, optimized
+    from argo_bench.optimizations import BASELINE, FIVE, build, catalogue, optimized
     from argo_bench.report import open_report as load
 
 _HOMES = {
     "BASELINE": ("argo_bench.optimizations", "BASELINE"),
+    "FIVE": ("argo_bench.optimizations", "FIVE"),
     "Benchmark": ("argo_bench.harness.benchmark", "Benchmark"),
     "build": ("argo_bench.optimizations", "build"),
     "catalogue": ("argo_bench.optimizations", "catalogue"),
@@ -31,6 +32,7 @@ _HOMES = {
 
 __all__ = [
     "BASELINE",
+    "FIVE",
     "Benchmark",
     "build",
     "catalogue",

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Literal, NamedTuple, TypeGuard
+from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
 from argo_bench.model import World
 from argo_bench.pipeline import PARTS, Edit, Pipeline
@@ -17,11 +17,11 @@ from argo_bench.pipeline import PARTS, Edit, Pipeline
 Kind = Literal["reduction", "speedup", "at_least", "up_to", "direction", "level", "difference"]
 Clock = Literal["cpu", "wall"]
 MemoryMetric = Literal["peak_rss", "traced_peak", "live_bytes"]
-Count = Literal["requests", "model_calls", "dollars", "frame_bytes", "hit_rate", "queries"]
+Count = Literal["requests", "model_calls", "dollars", "frame_bytes", "hit_rate", "queries", "explanations"]
 Metric = Clock | MemoryMetric | Count
 CLOCKS: tuple[Clock, ...] = ("cpu", "wall")
 MEMORY_METRICS: tuple[MemoryMetric, ...] = ("peak_rss", "traced_peak", "live_bytes")
-COUNTS: tuple[Count, ...] = ("requests", "model_calls", "dollars", "frame_bytes", "hit_rate", "queries")
+COUNTS: tuple[Count, ...] = get_args(Count)
 METRICS: tuple[Metric, ...] = (*CLOCKS, *MEMORY_METRICS, *COUNTS)
 Inputs = Literal["hit", "miss", "trace", "fresh"]
 Unit = Literal["bars", "symbols", "cycles", "% ticking", "rows", "in flight"]
@@ -54,10 +54,10 @@ class Claim:
     for ``speedup``, ``at_least`` and ``up_to``, the level itself for ``level``; a ``direction`` (better) and a
     ``difference`` (nothing is claimed: is there any?) have neither.
     ``reading`` says how ambiguous words were read, ``workload`` names the headline workload, ``reference`` the arm
-    that it is measured against, ``curve`` a workload of the same stage over a condition (the share of ticking symbols)
-    from which is read when a claim that was not confirmed would hold. Claims that are not ``headline`` are further
-    readings of the same sentence or the figures of a later document; they get verdicts too, outside the family of
-    simultaneous intervals.
+    that it is measured against (it may depend on the ``{variant}``), ``curve`` a workload of the same stage over a
+    condition (the share of ticking symbols) from which is read when a claim that was not confirmed would hold. Claims
+    that are not ``headline`` are further readings of the same sentence or the figures of a later document; they get
+    verdicts too, outside the family of simultaneous intervals.
     """
 
     id: str
@@ -80,6 +80,10 @@ class Claim:
             raise ValueError(f"{self.id}: a reduction takes 0 <= low <= high < 1, got {self.low!r} and {self.high!r}")
         if self.kind in ("speedup", "at_least", "up_to") and not (self.low > 0 or self.high > 0):
             raise ValueError(f"{self.id}: a factor must be positive, got {self.low!r} and {self.high!r}")
+
+    def against(self, variant: str) -> str:
+        """The arm that a variant is measured against: a reference may name the variant as ``{variant}``."""
+        return self.reference.format(variant=variant)
 
     def region(self) -> tuple[float, float]:
         """The claimed range of lambda = ln(baseline / candidate); of the level itself for a ``level``."""
@@ -227,6 +231,11 @@ class Optimization:
     tolerance: float = 0.0
     permits: frozenset[str] = frozenset()
     staleness_s: float = 0.0
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """When its edit is applied among others."""
+        return LAYERS.index(self.layer), self.id
 
     @property
     def variants(self) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ saved.
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -97,6 +99,8 @@ def list_command(as_json: bool) -> None:
     envvar="ARGO_BENCH_SKIP_UNCHANGED",
     help="Serve a symbol's last signal while its price moved by less than 0.5 %.",
 )
+@click.option("--study", is_flag=True, help="Trials in their long form: whole grids, a hundred kills.")
+@click.option("--live", is_flag=True, help="Ask a real model for explanations where a workload runs on sockets.")
 @click.option("--out", envvar="ARGO_BENCH_OUT", help="Folder of the run. [default: results/<time>-<profile>]")
 @click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
@@ -108,6 +112,8 @@ def run(
     seed: int,
     trace: Trace | None,
     skip_unchanged: bool,
+    study: bool,
+    live: bool,
     out: str | None,
     strict_env: bool,
     as_json: bool,
@@ -118,6 +124,9 @@ def run(
     benchmark of [tool.argo_bench.benchmarks] in pyproject.toml.
 
     Everything is recorded in <out>/run.jsonl the moment it exists; Ctrl-C keeps what was measured.
+
+    --live takes the endpoint from OPENAI_BASE_URL, the key from OPENAI_API_KEY and the model's name from
+    ARGO_BENCH_LIVE_MODEL; it spends real money.
     """
     from argo_bench.claim import Optimization
     from argo_bench.harness.gather import subjects_of
@@ -125,10 +134,21 @@ def run(
     from argo_bench.optimizations import switch
 
     switch(trace, skip_unchanged=skip_unchanged)
+    if live:
+        go_live()
     subjects = subjects_of(ids)
     staged = any(isinstance(each, Optimization) for each in subjects)
     universe = universe_of(data, symbols, seed) if staged else None
-    report_on(subjects, universe, PROFILES[profile], seed, out, strict_env, as_json)
+    chosen = dataclasses.replace(PROFILES[profile], full_trials=study)
+    report_on(subjects, universe, chosen, seed, out, strict_env, as_json)
+
+
+def go_live() -> None:
+    """Explanations from a real model, in this process and its workers. Raises UserError where a setting is missing."""
+    from argo_bench.world.loopback import LIVE, LiveModel
+
+    os.environ[LIVE] = "1"
+    LiveModel.from_environment()
 
 
 @cli.command()

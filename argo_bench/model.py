@@ -281,7 +281,8 @@ class Redis(Protocol):
 
 @dataclass(slots=True)
 class Ledger:
-    """Exact counts of everything that crossed the border of the process. They have no noise."""
+    """Exact counts of everything that crossed the border of the process. They have no noise. ``rows`` are those that
+    were committed."""
 
     requests: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
@@ -293,6 +294,7 @@ class Ledger:
     sql_statements: int = 0
     queries: int = 0
     commits: int = 0
+    rows: int = 0
 
 
 class World(Protocol):

@@ -12,7 +12,8 @@ from argo_bench.market import Tape
 from argo_bench.model import Ledger, ProviderError, Served
 from argo_bench.optimizations import build, catalogue
 from argo_bench.optimizations import o10_batches_early_exit as o10
-from argo_bench.optimized.fetch import fetch as awaiting_fetch
+from argo_bench.optimizations.o02_parallel_fetch import all_at_once
+from argo_bench.optimizations.o10_batches_early_exit import awaiting_fetch
 from argo_bench.optimized.indicators import indicators as kernel
 from argo_bench.optimized.reason import reason as awaiting_reason
 from argo_bench.optimized.schedule import OUTAGE, SideBySide
@@ -175,7 +176,7 @@ async def test_the_engineered_walk_bounds_what_is_under_way():
     await market.walk(SideBySide(at_once=5), TWELVE)
     assert market.most_under_way == 5
     market = Market(TWELVE)
-    await market.walk(o10.all_at_once, TWELVE)
+    await market.walk(all_at_once, TWELVE)
     assert market.most_under_way == 12
 
 
@@ -240,7 +241,7 @@ async def test_a_bug_is_raised_and_nothing_is_left_running():
 
 
 def test_every_arm_awaits_what_the_baseline_blocks_on_and_leaves_other_stages_alone():
-    for edit in (o10.prescribed, o10.engineered, o10.in_parallel):
+    for edit in (o10.prescribed, o10.engineered):
         assert set(changed(P, edit(P))) == {"fetch", "reason", "schedule"}
         assert (edit(P).fetch, edit(P).reason) == (awaiting_fetch, awaiting_reason)
         other = P.replace(fetch=lambda world, symbol: None, reason=lambda world, decision: None)

@@ -23,11 +23,12 @@ from argo_bench.harness.results import Counts
 from argo_bench.harness.workload import NoMarket, stage_of
 from argo_bench.memo import content_key
 from argo_bench.model import Bars, Fetched, Ledger
-from argo_bench.optimizations import catalogue
+from argo_bench.optimizations import subjects
 from argo_bench.pipeline import PARTS, Edit, Pipeline, settle
 from argo_bench.unchanged import skip_unchanged
 from argo_bench.world import SimulatedWorld
 from argo_bench.world.clock import NS
+from argo_bench.world.parent import die_with_parent
 
 SEEDS = 6
 MODELS = ("x_sentiment", "sonar", "explanation")
@@ -36,10 +37,11 @@ MODELS = ("x_sentiment", "sonar", "explanation")
 def pool(numba_cache: Path) -> ProcessPoolExecutor:
     """Processes to count in, one for each processor; Ctrl-C reaches the orchestrator alone."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(initializer=_begin, initargs=(str(numba_cache),), mp_context=context)
+    return ProcessPoolExecutor(initializer=_begin, initargs=(str(numba_cache), os.getpid()), mp_context=context)
 
 
-def _begin(numba_cache: str) -> None:
+def _begin(numba_cache: str, parent: int) -> None:
+    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["NUMBA_CACHE_DIR"] = numba_cache
 
@@ -49,7 +51,7 @@ def count(what: Counting, seed: int, universe: Path, scratch: Path) -> list[Coun
 
     ``universe`` is a pickle, ``scratch`` keeps recordings that several workloads replay.
     """
-    optimization = catalogue()[what.optimization]
+    optimization = subjects()[what.optimization]
     workload = optimization.workload(what.workload)
     edits = optimization.edits(workload)
     found: list[Counts] = []
@@ -98,13 +100,15 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
         pipeline = skip_unchanged(pipeline)
     market = recording.market
     symbols = () if market is None else market.symbols
-    latency_scale = workload.latency_scale if workload.stage == CYCLE else 0.0
+    # Cycles and consumers overlap only where answers take their time; a single call of a stage loses nothing by haste.
+    waits = workload.stage == CYCLE or workload.consumers > 1
+    latency_scale = workload.latency_scale if waits else 0.0
     world = SimulatedWorld(
         market or NoMarket(), seed=recording.seed, latency_scale=latency_scale, prepare_ahead=False, durable=False
     )
     with world:
         world.transport = pipeline.transport
-        stage = stage_of(pipeline, workload.stage, symbols)
+        stage = stage_of(pipeline, workload, symbols)
         calls: list[Call] = []
         for group in recording.groups:
             world.begin(group.cycle)
@@ -120,6 +124,8 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
 
 def slim(result: Any) -> Any:
     """What is kept of a result: of fetched bars the last one, since a day of histories would fill the memory."""
+    if isinstance(result, tuple) and result and isinstance(result[0], Fetched):
+        return tuple(map(slim, result))
     if not isinstance(result, Fetched):
         return result
     bars = result.bars
@@ -132,9 +138,11 @@ def crossed(ledger: Ledger) -> dict[str, float]:
     return {
         "requests": float(ledger.requests.total()),
         "model_calls": float(sum(ledger.requests[model] for model in MODELS)),
+        "explanations": float(ledger.requests["explanation"]),
         "dollars": ledger.dollars,
         "input_tokens": float(ledger.input_tokens),
         "output_tokens": float(ledger.output_tokens),
+        "queries": float(ledger.queries),
     }
 
 

@@ -10,9 +10,9 @@ import multiprocessing
 import os
 import pickle
 import random
-import tempfile
+import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from argo_bench.claim import CLOCKS, VARIANTS, Metric, Optimization
+from argo_bench.claim import CLOCKS, VARIANTS, Metric, Optimization, Server
 from argo_bench.harness import environment
 from argo_bench.harness.benchmark import WORKLOAD, Benchmark
 from argo_bench.harness.counting import SEEDS, count, pool
@@ -53,15 +53,20 @@ from argo_bench.harness.results import (
     Judgement,
     LiveRates,
     Memory,
+    Observed,
     Result,
     Run,
     Samples,
+    Tried,
     Writer,
     command_line,
 )
 from argo_bench.harness.sequential import has_ended
 from argo_bench.harness.subject import Subject, claims_on, level_of
+from argo_bench.harness.surroundings import Surroundings, surroundings
+from argo_bench.harness.trials import Setting, Trial, trials
 from argo_bench.harness.twins import ArmFailed, Twins
+from argo_bench.model import ProviderError, StoreError, UserError
 from argo_bench.optimizations import SKIP_UNCHANGED, TRACE
 
 if TYPE_CHECKING:
@@ -69,8 +74,8 @@ if TYPE_CHECKING:
     from argo_bench.market import Universe
 
 Decoded = TypeVar("Decoded")
-COUNT_S = 2
-"""What the counts of one workload under one seed are expected to take."""
+COUNT_S, TRIAL_S = 2, 15
+"""What the counts of one workload under one seed are expected to take, and a trial in its short form."""
 
 
 class Progress(NamedTuple):
@@ -119,6 +124,8 @@ class Experiment:
         self._began = time.monotonic()
         self._comparisons = self._enough_bars(self._runnable(planned(subjects, profile)))
         self._checks = sum(len(subject.variants) + 3 * len(weighed(subject, profile)) for subject in subjects)
+        self._trials = [each for each in trials() if each.optimization in self._subjects and self._is_tried(each)]
+        self._checks += TRIAL_S * len(self._trials)
         self._checks += COUNT_S * SEEDS * len(counted(subjects, profile))
         self._done = 0.0
         self._seen = ""
@@ -130,9 +137,10 @@ class Experiment:
         for failure in self._failures:
             self._writer.write(failure)
         interrupted = False
-        with tempfile.TemporaryDirectory(prefix="argo-bench-") as scratch:
+        with surroundings(self._servers()) as around:
             try:
-                self._measure(Path(scratch))
+                self._without(around.missing)
+                self._measure(around)
             except KeyboardInterrupt:
                 interrupted = True
         verdicts = self._conclude()
@@ -179,6 +187,28 @@ class Experiment:
             self._failures.append(Failure(identifier, arm, "untested", reason))
         return [each for each in comparisons if not {(each.optimization, arm) for arm in arms(each)} & missing.keys()]
 
+    def _servers(self) -> set[Server]:
+        """What has to run for the workloads and the trials."""
+        needed = [self._served(each) for each in self._comparisons]
+        return set[Server]().union(*needed, *(each.servers for each in self._trials))
+
+    def _served(self, comparison: Comparison) -> frozenset[Server]:
+        """The servers behind the workload of a comparison."""
+        subject = self._subjects[comparison.optimization]
+        return subject.workload(comparison.workload).servers if isinstance(subject, Optimization) else frozenset()
+
+    def _without(self, missing: Mapping[Server, str]) -> None:
+        """Leave out, as untested, what needs a server that is not there."""
+        for server, reason in missing.items():
+            absent = [each for each in self._comparisons if server in self._served(each)]
+            trials = [each for each in self._trials if server in each.servers]
+            named = [(each.optimization, each.workload) for each in absent]
+            named += [(each.optimization, each.name) for each in trials]
+            for optimization, name in dict.fromkeys(named):
+                self._fail(Failure(optimization, name, "untested", reason))
+            self._comparisons = [each for each in self._comparisons if each not in absent]
+            self._trials = [each for each in self._trials if each not in trials]
+
     def _enough_bars(self, comparisons: Sequence[Comparison]) -> list[Comparison]:
         """The comparisons that the data is long enough for; what it cannot give is recorded as untested."""
         short = {each: self._shortage(each) for each in comparisons}
@@ -197,7 +227,8 @@ class Experiment:
 
     # Measuring
 
-    def _measure(self, scratch: Path) -> None:
+    def _measure(self, around: Surroundings) -> None:
+        scratch = around.scratch
         feed = Feed(self._subjects, self._universe, scratch)
         self._record(feed, replicate=0)
         with Twins.start("shared", self._seed, scratch / "numba") as pair:
@@ -206,6 +237,7 @@ class Experiment:
             self._check(pair, feed, scratch)
         self._count(scratch)
         self._weigh(feed, scratch / "numba")
+        self._try(around)
         first, most = self._profile.looks[0], self._profile.looks[-1]
         longest = 0.0
         for replicate in range(most):
@@ -377,6 +409,29 @@ class Experiment:
                     readings = memory_of(arm, available(methods), self._seed % 2**32, numba_cache)
                     self._memories.append(Memory(*key[:3], name, readings))
                     self._writer.write(self._memories[-1])
+
+    def _is_tried(self, trial: Trial) -> bool:
+        return self._profile.full_trials or (self._profile.every_claim and not trial.study)
+
+    def _try(self, around: Surroundings) -> None:
+        """Every trial, observation by observation; one that raises is recorded as failed, and the others go on."""
+        if self._universe is None:
+            return
+        full = self._profile.full_trials
+        setting = Setting(self._seed, around.scratch, around.address, around.redis, self._universe, full)
+        for trial in self._trials:
+            self._advance(TRIAL_S, f"trying {trial.optimization}: {trial.name}")
+            self._writer.write(
+                Tried(trial.optimization, trial.name, trial.description, trial.reference, [*trial.compared], full)
+            )
+            try:
+                for seen in trial.run(setting):
+                    self._writer.write(
+                        Observed(trial.optimization, trial.name, seen.condition, seen.arm, {**seen.values})
+                    )
+                    self._tell(f"trying {trial.optimization}: {trial.name}, {seen.condition}, {seen.arm}")
+            except (OSError, RuntimeError, ProviderError, StoreError, UserError, sqlite3.Error) as error:
+                self._fail(Failure(trial.optimization, trial.name, "failed", f"{type(error).__name__}: {error}"))
 
     def _is_untimed(self, comparison: Comparison) -> bool:
         subject = self._subjects[comparison.optimization]

@@ -40,6 +40,8 @@ COUNTED: Mapping[Count, str] = {
     "dollars": "dollars",
     "frame_bytes": "bytes of frames",
     "hit_rate": "hits",
+    "queries": "database queries",
+    "explanations": "explanations asked for",
 }
 NEVER = 2.0
 """Stands for a hit rate that cannot be: a cache whose hits cost more than the reference never pays."""
@@ -119,7 +121,8 @@ def judgements(
         for claim in profile.claims(subject):
             for variant in subject.variants:
                 comparison = headline_comparison(subject, claim, variant)
-                failure = failed.get((subject.id, variant)) or failed.get((subject.id, claim.reference))
+                concerned = ((subject.id, each) for each in (variant, claim.against(variant), claim.workload))
+                failure = next((failed[each] for each in concerned if each in failed), None)
                 output, faithful = output_of(fidelities, subject.id, variant)
                 is_void = variant != "prescribed" and not faithful
                 result = measured.results.get(comparison)

@@ -22,6 +22,7 @@ from argo_bench.harness.memory_pass import RESOLUTION, Method, Reading, Request
 from argo_bench.harness.messages import Arm, Raised
 from argo_bench.harness.twins import ArmFailed
 from argo_bench.model import UserError
+from argo_bench.world.parent import start
 
 __all__ = ["Method", "Reading", "disagreement", "measure", "memory_of", "peak_rss_runs"]
 
@@ -69,18 +70,17 @@ def ask(module: str, request: Any, expected: type[Answer], hash_seed: int, numba
     environment = os.environ | THREAD_CAPS | ALLOCATORS | {"PYTHONHASHSEED": str(hash_seed)}
     if numba_cache is not None:
         environment["NUMBA_CACHE_DIR"] = str(numba_cache)
-    child = subprocess.run(
-        [sys.executable, "-m", module],
-        input=msgspec.json.encode(request),
-        stdout=subprocess.PIPE,
-        env=environment,
-        check=False,
-        start_new_session=True,  # Ctrl-C reaches the orchestrator alone, which then ends the child.
-    )
-    if child.returncode or not child.stdout:
+    command = [sys.executable, "-m", module]
+    with start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
+        try:
+            written, _ = child.communicate(msgspec.json.encode(request))
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode or not written:
         kind = "signal" if child.returncode < 0 else "exit status"
         raise ArmFailed(f"its process ended with {kind} {abs(child.returncode)}")
-    answer: Answer | Raised = msgspec.json.decode(child.stdout, type=expected | Raised)
+    answer: Answer | Raised = msgspec.json.decode(written, type=expected | Raised)
     if isinstance(answer, Raised):
         raise ArmFailed(answer.error, answer.details)
     return answer

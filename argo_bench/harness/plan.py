@@ -42,8 +42,8 @@ class Profile:
     ``looks``: the numbers of replicates after which a comparison may stop; ``budget_s``: no replicate begins that would
     end after so many seconds, once the first look is reached; ``headline_s`` and ``other_s``: seconds of blocks per
     comparison and replicate; ``every_scale``, not only the headline one; ``every_claim`` and arm, not only the headline
-    claims; ``memory``: the methods by which the arms behind a headline claim are weighed,
-    cross-checks only where it is about memory.
+    claims, and trials in their short form (``full_trials``: the long ones); ``memory``: the methods by which the arms
+    behind a headline claim are weighed, cross-checks only where it is about memory.
     """
 
     name: Literal["quick", "default"]
@@ -56,6 +56,7 @@ class Profile:
     every_claim: bool
     checked_cycles: int
     memory: tuple[Method, ...]
+    full_trials: bool = False
 
     def scales(self, workload: Workload) -> tuple[int, ...]:
         return workload.scales if self.every_scale else workload.scales[:1]
@@ -99,7 +100,7 @@ def _of_catalogue(optimization: Optimization, profile: Profile) -> list[Comparis
         if not workload.timed or not (claims or profile.every_claim):
             continue
         pairs = [("baseline", variant) for variant in VARIANTS] if profile.every_claim else []
-        pairs += [(claim.reference, variant) for claim in claims for variant in VARIANTS]
+        pairs += [(claim.against(variant), variant) for claim in claims for variant in VARIANTS]
         arms = optimization.edits(workload) if profile.every_claim else {}
         extra = [arm for arm in arms if arm != "baseline" and arm not in VARIANTS]
         for scale in profile.scales(workload):
@@ -135,10 +136,13 @@ def counted(subjects: Sequence[Subject], profile: Profile) -> list[Counting]:
             continue
         for workload in subject.workloads:
             claims = spoken_of(subject, workload, profile)
+            if workload.servers:
+                continue
             tells = workload.damage is not None and (profile.every_claim or claims)
             if not tells and not any(is_count(claim.metric) for claim in claims):
                 continue
-            judged = dict.fromkeys(("baseline", *VARIANTS, *(claim.reference for claim in claims)))
+            references = [claim.against(variant) for claim in claims for variant in VARIANTS]
+            judged = dict.fromkeys(("baseline", *VARIANTS, *references))
             arms = {scale: tuple(judged) for scale in profile.scales(workload)}
             if profile.every_claim:
                 arms[workload.scales[0]] = tuple(subject.edits(workload))

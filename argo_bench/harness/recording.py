@@ -6,6 +6,7 @@ carry their nominal time, so that a cache with a time to live sees a service tha
 
 from __future__ import annotations
 
+import itertools
 import math
 import pickle
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from argo_bench.claim import CYCLE, Trace, Workload
 from argo_bench.harness.observe import Recorder
 from argo_bench.kernels import latest_indicators
 from argo_bench.market import Tape, Universe, live_change_rate, trading_seconds
-from argo_bench.model import Bars, Indicators, Readings, Reasoning, Regime, Stage, UserError, Validated, World
+from argo_bench.model import Bars, Indicators, Readings, Reasoning, Regime, Request, Stage, UserError, Validated, World
 from argo_bench.optimized.indicators import indicators as fast_indicators
 from argo_bench.optimized.regime import Detector
 from argo_bench.pipeline import PARTS, Pipeline, cycle
@@ -34,8 +35,12 @@ STEPS_PER_DAY = 4680
 
 DAYS = 8
 SEARCHED_CYCLES = 64
-ASKING = ("fetch", "reason", "validate", "schedule", CYCLE)
-"""Stages that ask the providers, so that a replay needs the market behind them."""
+ASKING = ("transport", "fetch", "reason", "validate", "read", "schedule", CYCLE)
+"""Stages that ask the providers, or whose call depends on the cycle, so that a replay needs the market behind them."""
+
+FEWEST_REQUESTS = 32
+WAVES = 4
+"""A burst has so many requests for each that may be in flight, and no fewer than that."""
 
 RATES: Mapping[Trace, float] = {"calm": 0.2, "open": 1.0, "frozen": 0.0}
 """The share of the steps that tick; ``live`` has one for each symbol."""
@@ -53,11 +58,13 @@ class Group(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """Recorded calls, the market behind them where the stage asks providers, and the seed of both."""
+    """Recorded calls, the market behind them where the stage asks providers, the seed of both, and the rows that the
+    database holds before the first call."""
 
     groups: Sequence[Group]
     market: Tape | None = None
     seed: int = 0
+    rows: int = 0
 
     def until(self, cycles: int) -> Recording:
         """The part within the first so many cycles."""
@@ -77,6 +84,8 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
     cycles = min(cycles, tape.last_cycle + 1)
     if workload.stage == CYCLE:
         return Recording([Group(0, [()], number) for number in range(cycles)], market, seed)
+    if workload.stage == "transport":
+        return Recording([Group(0, [(burst_of(tape.symbols, scale), scale)])], market, seed)
     if workload.stage == "fetch":
         calls: list[tuple[Any, ...]] = [(symbol,) for symbol in tape.symbols]
         return Recording([Group(0, calls, number) for number in range(cycles)], market, seed)
@@ -98,7 +107,14 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
             f"the workload {workload.name!r} got no input: none of {len(tape.symbols)} symbols reached a decision in "
             f"{cycles} cycles; try more --symbols or another --seed"
         )
-    return Recording(groups, market, seed)
+    return Recording(groups, market, seed, rows=scale if workload.unit == "rows" else 0)
+
+
+def burst_of(symbols: Sequence[str], in_flight: int) -> tuple[Request, ...]:
+    """Requests to the technical provider, whose answers are small: waiting and connections are what they take."""
+    count = max(FEWEST_REQUESTS, WAVES * in_flight)
+    asked = itertools.islice(itertools.cycle(itertools.product(symbols, ("rsi", "sma", "quote"))), count)
+    return tuple(Request("alpha_vantage", symbol, what) for symbol, what in asked)
 
 
 NOTHING_AFTER: Mapping[str, Stage] = {

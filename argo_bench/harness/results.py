@@ -212,6 +212,28 @@ class LiveRates(msgspec.Struct, frozen=True, tag="live rates"):
     rates: dict[str, float]
 
 
+class Tried(msgspec.Struct, frozen=True, tag="trial"):
+    """The first line of a trial: a study on real components that yields numbers. ``compared`` are the values that are
+    laid against those of the arm ``reference``; ``full`` is the long form."""
+
+    optimization: str
+    trial: str
+    description: str
+    reference: str
+    compared: list[str]
+    full: bool
+
+
+class Observed(msgspec.Struct, frozen=True, tag="observation"):
+    """What a trial saw of one arm under one condition, once: numbers by name."""
+
+    optimization: str
+    trial: str
+    condition: str
+    arm: str
+    values: dict[str, float]
+
+
 class Banked(msgspec.Struct, frozen=True, tag="banked"):
     """A replicate of the calibration bank: what the machine was doing beside it, and the seconds it took in all."""
 
@@ -290,7 +312,8 @@ class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):
-    """An arm that could not run (``untested``: something is missing) or raised (``failed``)."""
+    """An arm that could not run (``untested``: something is missing) or raised (``failed``); in the arm's place a
+    workload or a trial, where every arm of it is concerned."""
 
     optimization: str
     arm: str
@@ -316,6 +339,8 @@ Record = (
     | Samples
     | Memory
     | Counts
+    | Tried
+    | Observed
     | Banked
     | Result
     | Caching

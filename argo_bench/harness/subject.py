@@ -19,7 +19,7 @@ def headline_comparison(subject: Subject, claim: Claim, variant: str) -> Compari
     if isinstance(subject, Benchmark):
         return subject.comparison
     workload = subject.workload(claim.workload)
-    return Comparison(subject.id, workload.name, workload.scales[0], workload.unit, claim.reference, variant)
+    return Comparison(subject.id, workload.name, workload.scales[0], workload.unit, claim.against(variant), variant)
 
 
 def claims_on(subject: Subject, comparison: Comparison) -> list[Claim]:

@@ -43,7 +43,7 @@ class WorkerProcess:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "argo_bench.harness.worker"),
-                *(str(theirs.fileno()), str(-1 if processor is None else processor)),
+                *map(str, (theirs.fileno(), -1 if processor is None else processor, os.getpid())),
             ],
             env=environment,
             pass_fds=[theirs.fileno()],

@@ -35,7 +35,7 @@ from argo_bench.harness.results import (
     Samples,
 )
 from argo_bench.harness.subject import Subject, level_of
-from argo_bench.optimizations import catalogue
+from argo_bench.optimizations import subjects
 
 TOLERANCE = 1e-12
 """Relative; sums are exact to the bit on one platform and agree to this elsewhere."""
@@ -78,7 +78,7 @@ def _known(recorded: Recorded) -> dict[str, Subject]:
     """What was measured, by id: from the catalogue, or as the record declares a user's benchmark."""
     declared: list[Subject] = [Benchmark.of(each) for each in recorded.all(Declared)]
     named = recorded.run.optimizations
-    known: list[Subject] = [catalogue()[each] for each in named if each in catalogue()] if named else []
+    known: list[Subject] = [subjects()[each] for each in named if each in subjects()] if named else []
     return {subject.id: subject for subject in known + declared}
 
 

@@ -1,6 +1,7 @@
 """A worker process: prepares arms, warms them up and takes samples when it is told to; sleeps in ``recv`` otherwise.
 
-Started by ``twins`` as ``python -m argo_bench.harness.worker FD``; messages are msgspec-encoded bytes over a socket.
+Started by ``twins`` as ``python -m argo_bench.harness.worker FD PROCESSOR PARENT``; messages are msgspec-encoded bytes
+over a socket.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from argo_bench.harness.messages import (
     WarmUp,
 )
 from argo_bench.model import UserError
+from argo_bench.world.parent import die_with_parent
 
 if TYPE_CHECKING:
     from argo_bench.harness.fidelity import Oracle
@@ -139,9 +141,9 @@ def _check_workload(arm: StageArm, reference: str) -> Checked:
     from argo_bench.harness.fidelity import check_workload
     from argo_bench.harness.recording import recorded_inputs
     from argo_bench.harness.workload import workload_and_edit
-    from argo_bench.optimizations import catalogue
+    from argo_bench.optimizations import subjects
 
-    optimization = catalogue()[arm.optimization]
+    optimization = subjects()[arm.optimization]
     workload, candidate = workload_and_edit(arm)
     baseline = optimization.edits(workload)[reference]
     fidelity = check_workload(optimization, workload, recorded_inputs(arm.inputs), baseline, candidate, arm.arm)
@@ -150,10 +152,10 @@ def _check_workload(arm: StageArm, reference: str) -> Checked:
 
 def _check_variant(message: CheckVariant) -> Checked:
     from argo_bench.harness.fidelity import check_variant
-    from argo_bench.optimizations import catalogue
+    from argo_bench.optimizations import subjects
 
     oracle = _oracle(message.universe, message.seed, message.cycles)
-    fidelity = check_variant(catalogue()[message.optimization], message.variant, oracle)
+    fidelity = check_variant(subjects()[message.optimization], message.variant, oracle)
     return Checked(msgspec.Raw(msgspec.json.encode(fidelity)))
 
 
@@ -182,7 +184,8 @@ def serve(connection: Connection) -> None:
 
 
 def main() -> None:
-    descriptor, processor = int(sys.argv[1]), int(sys.argv[2])
+    descriptor, processor, parent = map(int, sys.argv[1:])
+    die_with_parent(parent)
     if processor >= 0:
         os.sched_setaffinity(0, {processor})
     serve(Connection(descriptor))

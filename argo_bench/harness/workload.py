@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import itertools
+import shutil
 import time
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,11 +21,18 @@ from argo_bench.claim import CYCLE, Workload
 from argo_bench.harness.bodies import Timing, warmed_up
 from argo_bench.harness.messages import StageArm
 from argo_bench.harness.recording import Group, Recording, recorded_inputs
-from argo_bench.model import Bars, Stage
-from argo_bench.optimizations import catalogue
+from argo_bench.model import Bars, Request, Stage, World
+from argo_bench.optimizations import subjects
 from argo_bench.pipeline import Edit, Pipeline, cycle, settle
 from argo_bench.unchanged import skip_unchanged
 from argo_bench.world import SimulatedWorld
+from argo_bench.world.database import FILE_NAME, preloaded
+
+if TYPE_CHECKING:
+    from argo_bench.world.loopback import LoopbackWorld
+
+KEPT_WHOLE = (CYCLE, "store")
+"""Stages whose pass is not shortened: what a cache or a queue is worth shows over many cycles."""
 
 
 class NoMarket:
@@ -39,17 +51,35 @@ def stage_body(arm: StageArm) -> StageBody:
 
 
 def workload_and_edit(arm: StageArm) -> tuple[Workload, Edit]:
-    optimization = catalogue()[arm.optimization]
+    optimization = subjects()[arm.optimization]
     workload = optimization.workload(arm.workload)
     return workload, optimization.edits(workload)[arm.arm]
 
 
-def stage_of(pipeline: Pipeline, name: str, symbols: Sequence[str]) -> Stage:
-    """A part of the pipeline, or a whole cycle of it as a stage without arguments."""
-    if name != CYCLE:
-        stage: Stage = getattr(pipeline, name)
-        return stage
-    return lambda world: cycle(pipeline, world, symbols, world.cycle)
+def stage_of(pipeline: Pipeline, workload: Workload, symbols: Sequence[str]) -> Stage:
+    """What a workload calls: a part of the pipeline, a whole cycle of it without arguments, or a burst of requests."""
+    if workload.stage == CYCLE:
+        return lambda world: cycle(pipeline, world, symbols, world.cycle)
+    if workload.stage == "transport":
+        return burst
+    stage: Stage = getattr(pipeline, workload.stage)
+    return stage if workload.consumers == 1 else partial(asked_at_once, stage, workload.consumers)
+
+
+async def asked_at_once(stage: Stage, consumers: int, world: World, *arguments: Any) -> tuple[Any, ...]:
+    """What so many consumers get that make the same call at the same moment."""
+    return tuple(await asyncio.gather(*(settle(stage(world, *arguments)) for _ in range(consumers))))
+
+
+async def burst(world: World, requests: Sequence[Request], in_flight: int) -> tuple[Any, ...]:
+    """The answers to the requests, so many of which are under way at any time."""
+    gate = asyncio.Semaphore(in_flight)
+
+    async def sent(request: Request) -> Any:
+        async with gate:
+            return await world.transport(world, request)
+
+    return tuple(await asyncio.gather(*map(sent, requests)))
 
 
 class StageBody:
@@ -57,8 +87,8 @@ class StageBody:
 
     A pass is every recorded call once. State is kept between passes only for ``hit``; for ``fresh`` every call gets a
     copy of its arguments; for ``miss`` and ``trace`` every pass starts with newly built state, as does every one that
-    asks providers. All of that is prepared outside the timed region, and so is the first of several whole cycles, which
-    fills the caches.
+    asks simulated providers. All of that is prepared outside the timed region, and so is the first of several whole
+    cycles, which fills the caches.
     """
 
     def __init__(self, workload: Workload, edit: Edit, recording: Recording) -> None:
@@ -66,12 +96,14 @@ class StageBody:
         self._edit = edit
         self._market = recording.market
         self._seed = recording.seed
+        self._rows = recording.rows
+        self._directory: TemporaryDirectory[str] | None = None
         opens = workload.stage == CYCLE and len(recording.groups) > 1
         self._opening = tuple(recording.groups[:1]) if opens else ()
         self._recorded = tuple(recording.groups[len(self._opening) :])
         self._groups = list(self._recorded)
         self.calls = sum(len(group.calls) for group in self._recorded)
-        self._world: SimulatedWorld | None = None
+        self._world: SimulatedWorld | LoopbackWorld | None = None
         self._stage: Stage = _unbuilt
         self._is_async = False
         self._rebuild()
@@ -81,6 +113,9 @@ class StageBody:
         if self._world is not None:
             self._world.discard()
             self._world = None
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
 
     def first_call(self) -> Any:
         """What the stage returns for the first recorded call, on the state as built."""
@@ -104,11 +139,8 @@ class StageBody:
         return found
 
     def keep(self, calls: int) -> None:
-        """Use the first so many recorded calls (whole groups of a trace), so that a pass stays short.
-
-        A run of whole cycles is taken whole: what a cache is worth shows over many.
-        """
-        if self.workload.stage == CYCLE and calls:
+        """Use the first so many recorded calls (whole groups of a trace), so that a pass stays short."""
+        if self.workload.stage in KEPT_WHOLE and calls:
             return
         self._groups = []
         self.calls = 0
@@ -156,7 +188,7 @@ class StageBody:
         return warmed_up(self.sample, compiled_signatures)
 
     @property
-    def _live(self) -> SimulatedWorld:
+    def _live(self) -> SimulatedWorld | LoopbackWorld:
         assert self._world is not None, "this body is closed"
         return self._world
 
@@ -165,14 +197,41 @@ class StageBody:
         pipeline = self._edit(baseline.PIPELINE)
         if self.workload.skip_unchanged and self.workload.stage == CYCLE:
             pipeline = skip_unchanged(pipeline)
-        market = NoMarket() if self._market is None else self._market
-        self._world = SimulatedWorld(market, seed=self._seed, latency_scale=self.workload.latency_scale)
+        self._world = self._new_world()
         self._world.transport = pipeline.transport
-        self._stage = stage_of(pipeline, self.workload.stage, market.symbols)
+        self._stage = stage_of(pipeline, self.workload, self._world.market.symbols)
+
+    def _new_world(self) -> SimulatedWorld | LoopbackWorld:
+        """With a copy of a database that holds so many rows, and its connections to servers open."""
+        workload, market = self.workload, NoMarket() if self._market is None else self._market
+        directory = None
+        if self._rows:
+            self._directory = TemporaryDirectory(prefix="argo-rows-")
+            directory = Path(self._directory.name)
+            shutil.copyfile(database_of(self._rows), directory / FILE_NAME)
+        if not workload.servers:
+            return SimulatedWorld(market, seed=self._seed, directory=directory, latency_scale=workload.latency_scale)
+        from argo_bench.harness.surroundings import address_of_providers, redis_url
+        from argo_bench.world.loopback import LoopbackWorld
+
+        world = LoopbackWorld(
+            market,
+            address=address_of_providers() if "providers" in workload.servers else None,
+            redis_url=redis_url() if "redis" in workload.servers else None,
+            seed=self._seed,
+            directory=directory,
+            latency_scale=workload.latency_scale,
+            rtt_s=workload.rtt_s,
+            tls=workload.tls,
+            namespace=f"{workload.name}|{self._seed}",
+        )
+        world.ready()
+        return world
 
     @property
     def _keeps_state(self) -> bool:
-        return self.workload.inputs == "hit" and self._market is None
+        asks_simulated = self._market is not None and self.workload.stage != "read" and not self.workload.servers
+        return self.workload.inputs == "hit" and not asks_simulated
 
     def _turn_to(self, group: Group) -> None:
         """Move the world to a group's time; what the providers will answer there is prepared."""
@@ -214,6 +273,11 @@ class StageBody:
                 await stage(world, *arguments)
         wall = world.clock_ns() - wall
         return Timing(wall, time.process_time_ns() - cpu)
+
+
+def database_of(rows: int) -> Path:
+    """A database with so many rows, made once in the place for temporary files and shared by all processes there."""
+    return preloaded(Path(gettempdir()) / f"rows-{rows}.sqlite", rows)
 
 
 def _unbuilt(*arguments: Any) -> Any:

@@ -13,13 +13,16 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from argo_bench.claim import LAYERS, VARIANTS, Claim, Optimization, Trace, Variant
+from argo_bench.claim import VARIANTS, Claim, Optimization, Trace, Variant
 from argo_bench.loading import module_from
 from argo_bench.model import UserError
+from argo_bench.optimizations.together import FIVE_IDS, all_fifteen, first_five
 from argo_bench.pipeline import Pipeline
 
 Selection = Mapping[str, Variant]
 BASELINE: Selection = {}
+FIVE: Selection = dict.fromkeys(FIVE_IDS, "prescribed")
+"""What the documents call the state after the first five."""
 FILES = "ARGO_BENCH_OPTIMIZATIONS"
 """The environment variable that names files with further optimizations, which workers inherit."""
 TRACE, SKIP_UNCHANGED = "ARGO_BENCH_TRACE", "ARGO_BENCH_SKIP_UNCHANGED"
@@ -31,6 +34,13 @@ def catalogue() -> Mapping[str, Optimization]:
     """Every optimization by id, in the order of the ids; after the published ones those of the files in FILES."""
     further = [each for file in os.environ.get(FILES, "").split(os.pathsep) if file for each in of_file(Path(file))]
     return {each.id: switched(each) for each in (*published(), *further)}
+
+
+@cache
+def subjects() -> Mapping[str, Optimization]:
+    """What can be measured: the catalogue, and the published ones together, the first five and all."""
+    as_one = (first_five(published()), all_fifteen(published()))
+    return {**catalogue(), **{each.id: switched(each) for each in as_one}}
 
 
 def switched(optimization: Optimization) -> Optimization:
@@ -57,7 +67,12 @@ def switch(trace: Trace | None, *, skip_unchanged: bool) -> None:
         os.environ[TRACE] = trace
     if skip_unchanged:
         os.environ[SKIP_UNCHANGED] = "1"
+    _forget()
+
+
+def _forget() -> None:
     catalogue.cache_clear()
+    subjects.cache_clear()
 
 
 @cache
@@ -80,10 +95,10 @@ def add_file(file: Path) -> list[Optimization]:
     Raises UserError where one has the id of another.
     """
     found = of_file(file)
-    if taken := [each.id for each in found if each.id in catalogue()]:
-        raise UserError(f"{file}: the id {taken[0]} is taken: expected one that is not of {', '.join(catalogue())}")
+    if taken := [each.id for each in found if each.id in subjects()]:
+        raise UserError(f"{file}: the id {taken[0]} is taken: expected one that is not of {', '.join(subjects())}")
     os.environ[FILES] = os.pathsep.join(filter(None, (os.environ.get(FILES), str(file.resolve()))))
-    catalogue.cache_clear()
+    _forget()
     return found
 
 
@@ -93,20 +108,22 @@ def optimized() -> Selection:
 
 
 def lookup(ids: Iterable[str]) -> list[Optimization]:
-    """The optimizations with these ids, in the order of the catalogue; all of them for no ids.
+    """The optimizations with these ids, in the order of the catalogue; for no ids all of them and the two sets.
 
     Raises UserError with the closest id or name for one that is not there.
     """
     wanted = {canonical_id(each) for each in ids}
-    return [optimization for optimization in catalogue().values() if not wanted or optimization.id in wanted]
+    return [optimization for optimization in subjects().values() if not wanted or optimization.id in wanted]
 
 
 def canonical_id(text: str) -> str:
-    known = catalogue()
+    known = subjects()
     by_name = {optimization.name.lower(): optimization.id for optimization in known.values()}
     candidate = text.strip()
     if (number := re.fullmatch(r"[oO]?(\d{1,2})", candidate)) and (exact := f"O{int(number[1]):02d}") in known:
         return exact
+    if candidate.upper() in known:
+        return candidate.upper()
     if candidate.lower() in by_name:
         return by_name[candidate.lower()]
     close = difflib.get_close_matches(candidate.upper(), known, 1, 0.5) or [
@@ -125,7 +142,7 @@ def build(selection: Selection) -> Pipeline:
 
     pipeline = baseline.PIPELINE
     chosen = {canonical_id(key): variant for key, variant in selection.items()}
-    for optimization in sorted((catalogue()[key] for key in chosen), key=lambda o: (LAYERS.index(o.layer), o.id)):
+    for optimization in sorted((subjects()[key] for key in chosen), key=lambda each: each.order):
         variant = chosen[optimization.id]
         if variant not in VARIANTS:
             raise UserError(f"{optimization.id}: expected the variant prescribed or engineered, got {variant!r}")
@@ -135,4 +152,5 @@ def build(selection: Selection) -> Pipeline:
 
 def headline_claims() -> list[Claim]:
     """The family of claims whose intervals hold simultaneously, whatever of it was run."""
-    return [claim for optimization in published() for claim in optimization.claims if claim.headline]
+    known = (*published(), first_five(published()), all_fifteen(published()))
+    return [claim for optimization in known for claim in optimization.claims if claim.headline]

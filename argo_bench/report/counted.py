@@ -25,6 +25,8 @@ BENEFITS: Mapping[str, Written] = {
     "dollars": quantity,
     "frame_bytes": finding.size,
     "hit_rate": finding.level,
+    "queries": quantity,
+    "explanations": quantity,
 }
 """The counts for which an optimization is there, and how they are written."""
 COMMON = (*BENEFITS, "input_tokens", "output_tokens", "hits", "misses")

@@ -19,7 +19,7 @@ from argo_bench.harness.plan import JUDGED_BY
 from argo_bench.harness.results import Comparison, Counts, End, Judgement, Memory, Recorded, Result
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import HOLDS
-from argo_bench.optimizations import catalogue
+from argo_bench.optimizations import subjects
 
 LARGE, MOST_DECIMALS = 1e7, 9
 """Numbers from the one on, and with more decimals than the other, are written with an exponent."""
@@ -36,6 +36,8 @@ NOUNS: Mapping[Metric, str] = {
     "dollars": "dollars",
     "frame_bytes": "frame bytes",
     "hit_rate": "hits",
+    "queries": "database queries",
+    "explanations": "explanations asked for",
 }
 """What a metric is of."""
 
@@ -130,7 +132,7 @@ def counted(number: int, noun: str) -> str:
 
 def name_of(optimization: str) -> str:
     """The name of an optimization by its id; empty for a user's functions and what is not installed."""
-    known = catalogue().get(optimization)
+    known = subjects().get(optimization)
     return "" if known is None else known.name
 
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 from matplotlib.transforms import Bbox
 
 from argo_bench.harness.results import Recorded
-from argo_bench.optimizations import catalogue
+from argo_bench.optimizations import subjects
 from argo_bench.report import finding
 from argo_bench.report.counted import BENEFITS, Counted, counted, quantity
 from argo_bench.report.marks import legible
@@ -82,7 +82,7 @@ def frontier(recorded: Recorded, theme: Theme = "light") -> Picture | None:
 
 
 def _panel(counted: Counted) -> Panel | None:
-    known = catalogue().get(counted.optimization)
+    known = subjects().get(counted.optimization)
     named = () if known is None else (each.frontier for each in known.workloads if each.name == counted.workload)
     for counts in named:
         if counts is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from statistics import median
 
 import msgspec
@@ -69,13 +69,13 @@ def beside(recorded: Recorded, *, brief: bool = False) -> Table:
     }
     told = judged | elsewhere if brief else judged
     curved = {(each.optimization, each.curve_unit) for each in recorded.all(Judgement) if brief and each.curve}
+    on_the_wall = {(e.optimization, e.comparison.workload) for e in recorded.all(Judgement) if e.metric == "wall"}
     rows = tuple(
         Row(
             (
                 f"{each.comparison.optimization} {finding.arm_and_reference(each.comparison)}",
                 f"{each.comparison.workload} at {each.comparison.place}",
-                f"{finding.speedup(each.cpu.speedup)}\n"
-                + finding.interval(each.cpu.speedup_interval, each.cpu.replicates),
+                _speedup(each, on_the_wall),
                 f"{finding.duration(each.candidate_ns)}\nfrom {finding.duration(each.reference_ns)}",
             )
         )
@@ -83,7 +83,16 @@ def beside(recorded: Recorded, *, brief: bool = False) -> Table:
         if each.comparison not in told and (each.comparison.optimization, each.comparison.unit) not in curved
     )
     columns = (Column("arm", 20), Column("workload", None), Column("speed-up", 20), Column("time per call", 14))
-    return Table("Measured beside them", "Speed-up in CPU time; no claim rests on these.", columns, rows)
+    note = (
+        "Speed-up in CPU time, or in wall time where a claim about the workload speaks of it; no claim rests on these."
+    )
+    return Table("Measured beside them", note, columns, rows)
+
+
+def _speedup(result: Result, on_the_wall: Container[tuple[str, str]]) -> str:
+    waits = (result.comparison.optimization, result.comparison.workload) in on_the_wall
+    found = result.wall if waits else result.cpu
+    return f"{finding.speedup(found.speedup)}\n{finding.interval(found.speedup_interval, found.replicates)}"
 
 
 def first_calls(recorded: Recorded, shortest_ns: int = 0) -> Table:

@@ -1,7 +1,7 @@
 """The whole report as one page: in a terminal, as Markdown and as HTML.
 
 Order: the headline verdicts, further readings, where those that do not hold would, scales and change rates, what is
-done to the output, caches, memory, what was measured beside them, first calls, and remarks.
+done to the output, caches, trials, memory, what was measured beside them, first calls, and remarks.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from argo_bench.report.counted import caches, done_to_the_output
 from argo_bench.report.measured import beside, first_calls, memory
 from argo_bench.report.remarks import remarks
 from argo_bench.report.tables import Column, Row, Table, html_table, markdown_table, plain, terminal_table
+from argo_bench.report.tried import tried
 from argo_bench.report.verdicts import holds_when, over_the_change_rate, strips, verdicts
 
 SLOW_FIRST_CALL_NS = 50_000_000
@@ -40,6 +41,7 @@ def tables(recorded: Recorded, *, brief: bool = False) -> list[Table]:
         over_the_change_rate(recorded),
         done_to_the_output(recorded, brief=brief),
         caches(recorded),
+        *tried(recorded, brief=brief),
         memory(recorded),
         beside(recorded, brief=brief),
         first_calls(recorded, SLOW_FIRST_CALL_NS if brief else 0),

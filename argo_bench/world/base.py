@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from argo_bench.model import Bars, Completion, Ledger, Pending, Provider, Request, World
 from argo_bench.world import content
-from argo_bench.world.database import FILE_NAME, INSERT, open_database
+from argo_bench.world.database import FILE_NAME, INSERT, Settings, open_database, settings
 
 EPOCH_S = 1_736_951_400.0
 """The virtual clock's start: 2025-01-15 14:30 UTC, the opening of the day that the documents carry."""
@@ -54,7 +54,7 @@ class BaseWorld:
     as a context manager a world drains its resources at the end.
 
     ``directory`` holds the database; without one a temporary directory is made, and removed at the end. A database that
-    need not be ``durable`` runs with synchronous OFF.
+    need not be ``durable`` runs with synchronous OFF, whatever level a stage asks for.
     """
 
     _loop: asyncio.AbstractEventLoop
@@ -135,28 +135,49 @@ class BaseWorld:
     @property
     def _database(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = open_database(self.directory / FILE_NAME)
-            if not self._is_durable:
-                self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection = self.connect_database()
         return self._connection
+
+    @property
+    def database_settings(self) -> Settings:
+        """What is in force on the world's own connection, which writes."""
+        return settings(self._database)
 
     def insert(self, row: Mapping[str, Any]) -> None:
         """One INSERT and its commit."""
         self.insert_many([row])
 
     def insert_many(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """An INSERT each, and one commit."""
+        """An INSERT each, and one commit.
+
+        Raises sqlite3.IntegrityError where a row violates a constraint and sqlite3.OperationalError where the disk does
+        not take them; then none of them is kept.
+        """
         self.ledger.sql_statements += len(rows)
         self.ledger.commits += 1
-        with self._database:
-            self._database.executemany(INSERT, rows)
+        try:
+            with self._database:
+                self._database.executemany(INSERT, rows)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+                raise
+            raise sqlite3.OperationalError(
+                f"{self.directory / FILE_NAME}: expected room for {len(rows)} rows, got {str(error)!r}; none of them "
+                "is stored: free space on the disk or raise the limit on the size of files, and store them again"
+            ) from error
+        self.ledger.rows += len(rows)
 
     def execute(self, statement: str) -> None:
         self.ledger.sql_statements += 1
         self._database.execute(statement).close()
+        if not self._is_durable:
+            self._database.execute("PRAGMA synchronous = OFF")
 
     def connect_database(self) -> sqlite3.Connection:
-        return open_database(self.directory / FILE_NAME)
+        connection = open_database(self.directory / FILE_NAME)
+        if not self._is_durable:
+            connection.execute("PRAGMA synchronous = OFF")
+        return connection
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         self.ledger.sql_statements += 1
