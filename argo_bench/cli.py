@@ -8,9 +8,7 @@ saved.
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -22,15 +20,28 @@ from argo_bench.model import UserError
 
 if TYPE_CHECKING:
     from argo_bench.harness.fitness import Finding
-    from argo_bench.harness.plan import Profile
-    from argo_bench.harness.subject import Subject
-    from argo_bench.market import Universe
+    from argo_bench.harness.job import Job
+    from argo_bench.harness.results import Recorded
     from argo_bench.report import Report
 
 GATE_FAILED = 1
 OUTPUTS_DIFFER = 3
 MACHINE_UNFIT = 4
 INTERRUPTED = 130
+
+
+class Duration(click.ParamType[float]):
+    """A time such as 90s, 5m or 1h, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        from argo_bench.harness.job import seconds
+
+        try:
+            return seconds(str(value))
+        except ValueError as error:
+            self.fail(str(error), parameter, context)
 
 
 def settings() -> dict[str, Any]:
@@ -101,6 +112,13 @@ def list_command(as_json: bool) -> None:
 )
 @click.option("--study", is_flag=True, help="Trials in their long form: whole grids, a hundred kills.")
 @click.option("--live", is_flag=True, help="Ask a real model for explanations where a workload runs on sockets.")
+@click.option(
+    "--budget",
+    type=Duration(),
+    envvar="ARGO_BENCH_BUDGET",
+    help="Time for the whole, as in 90s, 5m or 1h. [default: 150s for quick, 20m else]",
+)
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with an interrupted run, with its own settings.")
 @click.option("--out", envvar="ARGO_BENCH_OUT", help="Folder of the run. [default: results/<time>-<profile>]")
 @click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
@@ -114,6 +132,8 @@ def run(
     skip_unchanged: bool,
     study: bool,
     live: bool,
+    budget: float | None,
+    resume: Path | None,
     out: str | None,
     strict_env: bool,
     as_json: bool,
@@ -128,27 +148,17 @@ def run(
     --live takes the endpoint from OPENAI_BASE_URL, the key from OPENAI_API_KEY and the model's name from
     ARGO_BENCH_LIVE_MODEL; it spends real money.
     """
-    from argo_bench.claim import Optimization
-    from argo_bench.harness.gather import subjects_of
-    from argo_bench.harness.plan import PROFILES
-    from argo_bench.optimizations import switch
+    from argo_bench.harness.job import job_again, job_of
+    from argo_bench.harness.results import Asked, reopened
 
-    switch(trace, skip_unchanged=skip_unchanged)
-    if live:
-        go_live()
-    subjects = subjects_of(ids)
-    staged = any(isinstance(each, Optimization) for each in subjects)
-    universe = universe_of(data, symbols, seed) if staged else None
-    chosen = dataclasses.replace(PROFILES[profile], full_trials=study)
-    report_on(subjects, universe, chosen, seed, out, strict_env, as_json)
-
-
-def go_live() -> None:
-    """Explanations from a real model, in this process and its workers. Raises UserError where a setting is missing."""
-    from argo_bench.world.loopback import LIVE, LiveModel
-
-    os.environ[LIVE] = "1"
-    LiveModel.from_environment()
+    if resume is not None:
+        if ids or out:
+            raise UserError("--resume takes settings and folder from the run: expected no ids and no --out with it")
+        before = reopened(resume)
+        report_on(job_again(before), str(resume), strict_env, as_json, before)
+        return
+    asked = Asked([*ids], data, profile, symbols, seed, trace, skip_unchanged, study, live, budget)
+    report_on(job_of(asked), out, strict_env, as_json)
 
 
 @cli.command()
@@ -177,38 +187,31 @@ def compare(
     NAMEs are benchmarks of [tool.argo_bench.benchmarks] in pyproject.toml; without any, all of them are compared.
     """
     from argo_bench.harness.gather import benchmarks_of
+    from argo_bench.harness.job import Job
     from argo_bench.harness.plan import PROFILES
 
     benchmarks = benchmarks_of(functions, options)
     for each in benchmarks:
         if each.claim is not None:
             click.echo(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
-    report_on(benchmarks, None, PROFILES[profile], seed, out, strict_env, as_json)
+    report_on(Job(benchmarks, None, PROFILES[profile], seed), out, strict_env, as_json)
 
 
-def report_on(
-    subjects: Sequence[Subject],
-    universe: Universe | None,
-    profile: Profile,
-    seed: int,
-    out: str | None,
-    strict_env: bool,
-    as_json: bool,
-) -> None:
-    """Measure, save and show; exits with the code that the outcome has."""
+def report_on(job: Job, out: str | None, strict_env: bool, as_json: bool, before: Recorded | None = None) -> None:
+    """Measure, save and show; exits with the code that the outcome has. ``before`` is the run that is taken up."""
     from argo_bench.harness.benchmark import Benchmark
     from argo_bench.harness.experiment import run_id
     from argo_bench.harness.fitness import findings
 
-    found = [each.found() if isinstance(each, Benchmark) else each for each in subjects]
+    found = [each.found() if isinstance(each, Benchmark) else each for each in job.subjects]
     machine = findings()
     if strict_env and (unfit := [each for each in machine if each.verdict == "unfit"]):
         for finding in unfit:
             click.echo(f"argo-bench: {finding.subject} is not fit: {finding.found}; {finding.advice}", err=True)
         sys.exit(MACHINE_UNFIT)
-    name = run_id(profile, datetime.now())
+    name = run_id(job.profile, datetime.now())
     directory = Path(out) if out else Path("results") / name
-    interrupted = measure(found, universe, profile, seed, directory, name, machine)
+    interrupted = measure(dataclasses.replace(job, subjects=found), directory, name, machine, before)
 
     from argo_bench.report import open_report
 
@@ -218,35 +221,20 @@ def report_on(
     click.echo(f"record: {directory / 'run.jsonl'}   figure: {directory / 'forest.svg'}", err=True)
     if interrupted:
         click.echo("interrupted: the verdicts above rest on what was measured until then", err=True)
+        click.echo(f"go on with: argo-bench run --resume {directory}", err=True)
         sys.exit(INTERRUPTED)
     if any(each.verdict == "void" for each in report.judgements):
         sys.exit(OUTPUTS_DIFFER)
 
 
-def universe_of(data: str | None, symbols: int | None, seed: int) -> Universe:
-    """The user's bars, or the installed sample, in the number of symbols asked for."""
-    from argo_bench.market import installed_sample, read_universe
-
-    universe = read_universe(data) if data else installed_sample()
-    return universe.take(symbols, seed) if symbols else universe
-
-
-def measure(
-    subjects: Sequence[Subject],
-    universe: Universe | None,
-    profile: Profile,
-    seed: int,
-    directory: Path,
-    name: str,
-    machine: list[Finding],
-) -> bool:
+def measure(job: Job, directory: Path, name: str, machine: list[Finding], before: Recorded | None) -> bool:
     """Run the experiment with its progress on stderr; whether it was interrupted."""
     from argo_bench.harness.calibration import used
     from argo_bench.harness.experiment import Experiment
     from argo_bench.harness.results import Writer
 
-    writer = Writer(directory)
-    if universe is not None:
+    writer = Writer(directory, resume=before is not None)
+    if (universe := job.universe) is not None:
         symbols = ", ".join(
             symbol if universe.origin[symbol] == "real" else f"{symbol} (generated)" for symbol in universe.symbols[:8]
         )
@@ -254,7 +242,19 @@ def measure(
         click.echo(f"{len(universe.symbols)} symbols from {universe.source}: {symbols}{more}", err=True)
     try:
         with shown_progress() as on_progress:
-            Experiment(subjects, universe, profile, seed, writer, name, on_progress, machine, used()).run()
+            Experiment(
+                job.subjects,
+                universe,
+                job.profile,
+                job.seed,
+                writer,
+                name,
+                on_progress,
+                machine,
+                used(),
+                asked=job.asked,
+                before=before,
+            ).run()
     except KeyboardInterrupt:
         return True
     finally:
@@ -329,6 +329,7 @@ def export(
     the new, as module:name. `argo-bench report RUN --peers OUT` lays the figures beside a run's.
     """
     from argo_bench.claim import Optimization
+    from argo_bench.harness.job import universe_of
     from argo_bench.integrations import export as scripts
 
     subject = scripts.subject_of(targets, setup)

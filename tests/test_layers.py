@@ -17,6 +17,7 @@ LAYERS = [
     {"claim"},
     {"sentence"},
     {"kernels", "memo", "market", "world"},
+    {"shared"},
     {"baseline"},
     {"optimized"},
     {"optimizations"},

@@ -196,6 +196,7 @@ def test_a_pool_of_no_size_keeps_no_connection(world_of, client):
         for request in numbered(3):
             world.run(answer(send(request)))
         assert world.providers.connections == 3
+        assert world.ledger.connections == 3
 
 
 @pytest.mark.parametrize("client", ["requests", "aiohttp"])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from argo_bench import baseline
 from argo_bench.claim import Call, Replay
+from argo_bench.harness.workload import NoMarket
 from argo_bench.kernels import CONSOLIDATION, IN_DOUBT, TRENDING, VOLATILE, latest_regime
 from argo_bench.market import Tape, generate
 from argo_bench.memo import Memo
@@ -106,6 +107,18 @@ def test_o07_as_printed_makes_both_keys_and_stores_nothing(world, keys):
     for _ in range(3):
         assert cache(world, frame_of(RAMP)) == "TRENDING"
     assert (stage.calls, cache.hits, cache.misses, len(keys)) == (3, 0, 3, 6)
+
+
+def test_o07_as_printed_on_redis_stores_texts_that_another_process_finds_for_300_seconds():
+    with SimulatedWorld(NoMarket()) as world:
+        (first, stage), (second, other) = (edited(o07.as_printed_on_redis) for _ in range(2))
+        for cache in (first, second):
+            assert cache(world, frame_of(RAMP)) == "TRENDING"
+        assert world.redis.get(o07.text_key(frame_of(RAMP))).result() == b"TRENDING"
+        assert (stage.calls, other.calls, second.hits) == (1, 0, 1)
+        world.begin(60)
+        second(world, frame_of(RAMP))
+        assert other.calls == 1
 
 
 def test_o07_every_call_of_the_arm_first_call_is_one(world, keys):

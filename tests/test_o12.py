@@ -15,6 +15,7 @@ from argo_bench.baseline.reason import prompt, template
 from argo_bench.harness.counting import cached, replay
 from argo_bench.harness.fidelity import Oracle, check_variant
 from argo_bench.harness.recording import record
+from argo_bench.harness.workload import NoMarket
 from argo_bench.model import Consensus, Opinions, ProviderError, Reasoning
 from argo_bench.optimizations.o12_reasoning_cache import (
     DAY,
@@ -22,6 +23,7 @@ from argo_bench.optimizations.o12_reasoning_cache import (
     OPTIMIZATION,
     UNCHANGED,
     as_printed,
+    as_printed_on_redis,
     damage,
     off_the_critical_path,
     shows_another_number,
@@ -29,7 +31,7 @@ from argo_bench.optimizations.o12_reasoning_cache import (
 from argo_bench.optimized.reason import CONFIDENCE_BAND, taken_apart
 from argo_bench.optimized.reason import reason as waiting_reason
 from argo_bench.pipeline import drafted, settle
-from argo_bench.world import content
+from argo_bench.world import SimulatedWorld, content
 from tests.test_stages import decision, indicators
 
 P = baseline.PIPELINE
@@ -124,6 +126,19 @@ def test_o12_as_printed_caches_nothing(world):
         told(stage, world, decision())
     assert world.asked == 3
     assert (stage.hits, stage.misses) == (0, 3)
+
+
+def test_o12_as_printed_on_redis_asks_once_for_all_processes_and_keeps_the_template_of_a_failed_call(world):
+    with SimulatedWorld(NoMarket()) as store:
+        world.redis = store.redis
+        stages = [as_printed_on_redis(P).reason for _ in range(2)]
+        first = told(stages[0], world, decision())
+        assert told(stages[1], world, decision()) == first
+        assert world.asked == 1
+        world.fails = True
+        told(stages[0], world, decision(entry=101.0))
+        world.fails = False
+        assert told(stages[1], world, decision(entry=101.0)) == Reasoning(template(decision(entry=101.0)), "model")
 
 
 def test_o12_prescribed_asks_again_for_every_cent(world):

@@ -9,6 +9,7 @@ from numba import njit
 
 from argo_bench import baseline, kernels
 from argo_bench.claim import Call, Replay
+from argo_bench.harness.workload import NoMarket
 from argo_bench.market import Tape
 from argo_bench.model import COLUMNS
 from argo_bench.optimizations import _indicator_libraries as libraries
@@ -17,6 +18,7 @@ from argo_bench.optimizations.o13_incremental_updates import (
     OPTIMIZATION,
     TTL_S,
     as_printed,
+    as_printed_on_redis,
     damage_to_decisions,
     damage_to_indicators,
     drift,
@@ -158,6 +160,18 @@ def test_o13_as_printed_computes_everything_in_spite_of_its_check(clock, full):
     stage, frame = built(as_printed, full), market("cents", 260, 1)
     for _ in range(3):
         stage(clock, frame)
+    assert (full.calls, stage.hits, stage.misses) == (3, 0, 3)
+
+
+def test_o13_as_printed_computes_everything_on_redis_too_although_the_price_is_found_there(full):
+    stage, frame = built(as_printed_on_redis, full), market("cents", 260, 1)
+    with SimulatedWorld(NoMarket()) as world:
+        for _ in range(3):
+            stage(world, frame)
+        (key,) = world.redis._values
+        assert key.startswith("component:")
+        assert key.endswith(":price")
+        assert float(world.redis.get(key).result()) == frame["close"].iloc[-1]
     assert (full.calls, stage.hits, stage.misses) == (3, 0, 3)
 
 

@@ -1,6 +1,7 @@
 """Does the providers' process come up, say why if it cannot, and leave nothing behind?"""
 
 import asyncio
+import pickle
 import socket
 import subprocess
 import sys
@@ -97,9 +98,7 @@ def test_a_market_travels_once_and_a_cycle_that_it_has_not_is_the_users_mistake(
     tape = Tape(small_universe.frames, seed=3)
     with started() as address:
         control = Control(address)
-        import pickle
-
-        conditions = Conditions("some digest", 3, 0.0, 0.0, 60.0, {})
+        conditions = Conditions("digest", 3, 0.0, 0.0, 60.0, {})
         first = control.conditions(conditions, pickle.dumps(tape))
         second = control.conditions(conditions, b"this is not looked at")
         assert first != second

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
+import time
 
 import pytest
 
@@ -127,7 +128,7 @@ def test_a_server_that_hangs_is_a_store_error_after_the_timeout(silent):
 
 
 def test_a_server_leaves_neither_a_process_nor_a_file(server):
-    directory, process = Path(server._directory.name), server._process
+    directory, process = server._directory, server._process
     assert server.is_ours
     server.__exit__()
     assert not directory.exists()
@@ -135,7 +136,7 @@ def test_a_server_leaves_neither_a_process_nor_a_file(server):
 
 
 @needs_server
-def test_a_server_dies_with_the_process_that_started_it(monkeypatch, tmp_path):
+def test_a_server_dies_with_the_process_that_started_it_and_leaves_no_file(monkeypatch, tmp_path):
     monkeypatch.delenv(URL, raising=False)
     code = (
         "import sys\nfrom argo_bench.world.redis import Server\n"
@@ -148,10 +149,12 @@ def test_a_server_dies_with_the_process_that_started_it(monkeypatch, tmp_path):
         pid = int(parent.stdout.readline())
         handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else pytest.skip("pidfd_open is Linux's")
         parent.send_signal(signal.SIGKILL)
-    import select
-
     assert select.select([handle], [], [], 10)[0] == [handle]
     os.close(handle)
+    deadline = time.monotonic() + 10
+    while any(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_server
@@ -230,3 +233,12 @@ def test_a_server_that_exits_at_once_is_told_by_its_last_line(monkeypatch, tmp_p
     program(tmp_path / "valkey-server", script)
     with pytest.raises(UserError, match=r"valkey-server 1\.0 did not come up on port \d+ of 127\.0\.0\.1: no room; "):
         Server().__enter__()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processors are chosen on Linux alone")
+@needs_server
+def test_a_server_runs_on_the_processor_that_is_named(monkeypatch):
+    monkeypatch.delenv(URL, raising=False)
+    processor = max(os.sched_getaffinity(0))
+    with Server(processor) as server:
+        assert os.sched_getaffinity(server._process.pid) == {processor}

@@ -44,6 +44,7 @@ from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.results import (
     SCHEMA,
     Acceptance,
+    Asked,
     Cold,
     Comparison,
     Counts,
@@ -51,9 +52,11 @@ from argo_bench.harness.results import (
     Failure,
     Fidelity,
     Judgement,
+    Kind,
     LiveRates,
     Memory,
     Observed,
+    Recorded,
     Result,
     Run,
     Samples,
@@ -105,6 +108,8 @@ class Experiment:
         on_progress: Callable[[Progress], None] = lambda progress: None,
         machine: Sequence[Finding] = (),
         calibrated: Used | None = None,
+        asked: Asked | None = None,
+        before: Recorded | None = None,
     ) -> None:
         self._subjects = {subject.id: subject for subject in subjects}
         self._universe = universe
@@ -115,13 +120,18 @@ class Experiment:
         self._on_progress = on_progress
         self._machine = machine
         self._calibrated = calibrated
+        self._asked = asked
+        self._before = before
         self._samples: dict[Comparison, list[Samples]] = {}
         self._block_s: dict[Comparison, float] = {}
         self._fidelities: list[Fidelity] = []
         self._memories: list[Memory] = []
         self._counts: list[Counts] = []
         self._failures: list[Failure] = []
+        self._known_failures = 0
         self._began = time.monotonic()
+        if before is not None:
+            self._take_up(before)
         self._comparisons = self._enough_bars(self._runnable(planned(subjects, profile)))
         self._checks = sum(len(subject.variants) + 3 * len(weighed(subject, profile)) for subject in subjects)
         self._trials = [each for each in trials() if each.optimization in self._subjects and self._is_tried(each)]
@@ -133,8 +143,9 @@ class Experiment:
     def run(self) -> list[Judgement]:
         """Measure, check and judge. Re-raises KeyboardInterrupt after what was measured has been judged."""
         self._began = time.monotonic()
-        self._writer.write(self._header())
-        for failure in self._failures:
+        if self._before is None:
+            self._writer.write(self._header())
+        for failure in self._failures[self._known_failures :]:
             self._writer.write(failure)
         interrupted = False
         with surroundings(self._servers()) as around:
@@ -151,6 +162,16 @@ class Experiment:
         return verdicts
 
     # Before measuring
+
+    def _take_up(self, before: Recorded) -> None:
+        """Go on with what an interrupted run has measured."""
+        self._fidelities = before.all(Fidelity)
+        self._memories = before.all(Memory)
+        self._counts = before.all(Counts)
+        self._failures = before.all(Failure)
+        self._known_failures = len(self._failures)
+        for samples in before.all(Samples):
+            self._samples.setdefault(samples.comparison, []).append(samples)
 
     def _header(self) -> Run:
         return Run(
@@ -172,6 +193,7 @@ class Experiment:
             },
             trace=os.environ.get(TRACE),
             skip_unchanged=SKIP_UNCHANGED in os.environ,
+            asked=self._asked,
         )
 
     def _runnable(self, comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -184,8 +206,9 @@ class Experiment:
         }
         for (identifier, arm), requirement in missing.items():
             reason = f"{requirement.module} is not installed: {requirement.install_line}"
-            self._failures.append(Failure(identifier, arm, "untested", reason))
-        return [each for each in comparisons if not {(each.optimization, arm) for arm in arms(each)} & missing.keys()]
+            self._foresee(Failure(identifier, arm, "untested", reason))
+        gone = missing.keys() | {(each.optimization, each.arm) for each in self._failures}
+        return [each for each in comparisons if not {(each.optimization, arm) for arm in arms(each)} & gone]
 
     def _servers(self) -> set[Server]:
         """What has to run for the workloads and the trials."""
@@ -209,11 +232,16 @@ class Experiment:
             self._comparisons = [each for each in self._comparisons if each not in absent]
             self._trials = [each for each in self._trials if each not in trials]
 
+    def _foresee(self, failure: Failure) -> None:
+        """Note what cannot be run, unless the record has it already."""
+        if failure not in self._failures:
+            self._failures.append(failure)
+
     def _enough_bars(self, comparisons: Sequence[Comparison]) -> list[Comparison]:
         """The comparisons that the data is long enough for; what it cannot give is recorded as untested."""
         short = {each: self._shortage(each) for each in comparisons}
         for identifier, reason in dict.fromkeys((each.optimization, why) for each, why in short.items() if why):
-            self._failures.append(Failure(identifier, "every arm", "untested", reason))
+            self._foresee(Failure(identifier, "every arm", "untested", reason))
         return [each for each, why in short.items() if why is None]
 
     def _shortage(self, comparison: Comparison) -> str | None:
@@ -240,7 +268,7 @@ class Experiment:
         self._try(around)
         first, most = self._profile.looks[0], self._profile.looks[-1]
         longest = 0.0
-        for replicate in range(most):
+        for replicate in range(self._whole_replicates(), most):
             if replicate in self._profile.looks:
                 self._look()
             spent = time.monotonic() - self._began
@@ -250,6 +278,14 @@ class Experiment:
                 self._record(feed, replicate)
             self._replicate(replicate, feed, scratch / "numba")
             longest = max(longest, time.monotonic() - self._began - spent)
+
+    def _whole_replicates(self) -> int:
+        """How many of the first replicates an earlier part of the run has measured, all comparisons or up to a look."""
+        return min((len(self._samples.get(each, ())) for each in self._comparisons), default=0)
+
+    def _earlier(self, kind: type[Kind]) -> list[Kind]:
+        """What an earlier part of the run has recorded of a kind."""
+        return [] if self._before is None else self._before.all(kind)
 
     def _look(self) -> None:
         """Comparisons leave when more replicates could change no verdict, or could not be expected to give one; those
@@ -305,8 +341,11 @@ class Experiment:
 
     def _first_calls(self, pair: Twins, feed: Feed) -> None:
         """Every arm's first call with an empty numba cache, which also shows whether the arm runs at all."""
+        met = {(each.optimization, each.workload, each.scale, each.arm) for each in self._earlier(Cold)}
         for comparison in list(self._comparisons):
             for name in arms(comparison):
+                if (*place(comparison), name) in met:
+                    continue
                 with self._failing(comparison, name):
                     prepared = pair.reference.ask(Prepare(feed.arm(comparison, name)), Prepared)
                     if prepared.first_call_ns is not None:
@@ -330,19 +369,24 @@ class Experiment:
         universe = scratch / "universe.pickle"
         universe.write_bytes(pickle.dumps(self._universe))
         cycles = self._profile.checked_cycles
-        self._tell("checking outputs: the oracle")
-        measured = pair.reference.ask(MeasureAcceptance(str(universe), self._seed, cycles), Checked)
-        self._writer.write(decoded(measured, Acceptance))
+        checked = {(each.optimization, each.arm, each.workload) for each in self._fidelities}
+        if not self._earlier(Acceptance):
+            self._tell("checking outputs: the oracle")
+            measured = pair.reference.ask(MeasureAcceptance(str(universe), self._seed, cycles), Checked)
+            self._writer.write(decoded(measured, Acceptance))
         for comparison in list(self._comparisons):
             if comparison.reference != "baseline" or not self._is_headline_scale(comparison):
                 continue
             arm = feed.arm(comparison, comparison.candidate)
-            if isinstance(arm, StageArm):
+            known = (comparison.optimization, comparison.candidate, comparison.workload) in checked
+            if isinstance(arm, StageArm) and not known:
                 self._tell(f"checking outputs: {comparison.optimization} {comparison.candidate}")
                 with self._failing(comparison, comparison.candidate):
                     self._note(decoded(pair.reference.ask(CheckWorkload(arm, comparison.reference), Checked), Fidelity))
         for optimization in self._optimizations():
             for variant in VARIANTS:
+                if (optimization.id, variant, None) in checked:
+                    continue
                 self._advance(1.0, f"checking decisions: {optimization.id} {variant}")
                 with self._failing_arm(optimization.id, variant):
                     message = CheckVariant(optimization.id, variant, str(universe), self._seed, cycles)
@@ -354,7 +398,8 @@ class Experiment:
             return
         from argo_bench.harness.recording import live_rates
 
-        self._writer.write(LiveRates(live_rates(self._universe)))
+        if not self._earlier(LiveRates):
+            self._writer.write(LiveRates(live_rates(self._universe)))
         universe = scratch / "universe.pickle"
         asked = counted(list(self._subjects.values()), self._profile)
         asked = [each for each in map(self._countable, asked) if each.arms]
@@ -363,6 +408,7 @@ class Experiment:
                 workers.submit(count, what, self._seed_of(number), universe, scratch): what
                 for what in asked
                 for number in range(SEEDS)
+                if not self._is_counted(what, self._seed_of(number))
             }
             try:
                 for done in as_completed(running):
@@ -374,6 +420,12 @@ class Experiment:
                 for child in multiprocessing.active_children():
                     child.terminate()
                 raise
+
+    def _is_counted(self, what: Counting, seed: int) -> bool:
+        """Whether the record has all counts of a workload under a seed."""
+        same = [each for each in self._counts if (each.optimization, each.workload, each.seed) == (*what[:2], seed)]
+        known = {(each.scale, each.arm) for each in same}
+        return known >= {(scale, arm) for scale, names in what.arms.items() for arm in names}
 
     def _countable(self, what: Counting) -> Counting:
         """Without the arms that cannot run."""
@@ -393,7 +445,7 @@ class Experiment:
 
     def _weigh(self, feed: Feed, numba_cache: Path) -> None:
         """The memory of every arm behind a headline claim, each reading in a process of its own; never while timing."""
-        done = set()
+        done = {(each.optimization, each.workload, each.scale, each.arm) for each in self._memories}
         asked = [each for subject in self._subjects.values() for each in weighed(subject, self._profile)]
         asked = [each for each in asked if each[0] in self._comparisons or self._is_untimed(each[0])]
         feed.record_more([comparison for comparison, _ in asked], self._seed_of(0), self._tell)
@@ -419,7 +471,8 @@ class Experiment:
             return
         full = self._profile.full_trials
         setting = Setting(self._seed, around.scratch, around.address, around.redis, self._universe, full)
-        for trial in self._trials:
+        seen_before = {(each.optimization, each.trial) for each in self._earlier(Tried)[:-1]}
+        for trial in [each for each in self._trials if (each.optimization, each.name) not in seen_before]:
             self._advance(TRIAL_S, f"trying {trial.optimization}: {trial.name}")
             self._writer.write(
                 Tried(trial.optimization, trial.name, trial.description, trial.reference, [*trial.compared], full)
@@ -453,7 +506,7 @@ class Experiment:
                     with self._failing(comparison, comparison.candidate):
                         replicate.meet(feed.arms(comparison), together=self._is_local(comparison))
             for comparison in order:
-                if comparison not in self._comparisons:
+                if comparison not in self._comparisons or self._is_measured(comparison, number):
                     continue
                 self._tell(str(comparison))
                 with self._failing(comparison, comparison.candidate):
@@ -466,6 +519,9 @@ class Experiment:
                     )
                     self._keep(samples)
                 self._advance(self._seconds(comparison), str(comparison))
+
+    def _is_measured(self, comparison: Comparison, replicate: int) -> bool:
+        return any(each.replicate == replicate for each in self._samples.get(comparison, ()))
 
     def _keep(self, samples: Samples) -> None:
         self._writer.write(samples)

@@ -54,6 +54,9 @@ def compare(expected: Any, got: Any, tolerance: float, found: Differences, where
     """Walk two results side by side and note where they differ."""
     if isinstance(expected, float) and isinstance(got, int | float):
         _compare_numbers(expected, float(got), tolerance, found, where)
+    elif isinstance(expected, np.ndarray) and isinstance(got, np.ndarray):
+        if expected.dtype != got.dtype or not np.array_equal(expected, got, equal_nan=expected.dtype.kind == "f"):
+            found.note(where)
     elif isinstance(expected, pd.DataFrame) and isinstance(got, pd.DataFrame):
         _compare_frames(expected, got, tolerance, found)
     elif isinstance(expected, Encoded) and isinstance(got, Encoded):

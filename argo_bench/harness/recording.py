@@ -57,14 +57,21 @@ class Group(NamedTuple):
     cycle: int = 0
 
 
+class Stored(NamedTuple):
+    """A database with so many rows of these symbols."""
+
+    rows: int
+    symbols: Sequence[str]
+
+
 class Recording(NamedTuple):
-    """Recorded calls, the market behind them where the stage asks providers, the seed of both, and the rows that the
-    database holds before the first call."""
+    """Recorded calls, the market behind them where the stage asks providers, the seed of both, and the database that is
+    there before the first call, where one is."""
 
     groups: Sequence[Group]
     market: Tape | None = None
     seed: int = 0
-    rows: int = 0
+    stored: Stored | None = None
 
     def until(self, cycles: int) -> Recording:
         """The part within the first so many cycles."""
@@ -107,7 +114,7 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
             f"the workload {workload.name!r} got no input: none of {len(tape.symbols)} symbols reached a decision in "
             f"{cycles} cycles; try more --symbols or another --seed"
         )
-    return Recording(groups, market, seed, rows=scale if workload.unit == "rows" else 0)
+    return Recording(groups, market, seed, Stored(scale, tape.symbols) if workload.unit == "rows" else None)
 
 
 def burst_of(symbols: Sequence[str], in_flight: int) -> tuple[Request, ...]:

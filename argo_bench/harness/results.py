@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import xxhash
 
-from argo_bench.claim import Metric, Unit
+from argo_bench.claim import Metric, Trace, Unit
 from argo_bench.harness.memory_pass import Reading
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import Word
@@ -48,11 +48,27 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
         return f"{self.scale:,} {self.unit}"
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """The settings of a run, as given: ids, names and files, the data, the profile and what it was switched to."""
+
+    ids: list[str]
+    data: str | None
+    profile: str
+    symbols: int | None
+    seed: int
+    trace: Trace | None
+    skip_unchanged: bool
+    study: bool
+    live: bool
+    budget_s: float | None
+
+
 class Run(msgspec.Struct, frozen=True, tag="run"):
     """The first line: what was asked for, on what data, where.
 
     ``looks`` are the numbers of replicates at which a comparison may stop. ``trace`` is the market under every trace
     where it was not each workload's own, ``skip_unchanged`` whether last signals were served for unchanged prices.
+    ``asked`` is what the run can be resumed with.
     """
 
     schema: int
@@ -69,6 +85,7 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     environment: dict[str, Any]
     trace: str | None = None
     skip_unchanged: bool = False
+    asked: Asked | None = None
 
 
 class Declared(msgspec.Struct, frozen=True, tag="benchmark"):
@@ -350,6 +367,10 @@ Record = (
 )
 
 
+CONCLUSIONS = (Result, Caching, Judgement, End)
+"""What follows from the rest of a record."""
+
+
 class _Line(msgspec.Struct, frozen=True):
     xxh3: str
     record: msgspec.Raw
@@ -404,6 +425,27 @@ def load(path: str | Path) -> Recorded:
     if not records or not isinstance(records[0], Run):
         raise UserError(f"{file} is empty or does not begin with a run: expected a record written by argo-bench run")
     return Recorded(file.parent, records)
+
+
+def reopened(directory: Path) -> Recorded:
+    """A run that can be appended to: its conclusions are taken out of the file, and a line that was cut off.
+
+    Nothing measured is lost: conclusions follow from the samples. Raises UserError as ``load`` does, and for a packed
+    run.
+    """
+    file = directory / FILE_NAME
+    if not file.exists():
+        raise UserError(f"no run to resume at {directory}: expected a directory with a {FILE_NAME}")
+    whole = file.read_bytes()
+    kept = whole[: whole.rfind(b"\n") + 1]
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_bytes(kept)
+    records = load(unfinished).records
+    lines = kept.splitlines(keepends=True)
+    measured = [line for line, record in zip(lines, records, strict=True) if not isinstance(record, CONCLUSIONS)]
+    unfinished.write_bytes(b"".join(measured))
+    unfinished.replace(file)
+    return load(file)
 
 
 def _file_of(directory: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
-import shutil
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -20,13 +19,14 @@ from argo_bench import baseline
 from argo_bench.claim import CYCLE, Workload
 from argo_bench.harness.bodies import Timing, warmed_up
 from argo_bench.harness.messages import StageArm
-from argo_bench.harness.recording import Group, Recording, recorded_inputs
+from argo_bench.harness.recording import Group, Recording, Stored, recorded_inputs
+from argo_bench.memo import content_key
 from argo_bench.model import Bars, Request, Stage, World
 from argo_bench.optimizations import subjects
 from argo_bench.pipeline import Edit, Pipeline, cycle, settle
 from argo_bench.unchanged import skip_unchanged
 from argo_bench.world import SimulatedWorld
-from argo_bench.world.database import FILE_NAME, preloaded
+from argo_bench.world.database import copy_into, preloaded
 
 if TYPE_CHECKING:
     from argo_bench.world.loopback import LoopbackWorld
@@ -88,7 +88,7 @@ class StageBody:
     A pass is every recorded call once. State is kept between passes only for ``hit``; for ``fresh`` every call gets a
     copy of its arguments; for ``miss`` and ``trace`` every pass starts with newly built state, as does every one that
     asks simulated providers. All of that is prepared outside the timed region, and so is the first of several whole
-    cycles, which fills the caches.
+    cycles or of calls to a database, which fills caches and makes indexes.
     """
 
     def __init__(self, workload: Workload, edit: Edit, recording: Recording) -> None:
@@ -96,9 +96,10 @@ class StageBody:
         self._edit = edit
         self._market = recording.market
         self._seed = recording.seed
-        self._rows = recording.rows
+        self._stored = recording.stored
         self._directory: TemporaryDirectory[str] | None = None
-        opens = workload.stage == CYCLE and len(recording.groups) > 1
+        self._begun = self._built = 0
+        opens = (workload.stage == CYCLE or recording.stored is not None) and len(recording.groups) > 1
         self._opening = tuple(recording.groups[:1]) if opens else ()
         self._recorded = tuple(recording.groups[len(self._opening) :])
         self._groups = list(self._recorded)
@@ -118,8 +119,10 @@ class StageBody:
             self._directory = None
 
     def first_call(self) -> Any:
-        """What the stage returns for the first recorded call, on the state as built."""
-        group = self._groups[0]
+        """What the stage returns for the first recorded call, on the state as built; each time for another one where a
+        call cannot be made twice, since a row is stored once."""
+        group = self._groups[self._begun % len(self._groups) if self.workload.stage == "store" else 0]
+        self._begun += 1
         self._turn_to(group)
         result = self._stage(self._live, *copied(group.calls[0]))
         self._is_async = inspect.isawaitable(result)
@@ -164,12 +167,15 @@ class StageBody:
         if self.workload.inputs == "fresh":
             if self._market is not None:
                 self._rebuild()
+            if self._finds_what_others_left:
+                self._fill()
             return [group._replace(calls=[copied(call) for call in group.calls]) for group in self._groups]
         if not self._keeps_state:
             self._rebuild()
             for group in self._opening:
                 self._turn_to(group)
-                self._live.run(settle(self._stage(self._live)))
+                for arguments in group.calls:
+                    self._live.run(settle(self._stage(self._live, *arguments)))
         return self._groups
 
     def drained_ns(self) -> float | None:
@@ -192,8 +198,27 @@ class StageBody:
         assert self._world is not None, "this body is closed"
         return self._world
 
+    @property
+    def _finds_what_others_left(self) -> bool:
+        """Whether every pass is that of a new process to which others have left their values in the shared store."""
+        return self.workload.inputs == "fresh" and "redis" in self.workload.servers
+
+    @property
+    def _generation(self) -> int:
+        """Part of the shared store's keys: passes that begin on cold state have keys of their own."""
+        return 0 if self.workload.inputs in ("hit", "fresh") else self._built
+
+    def _fill(self) -> None:
+        """Have every value in the shared store, and nothing in this process."""
+        for group in self._groups:
+            self._turn_to(group)
+            for arguments in group.calls:
+                self._live.run(settle(self._stage(self._live, *copied(arguments))))
+        self._rebuild()
+
     def _rebuild(self) -> None:
         self.close()
+        self._built += 1
         pipeline = self._edit(baseline.PIPELINE)
         if self.workload.skip_unchanged and self.workload.stage == CYCLE:
             pipeline = skip_unchanged(pipeline)
@@ -202,13 +227,13 @@ class StageBody:
         self._stage = stage_of(pipeline, self.workload, self._world.market.symbols)
 
     def _new_world(self) -> SimulatedWorld | LoopbackWorld:
-        """With a copy of a database that holds so many rows, and its connections to servers open."""
+        """With a copy of the recording's database, and its connections to servers open."""
         workload, market = self.workload, NoMarket() if self._market is None else self._market
         directory = None
-        if self._rows:
+        if self._stored is not None:
             self._directory = TemporaryDirectory(prefix="argo-rows-")
             directory = Path(self._directory.name)
-            shutil.copyfile(database_of(self._rows), directory / FILE_NAME)
+            copy_into(directory, database_of(self._stored))
         if not workload.servers:
             return SimulatedWorld(market, seed=self._seed, directory=directory, latency_scale=workload.latency_scale)
         from argo_bench.harness.surroundings import address_of_providers, redis_url
@@ -223,7 +248,7 @@ class StageBody:
             latency_scale=workload.latency_scale,
             rtt_s=workload.rtt_s,
             tls=workload.tls,
-            namespace=f"{workload.name}|{self._seed}",
+            namespace=f"{Path(gettempdir()).name}|{workload.name}|{self._seed}|{self._generation}",
         )
         world.ready()
         return world
@@ -275,9 +300,10 @@ class StageBody:
         return Timing(wall, time.process_time_ns() - cpu)
 
 
-def database_of(rows: int) -> Path:
-    """A database with so many rows, made once in the place for temporary files and shared by all processes there."""
-    return preloaded(Path(gettempdir()) / f"rows-{rows}.sqlite", rows)
+def database_of(stored: Stored) -> Path:
+    """A database with these rows, made once in the place for temporary files and shared by all processes there."""
+    name = f"rows-{stored.rows}-{content_key(*stored.symbols).hex()}.sqlite"
+    return preloaded(Path(gettempdir()) / name, stored.rows, symbols=stored.symbols)
 
 
 def _unbuilt(*arguments: Any) -> Any:

@@ -135,6 +135,15 @@ OPTIMIZATION = Optimization(
             reading="the consensus stage is faster on a live trace, hits and misses as they come",
         ),
         Claim(
+            id="O06.response",
+            text="Faster response when signals haven't changed",
+            source=f"{SEED}, Expected Impact",
+            kind="direction",
+            metric="wall",
+            workload=HIT.name,
+            reading="the consensus stage answers sooner where every call hits",
+        ),
+        Claim(
             id="O06.6024x",
             text="6,024x",
             source="a later status document (STATUS)",

@@ -1,4 +1,5 @@
-"""Fewer requests: answers kept while their price can hardly have moved, and equal prompts sent once."""
+"""Fewer requests: answers kept while their price can hardly have moved, and equal prompts sent once. Fewer connections:
+one client for all requests."""
 
 from __future__ import annotations
 
@@ -17,13 +18,17 @@ import xxhash
 from numpy.typing import NDArray
 
 from argo_bench.market import is_crypto, trading_seconds
-from argo_bench.model import Bars, Completion, Pending, ProviderError, Request, Stage, World
+from argo_bench.model import Bars, Completion, Pending, Pool, ProviderError, Request, Stage, World
 
 PRICE_BUDGET = 0.001
 """How far a served price may be expected to be off: a tenth of a per cent, a thirtieth of the way to the stop."""
 
 BOUND_S = 60.0
 """Nothing is served that was asked for longer ago while its market is open."""
+
+QUOTA = 100
+"""Requests that a provider is asked to answer at the same time. The study's providers name no quota: it is the limit
+that aiohttp has by default. One more waits here, where waiting is cheap, instead of being refused there."""
 
 DEVIATION_BARS = 20
 JITTER = 0.1
@@ -354,3 +359,23 @@ class Flight:
         if self._error is not None:
             raise self._error
         return self._answer
+
+
+class Pooled:
+    """A transport whose requests share the connections of one client, which is made with the first and ends with its
+    world."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._world: World | None = None
+        self._session: Callable[[Request], Pending[Any]]
+
+    def __call__(self, world: World, request: Request) -> Pending[Any]:
+        if world is not self._world:
+            self._world, self._session = world, world.session(self.pool)
+        return self._session(request)
+
+
+def one_client() -> Pooled:
+    """The transport of a process: one client of the event loop, as many connections to a provider as it has quota."""
+    return Pooled(Pool("aiohttp", size=QUOTA, block=True))

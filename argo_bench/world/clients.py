@@ -1,7 +1,7 @@
 """The libraries that requests of the loopback world travel with, ``requests`` and ``aiohttp``, and what they bring.
 
-Every failure becomes a ProviderError of one sentence, raised outside of the ``except`` that caught the library's own
-exception: that one holds the request's headers, and a live model's key is among them.
+Every failure becomes a ProviderError of one sentence, raised where neither the library's own exception nor the
+response is in sight: these hold the request's headers, and a live model's key is among them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
 
-from argo_bench.model import Completion, Pool, Request
+from argo_bench.model import Completion, Pool, ProviderError, Request
 from argo_bench.world import wire
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ class RequestsClient:
 
     def __init__(self, world: LoopbackWorld, pool: Pool | None) -> None:
         self._world = world
+        self._is_counting = pool is not None and not pool.size  # Without a pool its user counts, by ``connect``.
         self._session = None
         if pool is not None and pool.size:
-            retry = Retry(RETRIES, connect=False, read=False, other=False, redirect=False, allowed_methods=None)
+            retry = Retry(RETRIES, connect=0, read=False, redirect=0, other=0, allowed_methods=None)
             adapter = HTTPAdapter(pool.hosts, pool.size, max_retries=retry, pool_block=pool.block)
             adapter.poolmanager.pool_classes_by_scheme = counting_pools(lambda: world.connect(""))
             self._session = requests.Session()
@@ -59,13 +61,18 @@ class RequestsClient:
             self._session.close()
 
     def send(self, request: Request) -> Any:
+        return given(self._answer(request))
+
+    def _answer(self, request: Request) -> Any:
         world = self._world
         world.sending(request)
+        if self._is_counting:
+            world.connect(request.provider)
         status, body, why = 0, b"", ""
         try:
             response = self._response(request)
             status, body = response.status_code, response.content
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             why = reason(error, world.timeout_s)
         return received(world, request, status, body, why)
 
@@ -115,6 +122,9 @@ class AiohttpClient:
         return self._world.run(self.sent(request))
 
     async def sent(self, request: Request) -> Any:
+        return given(await self._answer(request))
+
+    async def _answer(self, request: Request) -> Any:
         world, session = self._world, await self._opened()
         world.sending(request)
         status, body, why = 0, b"", ""
@@ -202,7 +212,7 @@ def reason(error: Exception, timeout_s: float) -> str:
 
 
 def received(world: LoopbackWorld, request: Request, status: int, body: bytes, why: str) -> Any:
-    """The answer that a body holds, billed if it is a completion; raises ProviderError where there is none."""
+    """The answer that a body holds, billed if it is a completion, or the ProviderError to raise."""
     if not why and status != 200:
         why = f"answered {status}"
     answer = None
@@ -212,7 +222,14 @@ def received(world: LoopbackWorld, request: Request, status: int, body: bytes, w
         except msgspec.DecodeError:
             why = "answered with something else than what was asked for"
     if why:
-        raise world.failed(request, why)
+        return world.failed(request, why)
     if isinstance(answer, Completion):
         world.came(answer)
+    return answer
+
+
+def given(answer: Any) -> Any:
+    """The answer; raises the ProviderError that stands in its place. No body is in sight here: one may repeat a key."""
+    if isinstance(answer, ProviderError):
+        raise answer
     return answer

@@ -103,6 +103,10 @@ class ProviderLedger:
     idle_closed: int = 0
 
 
+LIVE = "ARGO_BENCH_LIVE"
+"""The environment variable that has a real model explain."""
+
+
 @dataclass(frozen=True, slots=True)
 class LiveModel:
     """A real explanation model behind an OpenAI-compatible endpoint. The key is shown nowhere."""
@@ -117,7 +121,7 @@ class LiveModel:
 
         Raises UserError where OPENAI_API_KEY or ARGO_BENCH_LIVE_MODEL is missing.
         """
-        if not os.environ.get("ARGO_BENCH_LIVE"):
+        if not os.environ.get(LIVE):
             return None
         key, model = (os.environ.get(name, "").strip() for name in ("OPENAI_API_KEY", "ARGO_BENCH_LIVE_MODEL"))
         if not key or not all("!" <= each <= "~" for each in key):
@@ -313,7 +317,7 @@ class LoopbackWorld(BaseWorld):
 
     def ready(self) -> None:
         """Do ahead what would else be done at the first request: upload the market, prepare the current cycle's
-        answers, load the libraries, open sessions and the connection to the store."""
+        answers, load the libraries, open sessions and both connections to the store. Raises StoreError without it."""
         self._prepare()
         if self._control is not None:
             self._without_session()
@@ -321,6 +325,7 @@ class LoopbackWorld(BaseWorld):
             client.ready()
         if self._redis_url is not None:
             self.redis.get("ready").result()
+            self.run(_awaited(self.redis.get("ready")))
 
     def _prepare(self) -> None:
         if self._control is None:
@@ -432,3 +437,7 @@ class LoopbackWorld(BaseWorld):
         else:  # A live model has a price that is not known here; its tokens are.
             self.ledger.input_tokens += completion.usage.prompt_tokens
             self.ledger.output_tokens += completion.usage.completion_tokens
+
+
+async def _awaited(pending: Pending[Any]) -> Any:
+    return await pending

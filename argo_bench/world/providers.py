@@ -28,7 +28,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,6 +48,7 @@ from argo_bench.world.loopback import HOSTS, TOKEN_FILE, TOKEN_HEADER, Address, 
 Fault = Literal["unavailable", "throttled", "hanging"]
 STATUS = {"unavailable": 503, "throttled": 429}
 LOCALHOST = "127.0.0.1"
+ENDS = signal.SIGTERM, signal.SIGINT
 BACKLOG = 1024
 ATTEMPTS = 20
 MARKETS = 8
@@ -315,7 +316,7 @@ async def run(ports: Sequence[int]) -> None:
     """Listen, say where in one line of JSON, and serve until told to end."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDS:
         loop.add_signal_handler(number, ended.set)
     end_with_input(loop, ended)
     with TemporaryDirectory(prefix="argo-providers-") as directory:
@@ -343,11 +344,15 @@ async def run(ports: Sequence[int]) -> None:
             listening.append(chosen)
         say(Address(listening[0], listening[1], listening[2], str(place / "ca.pem")).to_json())
         await ended.wait()
+    for number in ENDS:  # The parent's death may come as a signal as well, after its end of the pipe.
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """Tell the parent, unless it is gone."""
+    with suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
 def end_with_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
@@ -356,7 +361,8 @@ def end_with_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> Non
     def watch() -> None:
         while os.read(0, 4096):
             pass
-        loop.call_soon_threadsafe(ended.set)
+        with suppress(RuntimeError):  # The loop is closed: a signal has come first.
+            loop.call_soon_threadsafe(ended.set)
 
     threading.Thread(target=watch, daemon=True).start()
 

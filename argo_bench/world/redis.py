@@ -14,15 +14,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any, NamedTuple, Self
 
 from argo_bench.model import StoreError, UserError
-from argo_bench.world.parent import start
+from argo_bench.world.parent import cleaner, start
 
 URL = "ARGO_BENCH_REDIS_URL"
 PROGRAMS = ("valkey-server", "redis-server")
@@ -78,8 +78,9 @@ class Server:
     """A server for the length of a ``with`` block; ``processor`` is the one that it is to run on.
 
     ``how`` names it, ``url`` is its address, ``unix_url`` that of its unix socket (None for the user's own server, and
-    where its path would be too long). Start it from the main thread: it dies with the thread that started it.
-    Raises UserError where there is no server, or where it does not come up within ten seconds.
+    where its path would be too long). Start it from the main thread: it dies with the thread that started it. Of a
+    process that is killed nothing is left behind. Raises UserError where there is no server, or where it does not come
+    up within ten seconds.
     """
 
     def __init__(self, processor: int | None = None) -> None:
@@ -89,7 +90,8 @@ class Server:
         self._processor = processor
         self._program: Path | None = None
         self._port = 0
-        self._directory: TemporaryDirectory[str] | None = None
+        self._directory = Path()
+        self._cleaning = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -107,7 +109,8 @@ class Server:
             if (problem := refusal(self.url)) is not None:
                 raise UserError(f"{URL}: expected a server that answers PING, got: {problem}; start it or unset {URL}")
             return self
-        self._directory = TemporaryDirectory(prefix="argo-redis-")
+        self._directory = Path(mkdtemp(prefix="argo-redis-"))
+        self._cleaning.enter_context(cleaner(self._directory))
         if len(os.fsencode(self._socket)) <= LONGEST_PATH:
             self.unix_url = f"unix://{self._socket}"
         try:
@@ -119,9 +122,7 @@ class Server:
 
     def __exit__(self, *exception: object) -> None:
         self._end()
-        if self._directory is not None:
-            self._directory.cleanup()
-            self._directory = None
+        self._cleaning.close()
 
     def kill(self) -> None:
         """SIGKILL: all that it holds is lost. Raises UserError for the user's own server."""
@@ -160,11 +161,9 @@ class Server:
         listens = ["--bind", "127.0.0.1", "--port", str(self._port)]
         if self.unix_url:
             listens += ["--unixsocket", str(self._socket)]
-        keeps_nothing = ["--save", "", "--appendonly", "no", "--dir", str(self._log.parent)]
+        keeps_nothing = ["--save", "", "--appendonly", "no", "--dir", str(self._directory)]
         with self._log.open("ab") as log:
             self._process = start([self._program, *listens, *keeps_nothing], stdout=log, stderr=subprocess.STDOUT)
-        if self._processor is not None and sys.platform == "linux":
-            os.sched_setaffinity(self._process.pid, {self._processor})
         deadline = time.monotonic() + STARTS_WITHIN_S
         # On the unix socket, where it has one, nobody else can answer; the port is listened on before it.
         while (problem := refusal(self.unix_url or self.url)) is not None:
@@ -175,6 +174,8 @@ class Server:
                     f"start a server yourself and name it in {URL}"
                 )
             time.sleep(0.005)
+        if self._processor is not None and sys.platform == "linux":
+            os.sched_setaffinity(self._process.pid, {self._processor})
 
     def _last_line(self) -> str:
         lines = self._log.read_text(errors="replace").split("\n")
@@ -182,12 +183,11 @@ class Server:
 
     @property
     def _log(self) -> Path:
-        assert self._directory is not None
-        return Path(self._directory.name) / "log"
+        return self._directory / "log"
 
     @property
     def _socket(self) -> Path:
-        return self._log.with_name("redis.sock")
+        return self._directory / "redis.sock"
 
 
 def free_port() -> int:

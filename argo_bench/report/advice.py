@@ -1,0 +1,122 @@
+"""Keep, fix or drop: what to do with each optimization, by rules over its headline verdicts.
+
+A variant *gains* where a headline claim is confirmed, exceeded or fell short (there is a gain, if not the claimed one),
+and *loses* where one is refuted or void. Inconclusive, untested and failed ones say nothing.
+
+keep       as prescribed it gains and never loses, and the output stays the same or within what is declared
+fix        else, if the engineered variant gains and never loses, and keeps the output
+drop       else, if neither variant gains on any claim and at least one was decided
+undecided  else
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from argo_bench.harness.results import Judgement, Recorded
+from argo_bench.optimizations.document import RANKS
+from argo_bench.report import finding
+from argo_bench.report.tables import Column, Row, Table
+
+Word = Literal["keep", "fix", "drop", "undecided"]
+GAINS = ("confirmed", "confirmed, at least low", "exceeded", "fell short")
+LOSES = ("refuted", "void")
+HALVES = ("fell short or worse", "inconclusive", "untested", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    optimization: str
+    word: Word
+    reason: str
+    prescribed: str
+    engineered: str
+
+
+def advice(recorded: Recorded) -> list[Advice]:
+    """One for every optimization with a headline claim, in their order."""
+    judged: dict[str, list[Judgement]] = {}
+    for each in recorded.all(Judgement):
+        if each.headline and each.arm in ("prescribed", "engineered"):
+            judged.setdefault(each.optimization, []).append(each)
+    return [_advice(optimization, rows) for optimization, rows in judged.items()]
+
+
+def _advice(optimization: str, rows: Sequence[Judgement]) -> Advice:
+    prescribed = [each for each in rows if each.arm == "prescribed"]
+    engineered = [each for each in rows if each.arm == "engineered"]
+    word, reason = _word(prescribed, engineered)
+    return Advice(optimization, word, reason, _worth(prescribed), _worth(engineered))
+
+
+def _word(prescribed: Sequence[Judgement], engineered: Sequence[Judgement]) -> tuple[Word, str]:
+    faults = "; ".join(_faults(prescribed))
+    if _gains(prescribed) and not faults:
+        return "keep", f"as prescribed {_best(prescribed)}, and the output stays {prescribed[0].output}"
+    if _gains(engineered) and not any(_faults(engineered)):
+        return "fix", f"as prescribed {faults or 'nothing is decided'}; engineered {_best(engineered)}"
+    decided = any(each.verdict in (*GAINS, *LOSES) for each in (*prescribed, *engineered))
+    if decided and not _gains(prescribed) and not _gains(engineered):
+        return "drop", f"no gain in either variant: {faults or 'nothing is decided as prescribed'}"
+    return "undecided", "; ".join((*_faults(prescribed), *_open(prescribed), *_open(engineered))) or "nothing decided"
+
+
+def _gains(rows: Sequence[Judgement]) -> bool:
+    return any(each.verdict in GAINS for each in rows)
+
+
+def _faults(rows: Sequence[Judgement]) -> Iterator[str]:
+    """What speaks against a variant: claims without a gain, and an output that differs."""
+    for each in rows:
+        if each.verdict in LOSES:
+            yield f"{_about(each)} is {finding.measured(each)} ({each.verdict})"
+    if rows and finding.changes_output(rows[0]):
+        yield f"the output {rows[0].output}"
+
+
+def _open(rows: Sequence[Judgement]) -> Iterator[str]:
+    for each in rows:
+        if each.verdict in HALVES:
+            yield f"{_about(each)} of {each.arm} is {each.verdict}"
+
+
+def _best(rows: Sequence[Judgement]) -> str:
+    return "gives " + " and ".join(
+        f"{finding.measured(each)} ({each.verdict})" for each in rows if each.verdict in GAINS
+    )
+
+
+def _worth(rows: Sequence[Judgement]) -> str:
+    return "\n".join(finding.measured(each) for each in rows) or "-"
+
+
+def _about(judgement: Judgement) -> str:
+    return finding.NOUNS[judgement.metric]
+
+
+def what_to_do(recorded: Recorded) -> Table:
+    """Beside the document's own ranking, where it has one, the measured worth and the advice."""
+    rows = tuple(
+        Row(
+            (
+                f"{each.optimization} {finding.name_of(each.optimization)}\n{_rank(each.optimization)}".rstrip(),
+                each.prescribed,
+                each.engineered,
+                f"{each.word}: {each.reason}",
+            )
+        )
+        for each in advice(recorded)
+    )
+    columns = (Column("optimization", 20), Column("prescribed", 16), Column("engineered", 16), Column("advice", None))
+    note = (
+        "Keep: gains as prescribed, loses nothing, keeps the output. Fix: only the engineered variant does. Drop: "
+        "neither gains. Priority, effort and week are the document's."
+    )
+    return Table("Keep, fix or drop", note, columns, rows)
+
+
+def _rank(optimization: str) -> str:
+    rank = RANKS.get(optimization)
+    return "" if rank is None else f"{rank.priority} priority, {rank.effort} effort, week {rank.phase}"
