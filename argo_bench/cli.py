@@ -8,6 +8,7 @@ saved.
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -240,6 +241,7 @@ def measure(job: Job, directory: Path, name: str, machine: list[Finding], before
         )
         more = f" and {len(universe.symbols) - 8} more" if len(universe.symbols) > 8 else ""
         click.echo(f"{len(universe.symbols)} symbols from {universe.source}: {symbols}{more}", err=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a run as Ctrl-C does
     try:
         with shown_progress() as on_progress:
             Experiment(

@@ -188,4 +188,4 @@ def _progress(plan: Sequence[Series], have: Mapping[Comparison, int], taken: Ban
     each_s = DEFAULT.headline_s + SET_UP_S
     total = sum(each.replicates for each in plan)
     comparison = taken.samples.comparison
-    return Progress(done * each_s, total * each_s, f"{comparison.optimization} {comparison.workload}", "")
+    return Progress(done * each_s, (total - done) * each_s, f"{comparison.optimization} {comparison.workload}", "")

@@ -11,7 +11,6 @@ import os
 import pickle
 import random
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from contextlib import contextmanager
@@ -39,6 +38,7 @@ from argo_bench.harness.messages import (
     Prepared,
     StageArm,
 )
+from argo_bench.harness.pace import Pace, share_of_blocks
 from argo_bench.harness.plan import SET_UP_S, Counting, Profile, arms, counted, planned, seconds_worth, weighed
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.results import (
@@ -77,15 +77,16 @@ if TYPE_CHECKING:
     from argo_bench.market import Universe
 
 Decoded = TypeVar("Decoded")
-COUNT_S, TRIAL_S = 2, 15
-"""What the counts of one workload under one seed are expected to take, and a trial in its short form."""
+UNIT_S = {"first calls": 0.5, "checks": 1.0, "counts": 1.0, "memory": 2.0, "trials": 15.0, "times": 1.5}
+"""What a unit of each part of a run is expected to take, before there is anything to go by."""
 
 
 class Progress(NamedTuple):
-    """How far a run is (``done`` of ``total``, in expected seconds), what it is doing, and the interval so far."""
+    """Seconds that a run has taken and those that it is expected to take still, what it is doing, and the interval so
+    far."""
 
-    done: float
-    total: float
+    spent_s: float
+    left_s: float
     doing: str
     seen: str
 
@@ -129,20 +130,16 @@ class Experiment:
         self._counts: list[Counts] = []
         self._failures: list[Failure] = []
         self._known_failures = 0
-        self._began = time.monotonic()
         if before is not None:
             self._take_up(before)
         self._comparisons = self._enough_bars(self._runnable(planned(subjects, profile)))
-        self._checks = sum(len(subject.variants) + 3 * len(weighed(subject, profile)) for subject in subjects)
         self._trials = [each for each in trials() if each.optimization in self._subjects and self._is_tried(each)]
-        self._checks += TRIAL_S * len(self._trials)
-        self._checks += COUNT_S * SEEDS * len(counted(subjects, profile))
-        self._done = 0.0
+        self._beside_s: float | None = None
+        self._pace = Pace(profile.budget_s)
         self._seen = ""
 
     def run(self) -> list[Judgement]:
         """Measure, check and judge. Re-raises KeyboardInterrupt after what was measured has been judged."""
-        self._began = time.monotonic()
         if self._before is None:
             self._writer.write(self._header())
         for failure in self._failures[self._known_failures :]:
@@ -156,7 +153,7 @@ class Experiment:
                 interrupted = True
         verdicts = self._conclude()
         replicates = max((len(samples) for samples in self._samples.values()), default=0)
-        self._writer.write(End(time.monotonic() - self._began, interrupted, replicates))
+        self._writer.write(End(self._pace.spent_s, interrupted, replicates))
         if interrupted:
             raise KeyboardInterrupt
         return verdicts
@@ -257,6 +254,7 @@ class Experiment:
 
     def _measure(self, around: Surroundings) -> None:
         scratch = around.scratch
+        self._plan()
         feed = Feed(self._subjects, self._universe, scratch)
         self._record(feed, replicate=0)
         with Twins.start("shared", self._seed, scratch / "numba") as pair:
@@ -271,13 +269,35 @@ class Experiment:
         for replicate in range(self._whole_replicates(), most):
             if replicate in self._profile.looks:
                 self._look()
-            spent = time.monotonic() - self._began
-            if not self._comparisons or (replicate >= first and spent + longest > self._profile.budget_s):
+            if not self._comparisons or (replicate >= first and longest > self._pace.left_s):
                 return
+            began = self._pace.spent_s
+            allowed_s = self._pace.left_s / (first - replicate) if replicate < first else self._pace.left_s
             if replicate:
                 self._record(feed, replicate)
-            self._replicate(replicate, feed, scratch / "numba")
-            longest = max(longest, time.monotonic() - self._began - spent)
+            self._replicate(replicate, feed, scratch / "numba", began + allowed_s)
+            longest = max(longest, self._pace.spent_s - began)
+
+    def _plan(self) -> None:
+        """The parts of the run in units of work."""
+        subjects = list(self._subjects.values())
+        names = {(*place(each), name) for each in self._comparisons for name in arms(each)}
+        units: Mapping[str, int] = {
+            "first calls": len(names),
+            "checks": sum(len(subject.variants) for subject in subjects) + len(self._comparisons),
+            "counts": SEEDS * len(counted(subjects, self._profile)),
+            "memory": sum(len(arms(each)) for subject in subjects for each, _ in weighed(subject, self._profile)),
+            "trials": len(self._trials),
+        }
+        for part, number in units.items():
+            self._pace.plan(part, number, UNIT_S[part])
+        self._plan_times(0)
+
+    def _plan_times(self, done: int) -> None:
+        """The comparisons that are still to be timed until the next look."""
+        next_look = next((look for look in self._profile.looks if look > done), done)
+        timed = sum(map(len, self._samples.values()))
+        self._pace.plan("times", timed + len(self._comparisons) * (next_look - done), UNIT_S["times"])
 
     def _whole_replicates(self) -> int:
         """How many of the first replicates an earlier part of the run has measured, all comparisons or up to a look."""
@@ -346,6 +366,7 @@ class Experiment:
             for name in arms(comparison):
                 if (*place(comparison), name) in met:
                     continue
+                met.add((*place(comparison), name))
                 with self._failing(comparison, name):
                     prepared = pair.reference.ask(Prepare(feed.arm(comparison, name)), Prepared)
                     if prepared.first_call_ns is not None:
@@ -360,7 +381,7 @@ class Experiment:
                                 compiled=True,
                             )
                         )
-            self._tell(f"first call: {comparison}")
+                self._did("first calls", f"first call: {comparison}")
 
     def _check(self, pair: Twins, feed: Feed, scratch: Path) -> None:
         """Outputs against the reference's on every workload, decisions against the oracle's for every variant."""
@@ -380,17 +401,21 @@ class Experiment:
             arm = feed.arm(comparison, comparison.candidate)
             known = (comparison.optimization, comparison.candidate, comparison.workload) in checked
             if isinstance(arm, StageArm) and not known:
-                self._tell(f"checking outputs: {comparison.optimization} {comparison.candidate}")
+                named = f"checking outputs: {comparison.optimization} {comparison.candidate}"
+                self._tell(named)
                 with self._failing(comparison, comparison.candidate):
                     self._note(decoded(pair.reference.ask(CheckWorkload(arm, comparison.reference), Checked), Fidelity))
+                self._did("checks", named)
         for optimization in self._optimizations():
             for variant in VARIANTS:
                 if (optimization.id, variant, None) in checked:
                     continue
-                self._advance(1.0, f"checking decisions: {optimization.id} {variant}")
+                named = f"checking decisions: {optimization.id} {variant}"
+                self._tell(named)
                 with self._failing_arm(optimization.id, variant):
                     message = CheckVariant(optimization.id, variant, str(universe), self._seed, cycles)
                     self._note(decoded(pair.reference.ask(message, Checked), Fidelity))
+                self._did("checks", named)
 
     def _count(self, scratch: Path) -> None:
         """Exact counts of every arm under six seeds, beside each other on all processors: nothing is timed here."""
@@ -413,7 +438,7 @@ class Experiment:
             try:
                 for done in as_completed(running):
                     what = running[done]
-                    self._advance(COUNT_S, f"counting: {what.optimization} {what.workload}")
+                    self._did("counts", f"counting: {what.optimization} {what.workload}")
                     self._keep_counts(done.result())
             except BaseException:
                 workers.shutdown(wait=False, cancel_futures=True)
@@ -455,12 +480,13 @@ class Experiment:
                 if key in done or name in self._failed_arms(comparison.optimization):
                     continue
                 done.add(key)
-                self._advance(1.0, f"memory: {comparison.optimization} {name}")
+                self._tell(f"memory: {comparison.optimization} {name}")
                 with self._failing(comparison, name):
                     arm = feed.arm(comparison, name)
                     readings = memory_of(arm, available(methods), self._seed % 2**32, numba_cache)
                     self._memories.append(Memory(*key[:3], name, readings))
                     self._writer.write(self._memories[-1])
+                self._did("memory", f"memory: {comparison.optimization} {name}")
 
     def _is_tried(self, trial: Trial) -> bool:
         return self._profile.full_trials or (self._profile.every_claim and not trial.study)
@@ -473,7 +499,7 @@ class Experiment:
         setting = Setting(self._seed, around.scratch, around.address, around.redis, self._universe, full)
         seen_before = {(each.optimization, each.trial) for each in self._earlier(Tried)[:-1]}
         for trial in [each for each in self._trials if (each.optimization, each.name) not in seen_before]:
-            self._advance(TRIAL_S, f"trying {trial.optimization}: {trial.name}")
+            self._tell(f"trying {trial.optimization}: {trial.name}")
             self._writer.write(
                 Tried(trial.optimization, trial.name, trial.description, trial.reference, [*trial.compared], full)
             )
@@ -485,6 +511,7 @@ class Experiment:
                     self._tell(f"trying {trial.optimization}: {trial.name}, {seen.condition}, {seen.arm}")
             except (OSError, RuntimeError, ProviderError, StoreError, UserError, sqlite3.Error) as error:
                 self._fail(Failure(trial.optimization, trial.name, "failed", f"{type(error).__name__}: {error}"))
+            self._did("trials", f"tried {trial.optimization}: {trial.name}")
 
     def _is_untimed(self, comparison: Comparison) -> bool:
         subject = self._subjects[comparison.optimization]
@@ -494,11 +521,20 @@ class Experiment:
         self._fidelities.append(fidelity)
         self._writer.write(fidelity)
 
-    def _replicate(self, number: int, feed: Feed, numba_cache: Path) -> None:
-        """Every comparison once, in random order, in a fresh pair of processes: the first calls, then the times."""
+    def _replicate(self, number: int, feed: Feed, numba_cache: Path, until_s: float) -> None:
+        """Every comparison once, in random order, in a fresh pair of processes: the first calls, then the times.
+
+        Blocks get what the time allows for; where it is short, further readings are left to other replicates.
+        """
         seed = self._seed_of(number)
         rng = random.Random(seed)
-        order = rng.sample(self._comparisons, len(self._comparisons))
+        order = [each for each in self._comparisons if not self._is_measured(each, number)]
+        rng.shuffle(order)
+        self._plan_times(number)
+        began = self._pace.spent_s
+        blocks_s = sum(map(self._block_seconds, order))
+        share = share_of_blocks(until_s - began, blocks_s, self._beside_s, SET_UP_S * len(order))
+        timed_s = 0.0
         with Twins.start(self._profile.isolation, seed % 2**32, numba_cache) as pair:
             replicate = Replicate(pair, number, seed, rng)
             for comparison in order:
@@ -506,19 +542,22 @@ class Experiment:
                     with self._failing(comparison, comparison.candidate):
                         replicate.meet(feed.arms(comparison), together=self._is_local(comparison))
             for comparison in order:
-                if comparison not in self._comparisons or self._is_measured(comparison, number):
+                is_late = self._pace.spent_s > until_s and not self._is_headline(comparison)
+                if comparison not in self._comparisons or (is_late and comparison in self._samples):
                     continue
                 self._tell(str(comparison))
                 with self._failing(comparison, comparison.candidate):
                     samples = replicate.compared(
                         comparison,
                         feed.arms(comparison),
-                        self._block_seconds(comparison),
+                        share * self._block_seconds(comparison),
                         together=self._is_local(comparison),
                         is_cold=self._is_headline_scale(comparison),
                     )
                     self._keep(samples)
-                self._advance(self._seconds(comparison), str(comparison))
+                    timed_s += samples.seconds or 0.0
+                self._did("times", str(comparison))
+        self._beside_s = self._pace.spent_s - began - timed_s
 
     def _is_measured(self, comparison: Comparison, replicate: int) -> bool:
         return any(each.replicate == replicate for each in self._samples.get(comparison, ()))
@@ -575,34 +614,31 @@ class Experiment:
     def _seed_of(self, replicate: int) -> int:
         return replicate_seed(self._seed, replicate)
 
+    def _is_headline(self, comparison: Comparison) -> bool:
+        return any(claim.headline for claim in claims_on(self._subjects[comparison.optimization], comparison))
+
     def _profile_s(self, comparison: Comparison) -> float:
-        claims = claims_on(self._subjects[comparison.optimization], comparison)
-        return self._profile.headline_s if any(claim.headline for claim in claims) else self._profile.other_s
+        return self._profile.headline_s if self._is_headline(comparison) else self._profile.other_s
 
     def _block_seconds(self, comparison: Comparison) -> float:
         return self._block_s.get(comparison, self._profile_s(comparison))
 
-    def _seconds(self, comparison: Comparison) -> float:
-        """What a comparison is expected to take in one replicate, start and warm-up included."""
-        return self._block_seconds(comparison) + SET_UP_S
-
     # Progress and failures
 
-    def _advance(self, seconds: float, doing: str) -> None:
-        self._done += seconds
+    def _did(self, part: str, doing: str) -> None:
+        self._pace.did(part)
         self._tell(doing)
 
     def _tell(self, doing: str) -> None:
-        self._on_progress(Progress(self._done, max(self._done, self._expected()), doing, self._seen))
+        left = self._pace.to_come_s()
+        if self._goes_on():
+            left = max(left, self._pace.left_s)
+        self._on_progress(Progress(self._pace.spent_s, left, doing, self._seen))
 
-    def _expected(self) -> float:
-        """Seconds of work in all, as far as can be told: what is decided leaves at the next look."""
-        measured = max((len(samples) for samples in self._samples.values()), default=0)
-        next_look = next((look for look in self._profile.looks if look > measured), self._profile.looks[-1])
-        to_come = sum(
-            (next_look - len(self._samples.get(each, ()))) * self._seconds(each) for each in self._comparisons
-        )
-        return to_come + (self._done if self._samples else self._checks)
+    def _goes_on(self) -> bool:
+        """Whether replicates after the first look use up what is left of the budget, as they do unless all is decided
+        by then."""
+        return len(self._profile.looks) > 1 and bool(self._comparisons)
 
     @contextmanager
     def _failing(self, comparison: Comparison, arm: str) -> Iterator[None]:

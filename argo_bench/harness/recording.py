@@ -87,7 +87,7 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
     tape = workload_tape(workload, universe, scale, seed)
     market = tape if workload.stage in ASKING else None
     is_trace = workload.inputs == "trace"
-    cycles = trace_cycles(workload, scale) if is_trace else SEARCHED_CYCLES
+    cycles = trace_cycles(workload, scale) if is_trace else DAYS if workload.servers else SEARCHED_CYCLES
     cycles = min(cycles, tape.last_cycle + 1)
     if workload.stage == CYCLE:
         return Recording([Group(0, [()], number) for number in range(cycles)], market, seed)

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Awaitable
+from inspect import isawaitable
 from typing import Any
 
 import joblib
@@ -30,7 +32,7 @@ TTL_S = 60.0
 
 
 class TextKeyedCache:
-    """The document's cache around a consensus stage."""
+    """The document's cache around a consensus stage; one that is awaited is remembered when its vote is there."""
 
     def __init__(self, consensus: Stage) -> None:
         self.__wrapped__ = consensus
@@ -43,6 +45,12 @@ class TextKeyedCache:
             if world.now() - stored_at < TTL_S:
                 return consensus
         consensus = self.__wrapped__(world, signals, regime)
+        return self._awaited(world, key, consensus) if isawaitable(consensus) else self._kept(world, key, consensus)
+
+    async def _awaited(self, world: World, key: str, consensus: Awaitable[Any]) -> Any:
+        return self._kept(world, key, await consensus)
+
+    def _kept(self, world: World, key: str, consensus: Any) -> Any:
         if consensus:
             self._stored[key] = (consensus, world.now())
             self._sweep(world)

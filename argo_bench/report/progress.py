@@ -15,24 +15,13 @@ from argo_bench.harness.experiment import Progress as State
 LINE_EVERY_S = 10.0
 
 
-class Remaining:
-    """Seconds left: elapsed time scaled by what is left of the expected work."""
+SETTLED = 0.02
+"""The share of a run before which its remaining time is not told."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._started: float | None = None
-        self._done_then = 0.0
 
-    def __call__(self, state: State) -> float | None:
-        """None until enough has been done to tell."""
-        if self._started is None:
-            if state.done > 0:
-                self._started, self._done_then = self._clock(), state.done
-            return None
-        done = state.done - self._done_then
-        if done < 0.02 * state.total:
-            return None
-        return (self._clock() - self._started) / done * max(0.0, state.total - state.done)
+def remaining(state: State) -> float | None:
+    """Seconds left; None until enough has been done to tell."""
+    return None if state.spent_s < SETTLED * (state.spent_s + state.left_s) else state.left_s
 
 
 def clock_text(seconds: float | None) -> str:
@@ -42,7 +31,6 @@ def clock_text(seconds: float | None) -> str:
 @contextmanager
 def progress_bar() -> Iterator[Callable[[State], None]]:
     """A live display on stderr: share done, remaining time, the interval so far, what is being measured."""
-    remaining = Remaining()
     columns = (
         BarColumn(bar_width=16),
         TextColumn("{task.percentage:>3.0f}% {task.fields[left]:>10}  {task.description}"),
@@ -53,8 +41,8 @@ def progress_bar() -> Iterator[Callable[[State], None]]:
         def show(state: State) -> None:
             progress.update(
                 task,
-                completed=state.done,
-                total=state.total,
+                completed=state.spent_s,
+                total=state.spent_s + state.left_s,
                 left=clock_text(remaining(state)),
                 description=shortened(state.seen or state.doing, 46),
             )
@@ -65,17 +53,16 @@ def progress_bar() -> Iterator[Callable[[State], None]]:
 @contextmanager
 def progress_lines(every_s: float = LINE_EVERY_S) -> Iterator[Callable[[State], None]]:
     """For logs and pipes: a line on stderr at most every few seconds."""
-    remaining = Remaining()
     last = -every_s
 
     def show(state: State) -> None:
         nonlocal last
-        left = remaining(state)
         now = time.monotonic()
         if now - last < every_s:
             return
         last = now
-        parts = (f"{state.done / state.total:4.0%}", clock_text(left), state.doing, state.seen)
+        share = state.spent_s / (state.spent_s + state.left_s)
+        parts = (f"{share:4.0%}", clock_text(remaining(state)), state.doing, state.seen)
         click.echo(shortened("  ".join(part for part in parts if part), 79), err=True)
 
     yield show

@@ -1,0 +1,80 @@
+"""How far a run is, and how long it will take by what its parts have taken, within the time that it was given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+LEAST_SHARE = 0.1
+"""Of the planned seconds of blocks: what a comparison keeps, however short the time."""
+
+
+@dataclass(slots=True)
+class Part:
+    """``unit_s`` is what a unit is expected to take before one is done."""
+
+    units: float
+    unit_s: float
+    done: float = 0.0
+    spent_s: float = 0.0
+
+    def to_come_s(self, speed: float) -> float:
+        """``speed`` is that of the run so far: the seconds taken for a second expected."""
+        unit_s = self.spent_s / self.done if self.done else self.unit_s * speed
+        return max(0.0, self.units - self.done) * unit_s
+
+
+class Pace:
+    """The parts of a run in units of work; time passes into the part whose unit is done next.
+
+    ``budget_s`` is the time for the whole. ``clock`` is injected by tests.
+    """
+
+    def __init__(self, budget_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._budget_s = budget_s
+        self._clock = clock
+        self._began = self._last = clock()
+        self._parts: dict[str, Part] = {}
+
+    def plan(self, part: str, units: float, unit_s: float) -> None:
+        """So many units are to be done in all; planning a part again changes their number."""
+        if part in self._parts:
+            self._parts[part].units = units
+        else:
+            self._parts[part] = Part(units, unit_s)
+
+    def did(self, part: str, units: float = 1.0) -> None:
+        """Units are done, and took the time since anything was done last."""
+        now = self._clock()
+        known = self._parts.setdefault(part, Part(units, 0.0))
+        known.done += units
+        known.units = max(known.units, known.done)
+        known.spent_s += now - self._last
+        self._last = now
+
+    @property
+    def spent_s(self) -> float:
+        return self._clock() - self._began
+
+    @property
+    def left_s(self) -> float:
+        """Of the budget; negative when it is used up."""
+        return self._budget_s - self.spent_s
+
+    def to_come_s(self) -> float:
+        """Seconds that the units still to be done will take."""
+        expected = sum(part.done * part.unit_s for part in self._parts.values())
+        spent = sum(part.spent_s for part in self._parts.values() if part.unit_s)
+        speed = spent / expected if expected else 1.0
+        return sum(part.to_come_s(speed) for part in self._parts.values())
+
+
+def share_of_blocks(allowed_s: float, blocks_s: float, taken_s: float | None, planned_s: float) -> float:
+    """The share of the planned seconds of blocks that lets a replicate end in time, between LEAST_SHARE and 1.
+
+    ``blocks_s`` are the planned seconds of all blocks; ``taken_s`` is what the last replicate took beside its blocks,
+    None before the first, when ``planned_s`` stands for it.
+    """
+    beside_s = planned_s if taken_s is None else taken_s
+    return min(1.0, max(LEAST_SHARE, (allowed_s - beside_s) / blocks_s)) if blocks_s else 1.0
