@@ -232,7 +232,7 @@ def test_a_pass_is_cut_to_the_calls_that_both_arms_can_afford():
 
 
 def test_a_worker_that_dies_is_an_arm_that_failed(tmp_path):
-    worker = WorkerProcess(1, tmp_path)
+    worker = WorkerProcess(1, tmp_path, None)
     os.kill(worker._process.pid, signal.SIGKILL)
     with pytest.raises(ArmFailed, match="its process ended with signal 9"):
         worker.ask(Sample(arm(tmp_path), 1), Taken)
@@ -240,7 +240,7 @@ def test_a_worker_that_dies_is_an_arm_that_failed(tmp_path):
 
 
 def test_what_a_worker_raises_is_said_in_one_line_with_its_traceback_kept(tmp_path):
-    worker = WorkerProcess(1, tmp_path)
+    worker = WorkerProcess(1, tmp_path, None)
     with pytest.raises(ArmFailed, match="FileNotFoundError") as raised:
         worker.ask(Prepare(arm(tmp_path)), Prepared)
     assert "Traceback" in raised.value.details
@@ -303,7 +303,7 @@ def test_a_worker_compiles_the_kernel_once_and_the_next_one_loads_it(tmp_path, s
     kernel = StageArm("O08", "full set", 300, "engineered", str(inputs))
     compiled = []
     for _ in range(2):
-        worker = WorkerProcess(1, tmp_path / "numba")
+        worker = WorkerProcess(1, tmp_path / "numba", None)
         prepared = worker.ask(Prepare(kernel), Prepared)
         again = worker.ask(Prepare(kernel), Prepared)
         worker.close()
@@ -530,7 +530,7 @@ def test_the_budget_ends_a_run_between_replicates_but_not_before_the_first_look(
     measured = []
     monkeypatch.setattr(run, "_record", lambda feed, replicate: None)
     monkeypatch.setattr(run, "_first_calls", lambda pair, feed: None)
-    monkeypatch.setattr(run, "_check", lambda pair, feed, scratch: None)
+    monkeypatch.setattr(run, "_check", lambda feed, scratch: None)
     monkeypatch.setattr(run, "_weigh", lambda feed, cache: None)
     monkeypatch.setattr(run, "_replicate", lambda replicate, feed, cache: measured.append(replicate))
     monkeypatch.setattr(run, "_look", lambda: None)

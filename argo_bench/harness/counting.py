@@ -22,9 +22,9 @@ from argo_bench.harness.recording import FAST, Recording, record
 from argo_bench.harness.results import Counts
 from argo_bench.harness.workload import NoMarket, stage_of
 from argo_bench.memo import content_key
-from argo_bench.model import Bars, Fetched, Ledger
+from argo_bench.model import Bars, Fetched, Ledger, Stage
 from argo_bench.optimizations import subjects
-from argo_bench.pipeline import PARTS, Edit, Pipeline, settle
+from argo_bench.pipeline import PARTS, Edit, Pipeline
 from argo_bench.unchanged import skip_unchanged
 from argo_bench.world import SimulatedWorld
 from argo_bench.world.clock import NS
@@ -109,17 +109,22 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
     with world:
         world.transport = pipeline.transport
         stage = stage_of(pipeline, workload, symbols)
-        calls: list[Call] = []
-        for group in recording.groups:
-            world.begin(group.cycle)
-            world.clock.jump_to(group.virtual_ns)
-            for arguments in group.calls:
-                began = world.clock.virtual_ns
-                result = stage(world, *arguments)
-                if inspect.isawaitable(result):
-                    result = world.run(settle(result))
-                calls.append(Call(began / NS, world.clock.virtual_ns / NS, group.cycle, arguments, slim(result)))
+        calls = world.run(_called(world, stage, recording))
     return Replay(calls, pipeline, world)
+
+
+async def _called(world: SimulatedWorld, stage: Stage, recording: Recording) -> list[Call]:
+    calls: list[Call] = []
+    for group in recording.groups:
+        world.begin(group.cycle)
+        world.clock.jump_to(group.virtual_ns)
+        for arguments in group.calls:
+            began = world.clock.virtual_ns
+            result = stage(world, *arguments)
+            if inspect.isawaitable(result):
+                result = await result
+            calls.append(Call(began / NS, world.clock.virtual_ns / NS, group.cycle, arguments, slim(result)))
+    return calls
 
 
 def slim(result: Any) -> Any:

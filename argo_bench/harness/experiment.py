@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -27,13 +28,15 @@ from argo_bench.harness.counting import SEEDS, count, pool
 from argo_bench.harness.feed import Feed, place
 from argo_bench.harness.fitness import Finding
 from argo_bench.harness.judging import Measured, cachings, judgements, result_of
-from argo_bench.harness.memory import available, memory_of
+from argo_bench.harness.memory import Method, Reading, available, memory_of
 from argo_bench.harness.messages import (
     Agreement,
+    Arm,
     Checked,
     CheckVariant,
     CheckWorkload,
     MeasureAcceptance,
+    Message,
     Prepare,
     Prepared,
     StageArm,
@@ -65,6 +68,7 @@ from argo_bench.harness.results import (
     command_line,
 )
 from argo_bench.harness.sequential import has_ended
+from argo_bench.harness.side_by_side import checked, processors, side_by_side
 from argo_bench.harness.subject import Subject, claims_on, level_of
 from argo_bench.harness.surroundings import Surroundings, surroundings
 from argo_bench.harness.trials import Setting, Trial, trials
@@ -260,7 +264,7 @@ class Experiment:
         with Twins.start("shared", self._seed, scratch / "numba") as pair:
             self._settle(pair, scratch)
             self._first_calls(pair, feed)
-            self._check(pair, feed, scratch)
+        self._check(feed, scratch)
         self._count(scratch)
         self._weigh(feed, scratch / "numba")
         self._try(around)
@@ -383,39 +387,35 @@ class Experiment:
                         )
                 self._did("first calls", f"first call: {comparison}")
 
-    def _check(self, pair: Twins, feed: Feed, scratch: Path) -> None:
+    def _check(self, feed: Feed, scratch: Path) -> None:
         """Outputs against the reference's on every workload, decisions against the oracle's for every variant."""
         if self._universe is None:
             return
         universe = scratch / "universe.pickle"
         universe.write_bytes(pickle.dumps(self._universe))
-        cycles = self._profile.checked_cycles
-        checked = {(each.optimization, each.arm, each.workload) for each in self._fidelities}
-        if not self._earlier(Acceptance):
-            self._tell("checking outputs: the oracle")
-            measured = pair.reference.ask(MeasureAcceptance(str(universe), self._seed, cycles), Checked)
-            self._writer.write(decoded(measured, Acceptance))
-        for comparison in list(self._comparisons):
-            if comparison.reference != "baseline" or not self._is_headline_scale(comparison):
-                continue
-            arm = feed.arm(comparison, comparison.candidate)
-            known = (comparison.optimization, comparison.candidate, comparison.workload) in checked
-            if isinstance(arm, StageArm) and not known:
-                named = f"checking outputs: {comparison.optimization} {comparison.candidate}"
-                self._tell(named)
-                with self._failing(comparison, comparison.candidate):
-                    self._note(decoded(pair.reference.ask(CheckWorkload(arm, comparison.reference), Checked), Fidelity))
-                self._did("checks", named)
+        market = str(universe), self._seed, self._profile.checked_cycles
+        known = {(each.optimization, each.arm, each.workload) for each in self._fidelities}
+        questions: dict[tuple[str, str, str | None], Message] = {}
+        for each in self._comparisons:
+            arm = feed.arm(each, each.candidate)
+            if each.reference == "baseline" and self._is_headline_scale(each) and isinstance(arm, StageArm):
+                questions[each.optimization, each.candidate, each.workload] = CheckWorkload(arm, each.reference)
         for optimization in self._optimizations():
             for variant in VARIANTS:
-                if (optimization.id, variant, None) in checked:
-                    continue
-                named = f"checking decisions: {optimization.id} {variant}"
-                self._tell(named)
-                with self._failing_arm(optimization.id, variant):
-                    message = CheckVariant(optimization.id, variant, str(universe), self._seed, cycles)
-                    self._note(decoded(pair.reference.ask(message, Checked), Fidelity))
-                self._did("checks", named)
+                questions[optimization.id, variant, None] = CheckVariant(optimization.id, variant, *market)
+        questions = {key: message for key, message in questions.items() if key not in known}
+        if not self._earlier(Acceptance):
+            questions["", "", None] = MeasureAcceptance(*market)
+        self._tell("checking outputs")
+        for (optimization_id, name, _), answer in checked(questions, self._seed, scratch / "numba"):
+            with self._failing_arm(optimization_id, name):
+                if isinstance(answer, ArmFailed):
+                    raise answer
+                if optimization_id:
+                    self._note(decoded(answer, Fidelity))
+                else:
+                    self._writer.write(decoded(answer, Acceptance))
+            self._did("checks", f"checking outputs: {optimization_id} {name}")
 
     def _count(self, scratch: Path) -> None:
         """Exact counts of every arm under six seeds, beside each other on all processors: nothing is timed here."""
@@ -474,19 +474,22 @@ class Experiment:
         asked = [each for subject in self._subjects.values() for each in weighed(subject, self._profile)]
         asked = [each for each in asked if each[0] in self._comparisons or self._is_untimed(each[0])]
         feed.record_more([comparison for comparison, _ in asked], self._seed_of(0), self._tell)
+        calls: dict[tuple[str, str, int, str], Callable[[], list[Reading] | ArmFailed]] = {}
+        cpus = processors()
         for comparison, methods in asked:
             for name in arms(comparison):
                 key = (*place(comparison), name)
-                if key in done or name in self._failed_arms(comparison.optimization):
-                    continue
-                done.add(key)
-                self._tell(f"memory: {comparison.optimization} {name}")
-                with self._failing(comparison, name):
+                if key not in done and name not in self._failed_arms(comparison.optimization):
                     arm = feed.arm(comparison, name)
-                    readings = memory_of(arm, available(methods), self._seed % 2**32, numba_cache)
-                    self._memories.append(Memory(*key[:3], name, readings))
-                    self._writer.write(self._memories[-1])
-                self._did("memory", f"memory: {comparison.optimization} {name}")
+                    cpu = cpus[len(calls) % len(cpus)] if cpus else None
+                    calls[key] = partial(_weighed, arm, available(methods), self._seed % 2**32, numba_cache, cpu)
+        for key, readings in side_by_side(calls):
+            with self._failing_arm(key[0], key[3]):
+                if isinstance(readings, ArmFailed):
+                    raise readings
+                self._memories.append(Memory(*key, readings))
+                self._writer.write(self._memories[-1])
+            self._did("memory", f"memory: {key[0]} {key[3]}")
 
     def _is_tried(self, trial: Trial) -> bool:
         return self._profile.full_trials or (self._profile.every_claim and not trial.study)
@@ -659,6 +662,15 @@ class Experiment:
     def _fail(self, failure: Failure) -> None:
         self._failures.append(failure)
         self._writer.write(failure)
+
+
+def _weighed(
+    arm: Arm, methods: Sequence[Method], hash_seed: int, numba_cache: Path, processor: int | None
+) -> list[Reading] | ArmFailed:
+    try:
+        return memory_of(arm, methods, hash_seed, numba_cache, processor)
+    except ArmFailed as error:
+        return error
 
 
 def replicate_seed(seed: int, replicate: int) -> int:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
@@ -50,13 +51,21 @@ def available(methods: Sequence[Method]) -> list[Method]:
     return [method for method in methods if method not in NEEDS or NEEDS[method].is_met]
 
 
-def measure(arm: Arm, method: Method, *, hash_seed: int = 0, numba_cache: Path | None = None) -> Reading:
-    """One reading by one method, in a fresh process on one processor.
+def measure(
+    arm: Arm,
+    method: Method,
+    *,
+    hash_seed: int = 0,
+    numba_cache: Path | None = None,
+    processor: int | None = None,
+) -> Reading:
+    """One reading by one method, in a fresh process on one processor, the workers' unless another is named.
 
     Raises UserError where the method's package is not installed, ArmFailed where the arm raises or its process dies.
     """
     check_installed(method)
-    return ask("argo_bench.harness.memory_pass", Request(arm, method, worker_cpu()), Reading, hash_seed, numba_cache)
+    request = Request(arm, method, worker_cpu() if processor is None else processor)
+    return ask("argo_bench.harness.memory_pass", request, Reading, hash_seed, numba_cache)
 
 
 def check_installed(method: Method) -> None:
@@ -86,22 +95,27 @@ def ask(module: str, request: Any, expected: type[Answer], hash_seed: int, numba
     return answer
 
 
-def memory_of(arm: Arm, methods: Sequence[Method], hash_seed: int, numba_cache: Path) -> list[Reading]:
+def memory_of(
+    arm: Arm, methods: Sequence[Method], hash_seed: int, numba_cache: Path, processor: int | None = None
+) -> list[Reading]:
     """The readings by several methods in their order, of peak RSS as many as ``peak_rss_runs`` takes."""
     found: list[Reading] = []
     for method in methods:
         if method == "peak_rss":
-            found += peak_rss_runs(arm, hash_seed=hash_seed, numba_cache=numba_cache)
+            found += peak_rss_runs(arm, hash_seed=hash_seed, numba_cache=numba_cache, processor=processor)
         else:
-            found.append(measure(arm, method, hash_seed=hash_seed, numba_cache=numba_cache))
+            found.append(measure(arm, method, hash_seed=hash_seed, numba_cache=numba_cache, processor=processor))
     return found
 
 
-def peak_rss_runs(arm: Arm, *, hash_seed: int = 0, numba_cache: Path | None = None) -> list[Reading]:
+def peak_rss_runs(
+    arm: Arm, *, hash_seed: int = 0, numba_cache: Path | None = None, processor: int | None = None
+) -> list[Reading]:
     """Two readings of peak RSS, or six where the two differ by more than 2 % and RESOLUTION."""
-    runs = [measure(arm, "peak_rss", hash_seed=hash_seed, numba_cache=numba_cache) for _ in range(FEWEST_RUNS)]
+    once = partial(measure, arm, "peak_rss", hash_seed=hash_seed, numba_cache=numba_cache, processor=processor)
+    runs = [once() for _ in range(FEWEST_RUNS)]
     while len(runs) < MOST_RUNS and not is_repeatable(runs):
-        runs.append(measure(arm, "peak_rss", hash_seed=hash_seed, numba_cache=numba_cache))
+        runs.append(once())
     return runs
 
 

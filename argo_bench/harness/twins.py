@@ -33,13 +33,12 @@ class ArmFailed(Exception):
 
 
 class WorkerProcess:
-    """One pinned worker. ``hash_seed`` becomes its PYTHONHASHSEED."""
+    """One worker, pinned to ``processor`` if there is one. ``hash_seed`` becomes its PYTHONHASHSEED."""
 
-    def __init__(self, hash_seed: int, numba_cache: Path) -> None:
+    def __init__(self, hash_seed: int, numba_cache: Path, processor: int | None) -> None:
         ours, theirs = socket.socketpair()
         environment = os.environ | THREAD_CAPS
         environment |= {"PYTHONHASHSEED": str(hash_seed), "NUMBA_CACHE_DIR": str(numba_cache)}
-        processor = worker_cpu()
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "argo_bench.harness.worker"),
@@ -67,6 +66,10 @@ class WorkerProcess:
         assert isinstance(reply, expected), f"expected {expected}, got {reply!r}"
         return reply
 
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
     def close(self) -> None:
         self._connection.close()
         self._process.kill()
@@ -83,8 +86,9 @@ class Twins:
     @classmethod
     def start(cls, isolation: Isolation, hash_seed: int, numba_cache: Path) -> Self:
         """Fresh processes."""
-        reference = WorkerProcess(hash_seed, numba_cache)
-        return cls(reference, WorkerProcess(hash_seed, numba_cache) if isolation == "twins" else reference)
+        processor = worker_cpu()
+        reference = WorkerProcess(hash_seed, numba_cache, processor)
+        return cls(reference, WorkerProcess(hash_seed, numba_cache, processor) if isolation == "twins" else reference)
 
     def together(self) -> Twins:
         """Both roles in the reference's process."""

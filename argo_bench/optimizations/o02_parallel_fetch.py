@@ -264,7 +264,7 @@ TOGETHER = Workload(
     stage="fetch",
     inputs="trace",
     description="a live trace in which two consumers ask for every symbol at the same moment: what providers are asked",
-    scales=(360, 120),
+    scales=(120, 360),
     unit="cycles",
     timed=False,
     consumers=2,
@@ -274,7 +274,7 @@ ALONE = Workload(
     stage="fetch",
     inputs="trace",
     description="the same trace with a single consumer, who has nobody to share with; no answer is late",
-    scales=(360, 120),
+    scales=(120, 360),
     unit="cycles",
     timed=False,
 )

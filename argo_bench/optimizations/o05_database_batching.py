@@ -251,7 +251,7 @@ QUERIES = Workload(
     inputs="trace",
     description="whole cycles of a live market, every 5 s as the answers arrive at once; the queries of readers and "
     "the duplicate look-ups are counted, and what becomes of the rows",
-    scales=(360, 120, 24),
+    scales=(120, 360, 24),
     unit="cycles",
     timed=False,
     latency_scale=0.0,
@@ -264,7 +264,7 @@ UNCHANGED = Workload(
     inputs="trace",
     description="the same where a symbol's last signal is served while its price moved by less than 0.5 %: it is a "
     "duplicate, and the service goes on where one violates the constraint",
-    scales=(360, 120, 24),
+    scales=(120, 360, 24),
     unit="cycles",
     arms={
         "baseline": surviving(lambda pipeline: pipeline),

@@ -60,8 +60,8 @@ DAY = Workload(
     name="cycles, counted",
     stage=CYCLE,
     inputs="trace",
-    description="two hours of live cycles of six symbols: what crosses the border of the process",
-    scales=(720, 180),
+    description="ten minutes or half an hour of live cycles of six symbols: what crosses the border of the process",
+    scales=(120, 360),
     unit="cycles",
     latency_scale=0.1,
     timed=False,
@@ -202,7 +202,7 @@ def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
                 high=0.90,
                 metric="explanations",
                 workload=DAY.name,
-                reading="requests to the explanation model over two hours of live cycles",
+                reading="requests to the explanation model over ten minutes of live cycles",
                 headline=True,
             ),
             Claim(
@@ -214,7 +214,7 @@ def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
                 high=0.90,
                 metric="dollars",
                 workload=DAY.name,
-                reading="dollars to all models over two hours of live cycles",
+                reading="dollars to all models over ten minutes of live cycles",
                 headline=True,
             ),
             Claim(
@@ -238,7 +238,7 @@ def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
                 high=1.0,
                 metric="hit_rate",
                 workload=DAY.name,
-                reading="hits of all caches together over two hours of live cycles",
+                reading="hits of all caches together over ten minutes of live cycles",
                 headline=True,
             ),
             Claim(

@@ -41,7 +41,8 @@ class SimulatedPending:
         return self._unpacked()
 
     def __await__(self) -> Generator[Any, None, Any]:
-        yield from asyncio.sleep(self._latency_ns / NS).__await__()
+        if self._latency_ns:
+            yield from asyncio.sleep(self._latency_ns / NS).__await__()
         return self._unpacked()
 
     def _unpacked(self) -> Any:

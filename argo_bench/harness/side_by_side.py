@@ -1,0 +1,74 @@
+"""Work without a clock, on all processors at once: checks in worker processes, and readings of memory in theirs."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from argo_bench.harness.messages import Checked, Message
+from argo_bench.harness.twins import ArmFailed, WorkerProcess
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def processors() -> list[int]:
+    """Those that this process may use, where the system tells."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def at_once() -> int:
+    return len(processors()) or os.cpu_count() or 1
+
+
+def checked(
+    questions: Mapping[Key, Message], hash_seed: int, numba_cache: Path
+) -> Iterator[tuple[Key, Checked | ArmFailed]]:
+    """The answer to every question as it comes, by key; a failure in place of the answer where an arm raised.
+
+    A worker that has died is replaced, so that one arm's crash is no other's.
+    """
+    with ExitStack() as stack:
+        idle: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
+
+        def started() -> WorkerProcess:
+            worker = WorkerProcess(hash_seed, numba_cache, processor=None)
+            stack.callback(worker.close)
+            return worker
+
+        for _ in range(min(at_once(), len(questions))):
+            idle.put(started())
+
+        def asked(message: Message) -> Checked | ArmFailed:
+            worker = idle.get()
+            try:
+                return worker.ask(message, Checked)
+            except ArmFailed as error:
+                if not worker.is_alive:
+                    worker = started()
+                return error
+            finally:
+                idle.put(worker)
+
+        yield from side_by_side({key: _bound(asked, message) for key, message in questions.items()})
+
+
+def _bound(call: Callable[[Message], Value], message: Message) -> Callable[[], Value]:
+    return lambda: call(message)
+
+
+def side_by_side(calls: Mapping[Key, Callable[[], Value]]) -> Iterator[tuple[Key, Value]]:
+    """What the calls return as it comes, so many at once as there are processors. Calls not yet begun when the caller
+    ends early are dropped."""
+    threads = ThreadPoolExecutor(at_once())
+    running: dict[Future[Value], Key] = {threads.submit(call): key for key, call in calls.items()}
+    try:
+        for done in as_completed(running):
+            yield running[done], done.result()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
