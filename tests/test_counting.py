@@ -58,7 +58,7 @@ SUBJECT = Optimization("X01", "a test", "wrap", silent, lambda p: p, (CALLS,), (
 @pytest.fixture
 def at_hand(monkeypatch, tmp_path, small_universe):
     """The subject in the catalogue, and a universe on disk."""
-    monkeypatch.setattr(counting, "catalogue", lambda: {"X01": SUBJECT})
+    monkeypatch.setattr(counting, "subjects", lambda: {"X01": SUBJECT})
     (tmp_path / "universe.pickle").write_bytes(pickle.dumps(small_universe))
     return tmp_path
 

@@ -143,6 +143,7 @@ def test_every_verdict_word_is_in_the_terminal_with_its_glyph(full, word):
 def test_headline_verdicts_come_before_further_readings_and_those_before_other_arms(full):
     assert [table.title for table in page.tables(full)] == [
         "Verdicts",
+        "Keep, fix or drop",
         "Further readings",
         "Over scales, and cold",
         "Memory",
@@ -217,7 +218,7 @@ def test_a_long_output_is_shortened_in_the_terminal_only(full):
 def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(full):
     blocks = [block.splitlines() for block in page.markdown(full).split("\n\n") if block.startswith("|")]
     widths = [{len(re.split(r"(?<!\\)\|", line)) for line in block} for block in blocks]
-    assert [len(each) for each in widths] == [1] * 7
+    assert [len(each) for each in widths] == [1] * 8
 
 
 def test_markdown_shows_hostile_text_as_text(full):
@@ -364,7 +365,12 @@ def test_claims_that_do_not_hold_say_where_they_would(tmp_path):
 
 def test_where_claims_hold_stands_after_the_verdicts_and_is_coloured_by_them(tmp_path):
     run = recorded(tmp_path, *missed())
-    assert [table.title for table in page.tables(run)] == ["Verdicts", "Further readings", "Holds when"]
+    assert [table.title for table in page.tables(run)] == [
+        "Verdicts",
+        "Keep, fix or drop",
+        "Further readings",
+        "Holds when",
+    ]
     assert max(len(line) for line in printed(run).splitlines()) <= 80
     assert page.markdown(run).count("**◐ fell short**") == 2
 

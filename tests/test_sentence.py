@@ -257,6 +257,9 @@ def test_what_cannot_be_known_is_refused_with_the_way_out(sentence):
 
 
 ELSEWHERE = {
+    "O01.hits": "is a level",
+    "O14.connections": "more of something",
+    "O14.per-call": "stands alone",
     "O06.6024x": None,
     "O06.21492x": "make a claim of each",
     "O09.48": "could be less or faster",

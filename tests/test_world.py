@@ -17,6 +17,7 @@ from argo_bench.model import ProviderError, Request, Usage
 from argo_bench.optimized.indicators import indicators as fast_oracle
 from argo_bench.pipeline import cycle
 from argo_bench.world import SimulatedWorld
+from argo_bench.world.base import OPINION
 from argo_bench.world.clock import NS, Clock, SimulatedLoop
 from argo_bench.world.content import (
     LATENCIES,
@@ -29,7 +30,6 @@ from argo_bench.world.content import (
     tokens,
     uniform,
 )
-from argo_bench.world.base import OPINION
 
 FAST = baseline.PIPELINE.replace(indicators=fast_oracle)
 

@@ -406,6 +406,7 @@ class Experiment:
         questions = {key: message for key, message in questions.items() if key not in known}
         if not self._earlier(Acceptance):
             questions["", "", None] = MeasureAcceptance(*market)
+        self._pace.plan("checks", len(questions), UNIT_S["checks"])
         self._tell("checking outputs")
         for (optimization_id, name, _), answer in checked(questions, self._seed, scratch / "numba"):
             with self._failing_arm(optimization_id, name):
@@ -435,6 +436,7 @@ class Experiment:
                 for number in range(SEEDS)
                 if not self._is_counted(what, self._seed_of(number))
             }
+            self._pace.plan("counts", len(running), UNIT_S["counts"])
             try:
                 for done in as_completed(running):
                     what = running[done]
@@ -483,6 +485,7 @@ class Experiment:
                     arm = feed.arm(comparison, name)
                     cpu = cpus[len(calls) % len(cpus)] if cpus else None
                     calls[key] = partial(_weighed, arm, available(methods), self._seed % 2**32, numba_cache, cpu)
+        self._pace.plan("memory", len(calls), UNIT_S["memory"])
         for key, readings in side_by_side(calls):
             with self._failing_arm(key[0], key[3]):
                 if isinstance(readings, ArmFailed):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import Literal, NamedTuple
 
-from argo_bench.claim import VARIANTS, Claim, Metric, Optimization, Workload, is_count, is_memory
+from argo_bench.claim import CLOCKS, VARIANTS, Claim, Metric, Optimization, Workload, is_count, is_memory
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.memory_pass import Method
 from argo_bench.harness.quality import valid_blocks
@@ -97,6 +97,8 @@ def _of_catalogue(optimization: Optimization, profile: Profile) -> list[Comparis
     comparisons: dict[Comparison, None] = {}
     for workload in optimization.workloads:
         claims = spoken_of(optimization, workload, profile)
+        if not profile.every_claim:
+            claims = [claim for claim in claims if claim.metric in CLOCKS]
         if not workload.timed or not (claims or profile.every_claim):
             continue
         pairs = [("baseline", variant) for variant in VARIANTS] if profile.every_claim else []

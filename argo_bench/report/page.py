@@ -36,7 +36,7 @@ def tables(recorded: Recorded, *, brief: bool = False) -> list[Table]:
     judgements = recorded.all(Judgement)
     found = [
         verdicts(recorded, "Verdicts", [each for each in judgements if each.headline], brief=brief),
-        what_to_do(recorded),
+        what_to_do(recorded, brief=brief),
         verdicts(recorded, "Further readings", [each for each in judgements if not each.headline], brief=brief),
         holds_when(recorded),
         strips(recorded),

@@ -85,11 +85,13 @@ def world_of(setting: Setting, arm: str, condition: Condition, idle_close_s: flo
 
 
 def round_of(world: LoopbackWorld, in_flight: int, seconds: float) -> dict[str, float]:
-    """One round's figures, and how far it moved the providers' ledger."""
+    """One round's figures, and how far it moved the providers' ledger. Raises ProviderError where nothing answered."""
     before = world.providers
     began = world.clock_ns()
     taken_ms, failed = world.run(under_load(world, in_flight, seconds))
     took_s = (world.clock_ns() - began) / NS
+    if not taken_ms:
+        raise ProviderError(f"none of {failed} requests was answered within {took_s:.3g} s")
     return {
         "requests/s": len(taken_ms) / took_s,
         "p50 ms": float(np.percentile(taken_ms, 50)),
@@ -117,7 +119,7 @@ async def under_load(world: LoopbackWorld, in_flight: int, seconds: float) -> tu
 
     async def client() -> None:
         nonlocal failed
-        while not taken_ms or world.clock_ns() < ends_at:
+        while not (taken_ms or failed) or world.clock_ns() < ends_at:
             began = world.clock_ns()
             try:
                 await world.transport(world, next(requests))
