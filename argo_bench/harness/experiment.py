@@ -75,6 +75,7 @@ from argo_bench.harness.trials import Setting, Trial, trials
 from argo_bench.harness.twins import ArmFailed, Twins
 from argo_bench.model import ProviderError, StoreError, UserError
 from argo_bench.optimizations import SKIP_UNCHANGED, TRACE
+from argo_bench.world import redis
 
 if TYPE_CHECKING:
     from argo_bench.harness.calibration import Used
@@ -144,12 +145,12 @@ class Experiment:
 
     def run(self) -> list[Judgement]:
         """Measure, check and judge. Re-raises KeyboardInterrupt after what was measured has been judged."""
-        if self._before is None:
-            self._writer.write(self._header())
-        for failure in self._failures[self._known_failures :]:
-            self._writer.write(failure)
         interrupted = False
         with surroundings(self._servers()) as around:
+            if self._before is None:
+                self._writer.write(self._header(around))
+            for failure in self._failures[self._known_failures :]:
+                self._writer.write(failure)
             try:
                 self._without(around.missing)
                 self._measure(around)
@@ -174,7 +175,7 @@ class Experiment:
         for samples in before.all(Samples):
             self._samples.setdefault(samples.comparison, []).append(samples)
 
-    def _header(self) -> Run:
+    def _header(self, around: Surroundings) -> Run:
         return Run(
             schema=SCHEMA,
             run=self._run_id,
@@ -189,6 +190,8 @@ class Experiment:
             optimizations=[each.id for each in self._optimizations()],
             environment=environment.facts()
             | {
+                "file_system": around.file_system,
+                "shared_store": None if around.redis is None else redis.find(),
                 "fitness": [msgspec.structs.asdict(each) for each in self._machine],
                 "calibration": msgspec.to_builtins(self._calibrated),
             },
@@ -285,7 +288,8 @@ class Experiment:
     def _plan(self) -> None:
         """The parts of the run in units of work."""
         subjects = list(self._subjects.values())
-        names = {(*place(each), name) for each in self._comparisons for name in arms(each)}
+        begun = filter(self._is_headline_scale, self._comparisons)
+        names = {(*place(each), name) for each in begun for name in arms(each)}
         units: Mapping[str, int] = {
             "first calls": len(names),
             "checks": sum(len(subject.variants) for subject in subjects) + len(self._comparisons),
@@ -364,9 +368,9 @@ class Experiment:
         return bool(self._failed_arms(subject))
 
     def _first_calls(self, pair: Twins, feed: Feed) -> None:
-        """Every arm's first call with an empty numba cache, which also shows whether the arm runs at all."""
+        """Every arm's first call at the headline scale with an empty numba cache, which also shows whether it runs."""
         met = {(each.optimization, each.workload, each.scale, each.arm) for each in self._earlier(Cold)}
-        for comparison in list(self._comparisons):
+        for comparison in filter(self._is_headline_scale, list(self._comparisons)):
             for name in arms(comparison):
                 if (*place(comparison), name) in met:
                     continue

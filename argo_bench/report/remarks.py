@@ -35,6 +35,7 @@ def remarks(recorded: Recorded) -> list[str]:
         for each in recorded.all(Fidelity)
         if not each.faithful
     ]
+    lines += _surroundings(recorded)
     lines += [f"{each.optimization} {each.arm}: {each.kind}, {each.reason}." for each in recorded.all(Failure)]
     lines += [
         f"{each.claim} {each.arm} is inconclusive; it would take {each.needs}."
@@ -59,6 +60,16 @@ def _live(rates: Mapping[str, float]) -> str:
     (quickest, most), *others = sorted(rates.items(), key=lambda each: -each[1])
     further = "".join(f", {100 * rate:.3g} % for {symbol}" for symbol, rate in others)
     return f"Live: the quote moves in {100 * most:.3g} % of 5 s steps for {quickest}{further}."
+
+
+def _surroundings(recorded: Recorded) -> Iterator[str]:
+    """Where databases were, and which server was the shared store."""
+    facts = recorded.run.environment
+    if (system := facts.get("file_system")) is not None and recorded.run.optimizations:
+        memory = ", which is no disk: times of the database say nothing about one" if system == "tmpfs" else ""
+        yield f"Databases were on {system}{memory}."
+    if (store := facts.get("shared_store")) is not None:
+        yield f"The shared store was {store}."
 
 
 def _declared(recorded: Recorded) -> Iterator[str]:

@@ -1,0 +1,299 @@
+"""Does an interrupted run go on where it was, measure nothing twice, and verify in the end?"""
+
+import dataclasses
+import subprocess
+import sys
+from collections import Counter
+
+import msgspec
+import pytest
+
+from argo_bench.harness import experiment, job
+from argo_bench.harness.experiment import Experiment
+from argo_bench.harness.job import job_again
+from argo_bench.harness.plan import QUICK
+from argo_bench.harness.results import (
+    CONCLUSIONS,
+    FILE_NAME,
+    Acceptance,
+    Asked,
+    Cold,
+    Counts,
+    End,
+    Failure,
+    Fidelity,
+    Judgement,
+    LiveRates,
+    Memory,
+    Observed,
+    Recorded,
+    Run,
+    Samples,
+    Tried,
+    Writer,
+    load,
+    reopened,
+)
+from argo_bench.harness.trials import Observation, Trial
+from argo_bench.harness.verify import verify
+from argo_bench.market import Universe
+from argo_bench.model import UserError
+from argo_bench.optimizations import lookup
+
+IDS = ["O06"]
+TINY = dataclasses.replace(
+    QUICK,
+    name="default",
+    every_claim=True,
+    looks=(2,),
+    headline_s=0.02,
+    other_s=0.01,
+    checked_cycles=2,
+    memory=("traced",),
+)
+KEYS = {
+    Acceptance: lambda each: None,
+    LiveRates: lambda each: None,
+    Run: lambda each: None,
+    End: lambda each: None,
+    Cold: lambda each: (each.workload, each.scale, each.arm),
+    Fidelity: lambda each: (each.optimization, each.arm, each.workload),
+    Counts: lambda each: (each.workload, each.scale, each.arm, each.seed),
+    Memory: lambda each: (each.workload, each.scale, each.arm),
+    Samples: lambda each: (each.comparison, each.replicate),
+    Failure: lambda each: (each.optimization, each.arm),
+    Judgement: lambda each: (each.claim, each.arm),
+}
+
+
+def lines(directory):
+    return (directory / FILE_NAME).read_bytes().splitlines(keepends=True)
+
+
+def measured(recorded):
+    return [each for each in recorded.records if not isinstance(each, CONCLUSIONS)]
+
+
+def repeated(recorded):
+    """What stands in a record more than once."""
+    seen = Counter((kind.__name__, key(each)) for kind, key in KEYS.items() for each in recorded.all(kind))
+    return [each for each, times in seen.items() if times > 1]
+
+
+class Interrupted:
+    """Ends a run, as Ctrl-C does, as soon as its record has something."""
+
+    def __init__(self, directory, has):
+        self.directory, self.has, self.told = directory, has, 0
+
+    def __call__(self, progress):
+        self.told += 1
+        if self.has(load(self.directory)):
+            raise KeyboardInterrupt
+
+
+def interrupted(directory, universe, has, profile=TINY):
+    writer = Writer(directory)
+    with pytest.raises(KeyboardInterrupt):
+        Experiment(lookup(IDS), universe, profile, 1, writer, "part", Interrupted(directory, has)).run()
+    writer.close()
+    return load(directory)
+
+
+def resumed(directory, universe, profile=TINY):
+    before = reopened(directory)
+    writer = Writer(directory, resume=True)
+    Experiment(lookup(IDS), universe, profile, 1, writer, "rest", before=before).run()
+    writer.close()
+    return load(directory)
+
+
+POINTS = {
+    "the first check": lambda recorded: recorded.all(Fidelity),
+    "the first counts": lambda recorded: recorded.all(Counts),
+    "the first reading of memory": lambda recorded: recorded.all(Memory),
+    "the first replicate": lambda recorded: any(each.replicate == 1 for each in recorded.all(Samples)),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, small_universe):
+    """The record of a run that nobody interrupted."""
+    directory = tmp_path_factory.mktemp("whole")
+    writer = Writer(directory)
+    Experiment(lookup(IDS), small_universe, TINY, 1, writer, "whole").run()
+    writer.close()
+    return load(directory)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_run_that_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(point, whole, tmp_path, small_universe):
+    part = interrupted(tmp_path, small_universe, POINTS[point])
+    assert part.records[-1].interrupted
+    rest = resumed(tmp_path, small_universe)
+    assert verify(rest) == []
+    assert not rest.records[-1].interrupted
+    assert rest.records[: len(measured(part))] == tuple(measured(part))
+    assert repeated(rest) == []
+    for kind, key in KEYS.items():
+        assert set(map(key, rest.all(kind))) == set(map(key, whole.all(kind))), kind
+    exact = {(KEYS[Counts](each), tuple(each.counts.items())) for each in whole.all(Counts)}
+    assert exact == {(KEYS[Counts](each), tuple(each.counts.items())) for each in rest.all(Counts)}
+
+
+def test_a_finished_run_that_is_resumed_changes_no_sample(whole, tmp_path, small_universe):
+    (tmp_path / FILE_NAME).write_bytes(b"".join(lines(whole.directory)))
+    again = resumed(tmp_path, small_universe)
+    assert measured(again) == measured(whole)
+    assert again.all(Judgement) == whole.all(Judgement)
+    assert verify(again) == []
+
+
+def test_a_line_that_was_cut_off_is_dropped(whole, tmp_path, small_universe):
+    kept = [line for line in lines(whole.directory) if b'"type":"samples"' not in line]
+    cut = next(line for line in lines(whole.directory) if b'"type":"samples"' in line)
+    (tmp_path / FILE_NAME).write_bytes(b"".join(kept[:5]) + cut[:-20])
+    with pytest.raises(UserError, match="the file is cut off"):
+        load(tmp_path)
+    before = reopened(tmp_path)
+    assert lines(tmp_path) == kept[:5]
+    assert len(before.records) == 5
+    rest = resumed(tmp_path, small_universe)
+    assert verify(rest) == []
+    assert repeated(rest) == []
+
+
+def test_reopening_takes_out_conclusions_alone_and_leaves_no_other_file(whole, tmp_path):
+    (tmp_path / FILE_NAME).write_bytes(b"".join(lines(whole.directory)))
+    before = reopened(tmp_path)
+    assert list(before.records) == measured(whole)
+    assert [each.name for each in tmp_path.iterdir()] == [FILE_NAME]
+    assert reopened(tmp_path).records == before.records
+
+
+def test_a_record_that_was_edited_is_not_resumed(whole, tmp_path):
+    edited = lines(whole.directory)
+    edited[3] = edited[3].replace(b"O06", b"O07", 1)
+    (tmp_path / FILE_NAME).write_bytes(b"".join(edited))
+    with pytest.raises(UserError, match="line 4: its content does not match its digest"):
+        reopened(tmp_path)
+    assert lines(tmp_path) == edited
+
+
+def test_there_is_nothing_to_resume_where_there_is_no_run(tmp_path):
+    with pytest.raises(UserError, match="no run to resume at"):
+        reopened(tmp_path)
+
+
+# Trials
+
+
+def trial(name, seen):
+    def run(setting):
+        for number in range(3):
+            seen.append((name, number))
+            yield Observation("baseline", "somewhere", {"rows": float(number)})
+
+    return Trial("O06", name, "counts to three", run)
+
+
+@pytest.mark.parametrize("after", [2, 4])
+def test_a_trial_that_was_interrupted_begins_again_and_one_that_was_whole_does_not(
+    after, tmp_path, small_universe, monkeypatch
+):
+    seen = []
+    tried = (trial("one", seen), trial("two", seen))
+    monkeypatch.setattr(experiment, "trials", lambda: tried)
+    light = dataclasses.replace(TINY, looks=(1,), memory=())
+    interrupted(tmp_path, small_universe, lambda recorded: len(recorded.all(Observed)) == after, light)
+    begun = seen.copy()
+    assert len(begun) == after
+    seen.clear()
+    resumed(tmp_path, small_universe, light)
+    whole = [(name, number) for name in ("one", "two") for number in range(3)]
+    assert seen == (whole if after == 2 else whole[3:])
+
+
+def test_a_trial_is_not_repeated_for_a_run_that_was_interrupted_after_it(tmp_path, small_universe, monkeypatch):
+    seen = []
+    tried = (trial("one", seen),)
+    monkeypatch.setattr(experiment, "trials", lambda: tried)
+    light = dataclasses.replace(TINY, looks=(1,), memory=())
+    interrupted(tmp_path, small_universe, lambda recorded: recorded.all(Samples), light)
+    rest = resumed(tmp_path, small_universe, light)
+    assert len(seen) == 3
+    assert len(rest.all(Tried)) == 1
+
+
+def test_what_was_untested_for_want_of_a_server_is_not_said_twice(tmp_path, small_universe, monkeypatch):
+    tried = (dataclasses.replace(trial("one", []), servers=frozenset({"providers"})),)
+    monkeypatch.setattr(experiment, "trials", lambda: tried)
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    light = dataclasses.replace(TINY, looks=(1,), memory=())
+    interrupted(tmp_path, small_universe, lambda recorded: recorded.all(Samples), light)
+    rest = resumed(tmp_path, small_universe, light)
+    assert [(each.arm, each.kind) for each in rest.all(Failure)] == [("one", "untested")]
+
+
+# What cannot be resumed
+
+
+def recorded_as(directory, **changes):
+    run = Run(
+        schema=1,
+        run="a run",
+        started="",
+        command="",
+        profile="quick",
+        isolation="shared",
+        seed=1,
+        looks=[2],
+        symbols={"AAA": "generated"},
+        source="",
+        optimizations=IDS,
+        environment={},
+        asked=Asked(IDS, None, "quick", None, 1, None, False, False, False, None),
+    )
+    return Recorded(directory, [msgspec.structs.replace(run, **changes)])
+
+
+def only(universe, *symbols):
+    frames = {symbol: universe.frames[symbol] for symbol in symbols}
+    return Universe(frames, dict.fromkeys(frames, "generated"), "generated for a test")
+
+
+def test_a_run_is_resumed_with_what_it_was_asked_for(tmp_path, small_universe, monkeypatch):
+    monkeypatch.setattr(job, "installed_sample", lambda: only(small_universe, "AAA"))
+    asked = Asked(IDS, None, "quick", None, 7, None, False, True, False, 90.0)
+    again = job_again(recorded_as(tmp_path, asked=asked))
+    assert [each.id for each in again.subjects] == IDS
+    assert (again.seed, again.profile.budget_s, again.profile.full_trials) == (7, 90.0, True)
+    assert again.asked == asked
+
+
+def test_a_run_that_does_not_say_what_it_was_asked_for_is_refused(tmp_path):
+    with pytest.raises(UserError, match="cannot be resumed: its record does not say what was asked for") as raised:
+        job_again(recorded_as(tmp_path, asked=None))
+    assert "\n" not in str(raised.value)
+
+
+def test_other_data_is_refused(tmp_path, small_universe, monkeypatch):
+    monkeypatch.setattr(job, "installed_sample", lambda: only(small_universe, "BBB", "CCC"))
+    with pytest.raises(UserError, match="was fed AAA, the data has BBB, CCC now: expected the same bars"):
+        job_again(recorded_as(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resume", "nowhere"], "no run to resume at nowhere"),
+        (["O06", "--resume", "nowhere"], "expected no ids and no --out with it"),
+        (["--resume", "nowhere", "--out", "here"], "expected no ids and no --out with it"),
+    ],
+)
+def test_a_mistake_with_resume_is_one_sentence_and_exit_code_2(arguments, message, tmp_path):
+    command = [sys.executable, "-m", "argo_bench.cli", "run", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
