@@ -301,11 +301,17 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 @click.option("--peers", type=click.Path(path_type=Path), help="An exported folder with figures of other tools.")
-def report(run: Path, as_json: bool, peers: Path | None) -> None:
+@click.option("--readme", type=click.Path(path_type=Path), help="Write the table of a README from the run, no more.")
+def report(run: Path, as_json: bool, peers: Path | None, readme: Path | None) -> None:
     """The verdicts of a stored RUN (its folder or run.jsonl) and its forest plot as SVG and PNG."""
     from argo_bench.report import open_report
 
     opened = open_report(run)
+    if readme is not None:
+        from argo_bench.report.readme import write_table
+
+        write_table(readme, opened.recorded)
+        return
     opened.save(opened.directory)
     if peers is None:
         show(opened, as_json)

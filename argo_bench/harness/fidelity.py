@@ -158,7 +158,7 @@ class Oracle:
     universe: Universe
     seed: int
     cycles: tuple[Cycle, ...]
-    fetched: tuple[Fetched, ...]
+    fetched: Mapping[tuple[int, str], Fetched]
 
     @classmethod
     def run(cls, universe: Universe, seed: int, cycles: int) -> Oracle:
@@ -170,20 +170,21 @@ class Oracle:
 
 
 class _Fetching:
-    """A fetch stage that remembers what it returned."""
+    """A fetch stage that remembers what it returned, by cycle and symbol: symbols may overtake each other."""
 
     def __init__(self, fetch: Stage) -> None:
         self._fetch = fetch
-        self.fetched: list[Fetched] = []
+        self.fetched: dict[tuple[int, str], Fetched] = {}
 
     async def __call__(self, world: World, symbol: str) -> Fetched:
-        self.fetched.append(await settle(self._fetch(world, symbol)))
-        return self.fetched[-1]
+        fetched: Fetched = await settle(self._fetch(world, symbol))
+        self.fetched[world.cycle, symbol] = fetched
+        return fetched
 
 
 def run_cycles(
     pipeline: Pipeline, universe: Universe, seed: int, cycles: int
-) -> tuple[tuple[Cycle, ...], tuple[Fetched, ...]]:
+) -> tuple[tuple[Cycle, ...], Mapping[tuple[int, str], Fetched]]:
     """So many cycles of a pipeline on the checked market, without latency; days are longer where the data has few."""
     cycles_per_bar = max(CYCLES_PER_BAR, math.ceil(cycles / days_from(universe, HISTORY)))
     tape = Tape(universe.frames, seed=seed, start=HISTORY, change_rate=CHANGE_RATE, cycles_per_bar=cycles_per_bar)
@@ -191,19 +192,22 @@ def run_cycles(
     pipeline = pipeline.replace(fetch=fetching)
     with SimulatedWorld(tape, seed=seed, latency_scale=0.0, durable=False) as world:
         walked = tuple(world.run(cycle(pipeline, world, tape.symbols, number)) for number in range(cycles))
-    return walked, tuple(fetching.fetched)
+    return walked, fetching.fetched
 
 
-def older_than(staleness_s: float, expected: Sequence[Fetched], got: Sequence[Fetched]) -> int:
-    """How many fetches returned an answer that no provider has given within so many seconds."""
+def older_than(
+    staleness_s: float, expected: Mapping[tuple[int, str], Fetched], got: Mapping[tuple[int, str], Fetched]
+) -> int:
+    """How many fetches, by cycle and symbol, returned an answer that no provider has given within so many seconds."""
     steps = int(staleness_s // CYCLE_S)
     history: dict[str, list[tuple[object, ...]]] = {}
     late = 0
-    for then, now in zip(expected, got, strict=True):
-        seen = history.setdefault(then.bars.symbol, [])
+    for (number, symbol), then in sorted(expected.items(), key=lambda each: each[0]):
+        seen = history.setdefault(symbol, [])
         seen.append(_answers(then))
         recent = seen[-1 - steps :]
-        late += any(answer not in known for answer, *known in zip(_answers(now), *recent, strict=True))
+        if (now := got.get((number, symbol))) is not None:
+            late += any(answer not in known for answer, *known in zip(_answers(now), *recent, strict=True))
     return late
 
 

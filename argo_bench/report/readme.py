@@ -1,0 +1,59 @@
+"""The README's table of what was measured, generated from a stored run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from argo_bench.claim import VARIANTS
+from argo_bench.harness.results import Judgement, Recorded
+from argo_bench.model import UserError
+from argo_bench.optimizations import subjects
+from argo_bench.report import finding
+from argo_bench.report.advice import advice
+from argo_bench.report.marks import MARKS
+from argo_bench.report.tables import plain
+
+BEGIN, END = "<!-- measured: argo-bench report RUN --readme README.md -->", "<!-- end of measured -->"
+COLUMNS = ("id", "optimization", "published claim", "as prescribed", "as engineered", "advice")
+
+
+def measured_table(recorded: Recorded) -> str:
+    """A row for every subject of the run: its headline claims, what was seen of each in both variants, and the advice.
+
+    The finding stands above the table, the glyphs of the verdicts below it.
+    """
+    judged: dict[str, list[Judgement]] = {}
+    for each in recorded.all(Judgement):
+        if each.headline:
+            judged.setdefault(each.optimization, []).append(each)
+    words = {each.optimization: each.word for each in advice(recorded)}
+    rows = [_row(COLUMNS), _row(["---"] * len(COLUMNS))]
+    for identifier, known in subjects().items():
+        if identifier in judged:
+            found = judged[identifier]
+            claims = "<br>".join(dict.fromkeys(plain(each.text) for each in found))
+            seen = ["<br>".join(_seen(found, variant)) for variant in VARIANTS]
+            rows.append(_row([identifier, known.name, claims, *seen, words.get(identifier, "")]))
+    used = {each.verdict for rows in judged.values() for each in rows}
+    legend = ", ".join(f"{MARKS[word].glyph} {word}" for word in MARKS if word in used)
+    return f"*{finding.finding(recorded)}.*\n\n" + "\n".join(rows) + f"\n\n{legend}; < 1x is slower or more."
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _seen(judged: Sequence[Judgement], variant: str) -> Iterator[str]:
+    for each in judged:
+        if each.arm == variant:
+            yield f"{MARKS[each.verdict].glyph} {plain(finding.measured(each))}"
+
+
+def write_table(readme: Path, recorded: Recorded) -> None:
+    """Put the table between the two markers of a file. Raises UserError where they are not there."""
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise UserError(f"{readme}: expected the line {BEGIN} and after it the line {END}, once each")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    readme.write_text(f"{before}{BEGIN}\n{measured_table(recorded)}\n{END}{after}", encoding="utf-8")

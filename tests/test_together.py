@@ -1,0 +1,56 @@
+"""Are the combined claims measured on what they speak of?"""
+
+import pytest
+
+from argo_bench.claim import VARIANTS
+from argo_bench.harness.fidelity import Oracle, check_variant
+from argo_bench.harness.subject import headline_comparison
+from argo_bench.optimizations import build, headline_claims, published, subjects
+from argo_bench.optimizations.together import FIVE_IDS
+from argo_bench.pipeline import PARTS, unwrapped
+
+TOGETHER = ("FIVE", "ALL")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("identifier", "members"), [("FIVE", FIVE_IDS), ("ALL", [each.id for each in published()])])
+def test_they_are_the_selection_of_their_members(identifier, members, variant):
+    as_one, one_by_one = build({identifier: variant}), build(dict.fromkeys(members, variant))
+    for part in PARTS:
+        assert unwrapped(getattr(as_one, part)) == unwrapped(getattr(one_by_one, part))
+
+
+@pytest.mark.parametrize("identifier", TOGETHER)
+def test_every_reference_of_a_claim_is_an_arm_of_its_workload(identifier):
+    subject = subjects()[identifier]
+    for claim in subject.claims:
+        for variant in VARIANTS:
+            comparison = headline_comparison(subject, claim, variant)
+            assert comparison.reference in subject.edits(subject.workload(claim.workload))
+
+
+def test_what_comes_after_the_first_five_is_measured_against_them_in_the_same_variant():
+    subject = subjects()["ALL"]
+    claim = next(each for each in subject.claims if each.id == "ALL.additional")
+    assert [headline_comparison(subject, claim, each).reference for each in VARIANTS] == [
+        "first five, prescribed",
+        "first five, engineered",
+    ]
+
+
+def test_they_may_change_what_their_members_may():
+    subject = subjects()["ALL"]
+    assert subject.permits >= frozenset().union(*(each.permits for each in published()))
+    assert subject.staleness_s == max(each.staleness_s for each in published())
+
+
+def test_their_headline_claims_belong_to_the_family():
+    own = [claim for identifier in TOGETHER for claim in subjects()[identifier].claims if claim.headline]
+    assert own
+    assert set(own) <= set(headline_claims())
+
+
+def test_all_engineered_decide_within_what_they_declare(small_universe):
+    oracle = Oracle.run(small_universe, 1, 12)
+    fidelity = check_variant(subjects()["ALL"], "engineered", oracle)
+    assert fidelity.faithful, fidelity.output
