@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from argo_bench.claim import Metric
 from argo_bench.harness.benchmark import Benchmark, Check, Function, label, short
-from argo_bench.harness.experiment import Experiment, Progress, run_id
+from argo_bench.harness.experiment import Experiment, run_id
+from argo_bench.harness.groundwork import Progress
 from argo_bench.harness.plan import DEFAULT, QUICK, Profile
 from argo_bench.harness.results import Declared, End, Judgement, Writer
 from argo_bench.harness.verdict import HOLDS, Word

@@ -103,6 +103,22 @@ def test_servers_and_files_are_gone_after_an_error_too(place, needs_server):
     assert list(place.iterdir()) == []
 
 
+def test_what_still_runs_at_the_end_is_ended_with_it(place):
+    with surroundings(()):
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert child.wait(DEADLINE_S) == -signal.SIGKILL
+    child.stdin.close()
+
+
+def test_what_was_started_before_goes_on(place):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        with surroundings(()):
+            pass
+        assert child.poll() is None
+        child.communicate(b"\n")
+    assert child.returncode == 0
+
+
 @pytest.mark.parametrize("before", [None, "set before"])
 def test_the_environment_is_what_it_was_before(place, monkeypatch, before):
     for name in (PROVIDERS, REDIS) if before else ():

@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple
 import xxhash
 
 from argo_bench.harness import environment
-from argo_bench.harness.experiment import Progress, replicate_seed
+from argo_bench.harness.groundwork import Progress, replicate_seed
 from argo_bench.harness.messages import FunctionArm
 from argo_bench.harness.plan import DEFAULT, SET_UP_S
 from argo_bench.harness.replicate import Replicate

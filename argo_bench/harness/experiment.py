@@ -6,142 +6,44 @@ measured until then is still estimated and judged.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import pickle
 import random
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from argo_bench.claim import CLOCKS, VARIANTS, Metric, Optimization, Server
+from argo_bench.claim import CLOCKS, Metric
 from argo_bench.harness import environment
-from argo_bench.harness.benchmark import WORKLOAD, Benchmark
-from argo_bench.harness.counting import SEEDS, count, pool
+from argo_bench.harness.benchmark import Benchmark
+from argo_bench.harness.counting import SEEDS
 from argo_bench.harness.feed import Feed, place
-from argo_bench.harness.fitness import Finding
+from argo_bench.harness.groundwork import UNIT_S, Groundwork
 from argo_bench.harness.judging import Measured, cachings, judgements, result_of
-from argo_bench.harness.memory import Method, Reading, available, memory_of
-from argo_bench.harness.messages import (
-    Agreement,
-    Arm,
-    Checked,
-    CheckVariant,
-    CheckWorkload,
-    MeasureAcceptance,
-    Message,
-    Prepare,
-    Prepared,
-    StageArm,
-)
-from argo_bench.harness.pace import Pace, share_of_blocks
-from argo_bench.harness.plan import SET_UP_S, Counting, Profile, arms, counted, planned, seconds_worth, weighed
+from argo_bench.harness.pace import share_of_blocks
+from argo_bench.harness.plan import SET_UP_S, Profile, arms, counted, seconds_worth, weighed
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.results import (
     SCHEMA,
-    Acceptance,
-    Asked,
-    Cold,
     Comparison,
-    Counts,
     End,
-    Failure,
-    Fidelity,
     Judgement,
-    Kind,
-    LiveRates,
-    Memory,
-    Observed,
-    Recorded,
     Result,
     Run,
     Samples,
-    Tried,
-    Writer,
     command_line,
 )
 from argo_bench.harness.sequential import has_ended
-from argo_bench.harness.side_by_side import checked, processors, side_by_side
-from argo_bench.harness.subject import Subject, claims_on, level_of
+from argo_bench.harness.subject import claims_on, level_of
 from argo_bench.harness.surroundings import Surroundings, surroundings
-from argo_bench.harness.trials import Setting, Trial, trials
-from argo_bench.harness.twins import ArmFailed, Twins
-from argo_bench.model import ProviderError, StoreError, UserError
+from argo_bench.harness.twins import Twins
 from argo_bench.optimizations import SKIP_UNCHANGED, TRACE
 from argo_bench.world import redis
 
-if TYPE_CHECKING:
-    from argo_bench.harness.calibration import Used
-    from argo_bench.market import Universe
 
-Decoded = TypeVar("Decoded")
-UNIT_S = {"first calls": 0.5, "checks": 1.0, "counts": 1.0, "memory": 2.0, "trials": 15.0, "times": 1.5}
-"""What a unit of each part of a run is expected to take, before there is anything to go by."""
-
-
-class Progress(NamedTuple):
-    """Seconds that a run has taken and those that it is expected to take still, what it is doing, and the interval so
-    far."""
-
-    spent_s: float
-    left_s: float
-    doing: str
-    seen: str
-
-
-class Experiment:
-    """One run of some optimizations and benchmarks, recorded by ``writer``; ``on_progress`` is told how it goes.
-
-    ``universe`` is what the optimizations are fed; None where there are only benchmarks. ``machine`` is what was found
-    about its fitness, ``calibrated`` how far the harness can be trusted on it; both for the record.
-    """
-
-    def __init__(
-        self,
-        subjects: Sequence[Subject],
-        universe: Universe | None,
-        profile: Profile,
-        seed: int,
-        writer: Writer,
-        run_id: str,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
-        machine: Sequence[Finding] = (),
-        calibrated: Used | None = None,
-        asked: Asked | None = None,
-        before: Recorded | None = None,
-    ) -> None:
-        self._subjects = {subject.id: subject for subject in subjects}
-        self._universe = universe
-        self._profile = profile
-        self._seed = seed
-        self._writer = writer
-        self._run_id = run_id
-        self._on_progress = on_progress
-        self._machine = machine
-        self._calibrated = calibrated
-        self._asked = asked
-        self._before = before
-        self._samples: dict[Comparison, list[Samples]] = {}
-        self._block_s: dict[Comparison, float] = {}
-        self._fidelities: list[Fidelity] = []
-        self._memories: list[Memory] = []
-        self._counts: list[Counts] = []
-        self._failures: list[Failure] = []
-        self._known_failures = 0
-        if before is not None:
-            self._take_up(before)
-        self._comparisons = self._enough_bars(self._runnable(planned(subjects, profile)))
-        self._trials = [each for each in trials() if each.optimization in self._subjects and self._is_tried(each)]
-        self._beside_s: float | None = None
-        self._pace = Pace(profile.budget_s)
-        self._seen = ""
+class Experiment(Groundwork):
+    """One run: the groundwork, the replicates, and the verdicts at the end."""
 
     def run(self) -> list[Judgement]:
         """Measure, check and judge. Re-raises KeyboardInterrupt after what was measured has been judged."""
@@ -162,18 +64,6 @@ class Experiment:
         if interrupted:
             raise KeyboardInterrupt
         return verdicts
-
-    # Before measuring
-
-    def _take_up(self, before: Recorded) -> None:
-        """Go on with what an interrupted run has measured."""
-        self._fidelities = before.all(Fidelity)
-        self._memories = before.all(Memory)
-        self._counts = before.all(Counts)
-        self._failures = before.all(Failure)
-        self._known_failures = len(self._failures)
-        for samples in before.all(Samples):
-            self._samples.setdefault(samples.comparison, []).append(samples)
 
     def _header(self, around: Surroundings) -> Run:
         return Run(
@@ -199,65 +89,6 @@ class Experiment:
             skip_unchanged=SKIP_UNCHANGED in os.environ,
             asked=self._asked,
         )
-
-    def _runnable(self, comparisons: Sequence[Comparison]) -> list[Comparison]:
-        """The comparisons whose requirements are met; the others' arms are recorded as untested."""
-        missing = {
-            (optimization.id, arm): requirement
-            for optimization in self._optimizations()
-            for arm, requirement in optimization.requires.items()
-            if not requirement.is_met
-        }
-        for (identifier, arm), requirement in missing.items():
-            reason = f"{requirement.module} is not installed: {requirement.install_line}"
-            self._foresee(Failure(identifier, arm, "untested", reason))
-        gone = missing.keys() | {(each.optimization, each.arm) for each in self._failures}
-        return [each for each in comparisons if not {(each.optimization, arm) for arm in arms(each)} & gone]
-
-    def _servers(self) -> set[Server]:
-        """What has to run for the workloads and the trials."""
-        needed = [self._served(each) for each in self._comparisons]
-        return set[Server]().union(*needed, *(each.servers for each in self._trials))
-
-    def _served(self, comparison: Comparison) -> frozenset[Server]:
-        """The servers behind the workload of a comparison."""
-        subject = self._subjects[comparison.optimization]
-        return subject.workload(comparison.workload).servers if isinstance(subject, Optimization) else frozenset()
-
-    def _without(self, missing: Mapping[Server, str]) -> None:
-        """Leave out, as untested, what needs a server that is not there."""
-        for server, reason in missing.items():
-            absent = [each for each in self._comparisons if server in self._served(each)]
-            trials = [each for each in self._trials if server in each.servers]
-            named = [(each.optimization, each.workload) for each in absent]
-            named += [(each.optimization, each.name) for each in trials]
-            for optimization, name in dict.fromkeys(named):
-                self._fail(Failure(optimization, name, "untested", reason))
-            self._comparisons = [each for each in self._comparisons if each not in absent]
-            self._trials = [each for each in self._trials if each not in trials]
-
-    def _foresee(self, failure: Failure) -> None:
-        """Note what cannot be run, unless the record has it already."""
-        if failure not in self._failures:
-            self._failures.append(failure)
-
-    def _enough_bars(self, comparisons: Sequence[Comparison]) -> list[Comparison]:
-        """The comparisons that the data is long enough for; what it cannot give is recorded as untested."""
-        short = {each: self._shortage(each) for each in comparisons}
-        for identifier, reason in dict.fromkeys((each.optimization, why) for each, why in short.items() if why):
-            self._foresee(Failure(identifier, "every arm", "untested", reason))
-        return [each for each, why in short.items() if why is None]
-
-    def _shortage(self, comparison: Comparison) -> str | None:
-        subject = self._subjects[comparison.optimization]
-        if isinstance(subject, Benchmark):
-            return None
-        from argo_bench.harness.recording import shortage
-
-        assert self._universe is not None, "optimizations need a universe"
-        return shortage(subject.workload(comparison.workload), comparison.scale, self._universe)
-
-    # Measuring
 
     def _measure(self, around: Surroundings) -> None:
         scratch = around.scratch
@@ -311,10 +142,6 @@ class Experiment:
         """How many of the first replicates an earlier part of the run has measured, all comparisons or up to a look."""
         return min((len(self._samples.get(each, ())) for each in self._comparisons), default=0)
 
-    def _earlier(self, kind: type[Kind]) -> list[Kind]:
-        """What an earlier part of the run has recorded of a kind."""
-        return [] if self._before is None else self._before.all(kind)
-
     def _look(self) -> None:
         """Comparisons leave when more replicates could change no verdict, or could not be expected to give one; those
         that stay get the blocks that narrow their interval fastest."""
@@ -333,203 +160,6 @@ class Experiment:
         ]
         claims, estimates = [claim for claim, _ in pairs], [estimate for _, estimate in pairs]
         return has_ended(claims, estimates, self._profile.looks[-1])
-
-    def _record(self, feed: Feed, replicate: int) -> None:
-        """Record what the replicate is fed; a workload that the data gives no input for is untested from here on."""
-        barren = feed.record(self._comparisons, self._seed_of(replicate), self._tell)
-        for comparison in [each for each in self._comparisons if place(each) in barren]:
-            if comparison in self._comparisons:
-                named = f"{comparison.workload} at {comparison.place}"
-                self._fail(Failure(comparison.optimization, named, "untested", barren[place(comparison)]))
-                self._comparisons = [each for each in self._comparisons if place(each) != place(comparison)]
-
-    def _settle(self, pair: Twins, scratch: Path) -> None:
-        """Compare the outputs of every benchmark, choose its clock, and declare it; one that disagrees is not timed."""
-        for benchmark in [each for each in self._subjects.values() if isinstance(each, Benchmark)]:
-            self._tell(f"checking outputs: {benchmark.name}")
-            agreement = Agreement(None, waits=False)
-            try:
-                with self._failing_arm(benchmark.name, "candidate"):
-                    agreement = pair.reference.ask(benchmark.question(scratch), Agreement)
-            finally:
-                metric = benchmark.metric or ("wall" if agreement.waits else "cpu")
-                self._subjects[benchmark.name] = benchmark.measured_in(metric)
-                self._writer.write(benchmark.measured_in(metric).declared())
-            if not benchmark.check or self._has_failed(benchmark.name):
-                continue
-            differs = agreement.difference
-            output = "same" if differs is None else f"differs: {differs}"
-            counts = {} if differs is None else {differs: 1}
-            self._note(Fidelity(benchmark.name, "candidate", WORKLOAD, 1, counts, 0.0, output, differs is None))
-            if differs is not None:
-                self._comparisons.remove(benchmark.comparison)
-
-    def _has_failed(self, subject: str) -> bool:
-        return bool(self._failed_arms(subject))
-
-    def _first_calls(self, pair: Twins, feed: Feed) -> None:
-        """Every arm's first call at the headline scale with an empty numba cache, which also shows whether it runs."""
-        met = {(each.optimization, each.workload, each.scale, each.arm) for each in self._earlier(Cold)}
-        for comparison in filter(self._is_headline_scale, list(self._comparisons)):
-            for name in arms(comparison):
-                if (*place(comparison), name) in met:
-                    continue
-                met.add((*place(comparison), name))
-                with self._failing(comparison, name):
-                    prepared = pair.reference.ask(Prepare(feed.arm(comparison, name)), Prepared)
-                    if prepared.first_call_ns is not None:
-                        self._writer.write(
-                            Cold(
-                                comparison.optimization,
-                                comparison.workload,
-                                comparison.scale,
-                                comparison.unit,
-                                name,
-                                prepared.first_call_ns,
-                                compiled=True,
-                            )
-                        )
-                self._did("first calls", f"first call: {comparison}")
-
-    def _check(self, feed: Feed, scratch: Path) -> None:
-        """Outputs against the reference's on every workload, decisions against the oracle's for every variant."""
-        if self._universe is None:
-            return
-        universe = scratch / "universe.pickle"
-        universe.write_bytes(pickle.dumps(self._universe))
-        market = str(universe), self._seed, self._profile.checked_cycles
-        known = {(each.optimization, each.arm, each.workload) for each in self._fidelities}
-        questions: dict[tuple[str, str, str | None], Message] = {}
-        for each in self._comparisons:
-            arm = feed.arm(each, each.candidate)
-            if each.reference == "baseline" and self._is_headline_scale(each) and isinstance(arm, StageArm):
-                questions[each.optimization, each.candidate, each.workload] = CheckWorkload(arm, each.reference)
-        for optimization in self._optimizations():
-            for variant in VARIANTS:
-                questions[optimization.id, variant, None] = CheckVariant(optimization.id, variant, *market)
-        questions = {key: message for key, message in questions.items() if key not in known}
-        if not self._earlier(Acceptance):
-            questions["", "", None] = MeasureAcceptance(*market)
-        self._pace.plan("checks", len(questions), UNIT_S["checks"])
-        self._tell("checking outputs")
-        for (optimization_id, name, _), answer in checked(questions, self._seed, scratch / "numba"):
-            with self._failing_arm(optimization_id, name):
-                if isinstance(answer, ArmFailed):
-                    raise answer
-                if optimization_id:
-                    self._note(decoded(answer, Fidelity))
-                else:
-                    self._writer.write(decoded(answer, Acceptance))
-            self._did("checks", f"checking outputs: {optimization_id} {name}")
-
-    def _count(self, scratch: Path) -> None:
-        """Exact counts of every arm under six seeds, beside each other on all processors: nothing is timed here."""
-        if self._universe is None:
-            return
-        from argo_bench.harness.recording import live_rates
-
-        if not self._earlier(LiveRates):
-            self._writer.write(LiveRates(live_rates(self._universe)))
-        universe = scratch / "universe.pickle"
-        asked = counted(list(self._subjects.values()), self._profile)
-        asked = [each for each in map(self._countable, asked) if each.arms]
-        with pool(scratch / "numba") as workers:
-            running = {
-                workers.submit(count, what, self._seed_of(number), universe, scratch): what
-                for what in asked
-                for number in range(SEEDS)
-                if not self._is_counted(what, self._seed_of(number))
-            }
-            self._pace.plan("counts", len(running), UNIT_S["counts"])
-            try:
-                for done in as_completed(running):
-                    what = running[done]
-                    self._did("counts", f"counting: {what.optimization} {what.workload}")
-                    self._keep_counts(done.result())
-            except BaseException:
-                workers.shutdown(wait=False, cancel_futures=True)
-                for child in multiprocessing.active_children():
-                    child.terminate()
-                raise
-
-    def _is_counted(self, what: Counting, seed: int) -> bool:
-        """Whether the record has all counts of a workload under a seed."""
-        same = [each for each in self._counts if (each.optimization, each.workload, each.seed) == (*what[:2], seed)]
-        known = {(each.scale, each.arm) for each in same}
-        return known >= {(scale, arm) for scale, names in what.arms.items() for arm in names}
-
-    def _countable(self, what: Counting) -> Counting:
-        """Without the arms that cannot run."""
-        absent = {each.arm for each in self._failures if each.optimization == what.optimization}
-        arms = {scale: tuple(arm for arm in names if arm not in absent) for scale, names in what.arms.items()}
-        return what._replace(arms={scale: names for scale, names in arms.items() if names})
-
-    def _keep_counts(self, counts: Sequence[Counts]) -> None:
-        for each in counts:
-            self._writer.write(each)
-            self._counts.append(each)
-            if each.error is not None and each.arm not in self._failed_arms(each.optimization):
-                self._fail(Failure(each.optimization, each.arm, "failed", f"{each.workload}: {each.error}"))
-
-    def _failed_arms(self, subject: str) -> set[str]:
-        return {each.arm for each in self._failures if each.optimization == subject}
-
-    def _weigh(self, feed: Feed, numba_cache: Path) -> None:
-        """The memory of every arm behind a headline claim, each reading in a process of its own; never while timing."""
-        done = {(each.optimization, each.workload, each.scale, each.arm) for each in self._memories}
-        asked = [each for subject in self._subjects.values() for each in weighed(subject, self._profile)]
-        asked = [each for each in asked if each[0] in self._comparisons or self._is_untimed(each[0])]
-        feed.record_more([comparison for comparison, _ in asked], self._seed_of(0), self._tell)
-        calls: dict[tuple[str, str, int, str], Callable[[], list[Reading] | ArmFailed]] = {}
-        cpus = processors()
-        for comparison, methods in asked:
-            for name in arms(comparison):
-                key = (*place(comparison), name)
-                if key not in done and name not in self._failed_arms(comparison.optimization):
-                    arm = feed.arm(comparison, name)
-                    cpu = cpus[len(calls) % len(cpus)] if cpus else None
-                    calls[key] = partial(_weighed, arm, available(methods), self._seed % 2**32, numba_cache, cpu)
-        self._pace.plan("memory", len(calls), UNIT_S["memory"])
-        for key, readings in side_by_side(calls):
-            with self._failing_arm(key[0], key[3]):
-                if isinstance(readings, ArmFailed):
-                    raise readings
-                self._memories.append(Memory(*key, readings))
-                self._writer.write(self._memories[-1])
-            self._did("memory", f"memory: {key[0]} {key[3]}")
-
-    def _is_tried(self, trial: Trial) -> bool:
-        return self._profile.full_trials or (self._profile.every_claim and not trial.study)
-
-    def _try(self, around: Surroundings) -> None:
-        """Every trial, observation by observation; one that raises is recorded as failed, and the others go on."""
-        if self._universe is None:
-            return
-        full = self._profile.full_trials
-        setting = Setting(self._seed, around.scratch, around.address, around.redis, self._universe, full)
-        seen_before = {(each.optimization, each.trial) for each in self._earlier(Tried)[:-1]}
-        for trial in [each for each in self._trials if (each.optimization, each.name) not in seen_before]:
-            self._tell(f"trying {trial.optimization}: {trial.name}")
-            self._writer.write(
-                Tried(trial.optimization, trial.name, trial.description, trial.reference, [*trial.compared], full)
-            )
-            try:
-                for seen in trial.run(setting):
-                    self._writer.write(
-                        Observed(trial.optimization, trial.name, seen.condition, seen.arm, {**seen.values})
-                    )
-                    self._tell(f"trying {trial.optimization}: {trial.name}, {seen.condition}, {seen.arm}")
-            except (OSError, RuntimeError, ProviderError, StoreError, UserError, sqlite3.Error) as error:
-                self._fail(Failure(trial.optimization, trial.name, "failed", f"{type(error).__name__}: {error}"))
-            self._did("trials", f"tried {trial.optimization}: {trial.name}")
-
-    def _is_untimed(self, comparison: Comparison) -> bool:
-        subject = self._subjects[comparison.optimization]
-        return isinstance(subject, Optimization) and not subject.workload(comparison.workload).timed
-
-    def _note(self, fidelity: Fidelity) -> None:
-        self._fidelities.append(fidelity)
-        self._writer.write(fidelity)
 
     def _replicate(self, number: int, feed: Feed, numba_cache: Path, until_s: float) -> None:
         """Every comparison once, in random order, in a fresh pair of processes: the first calls, then the times.
@@ -582,8 +212,6 @@ class Experiment:
             candidate = f"{samples.comparison.optimization} {samples.comparison.candidate}"
             self._seen = f"{candidate} {estimate.speedup:.3g}x [{interval[0]:.3g}, {interval[1]:.3g}]"
 
-    # After measuring
-
     def _conclude(self) -> list[Judgement]:
         results: list[Result] = []
         for comparison, taken in self._samples.items():
@@ -599,17 +227,6 @@ class Experiment:
             self._writer.write(verdict)
         return verdicts
 
-    # What belongs to a comparison
-
-    def _optimizations(self) -> list[Optimization]:
-        return [each for each in self._subjects.values() if isinstance(each, Optimization)]
-
-    def _is_headline_scale(self, comparison: Comparison) -> bool:
-        subject = self._subjects[comparison.optimization]
-        if isinstance(subject, Benchmark):
-            return True
-        return comparison.scale == subject.workload(comparison.workload).scales[0]
-
     def _is_local(self, comparison: Comparison) -> bool:
         """Whether both arms must share a process, since they cannot be imported by two."""
         subject = self._subjects[comparison.optimization]
@@ -621,9 +238,6 @@ class Experiment:
     def _level(self, comparison: Comparison) -> float:
         return level_of(self._subjects[comparison.optimization], comparison, self._profile.looks)
 
-    def _seed_of(self, replicate: int) -> int:
-        return replicate_seed(self._seed, replicate)
-
     def _is_headline(self, comparison: Comparison) -> bool:
         return any(claim.headline for claim in claims_on(self._subjects[comparison.optimization], comparison))
 
@@ -632,61 +246,6 @@ class Experiment:
 
     def _block_seconds(self, comparison: Comparison) -> float:
         return self._block_s.get(comparison, self._profile_s(comparison))
-
-    # Progress and failures
-
-    def _did(self, part: str, doing: str) -> None:
-        self._pace.did(part)
-        self._tell(doing)
-
-    def _tell(self, doing: str) -> None:
-        left = self._pace.to_come_s()
-        if self._goes_on():
-            left = max(left, self._pace.left_s)
-        self._on_progress(Progress(self._pace.spent_s, left, doing, self._seen))
-
-    def _goes_on(self) -> bool:
-        """Whether replicates after the first look use up what is left of the budget, as they do unless all is decided
-        by then."""
-        return len(self._profile.looks) > 1 and bool(self._comparisons)
-
-    @contextmanager
-    def _failing(self, comparison: Comparison, arm: str) -> Iterator[None]:
-        """An arm that raises is recorded as failed, and its comparisons end; the others go on."""
-        with self._failing_arm(comparison.optimization, arm):
-            yield
-
-    @contextmanager
-    def _failing_arm(self, subject: str, arm: str) -> Iterator[None]:
-        try:
-            yield
-        except ArmFailed as error:
-            self._fail(Failure(subject, arm, "failed", str(error)))
-            self._comparisons = [
-                each for each in self._comparisons if each.optimization != subject or arm not in arms(each)
-            ]
-
-    def _fail(self, failure: Failure) -> None:
-        self._failures.append(failure)
-        self._writer.write(failure)
-
-
-def _weighed(
-    arm: Arm, methods: Sequence[Method], hash_seed: int, numba_cache: Path, processor: int | None
-) -> list[Reading] | ArmFailed:
-    try:
-        return memory_of(arm, methods, hash_seed, numba_cache, processor)
-    except ArmFailed as error:
-        return error
-
-
-def replicate_seed(seed: int, replicate: int) -> int:
-    """The seed of a replicate's market and of the order of its blocks."""
-    return seed * 1000 + replicate
-
-
-def decoded(checked: Checked, kind: type[Decoded]) -> Decoded:
-    return msgspec.json.decode(checked.record, type=kind)
 
 
 def run_id(profile: Profile, at: datetime) -> str:

@@ -11,9 +11,11 @@ import secrets
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from argo_bench.claim import Requirement, Server
 from argo_bench.harness.environment import worker_cpu
@@ -52,6 +54,7 @@ def surroundings(servers: Collection[Server]) -> Iterator[Surroundings]:
         scratch = place() / f"argo-bench-{secrets.token_hex(8)}"
         stack.enter_context(cleaner(scratch))  # before there is anything to remove: a kill may come at any moment
         scratch.mkdir(mode=0o700)
+        stack.callback(_end_what_runs_in, scratch)
         stack.callback(_restore, before)
         _put_temporary_files_in(scratch)
         found = Surroundings(scratch, file_system(scratch))
@@ -73,6 +76,14 @@ def place() -> Path:
         return Path(chosen).resolve()
     usual = [Path(tempfile.gettempdir()), Path("/var/tmp"), Path.cwd()]
     return next((each for each in usual if os.access(each, os.W_OK) and is_disk(each)), usual[0])
+
+
+def _end_what_runs_in(scratch: Path) -> None:
+    """Kill what was started within and still runs, as it does after an interrupt: it would go on writing there."""
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if child.environ().get("TMPDIR") == str(scratch):
+                child.kill()
 
 
 def _put_temporary_files_in(scratch: Path) -> None:

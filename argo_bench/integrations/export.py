@@ -20,9 +20,9 @@ import msgspec
 from argo_bench.claim import CLOCKS, Claim
 from argo_bench.harness.benchmark import Benchmark, label, short
 from argo_bench.harness.bodies import Body, body_of
-from argo_bench.harness.experiment import replicate_seed
 from argo_bench.harness.feed import Feed
 from argo_bench.harness.gather import of_pyproject
+from argo_bench.harness.groundwork import replicate_seed
 from argo_bench.harness.messages import Arm, StageArm
 from argo_bench.harness.replicate import LONGEST_PASS_NS
 from argo_bench.harness.results import Comparison
