@@ -528,7 +528,7 @@ def test_the_budget_ends_a_run_between_replicates_but_not_before_the_first_look(
     profile = dataclasses.replace(TINY, looks=(2, 4, 6), budget_s=0.0)
     run = Experiment(lookup(["O06"]), small_universe, profile, 1, writer, "budget")
     measured = []
-    monkeypatch.setattr(run, "_record", lambda feed, replicate: None)
+    monkeypatch.setattr(run, "_record", lambda feed, replicate, comparisons: None)
     monkeypatch.setattr(run, "_first_calls", lambda pair, feed: None)
     monkeypatch.setattr(run, "_check", lambda feed, scratch: None)
     monkeypatch.setattr(run, "_weigh", lambda feed, cache: None)

@@ -15,7 +15,7 @@ from functools import partial
 import psutil
 import pytest
 
-from argo_bench.harness import experiment
+from argo_bench.harness import groundwork
 from argo_bench.harness.experiment import Experiment
 from argo_bench.harness.plan import QUICK
 from argo_bench.harness.results import FILE_NAME, Failure, Judgement, Observed, Result, Writer, load
@@ -25,7 +25,7 @@ from argo_bench.harness.trials.o14_pools import round_of
 from argo_bench.market import Tape
 from argo_bench.model import ProviderError, Request, UserError
 from argo_bench.optimizations import catalogue
-from argo_bench.world import providers
+from argo_bench.world import parent, providers
 from argo_bench.world.loopback import Faults, LoopbackWorld
 from argo_bench.world.redis import INSTALL, URL, find, free_port
 
@@ -105,13 +105,13 @@ def test_servers_and_files_are_gone_after_an_error_too(place, needs_server):
 
 def test_what_still_runs_at_the_end_is_ended_with_it(place):
     with surroundings(()):
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        child = parent.start([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert child.wait(DEADLINE_S) == -signal.SIGKILL
     child.stdin.close()
 
 
 def test_what_was_started_before_goes_on(place):
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    with parent.start([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         with surroundings(()):
             pass
         assert child.poll() is None
@@ -161,9 +161,9 @@ def test_a_place_that_cannot_be_written_to_is_a_mistake_of_the_users(kind, tmp_p
         if os.access(chosen, os.W_OK):
             pytest.skip("this user may write everywhere")
     monkeypatch.setenv(SCRATCH, str(chosen))
-    with pytest.raises(UserError, match=f"{SCRATCH}: expected a directory that can be written to, got '{chosen}'"):
-        with surroundings(()):
-            pass
+    expected = f"{SCRATCH}: expected a directory that can be written to, got '{chosen}'"
+    with pytest.raises(UserError, match=expected), surroundings(()):
+        pass
 
 
 # Servers that are not to be had
@@ -298,7 +298,7 @@ def test_a_trial_that_raises_is_failed_and_the_others_go_on(tmp_path, small_univ
         Trial("O06", "a provider that hangs", "waits in vain", hanging, servers=frozenset({"providers"})),
         Trial("O06", "after them", "goes on", last),
     )
-    monkeypatch.setattr(experiment, "trials", lambda: tried)
+    monkeypatch.setattr(groundwork, "trials", lambda: tried)
     recorded = ran([reduced("O06", "consensus, hit")], small_universe, tmp_path / "run")
     assert [(each.trial, each.values) for each in recorded.all(Observed)] == [
         ("no space", {"rows": 1.0}),
@@ -314,12 +314,14 @@ def test_a_trial_that_raises_is_failed_and_the_others_go_on(tmp_path, small_univ
 def test_a_load_that_no_provider_answers_ends(small_universe):
     tape = Tape(small_universe.frames, seed=1)
     faults = {"alpha_vantage": Faults(hanging=1.0)}
-    with surroundings({"providers"}) as around:
-        with LoopbackWorld(tape, address=around.address, faults=faults, timeout_s=0.1) as world:
-            world.transport = lambda world, request: world.exchange(request)
-            world.begin(0)
-            with pytest.raises(ProviderError, match="none of 2 requests was answered within"):
-                round_of(world, in_flight=2, seconds=0.01)
+    with (
+        surroundings({"providers"}) as around,
+        LoopbackWorld(tape, address=around.address, faults=faults, timeout_s=0.1) as world,
+    ):
+        world.transport = lambda world, request: world.exchange(request)
+        world.begin(0)
+        with pytest.raises(ProviderError, match="none of 2 requests was answered within"):
+            round_of(world, in_flight=2, seconds=0.01)
 
 
 HANGS = """
@@ -447,6 +449,21 @@ def test_a_run_that_is_ended_cleans_up_and_keeps_what_it_has(number, after, plac
     assert "Traceback" not in said
     assert load(tmp_path / "run").records[-1].interrupted
     assert remains(place, ports) == []
+
+
+def test_a_run_that_is_ended_while_its_servers_start_says_so_and_leaves_nothing(place, tmp_path):
+    with started_run(place, tmp_path / "run") as run:
+        try:
+            while not any(place.iterdir()):
+                assert run.poll() is None
+                time.sleep(0.002)
+            run.send_signal(signal.SIGINT)
+            said = run.communicate(timeout=60)[1].decode()
+        finally:
+            run.kill()
+    assert run.returncode == 130, said
+    assert "Traceback" not in said
+    assert remains(place, ()) == []
 
 
 WITHOUT_NETWORK = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]

@@ -30,6 +30,7 @@ from argo_bench.world.content import (
     tokens,
     uniform,
 )
+from argo_bench.world.simulated import HANDSHAKE_S
 
 FAST = baseline.PIPELINE.replace(indicators=fast_oracle)
 
@@ -56,12 +57,12 @@ def test_a_full_baseline_cycle_takes_exactly_the_sum_of_its_latencies(small_univ
     tape = Tape(small_universe.frames, seed=3)
     with SimulatedWorld(tape, seed=3, busy_ns=Busy()) as world:
         done = world.run(cycle(baseline.PIPELINE, world, tape.symbols, 0))
-        taken = world.clock_ns() - 1_000
+        taken, connections = world.clock_ns() - 1_000, world.ledger.connections
 
     def latency(provider, symbol, what):
         return round(latency_s(3, 0, Request(provider, symbol, what)) * NS)
 
-    expected = 0
+    expected = connections * round(HANDSHAKE_S * NS)
     for symbol in tape.symbols:
         expected += latency("massive", symbol, "bars")
         expected += sum(latency("alpha_vantage", symbol, what) for what in ("rsi", "sma", "quote"))

@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import filterfalse
 from pathlib import Path
 
 import msgspec
@@ -94,7 +95,7 @@ class Experiment(Groundwork):
         scratch = around.scratch
         self._plan()
         feed = Feed(self._subjects, self._universe, scratch)
-        self._record(feed, replicate=0)
+        self._record(feed, 0, [*filter(self._is_headline_scale, self._comparisons)])
         with Twins.start("shared", self._seed, scratch / "numba") as pair:
             self._settle(pair, scratch)
             self._first_calls(pair, feed)
@@ -111,8 +112,7 @@ class Experiment(Groundwork):
                 return
             began = self._pace.spent_s
             allowed_s = self._pace.left_s / (first - replicate) if replicate < first else self._pace.left_s
-            if replicate:
-                self._record(feed, replicate)
+            self._record(feed, replicate, [*filterfalse(self._is_beside, self._comparisons)])
             self._replicate(replicate, feed, scratch / "numba", began + allowed_s)
             longest = max(longest, self._pace.spent_s - began)
 
@@ -136,21 +136,26 @@ class Experiment(Groundwork):
         """The comparisons that are still to be timed until the next look."""
         next_look = next((look for look in self._profile.looks if look > done), done)
         timed = sum(map(len, self._samples.values()))
-        self._pace.plan("times", timed + len(self._comparisons) * (next_look - done), UNIT_S["times"])
+        claimed = sum(not self._is_beside(each) for each in self._comparisons)
+        self._pace.plan("times", timed + claimed * (next_look - done), UNIT_S["times"])
 
     def _whole_replicates(self) -> int:
         """How many of the first replicates an earlier part of the run has measured, all comparisons or up to a look."""
-        return min((len(self._samples.get(each, ())) for each in self._comparisons), default=0)
+        claimed = filterfalse(self._is_beside, self._comparisons)
+        return min((len(self._samples.get(each, ())) for each in claimed), default=0)
 
     def _look(self) -> None:
         """Comparisons leave when more replicates could change no verdict, or could not be expected to give one; those
         that stay get the blocks that narrow their interval fastest."""
         self._comparisons = [each for each in self._comparisons if not self._has_ended(each)]
         for each in self._comparisons:
-            self._block_s[each] = seconds_worth(self._samples[each], self._profile_s(each))
+            self._block_s[each] = seconds_worth(self._samples.get(each, ()), self._profile_s(each))
 
     def _has_ended(self, comparison: Comparison) -> bool:
-        """Comparisons behind no claim about time end at the first look."""
+        """Comparisons behind no claim end when they have the replicates of the first look; those behind none about time
+        at that look."""
+        if self._is_beside(comparison):
+            return len(self._samples.get(comparison, ())) >= self._profile.looks[0]
         result = result_of(comparison, self._samples[comparison], self._level(comparison))
         pairs = [
             (claim, result.on(clock))
@@ -164,26 +169,29 @@ class Experiment(Groundwork):
     def _replicate(self, number: int, feed: Feed, numba_cache: Path, until_s: float) -> None:
         """Every comparison once, in random order, in a fresh pair of processes: the first calls, then the times.
 
-        Blocks get what the time allows for; where it is short, further readings are left to other replicates.
+        Blocks get what the time allows for; where it is short, what no claim rests on is left to other replicates.
         """
         seed = self._seed_of(number)
         rng = random.Random(seed)
-        order = [each for each in self._comparisons if not self._is_measured(each, number)]
-        rng.shuffle(order)
+        asked = [each for each in self._comparisons if not self._is_measured(each, number)]
+        order = sorted(rng.sample(asked, len(asked)), key=self._is_beside)
         self._plan_times(number)
         began = self._pace.spent_s
-        blocks_s = sum(map(self._block_seconds, order))
+        blocks_s = sum(map(self._block_seconds, filterfalse(self._is_beside, order)))
         share = share_of_blocks(until_s - began, blocks_s, self._beside_s, SET_UP_S * len(order))
-        timed_s = 0.0
+        timed_s, claimed_until_s = 0.0, began
         with Twins.start(self._profile.isolation, seed % 2**32, numba_cache) as pair:
             replicate = Replicate(pair, number, seed, rng)
-            for comparison in order:
+            for comparison in filterfalse(self._is_beside, order):
                 if self._is_headline_scale(comparison) and comparison in self._comparisons:
                     with self._failing(comparison, comparison.candidate):
                         replicate.meet(feed.arms(comparison), together=self._is_local(comparison))
             for comparison in order:
-                is_late = self._pace.spent_s > until_s and not self._is_headline(comparison)
-                if comparison not in self._comparisons or (is_late and comparison in self._samples):
+                is_late = self._pace.spent_s > until_s
+                if comparison not in self._comparisons or (is_late and self._is_beside(comparison)):
+                    continue
+                self._record(feed, number, [comparison])
+                if comparison not in self._comparisons:
                     continue
                 self._tell(str(comparison))
                 with self._failing(comparison, comparison.candidate):
@@ -195,9 +203,11 @@ class Experiment(Groundwork):
                         is_cold=self._is_headline_scale(comparison),
                     )
                     self._keep(samples)
-                    timed_s += samples.seconds or 0.0
+                    if not self._is_beside(comparison):
+                        timed_s += samples.seconds or 0.0
+                        claimed_until_s = self._pace.spent_s
                 self._did("times", str(comparison))
-        self._beside_s = self._pace.spent_s - began - timed_s
+        self._beside_s = claimed_until_s - began - timed_s
 
     def _is_measured(self, comparison: Comparison, replicate: int) -> bool:
         return any(each.replicate == replicate for each in self._samples.get(comparison, ()))
@@ -237,6 +247,10 @@ class Experiment(Groundwork):
 
     def _level(self, comparison: Comparison) -> float:
         return level_of(self._subjects[comparison.optimization], comparison, self._profile.looks)
+
+    def _is_beside(self, comparison: Comparison) -> bool:
+        """Whether no claim rests on it: further arms, and other scales."""
+        return not claims_on(self._subjects[comparison.optimization], comparison)
 
     def _is_headline(self, comparison: Comparison) -> bool:
         return any(claim.headline for claim in claims_on(self._subjects[comparison.optimization], comparison))

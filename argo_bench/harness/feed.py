@@ -33,17 +33,14 @@ class Feed:
         self._universe = universe
         self._scratch = scratch
         self._inputs: dict[Place, Path] = {}
+        self._seed: int | None = None
         self._functions: dict[str, dict[str, FunctionArm]] = {}
 
     def record(self, comparisons: Sequence[Comparison], seed: int, tell: Callable[[str], None]) -> dict[Place, str]:
-        """Record the inputs of every stage with a replicate's seed; the places where the data gives none, and why."""
-        self._inputs = {}
-        return self.record_more(comparisons, seed, tell)
-
-    def record_more(
-        self, comparisons: Sequence[Comparison], seed: int, tell: Callable[[str], None]
-    ) -> dict[Place, str]:
-        """The same for further comparisons, beside what is recorded already."""
+        """Record the inputs of every stage with a replicate's seed, beside those that are recorded with it already; the
+        places where the data gives none, and why."""
+        if seed != self._seed:
+            self._seed, self._inputs = seed, {}
         from argo_bench.harness.recording import record
 
         barren: dict[Place, str] = {}

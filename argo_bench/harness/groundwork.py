@@ -196,9 +196,10 @@ class Groundwork:
         assert self._universe is not None, "optimizations need a universe"
         return shortage(subject.workload(comparison.workload), comparison.scale, self._universe)
 
-    def _record(self, feed: Feed, replicate: int) -> None:
-        """Record what the replicate is fed; a workload that the data gives no input for is untested from here on."""
-        barren = feed.record(self._comparisons, self._seed_of(replicate), self._tell)
+    def _record(self, feed: Feed, replicate: int, comparisons: Sequence[Comparison]) -> None:
+        """Record what comparisons of a replicate are fed, unless that is there; a workload that the data gives no input
+        for is untested from here on."""
+        barren = feed.record(comparisons, self._seed_of(replicate), self._tell)
         for comparison in [each for each in self._comparisons if place(each) in barren]:
             if comparison in self._comparisons:
                 named = f"{comparison.workload} at {comparison.place}"
@@ -262,9 +263,9 @@ class Groundwork:
         market = str(universe), self._seed, self._profile.checked_cycles
         known = {(each.optimization, each.arm, each.workload) for each in self._fidelities}
         questions: dict[tuple[str, str, str | None], Message] = {}
-        for each in self._comparisons:
+        for each in filter(self._is_headline_scale, self._comparisons):
             arm = feed.arm(each, each.candidate)
-            if each.reference == "baseline" and self._is_headline_scale(each) and isinstance(arm, StageArm):
+            if each.reference == "baseline" and isinstance(arm, StageArm):
                 questions[each.optimization, each.candidate, each.workload] = CheckWorkload(arm, each.reference)
         for optimization in self._optimizations():
             for variant in VARIANTS:
@@ -342,7 +343,7 @@ class Groundwork:
         asked = [each for subject in self._subjects.values() for each in weighed(subject, self._profile)]
         gone = set(planned(list(self._subjects.values()), self._profile)) - set(self._comparisons)
         asked = [each for each in asked if each[0] not in gone]
-        feed.record_more([comparison for comparison, _ in asked], self._seed_of(0), self._tell)
+        feed.record([comparison for comparison, _ in asked], self._seed_of(0), self._tell)
         calls: dict[tuple[str, str, int, str], Callable[[], list[Reading] | ArmFailed]] = {}
         cpus = processors()
         for comparison, methods in asked:

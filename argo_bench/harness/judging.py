@@ -8,7 +8,7 @@ from statistics import median
 
 import msgspec
 
-from argo_bench.claim import Claim, Clock, Count, MemoryMetric, Metric, Optimization, is_count, is_memory
+from argo_bench.claim import CYCLE, Claim, Clock, Count, MemoryMetric, Metric, Optimization, is_count, is_memory
 from argo_bench.harness.benchmark import Benchmark, label, short
 from argo_bench.harness.holding import HitAndMiss, holds_when, straddled
 from argo_bench.harness.memory_pass import RESOLUTION, Reading
@@ -306,6 +306,7 @@ def _judged(
     word = judge(claim, interval)
     other = judge(claim, result.on("wall" if clock == "cpu" else "cpu"))
     flags = ["worse"] if is_worse(interval) else []
+    flags += ["modelled"] if clock == "wall" and _is_modelled(subject, claim) else []
     flags += result.flags
     if other != word:
         flags.append(f"{'wall' if clock == 'cpu' else 'CPU'} time says: {other}")
@@ -336,6 +337,14 @@ def _judged(
         curve_unit=curve_unit,
         cache=cache,
     )
+
+
+def _is_modelled(subject: Subject, claim: Claim) -> bool:
+    """Whether handshakes and round trips are constants in its time: whole cycles of the simulated world."""
+    if isinstance(subject, Benchmark):
+        return False
+    workload = subject.workload(claim.workload)
+    return workload.stage == CYCLE and not workload.servers and workload.latency_scale > 0
 
 
 def _counted(

@@ -73,7 +73,7 @@ DEFAULT = Profile(
     "default",
     "twins",
     LOOKS,
-    1800,
+    1200,
     0.8,
     0.4,
     every_scale=True,

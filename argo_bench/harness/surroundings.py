@@ -79,10 +79,11 @@ def place() -> Path:
 
 
 def _end_what_runs_in(scratch: Path) -> None:
-    """Kill what was started within and still runs, as it does after an interrupt: it would go on writing there."""
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            if child.environ().get("TMPDIR") == str(scratch):
+    """Kill what was started within, in a session of its own, and still runs, as it does after an interrupt: it would go
+    on writing there."""
+    for child in psutil.Process().children():
+        with suppress(psutil.Error, ProcessLookupError):
+            if child.environ().get("TMPDIR") == str(scratch) and os.getsid(child.pid) == child.pid:
                 child.kill()
 
 

@@ -49,6 +49,10 @@ def remarks(recorded: Recorded) -> list[str]:
         if flag.startswith(NOTES)
     )
     lines += dict.fromkeys(noted)  # several claims may rest on one comparison
+    if modelled := dict.fromkeys(each.claim for each in recorded.all(Judgement) if "modelled" in each.flags):
+        lines.append(
+            f"Handshakes and look-ups in the shared store are constants in the times of {', '.join(modelled)}."
+        )
     lines += _method_dependent(recorded)
     lines += _declared(recorded)
     lines += [finding.calibrated(recorded)] if recorded.all(Judgement) else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
 from argo_bench.harness.results import Observed, Recorded, Tried
@@ -16,48 +16,56 @@ ERROR = 0.05
 Rounds = Mapping[tuple[str, str], Sequence[Observed]]
 """The observations by condition and arm, in the order in which they were made."""
 
+MANY = 4
+"""Conditions from which on a trial is a grid."""
+
 
 def tried(recorded: Recorded, *, brief: bool = False) -> list[Table]:
     """A table for each trial that saw anything; ``brief``: of grids only what the arms change."""
-    return [_table(each, rounds, brief=brief) for each in recorded.all(Tried) if (rounds := _rounds(recorded, each))]
+    return [_table(trial, rounds, brief=brief) for trial, rounds in _rounds(recorded) if rounds]
 
 
-def _rounds(recorded: Recorded, trial: Tried) -> Rounds:
-    found: dict[tuple[str, str], list[Observed]] = {}
-    for each in recorded.all(Observed):
-        if (each.optimization, each.trial) == (trial.optimization, trial.trial):
-            found.setdefault((each.condition, each.arm), []).append(each)
-    return found
-
-
-MANY = 4
-"""Conditions from which on a trial is a grid."""
+def _rounds(recorded: Recorded) -> Iterable[tuple[Tried, Rounds]]:
+    """Every trial with what it saw; one that was interrupted and begun again counts from there on."""
+    found: dict[tuple[str, str], tuple[Tried, dict[tuple[str, str], list[Observed]]]] = {}
+    for each in recorded.records:
+        if isinstance(each, Tried):
+            found[each.optimization, each.trial] = each, {}
+        elif isinstance(each, Observed):
+            found[each.optimization, each.trial][1].setdefault((each.condition, each.arm), []).append(each)
+    return found.values()
 
 
 def _table(trial: Tried, rounds: Rounds, *, brief: bool) -> Table:
     conditions = list(dict.fromkeys(condition for condition, _ in rounds))
     rows = []
-    if len(conditions) < MANY or not brief:
+    if len(conditions) < MANY or not (brief and trial.compared):
         for condition in conditions:
-            rows.append(Row((condition, "", ""), strong=True))
-            for (where, arm), seen in rounds.items():
-                if where == condition:
-                    rows.append(Row((arm, "\n".join(_values(seen)), "\n".join(_ratios(trial, rounds, where, arm)))))
+            rows.append(Row(("under", condition), strong=True))
+            rows += [
+                Row((arm, "\n".join(_values(trial, rounds, where, arm)))) for where, arm in rounds if where == condition
+            ]
     if trial.compared and len(conditions) > 1:
-        rows.append(Row((f"over all {len(conditions)} conditions", "", ""), strong=True))
-        rows += [Row((arm, said, "")) for arm, said in _changes(trial, rounds, conditions).items()]
-    against = f"against {trial.reference}" if trial.compared else ""
-    columns = (Column("arm", 20), Column("seen", None), Column(against, 26))
-    return Table(f"{trial.optimization} tried: {trial.trial}", trial.description, columns, tuple(rows))
+        rows.append(Row(("over all", f"{len(conditions)} conditions"), strong=True))
+        rows += [Row((arm, said)) for arm, said in _changes(trial, rounds, conditions).items()]
+    seen = f"seen, and its ratio to {trial.reference}" if trial.compared else "seen"
+    most = max(map(len, rounds.values()))
+    note = f"{trial.description}. Medians of {most} rounds." if most > 1 else f"{trial.description}."
+    return Table(
+        f"{trial.optimization} tried: {trial.trial}", note, (Column("arm", 20), Column(seen, None)), tuple(rows)
+    )
 
 
-def _values(seen: Sequence[Observed]) -> Iterator[str]:
-    """The median over the rounds of each value; zeros together in one line."""
+def _values(trial: Tried, rounds: Rounds, condition: str, arm: str) -> Iterator[str]:
+    """The median over the rounds of each value, with the ratio to the reference's and its interval at 95 % where it is
+    compared; zeros together in one line."""
+    seen = rounds[condition, arm]
     zeros = []
     for name in dict.fromkeys(name for each in seen for name in each.values):
         values = [each.values[name] for each in seen if name in each.values]
         if any(values):
-            yield f"{name}: {_written(median(values))}"
+            ratio = _ratio(trial, rounds, condition, arm, name, ERROR) if name in trial.compared else None
+            yield f"{name}: {_written(median(values))}" + ("" if ratio is None else f"   {_in_words(ratio)}")
         else:
             zeros.append(name)
     if zeros:
@@ -66,13 +74,6 @@ def _values(seen: Sequence[Observed]) -> Iterator[str]:
 
 def _written(value: float) -> str:
     return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _ratios(trial: Tried, rounds: Rounds, condition: str, arm: str) -> Iterator[str]:
-    """Of each compared value the ratio to the reference's, with its interval at 95 %."""
-    for name in trial.compared:
-        if (found := _ratio(trial, rounds, condition, arm, name, ERROR)) is not None:
-            yield f"{name}: {_in_words(found)}"
 
 
 def _ratio(trial: Tried, rounds: Rounds, condition: str, arm: str, name: str, error: float) -> Estimate | None:
@@ -107,8 +108,10 @@ def _changes(trial: Tried, rounds: Rounds, conditions: Sequence[str]) -> Mapping
                 if (each, arm) in rounds
                 and (ratio := _ratio(trial, rounds, each, arm, name, ERROR / len(conditions))) is not None
             }
-            lines.append(f"{name}: {_summary(found)}")
-        said[arm] = "\n".join(lines)
+            if found:
+                lines.append(f"{name}: {_summary(found)}")
+        if lines:
+            said[arm] = "\n".join(lines)
     return said
 
 
@@ -119,10 +122,14 @@ def _summary(found: Mapping[str, Estimate]) -> str:
     less = [1 / found[where].speedup for where, (low, _) in intervals.items() if low > 1]
     open_ones = [max(1 / low if low else math.inf, high) for low, high in intervals.values() if low <= 1 <= high]
     parts = [
-        f"{word} in {len(ratios)} ({min(ratios):.3g}x to {max(ratios):.3g}x)"
-        for word, ratios in (("more", more), ("less", less))
-        if ratios
+        f"{word} in {len(ratios)} ({_range(ratios)})" for word, ratios in (("more", more), ("less", less)) if ratios
     ]
     if open_ones:
-        parts.append(f"no difference shown in {len(open_ones)} (if any, below {max(open_ones):.3g}x)")
+        bound = f" (if any, below {max(open_ones):.3g}x)" if math.isfinite(max(open_ones)) else ""
+        parts.append(f"no difference shown in {len(open_ones)}{bound}")
     return "; ".join(parts)
+
+
+def _range(ratios: Sequence[float]) -> str:
+    low, high = (f"{each:.3g}x" for each in (min(ratios), max(ratios)))
+    return low if low == high else f"{low} to {high}"

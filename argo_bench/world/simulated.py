@@ -2,7 +2,7 @@
 
 Providers answer from ``content``; the database is a real SQLite file. What the other side of a request computes is
 prepared in ``begin``, outside the pipeline's time, or on demand where nothing is timed. New connections are counted;
-what a handshake costs is a constant that is charged per connection (zero until it has been measured on sockets).
+what a handshake and a look-up in the shared store cost are constants that were measured on sockets.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from argo_bench.world import content
 from argo_bench.world.base import CYCLE_S, EPOCH_S, BaseWorld, Market
 from argo_bench.world.clock import NS, Clock, SimulatedLoop, nanoseconds
 
-HANDSHAKE_S = 0.0
-"""What a new connection costs."""
+HANDSHAKE_S = 0.0433
+"""What a new connection costs beyond its request: TCP and TLS at a round trip of 20 ms, the median of O14's trial
+("1 in flight, TLS, RTT 20 ms", no session against a warm one) in results/reference/sockets."""
 
-ROUND_TRIP_S = 0.0
-"""What a look-up in the shared store costs."""
+ROUND_TRIP_S = 0.00015
+"""What a look-up in the shared store costs: the median read of fetched bars from Redis on the same machine, of O01's
+trial ("2 workers, TCP") in results/reference/sockets."""
 
 
 class SimulatedPending:
@@ -54,8 +56,8 @@ class SimulatedPending:
 class SimulatedWorld(BaseWorld):
     """Providers, database and clocks of one run. Use it as a context manager; ``run`` drives a coroutine.
 
-    ``busy_ns`` is the counter of real time (injected by tests); ``latency_scale`` multiplies every latency;
-    ``error_rate`` is the share of requests that fail; ``handshake_s`` is charged for every new connection. Without
+    ``busy_ns`` is the counter of real time (injected by tests); ``latency_scale`` multiplies every latency, those of
+    handshakes and of the shared store too; ``error_rate`` is the share of requests that fail. Without
     ``prepare_ahead`` a symbol's answers are computed when it is first asked for in a cycle: the same answers, and less
     work for studies that count and do not time. For these the database need not be ``durable`` (synchronous OFF).
     """
@@ -78,7 +80,8 @@ class SimulatedWorld(BaseWorld):
         self.overruns = 0
         self._latency_scale = latency_scale
         self._error_rate = error_rate
-        self._handshake_ns = nanoseconds(handshake_s)
+        self._handshake_ns = nanoseconds(handshake_s * latency_scale)
+        self.round_trip_ns = nanoseconds(ROUND_TRIP_S * latency_scale)
         self._prepare_ahead = prepare_ahead
         self._loop = SimulatedLoop(self.clock)
         self._answers: dict[tuple[str, str, str], Any] = {}
@@ -234,8 +237,8 @@ class ModelledRedis:
     def get(self, key: str) -> SimulatedPending:
         value, expires = self._values.get(key, (None, 0.0))
         fresh = value if self._world.now() < expires else None
-        return SimulatedPending(self._world, fresh, nanoseconds(ROUND_TRIP_S))
+        return SimulatedPending(self._world, fresh, self._world.round_trip_ns)
 
     def set(self, key: str, value: bytes, ttl_s: float) -> SimulatedPending:
         self._values[key] = value, self._world.now() + ttl_s
-        return SimulatedPending(self._world, None, nanoseconds(ROUND_TRIP_S))
+        return SimulatedPending(self._world, None, self._world.round_trip_ns)
