@@ -216,6 +216,10 @@ def report_on(job: Job, out: str | None, strict_env: bool, as_json: bool, before
 
     from argo_bench.report import open_report
 
+    if interrupted and not (directory / "run.jsonl").stat().st_size:
+        (directory / "run.jsonl").unlink()
+        click.echo("interrupted before anything was measured", err=True)
+        sys.exit(INTERRUPTED)
     report = open_report(directory)
     report.save(directory)
     show(report, as_json)

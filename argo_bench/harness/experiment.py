@@ -49,16 +49,20 @@ class Experiment(Groundwork):
     def run(self) -> list[Judgement]:
         """Measure, check and judge. Re-raises KeyboardInterrupt after what was measured has been judged."""
         interrupted = False
-        with surroundings(self._servers()) as around:
-            if self._before is None:
-                self._writer.write(self._header(around))
-            for failure in self._failures[self._known_failures :]:
-                self._writer.write(failure)
-            try:
+        has_begun = self._before is not None
+        try:
+            with surroundings(self._servers()) as around:
+                if not has_begun:
+                    self._writer.write(self._header(around))
+                    has_begun = True
+                for failure in self._failures[self._known_failures :]:
+                    self._writer.write(failure)
                 self._without(around.missing)
                 self._measure(around)
-            except KeyboardInterrupt:
-                interrupted = True
+        except KeyboardInterrupt:
+            if not has_begun:
+                raise
+            interrupted = True
         verdicts = self._conclude()
         replicates = max((len(samples) for samples in self._samples.values()), default=0)
         self._writer.write(End(self._pace.spent_s, interrupted, replicates))

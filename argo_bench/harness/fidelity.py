@@ -142,13 +142,18 @@ def check_workload(
     expected, got = bodies[0].results(), bodies[1].results()
     for body in bodies:
         body.close()
-    found = Differences(optimization.permits)
+    found = Differences(permitted_to(optimization, arm))
     concerned = 0
     for left, right in zip(expected, got, strict=True):
         before = found.counts.total()
         compare(left, right, optimization.tolerance, found)
         concerned += found.counts.total() > before
     return _fidelity(optimization, arm, workload.name, len(expected), concerned, "calls", found)
+
+
+def permitted_to(optimization: Optimization, arm: str) -> frozenset[str] | None:
+    """The fields that may read differently; any of them (None) where data may be older: then its age is checked."""
+    return None if optimization.staleness_s and arm == "engineered" else optimization.permits
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +232,7 @@ def check_variant(optimization: Optimization, variant: Variant, oracle: Oracle) 
 def check_pipeline(optimization: Optimization, arm: str, pipeline: Pipeline, oracle: Oracle) -> Fidelity:
     """Any pipeline against the oracle: signals missed, extra and flipped, and every field that differs."""
     got, fetched = run_cycles(pipeline, oracle.universe, oracle.seed, len(oracle.cycles))
-    found = Differences(None if optimization.staleness_s and arm == "engineered" else optimization.permits)
+    found = Differences(permitted_to(optimization, arm))
     concerned = 0
     for left, right in zip(oracle.cycles, got, strict=True):
         concerned += compare_cycles(left, right, optimization.tolerance, found)

@@ -125,6 +125,7 @@ class Groundwork:
             self._take_up(before)
         self._comparisons = self._enough_bars(self._runnable(planned(subjects, profile)))
         self._trials = [each for each in trials() if each.optimization in self._subjects and self._is_tried(each)]
+        self._trials = [each for each in self._trials if (each.optimization, each.name) not in self._gone()]
         self._beside_s: float | None = None
         self._pace = Pace(profile.budget_s)
         self._seen = ""
@@ -150,8 +151,16 @@ class Groundwork:
         for (identifier, arm), requirement in missing.items():
             reason = f"{requirement.module} is not installed: {requirement.install_line}"
             self._foresee(Failure(identifier, arm, "untested", reason))
-        gone = missing.keys() | {(each.optimization, each.arm) for each in self._failures}
-        return [each for each in comparisons if not {(each.optimization, arm) for arm in arms(each)} & gone]
+        gone = missing.keys() | self._gone()
+        return [
+            each
+            for each in comparisons
+            if not {(each.optimization, name) for name in (each.workload, *arms(each))} & gone
+        ]
+
+    def _gone(self) -> set[tuple[str, str]]:
+        """Optimizations with the arms, workloads and trials of theirs that are known not to run."""
+        return {(each.optimization, each.arm) for each in self._failures}
 
     def _servers(self) -> set[Server]:
         """What has to run for the workloads and the trials."""
@@ -371,7 +380,8 @@ class Groundwork:
             return
         full = self._profile.full_trials
         setting = Setting(self._seed, around.scratch, around.address, around.redis, self._universe, full)
-        seen_before = {(each.optimization, each.trial) for each in self._earlier(Tried)[:-1]}
+        begun = [(each.optimization, each.trial) for each in self._earlier(Tried)]
+        seen_before = set(begun if self._samples else begun[:-1])
         for trial in [each for each in self._trials if (each.optimization, each.name) not in seen_before]:
             self._tell(f"trying {trial.optimization}: {trial.name}")
             self._writer.write(

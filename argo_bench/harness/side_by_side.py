@@ -47,10 +47,10 @@ def checked(
         def asked(message: Message) -> Checked | ArmFailed:
             worker = idle.get()
             try:
-                return worker.ask(message, Checked)
-            except ArmFailed as error:
                 if not worker.is_alive:
                     worker = started()
+                return worker.ask(message, Checked)
+            except ArmFailed as error:
                 return error
             finally:
                 idle.put(worker)

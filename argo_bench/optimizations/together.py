@@ -9,6 +9,7 @@ of its own columns (0.8-1.5 s to 0.4-0.8 s is a half). Each is judged here again
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from types import MappingProxyType
 
@@ -60,8 +61,8 @@ DAY = Workload(
     name="cycles, counted",
     stage=CYCLE,
     inputs="trace",
-    description="ten minutes or half an hour of live cycles of six symbols: what crosses the border of the process",
-    scales=(120, 360),
+    description="five minutes or two of live cycles of six symbols: what crosses the border of the process",
+    scales=(60, 24),
     unit="cycles",
     latency_scale=0.1,
     timed=False,
@@ -81,7 +82,8 @@ READ = Workload(
     name="queries of the readers",
     stage="read",
     inputs="miss",
-    description="the readers' three queries on 10,000 stored rows, none repeated",
+    description="the readers' three queries on so many stored rows, none repeated; without the garbage collection that O09 "
+    "prescribes after them",
     scales=(10_000, 200_000),
     unit="rows",
 )
@@ -118,6 +120,9 @@ def first_five(optimizations: Sequence[Optimization]) -> Optimization:
 def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
     """All of them as one, with the claims of the documents' summaries."""
     five = [each for each in optimizations if each.id in FIVE_IDS]
+    queried = replace(
+        READ, arms={"prescribed": all_of([each for each in optimizations if each.id != "O09"], "prescribed")}
+    )
     after_five = {AFTER_FIVE.format(variant=variant): all_of(five, variant) for variant in VARIANTS}
     return _as_one(
         "ALL",
@@ -202,7 +207,7 @@ def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
                 high=0.90,
                 metric="explanations",
                 workload=DAY.name,
-                reading="requests to the explanation model over ten minutes of live cycles",
+                reading="requests to the explanation model over five minutes of live cycles",
                 headline=True,
             ),
             Claim(
@@ -214,7 +219,7 @@ def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
                 high=0.90,
                 metric="dollars",
                 workload=DAY.name,
-                reading="dollars to all models over ten minutes of live cycles",
+                reading="dollars to all models over five minutes of live cycles",
                 headline=True,
             ),
             Claim(
@@ -238,7 +243,7 @@ def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
                 high=1.0,
                 metric="hit_rate",
                 workload=DAY.name,
-                reading="hits of all caches together over ten minutes of live cycles",
+                reading="hits of all caches together over five minutes of live cycles",
                 headline=True,
             ),
             Claim(
@@ -254,7 +259,7 @@ def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
                 headline=True,
             ),
         ),
-        workloads=(SIGNAL, CYCLES, DAY, MEMORY, READ),
+        workloads=(SIGNAL, CYCLES, DAY, MEMORY, queried),
     )
 
 
