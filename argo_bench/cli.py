@@ -71,14 +71,14 @@ def cli(context: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_command(as_json: bool) -> None:
     """The optimizations, their claims and what they are judged on."""
-    from argo_bench.optimizations import catalogue
+    from argo_bench.optimizations import subjects
 
     if as_json:
-        print_json([described(optimization) for optimization in catalogue().values()])
+        print_json([described(optimization) for optimization in subjects().values()])
         return
     from argo_bench.report.explain import listing
 
-    console().print(listing(list(catalogue().values())))
+    console().print(listing(list(subjects().values())))
 
 
 @cli.command()

@@ -82,8 +82,8 @@ READ = Workload(
     name="queries of the readers",
     stage="read",
     inputs="miss",
-    description="the readers' three queries on so many stored rows, none repeated; without the garbage collection that O09 "
-    "prescribes after them",
+    description="the readers' three queries on so many stored rows, none repeated; without the garbage collection that "
+    "O09 prescribes after them",
     scales=(10_000, 200_000),
     unit="rows",
 )
@@ -120,9 +120,8 @@ def first_five(optimizations: Sequence[Optimization]) -> Optimization:
 def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
     """All of them as one, with the claims of the documents' summaries."""
     five = [each for each in optimizations if each.id in FIVE_IDS]
-    queried = replace(
-        READ, arms={"prescribed": all_of([each for each in optimizations if each.id != "O09"], "prescribed")}
-    )
+    uncollected = all_of([each for each in optimizations if each.id != "O09"], "prescribed")
+    queried = replace(READ, arms={"prescribed": uncollected})
     after_five = {AFTER_FIVE.format(variant=variant): all_of(five, variant) for variant in VARIANTS}
     return _as_one(
         "ALL",

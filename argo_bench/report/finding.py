@@ -172,7 +172,9 @@ def claimed_as_factor(kind: str, low: float | None, high: float | None) -> str:
 
 
 def exact(end: float) -> str:
-    """A published factor as it was written: 10, 8.34, 21,492."""
+    """A published factor as it was written: 10, 8.34, 21,492; three digits of a ratio of two published figures."""
+    if end < LARGE and not math.isclose(end, round(end, 2)):
+        return f"{end:.3g}"
     return f"{end:,.6f}".rstrip("0").rstrip(".") if end < LARGE else f"{end:.3g}"
 
 

@@ -116,12 +116,15 @@ def _changes(trial: Tried, rounds: Rounds, conditions: Sequence[str]) -> Mapping
 
 
 def _summary(found: Mapping[str, Estimate]) -> str:
-    """In how many conditions the value is more or less than the reference's, and how far off it may be elsewhere."""
+    """The ratio to the reference's value on average over the conditions, with its own interval at 95 %; in how many it
+    is more or less, and how far off it may be elsewhere."""
     intervals = {where: each.speedup_interval or (0.0, math.inf) for where, each in found.items()}
     more = [1 / found[where].speedup for where, (_, high) in intervals.items() if high < 1]
     less = [1 / found[where].speedup for where, (low, _) in intervals.items() if low > 1]
     open_ones = [max(1 / low if low else math.inf, high) for low, high in intervals.values() if low <= 1 <= high]
-    parts = [
+    average = estimate([each.theta for each in found.values()], 1 - ERROR)
+    parts = [f"{_in_words(average)} on average"]
+    parts += [
         f"{word} in {len(ratios)} ({_range(ratios)})" for word, ratios in (("more", more), ("less", less)) if ratios
     ]
     if open_ones:
