@@ -43,8 +43,7 @@ class SimulatedPending:
         return self._unpacked()
 
     def __await__(self) -> Generator[Any, None, Any]:
-        if self._latency_ns:
-            yield from asyncio.sleep(self._latency_ns / NS).__await__()
+        yield from asyncio.sleep(self._latency_ns / NS).__await__()
         return self._unpacked()
 
     def _unpacked(self) -> Any:
