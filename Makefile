@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-slow lint bench lab clean
+.PHONY: run test test-slow lint bench readme lab clean
 
 run: $(INSTALLED)  ## the main job: every optimization, both variants, on the installed sample
 	$(BIN)/argo-bench run --profile quick
@@ -22,6 +22,9 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)  ## the same arms under pytest-benchmark, and the speed targets of the kernel
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
 	$(BIN)/python tests/benchmarks/study_indicators.py
+
+readme: $(INSTALLED)  ## the README's table from the stored run
+	$(BIN)/argo-bench report results/reference --readme README.md
 
 lab: $(INSTALLED)  ## the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

@@ -6,6 +6,7 @@ import pytest
 from argo_bench.harness.job import job_of, seconds
 from argo_bench.harness.results import Asked
 from argo_bench.model import UserError
+from argo_bench.optimizations import catalogue
 
 ASKED = Asked(["O11"], None, "quick", None, 3, None, False, False, False, None)
 
@@ -26,6 +27,12 @@ def test_the_settings_become_subjects_market_and_profile():
     assert [each.id for each in job.subjects] == ["O11"]
     assert job.universe is not None
     assert (job.profile.name, job.profile.budget_s, job.profile.full_trials, job.seed) == ("quick", 77.0, True, 3)
+
+
+@pytest.mark.parametrize(("profile", "sets"), [("quick", set()), ("default", {"FIVE", "ALL"})])
+def test_a_quick_run_of_everything_leaves_out_the_sets_of_optimizations(profile, sets):
+    job = job_of(msgspec.structs.replace(ASKED, ids=[], profile=profile))
+    assert {each.id for each in job.subjects} - catalogue().keys() == sets
 
 
 def test_a_subject_that_is_not_there_is_refused():

@@ -7,7 +7,10 @@ import pytest
 
 import argo_bench
 from argo_bench.cli import cli
+from argo_bench.harness.results import load
+from argo_bench.model import UserError
 from argo_bench.optimizations import catalogue
+from argo_bench.report.readme import BEGIN, END, measured_table, write_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,6 +44,17 @@ def test_every_option_of_run_exists(option):
 def test_every_public_name_exists(name):
     assert name in argo_bench.__all__
     assert callable(getattr(argo_bench, name))
+
+
+def test_its_table_is_that_of_the_stored_run():
+    between = README.split(BEGIN)[1].split(END)[0].strip()
+    assert between == measured_table(load(ROOT / "results" / "reference"))
+
+
+def test_a_file_without_the_markers_is_refused(tmp_path):
+    (tmp_path / "README.md").write_text("# mine\n")
+    with pytest.raises(UserError, match="expected the line <!-- measured"):
+        write_table(tmp_path / "README.md", load(ROOT / "results" / "reference"))
 
 
 def test_it_stays_short():

@@ -18,7 +18,7 @@ from argo_bench.harness.results import Asked, Recorded
 from argo_bench.harness.subject import Subject
 from argo_bench.market import installed_sample, read_universe
 from argo_bench.model import UserError
-from argo_bench.optimizations import switch
+from argo_bench.optimizations import catalogue, switch
 from argo_bench.world.loopback import LIVE, LiveModel
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def job_of(asked: Asked) -> Job:
         os.environ[LIVE] = "1"
         LiveModel.from_environment()
     subjects = subjects_of(asked.ids)
+    if asked.profile == "quick" and not asked.ids:  # the sets of optimizations alone would take minutes
+        subjects = [each for each in subjects if each.id in catalogue()]
     staged = any(isinstance(each, Optimization) for each in subjects)
     profile = replace(PROFILES[asked.profile], full_trials=asked.study)
     if asked.budget_s is not None:
