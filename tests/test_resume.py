@@ -283,7 +283,8 @@ def only(universe, *symbols):
 def test_a_run_is_resumed_with_what_it_was_asked_for(tmp_path, small_universe, monkeypatch):
     monkeypatch.setattr(job, "installed_sample", lambda: only(small_universe, "AAA"))
     asked = Asked(IDS, None, "quick", None, 7, None, False, True, False, 90.0)
-    again = job_again(recorded_as(tmp_path, asked=asked))
+    fed = job.digest(only(small_universe, "AAA"))
+    again = job_again(recorded_as(tmp_path, asked=asked, bars=fed))
     assert [each.id for each in again.subjects] == IDS
     assert (again.seed, again.profile.budget_s, again.profile.full_trials) == (7, 90.0, True)
     assert again.asked == asked
@@ -295,9 +296,15 @@ def test_a_run_that_does_not_say_what_it_was_asked_for_is_refused(tmp_path):
     assert "\n" not in str(raised.value)
 
 
+def test_other_bars_of_the_same_symbol_are_refused(tmp_path, small_universe, monkeypatch):
+    monkeypatch.setattr(job, "installed_sample", lambda: only(small_universe, "AAA"))
+    with pytest.raises(UserError, match="was fed other bars of AAA than the data has now of AAA"):
+        job_again(recorded_as(tmp_path, bars="another digest"))
+
+
 def test_other_data_is_refused(tmp_path, small_universe, monkeypatch):
     monkeypatch.setattr(job, "installed_sample", lambda: only(small_universe, "BBB", "CCC"))
-    with pytest.raises(UserError, match="was fed AAA, the data has BBB, CCC now: expected the same bars"):
+    with pytest.raises(UserError, match="was fed other bars of AAA than the data has now of BBB, CCC"):
         job_again(recorded_as(tmp_path))
 
 

@@ -21,6 +21,7 @@ from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.counting import SEEDS
 from argo_bench.harness.feed import Feed, place
 from argo_bench.harness.groundwork import UNIT_S, Groundwork
+from argo_bench.harness.job import digest
 from argo_bench.harness.judging import Measured, cachings, judgements, result_of
 from argo_bench.harness.pace import share_of_blocks
 from argo_bench.harness.plan import SET_UP_S, Profile, arms, counted, seconds_worth, weighed
@@ -93,6 +94,7 @@ class Experiment(Groundwork):
             trace=os.environ.get(TRACE),
             skip_unchanged=SKIP_UNCHANGED in os.environ,
             asked=self._asked,
+            bars="" if self._universe is None else digest(self._universe),
         )
 
     def _measure(self, around: Surroundings) -> None:

@@ -17,6 +17,7 @@ from argo_bench.harness.plan import PROFILES, Profile
 from argo_bench.harness.results import Asked, Recorded
 from argo_bench.harness.subject import Subject
 from argo_bench.market import installed_sample, read_universe
+from argo_bench.memo import content_key
 from argo_bench.model import UserError
 from argo_bench.optimizations import catalogue, switch
 from argo_bench.world.loopback import LIVE, LiveModel
@@ -66,12 +67,18 @@ def job_again(before: Recorded) -> Job:
         )
     job = job_of(before.run.asked)
     symbols = {} if job.universe is None else dict(job.universe.origin)
-    if symbols != before.run.symbols:
+    bars = "" if job.universe is None else digest(job.universe)
+    if (symbols, bars) != (before.run.symbols, before.run.bars):
         raise UserError(
-            f"{before.directory} was fed {', '.join(before.run.symbols)}, the data has {', '.join(symbols)} now: "
-            f"expected the same bars"
+            f"{before.directory} was fed other bars of {', '.join(before.run.symbols)} than the data has now of "
+            f"{', '.join(symbols)}: expected the same ones"
         )
     return job
+
+
+def digest(universe: Universe) -> str:
+    """Of the symbols and all their bars."""
+    return content_key(*universe.frames.keys(), *universe.frames.values()).hex()
 
 
 def universe_of(data: str | None, symbols: int | None, seed: int) -> Universe:

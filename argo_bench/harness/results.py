@@ -68,7 +68,7 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
 
     ``looks`` are the numbers of replicates at which a comparison may stop. ``trace`` is the market under every trace
     where it was not each workload's own, ``skip_unchanged`` whether last signals were served for unchanged prices.
-    ``asked`` is what the run can be resumed with.
+    ``asked`` is what the run can be resumed with, ``bars`` a digest of the data.
     """
 
     schema: int
@@ -86,6 +86,7 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     trace: str | None = None
     skip_unchanged: bool = False
     asked: Asked | None = None
+    bars: str = ""
 
 
 class Declared(msgspec.Struct, frozen=True, tag="benchmark"):
