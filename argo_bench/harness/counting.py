@@ -18,7 +18,7 @@ from typing import Any
 
 from argo_bench.claim import CYCLE, Call, Replay, Workload
 from argo_bench.harness.plan import Counting
-from argo_bench.harness.recording import FAST, Recording, record
+from argo_bench.harness.recording import FAST, Recording, record, trace_cycles
 from argo_bench.harness.results import Counts
 from argo_bench.harness.workload import NoMarket, stage_of
 from argo_bench.memo import content_key
@@ -31,6 +31,7 @@ from argo_bench.world.clock import NS
 from argo_bench.world.parent import die_with_parent
 
 SEEDS = 6
+CALLS_OF_A_CYCLE = 5
 MODELS = ("x_sentiment", "sonar", "explanation")
 
 
@@ -62,6 +63,17 @@ def count(what: Counting, seed: int, universe: Path, scratch: Path) -> list[Coun
             counts, error = _counts(workload, edits[arm], recording, expected)
             found.append(Counts(what.optimization, what.workload, scale, workload.unit, arm, seed, counts, error))
     return found
+
+
+def work(what: Counting) -> float:
+    """What its counts of one seed take, in calls of a stage; a whole cycle is taken for that of many."""
+    workload = subjects()[what.optimization].workload(what.workload)
+    each = CALLS_OF_A_CYCLE if workload.stage == CYCLE else 1
+    calls = 0
+    for scale, arms in what.arms.items():
+        symbols = scale if workload.unit == "symbols" else workload.symbols
+        calls += trace_cycles(workload, scale) * symbols * len(arms)
+    return calls * each
 
 
 def recorded(workload: Workload, universe: Path, scale: int, seed: int, scratch: Path) -> Recording:

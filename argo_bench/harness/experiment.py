@@ -18,7 +18,7 @@ import msgspec
 from argo_bench.claim import CLOCKS, Metric
 from argo_bench.harness import environment
 from argo_bench.harness.benchmark import Benchmark
-from argo_bench.harness.counting import SEEDS
+from argo_bench.harness.counting import SEEDS, work
 from argo_bench.harness.feed import Feed, place
 from argo_bench.harness.groundwork import UNIT_S, Groundwork
 from argo_bench.harness.job import digest
@@ -127,10 +127,10 @@ class Experiment(Groundwork):
         subjects = list(self._subjects.values())
         begun = filter(self._is_headline_scale, self._comparisons)
         names = {(*place(each), name) for each in begun for name in arms(each)}
-        units: Mapping[str, int] = {
+        units: Mapping[str, float] = {
             "first calls": len(names),
             "checks": sum(len(subject.variants) for subject in subjects) + len(self._comparisons),
-            "counts": SEEDS * len(counted(subjects, self._profile)),
+            "counts": SEEDS * sum(map(work, counted(subjects, self._profile))),
             "memory": sum(len(arms(each)) for subject in subjects for each, _ in weighed(subject, self._profile)),
             "trials": len(self._trials),
         }

@@ -18,7 +18,7 @@ import msgspec
 
 from argo_bench.claim import VARIANTS, Optimization, Server
 from argo_bench.harness.benchmark import WORKLOAD, Benchmark
-from argo_bench.harness.counting import SEEDS, count, pool
+from argo_bench.harness.counting import SEEDS, count, pool, work
 from argo_bench.harness.feed import Feed, place
 from argo_bench.harness.fitness import Finding
 from argo_bench.harness.memory import Method, Reading, available, memory_of
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from argo_bench.market import Universe
 
 Decoded = TypeVar("Decoded")
-UNIT_S = {"first calls": 0.5, "checks": 1.0, "counts": 1.0, "memory": 2.0, "trials": 15.0, "times": 1.5}
+UNIT_S = {"first calls": 0.5, "checks": 1.0, "counts": 4e-5, "memory": 2.0, "trials": 15.0, "times": 1.5}
 """What a unit of each part of a run is expected to take, before there is anything to go by."""
 
 
@@ -310,11 +310,11 @@ class Groundwork:
                 for number in range(SEEDS)
                 if not self._is_counted(what, self._seed_of(number))
             }
-            self._pace.plan("counts", len(running), UNIT_S["counts"])
+            self._pace.plan("counts", sum(map(work, running.values())), UNIT_S["counts"])
             try:
                 for done in as_completed(running):
                     what = running[done]
-                    self._did("counts", f"counting: {what.optimization} {what.workload}")
+                    self._did("counts", f"counting: {what.optimization} {what.workload}", work(what))
                     self._keep_counts(done.result())
             except BaseException:
                 workers.shutdown(wait=False, cancel_futures=True)
@@ -415,8 +415,8 @@ class Groundwork:
     def _seed_of(self, replicate: int) -> int:
         return replicate_seed(self._seed, replicate)
 
-    def _did(self, part: str, doing: str) -> None:
-        self._pace.did(part)
+    def _did(self, part: str, doing: str, units: float = 1.0) -> None:
+        self._pace.did(part, units)
         self._tell(doing)
 
     def _tell(self, doing: str) -> None:

@@ -57,7 +57,7 @@ class Sample(msgspec.Struct, frozen=True, tag=True):
 
 
 class Drain(msgspec.Struct, frozen=True, tag=True):
-    """Run one pass on cold state and time what the arm had put off until its world closes. Answered by Drained."""
+    """Time what the arm has put off in its last pass until its world closes. Answered by Drained."""
 
     arm: Arm
 

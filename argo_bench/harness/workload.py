@@ -179,13 +179,12 @@ class StageBody:
         return self._groups
 
     def drained_ns(self) -> float | None:
-        """What the arm puts off until its world closes, per call of a pass on cold state.
+        """What the arm has put off until its world closes, per call of the last pass, which began on cold state.
 
         None where state is kept, and where providers are asked: what is put off may wait for them.
         """
         if self.workload.inputs not in ("miss", "trace") or self._market is not None:
             return None
-        self.timed(self.prepared(), 1)
         started = time.perf_counter_ns()
         self._live.run(self._live.resources.aclose())
         return (time.perf_counter_ns() - started) / self.calls

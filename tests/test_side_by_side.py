@@ -1,0 +1,59 @@
+"""Does work without a clock go on side by side, each piece for itself?"""
+
+import threading
+
+import pytest
+
+from argo_bench.harness.messages import Checked, CheckVariant
+from argo_bench.harness.side_by_side import at_once, checked, side_by_side
+from argo_bench.harness.twins import ArmFailed
+
+
+def test_every_call_is_answered_under_its_key():
+    assert dict(side_by_side({number: lambda number=number: number**2 for number in range(20)})) == {
+        number: number**2 for number in range(20)
+    }
+
+
+def test_no_more_calls_run_at_once_than_there_are_processors():
+    running, most, lock = 0, 0, threading.Lock()
+
+    def call():
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        with lock:
+            running -= 1
+
+    list(side_by_side(dict.fromkeys(range(50), call)))
+    assert 1 <= most <= at_once()
+
+
+def test_calls_that_have_not_begun_are_dropped_when_the_caller_ends():
+    begun = []
+    gate = threading.Event()
+
+    def call(number):
+        begun.append(number)
+        gate.wait(10)
+
+    answers = side_by_side({number: lambda number=number: call(number) for number in range(50)})
+    threading.Timer(0.05, gate.set).start()
+    next(answers)
+    answers.close()
+    assert len(begun) < 50
+
+
+def test_what_a_call_raises_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        list(side_by_side({"zero": lambda: 1 / 0}))
+
+
+def test_a_question_that_fails_is_answered_with_its_failure_and_the_others_go_on(tmp_path):
+    nowhere = str(tmp_path / "nowhere.pickle")
+    questions = {name: CheckVariant(name, "engineered", nowhere, 1, 3) for name in ("O11", "O99")}
+    answers = dict(checked(questions, 1, tmp_path / "numba"))
+    assert {name: type(answer) for name, answer in answers.items()} == {"O11": ArmFailed, "O99": ArmFailed}
+    assert "nowhere.pickle" in str(answers["O11"])
+    assert Checked not in map(type, answers.values())
