@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from argo_bench.harness import groundwork, job
-from argo_bench.harness.counting import SEEDS
+from argo_bench.harness.plan import SEEDS
 from argo_bench.harness.experiment import Experiment
 from argo_bench.harness.job import job_again
 from argo_bench.harness.plan import QUICK

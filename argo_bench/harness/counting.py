@@ -1,4 +1,4 @@
-"""Exact counts: every arm of a workload replayed on a trace under six seeds, and what it did to the output.
+"""Exact counts: every arm of a workload replayed on a trace under several seeds, and what it did to the output.
 
 Counts have no noise and time nothing, so that seeds may be replayed beside each other. The fast oracle stands in for
 the baseline's indicators and regime; latencies are left out where a single stage is replayed.
@@ -30,7 +30,6 @@ from argo_bench.world import SimulatedWorld
 from argo_bench.world.clock import NS
 from argo_bench.world.parent import die_with_parent
 
-SEEDS = 6
 CALLS_OF_A_CYCLE = 5
 MODELS = ("x_sentiment", "sonar", "explanation")
 

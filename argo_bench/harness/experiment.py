@@ -18,13 +18,13 @@ import msgspec
 from argo_bench.claim import CLOCKS, Metric
 from argo_bench.harness import environment
 from argo_bench.harness.benchmark import Benchmark
-from argo_bench.harness.counting import SEEDS, work
+from argo_bench.harness.counting import work
 from argo_bench.harness.feed import Feed, place
 from argo_bench.harness.groundwork import UNIT_S, Groundwork
 from argo_bench.harness.job import digest
 from argo_bench.harness.judging import Measured, cachings, judgements, result_of
 from argo_bench.harness.pace import share_of_blocks
-from argo_bench.harness.plan import SET_UP_S, Profile, arms, counted, seconds_worth, weighed
+from argo_bench.harness.plan import SEEDS, SET_UP_S, Profile, arms, counted, seconds_worth, weighed
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.results import (
     SCHEMA,
@@ -130,7 +130,7 @@ class Experiment(Groundwork):
         units: Mapping[str, float] = {
             "first calls": len(names),
             "checks": sum(len(subject.variants) for subject in subjects) + len(self._comparisons),
-            "counts": SEEDS * sum(map(work, counted(subjects, self._profile))),
+            "counts": sum(work(each.under(seed)) for each in counted(subjects, self._profile) for seed in range(SEEDS)),
             "memory": sum(len(arms(each)) for subject in subjects for each, _ in weighed(subject, self._profile)),
             "trials": len(self._trials),
         }

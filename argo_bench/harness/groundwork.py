@@ -18,7 +18,7 @@ import msgspec
 
 from argo_bench.claim import VARIANTS, Optimization, Server
 from argo_bench.harness.benchmark import WORKLOAD, Benchmark
-from argo_bench.harness.counting import SEEDS, count, pool, work
+from argo_bench.harness.counting import count, pool, work
 from argo_bench.harness.feed import Feed, place
 from argo_bench.harness.fitness import Finding
 from argo_bench.harness.memory import Method, Reading, available, memory_of
@@ -35,7 +35,7 @@ from argo_bench.harness.messages import (
     StageArm,
 )
 from argo_bench.harness.pace import Pace
-from argo_bench.harness.plan import Counting, Profile, arms, counted, planned, weighed
+from argo_bench.harness.plan import SEEDS, Counting, Profile, arms, counted, planned, weighed
 from argo_bench.harness.results import (
     Acceptance,
     Asked,
@@ -293,7 +293,7 @@ class Groundwork:
             self._did("checks", f"checking outputs: {optimization_id} {name}")
 
     def _count(self, scratch: Path) -> None:
-        """Exact counts of every arm under six seeds, beside each other on all processors: nothing is timed here."""
+        """Exact counts of every arm under several seeds, beside each other on all processors: nothing is timed here."""
         if self._universe is None:
             return
         from argo_bench.harness.recording import live_rates
@@ -305,10 +305,10 @@ class Groundwork:
         asked = [each for each in map(self._countable, asked) if each.arms]
         with pool(scratch / "numba") as workers:
             running = {
-                workers.submit(count, what, self._seed_of(number), universe, scratch): what
+                workers.submit(count, what.under(number), self._seed_of(number), universe, scratch): what.under(number)
                 for what in asked
                 for number in range(SEEDS)
-                if not self._is_counted(what, self._seed_of(number))
+                if not self._is_counted(what.under(number), self._seed_of(number))
             }
             self._pace.plan("counts", sum(map(work, running.values())), UNIT_S["counts"])
             try:

@@ -23,6 +23,8 @@ from argo_bench.harness.stats import block_difference, trimmed_mean
 from argo_bench.harness.subject import Subject, headline_comparison
 from argo_bench.harness.twins import Isolation
 
+SEEDS, OTHER_SEEDS = 6, 2
+"""Under which a claim about a count is judged: at its headline scale, and at others."""
 FEWEST_BLOCKS = 4
 MOST_BLOCKS = 40
 MOST_SECONDS = 5.0
@@ -128,6 +130,10 @@ class Counting(NamedTuple):
     optimization: str
     workload: str
     arms: Mapping[int, tuple[str, ...]]
+
+    def under(self, number: int) -> Counting:
+        """What is counted of it under a seed, by the seed's number: other scales under the first two alone."""
+        return self if number < OTHER_SEEDS else self._replace(arms=dict(list(self.arms.items())[:1]))
 
 
 def counted(subjects: Sequence[Subject], profile: Profile) -> list[Counting]:

@@ -13,11 +13,10 @@ import msgspec
 
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.calibration import SUMMARY, Calibration, calibration
-from argo_bench.harness.counting import SEEDS
 from argo_bench.harness.fidelity import differing
 from argo_bench.harness.groundwork import replicate_seed
 from argo_bench.harness.judging import Measured, cachings, judgements, result_of
-from argo_bench.harness.plan import DEFAULT, PROFILES
+from argo_bench.harness.plan import DEFAULT, PROFILES, SEEDS
 from argo_bench.harness.results import (
     Caching,
     Comparison,
