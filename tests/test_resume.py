@@ -9,10 +9,9 @@ import msgspec
 import pytest
 
 from argo_bench.harness import groundwork, job
-from argo_bench.harness.plan import SEEDS
 from argo_bench.harness.experiment import Experiment
 from argo_bench.harness.job import job_again
-from argo_bench.harness.plan import QUICK
+from argo_bench.harness.plan import QUICK, SEEDS
 from argo_bench.harness.results import (
     CONCLUSIONS,
     FILE_NAME,

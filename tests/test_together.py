@@ -5,6 +5,7 @@ import pytest
 from argo_bench.claim import VARIANTS
 from argo_bench.harness.fidelity import Oracle, check_variant
 from argo_bench.harness.subject import headline_comparison
+from argo_bench.market import Universe, generate
 from argo_bench.optimizations import build, headline_claims, published, subjects
 from argo_bench.optimizations.together import FIVE_IDS
 from argo_bench.pipeline import PARTS, unwrapped
@@ -53,4 +54,23 @@ def test_their_headline_claims_belong_to_the_family():
 def test_all_engineered_decide_within_what_they_declare(small_universe):
     oracle = Oracle.run(small_universe, 1, 12)
     fidelity = check_variant(subjects()["ALL"], "engineered", oracle)
+    assert fidelity.faithful, fidelity.output
+
+
+@pytest.mark.slow
+def test_all_engineered_decide_within_what_they_declare_on_real_bars(real_universe):
+    oracle = Oracle.run(real_universe, 1, 500)
+    fidelity = check_variant(subjects()["ALL"], "engineered", oracle)
+    assert fidelity.compared == 500 * len(real_universe.symbols)
+    assert fidelity.faithful, fidelity.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_all_engineered_decide_within_what_they_declare_on_generated_markets(seed):
+    symbols = ("AAA", "BBB", "CCC-USD")
+    universe = Universe(
+        generate(symbols, 400, seed).frames, dict.fromkeys(symbols, "generated"), "generated for a test"
+    )
+    fidelity = check_variant(subjects()["ALL"], "engineered", Oracle.run(universe, seed, 60))
     assert fidelity.faithful, fidelity.output
