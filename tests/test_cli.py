@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from argo_bench.market import generate
-from argo_bench.optimizations import catalogue
+from argo_bench.optimizations import subjects
 from tests.conftest import REAL_BARS
 
 HEADER = "Date,Open,High,Low,Close,Volume\n"
@@ -87,24 +87,24 @@ def test_a_mistake_in_the_call_is_said_without_a_traceback(kind, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_list_names_every_optimization():
+def test_list_names_every_optimization_and_the_two_sets_of_them():
     shown = argo("list").stdout
-    for optimization in catalogue().values():
+    for optimization in subjects().values():
         assert optimization.id in shown
         assert all(word in shown for word in optimization.name.split())
 
 
 def test_list_as_json_can_be_read_by_a_program():
     listed = json.loads(argo("list", "--json").stdout)
-    assert [each["id"] for each in listed] == list(catalogue())
+    assert [each["id"] for each in listed] == list(subjects())
 
 
-@pytest.mark.parametrize("identifier", list(catalogue()))
+@pytest.mark.parametrize("identifier", list(subjects()))
 def test_explain_shows_claim_reading_and_the_three_sources(identifier):
     done = argo("explain", identifier)
     words = " ".join(done.stdout.split())
     assert done.returncode == 0
-    for claim in catalogue()[identifier].claims:
+    for claim in subjects()[identifier].claims:
         assert claim.id in words
         assert " ".join(claim.reading.split()[:4]) in words
     for source in ("baseline", "prescribed", "engineered"):

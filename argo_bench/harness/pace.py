@@ -10,6 +10,11 @@ LEAST_SHARE = 0.1
 """Of the planned seconds of blocks: what a comparison keeps, however short the time."""
 
 
+ASSUMED = 0.01
+"""Of a part's units: so many are taken to have been done at the expected pace, so that its first one does not stand for
+all."""
+
+
 @dataclass(slots=True)
 class Part:
     """``unit_s`` is what a unit is expected to take before one is done."""
@@ -21,7 +26,9 @@ class Part:
 
     def to_come_s(self, speed: float) -> float:
         """``speed`` is that of the run so far: the seconds taken for a second expected."""
-        unit_s = self.spent_s / self.done if self.done else self.unit_s * speed
+        assumed = ASSUMED * self.units if self.unit_s else 0.0
+        known = assumed + self.done
+        unit_s = (assumed * self.unit_s * speed + self.spent_s) / known if known else 0.0
         return max(0.0, self.units - self.done) * unit_s
 
 

@@ -54,7 +54,8 @@ def _advice(optimization: str, rows: Sequence[Judgement]) -> Advice:
 def _word(prescribed: Sequence[Judgement], engineered: Sequence[Judgement]) -> tuple[Word, str]:
     faults = "; ".join(_faults(prescribed))
     if _gains(prescribed) and not faults:
-        return "keep", f"as prescribed {_best(prescribed)}, and the output stays {prescribed[0].output}"
+        output = next(each.output for each in prescribed if each.verdict in GAINS)
+        return "keep", f"as prescribed {_best(prescribed)}, and the output stays {output}"
     if _gains(engineered) and not any(_faults(engineered)):
         return "fix", f"as prescribed {faults or 'nothing is decided'}; engineered {_best(engineered)}"
     decided = any(each.verdict in (*GAINS, *LOSES) for each in (*prescribed, *engineered))
@@ -72,7 +73,7 @@ def _faults(rows: Sequence[Judgement]) -> Iterator[str]:
     for each in rows:
         if each.verdict in LOSES:
             yield f"{_about(each)} is {finding.measured(each)} ({each.verdict})"
-    if rows and finding.changes_output(rows[0]):
+    if any(map(finding.changes_output, rows)):  # a row that failed does not know
         yield "the output differs"
 
 

@@ -87,7 +87,8 @@ def explain_optimization(optimization: Optimization) -> Group:
 def _claim(claim: Claim) -> Group:
     span = finding.claimed(claim.kind, claim.low, claim.high)
     as_factor = finding.claimed_as_factor(claim.kind, claim.low, claim.high)
-    judged = f"{finding.NOUNS[claim.metric]} against {claim.reference}"
+    references = dict.fromkeys(map(claim.against, VARIANTS))
+    judged = f"{finding.NOUNS[claim.metric]} against {' or '.join(references)}"
     return Group(
         Text.assemble((claim.id, "bold"), f'{" (headline)" if claim.headline else ""}  "{claim.text}"'),
         _indented(f"Source: {claim.source}"),
@@ -117,13 +118,11 @@ def _sources(part: str, edited: Mapping[str, Edited]) -> list[Source]:
 
 
 def source_of(title: str, part: str, stage: Stage) -> Source:
-    """The code of a stage: a function or the class of a wrapper with all that it calls of its own module and of the
-    kernels; for a Memo the module that sets it up."""
+    """The code of a stage: the classes of its wrappers and the function under them, each with all that it calls of its
+    own module and of the kernels; for a Memo the module that sets it up."""
     if isinstance(stage, Memo):
         return _module_source(title, f"argo_bench.optimized.{part}")
-    function = python_function(stage)
-    owner = getattr(function, "__self__", function)  # of a method the object that it belongs to
-    first, *called = with_called(function if inspect.isfunction(function) else type(owner))
+    first, *called = dict.fromkeys(each for layer in _layers(part, stage) for each in with_called(layer))
     own = str(first.__module__)
     lines, number = inspect.getsourcelines(first)
     code = ["".join(lines)]
@@ -132,6 +131,21 @@ def source_of(title: str, part: str, stage: Stage) -> Source:
         where = "" if each.__module__ == own else f"# {place(each.__module__, start)}\n"
         code.append(where + "".join(lines))
     return Source(title, own, number, "\n\n".join(code))
+
+
+def _layers(part: str, stage: Stage) -> Iterator[Any]:
+    """The functions and the classes of the wrappers that a stage consists of, from the outside in, without the
+    baseline's own function under a wrapper."""
+    yield _code_of(stage)
+    while (inner := getattr(stage, "__wrapped__", None)) is not None and inner is not getattr(baseline.PIPELINE, part):
+        yield _code_of(inner)
+        stage = inner
+
+
+def _code_of(stage: Any) -> Any:
+    """The function, or the class of the object that is called or whose method it is."""
+    function = python_function(stage)
+    return function if inspect.isfunction(function) else type(getattr(function, "__self__", function))
 
 
 def with_called(target: Any) -> list[Any]:
