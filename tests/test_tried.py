@@ -128,12 +128,16 @@ def test_over_all_conditions_it_is_said_in_how_many_an_arm_changes_anything():
     (heading, (arm, said)) = cells(table)[-2:]
     assert heading == ("over all", "4 conditions")
     assert arm == OTHER
-    assert said == ("rate: more in 2 (2x to 3x); less in 1 (0.5x); no difference shown in 1 (if any, below 1.05x)")
+    # ln of 2, 3, 1/2 and 1: mean 0.2747, deviation 0.789, t(3) = 3.182
+    assert said == (
+        "rate: 1.32x [0.375, 4.62] on average; more in 2 (2x to 3x); less in 1 (0.5x); no difference shown in 1 "
+        "(if any, below 1.05x)"
+    )
 
 
-def test_a_single_round_bounds_nothing():
+def test_a_single_round_bounds_no_condition():
     table = only_table(trial("rate"), *(each for where in CONDITIONS for each in rounds(where, count=1)))
-    assert cells(table)[-1] == (OTHER, "rate: no difference shown in 4")
+    assert cells(table)[-1] == (OTHER, "rate: 1.98x [1.98, 1.98] on average; no difference shown in 4")
 
 
 def test_an_arm_that_has_nothing_to_compare_is_not_summed_up():
