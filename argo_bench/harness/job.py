@@ -68,7 +68,7 @@ def job_again(before: Recorded) -> Job:
     job = job_of(before.run.asked)
     symbols = {} if job.universe is None else dict(job.universe.origin)
     bars = "" if job.universe is None else digest(job.universe)
-    if (symbols, bars) != (before.run.symbols, before.run.bars):
+    if symbols != before.run.symbols or (before.run.bars and bars != before.run.bars):
         raise UserError(
             f"{before.directory} was fed other bars of {', '.join(before.run.symbols)} than the data has now of "
             f"{', '.join(symbols)}: expected the same ones"

@@ -236,7 +236,7 @@ class StageBody:
         if not workload.servers:
             return SimulatedWorld(market, seed=self._seed, directory=directory, latency_scale=workload.latency_scale)
         from argo_bench.harness.surroundings import address_of_providers, redis_url
-        from argo_bench.world.loopback import LoopbackWorld
+        from argo_bench.world.loopback import LiveModel, LoopbackWorld
 
         world = LoopbackWorld(
             market,
@@ -248,6 +248,7 @@ class StageBody:
             rtt_s=workload.rtt_s,
             tls=workload.tls,
             namespace=f"{Path(gettempdir()).name}|{workload.name}|{self._seed}|{self._generation}",
+            live=LiveModel.from_environment(),
         )
         world.ready()
         return world

@@ -324,8 +324,7 @@ class LoopbackWorld(BaseWorld):
         for client in self._clients:
             client.ready()
         if self._redis_url is not None:
-            self.redis.get("ready").result()
-            self.run(_awaited(self.redis.get("ready")))
+            self.run(self._store.ready())
 
     def _prepare(self) -> None:
         if self._control is None:
@@ -377,6 +376,10 @@ class LoopbackWorld(BaseWorld):
 
     @property
     def redis(self) -> Redis:
+        return self._store
+
+    @property
+    def _store(self) -> RedisClient:
         if self._redis is None:
             if self._redis_url is None:
                 raise RuntimeError("this world has no shared store; build it with the URL of a Redis or Valkey server")
@@ -437,7 +440,3 @@ class LoopbackWorld(BaseWorld):
         else:  # A live model has a price that is not known here; its tokens are.
             self.ledger.input_tokens += completion.usage.prompt_tokens
             self.ledger.output_tokens += completion.usage.completion_tokens
-
-
-async def _awaited(pending: Pending[Any]) -> Any:
-    return await pending
