@@ -5,11 +5,16 @@ import logging
 import threading
 import time
 import traceback
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from argo_bench import baseline
+from argo_bench.claim import Workload, unedited
+from argo_bench.harness.recording import record
+from argo_bench.harness.surroundings import PROVIDERS
+from argo_bench.harness.workload import StageBody
 from argo_bench.market import Tape
 from argo_bench.model import Bars, Pool, ProviderError, Request, UserError
 from argo_bench.optimized.indicators import indicators as fast
@@ -429,6 +434,19 @@ def test_explanations_come_from_the_live_model(world_of, tape, monkeypatch, capl
             assert world.ledger.dollars == 0.0
             assert KEY not in repr((live, vars(world)))
     assert KEY not in caplog.text
+
+
+def test_a_workload_on_sockets_is_explained_by_the_live_model(world_of, address, small_universe, monkeypatch):
+    workload = Workload("explained", "reason", "miss", "", (6,), "symbols", servers=frozenset({"providers"}))
+    recording = record(replace(workload, servers=frozenset()), small_universe, 6, 3)
+    monkeypatch.setenv(PROVIDERS, address.to_json())
+    with world_of() as served:
+        live_from(monkeypatch, base_url_of(served))
+        body = StageBody(workload, unedited, recording)
+        reasoning = body.first_call()
+        body.close()
+        assert served.providers.requests == {"explanation": 1}
+    assert (reasoning.author, recording.groups[0].calls[0][0].symbol in reasoning.text) == ("model", True)
 
 
 @pytest.mark.parametrize("endpoint", ["unauthorized", "closed"])

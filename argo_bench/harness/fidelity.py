@@ -24,19 +24,18 @@ from argo_bench.harness.recording import HISTORY, Recording, days_from
 from argo_bench.harness.results import Acceptance, Fidelity
 from argo_bench.harness.workload import StageBody
 from argo_bench.market import Tape, Universe
-from argo_bench.model import Decision, Encoded, Fetched, Readings, Reasoning, Stage, World
+from argo_bench.model import Decision, Encoded, Fetched, Reasoning, Stage, World
 from argo_bench.optimizations import build
 from argo_bench.pipeline import Cycle, Edit, Pipeline, cycle, settle
 from argo_bench.world import SimulatedWorld
 from argo_bench.world.base import CYCLE_S
+from argo_bench.world.database import seen
 
 CYCLES_PER_BAR = 3
 CHANGE_RATE = 0.5
 """The checked market: a new day every third cycle, half of the steps without a tick, so that caches hit and miss."""
 
 
-SIGNAL_ID = 1
-"""The place of the signal's id in a row of the table."""
 CHECKED_ON_SOCKETS = 6
 """Calls of a stage that are compared where every one really waits."""
 
@@ -260,19 +259,13 @@ def compare_cycles(expected: Cycle, got: Cycle, tolerance: float, found: Differe
     if [each.rule for each in expected.rejected] != [each.rule for each in got.rejected]:
         found.note("rejections")
     found.same_rows &= _identities(expected.stored) == _identities(got.stored)
-    if found.same_rows and shown(expected.readings) != shown(got.readings):
+    if found.same_rows and seen(expected.readings) != seen(got.readings):
         found.note("what readers see")
     return len(concerned)
 
 
 def _identities(stored: Sequence[Encoded]) -> list[str]:
     return [each.decision.signal_id for each in stored]
-
-
-def shown(readings: Readings) -> tuple[list[str], list[str], float | None]:
-    """What readers are told: the ids of the latest signals, of the latest of a symbol, and the win rate."""
-    latest, of_symbol = ([row[SIGNAL_ID] for row in rows] for rows in (readings.latest, readings.latest_of_symbol))
-    return latest, of_symbol, readings.win_rate
 
 
 def _by_symbol(cycle: Cycle) -> dict[str, tuple[Decision, Encoded | None]]:

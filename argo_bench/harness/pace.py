@@ -9,7 +9,6 @@ from dataclasses import dataclass
 LEAST_SHARE = 0.1
 """Of the planned seconds of blocks: what a comparison keeps, however short the time."""
 
-
 ASSUMED = 0.01
 """Of a part's units: so many are taken to have been done at the expected pace, so that its first one does not stand for
 all."""

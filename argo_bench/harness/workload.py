@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
+import math
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 KEPT_WHOLE = (CYCLE, "store")
 """Stages whose pass is not shortened: what a cache or a queue is worth shows over many cycles."""
+
+
+FILLED_FOR_S = 20.0
+"""After so long what others left in the shared store is put there again: variants keep it for a minute."""
 
 
 class NoMarket:
@@ -99,6 +104,7 @@ class StageBody:
         self._stored = recording.stored
         self._directory: TemporaryDirectory[str] | None = None
         self._begun = self._built = 0
+        self._filled_at = -math.inf
         opens = (workload.stage == CYCLE or recording.stored is not None) and len(recording.groups) > 1
         self._opening = tuple(recording.groups[:1]) if opens else ()
         self._recorded = tuple(recording.groups[len(self._opening) :])
@@ -146,6 +152,7 @@ class StageBody:
         if self.workload.stage in KEPT_WHOLE and calls:
             return
         self._groups = []
+        self._filled_at = -math.inf
         self.calls = 0
         for group in self._recorded:
             if self.calls >= calls:
@@ -167,7 +174,7 @@ class StageBody:
         if self.workload.inputs == "fresh":
             if self._market is not None:
                 self._rebuild()
-            if self._finds_what_others_left:
+            if self._finds_what_others_left and time.monotonic() - self._filled_at > FILLED_FOR_S:
                 self._fill()
             return [group._replace(calls=[copied(call) for call in group.calls]) for group in self._groups]
         if not self._keeps_state:
@@ -213,6 +220,7 @@ class StageBody:
             self._turn_to(group)
             for arguments in group.calls:
                 self._live.run(settle(self._stage(self._live, *copied(arguments))))
+        self._filled_at = time.monotonic()
         self._rebuild()
 
     def _rebuild(self) -> None:

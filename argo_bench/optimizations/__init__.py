@@ -39,8 +39,13 @@ def catalogue() -> Mapping[str, Optimization]:
 @cache
 def subjects() -> Mapping[str, Optimization]:
     """What can be measured: the catalogue, and the published ones together, the first five and all."""
-    as_one = (first_five(published()), all_fifteen(published()))
-    return {**catalogue(), **{each.id: switched(each) for each in as_one}}
+    return {**catalogue(), **{each.id: switched(each) for each in sets()}}
+
+
+@cache
+def sets() -> tuple[Optimization, ...]:
+    """The published optimizations together: the first five, and all."""
+    return first_five(published()), all_fifteen(published())
 
 
 def switched(optimization: Optimization) -> Optimization:
@@ -152,5 +157,4 @@ def build(selection: Selection) -> Pipeline:
 
 def headline_claims() -> list[Claim]:
     """The family of claims whose intervals hold simultaneously, whatever of it was run."""
-    known = (*published(), first_five(published()), all_fifteen(published()))
-    return [claim for optimization in known for claim in optimization.claims if claim.headline]
+    return [claim for optimization in (*published(), *sets()) for claim in optimization.claims if claim.headline]

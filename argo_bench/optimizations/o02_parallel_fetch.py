@@ -31,6 +31,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from argo_bench import baseline
@@ -240,13 +241,10 @@ FETCH = Workload(
     scales=(6,),
     unit="symbols",
 )
-SOCKETS = Workload(
+SOCKETS = replace(
+    FETCH,
     name="fetch, on sockets",
-    stage="fetch",
-    inputs="miss",
     description="the same on sockets of this machine, every latency a tenth of the real one",
-    scales=(6,),
-    unit="symbols",
     servers=frozenset({"providers"}),
     latency_scale=0.1,
 )
@@ -269,14 +267,11 @@ TOGETHER = Workload(
     timed=False,
     consumers=2,
 )
-ALONE = Workload(
+ALONE = replace(
+    TOGETHER,
     name="fetch, one asks",
-    stage="fetch",
-    inputs="trace",
     description="the same trace with a single consumer, who has nobody to share with; no answer is late",
-    scales=(120, 360),
-    unit="cycles",
-    timed=False,
+    consumers=1,
 )
 REFUSED = Workload(
     name="cycle, one request for bars in twenty refused",

@@ -43,7 +43,7 @@ from argo_bench.model import Encoded, Readings, Stage, World
 from argo_bench.optimized.read import Answers
 from argo_bench.optimized.store import InOneTransaction, JournalMode, Synchronous, Tuned
 from argo_bench.pipeline import Edit, Pipeline, settle
-from argo_bench.world.database import COLUMNS
+from argo_bench.world.database import TIMESTAMP, seen
 
 BATCH = 50
 LONGEST_WAIT_S = 5.0
@@ -169,10 +169,6 @@ def tolerant(stage: Stage) -> Stage:
     return store
 
 
-TIMESTAMP = 1 + COLUMNS.index("timestamp")
-SIGNAL_ID = 1 + COLUMNS.index("signal_id")
-
-
 def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
     """Rows that were acknowledged and are not in the database, and what readers did not see in time."""
     acknowledged = {each.decision.signal_id for call in got.calls for each in call.result.stored}
@@ -193,12 +189,6 @@ def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
         "readers behind, mean s": fmean(behind),
         "readers behind, max s": max(behind),
     }
-
-
-def seen(readings: Readings) -> tuple[Any, ...]:
-    """What readers were told, by the ids of the signals."""
-    lists = readings.latest, readings.latest_of_symbol
-    return *([each[SIGNAL_ID] for each in rows] for rows in lists), readings.win_rate
 
 
 def behind_s(expected: Readings, got: Readings) -> float:

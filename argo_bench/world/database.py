@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from argo_bench.model import Readings
+
 FILE_NAME = "signals.sqlite"
 COLUMNS = (
     "signal_id",
@@ -58,6 +60,9 @@ CREATE INDEX IF NOT EXISTS by_symbol ON signals (symbol);
 CREATE INDEX IF NOT EXISTS by_timestamp ON signals (timestamp);
 CREATE INDEX IF NOT EXISTS by_outcome ON signals (outcome);
 """
+SIGNAL_ID, TIMESTAMP = (1 + COLUMNS.index(name) for name in ("signal_id", "timestamp"))
+"""Where they stand in a row of ``SELECT *``, which begins with the row's number."""
+
 # In one transaction: a process that is killed here leaves no table without its indexes.
 SCHEMA = f"BEGIN IMMEDIATE; {TABLE} {INDEXES} COMMIT;"
 
@@ -177,6 +182,12 @@ def plausible(rows: int, seed: int, symbols: Sequence[str]) -> Iterator[tuple[An
             outcome,
             timestamp + 1,
         )
+
+
+def seen(readings: Readings) -> tuple[list[str], list[str], float | None]:
+    """What readers were told: the ids of the latest signals, of the latest of a symbol, and the win rate."""
+    latest, of_symbol = ([row[SIGNAL_ID] for row in rows] for rows in (readings.latest, readings.latest_of_symbol))
+    return latest, of_symbol, readings.win_rate
 
 
 def copy_into(directory: Path, source: Path) -> None:

@@ -32,11 +32,11 @@ from argo_bench.claim import unedited
 from argo_bench.harness.trials import Observation, Setting, Trial
 from argo_bench.harness.workload import NoMarket
 from argo_bench.model import STRATEGY, Decision, Encoded, UserError
-from argo_bench.optimizations.o05_database_batching import TIMESTAMP, WRITES, engineered, prescribed
+from argo_bench.optimizations.o05_database_batching import WRITES, engineered, prescribed
 from argo_bench.pipeline import Edit, Pipeline
 from argo_bench.world import SimulatedWorld
 from argo_bench.world.base import CYCLE_S, EPOCH_S
-from argo_bench.world.database import FILE_NAME, SYMBOLS, copy_into, file_system, preloaded
+from argo_bench.world.database import FILE_NAME, SYMBOLS, TIMESTAMP, copy_into, file_system, preloaded
 from argo_bench.world.parent import start
 
 ARMS: Mapping[str, Edit] = {

@@ -173,7 +173,7 @@ TRIALS = (
         "O14",
         "connections under load",
         "small requests to one provider, so many under way for 0.3 s a round; pools are warm, the provider answers at "
-        "once; discards are connections that served one request and were then closed by the client",
+        "once; discards are connections that the client closed though they could have carried more",
         loaded,
         servers=frozenset({"providers"}),
         reference=SMALL_POOLS,
