@@ -141,9 +141,8 @@ class Experiment(Groundwork):
     def _plan_times(self, done: int) -> None:
         """The comparisons that are still to be timed until the next look."""
         next_look = next((look for look in self._profile.looks if look > done), done)
-        timed = sum(map(len, self._samples.values()))
         claimed = sum(not self._is_beside(each) for each in self._comparisons)
-        self._pace.plan("times", timed + claimed * (next_look - done), UNIT_S["times"])
+        self._pace.plan("times", claimed * (next_look - done), UNIT_S["times"])
 
     def _whole_replicates(self) -> int:
         """How many of the first replicates an earlier part of the run has measured, all comparisons or up to a look."""
@@ -212,7 +211,7 @@ class Experiment(Groundwork):
                     if not self._is_beside(comparison):
                         timed_s += samples.seconds or 0.0
                         claimed_until_s = self._pace.spent_s
-                self._did("times", str(comparison))
+                self._did("further times" if self._is_beside(comparison) else "times", str(comparison))
         self._beside_s = claimed_until_s - began - timed_s
 
     def _is_measured(self, comparison: Comparison, replicate: int) -> bool:

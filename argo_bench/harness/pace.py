@@ -44,11 +44,9 @@ class Pace:
         self._parts: dict[str, Part] = {}
 
     def plan(self, part: str, units: float, unit_s: float) -> None:
-        """So many units are to be done in all; planning a part again changes their number."""
-        if part in self._parts:
-            self._parts[part].units = units
-        else:
-            self._parts[part] = Part(units, unit_s)
+        """So many units of a part are still to be done, beside those that have been; planning it again changes that."""
+        known = self._parts.setdefault(part, Part(0.0, unit_s))
+        known.units = known.done + units
 
     def did(self, part: str, units: float = 1.0) -> None:
         """Units are done, and took the time since anything was done last."""
