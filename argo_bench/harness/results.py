@@ -440,12 +440,15 @@ def reopened(directory: Path) -> Recorded:
     whole = file.read_bytes()
     kept = whole[: whole.rfind(b"\n") + 1]
     unfinished = file.with_suffix(".unfinished")
-    unfinished.write_bytes(kept)
-    records = load(unfinished).records
-    lines = kept.splitlines(keepends=True)
-    measured = [line for line, record in zip(lines, records, strict=True) if not isinstance(record, CONCLUSIONS)]
-    unfinished.write_bytes(b"".join(measured))
-    unfinished.replace(file)
+    try:
+        unfinished.write_bytes(kept)
+        records = load(unfinished).records
+        lines = kept.splitlines(keepends=True)
+        measured = [line for line, record in zip(lines, records, strict=True) if not isinstance(record, CONCLUSIONS)]
+        unfinished.write_bytes(b"".join(measured))
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return load(file)
 
 
