@@ -117,7 +117,7 @@ def list_command(as_json: bool) -> None:
     "--budget",
     type=Duration(),
     envvar="ARGO_BENCH_BUDGET",
-    help="Time to aim at, as in 90s, 5m or 1h; every claim is measured, if briefly. [default: 150s for quick, 20m else]",
+    help="Time to aim at (90s, 5m, 1h); every claim is measured, if briefly. [default: 150s for quick, 20m else]",
 )
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with an interrupted run, with its own settings.")
 @click.option("--out", envvar="ARGO_BENCH_OUT", help="Folder of the run. [default: results/<time>-<profile>]")
