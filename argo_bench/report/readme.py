@@ -15,6 +15,8 @@ from argo_bench.report.marks import MARKS
 from argo_bench.report.tables import plain
 
 BEGIN, END = "<!-- measured: argo-bench report RUN --readme README.md -->", "<!-- end of measured -->"
+A_FEW = 4
+"""Judgements: two claims, each in two variants."""
 COLUMNS = ("id", "optimization", "published claim", "as prescribed", "as engineered", "advice")
 
 
@@ -32,7 +34,7 @@ def measured_table(recorded: Recorded) -> str:
     for identifier, known in subjects().items():
         if identifier in judged:
             found = judged[identifier]
-            claims = "<br>".join(dict.fromkeys(plain(each.text) for each in found))
+            claims = "<br>".join({each.claim: _claim(each, len(found)) for each in found}.values())
             seen = ["<br>".join(_seen(found, variant)) for variant in VARIANTS]
             rows.append(_row([identifier, known.name, claims, *seen, words.get(identifier, "")]))
     used = {each.verdict for rows in judged.values() for each in rows}
@@ -42,6 +44,12 @@ def measured_table(recorded: Recorded) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _claim(judgement: Judgement, judged: int) -> str:
+    """The claim's words; where they are one of many, which are then short, also what they are about."""
+    words = plain(judgement.text)
+    return words if judged <= A_FEW else f"{words} ({finding.NOUNS[judgement.metric]})"
 
 
 def _seen(judged: Sequence[Judgement], variant: str) -> Iterator[str]:
