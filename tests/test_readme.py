@@ -51,6 +51,13 @@ def test_its_table_is_that_of_the_stored_run():
     assert between == measured_table(load(ROOT / "results" / "reference"))
 
 
+@pytest.mark.parametrize("row", re.findall(r"^\| (?:O\d\d|FIVE|ALL) \|.*", README, re.MULTILINE))
+def test_each_claim_of_its_table_has_a_verdict_for_both_variants(row):
+    _, _, _, claims, prescribed, engineered, advice, _ = row.split("|")
+    assert claims.count("<br>") == prescribed.count("<br>") == engineered.count("<br>")
+    assert advice.strip() in ("keep", "fix", "drop", "undecided")
+
+
 def test_a_file_without_the_markers_is_refused(tmp_path):
     (tmp_path / "README.md").write_text("# mine\n")
     with pytest.raises(UserError, match="expected the line <!-- measured"):
