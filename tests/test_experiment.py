@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 import pickle
+import random
 import re
 import signal
 import subprocess
@@ -39,7 +40,7 @@ from argo_bench.harness.results import (
 )
 from argo_bench.harness.sequential import LOOKS, nominal_error
 from argo_bench.harness.subject import FAMILY_ERROR, headline_comparison, level_of
-from argo_bench.harness.twins import ArmFailed, Twins, WorkerProcess
+from argo_bench.harness.twins import ArmFailed, Turn, Twins, WorkerProcess
 from argo_bench.harness.workload import StageBody
 from argo_bench.model import UserError
 from argo_bench.optimizations import catalogue, headline_claims, lookup
@@ -305,10 +306,8 @@ def test_a_worker_compiles_the_kernel_once_and_the_next_one_loads_it(tmp_path, s
     for _ in range(2):
         worker = WorkerProcess(1, tmp_path / "numba", None)
         prepared = worker.ask(Prepare(kernel), Prepared)
-        again = worker.ask(Prepare(kernel), Prepared)
         worker.close()
-        assert prepared.first_call_ns is not None
-        assert again.first_call_ns is None
+        assert prepared.call_ns < prepared.first_call_ns
         compiled.append({path: path.stat().st_mtime_ns for path in (tmp_path / "numba").rglob("*.nbc")})
     assert compiled[0]
     assert compiled[1] == compiled[0]
@@ -333,7 +332,7 @@ import dataclasses
 import argo_bench.optimizations.o06_consensus_cache as o06
 
 def stage(world, signals, regime):
-    raise ValueError("broken on purpose")
+    BREAK
 
 def broken(pipeline):
     return pipeline.replace(consensus=stage)
@@ -342,8 +341,15 @@ o06.OPTIMIZATION = dataclasses.replace(o06.OPTIMIZATION, engineered=broken)
 """
 
 
-def test_an_arm_that_raises_is_failed_and_the_rest_is_measured(tmp_path, small_universe, monkeypatch):
-    (tmp_path / "sitecustomize.py").write_text(BROKEN)
+@pytest.mark.parametrize(
+    ("breaks", "reason"),
+    [
+        ("raise ValueError('broken on purpose')", "ValueError: broken on purpose"),
+        ("import os; os._exit(7)", "its process ended with exit status 7"),
+    ],
+)
+def test_an_arm_that_fails_ends_alone_and_the_rest_is_measured(tmp_path, small_universe, monkeypatch, breaks, reason):
+    (tmp_path / "sitecustomize.py").write_text(BROKEN.replace("BREAK", breaks))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     writer = Writer(tmp_path / "run")
     once = dataclasses.replace(TINY, looks=(1,))
@@ -352,7 +358,7 @@ def test_an_arm_that_raises_is_failed_and_the_rest_is_measured(tmp_path, small_u
     verdicts = {(each.claim, each.arm): each.verdict for each in found}
     assert verdicts["O06.time", "engineered"] == "failed"
     assert verdicts["O06.time", "prescribed"] not in ("failed", "untested")
-    assert "broken on purpose" in load(tmp_path / "run").all(Failure)[0].reason
+    assert {each.reason for each in load(tmp_path / "run").all(Failure)} == {reason}
 
 
 def test_an_arm_whose_library_is_missing_is_untested_with_the_line_that_installs_it(
@@ -451,6 +457,67 @@ def test_only_one_process_runs_at_a_time_and_both_are_gone_afterwards(isolation,
         pair.forget()
     assert len(workers) == (1 if isolation == "shared" else 2)
     assert all(process.poll() is not None for process in processes)
+
+
+class Counter:
+    """A worker that says the how-manieth sample this is, and notes whose it was."""
+
+    def __init__(self):
+        self.asked = []
+
+    def ask(self, message, expected):
+        self.asked.append(message.arm)
+        return Taken(len(self.asked), 10 * len(self.asked))
+
+
+def test_the_samples_of_a_block_are_taken_there_and_back_and_the_reference_serves_every_candidate():
+    orders = set()
+    for seed in range(40):
+        worker = Counter()
+        pair = Twins(worker, worker)
+        first, second = pair.blocks([Turn(worker, name, 1) for name in "abc"], random.Random(seed))
+        assert worker.asked == worker.asked[::-1]
+        places = {name: (worker.asked.index(name) + 1, 6 - worker.asked.index(name)) for name in "abc"}
+        for block, candidate in ((first, "b"), (second, "c")):
+            roles = {"A": iter(places["a"]), "B": iter(places[candidate])}
+            assert block.wall_ns == tuple(next(roles[slot]) for slot in block.order)
+            assert block.cpu_ns == tuple(10 * each for each in block.wall_ns)
+            assert list(block.wall_ns) == sorted(block.wall_ns)
+        orders.add((first.order, second.order))
+    assert len(orders) == 4
+
+
+def test_comparisons_with_one_reference_are_timed_together_and_others_apart(tiny_run):
+    recorded, _ = tiny_run
+    taken = {(each.comparison, each.replicate): each for each in recorded.all(Samples)}
+    pairs = [
+        (each, taken[msgspec.structs.replace(comparison, candidate="engineered"), replicate])
+        for (comparison, replicate), each in taken.items()
+        if comparison.candidate == "prescribed" and comparison.workload.endswith("hit")
+    ]
+    assert pairs
+    for prescribed, engineered in pairs:
+        shared = [
+            _of_the_reference(one) == _of_the_reference(other)
+            for one, other in zip(prescribed.blocks, engineered.blocks, strict=True)
+        ]
+        assert all(shared)
+        assert prescribed.seconds == engineered.seconds
+
+
+def _of_the_reference(block):
+    return [value for slot, value in zip(block.order, block.wall_ns, strict=True) if slot == "A"]
+
+
+def test_processes_that_have_died_are_replaced_and_the_others_kept(tmp_path):
+    with Twins.start("twins", 1, tmp_path) as pair:
+        reference, candidate = pair.reference, pair.candidate
+        os.kill(candidate._process.pid, signal.SIGKILL)
+        candidate._process.wait()
+        pair.revive()
+        assert pair.reference is reference
+        assert pair.candidate is not candidate
+        pair.forget()
 
 
 def test_a_claim_needs_its_workload():

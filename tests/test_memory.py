@@ -18,8 +18,8 @@ from argo_bench.cli import cli
 from argo_bench.harness import memory, memory_pass
 from argo_bench.harness.environment import worker_cpu
 from argo_bench.harness.functions import FunctionBody
-from argo_bench.harness.memory import Reading, disagreement, measure, memory_of, peak_rss_runs
-from argo_bench.harness.memory_pass import RESOLUTION
+from argo_bench.harness.memory import Forks, Reading, disagreement, measure, memory_of, peak_rss_runs
+from argo_bench.harness.memory_pass import RESOLUTION, Request
 from argo_bench.harness.messages import FunctionArm, StageArm
 from argo_bench.harness.recording import record
 from argo_bench.harness.twins import ArmFailed
@@ -142,6 +142,28 @@ def test_a_name_that_leads_nowhere_fails_in_one_sentence():
 def test_an_arm_that_ends_its_process_fails_with_how_it_ended(name, end):
     with pytest.raises(ArmFailed, match=rf"^its process ended with {end}$"):
         measure(arm(name), "peak_rss")
+
+
+@linux
+def test_copies_of_one_process_read_what_fresh_ones_read_and_end_alone(tmp_path):
+    with Forks(1, tmp_path) as forks:
+        asked = [Request(arm_of(KNOWN[name]), "traced") for name in ("numpy_transient", "arrow_table")]
+        peaks = [forks.ask(each).peak_bytes for each in asked]
+        with pytest.raises(ArmFailed, match=r"^its process ended with signal 9$"):
+            forks.ask(Request(arm("killed"), "traced"))
+        with pytest.raises(ArmFailed, match=r"^its process ended with exit status 0$"):
+            forks.ask(Request(arm("leaves_in_peace"), "traced"))
+        with pytest.raises(ArmFailed, match=r"^ValueError: expected bars, got None$"):
+            forks.ask(Request(arm("raises"), "traced"))
+        assert [forks.ask(each).peak_bytes for each in asked] == pytest.approx(peaks, rel=0.001)
+    assert peaks == pytest.approx([KNOWN["numpy_transient"].peak_bytes, KNOWN["arrow_table"].peak_bytes], rel=0.001)
+
+
+def test_where_processes_cannot_be_copied_every_reading_begins_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "elsewhere")
+    with Forks(1, tmp_path) as forks:
+        got = forks.ask(Request(arm_of(KNOWN["numpy_block"]), "traced"))
+    assert got.peak_bytes == pytest.approx(KNOWN["numpy_block"].peak_bytes, rel=0.001)
 
 
 def test_what_an_arm_prints_is_no_part_of_the_answer(capfd):

@@ -32,7 +32,6 @@ from argo_bench.harness.results import (
     Banked,
     Comparison,
     Run,
-    Samples,
     Writer,
     command_line,
     load,
@@ -168,7 +167,7 @@ def _replicate(series: Series, number: int, scratch: Path) -> Banked:
         began = time.monotonic()
         with Twins.start("twins", seed, scratch / "numba") as pair:
             replicate = Replicate(pair, number, seed, random.Random(f"{series.comparison} {seed}"))
-            samples: Samples = replicate.compared(series.comparison, series.arms, DEFAULT.headline_s)
+            samples = replicate.compared([(series.comparison, series.arms)], DEFAULT.headline_s)[0]
         return Banked(series.condition, time.monotonic() - began, samples)
 
 

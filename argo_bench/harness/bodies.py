@@ -12,7 +12,7 @@ from argo_bench.harness.messages import Arm, FunctionArm
 SAMPLE_NS = 10_000_000
 """Wall time of a sample: long against the clock's resolution and the cost of reading it."""
 WARM_UP_NS = 200_000_000
-WARM_UP_CALLS = 2
+"""What an arm is warmed up for at least, unless a profile has less time."""
 
 
 class Timing(NamedTuple):
@@ -24,6 +24,10 @@ class Body(Protocol):
     """One arm, built and ready. A pass is ``calls`` calls; everything that is prepared is prepared outside the time."""
 
     calls: int
+    few: int
+    """Calls that a check or a reading of memory can do with: a pass may have more, and may wait in every one."""
+    is_stored: bool
+    """Whether what a pass returns is in a database: then only what the arm keeps is worth weighing."""
 
     def first_call(self) -> Any:
         """What the first call of a pass returns, on the state as built."""
@@ -43,8 +47,8 @@ class Body(Protocol):
     def sample(self, passes: int) -> Timing:
         """So many passes with what they need, on both clocks: wall (hybrid) and CPU of this process."""
 
-    def warm_up(self) -> int:
-        """Warm up; the passes that make a sample."""
+    def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
+        """Warm up for so long at least; the passes that make a sample."""
 
     def drained_ns(self) -> float | None:
         """What is put off until the arm's world closes, per call of a pass on cold state; None where state is kept."""
@@ -64,13 +68,15 @@ def body_of(arm: Arm) -> Body:
     return stage_body(arm)
 
 
-def warmed_up(sample: Callable[[int], Timing], signatures: Callable[[], int]) -> int:
-    """Take samples of one pass until numba compiles nothing more, two and 0.2 s at least; the passes of a sample."""
+def warmed_up(sample: Callable[[int], Timing], signatures: Callable[[], int], least_ns: int) -> int:
+    """Take samples of one pass for so long at least and until numba compiles nothing more; the passes of a sample.
+
+    Every arm has been called before, so that a single slow pass is enough.
+    """
     started = time.perf_counter_ns()
-    shortest = 0
+    shortest = math.inf
     while True:
         before = signatures()
-        timings = [sample(1) for _ in range(WARM_UP_CALLS)]
-        shortest = max(1, min(timing.wall_ns for timing in timings))
-        if signatures() == before and time.perf_counter_ns() - started > WARM_UP_NS:
+        shortest = min(shortest, max(1, sample(1).wall_ns))
+        if signatures() == before and time.perf_counter_ns() - started > least_ns:
             return max(1, math.ceil(SAMPLE_NS / shortest))

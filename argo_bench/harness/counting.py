@@ -59,7 +59,7 @@ def count(what: Counting, seed: int, universe: Path, scratch: Path) -> list[Coun
         recording = recorded(workload, universe, scale, seed, scratch)
         expected = replay(workload, edits["baseline"], recording)
         for arm in arms:
-            counts, error = _counts(workload, edits[arm], recording, expected)
+            counts, error = _counts(workload, edits[arm], recording, expected, is_baseline=arm == "baseline")
             found.append(Counts(what.optimization, what.workload, scale, workload.unit, arm, seed, counts, error))
     return found
 
@@ -92,10 +92,10 @@ def recorded(workload: Workload, universe: Path, scale: int, seed: int, scratch:
 
 
 def _counts(
-    workload: Workload, edit: Edit, recording: Recording, expected: Replay
+    workload: Workload, edit: Edit, recording: Recording, expected: Replay, *, is_baseline: bool
 ) -> tuple[dict[str, float], str | None]:
     try:
-        got = replay(workload, edit, recording)
+        got = expected if is_baseline else replay(workload, edit, recording)
         counts = crossed(got.world.ledger) | cached(got.pipeline)
         if workload.damage is not None:
             counts |= {name: float(value) for name, value in workload.damage(expected, got).items()}

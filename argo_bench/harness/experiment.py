@@ -6,9 +6,10 @@ measured until then is still estimated and judged.
 
 from __future__ import annotations
 
+import math
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import filterfalse
 from pathlib import Path
@@ -24,7 +25,7 @@ from argo_bench.harness.groundwork import UNIT_S, Groundwork
 from argo_bench.harness.job import digest
 from argo_bench.harness.judging import Measured, cachings, judgements, result_of
 from argo_bench.harness.pace import share_of_blocks
-from argo_bench.harness.plan import SEEDS, SET_UP_S, Profile, arms, counted, seconds_worth, weighed
+from argo_bench.harness.plan import SET_UP_S, Profile, arms, counted, seconds_worth, weighed
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.results import (
     SCHEMA,
@@ -127,10 +128,11 @@ class Experiment(Groundwork):
         subjects = list(self._subjects.values())
         begun = filter(self._is_headline_scale, self._comparisons)
         names = {(*place(each), name) for each in begun for name in arms(each)}
+        counts = counted(subjects, self._profile)
         units: Mapping[str, float] = {
             "first calls": len(names),
             "checks": sum(len(subject.variants) for subject in subjects) + len(self._comparisons),
-            "counts": sum(work(each.under(seed)) for each in counted(subjects, self._profile) for seed in range(SEEDS)),
+            "counts": sum(work(each.under(seed)) for each in counts for seed in range(self._profile.seeds)),
             "memory": sum(len(arms(each)) for subject in subjects for each, _ in weighed(subject, self._profile)),
             "trials": len(self._trials),
         }
@@ -179,40 +181,65 @@ class Experiment(Groundwork):
         seed = self._seed_of(number)
         rng = random.Random(seed)
         asked = [each for each in self._comparisons if not self._is_measured(each, number)]
-        order = sorted(rng.sample(asked, len(asked)), key=self._is_beside)
+        order = rng.sample(asked, len(asked))
+        claimed = list(filterfalse(self._is_beside, order))
+        alike = [*_with_one_reference(claimed), *_with_one_reference(filter(self._is_beside, order))]
         self._plan_times(number)
         began = self._pace.spent_s
-        blocks_s = sum(map(self._block_seconds, filterfalse(self._is_beside, order)))
+        blocks_s = math.fsum(self._seconds_of_blocks(each) for each in _with_one_reference(claimed))
         share = share_of_blocks(until_s - began, blocks_s, self._beside_s, SET_UP_S * len(order))
         timed_s, claimed_until_s = 0.0, began
         with Twins.start(self._profile.isolation, seed % 2**32, numba_cache) as pair:
-            replicate = Replicate(pair, number, seed, rng)
-            for comparison in filterfalse(self._is_beside, order):
-                if self._is_headline_scale(comparison) and comparison in self._comparisons:
+            replicate = Replicate(pair, number, seed, rng, int(1e9 * self._profile.warm_up_s), self._call_ns)
+            for comparison in filter(self._is_headline_scale, claimed):
+                if comparison in self._comparisons:
                     with self._failing(comparison, comparison.candidate):
                         replicate.meet(feed.arms(comparison), together=self._is_local(comparison))
-            for comparison in order:
-                is_late = self._pace.spent_s > until_s
-                if comparison not in self._comparisons or (is_late and self._is_beside(comparison)):
-                    continue
-                self._record(feed, number, [comparison])
-                if comparison not in self._comparisons:
-                    continue
-                self._tell(str(comparison))
-                with self._failing(comparison, comparison.candidate):
-                    samples = replicate.compared(
-                        comparison,
-                        feed.arms(comparison),
-                        share * self._block_seconds(comparison),
-                        together=self._is_local(comparison),
-                        is_cold=self._is_headline_scale(comparison),
-                    )
+                    pair.revive()
+            for comparisons in alike:
+                is_beside = self._is_beside(comparisons[0])
+                if is_beside and self._pace.spent_s > until_s:
+                    break
+                for samples in self._timed(replicate, pair, feed, comparisons, share):
                     self._keep(samples)
-                    if not self._is_beside(comparison):
-                        timed_s += samples.seconds or 0.0
-                        claimed_until_s = self._pace.spent_s
-                self._did("further times" if self._is_beside(comparison) else "times", str(comparison))
+                    timed_s += 0.0 if is_beside else samples.seconds or 0.0
+                    self._did("further times" if is_beside else "times", str(samples.comparison))
+                if not is_beside:
+                    claimed_until_s = self._pace.spent_s
         self._beside_s = claimed_until_s - began - timed_s
+
+    def _timed(
+        self, replicate: Replicate, pair: Twins, feed: Feed, alike: Sequence[Comparison], share: float
+    ) -> Iterator[Samples]:
+        """The samples of comparisons with one reference, which is sampled once for all of them.
+
+        Of traces it is sampled once for those whose passes are as long: what a cache is worth depends on that.
+
+        An arm that raises ends its own comparisons; the others are timed again without it.
+        """
+        self._record(feed, replicate.number, [each for each in alike if each in self._comparisons])
+        done: set[Comparison] = set()
+        while asked := [each for each in alike if each in self._comparisons and each not in done]:
+            self._tell(str(asked[0]))
+            together = self._is_local(asked[0])
+            with self._failing(asked[0], asked[0].candidate):
+                chosen = asked
+                if feed.is_trace(asked[0]):
+                    calls = {each: replicate.calls(feed.arms(each), together=together) for each in asked}
+                    chosen = [each for each in asked if calls[each] == calls[asked[0]]]
+                taken = replicate.compared(
+                    [(each, feed.arms(each)) for each in chosen],
+                    share * self._seconds_of_blocks(chosen),
+                    together=together,
+                    is_cold=self._is_headline_scale(asked[0]),
+                )
+                done |= set(chosen)
+                yield from taken
+            pair.revive()
+
+    def _seconds_of_blocks(self, alike: Sequence[Comparison]) -> float:
+        """Of comparisons that share their reference's samples."""
+        return max(map(self._block_seconds, alike)) * (1 + len(alike)) / 2
 
     def _is_measured(self, comparison: Comparison, replicate: int) -> bool:
         return any(each.replicate == replicate for each in self._samples.get(comparison, ()))
@@ -265,6 +292,14 @@ class Experiment(Groundwork):
 
     def _block_seconds(self, comparison: Comparison) -> float:
         return self._block_s.get(comparison, self._profile_s(comparison))
+
+
+def _with_one_reference(comparisons: Iterable[Comparison]) -> list[list[Comparison]]:
+    """Those that differ in nothing but the candidate, together, in the order of the first of them."""
+    found: dict[Comparison, list[Comparison]] = {}
+    for each in comparisons:
+        found.setdefault(msgspec.structs.replace(each, candidate=""), []).append(each)
+    return list(found.values())
 
 
 def run_id(profile: Profile, at: datetime) -> str:

@@ -77,6 +77,11 @@ class Feed:
     def arms(self, comparison: Comparison) -> tuple[Arm, Arm]:
         return self.arm(comparison, comparison.reference), self.arm(comparison, comparison.candidate)
 
+    def is_trace(self, comparison: Comparison) -> bool:
+        """Whether what is fed is a trace, of which a pass must not be shortened for another arm's sake."""
+        subject = self._subjects[comparison.optimization]
+        return isinstance(subject, Optimization) and self._workload(comparison).inputs == "trace"
+
     def _workload(self, comparison: Comparison) -> Workload:
         subject = self._subjects[comparison.optimization]
         assert isinstance(subject, Optimization)

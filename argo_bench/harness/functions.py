@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from argo_bench.harness.bodies import Timing, warmed_up
+from argo_bench.harness.bodies import WARM_UP_NS, Timing, warmed_up
 from argo_bench.harness.messages import FunctionArm
 from argo_bench.loading import module_from
 from argo_bench.model import UserError
@@ -30,7 +30,8 @@ class FunctionBody:
     def __init__(
         self, function: Callable[..., Any], setup: Callable[[], Any] | None = None, fresh: bool = False
     ) -> None:
-        self.calls = 1
+        self.calls = self.few = 1
+        self.is_stored = False
         self._function = function
         self._setup = setup
         self._fresh = fresh
@@ -70,8 +71,8 @@ class FunctionBody:
             return _clocked(_call_each, function, prepared)
         return _clocked(_call_again, function, prepared[0], passes)
 
-    def warm_up(self) -> int:
-        return warmed_up(self.sample, lambda: compiled_signatures(self._function))
+    def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
+        return warmed_up(self.sample, lambda: compiled_signatures(self._function), least_ns)
 
     def drained_ns(self) -> None:
         return None

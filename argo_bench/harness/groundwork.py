@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -21,7 +22,7 @@ from argo_bench.harness.benchmark import WORKLOAD, Benchmark
 from argo_bench.harness.counting import count, pool, work
 from argo_bench.harness.feed import Feed, place
 from argo_bench.harness.fitness import Finding
-from argo_bench.harness.memory import Method, Reading, available, memory_of
+from argo_bench.harness.memory import Forks, Method, Reading, available, memory_of
 from argo_bench.harness.messages import (
     Agreement,
     Arm,
@@ -33,9 +34,10 @@ from argo_bench.harness.messages import (
     Prepare,
     Prepared,
     StageArm,
+    unfed,
 )
 from argo_bench.harness.pace import Pace
-from argo_bench.harness.plan import SEEDS, Counting, Profile, arms, counted, planned, weighed
+from argo_bench.harness.plan import Counting, Profile, arms, counted, planned, weighed
 from argo_bench.harness.results import (
     Acceptance,
     Asked,
@@ -113,6 +115,7 @@ class Groundwork:
         self._asked = asked
         self._before = before
         self._samples: dict[Comparison, list[Samples]] = {}
+        self._call_ns: dict[Arm, int] = {}
         self._block_s: dict[Comparison, float] = {}
         self._fidelities: list[Fidelity] = []
         self._memories: list[Memory] = []
@@ -246,19 +249,14 @@ class Groundwork:
                     continue
                 met.add((*place(comparison), name))
                 with self._failing(comparison, name):
-                    prepared = pair.reference.ask(Prepare(feed.arm(comparison, name)), Prepared)
-                    if prepared.first_call_ns is not None:
-                        self._writer.write(
-                            Cold(
-                                comparison.optimization,
-                                comparison.workload,
-                                comparison.scale,
-                                comparison.unit,
-                                name,
-                                prepared.first_call_ns,
-                                compiled=True,
-                            )
-                        )
+                    arm = feed.arm(comparison, name)
+                    prepared = pair.reference.ask(Prepare(arm), Prepared)
+                    if prepared.call_ns is not None:
+                        self._call_ns[unfed(arm)] = prepared.call_ns
+                    self._writer.write(
+                        Cold(*place(comparison), comparison.unit, name, prepared.first_call_ns, compiled=True)
+                    )
+                pair.revive()
                 self._did("first calls", f"first call: {comparison}")
 
     def _check(self, feed: Feed, scratch: Path) -> None:
@@ -307,7 +305,7 @@ class Groundwork:
             running = {
                 workers.submit(count, what.under(number), self._seed_of(number), universe, scratch): what.under(number)
                 for what in asked
-                for number in range(SEEDS)
+                for number in range(self._profile.seeds)
                 if not self._is_counted(what.under(number), self._seed_of(number))
             }
             self._pace.plan("counts", sum(map(work, running.values())), UNIT_S["counts"])
@@ -352,22 +350,25 @@ class Groundwork:
         asked = [each for each in asked if each[0] not in gone]
         feed.record([comparison for comparison, _ in asked], self._seed_of(0), self._tell)
         calls: dict[tuple[str, str, int, str], Callable[[], list[Reading] | ArmFailed]] = {}
-        cpus = processors()
-        for comparison, methods in asked:
-            for name in arms(comparison):
-                key = (*place(comparison), name)
-                if key not in done and name not in self._failed_arms(comparison.optimization):
-                    arm = feed.arm(comparison, name)
-                    cpu = cpus[len(calls) % len(cpus)] if cpus else None
-                    calls[key] = partial(_weighed, arm, available(methods), self._seed % 2**32, numba_cache, cpu)
-        self._pace.plan("memory", len(calls), UNIT_S["memory"])
-        for key, readings in side_by_side(calls):
-            with self._failing_arm(key[0], key[3]):
-                if isinstance(readings, ArmFailed):
-                    raise readings
-                self._memories.append(Memory(*key, readings))
-                self._writer.write(self._memories[-1])
-            self._did("memory", f"memory: {key[0]} {key[3]}")
+        hash_seed = self._seed % 2**32
+        with ExitStack() as stack:
+            idle: queue.SimpleQueue[tuple[int | None, Forks]] = queue.SimpleQueue()
+            for cpu in (*processors(),) or (None,):
+                idle.put((cpu, stack.enter_context(Forks(hash_seed, numba_cache))))
+            for comparison, methods in asked:
+                for name in arms(comparison):
+                    key = (*place(comparison), name)
+                    if key not in done and name not in self._failed_arms(comparison.optimization):
+                        arm = feed.arm(comparison, name)
+                        calls[key] = partial(_weighed, arm, available(methods), hash_seed, numba_cache, idle)
+            self._pace.plan("memory", len(calls), UNIT_S["memory"])
+            for key, readings in side_by_side(calls):
+                with self._failing_arm(key[0], key[3]):
+                    if isinstance(readings, ArmFailed):
+                        raise readings
+                    self._memories.append(Memory(*key, readings))
+                    self._writer.write(self._memories[-1])
+                self._did("memory", f"memory: {key[0]} {key[3]}")
 
     def _is_tried(self, trial: Trial) -> bool:
         return self._profile.full_trials or (self._profile.every_claim and not trial.study)
@@ -441,9 +442,10 @@ class Groundwork:
         try:
             yield
         except ArmFailed as error:
-            self._fail(Failure(subject, arm, "failed", str(error)))
+            failed = error.arm or arm
+            self._fail(Failure(subject, failed, "failed", str(error)))
             self._comparisons = [
-                each for each in self._comparisons if each.optimization != subject or arm not in arms(each)
+                each for each in self._comparisons if each.optimization != subject or failed not in arms(each)
             ]
 
     def _fail(self, failure: Failure) -> None:
@@ -452,12 +454,20 @@ class Groundwork:
 
 
 def _weighed(
-    arm: Arm, methods: Sequence[Method], hash_seed: int, numba_cache: Path, processor: int | None
+    arm: Arm,
+    methods: Sequence[Method],
+    hash_seed: int,
+    numba_cache: Path,
+    idle: queue.SimpleQueue[tuple[int | None, Forks]],
 ) -> list[Reading] | ArmFailed:
+    """The readings on a processor that is idle, or how the arm failed."""
+    processor, forks = idle.get()
     try:
-        return memory_of(arm, methods, hash_seed, numba_cache, processor)
+        return memory_of(arm, methods, hash_seed, numba_cache, processor, forks)
     except ArmFailed as error:
         return error
+    finally:
+        idle.put((processor, forks))
 
 
 def replicate_seed(seed: int, replicate: int) -> int:

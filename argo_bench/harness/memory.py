@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
 from argo_bench.claim import Requirement
 from argo_bench.harness.environment import THREAD_CAPS, worker_cpu
-from argo_bench.harness.memory_pass import RESOLUTION, Method, Reading, Request
+from argo_bench.harness.memory_pass import RESOLUTION, Ended, Method, Reading, Request
 from argo_bench.harness.messages import Arm, Raised
 from argo_bench.harness.twins import ArmFailed
 from argo_bench.model import UserError
@@ -27,6 +27,7 @@ from argo_bench.world.parent import start
 
 __all__ = ["Method", "Reading", "disagreement", "measure", "memory_of", "peak_rss_runs"]
 
+MODULE = "argo_bench.harness.memory_pass"
 REPEATABLE = 0.02
 FEWEST_RUNS, MOST_RUNS = 2, 6
 METHOD_DEPENDENT = 0.15
@@ -65,7 +66,7 @@ def measure(
     """
     check_installed(method)
     request = Request(arm, method, worker_cpu() if processor is None else processor)
-    return ask("argo_bench.harness.memory_pass", request, Reading, hash_seed, numba_cache)
+    return ask(MODULE, request, Reading, hash_seed, numba_cache)
 
 
 def check_installed(method: Method) -> None:
@@ -76,33 +77,90 @@ def check_installed(method: Method) -> None:
 
 def ask(module: str, request: Any, expected: type[Answer], hash_seed: int, numba_cache: Path | None) -> Answer:
     """What a module that serves requests answers from a fresh process. Raises ArmFailed as ``measure`` does."""
-    environment = os.environ | THREAD_CAPS | ALLOCATORS | {"PYTHONHASHSEED": str(hash_seed)}
-    if numba_cache is not None:
-        environment["NUMBA_CACHE_DIR"] = str(numba_cache)
-    command = [sys.executable, "-m", module]
-    with start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
+    with _started([module], hash_seed, numba_cache) as child:
         try:
             written, _ = child.communicate(msgspec.json.encode(request))
         except BaseException:
             child.kill()
             raise
     if child.returncode or not written:
-        kind = "signal" if child.returncode < 0 else "exit status"
-        raise ArmFailed(f"its process ended with {kind} {abs(child.returncode)}")
+        raise ArmFailed(_ended(child.returncode))
     answer: Answer | Raised = msgspec.json.decode(written, type=expected | Raised)
     if isinstance(answer, Raised):
         raise ArmFailed(answer.error, answer.details)
     return answer
 
 
+class Forks:
+    """A process that has imported the pipeline and answers requests in copies of itself, which begin at once.
+
+    A context manager. Only ``traced`` readings may be taken so: to resident memory it matters what was there before.
+    Where processes cannot be copied, every reading begins a new one.
+    """
+
+    def __init__(self, hash_seed: int, numba_cache: Path) -> None:
+        self._begun_with = hash_seed, numba_cache
+        can_fork = sys.platform == "linux"
+        self._process = _started([MODULE, "each"], hash_seed, numba_cache) if can_fork else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            with self._process:
+                pass
+
+    def ask(self, request: Request) -> Reading:
+        """Raises ArmFailed where the arm raises or its process dies."""
+        if self._process is None:
+            return ask(MODULE, request, Reading, *self._begun_with)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(msgspec.json.encode(request) + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise ArmFailed(_ended(self._process.wait())) from None
+        if not (line := self._process.stdout.readline()):
+            raise ArmFailed(_ended(self._process.wait()))
+        answer = msgspec.json.decode(line, type=Reading | Raised | Ended)
+        if isinstance(answer, Reading):
+            return answer
+        if isinstance(answer, Raised):
+            raise ArmFailed(answer.error, answer.details)
+        raise ArmFailed(_ended(answer.code))
+
+
+def _started(arguments: Sequence[str], hash_seed: int, numba_cache: Path | None) -> subprocess.Popen[bytes]:
+    environment = os.environ | THREAD_CAPS | ALLOCATORS | {"PYTHONHASHSEED": str(hash_seed)}
+    if numba_cache is not None:
+        environment["NUMBA_CACHE_DIR"] = str(numba_cache)
+    command = [sys.executable, "-m", *arguments]
+    return start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+
+
+def _ended(code: int) -> str:
+    return f"its process ended with {'signal' if code < 0 else 'exit status'} {abs(code)}"
+
+
 def memory_of(
-    arm: Arm, methods: Sequence[Method], hash_seed: int, numba_cache: Path, processor: int | None = None
+    arm: Arm,
+    methods: Sequence[Method],
+    hash_seed: int,
+    numba_cache: Path,
+    processor: int | None = None,
+    forks: Forks | None = None,
 ) -> list[Reading]:
-    """The readings by several methods in their order, of peak RSS as many as ``peak_rss_runs`` takes."""
+    """The readings by several methods in their order, of peak RSS as many as ``peak_rss_runs`` takes; ``traced`` ones
+    by ``forks``, where there are any."""
     found: list[Reading] = []
     for method in methods:
         if method == "peak_rss":
             found += peak_rss_runs(arm, hash_seed=hash_seed, numba_cache=numba_cache, processor=processor)
+        elif method == "traced" and forks is not None:
+            found.append(forks.ask(Request(arm, method, worker_cpu() if processor is None else processor)))
         else:
             found.append(measure(arm, method, hash_seed=hash_seed, numba_cache=numba_cache, processor=processor))
     return found

@@ -1,7 +1,9 @@
 """One reading of one arm's memory in this process, which is fresh: ``python -m argo_bench.harness.memory_pass``.
 
 The request comes as JSON on stdin and the answer goes out where stdout was; what the arm prints goes to stderr. Nothing
-is imported that the arm and the method do not need, since it would be part of what is resident before the pass.
+is imported that the arm and the method do not need, since it would be part of what is resident before the pass. With
+``each`` as its argument it answers a request per line, each in a copy of a process that has imported all: for methods
+to which what was there before is no matter.
 """
 
 from __future__ import annotations
@@ -69,6 +71,7 @@ class Ready:
     """An arm that has made its first call, with the inputs of one pass at hand and nothing left over from before."""
 
     def __init__(self, body: Body) -> None:
+        body.keep(min(body.calls, body.few))
         body.first_call()
         self.body = body
         self.run: Callable[[], object] = partial(body.timed, body.prepared(), 1)
@@ -283,12 +286,18 @@ def traced(ready: Ready) -> Reading:
     tracemalloc.start()
     ready.run()
     peak = tracemalloc.get_traced_memory()[1] + arrow.peak
+    gc.collect()
+    kept = tracemalloc.get_traced_memory()[0] + arrow.live
     tracemalloc.stop()
-    live = held_after(ready.body)
-    ready.body.keep(0)
-    if ready.body.calls == 0:
-        live -= held_after(ready.body)
+    live = kept if ready.body.is_stored else held_by(ready.body)
     return Reading("traced", "tracemalloc and Arrow's pool", True, peak, max(0, live))
+
+
+def held_by(body: Body) -> int:
+    """Bytes that the results of a pass hold, and what the arm keeps for them."""
+    live = held_after(body)
+    body.keep(0)
+    return live if body.calls else live - held_after(body)
 
 
 def held_after(body: Body) -> int:
@@ -360,15 +369,48 @@ def serve(answer: Callable[[Asked], object], request: type[Asked]) -> None:
     """Answer the one request on stdin, or say what was raised; stdout is stderr from here on."""
     out = os.dup(1)
     os.dup2(2, 1)
-    reply: object
-    try:
-        reply = answer(msgspec.json.decode(sys.stdin.buffer.read(), type=request))
-    except Exception as error:  # noqa: BLE001 - an arm may raise anything; the orchestrator records it
-        name = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-        reply = Raised(f"{name}{error}", traceback.format_exc())
+    reply = answered(sys.stdin.buffer.read(), answer, request)
     with os.fdopen(out, "wb") as stdout:
         stdout.write(msgspec.json.encode(reply))
 
 
+def answered(asked: bytes, answer: Callable[[Asked], object], request: type[Asked]) -> object:
+    try:
+        return answer(msgspec.json.decode(asked, type=request))
+    except Exception as error:  # noqa: BLE001 - an arm may raise anything; the orchestrator records it
+        name = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        return Raised(f"{name}{error}", traceback.format_exc())
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """The process ended without an answer: its exit status, or the signal as a negative number."""
+
+    code: int
+
+
+def serve_each() -> None:
+    """Answer the requests on stdin, a line each, in copies of this process one after the other."""
+    import argo_bench.harness.workload  # noqa: F401 - what all arms need is there before the copies are made
+    from argo_bench.world.parent import die_with_parent
+
+    with os.fdopen(os.dup(1), "wb") as stdout:
+        os.dup2(2, 1)
+        for line in sys.stdin.buffer:
+            ours, theirs = os.pipe()
+            if (child := os.fork()) == 0:
+                die_with_parent()
+                os.write(theirs, msgspec.json.encode(answered(line, reading, Request)))
+                os._exit(0)
+            os.close(theirs)
+            with os.fdopen(ours, "rb") as answer:
+                written = answer.read()
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            stdout.write((msgspec.json.encode(Ended(code)) if code or not written else written) + b"\n")
+            stdout.flush()
+
+
 if __name__ == "__main__":
-    serve(reading, Request)
+    if sys.argv[1:] == ["each"]:
+        serve_each()
+    else:
+        serve(reading, Request)

@@ -36,17 +36,26 @@ class FunctionArm(msgspec.Struct, frozen=True, tag=True):
 Arm = StageArm | FunctionArm
 
 
+def unfed(arm: Arm) -> Arm:
+    """The arm whatever its inputs are."""
+    return msgspec.structs.replace(arm, inputs="") if isinstance(arm, StageArm) else arm
+
+
 class Prepare(msgspec.Struct, frozen=True, tag=True):
-    """Build the arm and make its first call. Answered by Prepared."""
+    """Build the arm and make its first call, and one more to see what it takes, unless that ``is_known``. Answered by
+    Prepared."""
 
     arm: Arm
+    is_known: bool = False
 
 
 class WarmUp(msgspec.Struct, frozen=True, tag=True):
-    """Warm the arm up on its first ``calls`` calls and find the passes that make a sample. Answered by Ready."""
+    """Warm the arm up on its first ``calls`` calls, for ``least_ns`` unless it is warm from them, and find the passes
+    that make a sample. Answered by Ready."""
 
     arm: Arm
     calls: int
+    least_ns: int
 
 
 class Sample(msgspec.Struct, frozen=True, tag=True):
@@ -64,6 +73,10 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
 
 class Forget(msgspec.Struct, frozen=True, tag=True):
     """Drop all arms and collect garbage. Answered by Done."""
+
+
+class Collect(msgspec.Struct, frozen=True, tag=True):
+    """Collect garbage, as before every comparison. Answered by Done."""
 
 
 class CheckFunctions(msgspec.Struct, frozen=True, tag=True):
@@ -104,10 +117,10 @@ class MeasureAcceptance(msgspec.Struct, frozen=True, tag=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, tag=True):
-    """``first_call_ns`` is None where this process has built the arm before; ``call_ns`` is what a later call took."""
+    """``call_ns`` is what a later call took; None where that is known."""
 
-    first_call_ns: int | None
-    call_ns: int
+    first_call_ns: int
+    call_ns: int | None
     calls: int
 
 
@@ -149,5 +162,16 @@ class Raised(msgspec.Struct, frozen=True, tag=True):
     details: str
 
 
-Message = Prepare | WarmUp | Sample | Drain | Forget | CheckFunctions | CheckWorkload | CheckVariant | MeasureAcceptance
+Message = (
+    Prepare
+    | WarmUp
+    | Sample
+    | Drain
+    | Forget
+    | Collect
+    | CheckFunctions
+    | CheckWorkload
+    | CheckVariant
+    | MeasureAcceptance
+)
 Reply = Prepared | Ready | Taken | Drained | Agreement | Checked | Done | Raised

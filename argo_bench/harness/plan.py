@@ -23,8 +23,8 @@ from argo_bench.harness.stats import block_difference, trimmed_mean
 from argo_bench.harness.subject import Subject, headline_comparison
 from argo_bench.harness.twins import Isolation
 
-SEEDS, OTHER_SEEDS = 6, 2
-"""Under which a claim about a count is judged: at its headline scale, and at others."""
+OTHER_SEEDS = 2
+"""Under which counts at other scales than the headline one are taken."""
 FEWEST_BLOCKS = 4
 MOST_BLOCKS = 40
 MOST_SECONDS = 5.0
@@ -44,8 +44,10 @@ class Profile:
     ``looks``: the numbers of replicates after which a comparison may stop; ``budget_s``: no replicate begins that would
     end after so many seconds, once the first look is reached; ``headline_s`` and ``other_s``: seconds of blocks per
     comparison and replicate; ``every_scale``, not only the headline one; ``every_claim`` and arm, not only the headline
-    claims, and trials in their short form (``full_trials``: the long ones); ``memory``: the methods by which the arms
-    behind a headline claim are weighed, cross-checks only where it is about memory.
+    claims, and trials in their short form (``full_trials``: the long ones); ``seeds``: under which counts are taken at
+    the headline scale, all of which must lie in one region; ``warm_up_s``: what an arm is warmed up for
+    at least; ``memory``: the methods by which the arms behind a headline claim are weighed, cross-checks only where it
+    is about memory.
     """
 
     name: Literal["quick", "default"]
@@ -56,7 +58,9 @@ class Profile:
     other_s: float
     every_scale: bool
     every_claim: bool
+    seeds: int
     checked_cycles: int
+    warm_up_s: float
     memory: tuple[Method, ...]
     full_trials: bool = False
 
@@ -69,7 +73,18 @@ class Profile:
 
 
 QUICK = Profile(
-    "quick", "shared", (6,), 150, 0.4, 0.2, every_scale=False, every_claim=False, checked_cycles=36, memory=("traced",)
+    "quick",
+    "shared",
+    (6,),
+    150,
+    0.15,
+    0.15,
+    every_scale=False,
+    every_claim=False,
+    seeds=2,
+    checked_cycles=24,
+    warm_up_s=0.02,
+    memory=("traced",),
 )
 DEFAULT = Profile(
     "default",
@@ -80,7 +95,9 @@ DEFAULT = Profile(
     0.4,
     every_scale=True,
     every_claim=True,
+    seeds=6,
     checked_cycles=60,
+    warm_up_s=0.2,
     memory=("peak_rss", "traced", "memory_profiler", "allocations"),
 )
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (QUICK, DEFAULT)}

@@ -1,18 +1,19 @@
-"""One replicate: a fresh pair of processes in which comparisons are warmed up and timed in ABBA or BAAB blocks."""
+"""One replicate: a fresh pair of processes in which comparisons are warmed up and timed in blocks there and back."""
 
 from __future__ import annotations
 
 import random
 import time
-from typing import Literal
+from collections.abc import Sequence
 
-from argo_bench.harness.messages import Arm, Drain, Drained, Prepare, Prepared, Ready, WarmUp
+from argo_bench.harness.bodies import WARM_UP_NS
+from argo_bench.harness.messages import Arm, Collect, Done, Drain, Drained, Prepare, Prepared, Ready, WarmUp, unfed
 from argo_bench.harness.plan import FEWEST_BLOCKS, MOST_BLOCKS
 from argo_bench.harness.results import Block, Comparison, Samples
-from argo_bench.harness.twins import Twins
+from argo_bench.harness.twins import Turn, Twins, WorkerProcess
 
 LONGEST_PASS_NS = 30_000_000
-"""A pass of many calls is cut to what both arms do in this time; a single call may take longer."""
+"""A pass of many calls is cut to what all arms do in this time; a single call may take longer."""
 
 FAST_S = 0.6
 """Four blocks are taken where they take no longer."""
@@ -22,57 +23,91 @@ Roles = tuple[Arm, Arm]
 
 
 class Replicate:
-    """``number`` and ``seed`` are those of the replicate; ``rng`` draws the order of the blocks."""
+    """``number`` and ``seed`` are those of the replicate; ``rng`` draws the order of the blocks; ``warm_up_ns`` is what
+    every arm is warmed up for at least; ``call_ns`` has what a call of an arm takes, and learns of others."""
 
-    def __init__(self, pair: Twins, number: int, seed: int, rng: random.Random) -> None:
+    def __init__(
+        self,
+        pair: Twins,
+        number: int,
+        seed: int,
+        rng: random.Random,
+        warm_up_ns: int = WARM_UP_NS,
+        call_ns: dict[Arm, int] | None = None,
+    ) -> None:
         self._pair = pair
-        self._number = number
+        self.number = number
         self._seed = seed
         self._rng = rng
-        self._met: dict[Roles, tuple[Prepared, Prepared]] = {}
+        self._warm_up_ns = warm_up_ns
+        self._call_ns = {} if call_ns is None else call_ns
+        self._met: dict[tuple[WorkerProcess, Arm], Prepared] = {}
 
-    def meet(self, arms: Roles, *, together: bool = False) -> None:
+    def meet(self, arms: Roles, *, together: bool = False) -> tuple[Prepared, Prepared]:
         """Build both arms and make their first calls, as a cold start would find them."""
         pair = self._pair.together() if together else self._pair
-        prepared = pair.reference.ask(Prepare(arms[0]), Prepared), pair.candidate.ask(Prepare(arms[1]), Prepared)
-        self._met[arms] = prepared
+        return self._first_met(pair.reference, arms[0]), self._first_met(pair.candidate, arms[1])
+
+    def _first_met(self, worker: WorkerProcess, arm: Arm) -> Prepared:
+        if (worker, arm) not in self._met:
+            known = self._call_ns.get(unfed(arm))
+            prepared = self._met[worker, arm] = worker.ask(Prepare(arm, known is not None), Prepared)
+            if prepared.call_ns is not None:
+                self._call_ns[unfed(arm)] = prepared.call_ns
+        return self._met[worker, arm]
+
+    def calls(self, arms: Roles, *, together: bool = False) -> int:
+        """The calls of a pass in which both arms are timed on the same inputs."""
+        met = self.meet(arms, together=together)
+        return max(1, min(met[0].calls, LONGEST_PASS_NS // max(self._call_ns[unfed(arm)] for arm in arms)))
 
     def compared(
-        self, comparison: Comparison, arms: Roles, budget_s: float, *, together: bool = False, is_cold: bool = True
-    ) -> Samples:
-        """Warm both arms up on the same calls, then take blocks until ``budget_s`` is used.
+        self,
+        compared: Sequence[tuple[Comparison, Roles]],
+        budget_s: float,
+        *,
+        together: bool = False,
+        is_cold: bool = True,
+    ) -> list[Samples]:
+        """Warm all arms up on the same calls, then take blocks until ``budget_s`` is used.
 
-        ``together`` puts both into one process. ``is_cold``: their first calls here were made before any other scale's.
+        The comparisons have their reference's arm in common: its samples serve all of them.
+        ``together`` puts all into one process. ``is_cold``: first calls here were made before any other scale's.
         """
         pair = self._pair.together() if together else self._pair
-        if arms not in self._met:
-            self.meet(arms, together=together)
-        first = self._met[arms]
-        reference, candidate = arms
-        calls = max(1, min(first[0].calls, LONGEST_PASS_NS // max(each.call_ns for each in first)))
-        ready = (
-            pair.reference.ask(WarmUp(reference, calls), Ready),
-            pair.candidate.ask(WarmUp(candidate, calls), Ready),
-        )
-        blocks: list[Block] = []
+        met = [self.meet(arms, together=together) for _, arms in compared]
+        calls = min(self.calls(arms, together=together) for _, arms in compared)
+        reference = pair.reference, compared[0][1][0]
+        candidates = [(pair.candidate, candidate) for _, (_, candidate) in compared]
+        for worker in {pair.reference, pair.candidate}:
+            worker.ask(Collect(), Done)
+        ready = [worker.ask(WarmUp(arm, calls, self._warm_up_ns), Ready) for worker, arm in (reference, *candidates)]
+        turns = [
+            Turn(worker, arm, each.passes) for (worker, arm), each in zip((reference, *candidates), ready, strict=True)
+        ]
+        blocks: list[list[Block]] = []
         started = time.monotonic()
         while is_short(len(blocks), time.monotonic() - started, budget_s):
-            order: Literal["ABBA", "BAAB"] = self._rng.choice(("ABBA", "BAAB"))
-            blocks.append(pair.block(order, (reference, ready[0].passes), (candidate, ready[1].passes)))
-        seconds = time.monotonic() - started
-        return Samples(
-            comparison,
-            self._number,
-            self._seed,
-            reference_calls=ready[0].passes * ready[0].calls,
-            candidate_calls=ready[1].passes * ready[1].calls,
-            blocks=blocks,
-            reference_first_call_ns=first[0].first_call_ns if is_cold else None,
-            candidate_first_call_ns=first[1].first_call_ns if is_cold else None,
-            reference_drain_ns=pair.reference.ask(Drain(reference), Drained).ns_per_call,
-            candidate_drain_ns=pair.candidate.ask(Drain(candidate), Drained).ns_per_call,
-            seconds=seconds,
-        )
+            blocks.append(pair.blocks(turns, self._rng))
+        seconds = (time.monotonic() - started) / len(compared)
+        per_sample = [each.passes * each.calls for each in ready]
+        drains = [worker.ask(Drain(arm), Drained).ns_per_call for worker, arm in (reference, *candidates)]
+        return [
+            Samples(
+                comparison,
+                self.number,
+                self._seed,
+                reference_calls=per_sample[0],
+                candidate_calls=per_sample[number],
+                blocks=[each[number - 1] for each in blocks],
+                reference_first_call_ns=met[number - 1][0].first_call_ns if is_cold else None,
+                candidate_first_call_ns=met[number - 1][1].first_call_ns if is_cold else None,
+                reference_drain_ns=drains[0],
+                candidate_drain_ns=drains[number],
+                seconds=seconds,
+            )
+            for number, (comparison, _) in enumerate(compared, start=1)
+        ]
 
 
 def is_short(blocks: int, seconds: float, budget_s: float) -> bool:

@@ -7,12 +7,14 @@ collector or a JIT, yet their samples interleave within milliseconds. In shared 
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -25,17 +27,23 @@ Expected = TypeVar("Expected")
 
 
 class ArmFailed(Exception):
-    """A worker's request raised, or the worker died. ``details`` is the traceback, where there is one."""
+    """A worker's request raised, or the worker died.
 
-    def __init__(self, reason: str, details: str = "") -> None:
+    ``details`` is the traceback, where there is one; ``arm`` names the arm that was asked, where the request is about
+    one.
+    """
+
+    def __init__(self, reason: str, details: str = "", arm: str | None = None) -> None:
         super().__init__(reason)
         self.details = details
+        self.arm = arm
 
 
 class WorkerProcess:
     """One worker, pinned to ``processor`` if there is one. ``hash_seed`` becomes its PYTHONHASHSEED."""
 
     def __init__(self, hash_seed: int, numba_cache: Path, processor: int | None) -> None:
+        self._begun_with = hash_seed, numba_cache, processor
         ours, theirs = socket.socketpair()
         environment = os.environ | THREAD_CAPS
         environment |= {"PYTHONHASHSEED": str(hash_seed), "NUMBA_CACHE_DIR": str(numba_cache)}
@@ -55,14 +63,17 @@ class WorkerProcess:
 
     def ask(self, message: Message, expected: type[Expected]) -> Expected:
         """The reply to a message. Raises ArmFailed when the request raised or the process died."""
+        about = getattr(message, "arm", None)
+        arm = None if about is None else str(about.arm)
         try:
             self._connection.send_bytes(msgspec.json.encode(message))
             reply = msgspec.json.decode(self._connection.recv_bytes(), type=Reply)
         except (EOFError, OSError):
             code = self._process.wait()
-            raise ArmFailed(f"its process ended with {'signal' if code < 0 else 'exit status'} {abs(code)}") from None
+            how = f"its process ended with {'signal' if code < 0 else 'exit status'} {abs(code)}"
+            raise ArmFailed(how, arm=arm) from None
         if isinstance(reply, Raised):
-            raise ArmFailed(reply.error, reply.details)
+            raise ArmFailed(reply.error, reply.details, arm)
         assert isinstance(reply, expected), f"expected {expected}, got {reply!r}"
         return reply
 
@@ -70,10 +81,25 @@ class WorkerProcess:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
+    def fresh(self) -> WorkerProcess:
+        """Another one like it."""
+        return WorkerProcess(*self._begun_with)
+
     def close(self) -> None:
         self._connection.close()
         self._process.kill()
         self._process.wait()
+
+
+class Turn(NamedTuple):
+    """One sample to take: in which process, of which arm, of so many passes."""
+
+    worker: WorkerProcess
+    arm: Arm
+    passes: int
+
+    def taken(self) -> Taken:
+        return self.worker.ask(Sample(self.arm, self.passes), Taken)
 
 
 class Twins:
@@ -101,19 +127,38 @@ class Twins:
         for worker in {self.reference, self.candidate}:
             worker.close()
 
+    def revive(self) -> None:
+        """Fresh processes in the places of those that have died."""
+        for dead in {worker for worker in (self.reference, self.candidate) if not worker.is_alive}:
+            dead.close()
+            fresh = dead.fresh()
+            self.reference, self.candidate = (
+                fresh if worker is dead else worker for worker in (self.reference, self.candidate)
+            )
+
     def forget(self) -> None:
         """Both processes drop their arms."""
         for worker in {self.reference, self.candidate}:
             worker.ask(Forget(), Done)
 
-    def block(self, order: Literal["ABBA", "BAAB"], reference: tuple[Arm, int], candidate: tuple[Arm, int]) -> Block:
-        """Four samples in the order given; each role as its arm and the passes of a sample."""
+    def blocks(self, turns: Sequence[Turn], rng: random.Random) -> list[Block]:
+        """A block for each candidate, of one sample there and one back: the turns, the reference's first, are taken in
+        random order and then in the opposite one, so that each candidate stands to the reference as ABBA or BAAB."""
         watch = Watch()
-        roles = {"A": (self.reference, *reference), "B": (self.candidate, *candidate)}
-        taken = [worker.ask(Sample(arm, passes), Taken) for worker, arm, passes in map(roles.__getitem__, order)]
-        return Block(
-            order,
-            wall_ns=(taken[0].wall_ns, taken[1].wall_ns, taken[2].wall_ns, taken[3].wall_ns),
-            cpu_ns=(taken[0].cpu_ns, taken[1].cpu_ns, taken[2].cpu_ns, taken[3].cpu_ns),
-            invalid=watch.outside_cause(),
-        )
+        order = rng.sample(range(len(turns)), len(turns))
+        there = {number: turns[number].taken() for number in order}
+        back = {number: turns[number].taken() for number in reversed(order)}
+        invalid = watch.outside_cause()
+        blocks = []
+        for candidate in range(1, len(turns)):
+            first, second = sorted((0, candidate), key=order.index)
+            samples = there[first], there[second], back[second], back[first]
+            blocks.append(
+                Block(
+                    "ABBA" if first == 0 else "BAAB",
+                    wall_ns=(samples[0].wall_ns, samples[1].wall_ns, samples[2].wall_ns, samples[3].wall_ns),
+                    cpu_ns=(samples[0].cpu_ns, samples[1].cpu_ns, samples[2].cpu_ns, samples[3].cpu_ns),
+                    invalid=invalid,
+                )
+            )
+        return blocks

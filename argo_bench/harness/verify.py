@@ -16,7 +16,7 @@ from argo_bench.harness.calibration import SUMMARY, Calibration, calibration
 from argo_bench.harness.fidelity import differing
 from argo_bench.harness.groundwork import replicate_seed
 from argo_bench.harness.judging import Measured, cachings, judgements, result_of
-from argo_bench.harness.plan import DEFAULT, PROFILES, SEEDS
+from argo_bench.harness.plan import DEFAULT, PROFILES
 from argo_bench.harness.results import (
     Caching,
     Comparison,
@@ -82,7 +82,8 @@ def _known(recorded: Recorded) -> dict[str, Subject]:
 
 
 def _seeds(recorded: Recorded) -> Iterator[Disagreement]:
-    counted = [replicate_seed(recorded.run.seed, number) for number in range(SEEDS)]
+    profile = PROFILES.get(recorded.run.profile, DEFAULT)
+    counted = [replicate_seed(recorded.run.seed, number) for number in range(profile.seeds)]
     for line, record in _lines(recorded):
         if isinstance(record, Run) and (unknown := set(record.optimizations) - _known(recorded).keys()):
             yield Disagreement(line, f"the catalogue has no {', '.join(sorted(unknown))}: they cannot be verified")

@@ -25,6 +25,7 @@ from argo_bench.harness.messages import (
     CheckFunctions,
     CheckVariant,
     CheckWorkload,
+    Collect,
     Done,
     Drain,
     Drained,
@@ -61,16 +62,19 @@ class Worker:
 
     def answer(self, message: Message) -> Reply:
         match message:
-            case Prepare(arm):
-                return self._prepare(arm)
-            case WarmUp(arm, calls):
-                return self._warm_up(arm, calls)
+            case Prepare(arm, is_known):
+                return self._prepare(arm, is_known)
+            case WarmUp(arm, calls, least_ns):
+                return self._warm_up(arm, calls, least_ns)
             case Sample(arm, passes):
                 return Taken(*self._bodies[arm].sample(passes))
             case Drain(arm):
                 return Drained(self._bodies[arm].drained_ns())
             case Forget():
                 return self._forget()
+            case Collect():
+                gc.collect()
+                return Done()
             case CheckFunctions():
                 return _check_functions(message)
             case CheckWorkload(arm, reference):
@@ -80,24 +84,21 @@ class Worker:
             case MeasureAcceptance(universe, seed, cycles):
                 return Checked(msgspec.Raw(msgspec.json.encode(_oracle(universe, seed, cycles).acceptance)))
 
-    def _prepare(self, arm: Arm) -> Prepared:
-        first = None
-        if (body := self._bodies.get(arm)) is None:
-            body = self._bodies[arm] = body_of(arm)
+    def _prepare(self, arm: Arm, is_known: bool) -> Prepared:
+        body = self._bodies[arm] = body_of(arm)
+        calls_ns = []
+        for _ in range(1 if is_known else 2):
             started = time.perf_counter_ns()
             body.first_call()
-            first = time.perf_counter_ns() - started
-        started = time.perf_counter_ns()
-        body.first_call()
-        return Prepared(first, time.perf_counter_ns() - started, body.calls)
+            calls_ns.append(time.perf_counter_ns() - started)
+        return Prepared(calls_ns[0], None if is_known else calls_ns[1], body.calls)
 
-    def _warm_up(self, arm: Arm, calls: int) -> Ready:
+    def _warm_up(self, arm: Arm, calls: int, least_ns: int) -> Ready:
         """Warm from the last comparison if it used the same calls: one baseline serves several candidates."""
         body = self._bodies[arm]
         if self._kept.get(arm) != calls:
             body.keep(calls)
-            gc.collect()
-            self._ready[arm] = Ready(body.warm_up(), body.calls)
+            self._ready[arm] = Ready(body.warm_up(least_ns), body.calls)
             self._kept[arm] = calls
         return self._ready[arm]
 

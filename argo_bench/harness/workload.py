@@ -18,7 +18,7 @@ import pandas as pd
 
 from argo_bench import baseline
 from argo_bench.claim import CYCLE, Workload
-from argo_bench.harness.bodies import Timing, warmed_up
+from argo_bench.harness.bodies import WARM_UP_NS, Timing, warmed_up
 from argo_bench.harness.messages import StageArm
 from argo_bench.harness.recording import Group, Recording, Stored, recorded_inputs
 from argo_bench.memo import content_key
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 KEPT_WHOLE = (CYCLE, "store")
 """Stages whose pass is not shortened: what a cache or a queue is worth shows over many cycles."""
 
+
+FEW, FEW_ON_SOCKETS = 24, 3
+"""Of the recorded calls: what caches keep has begun to grow in so many, and on sockets every one really waits."""
 
 FILLED_FOR_S = 20.0
 """After so long what others left in the shared store is put there again: variants keep it for a minute."""
@@ -109,6 +112,8 @@ class StageBody:
         self._opening = tuple(recording.groups[:1]) if opens else ()
         self._recorded = tuple(recording.groups[len(self._opening) :])
         self._groups = list(self._recorded)
+        self.few = FEW_ON_SOCKETS if workload.servers else FEW
+        self.is_stored = workload.stage == CYCLE
         self.calls = sum(len(group.calls) for group in self._recorded)
         self._world: SimulatedWorld | LoopbackWorld | None = None
         self._stage: Stage = _unbuilt
@@ -196,8 +201,8 @@ class StageBody:
         self._live.run(self._live.resources.aclose())
         return (time.perf_counter_ns() - started) / self.calls
 
-    def warm_up(self) -> int:
-        return warmed_up(self.sample, compiled_signatures)
+    def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
+        return warmed_up(self.sample, compiled_signatures, least_ns)
 
     @property
     def _live(self) -> SimulatedWorld | LoopbackWorld:

@@ -184,11 +184,11 @@ FILLED = Workload(
     stage="fetch",
     inputs="fresh",
     description="what was fetched is in Redis already, and this process begins: asked for anew it takes six requests "
-    "at a tenth of the providers' latencies, so that a cache has a tenth of the time to save",
+    "at a twentieth of the providers' latencies, so that a cache has a twentieth of the time to save",
     scales=(4, 1),
     unit="symbols",
     servers=frozenset({"providers", "redis"}),
-    latency_scale=0.1,
+    latency_scale=0.05,
 )
 HELD = Workload(
     name="fetch, held by this process",
@@ -200,7 +200,7 @@ HELD = Workload(
     unit="symbols",
     arms={LOCAL: local_dict, REDIS_ALONE: from_redis_alone},
     servers=frozenset({"providers", "redis"}),
-    latency_scale=0.1,
+    latency_scale=0.05,
 )
 VOTES = Workload(
     name="consensus, through Redis",
@@ -239,8 +239,8 @@ OPTIMIZATION = Optimization(
             high=100,
             metric="wall",
             workload=FILLED.name,
-            reading="reading from a real Redis what another worker fetched, against fetching it at a tenth of the "
-            "latencies",
+            reading="reading from a real Redis what another worker fetched, against fetching it at a twentieth of "
+            "the latencies",
             headline=True,
         ),
         Claim(

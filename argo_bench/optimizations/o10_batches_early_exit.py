@@ -178,7 +178,7 @@ TIMED = Workload(
     unit="symbols",
     arms=ARMS,
     # In a fourth cycle one after another the signals would be older than 600 s, and be rejected: another output.
-    cycles=3,
+    cycles=2,
 )
 SIGNALS = Workload(
     name="cycle, signals found",

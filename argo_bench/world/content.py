@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
 
-import numpy as np
 import xxhash
 
 from argo_bench.model import Bars, ChatRequest, Choice, Completion, Direction, Message, Provider, Request, Usage
@@ -112,17 +112,17 @@ def answers(seed: int, cycle: int, symbol: str, bars: Bars) -> dict[tuple[str, s
 
 def technical(bars: Bars) -> Mapping[str, float]:
     """The technical provider's own figures: RSI 14 by simple averages (Cutler), SMA 20 and the last price."""
-    close = bars.values[3]
-    changes = np.diff(close[-15:])
-    gain, loss = float(changes[changes > 0].sum()), float(-changes[changes < 0].sum())
+    close = bars.values[3, -20:].tolist()
+    changes = [after - before for before, after in pairwise(close[-15:])]
+    gain, loss = math.fsum(each for each in changes if each > 0), -math.fsum(each for each in changes if each < 0)
     rsi = 100 * gain / (gain + loss) if gain + loss else 0.0
-    return {"rsi": rsi, "sma": float(close[-20:].mean()), "quote": float(close[-1])}
+    return {"rsi": rsi, "sma": math.fsum(close) / len(close), "quote": close[-1]}
 
 
 def trend(bars: Bars) -> Direction:
     """The direction of the trend rule, which the simulated models lean on."""
-    close = bars.values[3]
-    last, s20, s50 = close[-1], close[-20:].mean(), close[-50:].mean()
+    close = bars.values[3, -50:].tolist()
+    last, s20, s50 = close[-1], math.fsum(close[-20:]) / len(close[-20:]), math.fsum(close) / len(close)
     if last > s20 > s50:
         return "LONG"
     return "SHORT" if last < s20 < s50 else "NEUTRAL"
