@@ -145,6 +145,19 @@ def test_an_arm_that_ends_its_process_fails_with_how_it_ended(name, end):
 
 
 @linux
+@pytest.mark.parametrize("allocator", ALLOCATORS, ids=lambda each: each.name)
+def test_copies_of_one_process_read_the_peak_that_the_allocator_has(allocator, forks):
+    got = forks.ask(Request(arm_of(allocator), "peak_rss"))
+    assert got.peak_bytes == pytest.approx(allocator.peak_bytes, rel=0.02, abs=RESOLUTION)
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory):
+    with Forks(1, tmp_path_factory.mktemp("numba")) as started:
+        yield started
+
+
+@linux
 def test_copies_of_one_process_read_what_fresh_ones_read_and_end_alone(tmp_path):
     with Forks(1, tmp_path) as forks:
         asked = [Request(arm_of(KNOWN[name]), "traced") for name in ("numpy_transient", "arrow_table")]
@@ -234,12 +247,11 @@ def test_without_a_mark_of_the_kernel_getrusage_is_asked(monkeypatch):
         ([0, 0], 2),
     ],
 )
-def test_two_runs_that_agree_are_enough_and_otherwise_there_are_six(monkeypatch, peaks, runs):
+def test_two_runs_that_agree_are_enough_and_otherwise_there_are_six(peaks, runs):
     told = iter([*peaks, *peaks[:1] * 10])
-    monkeypatch.setattr(memory, "measure", lambda *_, **__: reading(peak=next(told)))
-    assert [each.peak_bytes for each in peak_rss_runs(arm("nothing"))][:2] == peaks
-    told = iter([*peaks, *peaks[:1] * 10])
-    assert len(peak_rss_runs(arm("nothing"))) == runs
+    found = peak_rss_runs(lambda: reading(peak=next(told)))
+    assert [each.peak_bytes for each in found][:2] == peaks
+    assert len(found) == runs
 
 
 @pytest.mark.parametrize(

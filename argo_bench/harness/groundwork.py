@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from argo_bench.market import Universe
 
 Decoded = TypeVar("Decoded")
-UNIT_S = {"first calls": 0.5, "checks": 1.0, "counts": 4e-5, "memory": 2.0, "trials": 15.0, "times": 1.5}
+UNIT_S = {"first calls": 0.35, "checks": 0.35, "counts": 4e-5, "memory": 0.8, "trials": 10.0, "times": 1.0}
 """What a unit of each part of a run is expected to take, before there is anything to go by."""
 
 

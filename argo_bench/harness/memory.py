@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -28,6 +28,8 @@ from argo_bench.world.parent import start
 __all__ = ["Method", "Reading", "disagreement", "measure", "memory_of", "peak_rss_runs"]
 
 MODULE = "argo_bench.harness.memory_pass"
+FORKED: tuple[Method, ...] = ("peak_rss", "traced")
+"""Methods whose readings may be taken in copies of one process; the others bring more with them."""
 REPEATABLE = 0.02
 FEWEST_RUNS, MOST_RUNS = 2, 6
 METHOD_DEPENDENT = 0.15
@@ -94,8 +96,8 @@ def ask(module: str, request: Any, expected: type[Answer], hash_seed: int, numba
 class Forks:
     """A process that has imported the pipeline and answers requests in copies of itself, which begin at once.
 
-    A context manager. Only ``traced`` readings may be taken so: to resident memory it matters what was there before.
-    Where processes cannot be copied, every reading begins a new one.
+    A context manager. What is resident already is no part of a reading: those in copies are the same as those in new
+    processes, within the counter's resolution. Where processes cannot be copied, every reading begins one.
     """
 
     def __init__(self, hash_seed: int, numba_cache: Path) -> None:
@@ -153,24 +155,22 @@ def memory_of(
     processor: int | None = None,
     forks: Forks | None = None,
 ) -> list[Reading]:
-    """The readings by several methods in their order, of peak RSS as many as ``peak_rss_runs`` takes; ``traced`` ones
-    by ``forks``, where there are any."""
+    """The readings by several methods in their order, of peak RSS as many as ``peak_rss_runs`` takes; those FORKED by
+    ``forks``, where there are any."""
+
+    def once(method: Method) -> Reading:
+        if forks is not None and method in FORKED:
+            return forks.ask(Request(arm, method, worker_cpu() if processor is None else processor))
+        return measure(arm, method, hash_seed=hash_seed, numba_cache=numba_cache, processor=processor)
+
     found: list[Reading] = []
     for method in methods:
-        if method == "peak_rss":
-            found += peak_rss_runs(arm, hash_seed=hash_seed, numba_cache=numba_cache, processor=processor)
-        elif method == "traced" and forks is not None:
-            found.append(forks.ask(Request(arm, method, worker_cpu() if processor is None else processor)))
-        else:
-            found.append(measure(arm, method, hash_seed=hash_seed, numba_cache=numba_cache, processor=processor))
+        found += peak_rss_runs(partial(once, method)) if method == "peak_rss" else [once(method)]
     return found
 
 
-def peak_rss_runs(
-    arm: Arm, *, hash_seed: int = 0, numba_cache: Path | None = None, processor: int | None = None
-) -> list[Reading]:
+def peak_rss_runs(once: Callable[[], Reading]) -> list[Reading]:
     """Two readings of peak RSS, or six where the two differ by more than 2 % and RESOLUTION."""
-    once = partial(measure, arm, "peak_rss", hash_seed=hash_seed, numba_cache=numba_cache, processor=processor)
     runs = [once() for _ in range(FEWEST_RUNS)]
     while len(runs) < MOST_RUNS and not is_repeatable(runs):
         runs.append(once())

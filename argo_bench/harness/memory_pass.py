@@ -2,8 +2,7 @@
 
 The request comes as JSON on stdin and the answer goes out where stdout was; what the arm prints goes to stderr. Nothing
 is imported that the arm and the method do not need, since it would be part of what is resident before the pass. With
-``each`` as its argument it answers a request per line, each in a copy of a process that has imported all: for methods
-to which what was there before is no matter.
+``each`` as its argument it answers a request per line, each in a copy of a process that has imported the pipeline.
 """
 
 from __future__ import annotations

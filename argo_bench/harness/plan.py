@@ -24,7 +24,7 @@ from argo_bench.harness.subject import Subject, headline_comparison
 from argo_bench.harness.twins import Isolation
 
 OTHER_SEEDS = 2
-"""Under which counts at other scales than the headline one are taken."""
+"""Under which counts are taken at other scales than the headline one, and of arms that no claim is about."""
 FEWEST_BLOCKS = 4
 MOST_BLOCKS = 40
 MOST_SECONDS = 5.0
@@ -96,8 +96,8 @@ DEFAULT = Profile(
     every_scale=True,
     every_claim=True,
     seeds=6,
-    checked_cycles=60,
-    warm_up_s=0.2,
+    checked_cycles=48,
+    warm_up_s=0.1,
     memory=("peak_rss", "traced", "memory_profiler", "allocations"),
 )
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (QUICK, DEFAULT)}
@@ -142,15 +142,19 @@ def spoken_of(optimization: Optimization, workload: Workload, profile: Profile) 
 
 
 class Counting(NamedTuple):
-    """A workload whose arms are counted: the arms at its headline scale, and those at the others."""
+    """A workload whose arms are counted, by scale, the headline one first; claims rest on those that are ``judged``."""
 
     optimization: str
     workload: str
     arms: Mapping[int, tuple[str, ...]]
+    judged: tuple[str, ...]
 
     def under(self, number: int) -> Counting:
-        """What is counted of it under a seed, by the seed's number: other scales under the first two alone."""
-        return self if number < OTHER_SEEDS else self._replace(arms=dict(list(self.arms.items())[:1]))
+        """What is counted of it under a seed, by the seed's number: other scales and arms under the first two alone."""
+        if number < OTHER_SEEDS:
+            return self
+        scale, names = next(iter(self.arms.items()))
+        return self._replace(arms={scale: tuple(name for name in names if name in self.judged)})
 
 
 def counted(subjects: Sequence[Subject], profile: Profile) -> list[Counting]:
@@ -171,7 +175,7 @@ def counted(subjects: Sequence[Subject], profile: Profile) -> list[Counting]:
             arms = {scale: tuple(judged) for scale in profile.scales(workload)}
             if profile.every_claim:
                 arms[workload.scales[0]] = tuple(subject.edits(workload))
-            found.append(Counting(subject.id, workload.name, arms))
+            found.append(Counting(subject.id, workload.name, arms, tuple(judged)))
     return found
 
 

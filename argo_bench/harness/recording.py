@@ -38,8 +38,8 @@ SEARCHED_CYCLES = 64
 ASKING = ("transport", "fetch", "reason", "validate", "read", "schedule", CYCLE)
 """Stages that ask the providers, or whose call depends on the cycle, so that a replay needs the market behind them."""
 
-FEWEST_REQUESTS = 32
-WAVES = 4
+FEWEST_REQUESTS = 16
+WAVES = 2
 """A burst has so many requests for each that may be in flight, and no fewer than that."""
 
 RATES: Mapping[Trace, float] = {"calm": 0.2, "open": 1.0, "frozen": 0.0}

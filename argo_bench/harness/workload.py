@@ -202,7 +202,14 @@ class StageBody:
         return (time.perf_counter_ns() - started) / self.calls
 
     def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
-        return warmed_up(self.sample, compiled_signatures, least_ns)
+        """As every body's; of whole cycles, whose passes are long, on the first one alone."""
+        if self.workload.stage != CYCLE:
+            return warmed_up(self.sample, compiled_signatures, least_ns)
+        whole, self._groups = self._groups, self._groups[:1]
+        try:
+            return math.ceil(warmed_up(self.sample, compiled_signatures, least_ns) / len(whole))
+        finally:
+            self._groups = whole
 
     @property
     def _live(self) -> SimulatedWorld | LoopbackWorld:

@@ -152,7 +152,7 @@ def difference(expected: float, got: float) -> float:
 
 
 SEED = "additional_optimizations.txt, Optimization 13"
-WALKED = "whole cycles, 5 s apart, of a live market: one that fills the caches, and is not timed, and eight more; "
+WALKED = "whole cycles, 5 s apart, of a live market: one that fills the caches, and is not timed, and five more; "
 LIVE = Workload(
     name="cycle, live",
     stage=CYCLE,
@@ -160,7 +160,7 @@ LIVE = Workload(
     description=f"{WALKED}each symbol ticks at its own rate; providers answer at once, so that the schedule is kept",
     scales=(6, 3, 12),
     unit="symbols",
-    cycles=9,
+    cycles=6,
     latency_scale=0.0,
     arms={"kernel in full": kernel_in_full},
 )
@@ -171,7 +171,7 @@ TICKING = Workload(
     description=f"{WALKED}every symbol ticks in this share of the steps, which need not move its quote",
     scales=(20, 0, 50, 100),
     unit="% ticking",
-    cycles=9,
+    cycles=6,
     latency_scale=0.0,
 )
 WAITING = Workload(
@@ -181,7 +181,7 @@ WAITING = Workload(
     description=f"{WALKED}the providers take their time, so that cycles overrun and the 300 s are over sooner",
     scales=(6, 3, 12),
     unit="symbols",
-    cycles=9,
+    cycles=6,
 )
 UNCHANGED = Workload(
     name="cycle, live, last signals served",
@@ -190,7 +190,7 @@ UNCHANGED = Workload(
     description=f"{WALKED}a symbol's last signal is served while its price moved by less than 0.5 %",
     scales=(6, 3, 12),
     unit="symbols",
-    cycles=9,
+    cycles=6,
     skip_unchanged=True,
     latency_scale=0.0,
 )
