@@ -1,14 +1,18 @@
 """Are the combined claims measured on what they speak of?"""
 
+from pathlib import Path
+
 import pytest
 
 from argo_bench.claim import VARIANTS
 from argo_bench.harness.fidelity import Oracle, check_variant
+from argo_bench.harness.results import load
 from argo_bench.harness.subject import headline_comparison
 from argo_bench.market import Universe, generate
-from argo_bench.optimizations import build, headline_claims, published, subjects
+from argo_bench.optimizations import build, headline_claims, published, sets, subjects
 from argo_bench.optimizations.together import FIVE_IDS
 from argo_bench.pipeline import PARTS, unwrapped
+from argo_bench.report.combined import combined
 
 TOGETHER = ("FIVE", "ALL")
 
@@ -74,3 +78,14 @@ def test_all_engineered_decide_within_what_they_declare_on_generated_markets(see
     )
     fidelity = check_variant(subjects()["ALL"], "engineered", Oracle.run(universe, seed, 60))
     assert fidelity.faithful, fidelity.output
+
+
+def test_every_claim_on_a_set_says_what_it_is_counted_from_and_what_serving_last_signals_would_give():
+    table = combined(load(Path(__file__).parents[1] / "results" / "reference"))
+    claims = {claim.id for subject in sets() for claim in subject.claims}
+    assert {row.cells[0].partition("\n")[0] for row in table.rows} == claims
+    cells = {row.cells[0].partition("\n")[0]: row.cells[1:] for row in table.rows}
+    assert cells["ALL.additional"][0] == "first five, prescribed\nfirst five, engineered"
+    assert cells["ALL.cpu"][0] == "baseline"
+    assert cells["ALL.cpu"][-1].endswith("time)")
+    assert cells["ALL.memory"][-1] == "-"

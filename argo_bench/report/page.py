@@ -1,7 +1,8 @@
 """The whole report as one page: in a terminal, as Markdown and as HTML.
 
-Order: the headline verdicts, what to do, further readings, where those that do not hold would, scales and change
-rates, what is done to the output, caches, trials, memory, what was measured beside them, first calls, and remarks.
+Order: the headline verdicts, what to do, further readings, combined claims, where those that do not hold would, scales
+and change rates, what is done to the output, caches, trials, memory, what was measured beside them, first calls, and
+remarks.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from rich.text import Text
 from argo_bench.harness.results import Judgement, Recorded
 from argo_bench.report import finding
 from argo_bench.report.advice import what_to_do
+from argo_bench.report.combined import combined
 from argo_bench.report.counted import caches, done_to_the_output
 from argo_bench.report.measured import beside, first_calls, memory
 from argo_bench.report.remarks import remarks
@@ -38,6 +40,7 @@ def tables(recorded: Recorded, *, brief: bool = False) -> list[Table]:
         verdicts(recorded, "Verdicts", [each for each in judgements if each.headline], brief=brief),
         what_to_do(recorded, brief=brief),
         verdicts(recorded, "Further readings", [each for each in judgements if not each.headline], brief=brief),
+        combined(recorded),
         holds_when(recorded),
         strips(recorded),
         over_the_change_rate(recorded),
