@@ -33,7 +33,8 @@ HISTORY = 300
 STEPS_PER_DAY = 4680
 """Cycles of 5 s in a trading day of six and a half hours."""
 
-DAYS = 8
+DAYS, FETCHED_DAYS = 8, 3
+"""Of which there are inputs; fewer where every fetch really waits."""
 SEARCHED_CYCLES = 64
 ASKING = ("transport", "fetch", "reason", "validate", "read", "schedule", CYCLE)
 """Stages that ask the providers, or whose call depends on the cycle, so that a replay needs the market behind them."""
@@ -94,6 +95,7 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
     if workload.stage == "transport":
         return Recording([Group(0, [(burst_of(tape.symbols, scale), scale)])], market, seed)
     if workload.stage == "fetch":
+        cycles = min(cycles, FETCHED_DAYS) if workload.servers and not is_trace else cycles
         calls: list[tuple[Any, ...]] = [(symbol,) for symbol in tape.symbols]
         return Recording([Group(0, calls, number) for number in range(cycles)], market, seed)
     groups: list[Group] = []
