@@ -64,7 +64,7 @@ def at_hand(monkeypatch, tmp_path, small_universe):
 
 
 def counts_of(folder, arms, seed=1):
-    return count(Counting("X01", "asked", arms), seed, folder / "universe.pickle", folder)
+    return count(Counting("X01", "asked", arms, ("baseline",)), seed, folder / "universe.pickle", folder)
 
 
 def test_every_arm_is_counted_at_every_scale_and_the_same_again(at_hand):

@@ -14,6 +14,7 @@ from argo_bench.harness.plan import (
     MOST_BLOCKS,
     MOST_SECONDS,
     QUICK,
+    Counting,
     planned,
     seconds_worth,
     weighed,
@@ -80,3 +81,11 @@ def test_memory_of_an_optimization_is_weighed_behind_headline_claims_by_the_meth
     claim = Claim("O08.m", "less", "s", "direction", "full set", "r", metric="peak_rss", headline=True)
     heavier = dataclasses.replace(o08, claims=(claim,))
     assert {methods for _, methods in weighed(heavier, QUICK)} == {("peak_rss", "traced")}
+
+
+def test_after_two_seeds_only_the_arms_that_claims_rest_on_are_counted_and_at_the_headline_scale():
+    counting = Counting(
+        "X01", "asked", {60: ("baseline", "further", "prescribed"), 24: ("baseline",)}, ("baseline", "prescribed")
+    )
+    assert counting.under(1) is counting
+    assert counting.under(2).arms == {60: ("baseline", "prescribed")}
