@@ -412,6 +412,20 @@ class Recorded:
     def all(self, kind: type[Kind]) -> list[Kind]:
         return [record for record in self.records if isinstance(record, kind)]
 
+    def of(self, optimization: str) -> Recorded:
+        """What concerns one optimization (or benchmark), and what concerns the run as a whole."""
+        return Recorded(self.directory, [each for each in self.records if _subject(each) in (None, optimization)])
+
+
+def _subject(record: Record) -> str | None:
+    match record:
+        case Samples(comparison=comparison) | Result(comparison=comparison):
+            return comparison.optimization
+        case Declared(name=name):
+            return name
+        case _:
+            return getattr(record, "optimization", None)
+
 
 def load(path: str | Path) -> Recorded:
     """The run in a directory, or in a run.jsonl file, gzipped or not.

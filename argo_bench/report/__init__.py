@@ -43,6 +43,16 @@ class Report:
         """The title, without a full stop."""
         return finding.finding(self.recorded)
 
+    def of(self, optimization: str) -> Report:
+        """What the run has on one optimization or benchmark, by its id: its tables and figures alone.
+
+        Raises UserError for one that is not in the run.
+        """
+        if optimization not in self.recorded.run.optimizations:
+            known = ", ".join(self.recorded.run.optimizations)
+            raise UserError(f"the run {self.recorded.run.run} has no {optimization!r}: expected one of {known}")
+        return Report(self.recorded.of(optimization))
+
     def __str__(self) -> str:
         return f"{self.finding}."
 
@@ -112,17 +122,53 @@ class Report:
 
         return forest(self.recorded, theme)
 
-    def frontier(self, theme: Theme = "light") -> Picture | None:
+    def frontier(self, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
         """What every arm saves over what it does to the output; None where no workload trades one for the other."""
         from argo_bench.report.frontier import frontier
 
-        return frontier(self.recorded, theme)
+        return frontier(self.recorded, theme, narrow=narrow)
 
-    def curves(self, theme: Theme = "light") -> Picture | None:
+    def curves(self, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
         """The claims' ratios over the share of ticking symbols; None where there is no such claim."""
         from argo_bench.report.curves import curves
 
-        return curves(self.recorded, theme)
+        return curves(self.recorded, theme, narrow=narrow)
+
+    def ecdf(self, theme: Theme = "light") -> Picture | None:
+        """How the times of each arm are spread, behind each timed headline claim; None where nothing was timed."""
+        from argo_bench.report.samples import ecdf
+
+        return ecdf(self.recorded, theme)
+
+    def paired_ratio(self, theme: Theme = "light") -> Picture | None:
+        """The ratio of every block in the order of measuring; None where nothing was timed."""
+        from argo_bench.report.samples import paired_ratio
+
+        return paired_ratio(self.recorded, theme)
+
+    def scaling(self, theme: Theme = "light") -> Picture | None:
+        """Time per call over the scale, with slopes and crossovers; None without several scales."""
+        from argo_bench.report.scaling import scaling
+
+        return scaling(self.recorded, theme)
+
+    def break_even(self, theme: Theme = "light") -> Picture | None:
+        """After how many calls a slow first one is made up for; None where no first call was timed."""
+        from argo_bench.report.paying import break_even
+
+        return break_even(self.recorded, theme)
+
+    def hit_rates(self, theme: Theme = "light") -> Picture | None:
+        """From which hit rate on a cache pays; None where hits and misses were not both timed."""
+        from argo_bench.report.paying import hit_rates
+
+        return hit_rates(self.recorded, theme)
+
+    def memory(self, theme: Theme = "light") -> Picture | None:
+        """Every reading of the memory that a pass takes; None where none was read."""
+        from argo_bench.report.weighed import weighed
+
+        return weighed(self.recorded, theme)
 
     def save(self, directory: str | Path) -> None:
         """Write report.md and its figures (SVGs in both themes, the forest plot as PNG too), each whole or not at all.

@@ -16,8 +16,10 @@ from matplotlib.patches import Patch, Rectangle
 from argo_bench.claim import CLOCKS, is_count
 from argo_bench.harness.results import Judgement, Recorded
 from argo_bench.report import finding
-from argo_bench.report.marks import MARKS, ORDER, labelled, legible
-from argo_bench.report.picture import COLOURS, SETTINGS, WIDTH, Colours, Picture, Theme, quiet, ratio_axis
+from argo_bench.report.marks import MARKS, ORDER, labelled
+from argo_bench.report.picture import COLOURS, SETTINGS, WIDTH, Colours, Picture, Theme, hue, quiet, ratio_axis
+from argo_bench.report.tables import Table
+from argo_bench.report.verdicts import verdicts
 
 HEADLINE, FURTHER, REFERENCE, HEADING, AROUND = 0.46, 0.38, 0.13, 0.28, 1.7
 """Heights in inches of the two kinds of row, of what a row with another reference than the baseline has more, of a
@@ -40,7 +42,7 @@ def forest(recorded: Recorded, theme: Theme = "light") -> Picture:
     Times, memory and exact counts are ratios alike; a row without an interval was not measured, or is a level.
     """
     with matplotlib.rc_context(SETTINGS):
-        return Picture(_forest(recorded, COLOURS[theme]), alt_text(recorded))
+        return Picture(_forest(recorded, COLOURS[theme]), alt_text(recorded), _table(recorded))
 
 
 def alt_text(recorded: Recorded) -> str:
@@ -53,6 +55,11 @@ def alt_text(recorded: Recorded) -> str:
         where = "below" if _drawn(headline, further) else "in the tables"
         sentences.append(f"{finding.counted(len(further), 'further reading')} {where}.")
     return " ".join(sentences)
+
+
+def _table(recorded: Recorded) -> Table:
+    headline, further = _parts(recorded)
+    return verdicts(recorded, "Verdicts", [*headline, *(further if _drawn(headline, further) else ())])
 
 
 def _in_words(judgement: Judgement) -> str:
@@ -146,7 +153,7 @@ def _is_time(judgements: Sequence[Judgement]) -> bool:
 
 
 def _draw_row(axes: Axes, judgement: Judgement, y: float, size: float, colours: Colours) -> None:
-    colour = legible(MARKS[judgement.verdict].hue, colours.band)
+    colour = hue(MARKS[judgement.verdict].hue, colours)
     weight, ink = ("bold", colours.ink) if judgement.headline else ("normal", colours.muted)
     claimed = finding.claimed(judgement.kind, judgement.low, judgement.high)
     compared = judgement.comparison
