@@ -377,6 +377,12 @@ class _Line(msgspec.Struct, frozen=True):
     record: msgspec.Raw
 
 
+def line_of(record: Record) -> bytes:
+    """A record as it stands in a file, with its digest."""
+    body = msgspec.json.encode(record)
+    return msgspec.json.encode(_Line(xxhash.xxh3_64_hexdigest(body), msgspec.Raw(body))) + b"\n"
+
+
 class Writer:
     """Appends records to ``directory``/run.jsonl, one flushed line each; to a file that is there only to ``resume``."""
 
@@ -392,9 +398,7 @@ class Writer:
             ) from None
 
     def write(self, record: Record) -> None:
-        body = msgspec.json.encode(record)
-        line = msgspec.json.encode(_Line(xxhash.xxh3_64_hexdigest(body), msgspec.Raw(body)))
-        self._file.write(line + b"\n")
+        self._file.write(line_of(record))
         os.fsync(self._file.fileno())
 
     def close(self) -> None:

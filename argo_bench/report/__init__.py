@@ -116,11 +116,11 @@ class Report:
             "flags": "; ".join(judgement.flags),
         }
 
-    def forest(self, theme: Theme = "light") -> Picture:
+    def forest(self, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture:
         """The verdicts as intervals over the ranges claimed; shows itself in Jupyter."""
         from argo_bench.report.figures import forest
 
-        return forest(self.recorded, theme)
+        return forest(self.recorded, theme, narrow=narrow, title=title)
 
     def frontier(self, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
         """What every arm saves over what it does to the output; None where no workload trades one for the other."""

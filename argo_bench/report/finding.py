@@ -375,6 +375,8 @@ def arm_and_reference(comparison: Comparison) -> str:
 
 
 def duration(nanoseconds: float, digits: int = 3) -> str:
+    if nanoseconds >= 6e11:
+        return f"{nanoseconds / 6e10:,.0f} min"
     for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "us")):
         if nanoseconds >= size:
             return f"{nanoseconds / size:.{digits}g} {unit}"

@@ -10,7 +10,7 @@ import html
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -101,11 +101,11 @@ def hue(name: str, colours: Colours) -> str:
     return legible(name, colours.band)
 
 
-def switched() -> dict[str, str]:
-    """Every colour of a light picture, and what stands in its place in a dark one."""
-    light, dark = COLOURS["light"], COLOURS["dark"]
-    plain = {getattr(light, name): getattr(dark, name) for name in light.__slots__}
-    return {hue(name, light): hue(name, dark) for name in OKABE_ITO} | plain
+def palette(theme: Theme) -> dict[str, str]:
+    """Every colour that a picture of a theme may have, by name."""
+    colours = COLOURS[theme]
+    plain = {each.name: getattr(colours, each.name) for each in fields(colours)}
+    return plain | {name.replace(" ", "-"): hue(name, colours) for name in OKABE_ITO}
 
 
 def stacked(heights: Sequence[float], colours: Colours, legend_rows: int) -> tuple[Figure, list[Axes]]:

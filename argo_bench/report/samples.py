@@ -80,7 +80,9 @@ def judged_by_time(recorded: Recorded) -> list[Judgement]:
     """Of the headline where there are some; one for each comparison and clock."""
     timed = [each for each in recorded.all(Judgement) if each.metric in CLOCKS and each.speedup is not None]
     chosen = [each for each in timed if each.headline] or timed
-    return list({(each.comparison, each.metric): each for each in reversed(chosen)}.values())[::-1]
+    sampled = {each.comparison for each in recorded.all(Samples)}
+    found = {(each.comparison, each.metric): each for each in reversed(chosen) if each.comparison in sampled}
+    return list(found.values())[::-1]
 
 
 def _samples(recorded: Recorded) -> Mapping[Comparison, list[Samples]]:
@@ -124,7 +126,7 @@ def _spreads(recorded: Recorded) -> Iterator[Spread]:
         references: dict[str, list[Sequence[float]]] = {}
         arms: dict[str, Arm] = {}
         for each in of:
-            taken = samples.get(each.comparison, [])
+            taken = samples[each.comparison]
             clock = _clock(each)
             references.setdefault(each.comparison.reference, []).extend(
                 _times(one, "reference", clock) for one in taken
@@ -136,8 +138,7 @@ def _spreads(recorded: Recorded) -> Iterator[Spread]:
             Arm(name, of_line, processes)
             for (name, processes), of_line in zip(references.items(), cycle(REFERENCES), strict=False)
         ]
-        if any(arm.times for arm in drawn):
-            yield Spread(of, [*drawn, *arms.values()])
+        yield Spread(of, [*drawn, *arms.values()])
 
 
 def _alt_of_spreads(panels: Sequence[Spread]) -> str:
@@ -228,7 +229,7 @@ def _draw_steps(axes: Axes, times: Sequence[float], colour: str, *, width: float
 def paired_ratio(recorded: Recorded, theme: Theme = "light") -> Picture | None:
     """The ratio of every block in the order in which they were measured, process by process. None untimed."""
     samples = _samples(recorded)
-    panels = [(each, samples[each.comparison]) for each in judged_by_time(recorded) if each.comparison in samples]
+    panels = [(each, samples[each.comparison]) for each in judged_by_time(recorded)]
     panels = panels[:MOST_PANELS]
     if not panels:
         return None
@@ -322,21 +323,25 @@ def _draw_ratios(axes: Axes, judgement: Judgement, samples: Sequence[Samples], c
     if low / margin < 1 < high * margin:
         axes.axhline(1, color=colours.baseline, linewidth=1.4, zorder=0.8)
     start = 0
-    middles = []
+    spans = []
     for each in samples:
         end = start + len(each.blocks)
-        for position, block in enumerate(each.blocks, start):
-            filled = colour if block.invalid is None else "none"
-            axes.plot(
-                [position + 0.5], [_ratio(each, block, clock)], color=colour, marker=of_arm.marker, markersize=4,
-                markerfacecolor=filled, linestyle="", zorder=3,
-            )  # fmt: skip
-        axes.plot([start + 0.1, end - 0.1], [_of_process(each, clock)] * 2, color=colour, linewidth=1.8, zorder=2)
-        if start:
-            axes.axvline(start, color=colours.rule, linewidth=0.8, zorder=0.6)
-        middles.append((start + end) / 2)
+        for filled in (colour, "none"):
+            blocks = [block if (block.invalid is None) == (filled == colour) else None for block in each.blocks]
+            ratios = [math.nan if block is None else _ratio(each, block, clock) for block in blocks]
+            if any(blocks):
+                axes.plot(
+                    np.arange(start, end) + 0.5, ratios, color=colour, marker=of_arm.marker, markersize=4,
+                    markerfacecolor=filled, linestyle="", zorder=3,
+                )  # fmt: skip
+        spans.append((start, end))
         start = end
-    axes.set(xlim=(0, start), xticks=middles, xticklabels=[str(each.replicate + 1) for each in samples])
+    starts, ends = (np.array(each) for each in zip(*spans, strict=True))
+    of_processes = [_of_process(each, clock) for each in samples]
+    axes.hlines(of_processes, starts + 0.1, ends - 0.1, color=colour, linewidth=1.8, zorder=2)
+    axes.vlines(starts[1:], *axes.get_ylim(), color=colours.rule, linewidth=0.8, zorder=0.6)
+    names = [str(each.replicate + 1) for each in samples]
+    axes.set(xlim=(0, start), xticks=(starts + ends) / 2, xticklabels=names)
     axes.tick_params(axis="x", length=0)
     against = finding.arm_and_reference(judgement.comparison)
     titled(axes, f"{judgement.claim} {against}", _where(judgement.comparison), colours)
