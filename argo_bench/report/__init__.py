@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from argo_bench.report.picture import Picture, Theme
 
-THEMES: tuple[Theme, Theme] = ("light", "dark")
+PAGE = "report.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,20 +171,29 @@ class Report:
         return weighed(self.recorded, theme)
 
     def save(self, directory: str | Path) -> None:
-        """Write report.md and its figures (SVGs in both themes, the forest plot as PNG too), each whole or not at all.
+        """Write report.html, and report.md with its figures (SVGs in both themes, the forest plot as PNG too), each
+        whole or not at all.
 
         The figures are forest, and frontier and curves where there is something to draw.
         """
-        light, dark = (
-            {"forest": self.forest(theme), "frontier": self.frontier(theme), "curves": self.curves(theme)}
-            for theme in THEMES
-        )
+        self.save_page(directory)
+        forest = self.forest()
+        light: dict[str, Picture | None] = {"forest": forest, "frontier": self.frontier(), "curves": self.curves()}
+        dark = {"forest": self.forest("dark"), "frontier": self.frontier("dark"), "curves": self.curves("dark")}
         alts = {name: picture.alt for name, picture in light.items() if picture is not None}
-        files = {"forest.png": self.forest().png(), "report.md": document.document(self.recorded, alts).encode()}
+        files = {"forest.png": forest.png(), "report.md": document.document(self.recorded, alts).encode()}
         for pictures, ending in ((light, ""), (dark, "-dark")):
             files |= {f"{name}{ending}.svg": each.svg() for name, each in pictures.items() if each is not None}
         for name, content in files.items():
             _write_whole(Path(directory) / name, content)
+
+    def save_page(self, directory: str | Path) -> Path:
+        """Write report.html, which needs no other file and no network, and say where it is."""
+        from argo_bench.report.webpage import webpage
+
+        path = Path(directory) / PAGE
+        _write_whole(path, webpage(self.recorded).encode())
+        return path
 
 
 def open_report(path: str | Path) -> Report:

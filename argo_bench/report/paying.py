@@ -90,7 +90,7 @@ def _by_calls(recorded: Recorded) -> Iterator[Panel]:
             first.setdefault(each.comparison, []).append(pair)
     claims: dict[str, list[Judgement]] = {}
     for judgement in recorded.all(Judgement):
-        if judgement.headline and judgement.cold is not None and judgement.comparison in results:
+        if judgement.headline and judgement.cold is not None and judgement.comparison in first:
             claims.setdefault(judgement.claim, []).append(judgement)
     for claim, of in claims.items():
         lines = [_over_calls(each, first[each.comparison], results[each.comparison]) for each in of]

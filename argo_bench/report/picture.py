@@ -32,6 +32,8 @@ WIDTH, NARROW = 8.0, 4.0
 each other there, and alone on a phone."""
 ABOVE, BELOW, LEFT, RIGHT, LEGEND = 0.47, 0.47, 0.74, 0.34, 0.19
 """Inches around a panel of a narrow figure, and of a row of its legend."""
+NEAR_BLACK = "#010101"
+"""In the place of black, which an SVG leaves out where it is the default, so that no theme could change it."""
 PNG_DPI = 200
 SETTINGS: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -98,7 +100,8 @@ class Picture:
 
 def hue(name: str, colours: Colours) -> str:
     """A hue of Okabe and Ito's, legible on the background and on a band: one colour for each theme."""
-    return legible(name, colours.band)
+    colour = legible(name, colours.band)
+    return NEAR_BLACK if colour == "#000000" else colour
 
 
 def palette(theme: Theme) -> dict[str, str]:

@@ -195,7 +195,7 @@ def _section(recorded: Recorded, identifier: str, common: Sequence[str]) -> Sect
         list(_published(identifier, further)),
         "" if known is None else known.may_change,
         [
-            verdicts(of, title, those)
+            verdicts(of, title, those, brief=True)
             for title, those in (("Headline verdicts", headline), ("Further readings", further))
             if those
         ],
