@@ -178,12 +178,12 @@ class Report:
         """
         self.save_page(directory)
         forest = self.forest()
-        light: dict[str, Picture | None] = {"forest": forest, "frontier": self.frontier(), "curves": self.curves()}
-        dark = {"forest": self.forest("dark"), "frontier": self.frontier("dark"), "curves": self.curves("dark")}
-        alts = {name: picture.alt for name, picture in light.items() if picture is not None}
+        drawn = {"forest": forest, "frontier": self.frontier(), "curves": self.curves()}
+        pictures = {name: picture for name, picture in drawn.items() if picture is not None}
+        alts = {name: picture.alt for name, picture in pictures.items()}
         files = {"forest.png": forest.png(), "report.md": document.document(self.recorded, alts).encode()}
-        for pictures, ending in ((light, ""), (dark, "-dark")):
-            files |= {f"{name}{ending}.svg": each.svg() for name, each in pictures.items() if each is not None}
+        files |= {f"{name}.svg": picture.svg() for name, picture in pictures.items()}
+        files |= {f"{name}-dark.svg": picture.dark_svg() for name, picture in pictures.items()}
         for name, content in files.items():
             _write_whole(Path(directory) / name, content)
 

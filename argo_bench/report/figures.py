@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.text import Annotation
 
 from argo_bench.claim import CLOCKS, is_count
 from argo_bench.harness.results import Judgement, Recorded
@@ -187,8 +186,8 @@ def _draw_axis(axes: Axes, judgements: Sequence[Judgement], about: str, colours:
     quiet(axes, colours)
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
-    axes.grid(axis="x", color=colours.rule, linewidth=0.8)
-    axes.axvline(1, color=colours.baseline, linewidth=1.4, zorder=2)
+    if not shape.is_narrow:  # its words lie over the axes
+        axes.grid(axis="x", color=colours.rule, linewidth=0.8)
     axes.set_xlabel(about, color=colours.muted, fontsize=8.5)
     is_tall = len(judgements) > TALL
     axes.tick_params(top=is_tall, labeltop=is_tall)
@@ -197,7 +196,9 @@ def _draw_axis(axes: Axes, judgements: Sequence[Judgement], about: str, colours:
     if shape.is_narrow:  # 1x may be too near to an end for words beside it
         axes.set_title(f"\u25c2 {left}", loc="left", color=colours.muted, fontsize=8.5, pad=above)
         axes.set_title(f"{right} \u25b8", loc="right", color=colours.muted, fontsize=8.5, pad=above)
+        axes.minorticks_off()
         return
+    axes.axvline(1, color=colours.baseline, linewidth=1.4, zorder=2)
     for words, offset, side in ((f"\u25c2 {left}", -7, "right"), (f"{right} \u25b8", 7, "left")):
         axes.annotate(
             words, (1, 1), xycoords=("data", "axes fraction"), xytext=(offset, above), textcoords="offset points",
@@ -234,15 +235,12 @@ def _draw_narrow_row(axes: Axes, judgement: Judgement, y: float, size: float, co
     colour = hue(MARKS[judgement.verdict].hue, colours)
     weight, ink = ("bold", colours.ink) if judgement.headline else ("normal", colours.muted)
     claimed = finding.claimed(judgement.kind, judgement.low, judgement.high)
-    differs = DIFFERS if finding.changes_output(judgement) else ""
-    for words in (
-        _label(axes, "inside", y + 0.13, f"{judgement.claim}  {judgement.arm}{differs}", ink, weight=weight),
-        _label(axes, "end", y + 0.13, labelled(judgement.verdict), colour, weight=weight),
-        _label(axes, "inside", y + 0.28, claimed, colours.muted, size=8),
-        _label(axes, "end", y + 0.28, finding.measured(judgement), ink, size=8),
-    ):
-        words.set_bbox({"facecolor": colours.background, "edgecolor": "none", "pad": 1})  # over the line at 1x
-        words.set_zorder(3)
+    differs = "  ≠" if finding.changes_output(judgement) else ""
+    _label(axes, "inside", y + 0.13, f"{judgement.claim}  {judgement.arm}{differs}", ink, weight=weight)
+    _label(axes, "end", y + 0.13, labelled(judgement.verdict), colour, weight=weight)
+    _label(axes, "inside", y + 0.28, claimed, colours.muted, size=8)
+    _label(axes, "end", y + 0.28, finding.measured(judgement), ink, size=8)
+    axes.vlines(1, y + 0.38, y + size, color=colours.baseline, linewidth=1.4, zorder=2)  # clear of the words
     middle = y + 0.38 + (size - 0.38) / 2
     _draw_band(axes, finding.claimed_region(judgement), middle, 0.36 * (size - 0.38), colours)
     _draw_interval(axes, judgement, middle, size - 0.32, colour)
@@ -266,9 +264,9 @@ SIDES: Mapping[str, Side] = {
 
 def _label(
     axes: Axes, side: str, y: float, words: str, colour: str, *, weight: str = "normal", size: float = 9
-) -> Annotation:
+) -> None:
     at, offset, align = SIDES[side]
-    return axes.annotate(
+    axes.annotate(
         words, (at, y), xycoords=("axes fraction", "data"), xytext=(offset, 0),
         textcoords="offset points", ha=align, va="center_baseline",
         color=colour, fontsize=size, fontweight=weight, annotation_clip=False,

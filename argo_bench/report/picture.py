@@ -9,6 +9,7 @@ import base64
 import html
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -86,6 +87,12 @@ class Picture:
     def svg(self, *, words: Literal["path", "none"] = "path") -> bytes:
         """``words`` as outlines, the same everywhere, or as text ("none") in a font of the reader's."""
         return self._saved("svg", {"svg.fonttype": words}, metadata={"Date": None})
+
+    def dark_svg(self) -> bytes:
+        """The SVG of a light picture with its colours exchanged, which is that of the dark one, without drawing it."""
+        dark = palette("dark")
+        names = {colour.lower().encode(): name for name, colour in palette("light").items()}
+        return re.sub(rb"#[0-9a-f]{6}\b", lambda found: dark[names[found[0]]].lower().encode(), self.svg())
 
     def _saved(self, kind: str, settings: Mapping[Any, Any] = MappingProxyType({}), **options: Any) -> bytes:
         buffer = io.BytesIO()

@@ -193,20 +193,18 @@ def _draw_spread(axes: Axes, panel: Spread, colours: Colours) -> None:
     (ratio_axis if panel.is_apart else duration_axis)(axes, "x", (min(ends) / margin, max(ends) * margin), 4)
     axes.set(ylim=(0, 1.04), yticks=(0, 0.5, 1), yticklabels=("0", "50 %", "100 %"))
     quiet(axes, colours)
+    axes.minorticks_off()
     axes.grid(color=colours.rule, linewidth=0.8)
     for arm, unit in zip(panel.arms, units, strict=True):
         colour = hue(arm.style.hue, colours)
         for times, width, line in (*((each, 0.7, "-") for each in arm.processes), (arm.times, 1.8, arm.style.line)):
             _draw_steps(axes, [time / unit for time in sorted(times)], colour, width=width, line=line)
-    for position, arm in enumerate(reversed(panel.arms)):
+    medians = [(finding.duration(median(arm.times)), hue(arm.style.hue, colours)) for arm in reversed(panel.arms)]
+    for position, (words, colour) in enumerate([*medians, ("medians", colours.muted)]):
         axes.annotate(
-            finding.duration(median(arm.times)), (1, 0.04), xycoords="axes fraction", xytext=(0, 11 * position),
-            textcoords="offset points", ha="right", fontsize=8.5, color=hue(arm.style.hue, colours),
+            words, (1, 0.04), xycoords="axes fraction", xytext=(0, 11 * position), textcoords="offset points",
+            ha="right", fontsize=8.5, color=colour, bbox={"facecolor": colours.background, "edgecolor": "none", "pad": 1},
         )  # fmt: skip
-    axes.annotate(
-        "medians", (1, 0.04), xycoords="axes fraction", xytext=(0, 11 * len(panel.arms)), textcoords="offset points",
-        ha="right", fontsize=8.5, color=colours.muted,
-    )  # fmt: skip
     first = panel.judgements[0]
     titled(axes, f"{_of_claims(panel.judgements)}: samples", _where(first.comparison), colours)
     of = ", each arm over its median" if panel.is_apart else ", log scale"
@@ -315,6 +313,7 @@ def _draw_ratios(axes: Axes, judgement: Judgement, samples: Sequence[Samples], c
     margin = max((high / low) ** 0.08, 1.005)
     ratio_axis(axes, "y", (low / margin, high * margin), 4)
     quiet(axes, colours)
+    axes.minorticks_off()
     axes.grid(axis="y", color=colours.rule, linewidth=0.8)
     if judgement.interval is not None:
         axes.axhspan(*judgement.interval, color=colours.band, linewidth=0, zorder=0.5)
