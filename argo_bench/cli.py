@@ -221,9 +221,8 @@ def report_on(job: Job, out: str | None, strict_env: bool, as_json: bool, before
         click.echo("interrupted before anything was measured", err=True)
         sys.exit(INTERRUPTED)
     report = open_report(directory)
-    report.save(directory)
     show(report, as_json)
-    click.echo(f"record: {directory / 'run.jsonl'}   figure: {directory / 'forest.svg'}", err=True)
+    save(report, directory)
     if interrupted:
         click.echo("interrupted: the verdicts above rest on what was measured until then", err=True)
         click.echo(f"go on with: argo-bench run --resume {directory}", err=True)
@@ -303,12 +302,21 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown", "json", "html"]),
+    default="table",
+    show_default=True,
+    help="table: on the terminal, and all files into the run's folder; html: report.html alone, and its path.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--open", "opens", is_flag=True, help="Write report.html and open it in the browser.")
 @click.option("--peers", type=click.Path(path_type=Path), help="An exported folder with figures of other tools.")
 @click.option("--readme", type=click.Path(path_type=Path), help="Write the table of a README from the run, no more.")
-def report(run: Path, as_json: bool, peers: Path | None, readme: Path | None) -> None:
-    """The verdicts of a stored RUN (its folder or run.jsonl) and its forest plot as SVG and PNG."""
-    from argo_bench.report import open_report
+def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path | None) -> None:
+    """The verdicts of a stored RUN (its folder or run.jsonl), and its report: report.html, report.md and figures."""
+    from argo_bench.report import PAGE, open_report
 
     opened = open_report(run)
     if readme is not None:
@@ -316,12 +324,20 @@ def report(run: Path, as_json: bool, peers: Path | None, readme: Path | None) ->
 
         write_table(readme, opened.recorded)
         return
-    opened.save(opened.directory)
-    if peers is None:
-        show(opened, as_json)
-    else:
-        show_beside(opened, peers, as_json)
-    click.echo(f"figure: {opened.directory / 'forest.svg'} and forest.png", err=True)
+    if form == "markdown":
+        click.echo(opened._repr_markdown_())
+    elif form != "html":
+        show(opened, form == "json") if peers is None else show_beside(opened, peers, form == "json")
+    if form == "table":
+        save(opened, opened.directory)
+    elif form == "html" or opens:
+        opened.save_page(opened.directory)
+    if form == "html":
+        click.echo(opened.directory / PAGE)
+    if opens:
+        import webbrowser
+
+        webbrowser.open((opened.directory / PAGE).resolve().as_uri())
 
 
 @cli.command()
@@ -428,6 +444,13 @@ def show(report: Report, as_json: bool) -> None:
         print_json(report.to_dict())
     else:
         console().print(report.terminal())
+
+
+def save(report: Report, directory: Path) -> None:
+    from argo_bench.report import PAGE
+
+    report.save(directory)
+    click.echo(f"report: {directory / PAGE}, with record and figures beside it", err=True)
 
 
 def show_beside(report: Report, folder: Path, as_json: bool) -> None:

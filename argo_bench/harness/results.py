@@ -377,6 +377,12 @@ class _Line(msgspec.Struct, frozen=True):
     record: msgspec.Raw
 
 
+def line_of(record: Record) -> bytes:
+    """A record as it stands in a file, with its digest."""
+    body = msgspec.json.encode(record)
+    return msgspec.json.encode(_Line(xxhash.xxh3_64_hexdigest(body), msgspec.Raw(body))) + b"\n"
+
+
 class Writer:
     """Appends records to ``directory``/run.jsonl, one flushed line each; to a file that is there only to ``resume``."""
 
@@ -392,9 +398,7 @@ class Writer:
             ) from None
 
     def write(self, record: Record) -> None:
-        body = msgspec.json.encode(record)
-        line = msgspec.json.encode(_Line(xxhash.xxh3_64_hexdigest(body), msgspec.Raw(body)))
-        self._file.write(line + b"\n")
+        self._file.write(line_of(record))
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -411,6 +415,20 @@ class Recorded:
 
     def all(self, kind: type[Kind]) -> list[Kind]:
         return [record for record in self.records if isinstance(record, kind)]
+
+    def of(self, optimization: str) -> Recorded:
+        """What concerns one optimization (or benchmark), and what concerns the run as a whole."""
+        return Recorded(self.directory, [each for each in self.records if _subject(each) in (None, optimization)])
+
+
+def _subject(record: Record) -> str | None:
+    match record:
+        case Samples(comparison=comparison) | Result(comparison=comparison):
+            return comparison.optimization
+        case Declared(name=name):
+            return name
+        case _:
+            return getattr(record, "optimization", None)
 
 
 def load(path: str | Path) -> Recorded:

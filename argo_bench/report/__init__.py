@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from argo_bench.report.picture import Picture, Theme
 
-THEMES: tuple[Theme, Theme] = ("light", "dark")
+PAGE = "report.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,16 @@ class Report:
     def finding(self) -> str:
         """The title, without a full stop."""
         return finding.finding(self.recorded)
+
+    def of(self, optimization: str) -> Report:
+        """What the run has on one optimization or benchmark, by its id: its tables and figures alone.
+
+        Raises UserError for one that is not in the run.
+        """
+        if optimization not in self.recorded.run.optimizations:
+            known = ", ".join(self.recorded.run.optimizations)
+            raise UserError(f"the run {self.recorded.run.run} has no {optimization!r}: expected one of {known}")
+        return Report(self.recorded.of(optimization))
 
     def __str__(self) -> str:
         return f"{self.finding}."
@@ -106,39 +116,84 @@ class Report:
             "flags": "; ".join(judgement.flags),
         }
 
-    def forest(self, theme: Theme = "light") -> Picture:
+    def forest(self, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture:
         """The verdicts as intervals over the ranges claimed; shows itself in Jupyter."""
         from argo_bench.report.figures import forest
 
-        return forest(self.recorded, theme)
+        return forest(self.recorded, theme, narrow=narrow, title=title)
 
-    def frontier(self, theme: Theme = "light") -> Picture | None:
+    def frontier(self, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
         """What every arm saves over what it does to the output; None where no workload trades one for the other."""
         from argo_bench.report.frontier import frontier
 
-        return frontier(self.recorded, theme)
+        return frontier(self.recorded, theme, narrow=narrow)
 
-    def curves(self, theme: Theme = "light") -> Picture | None:
+    def curves(self, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
         """The claims' ratios over the share of ticking symbols; None where there is no such claim."""
         from argo_bench.report.curves import curves
 
-        return curves(self.recorded, theme)
+        return curves(self.recorded, theme, narrow=narrow)
+
+    def ecdf(self, theme: Theme = "light") -> Picture | None:
+        """How the times of each arm are spread, behind each timed headline claim; None where nothing was timed."""
+        from argo_bench.report.samples import ecdf
+
+        return ecdf(self.recorded, theme)
+
+    def paired_ratio(self, theme: Theme = "light") -> Picture | None:
+        """The ratio of every block in the order of measuring; None where nothing was timed."""
+        from argo_bench.report.samples import paired_ratio
+
+        return paired_ratio(self.recorded, theme)
+
+    def scaling(self, theme: Theme = "light") -> Picture | None:
+        """Time per call over the scale, with slopes and crossovers; None without several scales."""
+        from argo_bench.report.scaling import scaling
+
+        return scaling(self.recorded, theme)
+
+    def break_even(self, theme: Theme = "light") -> Picture | None:
+        """After how many calls a slow first one is made up for; None where no first call was timed."""
+        from argo_bench.report.paying import break_even
+
+        return break_even(self.recorded, theme)
+
+    def hit_rates(self, theme: Theme = "light") -> Picture | None:
+        """From which hit rate on a cache pays; None where hits and misses were not both timed."""
+        from argo_bench.report.paying import hit_rates
+
+        return hit_rates(self.recorded, theme)
+
+    def memory(self, theme: Theme = "light") -> Picture | None:
+        """Every reading of the memory that a pass takes; None where none was read."""
+        from argo_bench.report.weighed import weighed
+
+        return weighed(self.recorded, theme)
 
     def save(self, directory: str | Path) -> None:
-        """Write report.md and its figures (SVGs in both themes, the forest plot as PNG too), each whole or not at all.
+        """Write report.html, and report.md with its figures (SVGs in both themes, the forest plot as PNG too), each
+        whole or not at all.
 
         The figures are forest, and frontier and curves where there is something to draw.
         """
-        light, dark = (
-            {"forest": self.forest(theme), "frontier": self.frontier(theme), "curves": self.curves(theme)}
-            for theme in THEMES
-        )
-        alts = {name: picture.alt for name, picture in light.items() if picture is not None}
-        files = {"forest.png": self.forest().png(), "report.md": document.document(self.recorded, alts).encode()}
-        for pictures, ending in ((light, ""), (dark, "-dark")):
-            files |= {f"{name}{ending}.svg": each.svg() for name, each in pictures.items() if each is not None}
+        self.save_page(directory)
+        forest = self.forest()
+        drawn = {"forest": forest, "frontier": self.frontier(), "curves": self.curves()}
+        pictures = {name: picture for name, picture in drawn.items() if picture is not None}
+        alts = {name: picture.alt for name, picture in pictures.items()}
+        files = {"forest.png": forest.png(), "report.md": document.document(self.recorded, alts).encode()}
+        files |= {f"{name}.svg": picture.svg() for name, picture in pictures.items()}
+        files |= {f"{name}-dark.svg": picture.dark_svg() for name, picture in pictures.items()}
         for name, content in files.items():
             _write_whole(Path(directory) / name, content)
+
+    def save_page(self, directory: str | Path) -> Path:
+        """Write report.html, which needs no other file and no network, and say where it is."""
+        from argo_bench.report.webpage import webpage
+
+        path = Path(directory) / PAGE
+        _write_whole(path, webpage(self.recorded).encode())
+        return path
 
 
 def open_report(path: str | Path) -> Report:

@@ -134,7 +134,7 @@ def caches(recorded: Recorded) -> Table:
             (
                 f"{each.optimization} {each.arm}\nat {each.scale:,} {each.unit}",
                 "\n".join(f"{finding.level(rate)} on {where}" for where, rate in each.hit_rates.items()) or "-",
-                _pays(each.break_even),
+                pays(each.break_even),
             )
         )
         for each in recorded.all(Caching)
@@ -144,7 +144,8 @@ def caches(recorded: Recorded) -> Table:
     return Table("Caches", note, columns, rows)
 
 
-def _pays(break_even: float) -> str:
+def pays(break_even: float) -> str:
+    """From which hit rate on a cache pays, in words."""
     if break_even > 1:
         return "never, even a hit costs more"
     return "any hit rate" if break_even <= 0 else f"{finding.level(break_even)} hits"

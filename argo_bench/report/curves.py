@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -15,8 +14,9 @@ from matplotlib.patches import Patch
 
 from argo_bench.harness.results import Judgement, LiveRates, Recorded
 from argo_bench.report import finding
-from argo_bench.report.marks import legible
-from argo_bench.report.picture import COLOURS, SETTINGS, WIDTH, Colours, Picture, Theme, quiet, ratio_axis
+from argo_bench.report.arms import entry, style
+from argo_bench.report.picture import COLOURS, NARROW, SETTINGS, WIDTH, Colours, Picture, Theme, hue, quiet, ratio_axis
+from argo_bench.report.verdicts import over_the_change_rate
 
 COLUMNS = 3
 PANEL, AROUND = 2.15, 0.75
@@ -27,28 +27,18 @@ FARTHEST = 30.0
 """A claimed edge this many times beyond what was seen is cut off."""
 
 
-class Style(NamedTuple):
-    """How a variant is drawn: hue, marker and line, each of which tells it alone."""
+def curves(recorded: Recorded, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
+    """A panel for each claim with a curve; claims that rest on the same ratios share one. None without any.
 
-    hue: str
-    marker: str
-    line: Literal["-", "--", "-."]
-
-
-STYLES: Mapping[str, Style] = {
-    "prescribed": Style("vermillion", "^", "--"),
-    "engineered": Style("blue", "o", "-"),
-}
-OTHER = Style("reddish purple", "s", "-.")
-
-
-def curves(recorded: Recorded, theme: Theme = "light") -> Picture | None:
-    """A panel for each claim with a curve; claims that rest on the same ratios share one. None without any."""
+    ``narrow``: below each other, without a title of the whole.
+    """
     panels = _panels(recorded)
     if not panels:
         return None
     with matplotlib.rc_context(SETTINGS):
-        return Picture(_drawn(panels, _live(recorded), COLOURS[theme]), _alt(panels))
+        return Picture(
+            _drawn(panels, _live(recorded), COLOURS[theme], narrow), _alt(panels), over_the_change_rate(recorded)
+        )
 
 
 def _panels(recorded: Recorded) -> list[list[Judgement]]:
@@ -84,25 +74,27 @@ def _in_words(judgement: Judgement) -> str:
     return ", ".join(f"{ratio} at {scale:,} {judgement.curve_unit}" for ratio, scale in ratios)
 
 
-def _drawn(panels: Sequence[Sequence[Judgement]], live: float | None, colours: Colours) -> Figure:
-    columns = min(COLUMNS, len(panels))
+def _drawn(panels: Sequence[Sequence[Judgement]], live: float | None, colours: Colours, narrow: bool) -> Figure:
+    most = 1 if narrow else COLUMNS
+    columns = min(most, len(panels))
     rows = math.ceil(len(panels) / columns)
     figure = Figure(
-        figsize=(WIDTH, rows * PANEL + AROUND), layout=ConstrainedLayoutEngine(h_pad=0.09, w_pad=0.09),
-        facecolor=colours.background,
+        figsize=(NARROW if narrow else WIDTH, rows * PANEL + AROUND), facecolor=colours.background,
+        layout=ConstrainedLayoutEngine(h_pad=0.09, w_pad=0.09),
     )  # fmt: skip
     for number, of in enumerate(panels):
-        axes = figure.add_subplot(rows, COLUMNS, number // columns * COLUMNS + number % columns + 1)
+        axes = figure.add_subplot(rows, most, number // columns * most + number % columns + 1)
         _draw_panel(axes, of, live, colours)
         if number % columns == 0:
             axes.set_ylabel("reference / candidate", color=colours.muted, fontsize=8.5)
         if number + columns >= len(panels):
             axes.set_xlabel(of[0].curve_unit, color=colours.muted, fontsize=8.5)
-    figure.suptitle(
-        "Where the claims hold: over the share of symbols that tick",
-        x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
-    )  # fmt: skip
-    _draw_legend(figure, [each.arm for of in panels for each in of], live is not None, colours)
+    if not narrow:
+        figure.suptitle(
+            "Where the claims hold: over the share of symbols that tick",
+            x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
+        )  # fmt: skip
+    _draw_legend(figure, [each.arm for of in panels for each in of], live is not None, colours, 2 if narrow else 5)
     return figure
 
 
@@ -136,15 +128,15 @@ def _draw_panel(axes: Axes, judgements: Sequence[Judgement], live: float | None,
 
 
 def _draw_line(axes: Axes, judgement: Judgement, colours: Colours) -> None:
-    style = STYLES.get(judgement.arm, OTHER)
-    colour = legible(style.hue, colours.band)
+    of = style(judgement.arm)
+    colour = hue(of.hue, colours)
     scales = [spot.scale for spot in judgement.curve]
     for spot in judgement.curve:
         if spot.interval is not None:
             axes.plot([spot.scale] * 2, spot.interval, color=colour, linewidth=5, alpha=0.45, solid_capstyle="butt")
     axes.plot(
-        scales, [spot.speedup for spot in judgement.curve], color=colour, linestyle=style.line, linewidth=1.6,
-        marker=style.marker, markersize=5, zorder=3,
+        scales, [spot.speedup for spot in judgement.curve], color=colour, linestyle=of.line, linewidth=1.6,
+        marker=of.marker, markersize=5, zorder=3,
     )  # fmt: skip
 
 
@@ -160,19 +152,14 @@ def _limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
     return low / margin, high * margin
 
 
-def _draw_legend(figure: Figure, arms: Sequence[str], has_live: bool, colours: Colours) -> None:
-    entries: list[tuple[Patch | Line2D, str]] = []
-    for arm in dict.fromkeys(arms):
-        style = STYLES.get(arm, OTHER)
-        colour = legible(style.hue, colours.background)
-        line = Line2D([], [], color=colour, linestyle=style.line, marker=style.marker, markersize=5, linewidth=1.6)
-        entries.append((line, arm))
+def _draw_legend(figure: Figure, arms: Sequence[str], has_live: bool, colours: Colours, columns: int) -> None:
+    entries: list[tuple[Patch | Line2D, str]] = [entry(arm, colours) for arm in dict.fromkeys(arms)]
     entries.append((Patch(facecolor=colours.band, edgecolor=colours.edge), "claimed range"))
     entries.append((Line2D([], [], color=colours.baseline, linewidth=1.4), "1x: as the reference"))
     if has_live:
         entries.append((Line2D([], [], color=colours.muted, linewidth=1, linestyle=":"), "live market, mean"))
     handles, labels = zip(*entries, strict=True)
     figure.legend(
-        handles, labels, loc="outside lower left", ncols=len(entries), frameon=False, fontsize=8.5,
+        handles, labels, loc="outside lower left", ncols=columns, frameon=False, fontsize=8.5,
         labelcolor=colours.muted, columnspacing=1.4, handlelength=2.4,
     )  # fmt: skip

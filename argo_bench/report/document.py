@@ -38,7 +38,7 @@ def document(recorded: Recorded, alts: Mapping[str, str]) -> str:
         "## How it was measured",
         _listed(_circumstances(recorded)),
         "## Where it was measured",
-        _listed(f"{plain(name)}: {plain(value)}" for name, value in _facts(_plain_facts(recorded))),
+        _listed(f"{plain(name)}: {plain(value)}" for name, value in facts(recorded)),
         "## What this does not show",
         _listed(DOES_NOT_SHOW),
     ]
@@ -69,15 +69,25 @@ def _circumstances(recorded: Recorded) -> Iterator[str]:
         yield f"It took {finding.duration(1e9 * end.seconds)}."
 
 
-def _plain_facts(recorded: Recorded) -> dict[str, Any]:
-    """The environment but for the calibration, which a remark has in words."""
-    return {name: value for name, value in recorded.run.environment.items() if name != "calibration"}
+def facts(recorded: Recorded) -> Iterator[tuple[str, str]]:
+    """The environment by name, without empty values and the calibration, which a remark has in words."""
+    for name, value in recorded.run.environment.items():
+        if name.endswith("_bytes") and value is not None:
+            yield name.removesuffix("_bytes"), finding.size(value)
+        elif value is not None and name != "calibration":
+            yield name, _in_line(value)
 
 
-def _facts(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Names and values without empty ones; what lies inside a mapping on one line."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield prefix + name, ", ".join(f"{key} {each}" for key, each in value.items())
-        elif value is not None:
-            yield prefix + name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _in_line(value: Any) -> str:
+    """A value on one line: pairs of a mapping, elements of a list, and of a check what it found."""
+    match value:
+        case {"subject": subject, "found": found}:
+            return f"{subject} {found}"
+        case Mapping():
+            return ", ".join(f"{key} {each}" for key, each in value.items())
+        case list():
+            return ("; " if any(isinstance(each, Mapping) for each in value) else ", ").join(map(_in_line, value))
+        case float():
+            return f"{value:.3g}"
+        case _:
+            return str(value)

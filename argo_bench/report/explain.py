@@ -76,12 +76,17 @@ def explain_optimization(optimization: Optimization) -> Group:
     parts += [_claim(claim) for claim in optimization.claims]
     parts += [_workload(workload) for workload in optimization.workloads]
     parts += [Text(f"May change: {optimization.may_change}."), Text()]
+    for part, sources in exchanged(optimization).items():
+        parts += [Rule(f"{part} stage", align="left"), Sources(sources)]
+    return Group(*parts)
+
+
+def exchanged(optimization: Optimization) -> Mapping[str, Sequence[Source]]:
+    """The sources of every part that a variant exchanges, by its name: the baseline's, and then the variants'."""
     edited: dict[str, Edited] = {
         v: changed(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE)) for v in VARIANTS
     }
-    for part in (part for part in PARTS if any(part in pairs for pairs in edited.values())):
-        parts += [Rule(f"{part} stage", align="left"), Sources(_sources(part, edited))]
-    return Group(*parts)
+    return {part: _sources(part, edited) for part in PARTS if any(part in pairs for pairs in edited.values())}
 
 
 def _claim(claim: Claim) -> Group:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -16,17 +16,45 @@ from matplotlib.patches import Patch, Rectangle
 from argo_bench.claim import CLOCKS, is_count
 from argo_bench.harness.results import Judgement, Recorded
 from argo_bench.report import finding
-from argo_bench.report.marks import MARKS, ORDER, labelled, legible
-from argo_bench.report.picture import COLOURS, SETTINGS, WIDTH, Colours, Picture, Theme, quiet, ratio_axis
+from argo_bench.report.marks import MARKS, ORDER, labelled
+from argo_bench.report.picture import COLOURS, NARROW, SETTINGS, WIDTH, Colours, Picture, Theme, hue, quiet, ratio_axis
+from argo_bench.report.tables import Table
+from argo_bench.report.verdicts import verdicts
 
-HEADLINE, FURTHER, REFERENCE, HEADING, AROUND = 0.46, 0.38, 0.13, 0.28, 1.7
-"""Heights in inches of the two kinds of row, of what a row with another reference than the baseline has more, of a
-part's heading, and of all that is above and below the rows."""
+
+class Shape(NamedTuple):
+    """Inches, and how much has room.
+
+    The heights are those of the two kinds of row, of what a row with another reference than the baseline has more, of
+    a part's heading, and of all that is above and below the rows (of a narrow figure, above them). ``decades`` are
+    labels of the axis beside each other, ``characters`` those of a line below it.
+    """
+
+    width: float
+    headline: float
+    further: float
+    reference: float
+    around: float
+    decades: float
+    characters: int
+    heading: float = 0.28
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.width < WIDTH
+
+    def height(self, judgement: Judgement) -> float:
+        has_line_more = judgement.comparison.reference != "baseline"
+        return (self.headline if judgement.headline else self.further) + self.reference * has_line_more
+
+
+WIDE_SHAPE = Shape(WIDTH, 0.46, 0.38, 0.13, 1.7, 6.5, 60)
+NARROW_SHAPE = Shape(NARROW, 0.64, 0.6, 0.0, 0.46, 6.5, 56)
 MARGIN = 0.12
 """Inches left and right."""
-TITLE_CHARACTERS, LABEL_CHARACTERS = 72, 60
-MOST_DECADES = 6.5
-"""Labels of a log axis that have room beside each other."""
+TITLE_CHARACTERS = 72
+TALL = 12
+"""Rows from which on the axis has labels at its top too."""
 MOST_ROWS = 40
 """With more, further readings are left to the tables."""
 DIFFERS = "  ≠ output"
@@ -34,13 +62,15 @@ FARTHEST = 1e5
 """A claimed edge or interval end this many times beyond what was seen is cut off with an arrow."""
 
 
-def forest(recorded: Recorded, theme: Theme = "light") -> Picture:
+def forest(recorded: Recorded, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture:
     """Headline verdicts first and bold, further readings lighter below, each part by verdict and then by effect.
 
     Times, memory and exact counts are ratios alike; a row without an interval was not measured, or is a level.
+    ``narrow``, for a phone: the words of a row stand above its interval, and there is no ``title``.
     """
     with matplotlib.rc_context(SETTINGS):
-        return Picture(_forest(recorded, COLOURS[theme]), alt_text(recorded))
+        drawn = _forest(recorded, COLOURS[theme], NARROW_SHAPE if narrow else WIDE_SHAPE, title=title and not narrow)
+        return Picture(drawn, alt_text(recorded), _table(recorded))
 
 
 def alt_text(recorded: Recorded) -> str:
@@ -53,6 +83,11 @@ def alt_text(recorded: Recorded) -> str:
         where = "below" if _drawn(headline, further) else "in the tables"
         sentences.append(f"{finding.counted(len(further), 'further reading')} {where}.")
     return " ".join(sentences)
+
+
+def _table(recorded: Recorded) -> Table:
+    headline, further = _parts(recorded)
+    return verdicts(recorded, "Verdicts", [*headline, *(further if _drawn(headline, further) else ())])
 
 
 def _in_words(judgement: Judgement) -> str:
@@ -74,42 +109,62 @@ def _drawn(headline: Sequence[Judgement], further: Sequence[Judgement]) -> bool:
     return not headline or len(headline) + len(further) <= MOST_ROWS
 
 
-def _forest(recorded: Recorded, colours: Colours) -> Figure:
+def _forest(recorded: Recorded, colours: Colours, shape: Shape, *, title: bool) -> Figure:
     headline, further = _parts(recorded)
     left_out = [] if _drawn(headline, further) else further
     further = [] if left_out else further
-    rows = sum(map(_height, (*headline, *further)))
-    height = rows + HEADING * (bool(headline) + bool(further))
-    figure = Figure(
-        figsize=(WIDTH, height + AROUND), layout=ConstrainedLayoutEngine(w_pad=MARGIN), facecolor=colours.background
-    )
-    axes = figure.add_subplot(facecolor=colours.background)
-    axes.set_ylim(max(height, HEADLINE), 0)
-    _draw_axis(axes, [*headline, *further], colours)
+    rows = sum(map(shape.height, (*headline, *further)))
+    height = rows + shape.heading * (bool(headline) + bool(further))
+    drawn = [*headline, *further]
+    about = _about(drawn, len(left_out), shape)
+    figure, axes = _empty(max(height, shape.headline), about, colours, shape)
+    _draw_axis(axes, drawn, about, colours, shape)
     y = 0.0
     for name, part in (("Headline claims", headline), ("Further readings", further)):
         if part:
-            _label(axes, 0, y + HEADING / 2, name, colours.muted, size=8.5)
-            y += HEADING
+            _label(axes, "inside" if shape.is_narrow else "left", y + shape.heading / 2, name, colours.muted, size=8.5)
+            y += shape.heading
         for each in part:
-            size = _height(each)
+            size = shape.height(each)
             axes.axhline(y, color=colours.rule, linewidth=0.8, zorder=0)
-            _draw_row(axes, each, y + size / 2, size, colours)
+            if shape.is_narrow:
+                _draw_narrow_row(axes, each, y, size, colours)
+            else:
+                _draw_row(axes, each, y + size / 2, size, colours)
             y += size
-    figure.suptitle(
-        textwrap.fill(finding.finding(recorded), TITLE_CHARACTERS),
-        x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
-    )  # fmt: skip
-    _draw_legend(figure, [*headline, *further], colours)
-    if left_out:
-        said = finding.counted(len(left_out), "further reading")
-        axes.set_xlabel(f"{axes.get_xlabel()}\n{said} in the tables", color=colours.muted, fontsize=8.5)
+    if title:
+        figure.suptitle(
+            textwrap.fill(finding.finding(recorded), TITLE_CHARACTERS),
+            x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
+        )  # fmt: skip
+    if not shape.is_narrow:
+        _draw_legend(figure, drawn, colours)
     return figure
 
 
-def _height(judgement: Judgement) -> float:
-    has_line_more = judgement.comparison.reference != "baseline"
-    return (HEADLINE if judgement.headline else FURTHER) + REFERENCE * has_line_more
+def _about(judgements: Sequence[Judgement], left_out: int, shape: Shape) -> str:
+    """What the axis is of, in lines; a narrow figure, which has no legend, says there what the thick lines are."""
+    metrics = list(dict.fromkeys(finding.NOUNS[each.metric] for each in judgements))
+    axis = f"reference / candidate in {', '.join(metrics) or 'CPU time'}, log scale"
+    said = [f"{axis}; {_spread(judgements)}" if shape.is_narrow else axis]
+    said += [f"{finding.counted(left_out, 'further reading')} in the tables"] if left_out else []
+    return "\n".join(textwrap.fill(each, shape.characters) for each in said)
+
+
+def _empty(height: float, about: str, colours: Colours, shape: Shape) -> tuple[Figure, Axes]:
+    """The figure and its axes, so many inches high; a narrow one, whose words are inside, needs no layout."""
+    if not shape.is_narrow:
+        layout = ConstrainedLayoutEngine(w_pad=MARGIN)
+        figure = Figure(figsize=(shape.width, height + shape.around), layout=layout, facecolor=colours.background)
+        axes = figure.add_subplot(facecolor=colours.background)
+    else:
+        below = 0.36 + 0.15 * (about.count("\n") + 1)
+        whole = height + shape.around + below
+        figure = Figure(figsize=(shape.width, whole), facecolor=colours.background)
+        inside = (MARGIN / shape.width, below / whole, 1 - 2 * MARGIN / shape.width, height / whole)
+        axes = figure.add_axes(inside, facecolor=colours.background)
+    axes.set_ylim(height, 0)
+    return figure, axes
 
 
 def _limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
@@ -126,17 +181,27 @@ def _limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
     return low / margin, high * margin
 
 
-def _draw_axis(axes: Axes, judgements: Sequence[Judgement], colours: Colours) -> None:
-    ratio_axis(axes, "x", _limits(judgements), MOST_DECADES)
+def _draw_axis(axes: Axes, judgements: Sequence[Judgement], about: str, colours: Colours, shape: Shape) -> None:
+    ratio_axis(axes, "x", _limits(judgements), shape.decades)
     quiet(axes, colours)
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
-    axes.grid(axis="x", color=colours.rule, linewidth=0.8)
-    axes.axvline(1, color=colours.baseline, linewidth=1.4, zorder=2)
+    if not shape.is_narrow:  # its words lie over the axes
+        axes.grid(axis="x", color=colours.rule, linewidth=0.8)
+    axes.set_xlabel(about, color=colours.muted, fontsize=8.5)
+    is_tall = len(judgements) > TALL
+    axes.tick_params(top=is_tall, labeltop=is_tall)
+    above = 18 if is_tall else 3
     left, right = ("slower", "faster") if _is_time(judgements) else ("slower or more", "faster or less")
+    if shape.is_narrow:  # 1x may be too near to an end for words beside it
+        axes.set_title(f"\u25c2 {left}", loc="left", color=colours.muted, fontsize=8.5, pad=above)
+        axes.set_title(f"{right} \u25b8", loc="right", color=colours.muted, fontsize=8.5, pad=above)
+        axes.minorticks_off()
+        return
+    axes.axvline(1, color=colours.baseline, linewidth=1.4, zorder=2)
     for words, offset, side in ((f"\u25c2 {left}", -7, "right"), (f"{right} \u25b8", 7, "left")):
         axes.annotate(
-            words, (1, 1), xycoords=("data", "axes fraction"), xytext=(offset, 3), textcoords="offset points",
+            words, (1, 1), xycoords=("data", "axes fraction"), xytext=(offset, above), textcoords="offset points",
             ha=side, va="bottom", color=colours.muted, fontsize=8.5,
         )  # fmt: skip
 
@@ -146,7 +211,7 @@ def _is_time(judgements: Sequence[Judgement]) -> bool:
 
 
 def _draw_row(axes: Axes, judgement: Judgement, y: float, size: float, colours: Colours) -> None:
-    colour = legible(MARKS[judgement.verdict].hue, colours.band)
+    colour = hue(MARKS[judgement.verdict].hue, colours)
     weight, ink = ("bold", colours.ink) if judgement.headline else ("normal", colours.muted)
     claimed = finding.claimed(judgement.kind, judgement.low, judgement.high)
     compared = judgement.comparison
@@ -156,22 +221,54 @@ def _draw_row(axes: Axes, judgement: Judgement, y: float, size: float, colours: 
     lines = [f"{judgement.claim}  {compared.candidate}", *against, about]
     step = size / (len(lines) + 0.6)
     top = y - (len(lines) - 1) / 2 * step
-    _label(axes, 0, top, lines[0], ink, weight=weight)
+    _label(axes, "left", top, lines[0], ink, weight=weight)
     for position, line in enumerate(lines[1:], 1):
-        _label(axes, 0, top + position * step, line, colours.muted, size=8)
-    _label(axes, 1, y - step / 2, labelled(judgement.verdict), colour, weight=weight)
-    _label(axes, 1, y + step / 2, finding.measured(judgement) + differs, ink, size=8)
+        _label(axes, "left", top + position * step, line, colours.muted, size=8)
+    _label(axes, "right", y - step / 2, labelled(judgement.verdict), colour, weight=weight)
+    _label(axes, "right", y + step / 2, finding.measured(judgement) + differs, ink, size=8)
     _draw_band(axes, finding.claimed_region(judgement), y, 0.36 * size, colours)
     _draw_interval(axes, judgement, y, size, colour)
 
 
+def _draw_narrow_row(axes: Axes, judgement: Judgement, y: float, size: float, colours: Colours) -> None:
+    """Two lines of words from ``y`` downwards, and the interval below them."""
+    colour = hue(MARKS[judgement.verdict].hue, colours)
+    weight, ink = ("bold", colours.ink) if judgement.headline else ("normal", colours.muted)
+    claimed = finding.claimed(judgement.kind, judgement.low, judgement.high)
+    differs = "  ≠" if finding.changes_output(judgement) else ""
+    _label(axes, "inside", y + 0.13, f"{judgement.claim}  {judgement.arm}{differs}", ink, weight=weight)
+    _label(axes, "end", y + 0.13, labelled(judgement.verdict), colour, weight=weight)
+    _label(axes, "inside", y + 0.28, claimed, colours.muted, size=8)
+    _label(axes, "end", y + 0.28, finding.measured(judgement), ink, size=8)
+    axes.vlines(1, y + 0.38, y + size, color=colours.baseline, linewidth=1.4, zorder=2)  # clear of the words
+    middle = y + 0.38 + (size - 0.38) / 2
+    _draw_band(axes, finding.claimed_region(judgement), middle, 0.36 * (size - 0.38), colours)
+    _draw_interval(axes, judgement, middle, size - 0.32, colour)
+
+
+class Side(NamedTuple):
+    """Where words stand beside or inside the axes: the fraction of the axes, the offset in points, the alignment."""
+
+    at: Literal[0, 1]
+    offset: float
+    align: Literal["left", "right"]
+
+
+SIDES: Mapping[str, Side] = {
+    "left": Side(0, -8, "right"),
+    "right": Side(1, 10, "left"),
+    "inside": Side(0, 0, "left"),
+    "end": Side(1, 0, "right"),
+}
+
+
 def _label(
-    axes: Axes, side: Literal[0, 1], y: float, words: str, colour: str, *, weight: str = "normal", size: float = 9
+    axes: Axes, side: str, y: float, words: str, colour: str, *, weight: str = "normal", size: float = 9
 ) -> None:
-    """Words beside the axes: right-aligned on the left side (0), left-aligned on the right side (1)."""
+    at, offset, align = SIDES[side]
     axes.annotate(
-        words, (side, y), xycoords=("axes fraction", "data"), xytext=(10 if side else -8, 0),
-        textcoords="offset points", ha="left" if side else "right", va="center_baseline",
+        words, (at, y), xycoords=("axes fraction", "data"), xytext=(offset, 0),
+        textcoords="offset points", ha=align, va="center_baseline",
         color=colour, fontsize=size, fontweight=weight, annotation_clip=False,
     )  # fmt: skip
 
@@ -208,11 +305,6 @@ def _draw_interval(axes: Axes, judgement: Judgement, y: float, size: float, colo
 
 
 def _draw_legend(figure: Figure, judgements: Sequence[Judgement], colours: Colours) -> None:
-    metrics = list(dict.fromkeys(finding.NOUNS[each.metric] for each in judgements))
-    figure.axes[0].set_xlabel(
-        textwrap.fill(f"reference / candidate in {', '.join(metrics) or 'CPU time'}, log scale", LABEL_CHARACTERS),
-        color=colours.muted, fontsize=8.5,
-    )  # fmt: skip
     as_reference = "as fast as the reference" if _is_time(judgements) else "as the reference"
     entries: list[tuple[Patch | Line2D, str]] = [
         (Patch(facecolor=colours.band, edgecolor=colours.edge), "claimed range"),

@@ -292,7 +292,7 @@ def size(number_of_bytes: float) -> str:
     """Bytes as ``1.5 MiB``."""
     for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if number_of_bytes >= unit:
-            return f"{number_of_bytes / unit:.3g} {name}"
+            return f"{number_of_bytes / unit:.{3 if number_of_bytes < 999.5 * unit else 4}g} {name}"
     return f"{number_of_bytes:.0f} B"
 
 
@@ -374,8 +374,10 @@ def arm_and_reference(comparison: Comparison) -> str:
     return comparison.candidate + against
 
 
-def duration(nanoseconds: float) -> str:
+def duration(nanoseconds: float, digits: int = 3) -> str:
+    if nanoseconds >= 6e11:
+        return f"{nanoseconds / 6e10:,.0f} min"
     for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "us")):
         if nanoseconds >= size:
-            return f"{nanoseconds / size:.3g} {unit}"
-    return f"{nanoseconds:.3g} ns"
+            return f"{nanoseconds / size:.{digits}g} {unit}"
+    return f"{nanoseconds:.{digits}g} ns"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import matplotlib
 import numpy as np
@@ -20,9 +20,10 @@ from matplotlib.transforms import Bbox
 from argo_bench.harness.results import Recorded
 from argo_bench.optimizations import subjects
 from argo_bench.report import finding
+from argo_bench.report.arms import FIXED, FIXED_STYLE, style
 from argo_bench.report.counted import BENEFITS, Counted, counted, quantity
-from argo_bench.report.marks import legible
-from argo_bench.report.picture import COLOURS, SETTINGS, WIDTH, Colours, Picture, Theme, quiet
+from argo_bench.report.picture import COLOURS, NARROW, SETTINGS, WIDTH, Colours, Picture, Theme, hue, quiet
+from argo_bench.report.tables import Column, Row, Table
 
 COLUMNS = 2
 PANEL, AROUND = 2.9, 0.6
@@ -33,22 +34,6 @@ WIDE = 20.0
 """Counts that are so many times apart are drawn on a log axis."""
 ROOM = 4.0
 """How far such an axis goes on beyond the largest count, for the labels."""
-FIXED = "fixed "
-"""Arms whose names begin so differ in one number, and are joined by a line."""
-
-
-class Style(NamedTuple):
-    hue: str
-    marker: str
-
-
-STYLES: Mapping[str, Style] = {
-    "baseline": Style("grey", "s"),
-    "prescribed": Style("vermillion", "^"),
-    "engineered": Style("blue", "o"),
-}
-FIXED_STYLE = Style("bluish green", "D")
-OTHER = Style("reddish purple", "P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +57,16 @@ class Panel:
     points: Sequence[Point]
 
 
-def frontier(recorded: Recorded, theme: Theme = "light") -> Picture | None:
-    """A panel for each counted workload that names its two counts; None without any."""
+def frontier(recorded: Recorded, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
+    """A panel for each counted workload that names its two counts; None without any.
+
+    ``narrow``: below each other, without a title of the whole.
+    """
     panels = [panel for each in counted(recorded) if (panel := _panel(each)) is not None]
     if not panels:
         return None
     with matplotlib.rc_context(SETTINGS):
-        return Picture(_drawn(panels, COLOURS[theme]), _alt(panels))
+        return Picture(_drawn(panels, COLOURS[theme], narrow), _alt(panels), _table(panels))
 
 
 def _panel(counted: Counted) -> Panel | None:
@@ -117,22 +105,35 @@ def _written(count: str, value: float) -> str:
     return BENEFITS.get(count, quantity)(value)
 
 
-def _drawn(panels: Sequence[Panel], colours: Colours) -> Figure:
-    rows = math.ceil(len(panels) / COLUMNS)
+def _table(panels: Sequence[Panel]) -> Table:
+    rows = []
+    for panel in panels:
+        rows.append(Row((_title(panel), _words(panel.damage), _words(panel.benefit)), strong=True))
+        for point in panel.points:
+            at = (_written(count, value) for count, value in zip((panel.damage, panel.benefit), point.at, strict=True))
+            rows.append(Row((point.arm, *at)))
+    columns = (Column("arm", None), Column("done to the output", 24), Column("for", 24))
+    return Table("What is saved, and what for", "Medians over the seeds.", columns, tuple(rows))
+
+
+def _drawn(panels: Sequence[Panel], colours: Colours, narrow: bool) -> Figure:
+    columns = 1 if narrow else COLUMNS
+    rows = math.ceil(len(panels) / columns)
     figure = Figure(
-        figsize=(WIDTH, rows * PANEL + AROUND), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1),
-        facecolor=colours.background,
+        figsize=(NARROW if narrow else WIDTH, rows * PANEL + AROUND), facecolor=colours.background,
+        layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1),
     )  # fmt: skip
     drawn = []
     for number, panel in enumerate(panels, 1):
-        axes = figure.add_subplot(rows, COLUMNS, number, facecolor=colours.background)
+        axes = figure.add_subplot(rows, columns, number, facecolor=colours.background)
         _draw_panel(axes, panel, colours)
         drawn.append((axes, panel))
     less_is_better = all(panel.benefit != "hit_rate" for panel in panels)
-    figure.suptitle(
-        f"What is saved, and what is done to the output for it{': lower left is best' * less_is_better}",
-        x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
-    )  # fmt: skip
+    if not narrow:
+        figure.suptitle(
+            f"What is saved, and what is done to the output for it{': lower left is best' * less_is_better}",
+            x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
+        )  # fmt: skip
     figure.draw_without_rendering()  # places the axes, so that labels can keep clear of each other
     for axes, panel in drawn:
         _label(axes, panel.points, figure.dpi / 72, colours)
@@ -153,23 +154,19 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
     axes.set_ylabel(_words(panel.benefit), color=colours.muted, fontsize=8.5)
     if len(fixed := _joined(panel.points)) > 1:
         xs, ys = zip(*fixed, strict=True)
-        axes.plot(xs, ys, color=legible(FIXED_STYLE.hue, colours.background), linewidth=1.2, zorder=2)
+        axes.plot(xs, ys, color=hue(FIXED_STYLE.hue, colours), linewidth=1.2, zorder=2)
     for point in panel.points:
-        style = _style(point.arm)
-        colour = legible(style.hue, colours.background)
+        of = style(point.arm)
+        colour = hue(of.hue, colours)
         x, y = point.at
         axes.plot([min(point.x), max(point.x)], [y, y], color=colour, linewidth=1.2, zorder=3)
         axes.plot([x, x], [min(point.y), max(point.y)], color=colour, linewidth=1.2, zorder=3)
-        axes.plot([x], [y], color=colour, marker=style.marker, markersize=6, linestyle="", clip_on=False, zorder=4)
+        axes.plot([x], [y], color=colour, marker=of.marker, markersize=6, linestyle="", clip_on=False, zorder=4)
 
 
 def _joined(points: Sequence[Point]) -> list[tuple[float, float]]:
     """Where the arms lie that a line joins."""
     return sorted(point.at for point in points if point.arm.startswith(FIXED))
-
-
-def _style(arm: str) -> Style:
-    return FIXED_STYLE if arm.startswith(FIXED) else STYLES.get(arm, OTHER)
 
 
 def _scale(axes: Axes, of: Literal["x", "y"], count: str, values: Sequence[float]) -> None:
@@ -216,7 +213,7 @@ def _label(axes: Axes, points: Sequence[Point], pixels: float, colours: Colours)
         axes.annotate(
             point.arm, point.at, xytext=(BESIDE * right, ABOVE * up), textcoords="offset points", fontsize=LABEL_SIZE,
             ha={1: "left", 0: "center", -1: "right"}[right], va="center", annotation_clip=False,
-            color=legible(_style(point.arm).hue, colours.background), in_layout=False, zorder=5,
+            color=hue(style(point.arm).hue, colours), in_layout=False, zorder=5,
         )  # fmt: skip
 
 

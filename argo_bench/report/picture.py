@@ -9,19 +9,32 @@ import base64
 import html
 import io
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from argo_bench.report.finding import duration
+from argo_bench.report.marks import OKABE_ITO, legible
+from argo_bench.report.tables import Table
 
 Theme = Literal["light", "dark"]
-WIDTH = 8.0
-"""Inches: 800 pixels wide at 100 to the inch, where the smallest letters are 11 pixels high."""
+WIDTH, NARROW = 8.0, 4.0
+"""Inches: 800 pixels wide at 100 to the inch, where the smallest letters are 11 pixels high; and what stands two beside
+each other there, and alone on a phone."""
+ABOVE, BELOW, LEFT, RIGHT, LEGEND = 0.47, 0.47, 0.74, 0.34, 0.19
+"""Inches around a panel of a narrow figure, and of a row of its legend."""
+NEAR_BLACK = "#010101"
+"""In the place of black, which an SVG leaves out where it is the default, so that no theme could change it."""
 PNG_DPI = 200
 SETTINGS: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -52,14 +65,16 @@ COLOURS: Mapping[Theme, Colours] = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure that shows itself in Jupyter, with its alternative text."""
+    """A figure that shows itself in Jupyter, with its alternative text and the numbers that it draws."""
 
     figure: Figure
     alt: str
+    data: Table
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         image = base64.b64encode(self.png()).decode("ascii")
-        source = f'src="data:image/png;base64,{image}" style="width:100%;max-width:800px"'
+        width = 100 * self.figure.get_figwidth()
+        source = f'src="data:image/png;base64,{image}" style="width:100%;max-width:{width:.0f}px"'
         return {
             "text/html": f'<img alt="{html.escape(self.alt)}" {source}>',
             "image/png": image,
@@ -69,18 +84,78 @@ class Picture:
     def png(self) -> bytes:
         return self._saved("png", dpi=PNG_DPI, metadata={"Software": None})
 
-    def svg(self) -> bytes:
-        return self._saved("svg", metadata={"Date": None})
+    def svg(self, *, words: Literal["path", "none"] = "path") -> bytes:
+        """``words`` as outlines, the same everywhere, or as text ("none") in a font of the reader's."""
+        return self._saved("svg", {"svg.fonttype": words}, metadata={"Date": None})
 
-    def _saved(self, kind: str, **options: Any) -> bytes:
+    def dark_svg(self) -> bytes:
+        """The SVG of a light picture with its colours exchanged, which is that of the dark one, without drawing it."""
+        dark = palette("dark")
+        names = {colour.lower().encode(): name for name, colour in palette("light").items()}
+        return re.sub(rb"#[0-9a-f]{6}\b", lambda found: dark[names[found[0]]].lower().encode(), self.svg())
+
+    def _saved(self, kind: str, settings: Mapping[Any, Any] = MappingProxyType({}), **options: Any) -> bytes:
         buffer = io.BytesIO()
-        with matplotlib.rc_context(SETTINGS):
+        with matplotlib.rc_context({**SETTINGS, **settings}):
             self.figure.savefig(buffer, format=kind, **options)
         return buffer.getvalue()
 
     def save(self, path: Path) -> None:
         """As an SVG or a PNG by the name's ending; the same picture gives the same bytes."""
         path.write_bytes(self.svg() if path.suffix == ".svg" else self.png())
+
+
+def hue(name: str, colours: Colours) -> str:
+    """A hue of Okabe and Ito's, legible on the background and on a band: one colour for each theme."""
+    colour = legible(name, colours.band)
+    return NEAR_BLACK if colour == "#000000" else colour
+
+
+def palette(theme: Theme) -> dict[str, str]:
+    """Every colour that a picture of a theme may have, by name."""
+    colours = COLOURS[theme]
+    plain = {each.name: getattr(colours, each.name) for each in fields(colours)}
+    return plain | {name.replace(" ", "-"): hue(name, colours) for name in OKABE_ITO}
+
+
+def stacked(heights: Sequence[float], colours: Colours, legend_rows: int) -> tuple[Figure, list[Axes]]:
+    """A narrow figure of panels below each other, so many inches high each, and room for a legend below them."""
+    height = sum(heights) + (ABOVE + BELOW) * len(heights) + LEGEND * legend_rows + 0.1
+    figure = Figure(figsize=(NARROW, height), facecolor=colours.background)
+    panels = []
+    top = height
+    for each in heights:
+        top -= ABOVE + each
+        place = (LEFT / NARROW, top / height, 1 - (LEFT + RIGHT) / NARROW, each / height)
+        panels.append(figure.add_axes(place, facecolor=colours.background))
+        top -= BELOW
+    return figure, panels
+
+
+def titled(axes: Axes, title: str, below: str, colours: Colours) -> None:
+    """What a panel is of, and under which circumstances, above its left edge."""
+    lines = (title, 19, 9, "bold", colours.ink), (below, 6, 8, "normal", colours.muted)
+    for words, height, size, weight, ink in lines:
+        axes.annotate(
+            words, (0, 1), xycoords="axes fraction", xytext=(-LEFT * 72 + 6, height), textcoords="offset points",
+            fontsize=size, fontweight=weight, color=ink,
+        )  # fmt: skip
+
+
+def legend_below(figure: Figure, entries: Iterable[tuple[Patch | Line2D, str]], colours: Colours, columns: int) -> None:
+    """At the foot of a narrow figure."""
+    handles, labels = zip(*entries, strict=True)
+    figure.legend(
+        handles, labels, loc="lower left", bbox_to_anchor=(0, 0), ncols=columns, frameon=False, fontsize=8.5,
+        labelcolor=colours.muted, columnspacing=1.2, handlelength=2.2,
+    )  # fmt: skip
+
+
+def duration_axis(axes: Axes, of: Literal["x", "y"], limits: tuple[float, float], most: float = 5) -> None:
+    """A log axis of nanoseconds, with labels such as ``2 ms``."""
+    ratio_axis(axes, of, limits, most)
+    axis = axes.xaxis if of == "x" else axes.yaxis
+    axis.set_major_formatter(FuncFormatter(lambda value, _: duration(value, 6)))
 
 
 def ratio_axis(axes: Axes, of: Literal["x", "y"], limits: tuple[float, float], most: float) -> None:
@@ -94,19 +169,25 @@ def ratio_axis(axes: Axes, of: Literal["x", "y"], limits: tuple[float, float], m
 
 
 def _ticks(low: float, high: float, most: float) -> list[float]:
-    """1, 2 and 5 on a short axis; on a long one powers of ten, 1x among them, as many as have room."""
+    """Steps of equal size on a very short axis, 1, 2 and 5 on a short one; on a long one powers of ten, 1x among them,
+    as many as have room."""
     decades = math.log10(high / low)
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     step = math.ceil(decades / most)
     steps = (1, 2, 5) if decades < most / 4 else (1,)
-    return [m * 10.0**k for k in exponents if k % step == 0 for m in steps if low <= m * 10.0**k <= high]
+    ticks = [m * 10.0**k for k in exponents if k % step == 0 for m in steps if low <= m * 10.0**k <= high]
+    if len(ticks) > 1:
+        return ticks
+    return [
+        float(each)
+        for each in MaxNLocator(min(round(most), 5), steps=[1, 2, 5, 10]).tick_values(low, high)
+        if low <= each <= high
+    ]
 
 
 def _tick_label(value: float, position: int | None = None) -> str:
     exponent = math.floor(math.log10(value))
-    if -4 <= exponent <= 5:
-        return f"{value:,.{max(0, -exponent)}f}x"
-    return f"1e{exponent}x"
+    return f"{value:,.6g}x" if -4 <= exponent <= 5 else f"1e{exponent}x"
 
 
 def quiet(axes: Axes, colours: Colours) -> None:

@@ -1,0 +1,38 @@
+"""How an arm is drawn: a hue, a marker and a line, each of which tells it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from matplotlib.lines import Line2D
+
+from argo_bench.report.picture import Colours, hue
+
+
+class Style(NamedTuple):
+    hue: str
+    marker: str
+    line: Literal["-", "--", "-.", ":"]
+
+
+STYLES: Mapping[str, Style] = {
+    "baseline": Style("grey", "s", "-"),
+    "prescribed": Style("vermillion", "^", "--"),
+    "engineered": Style("blue", "o", "-"),
+}
+FIXED = "fixed "
+"""Arms whose names begin so differ in one number."""
+FIXED_STYLE = Style("bluish green", "D", "-")
+OTHER = Style("reddish purple", "P", "-.")
+
+
+def style(arm: str) -> Style:
+    return FIXED_STYLE if arm.startswith(FIXED) else STYLES.get(arm, OTHER)
+
+
+def entry(arm: str, colours: Colours) -> tuple[Line2D, str]:
+    """An arm in a legend."""
+    of = style(arm)
+    colour = hue(of.hue, colours)
+    return Line2D([], [], color=colour, linestyle=of.line, linewidth=1.6, marker=of.marker, markersize=5), arm

@@ -1,0 +1,206 @@
+"""When it pays: after how many calls a slow first one is made up for, and from which hit rate on a cache is worth it.
+
+Both are computed from medians that were measured: of first and later calls, of hits and of misses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+
+from argo_bench.harness.holding import HitAndMiss
+from argo_bench.harness.results import Caching, Comparison, Judgement, Recorded, Result, Samples
+from argo_bench.optimizations import subjects
+from argo_bench.report import finding
+from argo_bench.report.arms import entry, style
+from argo_bench.report.counted import pays
+from argo_bench.report.picture import (
+    COLOURS,
+    SETTINGS,
+    Colours,
+    Picture,
+    Theme,
+    hue,
+    legend_below,
+    quiet,
+    ratio_axis,
+    stacked,
+    titled,
+)
+from argo_bench.report.tables import Column, Row, Table
+
+PANEL = 1.6
+"""Inches: the height of a panel."""
+MOST_CALLS = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Ratios of an arm to its reference, and from where on it pays, in words; ``seen`` are hit rates of traces."""
+
+    arm: str
+    at: Sequence[float]
+    ratios: Sequence[float]
+    pays: str
+    seen: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    title: str
+    below: str
+    axis: Literal["calls", "hits"]
+    lines: Sequence[Line]
+
+
+def break_even(recorded: Recorded, theme: Theme = "light") -> Picture | None:
+    """Of each headline claim the ratio over the calls of a process, the first one included; None where no first call
+    was timed."""
+    panels = list(_by_calls(recorded))
+    if not panels:
+        return None
+    return _picture(panels, "Reference / candidate in the time of all calls of a process, the first included", theme)
+
+
+def hit_rates(recorded: Recorded, theme: Theme = "light") -> Picture | None:
+    """Of each cache the ratio over the share of calls that hit; None where hits and misses were not both timed."""
+    panels = list(_by_hits(recorded))
+    if not panels:
+        return None
+    return _picture(panels, "Reference / candidate in the time per call over the share of calls that hit", theme)
+
+
+def _by_calls(recorded: Recorded) -> Iterator[Panel]:
+    results = {each.comparison: each for each in recorded.all(Result)}
+    first: dict[Comparison, list[tuple[int, int]]] = {}
+    for each in recorded.all(Samples):
+        if each.reference_first_call_ns is not None and each.candidate_first_call_ns is not None:
+            pair = each.reference_first_call_ns, each.candidate_first_call_ns
+            first.setdefault(each.comparison, []).append(pair)
+    claims: dict[str, list[Judgement]] = {}
+    for judgement in recorded.all(Judgement):
+        if judgement.headline and judgement.cold is not None and judgement.comparison in first:
+            claims.setdefault(judgement.claim, []).append(judgement)
+    for claim, of in claims.items():
+        lines = [_over_calls(each, first[each.comparison], results[each.comparison]) for each in of]
+        yield Panel(f"{claim}: first call and after", of[0].comparison.workload, "calls", lines)
+
+
+def _over_calls(judgement: Judgement, first: Sequence[tuple[int, int]], result: Result) -> Line:
+    reference, candidate = (median(each) for each in zip(*first, strict=True))
+    calls = np.geomspace(1, MOST_CALLS, 121)
+    ratios = (reference + (calls - 1) * result.reference_ns) / (candidate + (calls - 1) * result.candidate_ns)
+    return Line(judgement.arm, calls.tolist(), ratios.tolist(), finding.break_even(judgement))
+
+
+def _by_hits(recorded: Recorded) -> Iterator[Panel]:
+    results = {each.comparison: each for each in recorded.all(Result)}
+    found: dict[str, list[Line]] = {}
+    for each in recorded.all(Caching):
+        if (cache := _hit_and_miss(each, results)) is not None:
+            shares = np.linspace(0, 1, 51)
+            ratios = cache.reference_ns / (shares * cache.hit_ns + (1 - shares) * cache.miss_ns)
+            seen = tuple(dict.fromkeys(each.hit_rates.values()))
+            line = Line(each.arm, shares.tolist(), ratios.tolist(), pays(each.break_even), seen)
+            found.setdefault(each.optimization, []).append(line)
+    for optimization, lines in found.items():
+        yield Panel(f"{optimization}: over the hit rate", finding.name_of(optimization), "hits", lines)
+
+
+def _hit_and_miss(caching: Caching, results: dict[Comparison, Result]) -> HitAndMiss | None:
+    """The times that the recorded break-even rests on; None where the catalogue has no such workloads any more."""
+    known = subjects().get(caching.optimization)
+    of: dict[str, Result] = {}
+    for workload in () if known is None else known.workloads:
+        at = Comparison(caching.optimization, workload.name, workload.scales[0], workload.unit, "baseline", caching.arm)
+        if workload.inputs in ("hit", "miss") and at in results:
+            of[workload.inputs] = results[at]
+    if len(of) < 2:
+        return None
+    cache = HitAndMiss(of["miss"].reference_ns, of["hit"].candidate_ns, of["miss"].candidate_ns)
+    return cache if math.isclose(cache.rate_for(1.0), caching.break_even) else None
+
+
+def _picture(panels: Sequence[Panel], title: str, theme: Theme) -> Picture:
+    with matplotlib.rc_context(SETTINGS):
+        return Picture(_drawn(panels, COLOURS[theme]), _alt(panels, title), _table(panels, title))
+
+
+def _alt(panels: Sequence[Panel], title: str) -> str:
+    said = (f"{panel.title}: {'; '.join(f'{line.arm} pays: {line.pays}' for line in panel.lines)}." for panel in panels)
+    return f"{title}. {' '.join(said)}"
+
+
+def _table(panels: Sequence[Panel], title: str) -> Table:
+    rows = []
+    for panel in panels:
+        rows.append(Row((panel.title, "", ""), strong=True))
+        for line in panel.lines:
+            places = [(line.at[index], line.ratios[index]) for index in _shown(line)]
+            ratios = (f"{_place(panel, at)}: {finding.factor(ratio, 3)}" for at, ratio in places)
+            rows.append(Row((line.arm, "\n".join(ratios), line.pays)))
+    columns = (Column("arm", None), Column("ratio", None), Column("pays", 24))
+    return Table("When it pays", f"{title}; computed from medians.", columns, tuple(rows))
+
+
+def _shown(line: Line) -> range:
+    """A few of the places at which a line was computed, both ends among them."""
+    return range(0, len(line.at), (len(line.at) - 1) // 5 or 1)
+
+
+def _place(panel: Panel, at: float) -> str:
+    return f"{at:,.0f} calls" if panel.axis == "calls" else f"{finding.level(at)} hits"
+
+
+def _drawn(panels: Sequence[Panel], colours: Colours) -> Figure:
+    arms = dict.fromkeys(line.arm for panel in panels for line in panel.lines)
+    entries: list[tuple[Patch | Line2D, str]] = [entry(arm, colours) for arm in arms]
+    entries.append((Line2D([], [], color=colours.baseline, linewidth=1.4), "1x: as the reference"))
+    if any(line.seen for panel in panels for line in panel.lines):
+        entries.append((Line2D([], [], color=colours.muted, marker="|", markersize=8, linestyle=""), "seen on a trace"))
+    figure, drawn = stacked([PANEL] * len(panels), colours, math.ceil(len(entries) / 2))
+    for axes, panel in zip(drawn, panels, strict=True):
+        _draw_panel(axes, panel, colours)
+    legend_below(figure, entries, colours, 2)
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
+    ratios = [0.9, 1.1, *(ratio for line in panel.lines for ratio in line.ratios)]
+    margin = (max(ratios) / min(ratios)) ** 0.07
+    ratio_axis(axes, "y", (min(ratios) / margin, max(ratios) * margin), 5)
+    if panel.axis == "calls":
+        axes.set(xscale="log", xlim=(1, MOST_CALLS))
+        axes.xaxis.set_major_locator(FixedLocator([1, 100, 10_000, 1_000_000]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel("calls in one process, log scale", color=colours.muted, fontsize=8.5)
+    else:
+        axes.set(xlim=(0, 1), xticks=(0, 0.25, 0.5, 0.75, 1), xticklabels=("0", "25", "50", "75", "100 %"))
+        axes.set_xlabel("share of the calls that hit", color=colours.muted, fontsize=8.5)
+    quiet(axes, colours)
+    axes.minorticks_off()
+    axes.grid(axis="y", color=colours.rule, linewidth=0.8)
+    axes.axhline(1, color=colours.baseline, linewidth=1.4, zorder=1)
+    for line in panel.lines:
+        of = style(line.arm)
+        colour = hue(of.hue, colours)
+        axes.plot(
+            line.at, line.ratios, color=colour, linestyle=of.line, linewidth=1.6, marker=of.marker, markersize=5,
+            markevery=list(_shown(line)), clip_on=False, zorder=3,
+        )  # fmt: skip
+        for rate in line.seen:
+            ratio = float(np.interp(rate, line.at, line.ratios))
+            axes.plot([rate], [ratio], color=colour, marker="|", markersize=12, markeredgewidth=2, zorder=4)
+    titled(axes, panel.title, panel.below, colours)

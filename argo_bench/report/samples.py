@@ -1,0 +1,347 @@
+"""The raw samples behind the headline verdicts: how the times of each arm are spread, and how the ratio ran over time.
+
+Of every timed headline claim; where there is none, of the further readings. Only what counted is drawn as counted:
+blocks with a recorded cause from outside are hollow, and no sample is left out for its value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from statistics import median
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from argo_bench.claim import CLOCKS
+from argo_bench.harness.quality import valid_blocks
+from argo_bench.harness.results import Block, Comparison, Judgement, Recorded, Samples
+from argo_bench.harness.stats import block_difference, trimmed_mean
+from argo_bench.report import finding
+from argo_bench.report.arms import Style, style
+from argo_bench.report.picture import (
+    COLOURS,
+    SETTINGS,
+    Colours,
+    Picture,
+    Theme,
+    duration_axis,
+    hue,
+    legend_below,
+    quiet,
+    ratio_axis,
+    stacked,
+    titled,
+)
+from argo_bench.report.tables import Column, Row, Table
+
+SPREAD, RAN = 1.5, 1.15
+"""Inches: the heights of the two kinds of panel."""
+MOST_PANELS = 8
+APART = 4.0
+"""Arms whose medians are so many times apart are drawn over their own medians."""
+REFERENCES = tuple(style("baseline")._replace(line=line) for line in ("-", ":", "-."))
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """The times per call of an arm in nanoseconds, a list for each process that was timed."""
+
+    name: str
+    style: Style
+    processes: Sequence[Sequence[float]]
+
+    @property
+    def times(self) -> list[float]:
+        return sorted(time for process in self.processes for time in process)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A panel of times: the judgements that rest on them, and the arms, the references first."""
+
+    judgements: Sequence[Judgement]
+    arms: Sequence[Arm]
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the arms are so far apart that one axis of times would show no spread."""
+        medians = [median(arm.times) for arm in self.arms]
+        return max(medians) > APART * min(medians)
+
+
+def judged_by_time(recorded: Recorded) -> list[Judgement]:
+    """Of the headline where there are some; one for each comparison and clock."""
+    timed = [each for each in recorded.all(Judgement) if each.metric in CLOCKS and each.speedup is not None]
+    chosen = [each for each in timed if each.headline] or timed
+    sampled = {each.comparison for each in recorded.all(Samples)}
+    found = {(each.comparison, each.metric): each for each in reversed(chosen) if each.comparison in sampled}
+    return list(found.values())[::-1]
+
+
+def _samples(recorded: Recorded) -> Mapping[Comparison, list[Samples]]:
+    found: dict[Comparison, list[Samples]] = {}
+    for each in recorded.all(Samples):
+        found.setdefault(each.comparison, []).append(each)
+    return {comparison: sorted(those, key=lambda each: each.replicate) for comparison, those in found.items()}
+
+
+def _times(samples: Samples, arm: str, clock: str) -> list[float]:
+    """Nanoseconds per call of one arm in one replicate; A is the reference."""
+    letter, calls = ("A", samples.reference_calls) if arm == "reference" else ("B", samples.candidate_calls)
+    return [
+        time / calls
+        for block in valid_blocks(samples)
+        for time, slot in zip(getattr(block, clock), block.order, strict=True)
+        if slot == letter
+    ]
+
+
+def _clock(judgement: Judgement) -> str:
+    return "wall_ns" if judgement.metric == "wall" else "cpu_ns"
+
+
+def ecdf(recorded: Recorded, theme: Theme = "light") -> Picture | None:
+    """The share of samples below each time per call, for every arm; thin lines are single processes. None untimed."""
+    panels = list(_spreads(recorded))[:MOST_PANELS]
+    if not panels:
+        return None
+    with matplotlib.rc_context(SETTINGS):
+        return Picture(_drawn_spreads(panels, COLOURS[theme]), _alt_of_spreads(panels), _quantiles(panels))
+
+
+def _spreads(recorded: Recorded) -> Iterator[Spread]:
+    samples = _samples(recorded)
+    claims: dict[tuple[str, str, int, str], list[Judgement]] = {}
+    for each in judged_by_time(recorded):
+        at = each.comparison
+        claims.setdefault((at.workload, each.metric, at.scale, at.unit), []).append(each)
+    for of in claims.values():
+        references: dict[str, list[Sequence[float]]] = {}
+        arms: dict[str, Arm] = {}
+        for each in of:
+            taken = samples[each.comparison]
+            clock = _clock(each)
+            references.setdefault(each.comparison.reference, []).extend(
+                _times(one, "reference", clock) for one in taken
+            )
+            arms.setdefault(
+                each.arm, Arm(each.arm, style(each.arm), [_times(one, "candidate", clock) for one in taken])
+            )
+        drawn = [
+            Arm(name, of_line, processes)
+            for (name, processes), of_line in zip(references.items(), cycle(REFERENCES), strict=False)
+        ]
+        yield Spread(of, [*drawn, *arms.values()])
+
+
+def _alt_of_spreads(panels: Sequence[Spread]) -> str:
+    said = []
+    for panel in panels:
+        medians = (f"{arm.name} {finding.duration(median(arm.times))}" for arm in panel.arms)
+        said.append(f"{_of_claims(panel.judgements)}, medians: {', '.join(medians)}")
+    return f"Cumulative share of samples over the time per call on a log axis. {'; '.join(said)}."
+
+
+def _of_claims(judgements: Sequence[Judgement]) -> str:
+    return ", ".join(dict.fromkeys(each.claim for each in judgements))
+
+
+def _quantiles(panels: Sequence[Spread]) -> Table:
+    shares = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+    rows = []
+    for panel in panels:
+        at = panel.judgements[0].comparison
+        rows.append(Row((_of_claims(panel.judgements), f"{at.workload}, {at.place}", *[""] * len(shares)), strong=True))
+        for arm in panel.arms:
+            times = arm.times
+            counted = f"{len(times)} of {finding.counted(len(arm.processes), 'replicate')}"
+            quantiles = np.quantile(times, shares).tolist()
+            rows.append(Row((arm.name, counted, *map(finding.duration, quantiles))))
+    names = ("least", "10 %", "25 %", "median", "75 %", "90 %", "most")
+    columns = (Column("arm", None), Column("samples", None), *(Column(name, 10) for name in names))
+    note = "Time per call of every sample that counts; run.jsonl has each of them, in its order."
+    return Table("Samples", note, columns, tuple(rows))
+
+
+def _drawn_spreads(panels: Sequence[Spread], colours: Colours) -> Figure:
+    names = dict.fromkeys(arm.name for panel in panels for arm in panel.arms)
+    rows = math.ceil((len(names) + 1) / 2)
+    figure, drawn = stacked([SPREAD] * len(panels), colours, rows)
+    for axes, panel in zip(drawn, panels, strict=True):
+        _draw_spread(axes, panel, colours)
+    arms = {arm.name: arm.style for panel in panels for arm in panel.arms}
+    entries: list[tuple[Patch | Line2D, str]] = [
+        (Line2D([], [], color=hue(of.hue, colours), linestyle=of.line, linewidth=1.8), name)
+        for name, of in arms.items()
+    ]
+    entries.append((Line2D([], [], color=colours.muted, linewidth=0.7), "a process each"))
+    legend_below(figure, entries, colours, 2)
+    return figure
+
+
+def _draw_spread(axes: Axes, panel: Spread, colours: Colours) -> None:
+    units = [median(arm.times) if panel.is_apart else 1.0 for arm in panel.arms]
+    ends = [end / unit for arm, unit in zip(panel.arms, units, strict=True) for end in (arm.times[0], arm.times[-1])]
+    margin = max((max(ends) / min(ends)) ** 0.06, 1.01)
+    (ratio_axis if panel.is_apart else duration_axis)(axes, "x", (min(ends) / margin, max(ends) * margin), 4)
+    axes.set(ylim=(0, 1.04), yticks=(0, 0.5, 1), yticklabels=("0", "50 %", "100 %"))
+    quiet(axes, colours)
+    axes.minorticks_off()
+    axes.grid(color=colours.rule, linewidth=0.8)
+    for arm, unit in zip(panel.arms, units, strict=True):
+        colour = hue(arm.style.hue, colours)
+        for times, width, line in (*((each, 0.7, "-") for each in arm.processes), (arm.times, 1.8, arm.style.line)):
+            _draw_steps(axes, [time / unit for time in sorted(times)], colour, width=width, line=line)
+    medians = [(finding.duration(median(arm.times)), hue(arm.style.hue, colours)) for arm in reversed(panel.arms)]
+    for position, (words, colour) in enumerate([*medians, ("medians", colours.muted)]):
+        axes.annotate(
+            words, (1, 0.04), xycoords="axes fraction", xytext=(0, 11 * position), textcoords="offset points",
+            ha="right", fontsize=8.5, color=colour, bbox={"facecolor": colours.background, "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
+    first = panel.judgements[0]
+    titled(axes, f"{_of_claims(panel.judgements)}: samples", _where(first.comparison), colours)
+    of = ", each arm over its median" if panel.is_apart else ", log scale"
+    axes.set_xlabel(f"{finding.NOUNS[first.metric]} per call{of}", color=colours.muted, fontsize=8.5)
+
+
+def _where(comparison: Comparison) -> str:
+    return f"{comparison.workload}, {comparison.place}"
+
+
+def _draw_steps(axes: Axes, times: Sequence[float], colour: str, *, width: float, line: str) -> None:
+    """From no share at the least to all at the most."""
+    if times:
+        axes.plot(
+            [times[0], *times], np.arange(len(times) + 1) / len(times), drawstyle="steps-post", color=colour,
+            linewidth=width, linestyle=line, alpha=1 if width > 1 else 0.4,
+        )  # fmt: skip
+
+
+def paired_ratio(recorded: Recorded, theme: Theme = "light") -> Picture | None:
+    """The ratio of every block in the order in which they were measured, process by process. None untimed."""
+    samples = _samples(recorded)
+    panels = [(each, samples[each.comparison]) for each in judged_by_time(recorded)]
+    panels = panels[:MOST_PANELS]
+    if not panels:
+        return None
+    with matplotlib.rc_context(SETTINGS):
+        return Picture(_drawn_ratios(panels, COLOURS[theme]), _alt_of_ratios(panels), _ratios_by_process(panels))
+
+
+def _ratio(samples: Samples, block: Block, clock: str) -> float:
+    """Reference / candidate per call in one block."""
+    per_call = math.log(samples.candidate_calls / samples.reference_calls)
+    return math.exp(per_call - block_difference(block.order, getattr(block, clock)))
+
+
+def _of_process(samples: Samples, clock: str) -> float:
+    """The trimmed mean over the blocks that count, as the estimate has it."""
+    logs = [math.log(_ratio(samples, block, clock)) for block in valid_blocks(samples)]
+    return math.exp(trimmed_mean(logs))
+
+
+def _alt_of_ratios(panels: Sequence[tuple[Judgement, Sequence[Samples]]]) -> str:
+    said = []
+    for judgement, samples in panels:
+        of = [_of_process(each, _clock(judgement)) for each in samples]
+        low, high = (finding.factor(end) for end in (min(of), max(of)))
+        said.append(f"{judgement.claim} {judgement.arm}: {low} to {high} over {len(of)} pairs of processes")
+    return f"Ratio of every block in the order of measuring. {'; '.join(said)}."
+
+
+def _ratios_by_process(panels: Sequence[tuple[Judgement, Sequence[Samples]]]) -> Table:
+    rows = []
+    for judgement, samples in panels:
+        where = f"{judgement.claim} {finding.arm_and_reference(judgement.comparison)}"
+        rows.append(Row((where, "", "", "", ""), strong=True))
+        for each in samples:
+            ratios = [_ratio(each, block, _clock(judgement)) for block in valid_blocks(each)]
+            out = sum(block.invalid is not None for block in each.blocks)
+            blocks = f"{len(each.blocks)}, {out} not counted" if out else f"{len(each.blocks)}"
+            rows.append(
+                Row(
+                    (
+                        f"process pair {each.replicate + 1}",
+                        blocks,
+                        finding.factor(_of_process(each, _clock(judgement)), 3),
+                        finding.factor(min(ratios), 3),
+                        finding.factor(max(ratios), 3),
+                    )
+                )
+            )
+    columns = (
+        Column("process pair", None),
+        Column("blocks", 20),
+        Column("trimmed mean", 12),
+        Column("least", 10),
+        Column("most", 10),
+    )
+    note = "Reference / candidate per call; a block is four samples, ABBA or BAAB."
+    return Table("Ratio of every process pair", note, columns, tuple(rows))
+
+
+def _drawn_ratios(panels: Sequence[tuple[Judgement, Sequence[Samples]]], colours: Colours) -> Figure:
+    dot = Line2D([], [], color=colours.muted, marker="o", markersize=4, linestyle="")
+    hollow = Line2D([], [], color=colours.muted, marker="o", markersize=4, linestyle="", markerfacecolor="none")
+    entries: list[tuple[Patch | Line2D, str]] = [
+        (dot, "a block"),
+        (Line2D([], [], color=colours.muted, linewidth=1.8), "a process pair"),
+        (Patch(facecolor=colours.band, edgecolor=colours.edge), "interval"),
+    ]
+    if any(block.invalid is not None for _, samples in panels for each in samples for block in each.blocks):
+        entries.append((hollow, "disturbed, not counted"))
+    figure, drawn = stacked([RAN] * len(panels), colours, math.ceil(len(entries) / 3))
+    for axes, (judgement, samples) in zip(drawn, panels, strict=True):
+        _draw_ratios(axes, judgement, samples, colours)
+    legend_below(figure, entries, colours, 3)
+    return figure
+
+
+def _draw_ratios(axes: Axes, judgement: Judgement, samples: Sequence[Samples], colours: Colours) -> None:
+    clock = _clock(judgement)
+    of_arm = style(judgement.arm)
+    colour = hue(of_arm.hue, colours)
+    seen = [_ratio(each, block, clock) for each in samples for block in each.blocks]
+    low, high = min(seen + list(judgement.interval or ())), max(seen + list(judgement.interval or ()))
+    margin = max((high / low) ** 0.08, 1.005)
+    ratio_axis(axes, "y", (low / margin, high * margin), 4)
+    quiet(axes, colours)
+    axes.minorticks_off()
+    axes.grid(axis="y", color=colours.rule, linewidth=0.8)
+    if judgement.interval is not None:
+        axes.axhspan(*judgement.interval, color=colours.band, linewidth=0, zorder=0.5)
+    if judgement.speedup is not None:
+        axes.axhline(judgement.speedup, color=colours.edge, linewidth=1, zorder=0.7)
+    if low / margin < 1 < high * margin:
+        axes.axhline(1, color=colours.baseline, linewidth=1.4, zorder=0.8)
+    start = 0
+    spans = []
+    for each in samples:
+        end = start + len(each.blocks)
+        for filled in (colour, "none"):
+            blocks = [block if (block.invalid is None) == (filled == colour) else None for block in each.blocks]
+            ratios = [math.nan if block is None else _ratio(each, block, clock) for block in blocks]
+            if any(blocks):
+                axes.plot(
+                    np.arange(start, end) + 0.5, ratios, color=colour, marker=of_arm.marker, markersize=4,
+                    markerfacecolor=filled, linestyle="", zorder=3,
+                )  # fmt: skip
+        spans.append((start, end))
+        start = end
+    starts, ends = (np.array(each) for each in zip(*spans, strict=True))
+    of_processes = [_of_process(each, clock) for each in samples]
+    axes.hlines(of_processes, starts + 0.1, ends - 0.1, color=colour, linewidth=1.8, zorder=2)
+    axes.vlines(starts[1:], *axes.get_ylim(), color=colours.rule, linewidth=0.8, zorder=0.6)
+    names = [str(each.replicate + 1) for each in samples]
+    axes.set(xlim=(0, start), xticks=(starts + ends) / 2, xticklabels=names)
+    axes.tick_params(axis="x", length=0)
+    against = finding.arm_and_reference(judgement.comparison)
+    titled(axes, f"{judgement.claim} {against}", _where(judgement.comparison), colours)
+    axes.set_xlabel("process pair, in the order of measuring", color=colours.muted, fontsize=8.5)

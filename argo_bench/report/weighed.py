@@ -1,0 +1,117 @@
+"""The memory that a pass of every arm takes: each reading as a mark, by method, over what was there before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+
+from argo_bench.harness.memory_pass import RESOLUTION, Method, Reading
+from argo_bench.harness.results import Memory, Recorded
+from argo_bench.report import finding
+from argo_bench.report.arms import entry, style
+from argo_bench.report.measured import memory
+from argo_bench.report.picture import (
+    COLOURS,
+    SETTINGS,
+    Colours,
+    Picture,
+    Theme,
+    hue,
+    legend_below,
+    quiet,
+    stacked,
+    titled,
+)
+
+ROW, LEAST = 0.21, 0.4
+"""Inches: the height of a row, and of the smallest panel."""
+METHODS: Mapping[Method, str] = {"peak_rss": "peak RSS", "traced": "traced", "memory_profiler": "polled"}
+
+
+def weighed(recorded: Recorded, theme: Theme = "light") -> Picture | None:
+    """A panel for every workload whose memory was read, a row for every method; None without any."""
+    panels: dict[tuple[str, str], list[Memory]] = {}
+    for each in recorded.all(Memory):
+        panels.setdefault((each.optimization, each.workload), []).append(each)
+    panels = {place: arms for place, arms in panels.items() if any(map(_readings, arms))}
+    if not panels:
+        return None
+    with matplotlib.rc_context(SETTINGS):
+        return Picture(_drawn(list(panels.values()), COLOURS[theme]), _alt(panels), memory(recorded))
+
+
+def _readings(memory: Memory) -> list[tuple[Reading, int]]:
+    """Readings of a peak, and their bytes; a peak RSS below what the kernel can tell is drawn there."""
+    return [
+        (each, max(each.peak_bytes, RESOLUTION if each.method == "peak_rss" else 1))
+        for each in memory.readings
+        if each.method in METHODS and each.peak_bytes is not None
+    ]
+
+
+def _alt(panels: Mapping[tuple[str, str], Sequence[Memory]]) -> str:
+    said = []
+    for (optimization, workload), arms in panels.items():
+        of_arms = (
+            f"{each.arm} {', '.join(f'{METHODS[r.method]} {finding.size(b)}' for r, b in _readings(each))}"
+            for each in arms
+        )
+        said.append(f"{optimization}, {workload}: {'; '.join(of_arms)}.")
+    return f"Memory of one pass beyond what was there before, on a log axis. {' '.join(said)}"
+
+
+def _drawn(panels: Sequence[Sequence[Memory]], colours: Colours) -> Figure:
+    arms = dict.fromkeys(each.arm for panel in panels for each in panel)
+    heights = [max(LEAST, ROW * len(_rows(panel)) * (len(panel) + 0.6) / 2) for panel in panels]
+    figure, drawn = stacked(heights, colours, math.ceil(len(arms) / 2))
+    for axes, panel in zip(drawn, panels, strict=True):
+        _draw_panel(axes, panel, colours)
+    entries = [entry(arm, colours) for arm in arms]
+    for line, _ in entries:
+        line.set_linestyle("")
+    legend_below(figure, entries, colours, 2)
+    return figure
+
+
+def _rows(panel: Sequence[Memory]) -> list[Method]:
+    used = {reading.method for each in panel for reading, _ in _readings(each)}
+    return [method for method in METHODS if method in used]
+
+
+def _draw_panel(axes: Axes, panel: Sequence[Memory], colours: Colours) -> None:
+    methods = _rows(panel)
+    sizes = [size for each in panel for _, size in _readings(each)]
+    axes.set(xscale="log", xlim=(min(sizes) / 1.6, max(sizes) * 1.6), ylim=(len(methods), 0))
+    axes.set_yticks([row + 0.5 for row in range(len(methods))], [METHODS[method] for method in methods])
+    axes.xaxis.set_major_locator(FixedLocator(_ticks(min(sizes), max(sizes))))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: finding.size(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.minorticks_off()
+    quiet(axes, colours)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color=colours.rule, linewidth=0.8)
+    for position, each in enumerate(panel):
+        of = style(each.arm)
+        for reading, size in _readings(each):
+            y = methods.index(reading.method) + (position + 0.8) / (len(panel) + 0.6)
+            axes.plot(
+                [size], [y], color=hue(of.hue, colours), marker=of.marker, markersize=5.5, linestyle="",
+                markerfacecolor=hue(of.hue, colours) if reading.exact else "none",
+            )  # fmt: skip
+    for row in range(1, len(methods)):
+        axes.axhline(row, color=colours.rule, linewidth=0.8)
+    titled(axes, f"{panel[0].optimization}: memory of one pass", panel[0].workload, colours)
+    axes.set_xlabel("bytes beyond what was there before, log scale", color=colours.muted, fontsize=8.5)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Powers of two, at most five or so; with halves between them where they are few."""
+    powers = range(math.floor(math.log2(low)), math.ceil(math.log2(high)) + 1)
+    if len(powers) > 3:
+        return [2.0**power for power in powers if power % math.ceil(len(powers) / 5) == 0]
+    return [halves / 2 * 2.0**power for power in powers for halves in (2, 3)]
