@@ -46,6 +46,13 @@ __all__ = [
 ]
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """What ``%load_ext argo_bench`` calls: the magics %argo_env, %argo_run and %%argo_compare."""
+    from argo_bench.integrations.ipython import load
+
+    load(shell)
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -233,11 +233,8 @@ def report_on(job: Job, out: str | None, strict_env: bool, as_json: bool, before
 
 def measure(job: Job, directory: Path, name: str, machine: list[Finding], before: Recorded | None) -> bool:
     """Run the experiment with its progress on stderr; whether it was interrupted."""
-    from argo_bench.harness.calibration import used
-    from argo_bench.harness.experiment import Experiment
-    from argo_bench.harness.results import Writer
+    from argo_bench.running import is_interrupted
 
-    writer = Writer(directory, resume=before is not None)
     if (universe := job.universe) is not None:
         symbols = ", ".join(
             symbol if universe.origin[symbol] == "real" else f"{symbol} (generated)" for symbol in universe.symbols[:8]
@@ -245,26 +242,8 @@ def measure(job: Job, directory: Path, name: str, machine: list[Finding], before
         more = f" and {len(universe.symbols) - 8} more" if len(universe.symbols) > 8 else ""
         click.echo(f"{len(universe.symbols)} symbols from {universe.source}: {symbols}{more}", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a run as Ctrl-C does
-    try:
-        with shown_progress() as on_progress:
-            Experiment(
-                job.subjects,
-                universe,
-                job.profile,
-                job.seed,
-                writer,
-                name,
-                on_progress,
-                machine,
-                used(),
-                asked=job.asked,
-                before=before,
-            ).run()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        writer.close()
-    return False
+    with shown_progress() as on_progress:
+        return is_interrupted(job, directory, name, on_progress, machine, before)
 
 
 def shown_progress() -> Any:
@@ -377,9 +356,9 @@ def env(as_json: bool) -> None:
     if as_json:
         print_json({"findings": found, "facts": environment.facts()})
         return
-    from argo_bench.report.machine import machine_card
+    from argo_bench.report.machine import Machine
 
-    console().print(machine_card(found, environment.facts()))
+    console().print(Machine(tuple(found), environment.facts()))
 
 
 @cli.command()

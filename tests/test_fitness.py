@@ -8,7 +8,7 @@ from rich.console import Console
 
 from argo_bench.harness import environment, fitness
 from argo_bench.harness.fitness import Finding
-from argo_bench.report.machine import machine_card, sentence
+from argo_bench.report.machine import Machine
 from tests.test_cli import argo
 
 
@@ -56,14 +56,23 @@ def test_every_unfit_finding_comes_with_advice_and_every_fit_one_without():
 
 def test_the_sentence_names_what_to_look_at():
     good, bad = Finding("load", "2 % busy", "fit"), Finding("steal", "30 %", "unfit", "come back later")
-    assert sentence([good]) == "This machine is fit for measuring."
-    assert sentence([good, bad]) == "This machine can measure, but look at steal."
+    assert str(Machine((good,), {})) == "This machine is fit for measuring."
+    assert str(Machine((good, bad), {})) == "This machine can measure, but look at steal."
 
 
 def test_the_card_fits_80_columns():
     console = Console(width=80, file=StringIO(), color_system=None)
-    console.print(machine_card([Finding("steal", "30 %", "unfit", "come back later " * 10)], environment.facts()))
+    console.print(Machine((Finding("steal", "30 %", "unfit", "come back later " * 10),), environment.facts()))
     assert max(len(line) for line in console.file.getvalue().splitlines()) <= 80
+
+
+def test_the_card_shows_itself_in_a_notebook_whatever_it_holds():
+    card = Machine((Finding("load", "<b>90 %</b>", "unfit", "close it"),), environment.facts())
+    shown = card._repr_mimebundle_()
+    assert "&lt;b&gt;90 %&lt;/b&gt;" in shown["text/html"]
+    assert "<b>" not in shown["text/markdown"]
+    assert shown["text/plain"] == str(card)
+    assert card.to_frame().to_dict("records")[0]["advice"] == "close it"
 
 
 def test_env_as_json_has_findings_and_facts():

@@ -23,7 +23,7 @@ LAYERS = [
     {"optimizations"},
     {"harness"},
     {"report"},
-    {"comparing"},
+    {"comparing", "running"},
     {"integrations"},
     {"cli"},
 ]

@@ -203,7 +203,8 @@ def _draw_spread(axes: Axes, panel: Spread, colours: Colours) -> None:
     for position, (words, colour) in enumerate([*medians, ("medians", colours.muted)]):
         axes.annotate(
             words, (1, 0.04), xycoords="axes fraction", xytext=(0, 11 * position), textcoords="offset points",
-            ha="right", fontsize=8.5, color=colour, bbox={"facecolor": colours.background, "edgecolor": "none", "pad": 1},
+            ha="right", fontsize=8.5, color=colour,
+            bbox={"facecolor": colours.background, "edgecolor": "none", "pad": 1},
         )  # fmt: skip
     first = panel.judgements[0]
     titled(axes, f"{_of_claims(panel.judgements)}: samples", _where(first.comparison), colours)
