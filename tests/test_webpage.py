@@ -9,9 +9,10 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from argo_bench.harness.results import Failure, Recorded, load
+from argo_bench.harness.results import Comparison, Failure, Recorded, load
 from argo_bench.report import figures, open_report, samples, webpage
 from argo_bench.report.marks import MARKS, contrast
 from argo_bench.report.picture import COLOURS, palette
@@ -51,17 +52,9 @@ def everything() -> list:
     return [*every_kind_of_row(), *sampled(timed, [block(1000, 1000)], [block(980, 1000)]), curved]
 
 
-def run_of(directory: Path, *records) -> Recorded:
-    """A run that names the optimizations of its records."""
-    run = recorded(directory, *records)
-    ids = dict.fromkeys(each.optimization for each in run.records if getattr(each, "optimization", None))
-    run.run.optimizations[:] = ids
-    return run
-
-
 @pytest.fixture(scope="module")
 def full(tmp_path_factory) -> Recorded:
-    return run_of(tmp_path_factory.mktemp("run"), *everything())
+    return recorded(tmp_path_factory.mktemp("run"), *everything())
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +105,7 @@ def test_what_the_record_says_is_text_and_never_a_tag(page):
 
 def test_a_hostile_name_stays_text_in_figures_and_sources_too(tmp_path):
     one = judgement("exceeded", 10.0, claim='O06."><img src=x onerror=alert(1)>', workload="<script>alert(1)</script>")
-    shown = Page(webpage.webpage(run_of(tmp_path, *sampled(one, [block(1000, 1000)]))))
+    shown = Page(webpage.webpage(recorded(tmp_path, *sampled(one, [block(1000, 1000)]))))
     assert not {"script", "img"} & set(shown.tags)
     assert not shown.all("onerror")
     assert "<script>alert(1)</script>" in shown.text
@@ -189,6 +182,15 @@ def test_a_light_figure_with_its_colours_exchanged_is_the_dark_one(draw, full):
         for svg in (draw(full).dark_svg(), draw(full, "dark").svg())
     )
     assert exchanged == dark
+
+
+def test_functions_of_a_user_have_a_section_too(tmp_path):
+    own = msgspec.structs.replace(judgement("faster", 2.0, claim="new against old"), optimization="new against old")
+    own = msgspec.structs.replace(own, comparison=Comparison("new against old", "call", 1, "calls", "baseline", "new"))
+    page = Page(webpage.webpage(recorded(tmp_path, *sampled(own, [block(1000, 5000)]))))
+    assert "Compared" in page.text
+    assert {each[1:] for each in page.all("href") if each.startswith("#")} <= set(page.all("id"))
+    assert not any(" " in each for each in page.all("id"))
 
 
 def test_a_run_without_verdicts_makes_a_page_too(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -416,6 +417,11 @@ class Recorded:
     def all(self, kind: type[Kind]) -> list[Kind]:
         return [record for record in self.records if isinstance(record, kind)]
 
+    @property
+    def subjects(self) -> list[str]:
+        """The ids of the optimizations that were asked for, and of all else that was judged."""
+        return list(dict.fromkeys([*self.run.optimizations, *(each.optimization for each in self.all(Judgement))]))
+
     def of(self, optimization: str) -> Recorded:
         """What concerns one optimization (or benchmark), and what concerns the run as a whole."""
         return Recorded(self.directory, [each for each in self.records if _subject(each) in (None, optimization)])
@@ -502,5 +508,5 @@ def _check_schema(file: Path, record: bytes) -> None:
 
 
 def command_line() -> str:
-    """The command as it was typed, without the path of the program."""
-    return " ".join(["argo-bench", *sys.argv[1:]])
+    """The command as it can be typed again, without the path of the program."""
+    return shlex.join(["argo-bench", *sys.argv[1:]])

@@ -48,8 +48,8 @@ class Report:
 
         Raises UserError for one that is not in the run.
         """
-        if optimization not in self.recorded.run.optimizations:
-            known = ", ".join(self.recorded.run.optimizations)
+        if optimization not in self.recorded.subjects:
+            known = ", ".join(self.recorded.subjects)
             raise UserError(f"the run {self.recorded.run.run} has no {optimization!r}: expected one of {known}")
         return Report(self.recorded.of(optimization))
 

@@ -20,6 +20,7 @@ STYLES: Mapping[str, Style] = {
     "baseline": Style("grey", "s", "-"),
     "prescribed": Style("vermillion", "^", "--"),
     "engineered": Style("blue", "o", "-"),
+    "candidate": Style("blue", "o", "-"),
 }
 FIXED = "fixed "
 """Arms whose names begin so differ in one number."""

@@ -200,11 +200,11 @@ def _draw_spread(axes: Axes, panel: Spread, colours: Colours) -> None:
         for times, width, line in (*((each, 0.7, "-") for each in arm.processes), (arm.times, 1.8, arm.style.line)):
             _draw_steps(axes, [time / unit for time in sorted(times)], colour, width=width, line=line)
     medians = [(finding.duration(median(arm.times)), hue(arm.style.hue, colours)) for arm in reversed(panel.arms)]
+    behind = {"facecolor": colours.background, "edgecolor": "none", "pad": 1}
     for position, (words, colour) in enumerate([*medians, ("medians", colours.muted)]):
         axes.annotate(
             words, (1, 0.04), xycoords="axes fraction", xytext=(0, 11 * position), textcoords="offset points",
-            ha="right", fontsize=8.5, color=colour,
-            bbox={"facecolor": colours.background, "edgecolor": "none", "pad": 1},
+            ha="right", fontsize=8.5, color=colour, bbox=behind,
         )  # fmt: skip
     first = panel.judgements[0]
     titled(axes, f"{_of_claims(panel.judgements)}: samples", _where(first.comparison), colours)

@@ -89,6 +89,7 @@ class Section:
     """All that a run has on one optimization, set or benchmark."""
 
     id: str
+    anchor: str
     name: str
     rank: str
     advice: Advice | None
@@ -118,7 +119,12 @@ def webpage(recorded: Recorded) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(mark=labelled, hue=lambda word: MARKS[word].hue.replace(" ", "-"), verdict=VERDICT)
+    environment.globals.update(
+        mark=labelled,
+        hue=lambda word: MARKS[word].hue.replace(" ", "-"),
+        verdict=VERDICT,
+        counted=finding.counted,
+    )
     return environment.get_template("webpage.html.jinja").render(_content(recorded))
 
 
@@ -126,7 +132,7 @@ def _content(recorded: Recorded) -> dict[str, Any]:
     judgements = recorded.all(Judgement)
     headline = [each for each in judgements if each.headline]
     common = [*remarks(recorded.of("")), finding.calibrated(recorded)]
-    sections = [_section(recorded, each, common) for each in recorded.run.optimizations]
+    sections = [_section(recorded, each, common, place) for place, each in enumerate(recorded.subjects)]
     kept = recorded.run.environment.get("calibration")
     return {
         "run": recorded.run,
@@ -165,7 +171,7 @@ def _parts(sections: Sequence[Section]) -> list[tuple[str, str, list[Section]]]:
     return [(name, title, those) for (name, title), those in found.items() if those]
 
 
-def _section(recorded: Recorded, identifier: str, common: Sequence[str]) -> Section:
+def _section(recorded: Recorded, identifier: str, common: Sequence[str], place: int) -> Section:
     of = recorded.of(identifier)
     judgements = of.all(Judgement)
     known = subjects().get(identifier)
@@ -186,6 +192,7 @@ def _section(recorded: Recorded, identifier: str, common: Sequence[str]) -> Sect
     is_single = identifier in catalogue()
     return Section(
         identifier,
+        identifier if identifier in subjects() else f"own-{place}",
         finding.name_of(identifier),
         "" if rank is None else f"{rank.priority} priority, {rank.effort} effort, week {rank.phase}",
         next(iter(advice(of)), None),
@@ -199,7 +206,7 @@ def _section(recorded: Recorded, identifier: str, common: Sequence[str]) -> Sect
             for title, those in (("Headline verdicts", headline), ("Further readings", further))
             if those
         ],
-        _columns(list(_figures(of, identifier))),
+        _columns(list(_figures(of, place))),
         [table for table in tables if table.rows],
         _sources(identifier) if is_single else {},
         [line for line in remarks(of) if line not in common],
@@ -253,11 +260,11 @@ FIGURES: Sequence[tuple[Draw, str]] = (
 """The figures of a section in their order, and how to read each."""
 
 
-def _figures(of: Recorded, identifier: str) -> Iterator[Figure]:
+def _figures(of: Recorded, place: int) -> Iterator[Figure]:
     for position, (draw, caption) in enumerate(FIGURES):
         if (picture := draw(of)) is not None:
             yield Figure(
-                _inline(picture, f"{identifier}-{position}"), caption, picture.data, picture.figure.get_figheight()
+                _inline(picture, f"f{place}-{position}"), caption, picture.data, picture.figure.get_figheight()
             )
 
 
@@ -273,7 +280,7 @@ def _inline(picture: Picture, name: str) -> Markup:
     """The drawing for the page: words as text in the page's font, colours as variables, names of its parts its own."""
     drawing = ElementTree.fromstring(picture.svg(words="none"))
     box = drawing.attrib["viewBox"]
-    _adapt(drawing, re.sub(r"\W", "-", name), {hexes.lower(): each for each, hexes in palette("light").items()})
+    _adapt(drawing, name, {hexes.lower(): each for each, hexes in palette("light").items()})
     drawing.attrib = {"viewBox": box, "role": "img", "aria-label": picture.alt}
     return Markup(ElementTree.tostring(drawing, encoding="unicode"))
 
