@@ -27,7 +27,7 @@ readme: $(INSTALLED)  ## the README's table from the stored run
 	$(BIN)/argo-bench report results/reference --readme README.md
 
 lab: $(INSTALLED)  ## the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/argo-bench lab
 
 clean:
 	rm -rf .venv

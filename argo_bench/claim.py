@@ -5,6 +5,7 @@ Everything here is written down before anything is measured.
 
 from __future__ import annotations
 
+import html as markup
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -100,6 +101,12 @@ class Claim:
                 return EPSILON, math.inf
             case "level":
                 return self.low, self.high
+
+    def __str__(self) -> str:
+        return f'{self.id}: "{self.text}"'
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return _shown(str(self), [self])
 
     def edges(self) -> set[float]:
         """Where one verdict ends and the next begins, as finite values of lambda."""
@@ -247,8 +254,29 @@ class Optimization:
         common: dict[str, Edit] = {"prescribed": self.prescribed, "engineered": self.engineered, **self.arms}
         return {"baseline": unedited, **common, **workload.arms}
 
+    def __str__(self) -> str:
+        return f"{self.id}, {self.name}: {len(self.claims)} published figures, two variants."
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return _shown(str(self), self.claims)
+
     def workload(self, name: str) -> Workload:
         return next(workload for workload in self.workloads if workload.name == name)
+
+
+def _shown(title: str, claims: Sequence[Claim]) -> dict[str, str]:
+    """Claims for a notebook, as tables that need no style: in their words, as they were read, and judged on what."""
+    head = ("claim", "as published", "read as", "judged on", "source")
+    rows = [(each.id, each.text, each.reading, each.workload, each.source) for each in claims]
+    cells = [[markup.escape(cell, quote=False) for cell in row] for row in rows]
+    body = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in (head, *cells))
+    marked = [[cell.replace("|", r"\|").replace("~", r"\~") for cell in row] for row in cells]
+    lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *marked)]
+    return {
+        "text/html": f"<strong>{markup.escape(title)}</strong><table>{body}</table>",
+        "text/markdown": f"**{markup.escape(title, quote=False)}**\n\n" + "\n".join(lines),
+        "text/plain": title,
+    }
 
 
 def unedited(pipeline: Pipeline) -> Pipeline:

@@ -284,10 +284,11 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "markdown", "json", "html"]),
+    type=click.Choice(["table", "markdown", "json", "html", "notebook"]),
     default="table",
     show_default=True,
-    help="table: on the terminal, and all files into the run's folder; html: report.html alone, and its path.",
+    help="table: on the terminal, and all files into the run's folder; html, notebook: report.html or an executed "
+    "report.ipynb alone, and its path.",
 )
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option("--open", "opens", is_flag=True, help="Write report.html and open it in the browser.")
@@ -303,7 +304,11 @@ def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path |
 
         write_table(readme, opened.recorded)
         return
-    if form == "markdown":
+    if form == "notebook":
+        from argo_bench.integrations.notebooks import executed
+
+        click.echo(executed(opened, opened.directory))
+    elif form == "markdown":
         click.echo(opened._repr_markdown_())
     elif form != "html":
         show(opened, form == "json") if peers is None else show_beside(opened, peers, form == "json")
@@ -317,6 +322,14 @@ def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path |
         import webbrowser
 
         webbrowser.open((opened.directory / PAGE).resolve().as_uri())
+
+
+@cli.command()
+def lab() -> None:
+    """Open the notebooks in JupyterLab: your own two functions, the claims, one optimization, caches, float32."""
+    from argo_bench.integrations.notebooks import open_lab
+
+    sys.exit(open_lab())
 
 
 @cli.command()

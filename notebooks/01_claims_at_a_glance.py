@@ -19,10 +19,9 @@
 
 # %% tags=["parameters"]
 run = "../results/reference"
+quick = True
 
 # %%
-from IPython.display import display
-
 import argo_bench
 
 report = argo_bench.load(run)
@@ -37,8 +36,20 @@ print(report)
 # %%
 report.forest()
 
+# %% [markdown]
+# ## Is this machine fit for a run of your own?
+#
+# The run above was made on the machine that its last remark names. This is the one that shows it to you.
+
 # %%
-display(report)
+# %load_ext argo_bench
+# %argo_env
+
+# %% [markdown]
+# ## Every table of the run
+
+# %%
+report
 
 # %%
 report.to_frame()

@@ -187,7 +187,7 @@ class Experiment(Groundwork):
         self._plan_times(number)
         began = self._pace.spent_s
         blocks_s = math.fsum(self._seconds_of_blocks(each) for each in _with_one_reference(claimed))
-        share = share_of_blocks(until_s - began, blocks_s, self._beside_s, SET_UP_S * len(order))
+        share = share_of_blocks(until_s - began, self._overrun * blocks_s, self._beside_s, SET_UP_S * len(order))
         timed_s, claimed_until_s = 0.0, began
         with Twins.start(self._profile.isolation, seed % 2**32, numba_cache) as pair:
             replicate = Replicate(pair, number, seed, rng, int(1e9 * self._profile.warm_up_s), self._call_ns)
@@ -207,6 +207,7 @@ class Experiment(Groundwork):
                 if not is_beside:
                     claimed_until_s = self._pace.spent_s
         self._beside_s = claimed_until_s - began - timed_s
+        self._overrun = timed_s / (share * blocks_s) if blocks_s else 1.0
 
     def _timed(
         self, replicate: Replicate, pair: Twins, feed: Feed, alike: Sequence[Comparison], share: float

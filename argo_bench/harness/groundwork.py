@@ -128,6 +128,7 @@ class Groundwork:
         self._trials = [each for each in trials() if each.optimization in self._subjects and self._is_tried(each)]
         self._trials = [each for each in self._trials if (each.optimization, each.name) not in self._gone()]
         self._beside_s: float | None = None
+        self._overrun = 1.0  # the seconds that blocks took for a second planned: long ones take more than their share
         self._pace = Pace(profile.budget_s)
         self._seen = ""
 

@@ -1,0 +1,51 @@
+"""The notebooks that come with the package: opened in JupyterLab, or executed for a run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from argo_bench.claim import Requirement
+from argo_bench.model import UserError
+from argo_bench.report import Report
+
+AT_A_GLANCE, ONE_OPTIMIZATION = "01_claims_at_a_glance.ipynb", "02_one_optimization.ipynb"
+NEEDS = (Requirement("jupyterlab", "notebooks"), Requirement("papermill", "notebooks"))
+
+
+def folder() -> Path:
+    """Where the notebooks are: in an installed package, or beside it in a checkout. Raises UserError without them."""
+    package = Path(__file__).parents[1]
+    for found in (package / "notebooks", package.parent / "notebooks"):
+        if found.is_dir():
+            return found
+    raise UserError(f"expected the notebooks in {package.parent / 'notebooks'}: install argo-bench again")
+
+
+def open_lab() -> int:
+    """JupyterLab on the notebooks, until it is ended; its exit code. Raises UserError where it is not installed."""
+    _check_installed()
+    return subprocess.call([sys.executable, "-m", "jupyterlab", str(folder())])
+
+
+def executed(report: Report, directory: Path) -> Path:
+    """The notebook of a run, executed, as ``directory``/report.ipynb: that of one optimization where it has no other.
+
+    Raises UserError where papermill is not installed.
+    """
+    _check_installed()
+    import papermill
+
+    ids = report.recorded.run.optimizations
+    parameters = {"run": str(report.directory.resolve())} | ({"id": ids[0]} if len(ids) == 1 else {})
+    source = folder() / (ONE_OPTIMIZATION if len(ids) == 1 else AT_A_GLANCE)
+    path = directory / "report.ipynb"
+    papermill.execute_notebook(source, path, parameters, cwd=source.parent, progress_bar=False, log_output=False)
+    return path
+
+
+def _check_installed() -> None:
+    for need in NEEDS:
+        if not need.is_met:
+            raise UserError(f"{need.module} is not installed: {need.install_line}")
