@@ -170,6 +170,19 @@ class Report:
 
         return weighed(self.recorded, theme)
 
+    def errors(self, theme: Theme = "light") -> Picture | None:
+        """The largest error of each group of indicators; None where none were counted."""
+        from argo_bench.report.errors import errors
+
+        return errors(self.recorded, theme)
+
+    def pays(self, stages: Report | None = None, theme: Theme = "light") -> Picture | None:
+        """From which hit rate on a cache pays, of a run of look-ups; ``stages`` is a run that says what stages of the
+        pipeline cost. None for any other run."""
+        from argo_bench.report.lookups import stage_costs, when_a_cache_pays
+
+        return when_a_cache_pays(self.recorded, {} if stages is None else stage_costs(stages.recorded), theme)
+
     def save(self, directory: str | Path) -> None:
         """Write report.html, and report.md with its figures (SVGs in both themes, the forest plot as PNG too), each
         whole or not at all.

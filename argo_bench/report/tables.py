@@ -38,6 +38,12 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
 
+    def __str__(self) -> str:
+        return f"{self.title}: {len(self.rows)} rows"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/html": html_table(self), "text/markdown": markdown_table(self), "text/plain": str(self)}
+
     def is_marked(self, position: int) -> bool:
         """Whether a cell of a strong row is to catch the eye: the first one, and the verdict."""
         return position == 0 or self.columns[position].name == VERDICT

@@ -1,0 +1,99 @@
+"""What smaller floats do to indicators: the largest error of each group, arm by arm, as counted on the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from argo_bench.harness.results import Recorded
+from argo_bench.report.arms import entry, style
+from argo_bench.report.counted import counted
+from argo_bench.report.picture import COLOURS, SETTINGS, Colours, Picture, Theme, hue, quiet
+from argo_bench.report.tables import Column, Row, Table
+
+BEGINS = "largest error of "
+EPSILONS = {"float64": 2.0**-53, "float32": 2.0**-24}
+"""Half the distance of neighbouring numbers, relative to them: what one rounding may cost."""
+
+
+def errors(recorded: Recorded, theme: Theme = "light") -> Picture | None:
+    """A row for every group of indicators; None where no errors were counted."""
+    found = largest_errors(recorded)
+    if not found:
+        return None
+    with matplotlib.rc_context(SETTINGS):
+        return Picture(_drawn(found, COLOURS[theme]), _alt(found), _table(found))
+
+
+def largest_errors(recorded: Recorded) -> dict[str, dict[str, float]]:
+    """By group of indicators and arm, the median over the seeds; 0 where nothing differs."""
+    found: dict[str, dict[str, float]] = {}
+    for each in counted(recorded):
+        for name in each.names():
+            if name.startswith(BEGINS):
+                arms = {arm: median(each.values(arm, name)) for arm in each.arms if arm != "baseline"}
+                found[name.removeprefix(BEGINS)] = arms
+    return found
+
+
+def _alt(found: Mapping[str, Mapping[str, float]]) -> str:
+    said = "; ".join(
+        f"{group}: {', '.join(f'{arm} {_written(error)}' for arm, error in arms.items())}"
+        for group, arms in found.items()
+    )
+    return f"The largest error of each group of indicators against float64. {said}."
+
+
+def _written(error: float) -> str:
+    return f"{error:.1e}" if error else "none"
+
+
+def _table(found: Mapping[str, Mapping[str, float]]) -> Table:
+    arms = list(dict.fromkeys(arm for of in found.values() for arm in of))
+    columns = (Column("indicators", None), *(Column(arm, 14) for arm in arms))
+    rows = tuple(
+        Row((group, *(_written(of[arm]) if arm in of else "-" for arm in arms))) for group, of in found.items()
+    )
+    return Table("Largest errors", "Against float64, the median over the seeds.", columns, rows)
+
+
+def _drawn(found: Mapping[str, Mapping[str, float]], colours: Colours) -> Figure:
+    arms = list(dict.fromkeys(arm for of in found.values() for arm in of))
+    figure = Figure(figsize=(8, 1.5 + 0.42 * len(found)), facecolor=colours.background, layout="constrained")
+    axes = figure.add_subplot(facecolor=colours.background)
+    least = EPSILONS["float64"] / 30
+    for row, of in enumerate(found.values()):
+        for place, arm in enumerate(arms):
+            if arm in of:
+                drawn = style(arm)
+                axes.plot(
+                    [of[arm] or least], [row + 0.22 * (place - (len(arms) - 1) / 2)], color=hue(drawn.hue, colours),
+                    marker=drawn.marker, markersize=6, linestyle="",
+                )  # fmt: skip
+    for name, epsilon in EPSILONS.items():
+        axes.axvline(epsilon, color=colours.baseline, linewidth=0.9, linestyle=":")
+        axes.annotate(
+            f"one rounding in {name}", (epsilon, 1), xycoords=("data", "axes fraction"), xytext=(3, 2),
+            textcoords="offset points", fontsize=8.5, color=colours.muted,
+        )  # fmt: skip
+    axes.set(xscale="log", xlim=(least / 3, 1), ylim=(len(found) - 0.5, -0.5), yticks=range(len(found)))
+    axes.set_yticklabels(list(found))
+    axes.xaxis.set_major_locator(LogLocator(numticks=9))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("largest error, log scale; at the left edge: none", color=colours.muted, fontsize=8.5)
+    quiet(axes, colours)
+    axes.grid(axis="x", color=colours.rule, linewidth=0.8)
+    handles: list[tuple[Line2D, str]] = [entry(arm, colours) for arm in arms]
+    for handle, _ in handles:
+        handle.set_linestyle("")
+    axes.legend(
+        [handle for handle, _ in handles], [name for _, name in handles], loc="upper right", frameon=False,
+        fontsize=8.5, labelcolor=colours.muted,
+    )  # fmt: skip
+    return figure

@@ -1,0 +1,115 @@
+"""When a cache pays: the hit rate from which on a look-up costs less than it saves, over what the computation costs.
+
+Without a cache a call takes C; with one it takes L + (1 - h) C, where L is the look-up and h the hit rate, so that it
+pays from h = L / C on. L was measured for each store, C is on the axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+
+from argo_bench.harness.results import Recorded, Result
+from argo_bench.report import finding
+from argo_bench.report.picture import COLOURS, SETTINGS, Colours, Picture, Theme, hue, quiet
+from argo_bench.report.tables import Column, Row, Table
+
+DICT = "dict"
+HUES = {DICT: "blue", "joblib.Memory": "vermillion", "SQLite": "bluish green", "Redis": "reddish purple"}
+COSTS_NS = 1e3, 1e10
+"""What a computation may cost: from a microsecond to ten seconds."""
+STAGES = {
+    ("O06", "consensus, hit"): "consensus",
+    ("O07", "regime, live trace"): "regime",
+    ("O08", "full set"): "indicators",
+    ("O02", "fetch, on sockets"): "fetch, a tenth",
+}
+"""Workloads whose reference is the baseline of a stage, and how the stage is called in the figure."""
+
+
+def lookups(recorded: Recorded) -> dict[str, float]:
+    """Nanoseconds of a look-up by store, the cheapest first; empty for a run of anything else."""
+    results = [each for each in recorded.all(Result) if each.comparison.optimization in HUES]
+    found = {each.comparison.optimization: each.candidate_ns for each in results}
+    if results:
+        found[DICT] = float(np.median([each.reference_ns for each in results]))
+    return dict(sorted(found.items(), key=lambda each: each[1]))
+
+
+def stage_costs(recorded: Recorded) -> dict[str, float]:
+    """Nanoseconds of a call of the baseline's stages, as a run of the catalogue has them at headline scales."""
+    found: dict[str, float] = {}
+    for each in recorded.all(Result):
+        name = STAGES.get((each.comparison.optimization, each.comparison.workload))
+        if name is not None and each.comparison.reference == "baseline":
+            found.setdefault(name, each.reference_ns)
+    return found
+
+
+def when_a_cache_pays(recorded: Recorded, stages: Mapping[str, float], theme: Theme = "light") -> Picture | None:
+    """A line a store: below it a cache costs more than it saves; None for a run without look-ups."""
+    costs = lookups(recorded)
+    if not costs:
+        return None
+    with matplotlib.rc_context(SETTINGS):
+        return Picture(_drawn(costs, stages, COLOURS[theme]), _alt(costs), _table(costs, stages))
+
+
+def _alt(costs: Mapping[str, float]) -> str:
+    said = "; ".join(f"{store}: {finding.duration(ns)}" for store, ns in costs.items())
+    return (
+        f"From which hit rate on a cache pays, over what a computation costs. A look-up takes: {said}. Left of where a "
+        "line reaches 100 % its store never pays."
+    )
+
+
+def _table(costs: Mapping[str, float], stages: Mapping[str, float]) -> Table:
+    columns = (
+        Column("store", 14),
+        Column("a look-up", 12),
+        Column("never pays below", 18),
+        *(Column(f"{name}, {finding.duration(ns)}", None) for name, ns in stages.items()),
+    )
+    rows = tuple(
+        Row((store, finding.duration(ns), finding.duration(ns), *(_rate(ns / cost) for cost in stages.values())))
+        for store, ns in costs.items()
+    )
+    return Table("From which hit rate on", "The share of calls that must hit.", columns, rows)
+
+
+def _rate(share: float) -> str:
+    return "never" if share >= 1 else f"{100 * share:.2g} %"
+
+
+def _drawn(costs: Mapping[str, float], stages: Mapping[str, float], colours: Colours) -> Figure:
+    figure = Figure(figsize=(8, 4.2), facecolor=colours.background, layout="constrained")
+    axes = figure.add_subplot(facecolor=colours.background)
+    at = np.geomspace(*COSTS_NS, 400)
+    for store, ns in costs.items():
+        shares = ns / at
+        axes.plot(at[shares <= 1], shares[shares <= 1], color=hue(HUES[store], colours), linewidth=1.8)
+    for name, ns in stages.items():
+        axes.axvline(ns, color=colours.baseline, linewidth=0.9, linestyle=":")
+        axes.annotate(
+            name, (ns, 1), xycoords=("data", "axes fraction"), xytext=(3, -4), textcoords="offset points",
+            rotation=90, va="top", fontsize=8.5, color=colours.muted,
+        )  # fmt: skip
+    axes.set(xscale="log", xlim=COSTS_NS, ylim=(0, 1.02), yticks=(0, 0.25, 0.5, 0.75, 1))
+    axes.set_yticklabels(("0", "25", "50", "75", "100 %"))
+    axes.xaxis.set_major_locator(FixedLocator([10.0**power for power in range(3, 11)]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: finding.duration(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("what the computation takes, log scale", color=colours.muted, fontsize=8.5)
+    axes.set_ylabel("share of calls that must hit", color=colours.muted, fontsize=8.5)
+    quiet(axes, colours)
+    axes.grid(axis="y", color=colours.rule, linewidth=0.8)
+    axes.set_title("Above its line a cache pays", loc="left", color=colours.ink, fontsize=10, fontweight="bold")
+    handles = [Line2D([], [], color=hue(HUES[store], colours), linewidth=1.8) for store in costs]
+    names = [f"{store}, {finding.duration(ns)} a look-up" for store, ns in costs.items()]
+    axes.legend(handles, names, loc="upper right", frameon=False, fontsize=8.5, labelcolor=colours.muted)
+    return figure

@@ -1,0 +1,79 @@
+"""Do all stores give the same value, and do the figures say what was measured of them and of small floats?"""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from argo_bench.harness import lookups
+from argo_bench.harness.gather import of_module
+from argo_bench.harness.results import Comparison, Counts
+from argo_bench.report.errors import errors, largest_errors
+from argo_bench.report.lookups import lookups as costs_of
+from argo_bench.report.lookups import when_a_cache_pays
+from argo_bench.report.tables import markdown_table
+from argo_bench.world import redis
+from tests.test_report_finding import judgement, recorded, result
+
+
+@pytest.mark.skipif(redis.find() is None, reason="no Redis and no Valkey here")
+def test_every_store_has_the_value():
+    stores = lookups.stores()
+    with stores.held:
+        found = [getattr(lookups, f"from_{name}")(stores) for name in ("dict", "joblib", "sqlite", "redis")]
+    assert found == [lookups.VALUE] * 4
+
+
+def test_the_benchmarks_are_found_in_their_file():
+    assert [each.name for each in of_module(Path(lookups.__file__))] == ["joblib.Memory", "SQLite", "Redis"]
+
+
+@pytest.fixture
+def measured(tmp_path):
+    base = result(judgement())
+    return recorded(
+        tmp_path,
+        *(
+            msgspec.structs.replace(
+                base,
+                comparison=Comparison(store, "call", 1, "calls", "baseline", "candidate"),
+                reference_ns=100.0,
+                candidate_ns=ns,
+            )
+            for store, ns in (("Redis", 100_000.0), ("SQLite", 10_000.0))
+        ),
+    )
+
+
+def test_look_ups_are_sorted_by_what_they_cost(measured):
+    assert list(costs_of(measured).items()) == [("dict", 100.0), ("SQLite", 10_000.0), ("Redis", 100_000.0)]
+
+
+def test_a_store_pays_from_the_share_of_its_look_up_in_the_computation_on(measured):
+    picture = when_a_cache_pays(measured, {"regime": 50_000.0})
+    assert [row.cells[-1] for row in picture.data.rows] == ["0.2 %", "20 %", "never"]
+    assert "Redis: 100 us" in picture.alt
+    assert picture.svg() == when_a_cache_pays(measured, {"regime": 50_000.0}).svg()
+
+
+def test_a_run_of_anything_else_has_neither_figure(tmp_path):
+    other = recorded(tmp_path, result(judgement()))
+    assert when_a_cache_pays(other, {}) is None
+    assert errors(other) is None
+
+
+def test_the_largest_errors_are_the_medians_over_the_seeds_and_none_is_said_as_that(tmp_path):
+    counts = [
+        Counts("O09", "frames", 300, "bars", arm, seed, {"largest error of volume": error}, None)
+        for arm, values in (
+            ("baseline", (0.0, 0.0, 0.0)),
+            ("prescribed", (1e-8, 3e-8, 2e-8)),
+            ("engineered", (0.0,) * 3),
+        )
+        for seed, error in enumerate(values)
+    ]
+    run = recorded(tmp_path, *counts)
+    assert largest_errors(run) == {"volume": {"prescribed": 2e-8, "engineered": 0.0}}
+    picture = errors(run, "dark")
+    assert "prescribed 2.0e-08, engineered none" in picture.alt
+    assert "| volume | 2.0e-08 | none |" in markdown_table(picture.data)
