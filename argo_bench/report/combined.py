@@ -23,9 +23,9 @@ NOTE = (
 )
 
 
-def combined(recorded: Recorded) -> Table:
-    """A row for every claim on a set."""
-    together = {each.id for each in sets()}
+def combined(recorded: Recorded, of: str | None = None) -> Table:
+    """A row for every claim on a set of optimizations, or on the one set ``of``."""
+    together = {each.id for each in sets() if of in (None, each.id)}
     claims: dict[str, dict[str, Judgement]] = {}
     for each in recorded.all(Judgement):
         if each.optimization in together:

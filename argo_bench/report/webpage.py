@@ -30,6 +30,7 @@ from argo_bench.optimizations import catalogue, subjects
 from argo_bench.optimizations.document import RANKS
 from argo_bench.report import calibration, finding
 from argo_bench.report.advice import Advice, advice
+from argo_bench.report.combined import combined
 from argo_bench.report.counted import caches, done_to_the_output
 from argo_bench.report.curves import curves
 from argo_bench.report.document import DOES_NOT_SHOW, facts
@@ -179,6 +180,7 @@ def _section(recorded: Recorded, identifier: str, common: Sequence[str], place: 
     headline = [each for each in judgements if each.headline]
     further = [each for each in judgements if not each.headline]
     tables = (
+        combined(recorded, identifier),
         holds_when(of),
         done_to_the_output(of),
         strips(of),
