@@ -97,7 +97,7 @@ DEFAULT = Profile(
     every_claim=True,
     seeds=6,
     checked_cycles=40,
-    warm_up_s=0.1,
+    warm_up_s=0.06,
     memory=("peak_rss", "traced", "memory_profiler", "allocations"),
 )
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (QUICK, DEFAULT)}
