@@ -268,9 +268,10 @@ def _shown(title: str, claims: Sequence[Claim]) -> dict[str, str]:
     """Claims for a notebook, as tables that need no style: in their words, as they were read, and judged on what."""
     head = ("claim", "as published", "read as", "judged on", "source")
     rows = [(each.id, each.text, each.reading, each.workload, each.source) for each in claims]
-    cells = [[markup.escape(cell, quote=False) for cell in row] for row in rows]
-    body = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in (head, *cells))
-    marked = [[cell.replace("|", r"\|").replace("~", r"\~") for cell in row] for row in cells]
+    cells = [[markup.escape(text, quote=False) for text in row] for row in rows]
+    cell = '<td style="text-align:left;vertical-align:top">'
+    body = "".join(f"<tr>{cell}{f'</td>{cell}'.join(row)}</td></tr>" for row in (head, *cells))
+    marked = [[text.replace("|", r"\|").replace("~", r"\~") for text in row] for row in cells]
     lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *marked)]
     return {
         "text/html": f"<strong>{markup.escape(title)}</strong><table>{body}</table>",

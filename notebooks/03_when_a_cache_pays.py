@@ -39,14 +39,11 @@ stores.pays(stages=report).data
 # %% [markdown]
 # ## The published caches
 #
-# The same from times of hits and misses that were measured, a hit rate of every trace marked on the line: an
-# optimization that is left of where its line crosses 1x costs more than it saves there.
+# The same from times of hits and misses that were measured, the hit rates of the traces marked on the line: a cache
+# whose line is below 1x costs more than it saves there.
 
 # %%
-report.of("O06").hit_rates()
-
-# %%
-report.of("O07").break_even()
+report.hit_rates()
 
 # %% [markdown]
 # ## The look-ups themselves

@@ -45,9 +45,6 @@ frames.memory()
 # %%
 frames.ecdf()
 
-# %%
-report.of("O08").scaling()
-
 # %% [markdown]
 # ## Error
 #

@@ -24,7 +24,7 @@ from argo_bench.world.providers import started
 P = baseline.PIPELINE
 EDITS = OPTIMIZATION.edits(LOADED)
 REQUEST = Request("alpha_vantage", "AAA", "rsi")
-FAR = Condition(64, False, 0.2)
+FAR = Condition(64, False, 0.4)
 
 
 @pytest.fixture(scope="module")

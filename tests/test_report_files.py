@@ -146,6 +146,11 @@ def test_a_notebook_is_stripped_and_says_what_its_pair_says(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     _, *parts = re.split(r"^# %%(.*)\n", path.with_suffix(".py").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    pair = [body.strip() for kind, body in zip(parts[::2], parts[1::2], strict=True) if "[markdown]" not in kind]
+    magics = re.compile(r"^# (?=%)", re.MULTILINE)
+    pair = [
+        magics.sub("", body).strip()
+        for kind, body in zip(parts[::2], parts[1::2], strict=True)
+        if "[markdown]" not in kind
+    ]
     assert [cell["outputs"] for cell in code] == [[]] * len(code)
     assert ["".join(cell["source"]) for cell in code] == pair

@@ -87,5 +87,5 @@ def test_every_claim_on_a_set_says_what_it_is_counted_from_and_what_serving_last
     cells = {row.cells[0].partition("\n")[0]: row.cells[1:] for row in table.rows}
     assert cells["ALL.additional"][0] == "first five, prescribed\nfirst five, engineered"
     assert cells["ALL.cpu"][0] == "baseline"
-    assert cells["ALL.cpu"][-1].endswith("time)")
+    assert cells["ALL.reasoning"][-1].endswith("explanations asked for)")
     assert cells["ALL.memory"][-1] == "-"

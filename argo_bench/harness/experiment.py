@@ -41,7 +41,7 @@ from argo_bench.harness.sequential import has_ended
 from argo_bench.harness.subject import claims_on, level_of
 from argo_bench.harness.surroundings import Surroundings, surroundings
 from argo_bench.harness.twins import Twins
-from argo_bench.optimizations import SKIP_UNCHANGED, TRACE
+from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, sets
 from argo_bench.world import redis
 
 
@@ -176,14 +176,17 @@ class Experiment(Groundwork):
     def _replicate(self, number: int, feed: Feed, numba_cache: Path, until_s: float) -> None:
         """Every comparison once, in random order, in a fresh pair of processes: the first calls, then the times.
 
-        Blocks get what the time allows for; where it is short, what no claim rests on is left to other replicates.
+        Blocks get what the time allows for; where it is short, what no claim rests on is left to other replicates, the
+        further arms of the sets last: the report says what they would explain of the combined claims.
         """
         seed = self._seed_of(number)
         rng = random.Random(seed)
         asked = [each for each in self._comparisons if not self._is_measured(each, number)]
         order = rng.sample(asked, len(asked))
         claimed = list(filterfalse(self._is_beside, order))
-        alike = [*_with_one_reference(claimed), *_with_one_reference(filter(self._is_beside, order))]
+        together = {each.id for each in sets()}
+        beside = sorted(filter(self._is_beside, order), key=lambda each: each.optimization not in together)
+        alike = [*_with_one_reference(claimed), *_with_one_reference(beside)]
         self._plan_times(number)
         began = self._pace.spent_s
         blocks_s = math.fsum(self._seconds_of_blocks(each) for each in _with_one_reference(claimed))

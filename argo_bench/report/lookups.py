@@ -27,7 +27,7 @@ STAGES = {
     ("O06", "consensus, hit"): "consensus",
     ("O07", "regime, live trace"): "regime",
     ("O08", "full set"): "indicators",
-    ("O02", "fetch, on sockets"): "fetch, a tenth",
+    ("O02", "fetch, on sockets"): "fetch",
 }
 """Workloads whose reference is the baseline of a stage, and how the stage is called in the figure."""
 
@@ -111,5 +111,7 @@ def _drawn(costs: Mapping[str, float], stages: Mapping[str, float], colours: Col
     axes.set_title("Above its line a cache pays", loc="left", color=colours.ink, fontsize=10, fontweight="bold")
     handles = [Line2D([], [], color=hue(HUES[store], colours), linewidth=1.8) for store in costs]
     names = [f"{store}, {finding.duration(ns)} a look-up" for store, ns in costs.items()]
-    axes.legend(handles, names, loc="upper right", frameon=False, fontsize=8.5, labelcolor=colours.muted)
+    figure.legend(
+        handles, names, loc="outside lower left", ncols=2, frameon=False, fontsize=8.5, labelcolor=colours.muted
+    )
     return figure
