@@ -20,11 +20,13 @@ from argo_bench.report.advice import what_to_do
 from argo_bench.report.combined import combined
 from argo_bench.report.counted import caches, done_to_the_output
 from argo_bench.report.measured import beside, first_calls, memory
-from argo_bench.report.remarks import remarks
+from argo_bench.report.remarks import not_measured, remarks
 from argo_bench.report.tables import Column, Row, Table, html_table, markdown_table, plain, terminal_table
 from argo_bench.report.tried import tried
 from argo_bench.report.verdicts import holds_when, over_the_change_rate, strips, verdicts
 
+MANY = 5
+"""Optimizations from which on a terminal shows what was judged, and leaves all else to the page."""
 SLOW_FIRST_CALL_NS = 50_000_000
 """First calls from here on are worth a line in a terminal."""
 
@@ -33,12 +35,18 @@ def tables(recorded: Recorded, *, brief: bool = False) -> list[Table]:
     """Every table that has rows.
 
     ``brief``, for a terminal: without fast first calls, times that strips have verdicts of, names beside the claims'
-    ids, and counts of arms and workloads that no verdict speaks of.
+    ids, and counts of arms and workloads that no verdict speaks of; of MANY optimizations the headline verdicts alone,
+    what to do, and the combined claims.
     """
     judgements = recorded.all(Judgement)
-    found = [
+    judged = [
         verdicts(recorded, "Verdicts", [each for each in judgements if each.headline], brief=brief),
         what_to_do(recorded, brief=brief),
+    ]
+    if brief and is_long(recorded):
+        return [table for table in [*judged, combined(recorded)] if table.rows]
+    found = [
+        *judged,
         verdicts(recorded, "Further readings", [each for each in judgements if not each.headline], brief=brief),
         combined(recorded),
         holds_when(recorded),
@@ -52,6 +60,11 @@ def tables(recorded: Recorded, *, brief: bool = False) -> list[Table]:
         first_calls(recorded, SLOW_FIRST_CALL_NS if brief else 0),
     ]
     return [table for table in found if table.rows]
+
+
+def is_long(recorded: Recorded) -> bool:
+    """Whether its tables are too long for a terminal."""
+    return len(recorded.run.optimizations) >= MANY
 
 
 def in_words(recorded: Recorded) -> list[Table]:
@@ -73,8 +86,11 @@ def terminal(recorded: Recorded) -> Group:
     for table in tables(recorded, brief=True):
         parts += [terminal_table(table), Text()]
     listed = RichTable.grid(padding=(0, 1))
-    for line in remarks(recorded):
+    for line in not_measured(recorded) if is_long(recorded) else remarks(recorded):
         listed.add_row("*", Text(line, overflow="fold"))
+    if is_long(recorded):
+        more = f"Scales, samples, counts, memory and remarks: argo-bench report {recorded.directory} --open"
+        return Group(*parts, listed, Text(more, style="dim"))
     return Group(*parts, listed)
 
 

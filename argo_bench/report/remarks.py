@@ -36,7 +36,7 @@ def remarks(recorded: Recorded) -> list[str]:
         if not each.faithful
     ]
     lines += _surroundings(recorded)
-    lines += [f"{each.optimization} {each.arm}: {each.kind}, {each.reason}." for each in recorded.all(Failure)]
+    lines += not_measured(recorded)
     lines += [
         f"{each.claim} {each.arm} is inconclusive; it would take {each.needs}."
         for each in recorded.all(Judgement)
@@ -57,6 +57,11 @@ def remarks(recorded: Recorded) -> list[str]:
     lines += _declared(recorded)
     lines += [finding.calibrated(recorded)] if recorded.all(Judgement) else []
     return lines
+
+
+def not_measured(recorded: Recorded) -> list[str]:
+    """What failed or is untested, and why."""
+    return [f"{each.optimization} {each.arm}: {each.kind}, {each.reason}." for each in recorded.all(Failure)]
 
 
 def _live(rates: Mapping[str, float]) -> str:
