@@ -26,7 +26,8 @@ CLEANS = """
 import sys
 from pathlib import Path
 from argo_bench.world import parent
-parent.cleaner(Path(sys.argv[1]))
+kept = parent.cleaner(Path(sys.argv[1]))
+kept.__enter__()
 sys.stderr.write("started\\n")
 sys.stderr.flush()
 sys.stdin.read()

@@ -352,17 +352,17 @@ class Groundwork:
         feed.record([comparison for comparison, _ in asked], self._seed_of(0), self._tell)
         calls: dict[tuple[str, str, int, str], Callable[[], list[Reading] | ArmFailed]] = {}
         hash_seed = self._seed % 2**32
+        idle: queue.SimpleQueue[tuple[int | None, Forks]] = queue.SimpleQueue()
+        for comparison, methods in asked:
+            for name in arms(comparison):
+                key = (*place(comparison), name)
+                if key not in done and name not in self._failed_arms(comparison.optimization):
+                    arm = feed.arm(comparison, name)
+                    calls[key] = partial(_weighed, arm, available(methods), hash_seed, numba_cache, idle)
+        self._pace.plan("memory", len(calls), UNIT_S["memory"])
         with ExitStack() as stack:
-            idle: queue.SimpleQueue[tuple[int | None, Forks]] = queue.SimpleQueue()
-            for cpu in (*processors(),) or (None,):
+            for cpu in ((*processors(),) or (None,)) if calls else ():
                 idle.put((cpu, stack.enter_context(Forks(hash_seed, numba_cache))))
-            for comparison, methods in asked:
-                for name in arms(comparison):
-                    key = (*place(comparison), name)
-                    if key not in done and name not in self._failed_arms(comparison.optimization):
-                        arm = feed.arm(comparison, name)
-                        calls[key] = partial(_weighed, arm, available(methods), hash_seed, numba_cache, idle)
-            self._pace.plan("memory", len(calls), UNIT_S["memory"])
             for key, readings in side_by_side(calls):
                 with self._failing_arm(key[0], key[3]):
                     if isinstance(readings, ArmFailed):

@@ -14,7 +14,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -69,17 +70,24 @@ def start(
     )
 
 
-def cleaner(directory: Path) -> subprocess.Popen[bytes]:
-    """A process that removes the directory when this one is gone, or at the end of its ``with`` block.
+@contextmanager
+def cleaner(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that removes the directory when this one is gone, or at the end of the ``with`` block.
 
-    It outlives this process by what the removal takes, five seconds at most.
+    It outlives this process by what the removal takes, five seconds at most. Ctrl-C waits for it too, unlike Popen.
     """
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", CLEAN, str(directory)],
         stdin=subprocess.PIPE,
         cwd="/",
         start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
 
 
 if __name__ == "__main__":
