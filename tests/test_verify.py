@@ -49,9 +49,14 @@ def faster(samples):
     return replace(samples, blocks=[replace(each, wall_ns=wall) for each in samples.blocks])
 
 
+OTHER = {"ABBA": "BAAB", "BAAB": "ABBA"}
 EDITS = {
     "a sample": (Samples, faster, Result),
-    "a block's order": (Samples, lambda s: replace(s, blocks=[replace(b, order="BAAB") for b in s.blocks]), Result),
+    "a block's order": (
+        Samples,
+        lambda s: replace(s, blocks=[replace(b, order=OTHER[b.order]) for b in s.blocks]),
+        Result,
+    ),
     "the calls of a sample": (Samples, lambda s: replace(s, candidate_calls=s.candidate_calls * 2), Result),
     "a seed": (Samples, lambda s: replace(s, seed=s.seed + 1), Samples),
     "an estimate": (Result, lambda r: replace(r, cpu=replace(r.cpu, theta=r.cpu.theta - 0.1)), Result),
