@@ -176,16 +176,16 @@ class Experiment(Groundwork):
     def _replicate(self, number: int, feed: Feed, numba_cache: Path, until_s: float) -> None:
         """Every comparison once, in random order, in a fresh pair of processes: the first calls, then the times.
 
-        Blocks get what the time allows for; where it is short, what no claim rests on is left to other replicates, the
-        further arms of the sets last: the report says what they would explain of the combined claims.
+        Blocks get what the time allows for; where it is short, what no claim rests on is left to other replicates. Of
+        that the further arms of the sets come first: the report says what they would explain of the combined claims.
         """
         seed = self._seed_of(number)
         rng = random.Random(seed)
         asked = [each for each in self._comparisons if not self._is_measured(each, number)]
         order = rng.sample(asked, len(asked))
         claimed = list(filterfalse(self._is_beside, order))
-        together = {each.id for each in sets()}
-        beside = sorted(filter(self._is_beside, order), key=lambda each: each.optimization not in together)
+        in_sets = {each.id for each in sets()}
+        beside = sorted(filter(self._is_beside, order), key=lambda each: each.optimization not in in_sets)
         alike = [*_with_one_reference(claimed), *_with_one_reference(beside)]
         self._plan_times(number)
         began = self._pace.spent_s
@@ -193,7 +193,7 @@ class Experiment(Groundwork):
         share = share_of_blocks(until_s - began, self._overrun * blocks_s, self._beside_s, SET_UP_S * len(order))
         timed_s, claimed_until_s = 0.0, began
         with Twins.start(self._profile.isolation, seed % 2**32, numba_cache) as pair:
-            replicate = Replicate(pair, number, seed, rng, int(1e9 * self._profile.warm_up_s), self._call_ns)
+            replicate = Replicate(pair, number, seed, rng, self._profile.warm_up_ns, self._call_ns)
             for comparison in filter(self._is_headline_scale, claimed):
                 if comparison in self._comparisons:
                     with self._failing(comparison, comparison.candidate):
@@ -217,9 +217,8 @@ class Experiment(Groundwork):
     ) -> Iterator[Samples]:
         """The samples of comparisons with one reference, which is sampled once for all of them.
 
-        Of traces it is sampled once for those whose passes are as long: what a cache is worth depends on that.
-
-        An arm that raises ends its own comparisons; the others are timed again without it.
+        Of traces it is sampled once for those whose passes are as long: what a cache is worth depends on that. An arm
+        that raises ends its own comparisons; the others are timed again without it.
         """
         self._record(feed, replicate.number, [each for each in alike if each in self._comparisons])
         done: set[Comparison] = set()

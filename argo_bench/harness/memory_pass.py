@@ -45,8 +45,9 @@ class Reading(msgspec.Struct, frozen=True, tag="reading"):
     """What one method saw of one pass of an arm, beyond what was there before.
 
     ``peak_bytes`` is the largest memory at any moment of the pass, ``live_bytes`` what results and caches hold after
-    it, both without ``baseline_bytes``, the resident memory just before. ``exact`` readings miss no moment; they are as
-    fine as the counter behind them (RESOLUTION). ``how`` names the means.
+    it (of whole cycles, whose results are rows of a database, the caches alone), both without ``baseline_bytes``, the
+    resident memory just before. ``exact`` readings miss no moment; they are as fine as the counter behind them
+    (RESOLUTION). ``how`` names the means.
     """
 
     method: Method

@@ -45,9 +45,9 @@ class Profile:
     end after so many seconds, once the first look is reached; ``headline_s`` and ``other_s``: seconds of blocks per
     comparison and replicate; ``every_scale``, not only the headline one; ``every_claim`` and arm, not only the headline
     claims, and trials in their short form (``full_trials``: the long ones); ``seeds``: under which counts are taken at
-    the headline scale, all of which must lie in one region; ``warm_up_s``: what an arm is warmed up for
-    at least; ``memory``: the methods by which the arms behind a headline claim are weighed, cross-checks only where it
-    is about memory.
+    the headline scale, all of which must lie in one region; ``warm_up_s``: what an arm is warmed up for at least;
+    ``memory``: the methods by which the arms behind a headline claim are weighed, cross-checks only where it is about
+    memory.
     """
 
     name: Literal["quick", "default"]
@@ -63,6 +63,10 @@ class Profile:
     warm_up_s: float
     memory: tuple[Method, ...]
     full_trials: bool = False
+
+    @property
+    def warm_up_ns(self) -> int:
+        return round(1e9 * self.warm_up_s)
 
     def scales(self, workload: Workload) -> tuple[int, ...]:
         return workload.scales if self.every_scale else workload.scales[:1]

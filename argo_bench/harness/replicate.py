@@ -71,8 +71,8 @@ class Replicate:
     ) -> list[Samples]:
         """Warm all arms up on the same calls, then take blocks until ``budget_s`` is used.
 
-        The comparisons have their reference's arm in common: its samples serve all of them.
-        ``together`` puts all into one process. ``is_cold``: first calls here were made before any other scale's.
+        The comparisons have their reference's arm in common: its samples serve all of them. ``together`` puts all into
+        one process. ``is_cold``: first calls here were made before any other scale's.
         """
         pair = self._pair.together() if together else self._pair
         met = [self.meet(arms, together=together) for _, arms in compared]
