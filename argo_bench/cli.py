@@ -1,8 +1,8 @@
 """The program argo-bench: results on stdout, progress and errors on stderr.
 
-Exit codes: 0 fine, 1 a record that does not verify, 2 a mistake in the call or its data, 3 an engineered variant
-computes something else, 4 a machine that is not fit (only with --strict-env), 130 interrupted with partial results
-saved.
+Exit codes: 0 fine, 1 a gate that failed or a record that does not verify, 2 a mistake in the call or its data, 3
+outputs that differ where they must not, 4 a machine that is not fit (only with --strict-env), 130 interrupted with
+partial results saved.
 """
 
 from __future__ import annotations
@@ -17,32 +17,25 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from argo_bench.claim import Trace
+from argo_bench.cli_ci import GATE, ci, told
 from argo_bench.model import UserError
+from argo_bench.shell import (
+    GATE_FAILED,
+    INTERRUPTED,
+    MACHINE_UNFIT,
+    MISUSED,
+    OUTPUTS_DIFFER,
+    Duration,
+    console,
+    print_json,
+    shown_progress,
+)
 
 if TYPE_CHECKING:
     from argo_bench.harness.fitness import Finding
     from argo_bench.harness.job import Job
     from argo_bench.harness.results import Recorded
     from argo_bench.report import Report
-
-GATE_FAILED = 1
-OUTPUTS_DIFFER = 3
-MACHINE_UNFIT = 4
-INTERRUPTED = 130
-
-
-class Duration(click.ParamType[float]):
-    """A time such as 90s, 5m or 1h, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
-        from argo_bench.harness.job import seconds
-
-        try:
-            return seconds(str(value))
-        except ValueError as error:
-            self.fail(str(error), parameter, context)
 
 
 def settings() -> dict[str, Any]:
@@ -65,6 +58,9 @@ def cli(context: click.Context) -> None:
     `argo-bench run --profile quick`.
     """
     context.default_map = {"run": settings(), "compare": settings()}
+
+
+cli.add_command(ci)
 
 
 @cli.command("list")
@@ -246,13 +242,6 @@ def measure(job: Job, directory: Path, name: str, machine: list[Finding], before
         return is_interrupted(job, directory, name, on_progress, machine, before)
 
 
-def shown_progress() -> Any:
-    """A context manager that yields a callback: a live bar on a terminal, a line every ten seconds elsewhere."""
-    from argo_bench.report.progress import progress_bar, progress_lines
-
-    return progress_bar() if sys.stderr.isatty() else progress_lines()
-
-
 @cli.command()
 @click.argument("id", required=False)
 @click.option("--stage", help="A part of the pipeline instead of an optimization: regime, consensus, encode ...")
@@ -296,8 +285,11 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 @click.option("--readme", type=click.Path(path_type=Path), help="Write the table of a README from the run, no more.")
 def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path | None) -> None:
     """The verdicts of a stored RUN (its folder or run.jsonl), and its report: report.html, report.md and figures."""
+    from argo_bench.harness.results import load
     from argo_bench.report import PAGE, open_report
 
+    if load(run).run.profile == GATE:
+        sys.exit(told(run, form == "json"))
     opened = open_report(run)
     if readme is not None:
         from argo_bench.report.readme import write_table
@@ -417,10 +409,16 @@ def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> N
 def verify(run: Path, as_json: bool) -> None:
     """Recompute every estimate, interval and verdict of RUN from its raw samples; exit code 1 where one disagrees."""
     from argo_bench.harness.results import load
+    from argo_bench.harness.verify import Disagreement
     from argo_bench.harness.verify import verify as disagreements
 
     recorded = load(run)
-    found = disagreements(recorded)
+    if recorded.run.profile == GATE:
+        from argo_bench.gate.deciding import disagreements as of_gate
+
+        found = [Disagreement(*each) for each in of_gate(recorded)]
+    else:
+        found = disagreements(recorded)
     if as_json:
         print_json([{"line": each.line, "what": each.what} for each in found])
     elif found:
@@ -470,29 +468,16 @@ def described(optimization: Any) -> dict[str, Any]:
     }
 
 
-def console() -> Any:
-    """A console for stdout: the terminal's width, 80 columns elsewhere; rich honours NO_COLOR itself."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 80, highlight=False)
-
-
-def print_json(value: Any) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
-
-
 def main() -> None:
     """The program: a mistake of the user's is one sentence and exit code 2, never a traceback."""
     try:
         cli.main(standalone_mode=False)
     except UserError as error:
         click.echo(f"argo-bench: {error}", err=True)
-        sys.exit(2)
+        sys.exit(MISUSED)
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        sys.exit(MISUSED)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from argo_bench.claim import Metric
 from argo_bench.harness.benchmark import Benchmark, Check, Function, label, short
-from argo_bench.harness.experiment import Experiment, run_id
+from argo_bench.harness.experiment import run_id
 from argo_bench.harness.groundwork import Progress
+from argo_bench.harness.job import Job
 from argo_bench.harness.plan import DEFAULT, QUICK, Profile
-from argo_bench.harness.results import Declared, End, Judgement, Writer
+from argo_bench.harness.results import Declared, End, Judgement
 from argo_bench.harness.verdict import HOLDS, Word
 from argo_bench.model import UserError
 from argo_bench.report import Report, open_report
+from argo_bench.running import is_interrupted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,11 +140,8 @@ def measured(
     on_progress: Callable[[Progress], None],
 ) -> Report:
     """The report of a run of benchmarks. What was measured before an interrupt is in the record."""
-    found = [benchmark.found() for benchmark in benchmarks]
+    job = Job([benchmark.found() for benchmark in benchmarks], None, profile, seed)
     directory = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="argo-bench-compare-"))
-    writer = Writer(directory)
-    try:
-        Experiment(found, None, profile, seed, writer, run_id(profile, datetime.now()), on_progress).run()
-    finally:
-        writer.close()
+    if is_interrupted(job, directory, run_id(profile, datetime.now()), on_progress):
+        raise KeyboardInterrupt
     return open_report(directory)

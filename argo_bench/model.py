@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
+from argo_bench.calls import UserError as UserError
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -237,10 +239,6 @@ class Completion(NamedTuple):
     model: str
     choices: tuple[Choice, ...]
     usage: Usage
-
-
-class UserError(Exception):
-    """A mistake that the user can mend: one sentence with what was expected, what was found and the way out."""
 
 
 class ProviderError(Exception):

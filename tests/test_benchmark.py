@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 import argo_bench
+from argo_bench.calls import FunctionBody
 from argo_bench.comparing import compare
 from argo_bench.harness.benchmark import Benchmark, importable, label, short
-from argo_bench.harness.functions import FunctionBody, resolved
+from argo_bench.harness.functions import resolved
 from argo_bench.harness.gather import benchmarks_of, of_module, of_pyproject, subjects_of
 from argo_bench.harness.plan import QUICK
 from argo_bench.harness.results import Declared, Failure, Fidelity, Memory, Samples, load

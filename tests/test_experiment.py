@@ -40,7 +40,7 @@ from argo_bench.harness.results import (
 )
 from argo_bench.harness.sequential import LOOKS, nominal_error
 from argo_bench.harness.subject import FAMILY_ERROR, headline_comparison, level_of
-from argo_bench.harness.twins import ArmFailed, Turn, Twins, WorkerProcess
+from argo_bench.harness.twins import ArmFailed, Turn, Twins, WorkerProcess, blocks_of
 from argo_bench.harness.workload import StageBody
 from argo_bench.model import UserError
 from argo_bench.optimizations import catalogue, headline_claims, lookup
@@ -474,8 +474,7 @@ def test_the_samples_of_a_block_are_taken_there_and_back_and_the_reference_serve
     orders = set()
     for seed in range(40):
         worker = Counter()
-        pair = Twins(worker, worker)
-        first, second = pair.blocks([Turn(worker, name, 1) for name in "abc"], random.Random(seed))
+        first, second = blocks_of([Turn(worker, name, 1) for name in "abc"], random.Random(seed))
         assert worker.asked == worker.asked[::-1]
         places = {name: (worker.asked.index(name) + 1, 6 - worker.asked.index(name)) for name in "abc"}
         for block, candidate in ((first, "b"), (second, "c")):

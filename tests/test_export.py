@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from argo_bench.harness.bodies import Timing
+from argo_bench.calls import Timing
 from argo_bench.harness.groundwork import replicate_seed
 from argo_bench.harness.recording import record
 from argo_bench.integrations import export as exporting

@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "argo_bench"
 
 LAYERS = [
+    {"calls"},
     {"model"},
     {"loading"},
     {"pipeline"},
@@ -23,8 +24,12 @@ LAYERS = [
     {"optimizations"},
     {"harness"},
     {"report"},
-    {"comparing", "running"},
+    {"running"},
+    {"comparing"},
+    {"gate"},
     {"integrations"},
+    {"shell"},
+    {"cli_ci"},
     {"cli"},
 ]
 ORDER = {name: number for number, names in enumerate(LAYERS) for name in names}

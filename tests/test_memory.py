@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from argo_bench.calls import FunctionBody
 from argo_bench.claim import Requirement
 from argo_bench.cli import cli
 from argo_bench.harness import memory, memory_pass
 from argo_bench.harness.environment import worker_cpu
-from argo_bench.harness.functions import FunctionBody
 from argo_bench.harness.memory import Forks, Reading, disagreement, measure, memory_of, peak_rss_runs
 from argo_bench.harness.memory_pass import RESOLUTION, Request
 from argo_bench.harness.messages import FunctionArm, StageArm

@@ -1,9 +1,18 @@
 """Do the notebooks run from a stored result, and stay thin and stripped?"""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from argo_bench.claim import Requirement
+from argo_bench.integrations import notebooks
+from argo_bench.model import UserError
+from argo_bench.report import open_report
+
+REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -53,3 +62,29 @@ def test_a_notebook_defines_no_functions_and_measures_nothing(path):
         node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
     ]
     assert "Experiment" not in path.read_text(encoding="utf-8")
+
+
+def test_a_run_becomes_an_executed_notebook_of_its_claims(tmp_path):
+    nbformat = pytest.importorskip("nbformat")
+    pytest.importorskip("papermill")
+    written = notebooks.executed(open_report(REFERENCE), tmp_path)
+    assert written == tmp_path / "report.ipynb"
+    cells = nbformat.read(written, as_version=4).cells
+    assert any(str(REFERENCE.resolve()) in cell.source for cell in cells)
+    assert all(cell.execution_count is not None for cell in cells if cell.cell_type == "code" and cell.source)
+
+
+@pytest.mark.parametrize("name", ["open_lab", "executed"])
+def test_without_jupyterlab_the_line_that_installs_it_is_told(name, monkeypatch, tmp_path):
+    monkeypatch.setattr(notebooks, "NEEDS", (Requirement("no_such_module", "notebooks"),))
+    arguments = () if name == "open_lab" else (open_report(REFERENCE), tmp_path)
+    with pytest.raises(UserError, match=r"no_such_module is not installed: .*argo-bench\[notebooks\]"):
+        getattr(notebooks, name)(*arguments)
+
+
+def test_lab_is_jupyterlab_on_the_folder_of_the_notebooks(monkeypatch):
+    called = []
+    monkeypatch.setattr(notebooks, "NEEDS", ())
+    monkeypatch.setattr(subprocess, "call", lambda command: called.append(command) or 0)
+    assert notebooks.open_lab() == 0
+    assert called == [[sys.executable, "-m", "jupyterlab", str(NOTEBOOKS[0].parent)]]

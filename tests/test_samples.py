@@ -180,3 +180,14 @@ def test_what_a_run_has_on_one_optimization_is_that_and_what_concerns_the_whole(
     assert [each.claim for each in part.all(Judgement)] == ["O07.time"]
     assert [each.comparison.optimization for each in part.all(Result)] == ["O07"]
     assert part.run == run.run
+
+
+def test_a_reference_that_served_two_candidates_is_counted_once(tmp_path):
+    blocks = [block(1000, 1000), block(1020, 1000, order="BAAB")]
+    both = [judgement("exceeded", 10.0, arm=arm) for arm in ("prescribed", "engineered")]
+    shown = rows(drawn(samples.ecdf(recorded(tmp_path, *(each for one in both for each in sampled(one, blocks))))))
+    assert [each[:2] for each in shown] == [
+        ("baseline", "4 of 1 replicate"),
+        ("prescribed", "4 of 1 replicate"),
+        ("engineered", "4 of 1 replicate"),
+    ]

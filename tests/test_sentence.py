@@ -1,6 +1,7 @@
 """Is a published sentence read as it was meant, and refused where that cannot be known?"""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -282,3 +283,19 @@ def test_the_catalogue_s_own_texts_are_read_as_the_catalogue_reads_them(claim):
             read(claim.text)
     else:
         assert said(read(claim.text)) == said(claim)
+
+
+def test_a_claim_shows_itself_in_a_notebook_with_nothing_that_its_words_could_do():
+    shown = replace(read("50-70% reduction"), text="<img src=x onerror=alert()> | ~")._repr_mimebundle_()
+    assert "<img" not in shown["text/html"] and "&lt;img src=x" in shown["text/html"]
+    row = shown["text/markdown"].splitlines()[-1]
+    assert "<img" not in row
+    assert row.replace(r"\|", "").count("|") == 6
+    assert r"\~" in row
+    assert shown["text/plain"].startswith("T1")
+
+
+def test_an_optimization_shows_every_claim_of_its():
+    of = catalogue()["O01"]
+    shown = of._repr_mimebundle_()
+    assert all(claim.id in shown["text/html"] and claim.id in shown["text/markdown"] for claim in of.claims)

@@ -163,7 +163,7 @@ def _in_turns(plan: Sequence[Series], have: Mapping[Comparison, int]) -> Iterato
 
 def _replicate(series: Series, number: int, scratch: Path) -> Banked:
     seed = replicate_seed(SEED, number)
-    with _kept_busy() if series.condition == "busy" else contextlib.nullcontext():
+    with kept_busy() if series.condition == "busy" else contextlib.nullcontext():
         began = time.monotonic()
         with Twins.start("twins", seed, scratch / "numba") as pair:
             # As the default profile's runs are: what is calibrated is what they do.
@@ -173,7 +173,7 @@ def _replicate(series: Series, number: int, scratch: Path) -> Banked:
 
 
 @contextlib.contextmanager
-def _kept_busy() -> Iterator[None]:
+def kept_busy() -> Iterator[None]:
     """A process beside that never waits, on whatever core the system gives it."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from argo_bench.calls import WARM_UP_NS, Timing
 from argo_bench.harness.messages import Arm, FunctionArm
-
-SAMPLE_NS = 10_000_000
-"""Wall time of a sample: long against the clock's resolution and the cost of reading it."""
-WARM_UP_NS = 200_000_000
-"""What an arm is warmed up for at least, unless a profile has less time."""
-
-
-class Timing(NamedTuple):
-    wall_ns: int
-    cpu_ns: int
 
 
 class Body(Protocol):
@@ -66,17 +54,3 @@ def body_of(arm: Arm) -> Body:
     from argo_bench.harness.workload import stage_body
 
     return stage_body(arm)
-
-
-def warmed_up(sample: Callable[[int], Timing], signatures: Callable[[], int], least_ns: int) -> int:
-    """Take samples of one pass for so long at least and until numba compiles nothing more; the passes of a sample.
-
-    Every arm has been called before, so that a single slow pass is enough.
-    """
-    started = time.perf_counter_ns()
-    shortest = math.inf
-    while True:
-        before = signatures()
-        shortest = min(shortest, max(1, sample(1).wall_ns))
-        if signatures() == before and time.perf_counter_ns() - started > least_ns:
-            return max(1, math.ceil(SAMPLE_NS / shortest))

@@ -15,22 +15,39 @@ from argo_bench.optimizations import add_file, lookup
 
 NEEDED = ("baseline", "candidate")
 KEYS = (*NEEDED, "setup", "check", "metric", "claim", "fresh")
+REVISIONS = "function"
+"""The key of a table about one function in two revisions, which is argo-bench ci's to compare."""
 
 
 def of_pyproject(path: Path = Path("pyproject.toml")) -> dict[str, Benchmark]:
-    """The benchmarks of a pyproject.toml by name, in its order; none where there is no such file or table.
+    """The benchmarks of two functions in a pyproject.toml by name, in its order; none where there is no such file or
+    table.
 
     Raises UserError, naming the table, for what is missing, unknown or of another type.
     """
-    table = settings_of(path).get("benchmarks", {})
-    if not isinstance(table, dict):
-        raise UserError(f"{path}: expected tables [tool.argo_bench.benchmarks.NAME], got {table!r}")
-    return {name: _of_table(f"{path}, [tool.argo_bench.benchmarks.{name}]", name, each) for name, each in table.items()}
+    return {
+        name: _of_table(where_of(path, name), name, table)
+        for name, table in tables_of(path).items()
+        if REVISIONS not in table
+    }
 
 
-def _of_table(where: str, name: str, table: object) -> Benchmark:
-    if not isinstance(table, dict):
-        raise UserError(f"{where}: expected a table with baseline and candidate, got {table!r}")
+def tables_of(path: Path) -> dict[str, dict[str, Any]]:
+    """The tables [tool.argo_bench.benchmarks.NAME] by name. Raises UserError for what is no table."""
+    found = settings_of(path).get("benchmarks", {})
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: expected tables [tool.argo_bench.benchmarks.NAME], got {found!r}")
+    for name, table in found.items():
+        if not isinstance(table, dict):
+            raise UserError(f"{where_of(path, name)}: expected a table with baseline and candidate, got {table!r}")
+    return found
+
+
+def where_of(path: Path, name: str) -> str:
+    return f"{path}, [tool.argo_bench.benchmarks.{name}]"
+
+
+def _of_table(where: str, name: str, table: Mapping[str, Any]) -> Benchmark:
     if unknown := sorted(table.keys() - set(KEYS)):
         raise UserError(f"{where}: unknown key {unknown[0]!r}: expected {', '.join(KEYS)}")
     if missing := [key for key in NEEDED if key not in table]:

@@ -314,7 +314,7 @@ def held_after(body: Body) -> int:
 
 def allocations(ready: Ready) -> Reading:
     """Every request to an allocator, Python's own included, beyond those of a pass that calls an empty function."""
-    from argo_bench.harness.functions import FunctionBody
+    from argo_bench.calls import FunctionBody
 
     empty = FunctionBody(lambda: None)
     nothing = partial(empty.timed, empty.prepared(), 1)

@@ -116,6 +116,20 @@ class MeasureAcceptance(msgspec.Struct, frozen=True, tag=True):
     cycles: int
 
 
+class Describe(msgspec.Struct, frozen=True, tag=True):
+    """Call the function twice and write the pickled results to a file. Answered by Described."""
+
+    arm: FunctionArm
+    results: str
+
+
+class Count(msgspec.Struct, frozen=True, tag=True):
+    """Count what one call does, ``counts`` being a function that counts more. Answered by Counted."""
+
+    arm: FunctionArm
+    counts: str = ""
+
+
 class Prepared(msgspec.Struct, frozen=True, tag=True):
     """``call_ns`` is what a later call took; None where that is known."""
 
@@ -151,15 +165,34 @@ class Agreement(msgspec.Struct, frozen=True, tag=True):
     waits: bool
 
 
+class Described(msgspec.Struct, frozen=True, tag=True):
+    """``files`` are the source files loaded for it; ``waits``: the call computed for less than nine tenths of its time;
+    ``unpicklable`` is why its results cannot be compared, if they cannot."""
+
+    files: list[str]
+    waits: bool
+    unpicklable: str | None
+
+
+class Counted(msgspec.Struct, frozen=True, tag=True):
+    """``counts`` of one call by name, ``by_function`` the bytecode instructions of each function; empty where a call is
+    too long to be traced."""
+
+    counts: dict[str, float]
+    by_function: dict[str, int]
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     pass
 
 
 class Raised(msgspec.Struct, frozen=True, tag=True):
-    """The request raised: one line for the user and the traceback for the record."""
+    """The request raised: one line for the user and the traceback for the record. ``is_missing``: the arm's name leads
+    to nothing."""
 
     error: str
     details: str
+    is_missing: bool = False
 
 
 Message = (
@@ -173,5 +206,7 @@ Message = (
     | CheckWorkload
     | CheckVariant
     | MeasureAcceptance
+    | Describe
+    | Count
 )
-Reply = Prepared | Ready | Taken | Drained | Agreement | Checked | Done | Raised
+Reply = Prepared | Ready | Taken | Drained | Agreement | Checked | Described | Counted | Done | Raised

@@ -6,11 +6,11 @@ import random
 import time
 from collections.abc import Sequence
 
-from argo_bench.harness.bodies import WARM_UP_NS
+from argo_bench.calls import WARM_UP_NS
 from argo_bench.harness.messages import Arm, Collect, Done, Drain, Drained, Prepare, Prepared, Ready, WarmUp, unfed
 from argo_bench.harness.plan import FEWEST_BLOCKS, MOST_BLOCKS
 from argo_bench.harness.results import Block, Comparison, Samples
-from argo_bench.harness.twins import Turn, Twins, WorkerProcess
+from argo_bench.harness.twins import Turn, Twins, WorkerProcess, blocks_of
 
 LONGEST_PASS_NS = 30_000_000
 """A pass of many calls is cut to what all arms do in this time; a single call may take longer."""
@@ -46,7 +46,7 @@ class Replicate:
     def meet(self, arms: Roles, *, together: bool = False) -> tuple[Prepared, Prepared]:
         """Build both arms and make their first calls, as a cold start would find them."""
         pair = self._pair.together() if together else self._pair
-        return self._first_met(pair.reference, arms[0]), self._first_met(pair.candidate, arms[1])
+        return self._first_met(pair.reference, arms[0]), self._first_met(pair.candidate_for(arms[1]), arms[1])
 
     def _first_met(self, worker: WorkerProcess, arm: Arm) -> Prepared:
         if (worker, arm) not in self._met:
@@ -78,8 +78,8 @@ class Replicate:
         met = [self.meet(arms, together=together) for _, arms in compared]
         calls = min(self.calls(arms, together=together) for _, arms in compared)
         reference = pair.reference, compared[0][1][0]
-        candidates = [(pair.candidate, candidate) for _, (_, candidate) in compared]
-        for worker in {pair.reference, pair.candidate}:
+        candidates = [(pair.candidate_for(candidate), candidate) for _, (_, candidate) in compared]
+        for worker in pair.workers:
             worker.ask(Collect(), Done)
         ready = [worker.ask(WarmUp(arm, calls, self._warm_up_ns), Ready) for worker, arm in (reference, *candidates)]
         turns = [
@@ -88,7 +88,7 @@ class Replicate:
         blocks: list[list[Block]] = []
         started = time.monotonic()
         while is_short(len(blocks), time.monotonic() - started, budget_s):
-            blocks.append(pair.blocks(turns, self._rng))
+            blocks.append(blocks_of(turns, self._rng))
         seconds = (time.monotonic() - started) / len(compared)
         per_sample = [each.passes * each.calls for each in ready]
         drains = [worker.ask(Drain(arm), Drained).ns_per_call for worker, arm in (reference, *candidates)]

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import xxhash
 
-from argo_bench.claim import Metric, Trace, Unit
+from argo_bench.claim import Clock, Metric, Trace, Unit
 from argo_bench.harness.memory_pass import Reading
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import Word
@@ -340,6 +340,60 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
     reason: str
 
 
+class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
+    """What a gate compares: two commits of a repository, and of every benchmark its file, clock and tolerance (the
+    slow-down, as a share, that does not matter); those whose files ``changed``, and those of which changes of output
+    and of exact counts are ``accepted``."""
+
+    base: str
+    head: str
+    environment: Literal["own", "current"]
+    files: dict[str, str]
+    metrics: dict[str, Clock]
+    tolerances: dict[str, float]
+    changed: list[str]
+    accepted: list[str]
+
+
+class Agreed(msgspec.Struct, frozen=True, tag="agreement"):
+    """Whether base and head return the same: the first ``difference``, or why they could not be compared."""
+
+    benchmark: str
+    difference: str | None
+    unknown: str | None
+
+
+class Exact(msgspec.Struct, frozen=True, tag="exact"):
+    """What one warm call comes to on both sides, without noise, by the name of the count.
+
+    ``unsteady`` are counts that a second reading contradicted; ``moved`` the functions whose share of a count grew or
+    shrank most, with the difference; ``uncounted`` says why there are no instructions.
+    """
+
+    benchmark: str
+    base: dict[str, float]
+    head: dict[str, float]
+    unsteady: list[str]
+    moved: dict[str, dict[str, float]]
+    uncounted: str | None = None
+
+
+State = Literal["worse", "fine", "better", "cannot tell", "differs", "failed", "new", "not measured"]
+"""What a gate can say of a benchmark. ``differs``: the two do not compute the same; ``new``: the base has nothing to
+compare with; ``not measured``: no time was left, or something is missing."""
+
+
+class Gated(msgspec.Struct, frozen=True, tag="gate"):
+    """One benchmark, one word; ``speedup`` is base / head. ``blocks``: the gate fails for it."""
+
+    benchmark: str
+    state: State
+    blocks: bool
+    sentence: str
+    speedup: float | None
+    interval: tuple[float, float] | None
+
+
 class End(msgspec.Struct, frozen=True, tag="end"):
     """The last line: ``interrupted`` runs keep what they had."""
 
@@ -364,12 +418,16 @@ Record = (
     | Result
     | Caching
     | Judgement
+    | Revisions
+    | Agreed
+    | Exact
+    | Gated
     | Failure
     | End
 )
 
 
-CONCLUSIONS = (Result, Caching, Judgement, End)
+CONCLUSIONS = (Result, Caching, Judgement, Gated, End)
 """What follows from the rest of a record."""
 
 

@@ -11,7 +11,8 @@ import random
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal, NamedTuple, Self, TypeVar
@@ -30,29 +31,45 @@ class ArmFailed(Exception):
     """A worker's request raised, or the worker died.
 
     ``details`` is the traceback, where there is one; ``arm`` names the arm that was asked, where the request is about
-    one.
+    one; ``is_missing``: its name leads to nothing.
     """
 
-    def __init__(self, reason: str, details: str = "", arm: str | None = None) -> None:
+    def __init__(self, reason: str, details: str = "", arm: str | None = None, is_missing: bool = False) -> None:
         super().__init__(reason)
         self.details = details
         self.arm = arm
+        self.is_missing = is_missing
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a worker runs: a command, to which three arguments are added, its folder and environment (this process's
+    where it is None)."""
+
+    command: tuple[str, ...] = (sys.executable, "-m", "argo_bench.harness.worker")
+    folder: Path | None = None
+    environment: Mapping[str, str] | None = field(default=None, hash=False)
+
+
+WORKER = Program()
 
 
 class WorkerProcess:
     """One worker, pinned to ``processor`` if there is one. ``hash_seed`` becomes its PYTHONHASHSEED."""
 
-    def __init__(self, hash_seed: int, numba_cache: Path, processor: int | None) -> None:
-        self._begun_with = hash_seed, numba_cache, processor
+    def __init__(self, hash_seed: int, numba_cache: Path, processor: int | None, program: Program = WORKER) -> None:
+        self._begun_with = hash_seed, numba_cache, processor, program
         ours, theirs = socket.socketpair()
-        environment = os.environ | THREAD_CAPS
+        inherited = os.environ if program.environment is None else program.environment
+        environment = {**inherited, **THREAD_CAPS}
         environment |= {"PYTHONHASHSEED": str(hash_seed), "NUMBA_CACHE_DIR": str(numba_cache)}
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "argo_bench.harness.worker"),
+                *program.command,
                 *map(str, (theirs.fileno(), -1 if processor is None else processor, os.getpid())),
             ],
             env=environment,
+            cwd=program.folder,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=sys.__stderr__.fileno() if sys.__stderr__ is not None else subprocess.DEVNULL,
@@ -73,7 +90,7 @@ class WorkerProcess:
             how = f"its process ended with {'signal' if code < 0 else 'exit status'} {abs(code)}"
             raise ArmFailed(how, arm=arm) from None
         if isinstance(reply, Raised):
-            raise ArmFailed(reply.error, reply.details, arm)
+            raise ArmFailed(reply.error, reply.details, arm, reply.is_missing)
         assert isinstance(reply, expected), f"expected {expected}, got {reply!r}"
         return reply
 
@@ -120,11 +137,19 @@ class Twins:
         """Both roles in the reference's process."""
         return Twins(self.reference, self.reference)
 
+    @property
+    def workers(self) -> set[WorkerProcess]:
+        return {self.reference, self.candidate}
+
+    def candidate_for(self, arm: Arm) -> WorkerProcess:
+        """The process of a candidate's arm."""
+        return self.candidate
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for worker in {self.reference, self.candidate}:
+        for worker in self.workers:
             worker.close()
 
     def revive(self) -> None:
@@ -138,27 +163,28 @@ class Twins:
 
     def forget(self) -> None:
         """Both processes drop their arms."""
-        for worker in {self.reference, self.candidate}:
+        for worker in self.workers:
             worker.ask(Forget(), Done)
 
-    def blocks(self, turns: Sequence[Turn], rng: random.Random) -> list[Block]:
-        """A block for each candidate, of one sample there and one back: the turns, the reference's first, are taken in
-        random order and then in the opposite one, so that each candidate stands to the reference as ABBA or BAAB."""
-        watch = Watch()
-        order = rng.sample(range(len(turns)), len(turns))
-        there = {number: turns[number].taken() for number in order}
-        back = {number: turns[number].taken() for number in reversed(order)}
-        invalid = watch.outside_cause()
-        blocks = []
-        for candidate in range(1, len(turns)):
-            first, second = sorted((0, candidate), key=order.index)
-            samples = there[first], there[second], back[second], back[first]
-            blocks.append(
-                Block(
-                    "ABBA" if first == 0 else "BAAB",
-                    wall_ns=(samples[0].wall_ns, samples[1].wall_ns, samples[2].wall_ns, samples[3].wall_ns),
-                    cpu_ns=(samples[0].cpu_ns, samples[1].cpu_ns, samples[2].cpu_ns, samples[3].cpu_ns),
-                    invalid=invalid,
-                )
+
+def blocks_of(turns: Sequence[Turn], rng: random.Random) -> list[Block]:
+    """A block for each candidate, of one sample there and one back: the turns, the reference's first, are taken in
+    random order and then in the opposite one, so that each candidate stands to the reference as ABBA or BAAB."""
+    watch = Watch()
+    order = rng.sample(range(len(turns)), len(turns))
+    there = {number: turns[number].taken() for number in order}
+    back = {number: turns[number].taken() for number in reversed(order)}
+    invalid = watch.outside_cause()
+    blocks = []
+    for candidate in range(1, len(turns)):
+        first, second = sorted((0, candidate), key=order.index)
+        samples = there[first], there[second], back[second], back[first]
+        blocks.append(
+            Block(
+                "ABBA" if first == 0 else "BAAB",
+                wall_ns=(samples[0].wall_ns, samples[1].wall_ns, samples[2].wall_ns, samples[3].wall_ns),
+                cpu_ns=(samples[0].cpu_ns, samples[1].cpu_ns, samples[2].cpu_ns, samples[3].cpu_ns),
+                invalid=invalid,
             )
-        return blocks
+        )
+    return blocks

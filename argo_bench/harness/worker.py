@@ -26,6 +26,8 @@ from argo_bench.harness.messages import (
     CheckVariant,
     CheckWorkload,
     Collect,
+    Count,
+    Describe,
     Done,
     Drain,
     Drained,
@@ -83,6 +85,8 @@ class Worker:
                 return _check_variant(message)
             case MeasureAcceptance(universe, seed, cycles):
                 return Checked(msgspec.Raw(msgspec.json.encode(_oracle(universe, seed, cycles).acceptance)))
+            case Describe() | Count():
+                raise TypeError(f"{type(message).__name__} is for the workers of a gate")
 
     def _prepare(self, arm: Arm, is_known: bool) -> Prepared:
         body = self._bodies[arm] = body_of(arm)

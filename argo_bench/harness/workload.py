@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from argo_bench import baseline
+from argo_bench.calls import WARM_UP_NS, Timing, warmed_up
 from argo_bench.claim import CYCLE, Workload
-from argo_bench.harness.bodies import WARM_UP_NS, Timing, warmed_up
 from argo_bench.harness.messages import StageArm
 from argo_bench.harness.recording import Group, Recording, Stored, recorded_inputs
 from argo_bench.memo import content_key

@@ -128,9 +128,10 @@ def _spreads(recorded: Recorded) -> Iterator[Spread]:
         for each in of:
             taken = samples[each.comparison]
             clock = _clock(each)
-            references.setdefault(each.comparison.reference, []).extend(
-                _times(one, "reference", clock) for one in taken
-            )
+            shown = references.setdefault(each.comparison.reference, [])
+            for one in taken:  # candidates that were timed together share the reference's samples
+                if (times := _times(one, "reference", clock)) not in shown:
+                    shown.append(times)
             arms.setdefault(
                 each.arm, Arm(each.arm, style(each.arm), [_times(one, "candidate", clock) for one in taken])
             )

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import click
 
-from argo_bench.harness.functions import FunctionBody
+from argo_bench.calls import FunctionBody
 from argo_bench.harness.stats import Estimate, estimate
 
 SAMPLE_NS = 10_000_000

@@ -1,0 +1,148 @@
+"""What a gate compares: functions of a repository, as its pyproject.toml names them, and the settings of the gate.
+
+[tool.argo_bench.benchmarks.parse]
+function = "mypackage.parser:parse"      # or "benchmarks/parse.py:parse"
+setup = "benchmarks/parse.py:example"    # makes the arguments
+counts = "benchmarks/parse.py:counts"    # a dict of exact numbers: requests, tokens, SQL statements ...
+
+[tool.argo_bench.ci]
+tolerance = "3%"
+budget = "5m"
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from argo_bench.claim import CLOCKS, Clock
+from argo_bench.gate.checkouts import Environment
+from argo_bench.harness.benchmark import CHECKS
+from argo_bench.harness.gather import REVISIONS, tables_of, where_of
+from argo_bench.harness.job import seconds
+from argo_bench.loading import settings_of
+from argo_bench.model import UserError
+
+PYPROJECT = "pyproject.toml"
+TOLERANCE = 0.03
+BUDGET_S = 600.0
+PAIR_KEYS = ("baseline", "candidate", "claim")
+KEYS = (REVISIONS, "setup", "check", "metric", "fresh", "tolerance", "counts")
+SETTINGS = ("base", "tolerance", "budget", "environment", "install")
+EXAMPLE = (
+    "expected a table such as\n\n    [tool.argo_bench.benchmarks.parse]\n"
+    '    function = "mypackage.parser:parse"\n    setup = "benchmarks/parse.py:example"'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """``function`` of a module is each revision's own; of a ``file.py`` it is the head's for both, so that both are
+    asked for the same work. ``metric`` is CPU time, or wall time where the function waits, unless it is named.
+    ``tolerance`` is the slow-down, as a share, that does not matter. ``check`` is how the two outputs are compared:
+    ``allclose``, ``equal`` or ``none``; ``counts`` names what returns exact counts of its own."""
+
+    name: str
+    function: str
+    setup: str
+    check: str
+    metric: Clock | None
+    fresh: bool
+    tolerance: float
+    counts: str
+
+    @property
+    def file(self) -> str:
+        """The file in which it stands, relative to the repository."""
+        module = self.function.rpartition(":")[0]
+        return module if module.endswith(".py") else module.replace(".", "/") + ".py"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``base``: the revision to compare with, where none is named; ``install``: pip's arguments."""
+
+    base: str | None = None
+    tolerance: float = TOLERANCE
+    budget_s: float = BUDGET_S
+    environment: Environment = "own"
+    install: tuple[str, ...] = ()
+
+
+def settings(root: Path) -> Settings:
+    """[tool.argo_bench.ci] of a repository. Raises UserError, naming the key, for what cannot be read."""
+    path = root / PYPROJECT
+    table = settings_of(path).get("ci", {})
+    where = f"{path}, [tool.argo_bench.ci]"
+    if not isinstance(table, dict):
+        raise UserError(f"{where}: expected a table, got {table!r}")
+    if unknown := sorted(table.keys() - set(SETTINGS)):
+        raise UserError(f"{where}: unknown key {unknown[0]!r}: expected {', '.join(SETTINGS)}")
+    environment = table.get("environment", "own")
+    if environment not in get_args(Environment):
+        raise UserError(f"{where}: expected environment to be own or current, got {environment!r}")
+    try:
+        budget_s = seconds(str(table["budget"])) if "budget" in table else BUDGET_S
+        tolerance = share(table.get("tolerance", TOLERANCE))
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from None
+    install = tuple(shlex.split(_text(where, table, "install")))
+    return Settings(_text(where, table, "base") or None, tolerance, budget_s, environment, install)
+
+
+def benchmarks(root: Path, tolerance: float) -> list[Benchmark]:
+    """The benchmarks of a repository; of a pair of functions (as for argo-bench compare) the candidate.
+
+    Raises UserError, naming the table, for what is missing, unknown or of another type, and where there is none.
+    """
+    path = root / PYPROJECT
+    found = [_of_table(where_of(path, name), name, table, tolerance) for name, table in tables_of(path).items()]
+    if not found:
+        raise UserError(f"{path} has no [tool.argo_bench.benchmarks]: {EXAMPLE}")
+    return found
+
+
+def _of_table(where: str, name: str, table: Mapping[str, Any], tolerance: float) -> Benchmark:
+    known = KEYS if REVISIONS in table else (*KEYS, *PAIR_KEYS)
+    if unknown := sorted(table.keys() - set(known)):
+        raise UserError(f"{where}: unknown key {unknown[0]!r}: expected {', '.join(KEYS)}")
+    function = _text(where, table, REVISIONS) or _text(where, table, "candidate")
+    if ":" not in function:
+        raise UserError(f'{where}: expected function = "module:name" or "file.py:name", got {function!r}')
+    check, metric = _text(where, table, "check") or "allclose", table.get("metric")
+    if REVISIONS not in table:  # a check of two functions, or a claim about memory, says nothing about two revisions
+        check = check if check in (*CHECKS, "none") else "allclose"
+        metric = metric if metric in CLOCKS else None
+    if check not in (*CHECKS, "none"):
+        raise UserError(f"{where}: expected the check {', '.join(CHECKS)} or none, got {check!r}")
+    if metric not in (None, *CLOCKS):
+        raise UserError(f"{where}: expected the metric {' or '.join(CLOCKS)}, got {metric!r}")
+    if not isinstance(fresh := table.get("fresh", False), bool):
+        raise UserError(f"{where}: expected fresh to be true or false, got {fresh!r}")
+    try:
+        own = share(table.get("tolerance", tolerance))
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from None
+    setup, counts = _text(where, table, "setup"), _text(where, table, "counts")
+    return Benchmark(name, function, setup, check, metric, fresh, own, counts)
+
+
+def _text(where: str, table: Mapping[str, Any], key: str) -> str:
+    if not isinstance(value := table.get(key, ""), str):
+        raise UserError(f"{where}: expected {key} to be a text, got {value!r}")
+    return value
+
+
+def share(value: object) -> float:
+    """``0.03`` or ``"3%"`` as a share. Raises ValueError for anything else, and for none between 0 and 1."""
+    text = str(value).strip()
+    try:
+        found = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 < found < 1:
+        raise ValueError(f"expected a share such as 3% or 0.03, got {value!r}")
+    return found

@@ -1,0 +1,109 @@
+"""Instructions of one call by Callgrind, as a whole and by function: exact, whatever else the machine does.
+
+Start-up cancels: the counts of so many calls are taken from those of twice as many.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from argo_bench.gate.checkouts import GUEST, Checkout, clean_environment
+from argo_bench.harness.environment import THREAD_CAPS
+from argo_bench.harness.messages import FunctionArm
+from argo_bench.harness.twins import ArmFailed
+
+Value = TypeVar("Value")
+COUNTED_NS = 5_000_000
+"""What the calls of the smaller count take by themselves, at least; Callgrind makes it some 50 times as long."""
+MOST_CALLS = 1000
+LONGEST_CALL_NS = 200_000_000
+NAME = re.compile(r"^(c?)fn=\((\d+)\)(?: (.*))?$")
+COST = re.compile(r"^[+*\-\d]\S* (\d+)")
+
+
+def side_by_side(counts: Iterable[Callable[[], Value]]) -> list[Value]:
+    """What several counts come to, taken at the same time: none of them depends on what else the machine does."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda count: count(), counts))
+
+
+def is_there() -> bool:
+    return shutil.which("valgrind") is not None
+
+
+def calls_for(call_ns: int) -> int:
+    """How many calls the smaller count has."""
+    return min(MOST_CALLS, max(1, math.ceil(COUNTED_NS / max(1, call_ns))))
+
+
+def instructions(checkout: Checkout, arm: FunctionArm, calls: int, scratch: Path, seconds: float) -> dict[str, float]:
+    """Instructions of one call by C function. Raises ArmFailed where the calls fail or take longer than ``seconds``."""
+    fewer, more = side_by_side(
+        partial(_counted, checkout, arm, number, scratch / f"callgrind-{checkout.role}-{number}", seconds)
+        for number in (calls, 2 * calls)
+    )
+    return {
+        function: (more[function] - fewer[function]) / calls
+        for function in more.keys() | fewer.keys()
+        if more[function] != fewer[function]
+    }
+
+
+def _counted(checkout: Checkout, arm: FunctionArm, calls: int, output: Path, seconds: float) -> Counter[str]:
+    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}", "--compress-strings=yes"]
+    guest = [str(checkout.python), "-P", str(GUEST), json.dumps(msgspec.to_builtins(arm)), f"{calls:04d}"]
+    environment = {**clean_environment(), **THREAD_CAPS, "PYTHONHASHSEED": "0"}
+    try:
+        done = subprocess.run(
+            [*command, *guest],
+            cwd=checkout.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise ArmFailed(f"counting instructions took more than {seconds:.0f} s") from None
+    if done.returncode or not output.is_file():
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise ArmFailed(f"valgrind ended with exit status {done.returncode}: {last}")
+    found = self_costs(output.read_text(encoding="utf-8", errors="replace").splitlines())
+    output.unlink()
+    return found
+
+
+def self_costs(lines: Iterable[str]) -> Counter[str]:
+    """The first event's cost of every function by itself, from a file of Callgrind's (its format: the Valgrind manual,
+    "Callgrind Format Specification"). A ``calls=`` line is followed by the cost of what was called, which is another
+    function's."""
+    names: dict[str, str] = {}
+    costs: Counter[str] = Counter()
+    function = ""
+    is_called = False
+    for line in lines:
+        if (named := NAME.match(line)) is not None:
+            called, number, name = named.groups()
+            if name is not None:
+                names[number] = name
+            if not called:
+                function = names[number]
+        elif line.startswith("calls="):
+            is_called = True
+        elif (cost := COST.match(line)) is not None:
+            if not is_called:
+                costs[function] += int(cost[1])
+            is_called = False
+    return costs

@@ -1,0 +1,114 @@
+"""What a call comes to without noise on both sides: bytes, allocations, instructions, and a benchmark's own counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from argo_bench.gate import callgrind
+from argo_bench.gate.benchmarks import Benchmark
+from argo_bench.gate.checkouts import Checkout, Role
+from argo_bench.gate.deciding import is_grown
+from argo_bench.gate.outcome import Change
+from argo_bench.harness.messages import Count, Counted, FunctionArm, Prepare, Prepared
+from argo_bench.harness.results import Exact
+from argo_bench.harness.twins import ArmFailed, WorkerProcess
+
+INSTRUCTIONS = "instructions"
+BYTECODE = "bytecode instructions"
+STEADY = 0.001
+"""Two readings of one side may differ by this share; a count that moves more by itself is not judged."""
+HASH_SEED = 0
+MOST_SECONDS = 120.0
+SHOWN = 5
+
+
+def exact(
+    benchmark: Benchmark,
+    checkouts: Mapping[Role, Checkout],
+    arms: Mapping[Role, FunctionArm],
+    counts: Mapping[Role, str],
+    scratch: Path,
+) -> Exact:
+    """The counts of both sides, each read twice in a process of its own; instructions again where they alone grew.
+
+    Raises ArmFailed where a side raises.
+    """
+    both = [partial(_counted, checkouts[role], arms[role], counts[role], scratch) for role in arms]
+    once, again = callgrind.side_by_side(both), callgrind.side_by_side(both)
+    readings = dict(zip(arms, zip(once, again, strict=True), strict=True))
+    found = {role: dict(first.counts) for role, (first, _) in readings.items()}
+    unsteady = {
+        name
+        for first, second in readings.values()
+        for name in first.counts
+        if not _is_steady(first.counts[name], second.counts.get(name))
+    }
+    moved = {BYTECODE: _moved(*(readings[role][0].by_function for role in ("base", "head")))}
+    uncounted = None
+    try:
+        functions = _instructions(checkouts, arms, scratch)
+        totals = {role: _total(each) for role, each in functions.items()}
+        if is_grown(Change(totals["base"], totals["head"])) and not _has_more_bytecode(found):
+            repeated = _instructions(checkouts, arms, scratch)
+            if not all(_is_steady(totals[role], _total(repeated[role])) for role in totals):
+                unsteady.add(INSTRUCTIONS)
+    except ArmFailed as error:
+        uncounted = str(error)
+    else:
+        for role, whole in totals.items():
+            found[role][INSTRUCTIONS] = whole
+        moved[INSTRUCTIONS] = _moved(functions["base"], functions["head"])
+    return Exact(benchmark.name, found["base"], found["head"], sorted(unsteady), moved, uncounted)
+
+
+def _counted(checkout: Checkout, arm: FunctionArm, counts: str, scratch: Path) -> Counted:
+    worker = WorkerProcess(HASH_SEED, scratch / f"numba-{checkout.role}", None, checkout.program)
+    try:
+        return worker.ask(Count(arm, counts), Counted)
+    finally:
+        worker.close()
+
+
+def _instructions(
+    checkouts: Mapping[Role, Checkout], arms: Mapping[Role, FunctionArm], scratch: Path
+) -> dict[Role, dict[str, float]]:
+    """By C function. Raises ArmFailed, saying why, where they cannot be counted."""
+    if not callgrind.is_there():
+        raise ArmFailed("valgrind is not installed")
+    worker = WorkerProcess(HASH_SEED, scratch / "numba-base", None, checkouts["base"].program)
+    try:
+        call_ns = worker.ask(Prepare(arms["base"]), Prepared).call_ns
+    finally:
+        worker.close()
+    if call_ns is None or call_ns > callgrind.LONGEST_CALL_NS:
+        raise ArmFailed("a call takes too long under Callgrind")
+    calls = callgrind.calls_for(call_ns)
+    counts = [
+        partial(callgrind.instructions, checkouts[role], arms[role], calls, scratch, MOST_SECONDS) for role in arms
+    ]
+    return dict(zip(arms, callgrind.side_by_side(counts), strict=True))
+
+
+def _has_more_bytecode(found: Mapping[Role, Mapping[str, float]]) -> bool:
+    """Whether a second count of another kind has grown too."""
+    return all(BYTECODE in found[role] for role in found) and is_grown(
+        Change(found["base"][BYTECODE], found["head"][BYTECODE])
+    )
+
+
+def _total(functions: Mapping[str, float]) -> float:
+    return round(math.fsum(functions.values()))
+
+
+def _is_steady(first: float, second: float | None) -> bool:
+    return second is not None and abs(second - first) <= STEADY * abs(first)
+
+
+def _moved(base: Mapping[str, float], head: Mapping[str, float]) -> dict[str, float]:
+    """The functions whose counts differ most, with the difference."""
+    differences = {name: head.get(name, 0) - base.get(name, 0) for name in base.keys() | head.keys()}
+    largest = sorted(differences.items(), key=lambda item: (-abs(item[1]), item[0]))[:SHOWN]
+    return {name: difference for name, difference in largest if difference}

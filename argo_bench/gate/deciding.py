@@ -1,0 +1,280 @@
+"""From the record of a gate to its answers: worse, fine, cannot tell.
+
+A benchmark is worse where its slow-down lies beyond the tolerance, in a first batch and in an independent second one,
+with the error over all benchmarks held at 5 % by Holm's procedure at every look; or where an exact count grew by
+THRESHOLD. It is fine where a slow-down beyond the tolerance is ruled out. The base is also compared with itself: where
+that seems to differ, this machine cannot be trusted now, and times block nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from argo_bench.gate.outcome import Change, Outcome
+from argo_bench.gate.signs import ERROR, LOOKS, Median, beyond, median_of, nominal_error
+from argo_bench.harness.judging import log_ratios
+from argo_bench.harness.results import (
+    Agreed,
+    Comparison,
+    Exact,
+    Failure,
+    Gated,
+    Recorded,
+    Revisions,
+    Samples,
+    State,
+)
+
+Batch = Literal["first", "confirmation"]
+Candidate = Literal["head", "base again"]
+FIRST: Batch = "first"
+CONFIRMATION: Batch = "confirmation"
+HEAD: Candidate = "head"
+AGAIN: Candidate = "base again"
+THRESHOLD = 0.01
+DIGITS = 3
+"""A share is judged as it is shown: to a tenth of a percent."""
+SHOWN_FUNCTIONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The outcomes, those that block first, and why times block nothing, if they do not (``advisory``)."""
+
+    outcomes: tuple[Outcome, ...]
+    advisory: str | None
+
+    @property
+    def blocks(self) -> bool:
+        return any(each.blocks for each in self.outcomes)
+
+    @property
+    def differs(self) -> bool:
+        """Whether it blocks for nothing but outputs that differ."""
+        return all(each.state == "differs" for each in self.outcomes if each.blocks)
+
+    def __str__(self) -> str:
+        """The finding."""
+        number = len(self.outcomes)
+        counted = {
+            state: sum(each.state == state for each in self.outcomes)
+            for state in ORDER
+            if state not in ("fine", "better")
+        }
+        fine = sum(each.state in ("fine", "better") for each in self.outcomes)
+        parts = [f"{count} {SAYS[state]}" for state, count in counted.items() if count]
+        return ", ".join([f"{fine} of {number} benchmark{'s' if number != 1 else ''} fine", *parts])
+
+
+ORDER: tuple[State, ...] = ("failed", "differs", "worse", "cannot tell", "not measured", "new", "better", "fine")
+SAYS: Mapping[State, str] = {
+    "failed": "failed",
+    "differs": "with another output",
+    "worse": "worse",
+    "cannot tell": "undecided",
+    "not measured": "not measured",
+    "new": "new",
+}
+
+
+def comparison_of(name: str, batch: Batch, candidate: Candidate) -> Comparison:
+    return Comparison(name, batch, 1, "calls", "base", candidate)
+
+
+class Times:
+    """The samples of a gate by batch and candidate, and what they amount to: ln(head / base) of every replicate."""
+
+    def __init__(self, samples: Sequence[Samples], revisions: Revisions) -> None:
+        self._revisions = revisions
+        self._samples: dict[Comparison, list[Samples]] = {}
+        for each in samples:
+            self._samples.setdefault(each.comparison, []).append(each)
+
+    def of(self, name: str, batch: Batch, candidate: Candidate = HEAD) -> list[Samples]:
+        return self._samples.get(comparison_of(name, batch, candidate), [])
+
+    def names(self, batch: Batch) -> list[str]:
+        """The benchmarks that reached the first look in a batch."""
+        return [name for name in self._revisions.files if len(self.of(name, batch)) >= LOOKS[0]]
+
+    def median(self, name: str, batch: Batch) -> Median:
+        """With an interval that holds for all benchmarks of the batch together."""
+        return median_of(self._values(name, batch), nominal_error(ERROR / len(self.names(batch))))
+
+    def worse(self, batch: Batch) -> list[str]:
+        """Those whose slow-down lies beyond its tolerance."""
+        return beyond({name: self._values(name, batch) for name in self.names(batch)}, self._edges())
+
+    def untrusted(self, batch: Batch) -> list[str]:
+        """Those whose base seems to differ from itself by more than the tolerance, in either direction."""
+        apart = {name: self._values(name, batch, AGAIN) for name in self.names(batch)}
+        mirrored = {name: [-each for each in values] for name, values in apart.items()}
+        return [name for one in (apart, mirrored) for name in beyond(one, self._edges(), ERROR / 2)]
+
+    def is_below(self, name: str, batch: Batch) -> bool:
+        """Whether a slow-down beyond the tolerance is ruled out."""
+        return self._is_under(name, batch, self._edges()[name])
+
+    def is_better(self, name: str, batch: Batch) -> bool:
+        return self._is_under(name, batch, -self._edges()[name])
+
+    def is_decided(self, name: str, batch: Batch) -> bool:
+        return self.is_below(name, batch) or name in self.worse(batch)
+
+    def _is_under(self, name: str, batch: Batch, edge: float) -> bool:
+        high = median_of(self._values(name, batch), nominal_error(ERROR)).high
+        return high is not None and high < edge
+
+    def _values(self, name: str, batch: Batch, candidate: Candidate = HEAD) -> list[float]:
+        return log_ratios(self.of(name, batch, candidate), self._revisions.metrics[name])
+
+    def _edges(self) -> dict[str, float]:
+        return {name: math.log1p(each) for name, each in self._revisions.tolerances.items()}
+
+
+def gate_of(recorded: Recorded) -> Gate:
+    """What a record of ``argo-bench ci`` amounts to."""
+    revisions = recorded.all(Revisions)[0]
+    times = Times(recorded.all(Samples), revisions)
+    untrusted = [*times.untrusted(FIRST), *times.untrusted(CONFIRMATION)]
+    advisory = (
+        f"the base seemed to differ from itself on {', '.join(dict.fromkeys(untrusted))}: times say nothing here now"
+        if untrusted
+        else None
+    )
+    found = [_outcome(name, recorded, revisions, times, advisory is not None) for name in revisions.files]
+    return Gate(tuple(sorted(found, key=lambda each: (not each.blocks, ORDER.index(each.state)))), advisory)
+
+
+def _outcome(name: str, recorded: Recorded, revisions: Revisions, times: Times, is_advisory: bool) -> Outcome:
+    file = revisions.files[name]
+    failures = [each for each in recorded.all(Failure) if each.optimization == name]
+    if failures:
+        return _failed(name, file, failures)
+    exact = next((each for each in recorded.all(Exact) if each.benchmark == name), None)
+    agreed = next((each for each in recorded.all(Agreed) if each.benchmark == name), None)
+    accepted = name in revisions.accepted
+    counts = changes(exact)
+    grown = [each for each in counts if is_grown(counts[each])] if exact is not None else []
+    state, seen, is_slower = _timed(name, times)
+    batch = CONFIRMATION if is_slower else FIRST
+    speedup, interval = _ratio(name, batch, times)
+    sentences = [seen]
+    if exact is not None:
+        sentences += [_growth(each, counts[each], exact) for each in grown]
+    blocks = is_slower and not is_advisory
+    if grown:
+        state = "worse"
+        blocks |= not accepted
+    if agreed is not None and agreed.difference is not None:
+        sentences.insert(0, f"base and head return different things: {agreed.difference}")
+        if not accepted:
+            state, blocks = "differs", True
+            sentences.append(f"if that is meant: --accept {name}")
+    elif grown and not accepted:
+        sentences.append(f"if that is meant: --accept {name}")
+    return Outcome(
+        name,
+        state,
+        blocks,
+        f"{name}: {'; '.join(sentences)}",
+        speedup,
+        interval,
+        revisions.metrics.get(name, "cpu"),
+        (*times.of(name, FIRST), *times.of(name, CONFIRMATION)),
+        {each: change for each, change in counts.items() if change.base != change.head},
+        file,
+    )
+
+
+def _failed(name: str, file: str, failures: Sequence[Failure]) -> Outcome:
+    """Base and head may both have failed: only what the head alone cannot do blocks."""
+    sides = {each.arm: each for each in failures}
+    head, base = sides.get("head"), sides.get("base")
+    if head is not None and (base is None or base.kind == "untested"):
+        return Outcome(name, "failed", True, f"{name}: the head fails: {head.reason}", file=file)
+    if head is None and base is not None and base.kind == "untested":
+        return Outcome(name, "new", False, f"{name}: the base has nothing to compare with: {base.reason}", file=file)
+    reason = " and ".join(f"the {side} fails: {each.reason}" for side, each in sides.items())
+    return Outcome(name, "failed", False, f"{name}: {reason}", file=file)
+
+
+def _timed(name: str, times: Times) -> tuple[State, str, bool]:
+    """The state by times alone, what was seen, and whether two batches found it slower."""
+    if name not in times.names(FIRST):
+        return "not measured", "no time was left for it", False
+    seen = in_words(times.median(name, FIRST))
+    if name in times.worse(FIRST):
+        if name not in times.names(CONFIRMATION):
+            return "cannot tell", f"{seen}, and no time was left to confirm it", False
+        again = in_words(times.median(name, CONFIRMATION))
+        if name in times.worse(CONFIRMATION):
+            return "worse", f"{seen}, and in a second batch {again}", True
+        return "cannot tell", f"{seen}, but in a second batch {again}", False
+    if times.is_better(name, FIRST):
+        return "better", seen, False
+    return ("fine" if times.is_below(name, FIRST) else "cannot tell"), seen, False
+
+
+def _ratio(name: str, batch: Batch, times: Times) -> tuple[float | None, tuple[float, float] | None]:
+    if name not in times.names(batch):
+        return None, None
+    found = times.median(name, batch)
+    interval = None
+    if found.low is not None and found.high is not None:
+        interval = math.exp(-found.high), math.exp(-found.low)
+    return math.exp(-found.middle), interval
+
+
+def in_words(found: Median) -> str:
+    """As in ``4.9 % slower [4.2, 5.6]``; in the brackets of a faster one a minus stands for slower."""
+    slower, low, high = (None if each is None else 100 * math.expm1(each) for each in found[:3])
+    assert slower is not None
+    sign = 1 if slower >= 0 else -1
+    said = f"{abs(slower):.1f} % {'slower' if sign > 0 else 'faster'}"
+    if low is None or high is None:
+        return said
+    bounds = sorted((sign * low, sign * high))
+    return f"{said} [{bounds[0]:.1f}, {bounds[1]:.1f}]"
+
+
+def changes(exact: Exact | None) -> dict[str, Change]:
+    """The counts that both sides have and that a second reading confirmed."""
+    if exact is None:
+        return {}
+    return {
+        name: Change(exact.base[name], exact.head[name])
+        for name in exact.base
+        if name in exact.head and name not in exact.unsteady
+    }
+
+
+def is_grown(change: Change) -> bool:
+    return round(change.share, DIGITS) >= THRESHOLD
+
+
+def _growth(name: str, change: Change, exact: Exact) -> str:
+    share = f"+{100 * change.share:.1f} %" if math.isfinite(change.share) else "from none"
+    functions = exact.moved.get(name, {})
+    most = sorted(functions.items(), key=lambda item: -abs(item[1]))[:SHOWN_FUNCTIONS]
+    where = f" ({', '.join(f'{function} {difference:+,.0f}' for function, difference in most)})" if most else ""
+    return f"{name} {share}, {change.base:,.0f} -> {change.head:,.0f}{where}"
+
+
+def gated(gate: Gate) -> Iterator[Gated]:
+    """The outcomes as lines of a record."""
+    for each in gate.outcomes:
+        yield Gated(each.name, each.state, each.blocks, each.sentence, each.speedup, each.interval)
+
+
+def disagreements(recorded: Recorded) -> list[tuple[int, str]]:
+    """The lines of a record, by number, that say other than what follows from its samples and counts."""
+    ours = {each.benchmark: each for each in gated(gate_of(recorded))}
+    found = []
+    for line, record in enumerate(recorded.records, 1):
+        if isinstance(record, Gated) and ours.pop(record.benchmark, None) != record:
+            found.append((line, f"outcome of {record.benchmark}: its samples and counts say otherwise"))
+    return found + [(len(recorded.records), f"no outcome of {name}") for name in ours]

@@ -1,0 +1,277 @@
+"""A gate from two revisions to its record: check out, describe, compare outputs, count, time, decide."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from argo_bench.gate.agreeing import agreed
+from argo_bench.gate.benchmarks import Benchmark, Settings, benchmarks
+from argo_bench.gate.checkouts import Checkout, Repository, Role, checked_out
+from argo_bench.gate.counting import exact
+from argo_bench.gate.deciding import CONFIRMATION, FIRST, Batch, Gate, Times, gate_of, gated
+from argo_bench.gate.signs import LOOKS
+from argo_bench.gate.timing import Timer
+from argo_bench.harness import environment
+from argo_bench.harness.calibration import used
+from argo_bench.harness.groundwork import Progress
+from argo_bench.harness.messages import Describe, Described, FunctionArm
+from argo_bench.harness.results import (
+    SCHEMA,
+    Agreed,
+    End,
+    Failure,
+    Revisions,
+    Run,
+    Samples,
+    Writer,
+    command_line,
+    load,
+)
+from argo_bench.harness.surroundings import surroundings
+from argo_bench.harness.twins import ArmFailed, WorkerProcess
+from argo_bench.model import UserError
+
+PROFILE = "ci"
+FIRST_SHARE = 0.6
+"""Of the time that is left for timing: the first batch's; the rest is for confirming."""
+OF_ALL = ("pyproject.toml", "constraints.txt", "requirements.txt", "uv.lock", "poetry.lock", "setup.py", "setup.cfg")
+"""Files whose change may touch every benchmark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``accepted`` are the benchmarks whose changes of output and of exact counts are meant."""
+
+    base: str
+    head: str
+    settings: Settings
+    accepted: Sequence[str]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What both sides of a benchmark are called, and what describing them found."""
+
+    benchmark: Benchmark
+    arms: Mapping[Role, FunctionArm]
+    counts: Mapping[Role, str]
+    results: Mapping[Role, Path]
+    described: Mapping[Role, Described]
+    failures: Sequence[Failure]
+
+    @property
+    def waits(self) -> bool:
+        return any(each.waits for each in self.described.values())
+
+
+def run_gate(
+    repository: Repository, question: Question, directory: Path, on_progress: Callable[[Progress], None]
+) -> Gate:
+    """Measure and decide; the record is in ``directory``/run.jsonl.
+
+    Raises UserError for revisions and tables that cannot be read; re-raises KeyboardInterrupt after what was measured
+    has been judged.
+    """
+    began = time.monotonic()
+    for revision in (question.base, question.head):
+        repository.commit_of(revision)
+    writer = Writer(directory)
+    interrupted = False
+    try:
+        writer.write(_header(question, directory))
+        try:
+            _measure(repository, question, writer, began + question.settings.budget_s, on_progress)
+        except KeyboardInterrupt:
+            interrupted = True
+        gate = _conclude(directory, writer, time.monotonic() - began, interrupted=interrupted)
+    except UserError:
+        (directory / "run.jsonl").unlink()
+        raise
+    finally:
+        writer.close()
+    if interrupted or gate is None:
+        raise KeyboardInterrupt
+    return gate
+
+
+def _header(question: Question, directory: Path) -> Run:
+    return Run(
+        schema=SCHEMA,
+        run=directory.name,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command_line(),
+        profile=PROFILE,
+        isolation="twins",
+        seed=question.seed,
+        looks=list(LOOKS),
+        symbols={},
+        source="",
+        optimizations=[],
+        environment=environment.facts() | {"calibration": msgspec.to_builtins(used())},
+    )
+
+
+def _conclude(directory: Path, writer: Writer, seconds: float, *, interrupted: bool) -> Gate | None:
+    """The answers that the record supports; None where an interrupt came before there was anything to answer."""
+    recorded = load(directory)
+    gate = gate_of(recorded) if recorded.all(Revisions) else None
+    for each in gated(gate) if gate is not None else ():
+        writer.write(each)
+    replicates = 1 + max((each.replicate for each in recorded.all(Samples)), default=-1)
+    writer.write(End(seconds, interrupted, replicates))
+    return gate
+
+
+def _measure(
+    repository: Repository,
+    question: Question,
+    writer: Writer,
+    deadline: float,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    began = time.monotonic()
+
+    def tell(doing: str) -> None:
+        on_progress(Progress(time.monotonic() - began, 0.0, doing, ""))
+
+    settings = question.settings
+    revisions: dict[Role, str] = {"base": question.base, "head": question.head}
+    tell("checking both revisions out and installing them")
+    with (
+        surroundings(()) as around,
+        checked_out(repository, revisions, around.scratch, settings.environment, settings.install) as checkouts,
+    ):
+        named = benchmarks(checkouts["head"].root, settings.tolerance)
+        if unknown := sorted(set(question.accepted) - {each.name for each in named}):
+            known = ", ".join(each.name for each in named)
+            raise UserError(f"--accept {unknown[0]}: expected a benchmark of the head, one of {known}")
+        sides = list(_described(named, checkouts, around.scratch, tell))
+        changed = repository.changed(checkouts["base"].commit, checkouts["head"].commit)
+        revised = _revisions(question, checkouts, sides, changed)
+        writer.write(revised)
+        for failure in (failure for each in sides for failure in each.failures):
+            writer.write(failure)
+        whole = [each for each in sides if not each.failures]
+        for each in whole:
+            writer.write(_agreed(each, checkouts["head"]))
+        counted = list(_counted(whole, checkouts, around.scratch, writer, tell))
+        arms = {each.benchmark.name: each.arms for each in counted}
+        timer = Timer(checkouts, arms, revised.changed, question.seed, around.scratch, writer, on_progress)
+        _time(timer, list(arms), revised, deadline)
+
+
+def _time(timer: Timer, names: Sequence[str], revisions: Revisions, deadline: float) -> None:
+    def times() -> Times:
+        return Times(timer.samples, revisions)
+
+    def take(batch: Batch, names: Sequence[str], share: float) -> None:
+        until = time.monotonic() + share * max(0.0, deadline - time.monotonic())
+        timer.batch(batch, names, LOOKS, until, lambda name: times().is_decided(name, batch))
+
+    take(FIRST, names, FIRST_SHARE)
+    if slower := [name for name in times().worse(FIRST) if name not in timer.failed]:
+        take(CONFIRMATION, slower, 1.0)
+
+
+def _described(
+    named: Sequence[Benchmark], checkouts: Mapping[Role, Checkout], scratch: Path, tell: Callable[[str], None]
+) -> Iterator[Sides]:
+    head = checkouts["head"].root
+    for number, benchmark in enumerate(named):
+        tell(f"{benchmark.name}: what base and head return")
+        arms = {
+            role: FunctionArm(
+                benchmark.name,
+                role,
+                in_head(benchmark.function, head),
+                in_head(benchmark.setup, head),
+                benchmark.fresh,
+                path=checkout.path,
+            )
+            for role, checkout in checkouts.items()
+        }
+        results: dict[Role, Path] = {role: scratch / f"{role}-{number}.pickle" for role in checkouts}
+        described: dict[Role, Described] = {}
+        failures = []
+        for role, checkout in checkouts.items():
+            try:
+                described[role] = _described_by(checkout, arms[role], results[role], scratch)
+            except ArmFailed as error:
+                kind = "untested" if error.is_missing or checkout.failure else "failed"
+                failures.append(Failure(benchmark.name, role, kind, str(error)))  # type: ignore[arg-type]
+        counts = {role: in_head(benchmark.counts, head) for role in checkouts}
+        yield Sides(benchmark, arms, counts, results, described, failures)
+
+
+def _described_by(checkout: Checkout, arm: FunctionArm, results: Path, scratch: Path) -> Described:
+    if checkout.failure is not None:
+        raise ArmFailed(f"it cannot be installed: {checkout.failure}", arm=checkout.role)
+    worker = WorkerProcess(0, scratch / f"numba-{checkout.role}", None, checkout.program)
+    try:
+        return worker.ask(Describe(arm, str(results)), Described)
+    finally:
+        worker.close()
+
+
+def in_head(target: str, head: Path) -> str:
+    """A target in a file as the head has it; one in a module as it is."""
+    module, colon, name = target.rpartition(":")
+    return f"{head / module}{colon}{name}" if module.endswith(".py") else target
+
+
+def _revisions(
+    question: Question, checkouts: Mapping[Role, Checkout], sides: Sequence[Sides], changed: set[str]
+) -> Revisions:
+    return Revisions(
+        base=checkouts["base"].commit,
+        head=checkouts["head"].commit,
+        environment=question.settings.environment,
+        files={each.benchmark.name: each.benchmark.file for each in sides},
+        metrics={each.benchmark.name: each.benchmark.metric or ("wall" if each.waits else "cpu") for each in sides},
+        tolerances={each.benchmark.name: each.benchmark.tolerance for each in sides},
+        changed=[each.benchmark.name for each in sides if _is_changed(each, checkouts["head"].root, changed)],
+        accepted=list(question.accepted),
+    )
+
+
+def _is_changed(sides: Sides, root: Path, changed: set[str]) -> bool:
+    """Whether a file differs that was loaded for it, or that may touch everything."""
+    head = sides.described.get("head")
+    loaded = set() if head is None else {Path(each) for each in head.files}
+    return any(each in OF_ALL or root / each in loaded for each in changed)
+
+
+def _agreed(sides: Sides, head: Checkout) -> Agreed:
+    name, check = sides.benchmark.name, sides.benchmark.check
+    if check == "none":
+        return Agreed(name, None, "its check is none")
+    for role, each in sides.described.items():
+        if each.unpicklable is not None:
+            return Agreed(name, None, f"what the {role} returns cannot be passed on: {each.unpicklable}")
+    return agreed(name, sides.results["base"], sides.results["head"], check, head.path)
+
+
+def _counted(
+    sides: Sequence[Sides],
+    checkouts: Mapping[Role, Checkout],
+    scratch: Path,
+    writer: Writer,
+    tell: Callable[[str], None],
+) -> Iterator[Sides]:
+    """Those that could be counted."""
+    for each in sides:
+        tell(f"{each.benchmark.name}: counting")
+        try:
+            writer.write(exact(each.benchmark, checkouts, each.arms, each.counts, scratch))
+        except ArmFailed as error:
+            role = "head" if error.arm == "head" else "base"
+            writer.write(Failure(each.benchmark.name, role, "failed", str(error)))
+            continue
+        yield each

@@ -1,0 +1,67 @@
+"""The answers of a gate as a table: the finding on top, what blocks first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from argo_bench.gate.deciding import Gate
+from argo_bench.gate.outcome import Change, Outcome
+from argo_bench.harness.results import Agreed, Exact, Recorded, Revisions, State
+from argo_bench.harness.verdict import Word
+from argo_bench.report.marks import MARKS
+from argo_bench.report.tables import VERDICT, Column, Row, Table
+
+WORDS: Mapping[State, Word] = {
+    "failed": "failed",
+    "differs": "void",
+    "worse": "slower",
+    "cannot tell": "inconclusive",
+    "not measured": "untested",
+    "new": "untested",
+    "better": "faster",
+    "fine": "no difference",
+}
+"""The verdicts whose glyphs and colours stand for the states."""
+COMMIT = 10
+
+
+def table_of(gate: Gate, recorded: Recorded) -> Table:
+    """The outcomes, and under them what was compared and what nothing can be said about."""
+    return outcome_table(str(gate), " ".join(notes(gate, recorded)), gate.outcomes, "head against base")
+
+
+def outcome_table(finding: str, note: str, outcomes: Sequence[Outcome], seen: str) -> Table:
+    """Outcomes in the order given; ``seen`` is the name of the column with what was seen."""
+    rows = tuple(
+        Row((each.name, labelled(each.state), _seen(each)), WORDS[each.state], each.blocks) for each in outcomes
+    )
+    return Table(finding, note, (Column("benchmark", 24), Column(VERDICT, 14), Column(seen, None)), rows)
+
+
+def labelled(state: State) -> str:
+    """A state with its glyph."""
+    return f"{MARKS[WORDS[state]].glyph} {state}"
+
+
+def notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
+    """What was compared with what, and what could not be."""
+    revisions = recorded.all(Revisions)[0]
+    yield f"Base {revisions.base[:COMMIT]}, head {revisions.head[:COMMIT]}; brackets hold for all benchmarks together."
+    if gate.advisory is not None:
+        yield f"Advisory: {gate.advisory}."
+    unknown = {each.benchmark: each.unknown for each in recorded.all(Agreed) if each.unknown is not None}
+    for name, reason in unknown.items():
+        yield f"{name}: outputs were not compared, {reason}."
+    uncounted = {each.uncounted for each in recorded.all(Exact) if each.uncounted is not None}
+    for reason in sorted(uncounted):
+        yield f"Machine instructions were not counted: {reason}."
+
+
+def _seen(outcome: Outcome) -> str:
+    """The sentence without the name, and the counts that shrank."""
+    seen = outcome.sentence.removeprefix(f"{outcome.name}: ")
+    return "; ".join([seen, *(f"{name} {_less(each)}" for name, each in outcome.counts.items() if each.share < 0)])
+
+
+def _less(change: Change) -> str:
+    return f"{100 * change.share:.1f} %"

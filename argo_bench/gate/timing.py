@@ -1,0 +1,145 @@
+"""Both revisions timed side by side: three processes take turns, the base, the head and the base once more.
+
+The third one is the control: it is compared with the first as the head is, in the same blocks (A C B B C A).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from argo_bench.gate.checkouts import Checkout, Role
+from argo_bench.gate.deciding import AGAIN, HEAD, Batch, comparison_of
+from argo_bench.harness.environment import worker_cpu
+from argo_bench.harness.groundwork import Progress, replicate_seed
+from argo_bench.harness.messages import Arm, FunctionArm
+from argo_bench.harness.replicate import Replicate
+from argo_bench.harness.results import Failure, Samples, Writer
+from argo_bench.harness.twins import ArmFailed, Twins, WorkerProcess
+
+BLOCKS_S = 0.35
+"""Of three samples there and back: for a benchmark in a replicate."""
+WARM_UP_NS = 30_000_000
+CONFIRMATION_FROM = 1000
+"""The replicates of the second batch begin with this number: their seeds are others."""
+
+
+class Trio(Twins):
+    """The base, the head and the base again, each in the interpreter of its checkout."""
+
+    def __init__(self, base: WorkerProcess, head: WorkerProcess, again: WorkerProcess) -> None:
+        super().__init__(base, head)
+        self._again = again
+
+    @classmethod
+    def of(cls, checkouts: Mapping[Role, Checkout], hash_seed: int, scratch: Path) -> Self:
+        def started(role: Role) -> WorkerProcess:
+            return WorkerProcess(hash_seed, scratch / f"numba-{role}", worker_cpu(), checkouts[role].program)
+
+        return cls(started("base"), started("head"), started("base"))
+
+    @property
+    def workers(self) -> set[WorkerProcess]:
+        return {*super().workers, self._again}
+
+    def candidate_for(self, arm: Arm) -> WorkerProcess:
+        return self._again if arm.arm == AGAIN else self.candidate
+
+    def revive(self) -> None:
+        super().revive()
+        if not self._again.is_alive:
+            self._again.close()
+            self._again = self._again.fresh()
+
+
+class Timer:
+    """Takes replicates of some benchmarks until all are decided, or the time is up.
+
+    ``arms`` are those of every benchmark by role; ``changed`` those whose files differ, which come first. What was
+    taken is in the record at once; ``failed`` are the benchmarks that raised.
+    """
+
+    def __init__(
+        self,
+        checkouts: Mapping[Role, Checkout],
+        arms: Mapping[str, Mapping[Role, FunctionArm]],
+        changed: Sequence[str],
+        seed: int,
+        scratch: Path,
+        writer: Writer,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._checkouts = checkouts
+        self._arms = arms
+        self._changed = changed
+        self._seed = seed
+        self._scratch = scratch
+        self._writer = writer
+        self._on_progress = on_progress
+        self._call_ns: dict[Arm, int] = {}
+        self._began = time.monotonic()
+        self.samples: list[Samples] = []
+        self.failed: set[str] = set()
+
+    def batch(
+        self,
+        batch: Batch,
+        names: Sequence[str],
+        looks: Sequence[int],
+        until: float,
+        is_decided: Callable[[str], bool],
+    ) -> None:
+        """Replicates up to the last look, none that would end after ``until`` (monotonic seconds) beyond the first
+        look; at a look those that ``is_decided`` leave. Where time is short what did not change is left out."""
+        first = 0 if batch == "first" else CONFIRMATION_FROM
+        longest = 0.0
+        open_ones = list(names)
+        for number in range(looks[-1]):
+            if number in looks:
+                open_ones = [name for name in open_ones if not is_decided(name)]
+            open_ones = [name for name in open_ones if name not in self.failed]
+            began = time.monotonic()
+            if not open_ones or (number >= looks[0] and began + longest > until):
+                return
+            allowed_s = (until - began) / max(1, looks[0] - number)
+            self._replicate(batch, first + number, open_ones, began + allowed_s, number, looks)
+            longest = max(longest, time.monotonic() - began)
+
+    def _replicate(
+        self, batch: Batch, number: int, names: Sequence[str], until: float, done: int, looks: Sequence[int]
+    ) -> None:
+        seed = replicate_seed(self._seed, number)
+        rng = random.Random(seed)
+        order = sorted(rng.sample(names, len(names)), key=lambda name: name not in self._changed)
+        with Trio.of(self._checkouts, seed % 2**32, self._scratch) as trio:
+            replicate = Replicate(trio, number, seed, rng, WARM_UP_NS, self._call_ns)
+            for name in order:
+                if name not in self._changed and time.monotonic() > until:
+                    return
+                self._tell(f"{name}, replicate {done + 1} of {looks[0]} to {looks[-1]} ({batch} batch)", done, looks)
+                try:
+                    self._keep(self._timed(batch, name, replicate))
+                except ArmFailed as error:
+                    side = "head" if error.arm == HEAD else "base"
+                    self._writer.write(Failure(name, side, "failed", str(error)))
+                    self.failed.add(name)
+                    trio.revive()
+
+    def _timed(self, batch: Batch, name: str, replicate: Replicate) -> list[Samples]:
+        base, head = (self._arms[name][role] for role in ("base", "head"))
+        again = FunctionArm(base.benchmark, AGAIN, base.function, base.setup, base.fresh, path=base.path)
+        pairs = [(comparison_of(name, batch, HEAD), (base, head)), (comparison_of(name, batch, AGAIN), (base, again))]
+        return replicate.compared(pairs, BLOCKS_S)
+
+    def _keep(self, taken: Sequence[Samples]) -> None:
+        for each in taken:
+            self._writer.write(each)
+            self.samples.append(each)
+
+    def _tell(self, doing: str, done: int, looks: Sequence[int]) -> None:
+        spent = time.monotonic() - self._began
+        left = spent / done * (looks[0] - done) if 0 < done < looks[0] else 0.0
+        self._on_progress(Progress(spent, left, doing, ""))

@@ -1,0 +1,54 @@
+"""Outcomes as JUnit XML: what blocks is a failure, what cannot be told is skipped."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+
+from argo_bench.gate.outcome import Outcome
+
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 does not have (section 2.2), escaped or not."""
+SKIPPED = ("cannot tell", "not measured", "new")
+
+
+def junit(suite: str, outcomes: Sequence[Outcome]) -> str:
+    """One test case per outcome, with ratio, interval and counts as its properties."""
+    root = ElementTree.Element("testsuites")
+    counts = {
+        "tests": len(outcomes),
+        "failures": sum(each.blocks and each.state != "failed" for each in outcomes),
+        "errors": sum(each.blocks and each.state == "failed" for each in outcomes),
+        "skipped": sum(_is_skipped(each) for each in outcomes),
+    }
+    group = ElementTree.SubElement(root, "testsuite", {"name": suite, **{k: str(v) for k, v in counts.items()}})
+    for each in outcomes:
+        case = ElementTree.SubElement(group, "testcase", {"classname": suite, "name": _legal(each.name), "time": "0"})
+        properties = ElementTree.SubElement(case, "properties")
+        for name, value in _properties(each).items():
+            ElementTree.SubElement(properties, "property", {"name": _legal(name), "value": _legal(value)})
+        if each.blocks:
+            kind = "error" if each.state == "failed" else "failure"
+            ElementTree.SubElement(case, kind, {"message": _legal(each.sentence)}).text = _legal(each.sentence)
+        elif _is_skipped(each):
+            ElementTree.SubElement(case, "skipped", {"message": _legal(each.sentence)})
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _is_skipped(outcome: Outcome) -> bool:
+    return not outcome.blocks and (outcome.state in SKIPPED or outcome.state == "failed")
+
+
+def _properties(outcome: Outcome) -> dict[str, str]:
+    found: dict[str, str] = {"argo.state": outcome.state, "argo.metric": outcome.metric}
+    if outcome.speedup is not None:
+        found["argo.ratio"] = f"{1 / outcome.speedup:.6g}"
+    if outcome.interval is not None:
+        found["argo.interval"] = f"{1 / outcome.interval[1]:.6g} {1 / outcome.interval[0]:.6g}"
+    return found | {f"argo.{name}": f"{each.base:g} {each.head:g}" for name, each in outcome.counts.items()}
+
+
+def _legal(text: str) -> str:
+    return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,46 @@
+"""One side of a gate as a suite of pyperf's: every process a run, its samples the values, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from argo_bench.gate.outcome import Outcome
+from argo_bench.harness.results import Run
+from argo_bench.integrations.outputs.sides import Side, clock, seconds_of
+
+VERSION = "1.0"
+"""Of the format (pyperf's documentation, "pyperf JSON")."""
+
+
+def pyperf(outcomes: Sequence[Outcome], run: Run, side: Side) -> str:
+    """JSON that ``pyperf show`` and ``pyperf compare_to`` read."""
+    benchmarks = [
+        {
+            "metadata": {"name": each.name, "unit": "second", "timer": clock(each)},
+            "runs": [
+                {"metadata": {"date": f"{run.started[:10]} {run.started[11:19]}.000000"}, "values": values}
+                for values in seconds_of(each, side)
+                if values
+            ],
+        }
+        for each in outcomes
+        if each.samples
+    ]
+    suite = {"version": VERSION, "metadata": _metadata(run.environment), "benchmarks": benchmarks}
+    return msgspec.json.encode(suite).decode()
+
+
+def _metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Under pyperf's names."""
+    implementation, _, version = str(facts.get("python", "")).partition(" ")
+    found = {
+        "cpu_model_name": facts.get("processor"),
+        "cpu_count": facts.get("cores"),
+        "platform": facts.get("system"),
+        "python_implementation": implementation.lower() or None,
+        "python_version": version or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
