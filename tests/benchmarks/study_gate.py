@@ -115,7 +115,7 @@ def ours(folder: Path, head: str, seed: int) -> dict[str, Any]:
     gate = gate_of(recorded)
     times = Times(recorded.all(Samples), recorded.all(Revisions)[0])
     [outcome] = gate.outcomes
-    first = times.estimate("smooth", FIRST)
+    first = times.median("smooth", FIRST)
     return {
         "state": outcome.state,
         "advisory": gate.advisory,
@@ -123,7 +123,7 @@ def ours(folder: Path, head: str, seed: int) -> dict[str, Any]:
         "blocked_by_times": gate.advisory is None and bool(times.worse(FIRST) and times.worse(CONFIRMATION)),
         "blocked_by_counts": [name for name, change in outcome.counts.items() if is_grown(change)],
         "counts": {name: [change.base, change.head] for name, change in outcome.counts.items()},
-        "slower": [first.theta, first.low, first.high, first.replicates],
+        "slower": list(first),
         "sentence": outcome.sentence,
     }
 

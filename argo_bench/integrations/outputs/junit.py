@@ -22,9 +22,11 @@ def junit(suite: str, outcomes: Sequence[Outcome]) -> str:
         "errors": sum(each.blocks and each.state == "failed" for each in outcomes),
         "skipped": sum(_is_skipped(each) for each in outcomes),
     }
-    group = ElementTree.SubElement(root, "testsuite", {"name": suite, **{k: str(v) for k, v in counts.items()}})
+    group = ElementTree.SubElement(root, "testsuite", {"name": _legal(suite), **{k: str(v) for k, v in counts.items()}})
     for each in outcomes:
-        case = ElementTree.SubElement(group, "testcase", {"classname": suite, "name": _legal(each.name), "time": "0"})
+        case = ElementTree.SubElement(
+            group, "testcase", {"classname": _legal(suite), "name": _legal(each.name), "time": "0"}
+        )
         properties = ElementTree.SubElement(case, "properties")
         for name, value in _properties(each).items():
             ElementTree.SubElement(properties, "property", {"name": _legal(name), "value": _legal(value)})

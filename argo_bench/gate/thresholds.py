@@ -1,0 +1,238 @@
+"""What a run must reach: thresholds in a TOML file, checked against a record, or proposed from one.
+
+[ratios]                          # speed-ups (or savings), at least; they travel between machines
+"O08.time engineered" = 87.0
+[levels]                          # hit rates, at least
+"O01.hits prescribed" = 0.9
+[times]                           # seconds a call, at most, on one processor alone
+processor = "AMD EPYC"
+"O08.time engineered" = 4.5e-5
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from argo_bench.claim import EPSILON, METRICS
+from argo_bench.gate.outcome import Outcome
+from argo_bench.harness.results import Judgement, Recorded, Samples
+from argo_bench.harness.stats import Estimate, estimate
+from argo_bench.model import UserError
+
+LEVEL = 0.95
+"""Of the interval of an absolute time."""
+TABLES = ("ratios", "levels", "times")
+PROCESSOR = "processor"
+COMMAND = "argo-bench ci thresholds"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """By ``claim arm``: least speed-ups, least levels, and most seconds a call on one ``processor``."""
+
+    path: Path
+    ratios: Mapping[str, float]
+    levels: Mapping[str, float]
+    times: Mapping[str, float]
+    processor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """``unknown`` are thresholds that the run has nothing for, a sentence each; ``note`` what could not be compared."""
+
+    outcomes: tuple[Outcome, ...]
+    unknown: tuple[str, ...]
+    note: str
+
+    def __str__(self) -> str:
+        """The finding."""
+        reached = sum(each.state == "fine" for each in self.outcomes)
+        missed = sum(each.blocks for each in self.outcomes)
+        undecided = len(self.outcomes) - reached - missed
+        parts = [f"{reached} of {len(self.outcomes)} thresholds reached"]
+        parts += [f"{missed} missed"] if missed else []
+        parts += [f"{undecided} undecided"] if undecided else []
+        return ", ".join(parts)
+
+
+def read_thresholds(path: Path) -> Thresholds:
+    """The thresholds of a file. Raises UserError, naming table and key, for what cannot be read."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"cannot read {path} ({error.strerror}): {COMMAND} RUN > {path} proposes one from a run"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML ({error}): mend it, or propose it anew by {COMMAND} RUN") from None
+    if unknown := sorted(found.keys() - set(TABLES)):
+        raise UserError(f"{path}: unknown table [{unknown[0]}]: expected {', '.join(TABLES)}")
+    tables = {name: found.get(name, {}) for name in TABLES}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise UserError(f"{path}: expected a table [{name}], got {table!r}")
+    processor = tables["times"].pop(PROCESSOR, "")
+    if tables["times"] and not (isinstance(processor, str) and processor):
+        raise UserError(f"{path}, [times]: expected the processor on which they hold, got {processor!r}")
+    numbers = {name: _numbers(f"{path}, [{name}]", table) for name, table in tables.items()}
+    return Thresholds(path, numbers["ratios"], numbers["levels"], numbers["times"], processor)
+
+
+def _numbers(where: str, table: Mapping[str, Any]) -> dict[str, float]:
+    for key, value in table.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0 or math.isinf(value):
+            raise UserError(f"{where}: expected {key!r} to be a positive number, got {value!r}")
+    return {key: float(value) for key, value in table.items()}
+
+
+def checked(recorded: Recorded, thresholds: Thresholds) -> Checked:
+    """Every threshold against a run: reached, missed, or undecided where the interval lies across it."""
+    known = {f"{each.claim} {each.arm}": each for each in recorded.all(Judgement)}
+    outcomes: list[Outcome] = []
+    unknown: list[str] = []
+    for name, least in (thresholds.ratios | thresholds.levels).items():  # type: ignore[operator]
+        if (judgement := known.get(name)) is None:
+            unknown.append(_unknown(name, known, thresholds.path))
+        else:
+            outcomes.append(_reached(name, judgement, least, is_level=name in thresholds.levels))
+    note = ""
+    processor = str(recorded.run.environment.get(PROCESSOR, ""))
+    if thresholds.times and processor != thresholds.processor:
+        note = (
+            f"Times were not compared: those of {thresholds.processor} say nothing about {processor or 'another one'}; "
+            "ratios were."
+        )
+    else:
+        for name, most in thresholds.times.items():
+            if (judgement := known.get(name)) is None:
+                unknown.append(_unknown(name, known, thresholds.path))
+            else:
+                outcomes.append(_in_time(name, judgement, most, recorded))
+    outcomes.sort(key=lambda each: (not each.blocks, each.state == "fine"))
+    return Checked(tuple(outcomes), tuple(unknown), note)
+
+
+def _unknown(name: str, known: Mapping[str, object], path: Path) -> str:
+    close = difflib.get_close_matches(name, known, 1, 0.6)
+    hint = f"did you mean {close[0]!r}?" if close else "take it out, or measure it"
+    return f"{path} has a threshold for {name!r}, which the run has no verdict on: {hint}"
+
+
+def _reached(name: str, judgement: Judgement, least: float, *, is_level: bool) -> Outcome:
+    unjudged = _unjudged(name, judgement)
+    if unjudged is not None:
+        return unjudged
+    interval = judgement.level_seen if is_level else judgement.interval
+    seen = f"{'level ' if is_level else ''}{_shown(interval, judgement.speedup)}, at least {least:g} expected"
+    if interval is None:
+        return Outcome(name, "cannot tell", False, f"{name}: {seen}")
+    low, high = interval
+    return _judged(name, seen, is_reached=low >= least, is_missed=high < least, judgement=judgement)
+
+
+def _in_time(name: str, judgement: Judgement, most: float, recorded: Recorded) -> Outcome:
+    unjudged = _unjudged(name, judgement)
+    if unjudged is not None:
+        return unjudged
+    found = time_of(judgement, recorded)
+    if found is None or found.low is None or found.high is None:
+        return Outcome(name, "cannot tell", False, f"{name}: no time with an interval, at most {most:g} s expected")
+    low, high = math.exp(found.low), math.exp(found.high)
+    seen = f"{math.exp(found.theta):.3g} s [{low:.3g}, {high:.3g}], at most {most:g} s expected"
+    return _judged(name, seen, is_reached=high <= most, is_missed=low > most, judgement=judgement)
+
+
+def _unjudged(name: str, judgement: Judgement) -> Outcome | None:
+    """What is no question of a threshold any more."""
+    match judgement.verdict:
+        case "void":
+            return Outcome(name, "differs", True, f"{name}: {judgement.output}")
+        case "failed":
+            return Outcome(name, "failed", True, f"{name}: {judgement.sentence}")
+        case "untested":
+            return Outcome(name, "not measured", False, f"{name}: {judgement.sentence}")
+        case _:
+            return None
+
+
+def _judged(name: str, seen: str, *, is_reached: bool, is_missed: bool, judgement: Judgement) -> Outcome:
+    state = "fine" if is_reached else "worse" if is_missed else "cannot tell"
+    sentence = f"{name}: {seen}"
+    return Outcome(name, state, is_missed, sentence, judgement.speedup, judgement.interval, judgement.metric)  # type: ignore[arg-type]
+
+
+def _shown(interval: tuple[float, float] | None, point: float | None) -> str:
+    middle = "" if point is None else f"{point:.3g} "
+    return f"{middle}without an interval" if interval is None else f"{middle}[{interval[0]:.3g}, {interval[1]:.3g}]"
+
+
+def time_of(judgement: Judgement, recorded: Recorded) -> Estimate | None:
+    """ln of the candidate's seconds a call with its interval, one median per replicate; None without samples."""
+    clock = "wall_ns" if judgement.metric == "wall" else "cpu_ns"
+    taken = [each for each in recorded.all(Samples) if each.comparison == judgement.comparison]
+    medians = [
+        median(
+            value
+            for block in each.blocks
+            for arm, value in zip(block.order, getattr(block, clock), strict=True)
+            if arm == "B"
+        )
+        / each.candidate_calls
+        / 1e9
+        for each in taken
+    ]
+    return estimate([math.log(value) for value in medians], LEVEL) if medians else None
+
+
+def proposed(recorded: Recorded, margin: float, *, with_times: bool = False) -> str:
+    """TOML with a threshold ``margin`` below the interval of every ratio and level that gains, and whose output holds.
+
+    An interval speaks of one machine and hour; the margin is for others, where ratios move by more than it shows.
+    """
+    run = recorded.run
+    processor = str(run.environment.get(PROCESSOR, ""))
+    lines = [f"# From run {run.run} of {run.started[:10]} on {processor}, {100 * margin:.0f} % below its intervals."]
+    gaining = [each for each in recorded.all(Judgement) if _is_gain(each, margin)]
+    lines += ["", "[ratios]", *_rows(gaining, margin, levels=False)]
+    lines += ["", "[levels]", *_rows(gaining, margin, levels=True)]
+    if with_times:
+        lines += ["", "[times]", f"{PROCESSOR} = {_quoted(processor)}"]
+        for each in gaining:
+            found = time_of(each, recorded) if each.metric in METRICS[:2] else None
+            if found is not None and found.high is not None:
+                most = math.exp(found.high) * (1 + margin)
+                lines.append(f"{_quoted(_name(each))} = {most:.3g}  # {math.exp(found.theta):.3g} s")
+    return "\n".join(lines) + "\n"
+
+
+def _rows(judgements: list[Judgement], margin: float, *, levels: bool) -> Iterator[str]:
+    for each in judgements:
+        interval = each.level_seen if levels else each.interval
+        if (each.level_seen is not None) == levels and interval is not None:
+            least = float(f"{interval[0] * (1 - margin):.3g}")
+            yield f"{_quoted(_name(each))} = {least:g}  # {_shown(interval, each.speedup)}"
+
+
+def _is_gain(judgement: Judgement, margin: float) -> bool:
+    """Whether it gains even the margin below its interval, and its output is what it should be."""
+    if judgement.verdict in ("void", "failed", "untested", "inconclusive"):
+        return False
+    if judgement.level_seen is not None:
+        return judgement.level_seen[0] > 0
+    return judgement.interval is not None and judgement.interval[0] * (1 - margin) > math.exp(EPSILON)
+
+
+def _name(judgement: Judgement) -> str:
+    return f"{judgement.claim} {judgement.arm}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

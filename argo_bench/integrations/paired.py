@@ -1,0 +1,281 @@
+"""What a pair of functions in a test came to, what may be asserted of it, and how it is shown and recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from argo_bench.comparing import Compared, compare
+from argo_bench.harness.agreement import first_difference
+from argo_bench.harness.benchmark import Benchmark, importable
+from argo_bench.harness.memory import measure
+from argo_bench.harness.results import Declared, Failure, Fidelity, Samples
+from argo_bench.harness.verdict import Word
+from argo_bench.model import UserError
+from argo_bench.report.marks import labelled
+from argo_bench.report.tables import VERDICT, Column, Row, Table, terminal_table
+
+Answer = Literal["yes", "no", "cannot tell"]
+WIDTH = 80
+BUDGET_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """An answer to ``assert``: true or false where the whole interval says so, else the test is skipped.
+
+    Where the interval lies across what is expected nothing can be said, which is no failure.
+    """
+
+    answer: Answer
+    seen: str
+    expected: str
+
+    def __bool__(self) -> bool:
+        if self.answer == "cannot tell":
+            pytest.skip(f"cannot tell: {self}")
+        return self.answer == "yes"
+
+    def __repr__(self) -> str:
+        return f"{self.seen}, expected {self.expected}"
+
+
+@dataclass(slots=True)
+class Result:
+    """The outcome of measuring a pair. ``peak_bytes`` are those of baseline and candidate by tracemalloc, where asked.
+
+    ``compared`` is None where nothing was measured, since pytest-benchmark is disabled: then every expectation is met.
+    """
+
+    name: str
+    compared: Compared | None
+    peak_bytes: tuple[int, int] | None = None
+    asserted: list[Expectation] = field(default_factory=list)
+
+    @property
+    def speedup(self) -> float:
+        """baseline / candidate; above 1 the candidate is faster."""
+        return 1.0 if self.compared is None else self.compared.speedup.point
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        if self.compared is None:
+            return math.nan, math.nan
+        return self.compared.speedup.low, self.compared.speedup.high
+
+    @property
+    def verdict(self) -> Word:
+        return "untested" if self.compared is None else self.compared.verdict
+
+    def at_least(self, factor: float) -> Expectation:
+        """Whether the candidate is at least so many times as fast."""
+        return self._expected(factor, f"at least {factor:g}x")
+
+    def not_slower_than(self, tolerance: float) -> Expectation:
+        """Whether the candidate takes at most so much more, as a share: 0.03 for 3 %."""
+        return self._expected(1 / (1 + tolerance), f"at most {100 * tolerance:g} % slower")
+
+    def confirms(self) -> Expectation:
+        """Whether the claim that was passed holds."""
+        answer: Answer = "yes" if self.compared is None or self.compared.holds else "no"
+        if self.compared is not None and self.compared.verdict == "inconclusive":
+            answer = "cannot tell"
+        return self._noted(Expectation(answer, str(self), "the claim to hold"))
+
+    def _expected(self, least: float, words: str) -> Expectation:
+        """The interval holds at every look together, so that any edge may be asked of it afterwards."""
+        if self.compared is None:
+            return self._noted(Expectation("yes", "not measured", words))
+        low, high = self.interval
+        answer: Answer = "yes" if low >= least else "no" if high < least else "cannot tell"
+        return self._noted(Expectation(answer, str(self), words))
+
+    def _noted(self, expectation: Expectation) -> Expectation:
+        self.asserted.append(expectation)
+        return expectation
+
+    def __str__(self) -> str:
+        return "not measured: pytest-benchmark is disabled" if self.compared is None else str(self.compared)
+
+    def facts(self) -> dict[str, Any]:
+        """What stands in a record of pytest-benchmark's."""
+        if self.compared is None:
+            return {"verdict": self.verdict}
+        judgement = self.compared.judgement
+        return {
+            "ratio": self.speedup,
+            "interval": list(self.interval),
+            "level": judgement.level,
+            "verdict": self.verdict,
+            "replicates": len(self.compared.report.recorded.all(Samples)),
+            "peak_bytes": None if self.peak_bytes is None else list(self.peak_bytes),
+            "fidelity": judgement.output,
+            "sentence": str(self.compared),
+        }
+
+    def properties(self) -> list[tuple[str, str]]:
+        """What stands in JUnit XML."""
+        return [(f"argo.{name}", str(value)) for name, value in self.facts().items() if value is not None]
+
+
+def measured(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
+    """Measure a pair and record it. ``benchmark`` is pytest-benchmark's fixture, or None.
+
+    The test fails where the two do not agree, where one raises, and where an option cannot be read.
+    """
+    chosen = dict(options)
+    with_memory = chosen.pop("memory", False)
+    for role in ("baseline", "candidate", "setup"):
+        if chosen.get(role) is not None:
+            chosen[role] = named(chosen[role])
+    try:
+        if benchmark is not None and benchmark.disabled:
+            return _only_checked(name, chosen, benchmark)
+        chosen.setdefault("budget_s", BUDGET_S)
+        rest = {option: value for option, value in chosen.items() if option not in ("baseline", "candidate")}
+        result = Result(name, compare(chosen["baseline"], chosen["candidate"], **rest))
+        _check(result)
+        if with_memory:
+            result.peak_bytes = _peaks(chosen)
+    except UserError as error:
+        pytest.fail(str(error), pytrace=False)
+    if benchmark is not None:
+        _feed(benchmark, result)
+    return result
+
+
+def named(function: Callable[..., Any] | str) -> Callable[..., Any] | str:
+    """The function, or ``file.py:name`` for one of a test module, which workers do not find by the module's name."""
+    if isinstance(function, str):
+        return function
+    name, file = getattr(function, "__qualname__", "<"), inspect.getsourcefile(inspect.unwrap(function))
+    module = sys.modules.get(getattr(function, "__module__", ""), None)
+    is_top = "<" not in name and "." not in name and getattr(module, name, None) is function
+    if not is_top or file is None or _is_found_by_workers(function):
+        return function
+    return f"{file}:{name}"
+
+
+def _is_found_by_workers(function: Callable[..., Any]) -> bool:
+    """Whether the module that the name leads to, in another process, is the function's file."""
+    target = importable(function)
+    if target is None:
+        return False
+    path = target.partition(":")[0].replace(".", os.sep)
+    file = Path(inspect.getsourcefile(inspect.unwrap(function)) or "")
+    return any(
+        Path(entry, found).resolve() == file.resolve()
+        for entry in ["", *sys.path]
+        for found in (f"{path}.py", f"{path}/__init__.py")
+    )
+
+
+def _check(result: Result) -> None:
+    """Fail for outputs that differ and for functions that raise, however fast they are."""
+    assert result.compared is not None
+    recorded = result.compared.report.recorded
+    for failure in recorded.all(Failure):
+        pytest.fail(f"the {failure.arm} {failure.kind}: {failure.reason}", pytrace=False)
+    if result.compared.verdict == "void":
+        difference = next((each.output for each in recorded.all(Fidelity)), "")
+        pytest.fail(f"{result.name}: baseline and candidate do not compute the same, {difference}", pytrace=False)
+
+
+def _only_checked(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
+    """Whether both agree, by one call each; what pytest-benchmark does when it is disabled."""
+    from argo_bench.harness.functions import resolved
+
+    def called(role: str, *arguments: Any) -> Any:
+        function = options[role]
+        found = (resolved(function) if isinstance(function, str) else function)(*arguments)
+        return asyncio.run(_awaited(found)) if inspect.isawaitable(found) else found
+
+    made = called("setup") if options.get("setup") is not None else ()
+    arguments = made if isinstance(made, tuple) else (made,)
+    check = options.get("check", "allclose")
+    before, after = called("baseline", *arguments), benchmark(lambda: called("candidate", *arguments))
+    if check is not None and (difference := first_difference(before, after, check)) is not None:
+        pytest.fail(f"{name}: baseline and candidate do not compute the same, {difference}", pytrace=False)
+    return Result(name, None)
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value
+
+
+def _peaks(options: Mapping[str, Any]) -> tuple[int, int]:
+    """The traced peaks of both, each in a process of its own."""
+    benchmark = Benchmark("memory", options["baseline"], options["candidate"], options.get("setup"))
+    with tempfile.TemporaryDirectory() as scratch:
+        arms = benchmark.arms(Path(scratch))
+        peaks = [measure(arms[role], "traced").peak_bytes or 0 for role in ("baseline", "candidate")]
+    return peaks[0], peaks[1]
+
+
+class Fed:
+    """A clock that a function advances by the next of some durations: what was measured elsewhere, for a record."""
+
+    __name__ = "argo_bench"
+
+    def __init__(self, durations: Sequence[float]) -> None:
+        self._durations: Iterator[float] = iter(durations)
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        return self._now
+
+    def advance(self) -> None:
+        self._now += next(self._durations, 0.0)
+
+
+def _feed(benchmark: Any, result: Result) -> None:
+    """The candidate's samples as rounds of pytest-benchmark's. Its clock is the only way in: a round is what lies
+    between two readings, and a marker could set a clock for the test, but not know the samples."""
+    assert result.compared is not None
+    recorded = result.compared.report.recorded
+    declared = recorded.all(Declared)[0]
+    clock = "wall_ns" if declared.metric == "wall" else "cpu_ns"
+    seconds = [
+        value / each.candidate_calls / 1e9
+        for each in recorded.all(Samples)
+        for block in each.blocks
+        for arm, value in zip(block.order, getattr(block, clock), strict=True)
+        if arm == "B"
+    ]
+    fed = Fed(seconds)
+    benchmark._timer = fed
+    benchmark.extra_info["argo"] = result.facts()
+    if seconds:
+        benchmark.pedantic(fed.advance, rounds=len(seconds), iterations=1)
+
+
+def summary(results: Sequence[Result], *, is_terminal: bool) -> Iterator[str]:
+    """The lines of a table of 80 columns: what was seen, and what was expected of it."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    rows = tuple(
+        Row((each.name, labelled(each.verdict), "\n".join([str(each), *_met(each)])), each.verdict) for each in results
+    )
+    columns = (Column("test", 24), Column(VERDICT, 16), Column("seen, and expected", None))
+    shown = StringIO()
+    console = Console(file=shown, width=WIDTH, force_terminal=is_terminal, no_color=not is_terminal, highlight=False)
+    console.print(terminal_table(Table("", "", columns, rows)))
+    yield from (line.rstrip() for line in shown.getvalue().splitlines() if line.strip())
+
+
+def _met(result: Result) -> Iterator[str]:
+    words = {"yes": "met", "no": "not met", "cannot tell": "cannot tell"}
+    for each in result.asserted:
+        yield f"{words[each.answer]}: {each.expected}"

@@ -1,0 +1,108 @@
+"""A plug-in for pytest: ``argo_pair`` measures two functions in turn, and a test says what it expects of them.
+
+    def test_parse(argo_pair):
+        result = argo_pair(old_parse, new_parse, setup=example)
+        assert result.at_least(2.0)
+
+It is loaded in every session of pytest, so it imports nothing else until it is used. With pytest-benchmark the samples
+of the candidate are the rounds of its record; it is not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from argo_bench.integrations.paired import Result
+
+MARKER = "argo"
+OPTIONS = (
+    *("baseline", "candidate", "setup", "check", "metric", "claim"),
+    *("fresh", "quick", "budget_s", "seed", "memory"),
+)
+BENCHMARK = "benchmark"
+"""The name of pytest-benchmark's plug-in and of its fixture."""
+RESULTS = pytest.StashKey[list["Result"]]()
+ALONE = "timings would be taken side by side: run these tests without -n, or with -n 1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", f"{MARKER}({', '.join(OPTIONS)}): what argo_pair measures and how, unless the test says otherwise"
+    )
+    config.stash[RESULTS] = []
+    with_benchmark = config.pluginmanager.hasplugin(BENCHMARK)
+    config.pluginmanager.register(Recorded() if with_benchmark else Unrecorded(), "argo-bench fixtures")
+
+
+class Recorded:
+    """The fixture where pytest-benchmark is there: its options decide what runs, its record gets the samples."""
+
+    @pytest.fixture
+    def argo_pair(self, request: pytest.FixtureRequest, benchmark: Any) -> Pair:
+        """Measures two functions in turn: ``argo_pair(old, new, setup=example)``."""
+        return Pair(request, benchmark)
+
+
+class Unrecorded:
+    """The fixture without pytest-benchmark."""
+
+    @pytest.fixture
+    def argo_pair(self, request: pytest.FixtureRequest) -> Pair:
+        """Measures two functions in turn: ``argo_pair(old, new, setup=example)``."""
+        return Pair(request, None)
+
+
+class Pair:
+    """What ``argo_pair`` is in a test."""
+
+    def __init__(self, request: pytest.FixtureRequest, benchmark: Any) -> None:
+        self._request = request
+        self._benchmark = benchmark
+
+    def __call__(
+        self, baseline: Callable[..., Any] | str | None = None, candidate: Callable[..., Any] | str | None = None,
+        **options: Any,
+    ) -> Result:  # fmt: skip
+        """The result of measuring both; options are those of ``argo_bench.compare``, and ``memory=True``.
+
+        The marker ``argo`` gives what the call does not. Fails where the two do not agree, or one raises.
+        """
+        given = {"baseline": baseline, "candidate": candidate, **options}
+        chosen = self._marked() | {name: value for name, value in given.items() if value is not None}
+        if unknown := sorted(chosen.keys() - set(OPTIONS)):
+            pytest.fail(f"argo_pair has no option {unknown[0]!r}: expected {', '.join(OPTIONS)}", pytrace=False)
+        if missing := [name for name in ("baseline", "candidate") if name not in chosen]:
+            pytest.fail(f"argo_pair needs a {missing[0]}: argo_pair(old, new), or the marker's", pytrace=False)
+        if getattr(self._request.config, "workerinput", {}).get("workercount", 1) > 1:
+            pytest.skip(ALONE)
+        from argo_bench.integrations.paired import measured
+
+        node = self._request.node
+        result = measured(node.name, chosen, self._benchmark)
+        self._request.config.stash[RESULTS].append(result)
+        node.user_properties += result.properties()
+        return result
+
+    def _marked(self) -> dict[str, Any]:
+        """The options of all markers, the nearest first."""
+        found: dict[str, Any] = {}
+        for marker in self._request.node.iter_markers(MARKER):
+            if marker.args:
+                pytest.fail(f"the marker {MARKER} takes options by name: {', '.join(OPTIONS)}", pytrace=False)
+            found = {**marker.kwargs, **found}
+        return found
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The verdicts of the session as a table."""
+    if not (results := config.stash[RESULTS]):
+        return
+    from argo_bench.integrations.paired import summary
+
+    terminalreporter.section("argo-bench")
+    for line in summary(results, is_terminal=terminalreporter.isatty):
+        terminalreporter.write_line(line)

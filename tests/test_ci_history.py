@@ -1,0 +1,69 @@
+"""Do ratios over time say what moved, and nothing about days?"""
+
+from pathlib import Path
+
+import pytest
+
+from argo_bench.gate.history import Point, Series, drawn, history_of, read, table_of
+from argo_bench.model import UserError
+from tests.test_cli import argo
+from tests.test_report_finding import judgement, recorded
+
+REFERENCE = "results/reference"
+
+
+def point(day, speedup, spread=0.05):
+    return Point(f"2026-11-{day:02}T10:00:00", f"run {day}", "0.1", "AMD", speedup, speedup - spread, speedup + spread)
+
+
+def test_a_ratio_has_moved_where_two_neighbouring_intervals_have_nothing_in_common():
+    series = Series("O08.time engineered", (point(1, 2.0), point(2, 2.08), point(3, 3.0), point(4, 3.0)))
+    assert series.moves == ("moved from 2.08x [2.03, 2.13] to 3x [2.95, 3.05] on 2026-11-03",)
+    assert Series("still", (point(1, 2.0), point(2, 2.08))).moves == ()
+
+
+def test_the_table_has_what_moved_first():
+    still = Series("a", (point(1, 2.0), point(2, 2.0)))
+    moved = Series("b", (point(1, 2.0), point(2, 3.0)))
+    table = table_of([still, moved])
+    assert table.title == "1 of 2 ratios have moved"
+    assert [row.cells[0] for row in table.rows] == ["b", "a"]
+    assert table.rows[1].cells[-1] == "no move is clear"
+
+
+def test_runs_are_in_order_of_time_and_a_broken_one_is_told(tmp_path):
+    (tmp_path / "run.jsonl").write_text("broken", encoding="utf-8")
+    found, unreadable = read([tmp_path, Path(REFERENCE)])
+    assert len(found) == 1
+    assert len(unreadable) == 1 and str(tmp_path) in unreadable[0]
+
+
+def test_a_claim_that_no_run_has_is_told():
+    found, _ = read([Path(REFERENCE)])
+    with pytest.raises(UserError, match=r"no run has a ratio for 'O99.time'"):
+        history_of(found, "O99.time")
+
+
+def test_the_figure_has_a_panel_each_and_says_what_moved(tmp_path):
+    series = [Series("a", (point(1, 2.0), point(2, 3.0))), Series("b", (point(1, 2.0),))]
+    picture = drawn(series)
+    assert len(picture.figure.axes) == 2
+    assert picture.alt == "a: moved from 2x [1.95, 2.05] to 3x [2.95, 3.05] on 2026-11-02. b: between 2x and 2x."
+    assert picture.svg() == drawn(series).svg()
+    assert len(picture.data.rows) == 3
+
+
+def test_the_command_shows_ratios_and_writes_the_figure(tmp_path):
+    svg = tmp_path / "history.svg"
+    arguments = ("ci", "history", REFERENCE, f"{REFERENCE}/seed-0", "--claim", "O08.time", "--svg", str(svg))
+    done = argo(*arguments)
+    assert done.returncode == 0
+    assert "O08.time engineered" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert svg.read_bytes().startswith(b"<?xml")
+
+
+def test_runs_of_a_kind_without_ratios_are_none(tmp_path):
+    one = recorded(tmp_path, judgement("inconclusive", None))
+    with pytest.raises(UserError, match="no run has a ratio for a claim on a time"):
+        history_of([one])

@@ -1,0 +1,50 @@
+"""Is the workflow that we write, and our own, what GitHub takes?"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from argo_bench.gate.workflow import PATH, written
+from argo_bench.model import UserError
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = ["--builtin-schema", "vendor.github-workflows"]
+
+
+def valid(file):
+    command = shutil.which("check-jsonschema", path=str(Path(sys.executable).parent))
+    if command is None:
+        pytest.skip("check-jsonschema is not installed: pip install 'argo-bench[test]'")
+    done = subprocess.run([command, *SCHEMA, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_workflow_is_valid_and_compares_the_pull_request_with_its_base(tmp_path):
+    path, hint = written(tmp_path, overwrite=False)
+    assert path == tmp_path / PATH
+    assert "argo-bench ci --base ${{ github.event.pull_request.base.sha }}" in path.read_text(encoding="utf-8")
+    assert "has no benchmark yet: expected a table such as" in hint
+    valid(path)
+
+
+def test_our_own_workflows_are_valid():
+    for file in (ROOT / ".github" / "workflows").glob("*.yml"):
+        valid(file)
+
+
+def test_a_workflow_that_is_there_is_written_over_only_when_that_is_meant(tmp_path):
+    path, _ = written(tmp_path, overwrite=False)
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match="is there already: --force writes over it"):
+        written(tmp_path, overwrite=False)
+    assert path.read_text(encoding="utf-8") == "mine"
+    written(tmp_path, overwrite=True)
+    assert path.read_text(encoding="utf-8") != "mine"
+
+
+def test_a_project_with_benchmarks_gets_no_hint(tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[tool.argo_bench.benchmarks.a]\nfunction = "a:b"\n', encoding="utf-8")
+    assert written(tmp_path, overwrite=False)[1] == ""
