@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-slow lint bench readme lab clean
+.PHONY: run test test-slow lint gate bench readme lab clean
 
 run: $(INSTALLED)  ## the main job: every optimization, both variants, on the installed sample
 	$(BIN)/argo-bench run --profile quick
@@ -18,6 +18,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+BASE ?= $(shell git rev-parse --quiet --verify HEAD~1 || echo HEAD)
+gate: $(INSTALLED)  ## is this commit slower than the one before? make gate BASE=main for another
+	$(BIN)/argo-bench ci --base $(BASE)
 
 bench: $(INSTALLED)  ## the same arms under pytest-benchmark, and the speed targets of the kernel
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -73,6 +74,7 @@ def ci(
     question = Question(base or found.base or "HEAD~1", head, found, accept, seed)
     directory = out or Path("results") / f"ci-{datetime.now():%Y%m%d-%H%M%S}"
     interrupted = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a gate as Ctrl-C does
     try:
         with shown_progress() as on_progress:
             run_gate(repository, question, directory, on_progress)

@@ -6,11 +6,13 @@ import subprocess
 
 import pytest
 
+from argo_bench.gate import callgrind, running
 from argo_bench.gate.agreeing import agreed
+from argo_bench.gate.benchmarks import Settings, benchmarks
 from argo_bench.gate.checkouts import Repository, checked_out
 from argo_bench.gate.counting import exact
 from argo_bench.gate.deciding import gate_of
-from argo_bench.gate.running import _described, benchmarks
+from argo_bench.gate.running import _described
 from argo_bench.harness.messages import (
     Count,
     Counted,
@@ -24,7 +26,7 @@ from argo_bench.harness.messages import (
     Taken,
     WarmUp,
 )
-from argo_bench.harness.results import Failure, Revisions, load
+from argo_bench.harness.results import End, Failure, Gated, Revisions, load
 from argo_bench.harness.twins import ArmFailed, WorkerProcess
 from tests.test_cli import argo
 
@@ -162,13 +164,14 @@ def test_a_file_is_the_heads_for_both_sides_and_imports_each_sides_own_modules(t
     assert repository.changed(base, head) == {"toy.py"}
 
 
-def test_counts_are_exact_and_equal_for_equal_code(toy, sides, tmp_path):
+def test_counts_are_exact_and_equal_for_equal_code(toy, sides, monkeypatch):
     base = toy.commit("one", rounds=100)
     head = toy.commit("two", rounds=101, requests=4)
     _, scratch, opened = sides(base, head)
     with opened as checkouts:
         walk = described(checkouts, scratch)["walk"]
         found = exact(walk.benchmark, checkouts, walk.arms, walk.counts, scratch)
+        monkeypatch.setattr(callgrind, "is_there", lambda: False)
         again = exact(walk.benchmark, checkouts, dict.fromkeys(walk.arms, walk.arms["base"]), walk.counts, scratch)
     assert (found.base["requests"], found.head["requests"]) == (3, 4)
     name = "bytecode instructions"
@@ -280,3 +283,22 @@ def test_a_planted_regression_blocks_and_is_told_to_github(toy, monkeypatch, tmp
     assert "::error file=toy.py,title=walk::walk: " in done.stdout
     assert summary.read_text(encoding="utf-8").startswith("### 0 of 2 benchmarks fine, 2 worse")
     assert (toy.folder / "record" / "junit.xml").is_file()
+
+
+def test_an_interrupt_keeps_what_was_measured_and_removes_the_worktrees(toy, tmp_path, monkeypatch):
+    toy.commit("base")
+    toy.commit("head", requests=4)
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "_time", interrupted)
+    monkeypatch.setattr(callgrind, "is_there", lambda: False)  # which would take most of the time
+    question = running.Question("HEAD~1", "HEAD", Settings(environment="current"), (), 1)
+    with pytest.raises(KeyboardInterrupt):
+        running.run_gate(Repository(toy.folder), question, tmp_path / "record", lambda progress: None)
+    recorded = load(tmp_path / "record")
+    assert recorded.all(End)[0].interrupted
+    assert {each.benchmark: each.state for each in recorded.all(Gated)} == {"walk": "worse", "twice": "not measured"}
+    assert "requests +33.3 %, 3 -> 4" in recorded.all(Gated)[0].sentence
+    assert toy.worktrees() == 1

@@ -87,6 +87,7 @@ class Repository:
     @contextmanager
     def worktree(self, commit: str, root: Path) -> Iterator[Path]:
         """A commit in a folder, until the end."""
+        self._git("worktree", "prune")  # those of a gate that was killed: their folders are gone
         added = self._git("worktree", "add", "--detach", "--quiet", str(root), commit)
         if added.returncode:
             raise UserError(f"git cannot check {commit[:10]} out ({added.stderr.strip()}): mend that first")

@@ -59,10 +59,13 @@ Reply = dict[str, Any]
 
 def benchmark_file(file: Path) -> ModuleType:
     """A file with benchmarks, of which the head's stands for both sides: what it imports is the side's own."""
-    known = sys.modules.get(file.stem)
-    if known is not None and getattr(known, "__file__", None) == str(file):
-        return known
-    return module_of(file.stem, file, beside=True)
+    for name in (file.stem, f"argo_bench_{file.stem}"):
+        known = sys.modules.get(name)
+        if known is None:
+            return module_of(name, file, beside=True)
+        if getattr(known, "__file__", None) == str(file):
+            return known
+    raise ImportError(f"{file} has the name of other modules: rename it")
 
 
 def body_of(arm: Message) -> calls.FunctionBody:

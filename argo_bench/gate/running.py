@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ def _measure(
     began = time.monotonic()
 
     def tell(doing: str) -> None:
-        on_progress(Progress(time.monotonic() - began, 0.0, doing, ""))
+        on_progress(Progress(time.monotonic() - began, math.inf, doing, ""))
 
     settings = question.settings
     revisions: dict[Role, str] = {"base": question.base, "head": question.head}

@@ -5,6 +5,7 @@ The third one is the control: it is compared with the first as the head is, in t
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -80,7 +81,7 @@ class Timer:
         self._writer = writer
         self._on_progress = on_progress
         self._call_ns: dict[Arm, int] = {}
-        self._began = time.monotonic()
+        self._began = self._batch_began = time.monotonic()
         self.samples: list[Samples] = []
         self.failed: set[str] = set()
 
@@ -95,6 +96,7 @@ class Timer:
         """Replicates up to the last look, none that would end after ``until`` (monotonic seconds) beyond the first
         look; at a look those that ``is_decided`` leave. Where time is short what did not change is left out."""
         first = 0 if batch == "first" else CONFIRMATION_FROM
+        self._batch_began = time.monotonic()
         longest = 0.0
         open_ones = list(names)
         for number in range(looks[-1]):
@@ -140,6 +142,8 @@ class Timer:
             self.samples.append(each)
 
     def _tell(self, doing: str, done: int, looks: Sequence[int]) -> None:
-        spent = time.monotonic() - self._began
-        left = spent / done * (looks[0] - done) if 0 < done < looks[0] else 0.0
-        self._on_progress(Progress(spent, left, doing, ""))
+        """``left`` is until the next look, at which the batch may end; unknown before a replicate is done."""
+        now = time.monotonic()
+        following = next(look for look in looks if look > done)
+        left = (now - self._batch_began) / done * (following - done) if done else math.inf
+        self._on_progress(Progress(now - self._began, left, doing, ""))

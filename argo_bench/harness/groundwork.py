@@ -71,8 +71,8 @@ UNIT_S = {"first calls": 0.35, "checks": 0.35, "counts": 4e-5, "memory": 0.8, "t
 
 
 class Progress(NamedTuple):
-    """Seconds that a run has taken and those that it is expected to take still, what it is doing, and the interval so
-    far."""
+    """Seconds that a run has taken and those that it is expected to take still (infinite where that is unknown), what
+    it is doing, and the interval so far."""
 
     spent_s: float
     left_s: float

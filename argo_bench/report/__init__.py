@@ -146,6 +146,12 @@ class Report:
 
         return paired_ratio(self.recorded, theme)
 
+    def shares(self, theme: Theme = "light") -> Picture | None:
+        """What each optimization contributes to all of them; None for any run but one of ``harness/attribution.py``."""
+        from argo_bench.report.shares import shares
+
+        return shares(self.recorded, theme)
+
     def scaling(self, theme: Theme = "light") -> Picture | None:
         """Time per call over the scale, with slopes and crossovers; None without several scales."""
         from argo_bench.report.scaling import scaling

@@ -45,6 +45,7 @@ from argo_bench.report.picture import Picture, palette
 from argo_bench.report.remarks import remarks
 from argo_bench.report.samples import ecdf, paired_ratio
 from argo_bench.report.scaling import scaling
+from argo_bench.report.shares import shares
 from argo_bench.report.tables import VERDICT, Table
 from argo_bench.report.tried import tried
 from argo_bench.report.verdicts import holds_when, over_the_change_rate, strips, verdicts
@@ -245,6 +246,10 @@ FIGURES: Sequence[tuple[Draw, str]] = (
         paired_ratio,
         "Reference / candidate, block by block in the order of measuring: drift, warm-up and disturbances would show "
         "as slopes and jumps.",
+    ),
+    (
+        shares,
+        "What each multiplies the speed by, the largest first; below, what it is worth alone and beside the others.",
     ),
     (scaling, "A steeper line grows faster with its input; where lines cross, the faster arm changes."),
     (break_even, "What a slow first call costs, and after how many calls it is made up for. From medians."),

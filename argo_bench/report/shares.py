@@ -1,0 +1,175 @@
+"""Where the speed of all optimizations together comes from: a waterfall in the log of time, and what each is worth
+alone and as the last one.
+
+A switch's share is the mean of what it saves alone and of what its absence costs, which is its Shapley value (1953)
+where no more than two interact. What the shares do not add up to is shown as such.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from argo_bench.harness.attribution import NAME, ONLY, WITHOUT
+from argo_bench.harness.judging import log_ratios
+from argo_bench.harness.results import Recorded, Samples
+from argo_bench.harness.stats import Estimate, estimate
+from argo_bench.report.finding import name_of
+from argo_bench.report.picture import (
+    COLOURS,
+    Colours,
+    Picture,
+    Theme,
+    hue,
+    legend_below,
+    quiet,
+    ratio_axis,
+    stacked,
+    titled,
+)
+from argo_bench.report.tables import Column, Row, Table
+
+LEVEL = 0.95
+ROW = 0.17
+"""Inches that a switch takes."""
+REST = "interactions of several"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """ln of the factor by which a switch makes the whole faster: alone, as the last one, and their mean."""
+
+    id: str
+    alone: Estimate
+    last: Estimate
+    share: Estimate
+
+    @property
+    def interaction(self) -> float:
+        """Above zero where the others make it worth more."""
+        return self.last.theta - self.alone.theta
+
+
+def shares_of(recorded: Recorded) -> tuple[list[Share], Estimate] | None:
+    """Every switch by its share, the largest first, and the whole; None where they were not measured."""
+    values: dict[str, dict[int, float]] = {}
+    for each in recorded.all(Samples):
+        if each.comparison.optimization == NAME:
+            [ratio] = log_ratios([each], "cpu")
+            values.setdefault(each.comparison.candidate, {})[each.replicate] = -ratio
+    ids = [arm.removeprefix(ONLY.format("")) for arm in values if arm.startswith(ONLY.format(""))]
+    whole = values.get("engineered", {})
+    found = [share for each in ids if (share := _share(each, values, whole)) is not None]
+    if not found:
+        return None
+    return sorted(found, key=lambda each: -each.share.theta), estimate(list(whole.values()), LEVEL)
+
+
+def _share(identifier: str, values: Mapping[str, Mapping[int, float]], whole: Mapping[int, float]) -> Share | None:
+    """Within replicates, in which all configurations met the same reference."""
+    only = values[ONLY.format(identifier)]
+    without = values.get(WITHOUT.format(identifier), {})
+    both = sorted(only.keys() & without.keys() & whole.keys())
+    if not both:
+        return None
+    alone = [only[each] for each in both]
+    last = [whole[each] - without[each] for each in both]
+    means = [(first + second) / 2 for first, second in zip(alone, last, strict=True)]
+    return Share(identifier, estimate(alone, LEVEL), estimate(last, LEVEL), estimate(means, LEVEL))
+
+
+def shares(recorded: Recorded, theme: Theme = "light") -> Picture | None:
+    """The waterfall over what each switch is worth; None where the configurations were not measured."""
+    found = shares_of(recorded)
+    if found is None:
+        return None
+    parts, whole = found
+    colours = COLOURS[theme]
+    figure, (falls, worth) = stacked([ROW * (len(parts) + 2), ROW * len(parts)], colours, 1)
+    _waterfall(falls, parts, whole, colours)
+    _worth(worth, parts, colours)
+    legend_below(figure, (_entry(name, colour, colours) for name, colour in MARKS.items()), colours, 2)
+    return Picture(figure, _alt(parts, whole), _table(parts, whole))
+
+
+MARKS = {"alone": "sky blue", "as the last one": "vermillion"}
+
+
+def _entry(name: str, colour: str, colours: Colours) -> tuple[Line2D, str]:
+    return Line2D([], [], marker="o", linestyle="", color=hue(colour, colours)), name
+
+
+def _waterfall(axes: Axes, parts: Sequence[Share], whole: Estimate, colours: Colours) -> None:
+    steps = [(each.id, each.share.theta) for each in parts]
+    steps.append((REST, whole.theta - math.fsum(step for _, step in steps)))
+    at = 0.0
+    reached = [1.0]
+    for row, (_, step) in enumerate(steps):
+        colour = hue("bluish green" if step >= 0 else "vermillion", colours)
+        axes.plot([math.exp(at), math.exp(at + step)], [row, row], color=colour, linewidth=6, solid_capstyle="butt")
+        axes.plot([math.exp(at + step)] * 2, [row, row + 1], color=colours.muted, linewidth=0.8)
+        at += step
+        reached.append(math.exp(at))
+    axes.plot([math.exp(whole.theta)], [len(steps)], "o", color=colours.ink, markersize=5)
+    axes.set_yticks(range(len(steps) + 1), [*(name for name, _ in steps[:-1]), "rest", "all"])
+    axes.set_ylim(len(steps) + 0.6, -0.6)
+    ratio_axis(axes, "x", (min(reached) / 1.15, max(reached) * 1.15), 5)
+    quiet(axes, colours)
+    titled(axes, "Where the speed comes from", "times as fast as without any, switch by switch", colours)
+
+
+def _worth(axes: Axes, parts: Sequence[Share], colours: Colours) -> None:
+    ends: list[float] = [1.0]
+    for row, each in enumerate(parts):
+        for found, name in ((each.alone, "alone"), (each.last, "as the last one")):
+            colour = hue(MARKS[name], colours)
+            place = row - 0.14 if name == "alone" else row + 0.14
+            low, high = (found.theta if end is None else end for end in (found.low, found.high))
+            axes.plot([math.exp(low), math.exp(high)], [place, place], color=colour, linewidth=1.6)
+            axes.plot([math.exp(found.theta)], [place], "o", color=colour, markersize=3.5)
+            ends += [math.exp(low), math.exp(high)]
+    axes.axvline(1, color=colours.baseline, linewidth=0.9)
+    axes.set_yticks(range(len(parts)), [each.id for each in parts])
+    axes.set_ylim(len(parts) - 0.4, -0.6)
+    ratio_axis(axes, "x", (min(ends) / 1.1, max(ends) * 1.1), 5)
+    quiet(axes, colours)
+    titled(axes, "What each is worth", "apart: it is worth more or less beside the others", colours)
+
+
+def _factor(found: Estimate) -> str:
+    if found.low is None or found.high is None:
+        return f"{math.exp(found.theta):.3g}x"
+    return f"{math.exp(found.theta):.3g}x [{math.exp(found.low):.3g}, {math.exp(found.high):.3g}]"
+
+
+def _table(parts: Sequence[Share], whole: Estimate) -> Table:
+    columns = (
+        *(Column("id", 4), Column("optimization", 30), Column("share", 22), Column("alone", 22)),
+        *(Column("as the last one", 22), Column("beside the others", None)),
+    )
+    rows = [
+        Row(
+            (each.id, name_of(each.id), _factor(each.share), _factor(each.alone), _factor(each.last), _beside(each)),
+        )
+        for each in parts
+    ]
+    rest = whole.theta - math.fsum(each.share.theta for each in parts)
+    rows.append(Row(("", REST, f"{math.exp(rest):.3g}x", "", "", ""), strong=True))
+    rows.append(Row(("", "all together", _factor(whole), "", "", ""), strong=True))
+    note = "A share is the mean of the gain alone and of what its absence costs, in the log of the CPU time of a cycle."
+    return Table("What each switch contributes", note, columns, tuple(rows))
+
+
+def _beside(share: Share) -> str:
+    if abs(share.interaction) < math.log(1.02):
+        return "worth the same"
+    return f"worth {math.exp(abs(share.interaction)):.2f}x {'more' if share.interaction > 0 else 'less'}"
+
+
+def _alt(parts: Sequence[Share], whole: Estimate) -> str:
+    largest = "; ".join(f"{each.id} {_factor(each.share)}" for each in parts[:5])
+    return f"A waterfall of what each optimization contributes to {_factor(whole)} of all together: {largest}."
