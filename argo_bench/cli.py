@@ -273,11 +273,11 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "markdown", "json", "html", "notebook"]),
+    type=click.Choice(["table", "markdown", "json", "html", "notebook", "junit", "pytest-benchmark"]),
     default="table",
     show_default=True,
     help="table: on the terminal, and all files into the run's folder; html, notebook: report.html or an executed "
-    "report.ipynb alone, and its path.",
+    "report.ipynb alone, and its path; junit, pytest-benchmark: for tools that read these.",
 )
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option("--open", "opens", is_flag=True, help="Write report.html and open it in the browser.")
@@ -302,6 +302,11 @@ def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path |
         click.echo(executed(opened, opened.directory))
     elif form == "markdown":
         click.echo(opened._repr_markdown_())
+    elif form in ("junit", "pytest-benchmark"):
+        from argo_bench.integrations import outputs
+
+        outcomes, of = outputs.from_judgements(opened.recorded), opened.recorded.run
+        click.echo(outputs.junit(of.run, outcomes) if form == "junit" else outputs.pytest_benchmark(outcomes, of))
     elif form != "html":
         show(opened, form == "json") if peers is None else show_beside(opened, peers, form == "json")
     if form == "table":

@@ -10,7 +10,7 @@ import pytest
 
 from argo_bench.gate.deciding import FIRST, HEAD, comparison_of
 from argo_bench.gate.outcome import Change, Outcome
-from argo_bench.harness.results import SCHEMA, Block, Recorded, Run, Samples, load
+from argo_bench.harness.results import SCHEMA, Block, Judgement, Recorded, Run, Samples, load
 from argo_bench.integrations.outputs import (
     annotated,
     from_judgements,
@@ -21,6 +21,7 @@ from argo_bench.integrations.outputs import (
     step_summary,
     write_all,
 )
+from tests.test_cli import argo
 
 HOSTILE = "<b>|`x`\n::error::\x00\x1b[31m \N{ROCKET} a,b:c%"
 FACTS = {"processor": "AMD EPYC", "cores": 2, "python": "CPython 3.13.1", "system": "Linux 6.1"}
@@ -194,3 +195,12 @@ def test_the_verdicts_of_a_run_are_outcomes_too():
     assert found["O08.time engineered"].samples
     assert found["O08.time prescribed"].state == "worse"
     assert not any(each.blocks for each in found.values())
+
+
+def test_a_run_is_reported_as_junit_and_as_pytest_benchmarks_record():
+    shown = argo("report", "results/reference", "--format", "junit")
+    suite = ElementTree.fromstring(shown.stdout.encode())[0]
+    assert int(suite.get("tests")) == len(load("results/reference").all(Judgement))
+    assert suite.get("failures") == "0"
+    record = json.loads(argo("report", "results/reference", "--format", "pytest-benchmark").stdout)
+    assert "O08.time engineered[head]" in {each["name"] for each in record["benchmarks"]}

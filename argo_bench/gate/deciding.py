@@ -35,6 +35,7 @@ CONFIRMATION: Batch = "confirmation"
 HEAD: Candidate = "head"
 AGAIN: Candidate = "base again"
 THRESHOLD = 0.01
+OTHERWISE = "base and head return different things"
 DIGITS = 3
 """A share is judged as it is shown: to a tenth of a percent."""
 SHOWN_FUNCTIONS = 3
@@ -156,26 +157,16 @@ def _outcome(name: str, recorded: Recorded, revisions: Revisions, times: Times, 
         return _failed(name, file, failures)
     exact = next((each for each in recorded.all(Exact) if each.benchmark == name), None)
     agreed = next((each for each in recorded.all(Agreed) if each.benchmark == name), None)
-    accepted = name in revisions.accepted
     counts = changes(exact)
-    grown = [each for each in counts if is_grown(counts[each])] if exact is not None else []
+    grown = [] if exact is None else [_growth(each, counts[each], exact) for each in counts if is_grown(counts[each])]
+    differs = [] if agreed is None or agreed.difference is None else [f"{OTHERWISE}: {agreed.difference}"]
     state, seen, is_slower = _timed(name, times)
-    batch = CONFIRMATION if is_slower else FIRST
-    speedup, interval = _ratio(name, batch, times)
-    sentences = [seen]
-    if exact is not None:
-        sentences += [_growth(each, counts[each], exact) for each in grown]
     blocks = is_slower and not is_advisory
-    if grown:
-        state = "worse"
-        blocks |= not accepted
-    if agreed is not None and agreed.difference is not None:
-        sentences.insert(0, f"base and head return different things: {agreed.difference}")
-        if not accepted:
-            state, blocks = "differs", True
-            sentences.append(f"if that is meant: --accept {name}")
-    elif grown and not accepted:
+    sentences = [*differs, seen, *grown]
+    if (differs or grown) and name not in revisions.accepted:
+        state, blocks = ("differs" if differs else "worse"), True
         sentences.append(f"if that is meant: --accept {name}")
+    speedup, interval = _ratio(name, CONFIRMATION if is_slower else FIRST, times)
     return Outcome(
         name,
         state,
