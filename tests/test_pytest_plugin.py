@@ -50,6 +50,8 @@ def found(point=2.0, low=1.9, high=2.1, verdict="faster", records=(), output="sa
 def measuring(monkeypatch):
     """Instead of measuring: what ``compare`` shall return, and what it was asked."""
     asked = []
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+        monkeypatch.delenv(name, raising=False)  # the session within is no worker's, whoever runs this test
 
     def answers(**values):
         def compare(baseline, candidate, **options):
