@@ -5,11 +5,12 @@ import math
 import pytest
 
 from argo_bench.harness.attribution import NAME, ONLY, OPTIMIZATION, WITHOUT, WORKLOAD
-from argo_bench.harness.results import Block, Comparison, Recorded, Samples
+from argo_bench.harness.results import Block, Comparison, Recorded, Samples, load
 from argo_bench.optimizations import BASELINE, build, catalogue
 from argo_bench.pipeline import changed
 from argo_bench.report.picture import NARROW
 from argo_bench.report.shares import shares, shares_of
+from tests.test_cli import argo
 from tests.test_gate import RUN
 from tests.test_report_finding import judgement, recorded
 
@@ -66,3 +67,11 @@ def test_the_configurations_are_each_alone_and_all_but_each():
     assert {name for name in edits if name.startswith("without")} == {WITHOUT.format(each) for each in catalogue()}
     base = build(BASELINE)
     assert set(changed(base, edits["only O11"](base))) == {"encode"}
+
+
+def test_the_stored_shares_follow_from_their_samples():
+    shown = argo("verify", "results/reference/shares")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    parts, whole = shares_of(load("results/reference/shares"))
+    assert {each.id for each in parts} == set(catalogue())
+    assert whole.low < whole.theta < whole.high

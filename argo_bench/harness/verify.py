@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -34,7 +35,7 @@ from argo_bench.harness.results import (
     Samples,
 )
 from argo_bench.harness.subject import Subject, level_of
-from argo_bench.optimizations import subjects
+from argo_bench.optimizations import add_file, subjects
 
 TOLERANCE = 1e-12
 """Relative; sums are exact to the bit on one platform and agree to this elsewhere."""
@@ -54,8 +55,17 @@ def verify(recorded: Recorded) -> list[Disagreement]:
     """Everything that does not follow from the samples, the claims and the seeds; empty for an honest record."""
     if recorded.run.profile == "calibrate":
         return sorted(_calibration(recorded))
+    _add_files(recorded.run)
     checks = (_seeds, _fidelities, _results, _verdicts, _end)
     return sorted({each for check in checks for each in check(recorded)})
+
+
+def _add_files(run: Run) -> None:
+    """The files with further optimizations that the run was given, where they still are."""
+    asked = run.asked.ids if run.asked is not None else []
+    for file in [Path(word) for word in asked if word.endswith(".py")]:
+        if file.is_file() and not all(each in subjects() for each in run.optimizations):
+            add_file(file)
 
 
 def _calibration(recorded: Recorded) -> Iterator[Disagreement]:
