@@ -273,8 +273,8 @@ def test_a_head_that_does_not_build_fails_with_what_pip_said(toy):
 
 @pytest.mark.slow
 def test_a_planted_regression_blocks_and_is_told_to_github(toy, monkeypatch, tmp_path):
-    toy.commit("base", rounds=200)
-    toy.commit("head", rounds=300)
+    toy.commit("base", rounds=200, returns="len(values)")
+    toy.commit("head", rounds=300, returns="len(values)")
     summary = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
