@@ -47,9 +47,9 @@ def counts():
 
 
 def ratios():
-    """Log-ratios of 24 replicates of 40 blocks."""
+    """Log-ratios of 24 replicates of 40 blocks, as the one argument."""
     rng = random.Random(1)
-    return [[[rng.gauss(0.03, 0.01) for _ in range(40)] for _ in range(24)]]
+    return [[rng.gauss(0.03, 0.01) for _ in range(40)] for _ in range(24)]
 
 
 def estimates(replicates):
