@@ -243,7 +243,7 @@ def test_the_table_has_the_finding_on_top_and_says_what_was_not_counted():
     table = table_of(gate_of(recorded), recorded)
     assert table.title == "1 of 1 benchmark fine"
     assert "parse: outputs were not compared, its check is none." in table.note
-    assert "Machine instructions were not counted: valgrind is not installed." in table.note
+    assert "Machine instructions of parse were not counted: valgrind is not installed." in table.note
     assert "= fine" in markdown_table(table)
 
 

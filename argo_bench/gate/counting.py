@@ -86,7 +86,7 @@ def _instructions(
     finally:
         worker.close()
     if call_ns is None or time.monotonic() - began > callgrind.LONGEST_START_S:
-        raise ArmFailed("under Callgrind its imports and first calls would take a minute and more")
+        raise ArmFailed("under Callgrind its imports and first calls would take too long")
     calls = callgrind.calls_for(call_ns)
     counts = [
         partial(callgrind.instructions, checkouts[role], arms[role], calls, scratch, MOST_SECONDS) for role in arms

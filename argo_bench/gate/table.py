@@ -52,9 +52,12 @@ def notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
     unknown = {each.benchmark: each.unknown for each in recorded.all(Agreed) if each.unknown is not None}
     for name, reason in unknown.items():
         yield f"{name}: outputs were not compared, {reason}."
-    uncounted = {each.uncounted for each in recorded.all(Exact) if each.uncounted is not None}
-    for reason in sorted(uncounted):
-        yield f"Machine instructions were not counted: {reason}."
+    uncounted: dict[str, list[str]] = {}
+    for each in recorded.all(Exact):
+        if each.uncounted is not None:
+            uncounted.setdefault(each.uncounted, []).append(each.benchmark)
+    for reason, names in sorted(uncounted.items()):
+        yield f"Machine instructions of {', '.join(sorted(names))} were not counted: {reason}."
 
 
 def _seen(outcome: Outcome) -> str:
