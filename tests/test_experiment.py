@@ -2,9 +2,7 @@
 
 import dataclasses
 import math
-import os
 import pickle
-import random
 import re
 import signal
 import subprocess
@@ -18,9 +16,9 @@ import xxhash
 from argo_bench.claim import CLOCKS, Workload, is_count
 from argo_bench.harness.experiment import Experiment
 from argo_bench.harness.judging import Measured, judgements, result_of
-from argo_bench.harness.messages import Prepare, Prepared, Sample, StageArm, Taken
+from argo_bench.harness.messages import Prepare, Prepared, StageArm
 from argo_bench.harness.plan import DEFAULT, MOST_BLOCKS, QUICK, counted, planned, weighed
-from argo_bench.harness.recording import Group, Recording, record
+from argo_bench.harness.recording import record
 from argo_bench.harness.replicate import is_short
 from argo_bench.harness.results import (
     FILE_NAME,
@@ -40,8 +38,7 @@ from argo_bench.harness.results import (
 )
 from argo_bench.harness.sequential import LOOKS, nominal_error
 from argo_bench.harness.subject import FAMILY_ERROR, headline_comparison, level_of
-from argo_bench.harness.twins import ArmFailed, Turn, Twins, WorkerProcess, blocks_of
-from argo_bench.harness.workload import StageBody
+from argo_bench.harness.twins import WorkerProcess
 from argo_bench.model import UserError
 from argo_bench.optimizations import catalogue, headline_claims, lookup
 
@@ -158,98 +155,6 @@ def test_scales_that_the_data_cannot_give_are_untested_and_the_others_measured(t
     reasons = [each.reason for each in run._failures]
     assert "full set at 2000 bars needs as many bars of every symbol, AAA has 400" in reasons
     assert len(reasons) == 4
-
-
-class Stateful:
-    """A stage that counts calls since it was built, to see when state is kept."""
-
-    built = 0
-
-    def __init__(self):
-        type(self).built += 1
-        self.calls = 0
-
-    def __call__(self, world, value):
-        self.calls += 1
-        return self.calls
-
-
-def body_of(inputs, calls=3):
-    workload = Workload("w", "consensus", inputs, "a test", (1,), "symbols")
-    return StageBody(
-        workload, lambda p: p.replace(consensus=Stateful()), Recording([Group(0, [(k,) for k in range(calls)])])
-    )
-
-
-@pytest.mark.parametrize(("inputs", "rebuilds"), [("hit", 0), ("fresh", 0), ("miss", 5), ("trace", 5)])
-def test_state_is_rebuilt_outside_the_timed_region_where_the_workload_asks_for_it(inputs, rebuilds):
-    body = body_of(inputs)
-    before = Stateful.built
-    timing = body.sample(5)
-    assert Stateful.built - before == rebuilds
-    assert timing.wall_ns > 0
-    assert timing.cpu_ns > 0
-    body.close()
-
-
-def test_a_fresh_workload_gives_every_call_a_frame_of_its_own(small_universe):
-    seen = []
-
-    def stage(world, frame):
-        seen.append(id(frame))
-        frame["extra"] = 1.0
-
-    frame = next(iter(small_universe.frames.values()))
-    workload = Workload("w", "indicators", "fresh", "a test", (1,), "bars")
-    body = StageBody(workload, lambda p: p.replace(indicators=stage), Recording([Group(0, [(frame,), (frame,)])]))
-    body.sample(1)
-    body.close()
-    assert len(set(seen)) == 2
-    assert "extra" not in frame.columns
-
-
-def test_an_async_stage_is_awaited_inside_one_running_loop():
-    awaited = []
-
-    async def stage(world, value):
-        awaited.append(value)
-        return value
-
-    workload = Workload("w", "consensus", "hit", "a test", (1,), "symbols")
-    body = StageBody(workload, lambda p: p.replace(consensus=stage), Recording([Group(0, [(1,), (2,)])]))
-    assert body.first_call() == 1
-    body.sample(2)
-    body.close()
-    assert awaited == [1, 1, 2, 1, 2]
-
-
-def test_a_pass_is_cut_to_the_calls_that_both_arms_can_afford():
-    body = body_of("hit", calls=10)
-    body.keep(4)
-    assert body.calls == 4
-    body.keep(7)
-    assert body.calls == 7
-    body.close()
-
-
-def test_a_worker_that_dies_is_an_arm_that_failed(tmp_path):
-    worker = WorkerProcess(1, tmp_path, None)
-    os.kill(worker._process.pid, signal.SIGKILL)
-    with pytest.raises(ArmFailed, match="its process ended with signal 9"):
-        worker.ask(Sample(arm(tmp_path), 1), Taken)
-    worker.close()
-
-
-def test_what_a_worker_raises_is_said_in_one_line_with_its_traceback_kept(tmp_path):
-    worker = WorkerProcess(1, tmp_path, None)
-    with pytest.raises(ArmFailed, match="FileNotFoundError") as raised:
-        worker.ask(Prepare(arm(tmp_path)), Prepared)
-    assert "Traceback" in raised.value.details
-    worker.close()
-
-
-def arm(tmp_path):
-    return StageArm("O06", "consensus, hit", 6, "baseline", str(tmp_path / "absent.pickle"))
 
 
 @pytest.fixture(scope="module")
@@ -449,43 +354,6 @@ def test_a_record_of_a_newer_schema_is_refused(tiny_run, tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("isolation", ["shared", "twins"])
-def test_only_one_process_runs_at_a_time_and_both_are_gone_afterwards(isolation, tmp_path):
-    with Twins.start(isolation, 1, tmp_path) as pair:
-        workers = {pair.reference, pair.candidate}
-        processes = [worker._process for worker in workers]
-        pair.forget()
-    assert len(workers) == (1 if isolation == "shared" else 2)
-    assert all(process.poll() is not None for process in processes)
-
-
-class Counter:
-    """A worker that says the how-manieth sample this is, and notes whose it was."""
-
-    def __init__(self):
-        self.asked = []
-
-    def ask(self, message, expected):
-        self.asked.append(message.arm)
-        return Taken(len(self.asked), 10 * len(self.asked))
-
-
-def test_the_samples_of_a_block_are_taken_there_and_back_and_the_reference_serves_every_candidate():
-    orders = set()
-    for seed in range(40):
-        worker = Counter()
-        first, second = blocks_of([Turn(worker, name, 1) for name in "abc"], random.Random(seed))
-        assert worker.asked == worker.asked[::-1]
-        places = {name: (worker.asked.index(name) + 1, 6 - worker.asked.index(name)) for name in "abc"}
-        for block, candidate in ((first, "b"), (second, "c")):
-            roles = {"A": iter(places["a"]), "B": iter(places[candidate])}
-            assert block.wall_ns == tuple(next(roles[slot]) for slot in block.order)
-            assert block.cpu_ns == tuple(10 * each for each in block.wall_ns)
-            assert list(block.wall_ns) == sorted(block.wall_ns)
-        orders.add((first.order, second.order))
-    assert len(orders) == 4
-
-
 def test_comparisons_with_one_reference_are_timed_together_and_others_apart(tiny_run):
     recorded, _ = tiny_run
     taken = {(each.comparison, each.replicate): each for each in recorded.all(Samples)}
@@ -508,49 +376,9 @@ def _of_the_reference(block):
     return [value for slot, value in zip(block.order, block.wall_ns, strict=True) if slot == "A"]
 
 
-def test_processes_that_have_died_are_replaced_and_the_others_kept(tmp_path):
-    with Twins.start("twins", 1, tmp_path) as pair:
-        reference, candidate = pair.reference, pair.candidate
-        os.kill(candidate._process.pid, signal.SIGKILL)
-        candidate._process.wait()
-        pair.revive()
-        assert pair.reference is reference
-        assert pair.candidate is not candidate
-        pair.forget()
-
-
 def test_a_claim_needs_its_workload():
     with pytest.raises(ValueError, match="expected one of transport"):
         Workload("w", "indicator", "hit", "a typo", (1,), "bars")
-
-
-def test_work_that_an_arm_puts_off_is_measured_apart_and_flagged():
-    closed = []
-
-    class Deferring:
-        def __init__(self):
-            self.waiting = []
-
-        def __call__(self, world, value):
-            if not self.waiting:
-                world.resources.callback(lambda: closed.append(len(self.waiting)))
-            self.waiting.append(value)
-
-    workload = Workload("w", "consensus", "trace", "a test", (1,), "symbols")
-    body = StageBody(
-        workload, lambda p: p.replace(consensus=Deferring()), Recording([Group(0, [(k,) for k in range(3)])])
-    )
-    body.sample(2)
-    assert closed == []
-    assert body.drained_ns() > 0
-    assert closed == [3]
-    body.close()
-
-
-def test_an_arm_that_keeps_its_state_has_nothing_to_drain():
-    body = body_of("hit")
-    assert body.drained_ns() is None
-    body.close()
 
 
 def test_deferred_work_is_flagged_beside_the_verdict():

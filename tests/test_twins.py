@@ -1,0 +1,78 @@
+"""Do two workers take turns, and is the end of one noticed?"""
+
+import os
+import random
+import signal
+
+import pytest
+
+from argo_bench.harness.messages import Prepare, Prepared, Sample, StageArm, Taken
+from argo_bench.harness.twins import ArmFailed, Turn, Twins, WorkerProcess, blocks_of
+
+
+def test_a_worker_that_dies_is_an_arm_that_failed(tmp_path):
+    worker = WorkerProcess(1, tmp_path, None)
+    os.kill(worker._process.pid, signal.SIGKILL)
+    with pytest.raises(ArmFailed, match="its process ended with signal 9"):
+        worker.ask(Sample(arm(tmp_path), 1), Taken)
+    worker.close()
+
+
+def test_what_a_worker_raises_is_said_in_one_line_with_its_traceback_kept(tmp_path):
+    worker = WorkerProcess(1, tmp_path, None)
+    with pytest.raises(ArmFailed, match="FileNotFoundError") as raised:
+        worker.ask(Prepare(arm(tmp_path)), Prepared)
+    assert "Traceback" in raised.value.details
+    worker.close()
+
+
+def arm(tmp_path):
+    return StageArm("O06", "consensus, hit", 6, "baseline", str(tmp_path / "absent.pickle"))
+
+
+@pytest.mark.parametrize("isolation", ["shared", "twins"])
+def test_only_one_process_runs_at_a_time_and_both_are_gone_afterwards(isolation, tmp_path):
+    with Twins.start(isolation, 1, tmp_path) as pair:
+        workers = {pair.reference, pair.candidate}
+        processes = [worker._process for worker in workers]
+        pair.forget()
+    assert len(workers) == (1 if isolation == "shared" else 2)
+    assert all(process.poll() is not None for process in processes)
+
+
+class Counter:
+    """A worker that says the how-manieth sample this is, and notes whose it was."""
+
+    def __init__(self):
+        self.asked = []
+
+    def ask(self, message, expected):
+        self.asked.append(message.arm)
+        return Taken(len(self.asked), 10 * len(self.asked))
+
+
+def test_the_samples_of_a_block_are_taken_there_and_back_and_the_reference_serves_every_candidate():
+    orders = set()
+    for seed in range(40):
+        worker = Counter()
+        first, second = blocks_of([Turn(worker, name, 1) for name in "abc"], random.Random(seed))
+        assert worker.asked == worker.asked[::-1]
+        places = {name: (worker.asked.index(name) + 1, 6 - worker.asked.index(name)) for name in "abc"}
+        for block, candidate in ((first, "b"), (second, "c")):
+            roles = {"A": iter(places["a"]), "B": iter(places[candidate])}
+            assert block.wall_ns == tuple(next(roles[slot]) for slot in block.order)
+            assert block.cpu_ns == tuple(10 * each for each in block.wall_ns)
+            assert list(block.wall_ns) == sorted(block.wall_ns)
+        orders.add((first.order, second.order))
+    assert len(orders) == 4
+
+
+def test_processes_that_have_died_are_replaced_and_the_others_kept(tmp_path):
+    with Twins.start("twins", 1, tmp_path) as pair:
+        reference, candidate = pair.reference, pair.candidate
+        os.kill(candidate._process.pid, signal.SIGKILL)
+        candidate._process.wait()
+        pair.revive()
+        assert pair.reference is reference
+        assert pair.candidate is not candidate
+        pair.forget()

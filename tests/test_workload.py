@@ -1,0 +1,108 @@
+"""Is a stage called as its workload says, and is what it leaves for later seen?"""
+
+import pytest
+
+from argo_bench.claim import Workload
+from argo_bench.harness.recording import Group, Recording
+from argo_bench.harness.workload import StageBody
+
+
+class Stateful:
+    """A stage that counts calls since it was built, to see when state is kept."""
+
+    built = 0
+
+    def __init__(self):
+        type(self).built += 1
+        self.calls = 0
+
+    def __call__(self, world, value):
+        self.calls += 1
+        return self.calls
+
+
+def body_of(inputs, calls=3):
+    workload = Workload("w", "consensus", inputs, "a test", (1,), "symbols")
+    return StageBody(
+        workload, lambda p: p.replace(consensus=Stateful()), Recording([Group(0, [(k,) for k in range(calls)])])
+    )
+
+
+@pytest.mark.parametrize(("inputs", "rebuilds"), [("hit", 0), ("fresh", 0), ("miss", 5), ("trace", 5)])
+def test_state_is_rebuilt_outside_the_timed_region_where_the_workload_asks_for_it(inputs, rebuilds):
+    body = body_of(inputs)
+    before = Stateful.built
+    timing = body.sample(5)
+    assert Stateful.built - before == rebuilds
+    assert timing.wall_ns > 0
+    assert timing.cpu_ns > 0
+    body.close()
+
+
+def test_a_fresh_workload_gives_every_call_a_frame_of_its_own(small_universe):
+    seen = []
+
+    def stage(world, frame):
+        seen.append(id(frame))
+        frame["extra"] = 1.0
+
+    frame = next(iter(small_universe.frames.values()))
+    workload = Workload("w", "indicators", "fresh", "a test", (1,), "bars")
+    body = StageBody(workload, lambda p: p.replace(indicators=stage), Recording([Group(0, [(frame,), (frame,)])]))
+    body.sample(1)
+    body.close()
+    assert len(set(seen)) == 2
+    assert "extra" not in frame.columns
+
+
+def test_an_async_stage_is_awaited_inside_one_running_loop():
+    awaited = []
+
+    async def stage(world, value):
+        awaited.append(value)
+        return value
+
+    workload = Workload("w", "consensus", "hit", "a test", (1,), "symbols")
+    body = StageBody(workload, lambda p: p.replace(consensus=stage), Recording([Group(0, [(1,), (2,)])]))
+    assert body.first_call() == 1
+    body.sample(2)
+    body.close()
+    assert awaited == [1, 1, 2, 1, 2]
+
+
+def test_a_pass_is_cut_to_the_calls_that_both_arms_can_afford():
+    body = body_of("hit", calls=10)
+    body.keep(4)
+    assert body.calls == 4
+    body.keep(7)
+    assert body.calls == 7
+    body.close()
+
+
+def test_work_that_an_arm_puts_off_is_measured_apart_and_flagged():
+    closed = []
+
+    class Deferring:
+        def __init__(self):
+            self.waiting = []
+
+        def __call__(self, world, value):
+            if not self.waiting:
+                world.resources.callback(lambda: closed.append(len(self.waiting)))
+            self.waiting.append(value)
+
+    workload = Workload("w", "consensus", "trace", "a test", (1,), "symbols")
+    body = StageBody(
+        workload, lambda p: p.replace(consensus=Deferring()), Recording([Group(0, [(k,) for k in range(3)])])
+    )
+    body.sample(2)
+    assert closed == []
+    assert body.drained_ns() > 0
+    assert closed == [3]
+    body.close()
+
+
+def test_an_arm_that_keeps_its_state_has_nothing_to_drain():
+    body = body_of("hit")
+    assert body.drained_ns() is None
+    body.close()
