@@ -29,8 +29,8 @@ COUNTED_NS = 5_000_000
 """What the calls of the smaller count take by themselves, at least; Callgrind makes it some 50 times as long."""
 MOST_CALLS = 1000
 LONGEST_START_S = 0.4
-"""Until the second call has returned, outside of Callgrind. Four counts on two cores took 42 s for a start of 0.37 s, 68 s
-for 0.46 s, and over 300 s for 1.0 s with compiled kernels."""
+"""Until the second call has returned, outside of Callgrind. Four counts on two cores took 42 s for a start of 0.37 s,
+68 s for 0.46 s, and over 300 s for 1.0 s with compiled kernels."""
 NAME = re.compile(r"^(c?)fn=\((\d+)\)(?: (.*))?$")
 COST = re.compile(r"^[+*\-\d]\S* (\d+)")
 
