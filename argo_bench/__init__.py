@@ -9,19 +9,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from argo_bench.claim import Claim, Optimization, Workload
     from argo_bench.comparing import compare
     from argo_bench.harness.benchmark import Benchmark
-    from argo_bench.market import generate, installed_sample, read_bars, read_universe
+    from argo_bench.market import Tape, generate, installed_sample, read_bars, read_universe
     from argo_bench.optimizations import BASELINE, FIVE, build, catalogue, optimized
+    from argo_bench.pipeline import cycle
     from argo_bench.report import open_report as load
+    from argo_bench.world import SimulatedWorld
 
 _HOMES = {
     "BASELINE": ("argo_bench.optimizations", "BASELINE"),
     "FIVE": ("argo_bench.optimizations", "FIVE"),
     "Benchmark": ("argo_bench.harness.benchmark", "Benchmark"),
+    "Claim": ("argo_bench.claim", "Claim"),
+    "Optimization": ("argo_bench.claim", "Optimization"),
+    "SimulatedWorld": ("argo_bench.world", "SimulatedWorld"),
+    "Tape": ("argo_bench.market", "Tape"),
+    "Workload": ("argo_bench.claim", "Workload"),
     "build": ("argo_bench.optimizations", "build"),
     "catalogue": ("argo_bench.optimizations", "catalogue"),
     "compare": ("argo_bench.comparing", "compare"),
+    "cycle": ("argo_bench.pipeline", "cycle"),
     "generate": ("argo_bench.market", "generate"),
     "installed_sample": ("argo_bench.market", "installed_sample"),
     "load": ("argo_bench.report", "open_report"),
@@ -34,9 +43,15 @@ __all__ = [
     "BASELINE",
     "FIVE",
     "Benchmark",
+    "Claim",
+    "Optimization",
+    "SimulatedWorld",
+    "Tape",
+    "Workload",
     "build",
     "catalogue",
     "compare",
+    "cycle",
     "generate",
     "installed_sample",
     "load",

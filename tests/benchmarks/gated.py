@@ -1,24 +1,25 @@
-"""What this project's own gate watches (``make gate``): cycles and what they cost exactly, and an estimate."""
+"""What this project's own gate watches (``make gate``): cycles and what they cost exactly, and a record read back.
 
-import random
+Public names alone, so that both revisions of the gate have them, wherever their modules are.
+"""
 
-from argo_bench.harness.stats import estimate, trimmed_mean
-from argo_bench.market import Tape, generate
-from argo_bench.optimizations import BASELINE, build, optimized
-from argo_bench.pipeline import cycle
-from argo_bench.world import SimulatedWorld
+from pathlib import Path
+
+import argo_bench
 
 SYMBOLS = ("AAA", "BBB", "CCC-USD")
 BARS = 400
 CYCLES = 3
+ENGINEERED = {f"O{number:02d}": "engineered" for number in range(1, 16)}
+RECORD = Path(__file__).parents[1] / "goldens" / "records" / "compare"
 
 
 def walk(selection):
     """The decisions of a few cycles of a pipeline, and the ledger of its world."""
-    pipeline = build(selection)
-    frames = generate(SYMBOLS, BARS, seed=7).frames
-    with SimulatedWorld(Tape(frames, seed=1), seed=1, latency_scale=0) as world:
-        cycles = [world.run(cycle(pipeline, world, SYMBOLS, number)) for number in range(CYCLES)]
+    pipeline = argo_bench.build(selection)
+    frames = argo_bench.generate(SYMBOLS, BARS, seed=7).frames
+    with argo_bench.SimulatedWorld(argo_bench.Tape(frames, seed=1), seed=1, latency_scale=0) as world:
+        cycles = [world.run(argo_bench.cycle(pipeline, world, SYMBOLS, number)) for number in range(CYCLES)]
         ledger = world.ledger
     decided = [(each.symbol, each.direction, round(each.confidence, 6)) for one in cycles for each in one.decided]
     return decided, ledger
@@ -26,17 +27,17 @@ def walk(selection):
 
 def baseline_cycles():
     """Three cycles of the baseline."""
-    return walk(BASELINE)[0]
+    return walk(argo_bench.BASELINE)[0]
 
 
 def optimized_cycles():
     """Three cycles of the optimized pipeline, from cold caches."""
-    return walk(optimized())[0]
+    return walk(ENGINEERED)[0]
 
 
 def counts():
     """What three optimized cycles cost, exactly."""
-    ledger = walk(optimized())[1]
+    ledger = walk(ENGINEERED)[1]
     return {
         "requests": sum(ledger.requests.values()),
         "tokens": ledger.input_tokens + ledger.output_tokens,
@@ -46,12 +47,6 @@ def counts():
     }
 
 
-def ratios():
-    """Log-ratios of 24 replicates of 40 blocks, as the one argument."""
-    rng = random.Random(1)
-    return [[rng.gauss(0.03, 0.01) for _ in range(40)] for _ in range(24)]
-
-
-def estimates(replicates):
-    """An estimate with its interval from blocks, as after every replicate of a run."""
-    return [estimate([trimmed_mean(each) for each in replicates[: number + 2]], 0.95) for number in range(20)]
+def record():
+    """The verdicts of a stored comparison, read back with all its samples."""
+    return argo_bench.load(RECORD).to_dict()
