@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from argo_bench.comparing import compare
     from argo_bench.harness.benchmark import Benchmark
     from argo_bench.market import Tape, generate, installed_sample, read_bars, read_universe
-    from argo_bench.optimizations import BASELINE, FIVE, build, catalogue, optimized
+    from argo_bench.optimizations import BASELINE, FIVE, OPTIMIZED, build, catalogue
     from argo_bench.pipeline import cycle
     from argo_bench.report import open_report as load
     from argo_bench.world import SimulatedWorld
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BASELINE": ("argo_bench.optimizations", "BASELINE"),
     "FIVE": ("argo_bench.optimizations", "FIVE"),
+    "OPTIMIZED": ("argo_bench.optimizations", "OPTIMIZED"),
     "Benchmark": ("argo_bench.harness.benchmark", "Benchmark"),
     "Claim": ("argo_bench.claim", "Claim"),
     "Optimization": ("argo_bench.claim", "Optimization"),
@@ -34,7 +35,6 @@ _HOMES = {
     "generate": ("argo_bench.market", "generate"),
     "installed_sample": ("argo_bench.market", "installed_sample"),
     "load": ("argo_bench.report", "open_report"),
-    "optimized": ("argo_bench.optimizations", "optimized"),
     "read_bars": ("argo_bench.market", "read_bars"),
     "read_universe": ("argo_bench.market", "read_universe"),
 }
@@ -42,6 +42,7 @@ _HOMES = {
 __all__ = [
     "BASELINE",
     "FIVE",
+    "OPTIMIZED",
     "Benchmark",
     "Claim",
     "Optimization",
@@ -55,7 +56,6 @@ __all__ = [
     "generate",
     "installed_sample",
     "load",
-    "optimized",
     "read_bars",
     "read_universe",
 ]

@@ -23,6 +23,10 @@ WARM_UP_NS = 200_000_000
 """What an arm is warmed up for at least, unless a profile has less time."""
 
 
+WAITS_BELOW = 0.9
+"""A call that computes for less than this share of its time waits for something."""
+
+
 Arguments = tuple[Any, ...]
 
 
@@ -33,6 +37,10 @@ class UserError(Exception):
 class Timing(NamedTuple):
     wall_ns: int
     cpu_ns: int
+
+
+def waits(timing: Timing) -> bool:
+    return timing.cpu_ns < WAITS_BELOW * timing.wall_ns
 
 
 class FunctionBody:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
+import msgspec
+
 from argo_bench.model import World
 from argo_bench.pipeline import PARTS, Edit, Pipeline
 
@@ -47,13 +49,12 @@ EPSILON = math.log(1.01)
 """Practical zero: a change of less than 1 % is no change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """One published figure.
 
     ``low`` and ``high`` are in the unit of ``kind``: a share of the baseline for a reduction (0.5 = 50 %), a factor
     for ``speedup``, ``at_least`` and ``up_to``, the level itself for ``level``; a ``direction`` (better) and a
-    ``difference`` (nothing is claimed: is there any?) have neither.
+    ``difference`` (nothing is claimed: is there any?) have neither; an end that is missing is None.
     ``reading`` says how ambiguous words were read, ``workload`` names the headline workload, ``reference`` the arm
     that it is measured against (it may depend on the ``{variant}``), ``curve`` a workload of the same stage over a
     condition (the share of ticking symbols) from which is read when a claim that was not confirmed would hold. Claims
@@ -67,8 +68,8 @@ class Claim:
     kind: Kind
     workload: str
     reading: str
-    low: float = math.nan
-    high: float = math.nan
+    low: float | None = None
+    high: float | None = None
     metric: Metric = "cpu"
     reference: str = "baseline"
     headline: bool = False
@@ -77,10 +78,18 @@ class Claim:
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
             raise ValueError(f"{self.id}: a claim needs a metric, one of {', '.join(METRICS)}, got {self.metric!r}")
-        if self.kind == "reduction" and not 0 <= self.low <= self.high < 1:
+        for end in ("low", "high"):  # NaN stands for no end too; a record has None for it
+            if (value := getattr(self, end)) is not None and math.isnan(value):
+                msgspec.structs.force_setattr(self, end, None)
+        low, high = self._ends()
+        if self.kind == "reduction" and not 0 <= low <= high < 1:
             raise ValueError(f"{self.id}: a reduction takes 0 <= low <= high < 1, got {self.low!r} and {self.high!r}")
-        if self.kind in ("speedup", "at_least", "up_to") and not (self.low > 0 or self.high > 0):
+        if self.kind in ("speedup", "at_least", "up_to") and not (low > 0 or high > 0):
             raise ValueError(f"{self.id}: a factor must be positive, got {self.low!r} and {self.high!r}")
+
+    def _ends(self) -> tuple[float, float]:
+        """Both ends, NaN for one that is missing."""
+        return (math.nan if self.low is None else self.low), (math.nan if self.high is None else self.high)
 
     def against(self, variant: str) -> str:
         """The arm that a variant is measured against: a reference may name the variant as ``{variant}``."""
@@ -88,19 +97,20 @@ class Claim:
 
     def region(self) -> tuple[float, float]:
         """The claimed range of lambda = ln(baseline / candidate); of the level itself for a ``level``."""
+        low, high = self._ends()
         match self.kind:
             case "reduction":
-                return -math.log(1 - self.low), -math.log(1 - self.high)
+                return -math.log(1 - low), -math.log(1 - high)
             case "speedup":
-                return math.log(self.low), math.log(self.high)
+                return math.log(low), math.log(high)
             case "at_least":
-                return math.log(self.low), math.inf
+                return math.log(low), math.inf
             case "up_to":
-                return math.log(self.high), math.inf
+                return math.log(high), math.inf
             case "direction" | "difference":
                 return EPSILON, math.inf
             case "level":
-                return self.low, self.high
+                return low, high
 
     def __str__(self) -> str:
         return f'{self.id}: "{self.text}"'

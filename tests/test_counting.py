@@ -16,6 +16,7 @@ from argo_bench.harness.judging import Measured, exact, judgements
 from argo_bench.harness.plan import Counting
 from argo_bench.harness.recording import Group, Recording, change_rate, live_rates, record, trace_cycles, workload_tape
 from argo_bench.harness.results import Comparison, Counts
+from argo_bench.harness.subject import declaration_of
 from argo_bench.market import Universe, generate
 from argo_bench.memo import Memo
 from argo_bench.model import Ledger, Reasoning
@@ -142,7 +143,7 @@ def planted(ratio_by_seed, reference=100.0):
 
 def judged(ratio_by_seed, **options):
     measured = Measured([], counts=planted(ratio_by_seed, **options))
-    return next(each for each in judgements([SUBJECT], measured, [], []) if each.arm == "prescribed")
+    return next(each for each in judgements([declaration_of(SUBJECT)], measured, [], []) if each.arm == "prescribed")
 
 
 def test_a_count_is_judged_by_the_range_over_the_seeds():

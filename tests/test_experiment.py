@@ -37,7 +37,7 @@ from argo_bench.harness.results import (
     load,
 )
 from argo_bench.harness.sequential import LOOKS, nominal_error
-from argo_bench.harness.subject import FAMILY_ERROR, headline_comparison, level_of
+from argo_bench.harness.subject import FAMILY_ERROR, declaration_of, headline_comparison, plan_of
 from argo_bench.harness.twins import WorkerProcess
 from argo_bench.model import UserError
 from argo_bench.optimizations import catalogue, headline_claims, lookup
@@ -74,10 +74,12 @@ def test_the_level_is_that_of_the_family_whatever_is_run():
     claim = next(claim for claim in catalogue()["O06"].claims if claim.headline)
     comparison = headline_comparison(catalogue()["O06"], claim, "prescribed")
     o06 = catalogue()["O06"]
-    assert level_of(o06, comparison, [6]) == 1 - FAMILY_ERROR / len(headline_claims())
-    assert level_of(o06, comparison, LOOKS) == 1 - nominal_error(FAMILY_ERROR / len(headline_claims()))
-    assert level_of(o06, changed_to(comparison, scale=30), [6]) == 0.95
-    assert level_of(o06, changed_to(comparison, candidate="joblib.Memory alone"), [6]) == 0.95
+    declared = declaration_of(o06)
+    once, often = (plan_of([declared], looks, o06.claims, [], {}, []) for looks in ([6], LOOKS))
+    assert once.level_of(declared, comparison) == 1 - FAMILY_ERROR / len(headline_claims())
+    assert often.level_of(declared, comparison) == 1 - nominal_error(FAMILY_ERROR / len(headline_claims()))
+    assert once.level_of(declared, changed_to(comparison, scale=30)) == 0.95
+    assert once.level_of(declared, changed_to(comparison, candidate="joblib.Memory alone")) == 0.95
 
 
 def changed_to(comparison, **values):
@@ -112,14 +114,17 @@ def test_every_claim_is_behind_something_of_the_plan():
 
 
 def test_a_claim_that_was_not_measured_is_inconclusive_and_says_so():
-    found = judgements([catalogue()["O06"]], Measured([]), [], [])
+    found = judgements([declaration_of(catalogue()["O06"])], Measured([]), [], [])
     assert {each.verdict for each in found} == {"inconclusive"}
     assert {each.flags[0] for each in found} == {"not measured before the run ended"}
 
 
 def test_a_failed_arm_is_failed_and_never_a_number():
     failure = Failure("O06", "engineered", "failed", "ValueError: broken")
-    found = {(each.claim, each.arm): each for each in judgements([catalogue()["O06"]], Measured([]), [], [failure])}
+    found = {
+        (each.claim, each.arm): each
+        for each in judgements([declaration_of(catalogue()["O06"])], Measured([]), [], [failure])
+    }
     engineered = found["O06.time", "engineered"]
     assert (engineered.verdict, engineered.speedup, engineered.interval) == ("failed", None, None)
     assert "ValueError: broken" in engineered.sentence
@@ -128,7 +133,7 @@ def test_a_failed_arm_is_failed_and_never_a_number():
 def test_wall_and_cpu_that_disagree_are_flagged():
     fast, slow = (result_of(COMPARISON, [samples(COMPARISON, r, x) for r in range(3)], 0.95) for x in (0.4, 2.0))
     mixed = msgspec.structs.replace(fast, wall=slow.wall)
-    found = judgements([catalogue()["O06"]], measured(mixed), [], [])
+    found = judgements([declaration_of(catalogue()["O06"])], measured(mixed), [], [])
     headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
     assert headline.verdict == "confirmed"
     assert headline.flags == ["wall time says: refuted"]
@@ -384,7 +389,7 @@ def test_a_claim_needs_its_workload():
 def test_deferred_work_is_flagged_beside_the_verdict():
     estimates = result_of(COMPARISON, [samples(COMPARISON, r, 0.4) for r in range(3)], 0.95)
     deferring = msgspec.structs.replace(estimates, candidate_drain_ns=2_000.0)
-    found = judgements([catalogue()["O06"]], measured(deferring), [], [])
+    found = judgements([declaration_of(catalogue()["O06"])], measured(deferring), [], [])
     headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
     assert headline.flags == ["puts off 2 us a call until it closes"]
 
@@ -435,7 +440,9 @@ def test_the_budget_ends_a_run_between_replicates_but_not_before_the_first_look(
 
 def test_an_inconclusive_verdict_says_what_it_would_take():
     spread = [samples(COMPARISON, r, x) for r, x in enumerate((0.40, 0.55, 0.45, 0.52, 0.47, 0.50))]
-    found = judgements([catalogue()["O06"]], Measured([result_of(COMPARISON, spread, 0.95)], spread), [], [])
+    found = judgements(
+        [declaration_of(catalogue()["O06"])], Measured([result_of(COMPARISON, spread, 0.95)], spread), [], []
+    )
     headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
     assert headline.verdict == "inconclusive"
     assert re.fullmatch(r"\d+ replicates \(\d+ more, about \d+ s in all\) to tell it from 2x", headline.needs)

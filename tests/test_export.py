@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from argo_bench.calls import Timing
-from argo_bench.harness.groundwork import replicate_seed
 from argo_bench.harness.recording import record
+from argo_bench.harness.subject import replicate_seed
 from argo_bench.integrations import export as exporting
 from argo_bench.integrations.export import ROLES, commands, export, read_export, subject_of
 from argo_bench.model import UserError

@@ -13,7 +13,7 @@ from argo_bench.harness.judging import Measured, judgements
 from argo_bench.harness.recording import record
 from argo_bench.harness.results import Result
 from argo_bench.harness.stats import estimate
-from argo_bench.harness.subject import headline_comparison
+from argo_bench.harness.subject import declaration_of, headline_comparison
 from argo_bench.market import Universe
 from argo_bench.model import Indicators, Reasoning, Signal
 from argo_bench.optimizations import build, catalogue
@@ -61,7 +61,7 @@ def judged(optimization, variant, fidelities, speedup=50.0):
     claim = next(claim for claim in optimization.claims if claim.headline)
     planted = estimate([-math.log(speedup) + noise for noise in (-0.01, 0.0, 0.01, 0.005)], 0.95)
     result = Result(headline_comparison(optimization, claim, variant), planted, planted, 100.0, 2.0, None, 0.1, [])
-    found = judgements([optimization], Measured([result]), fidelities, [])
+    found = judgements([declaration_of(optimization)], Measured([result]), fidelities, [])
     return next(each for each in found if each.claim == claim.id and each.arm == variant)
 
 

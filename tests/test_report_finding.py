@@ -309,9 +309,10 @@ def test_a_count_has_no_other_clock(tmp_path):
     assert finding.other_clock(recorded(tmp_path, result(one, wall=0.9), one), one) == ""
 
 
-def test_a_claim_is_named_by_what_it_is_about_and_a_users_one_by_itself():
-    assert finding.named(judgement()) == "O06.time consensus cache"
-    assert finding.named(judgement(claim="new against old")) == "new against old"
+def test_a_claim_is_named_by_what_it_is_about_and_a_users_one_by_itself(tmp_path):
+    run = recorded(tmp_path)
+    assert finding.named(run, judgement()) == "O06.time consensus cache"
+    assert finding.named(run, msgspec.structs.replace(judgement(), claim="a", optimization="a")) == "a"
 
 
 def test_what_was_not_measured_is_not_given_a_number():

@@ -15,6 +15,7 @@ from argo_bench.harness.plan import QUICK
 from argo_bench.harness.results import (
     CONCLUSIONS,
     FILE_NAME,
+    SCHEMA,
     Acceptance,
     Asked,
     Cold,
@@ -257,7 +258,7 @@ def test_what_was_untested_for_want_of_a_server_is_not_said_twice(tmp_path, smal
 
 def recorded_as(directory, **changes):
     run = Run(
-        schema=1,
+        schema=SCHEMA,
         run="a run",
         started="",
         command="",

@@ -1,14 +1,14 @@
 """Is a published sentence read as it was meant, and refused where that cannot be known?"""
 
 import math
-from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from argo_bench.model import UserError
-from argo_bench.optimizations import catalogue
+from argo_bench.optimizations import catalogue, subjects
 from argo_bench.sentence import read_claim
 
 NAN = math.nan
@@ -20,7 +20,7 @@ def read(sentence, metric="cpu"):
 
 def said(claim):
     """Kind and range, with None for an open end."""
-    return claim.kind, *(None if math.isnan(end) else end for end in (claim.low, claim.high))
+    return claim.kind, claim.low, claim.high
 
 
 READ = {
@@ -269,13 +269,15 @@ ELSEWHERE = {
     "O12.cost": "could be less or faster",
     "O12.time": "could be less or faster",
     "O12.stage": "could be less or faster",
+    "ALL.calls": "stands alone",
+    "ALL.hits": "is a level",
 }
 """Claims of the catalogue whose text is not read as the catalogue reads it: the pair beside 21,492x is 20,000x, and the
 others leave to the catalogue what they are about."""
 
 
 @pytest.mark.parametrize(
-    "claim", [claim for each in catalogue().values() for claim in each.claims], ids=lambda claim: claim.id
+    "claim", [claim for each in subjects().values() for claim in each.claims], ids=lambda claim: claim.id
 )
 def test_the_catalogue_s_own_texts_are_read_as_the_catalogue_reads_them(claim):
     if refusal := ELSEWHERE.get(claim.id):
@@ -286,7 +288,9 @@ def test_the_catalogue_s_own_texts_are_read_as_the_catalogue_reads_them(claim):
 
 
 def test_a_claim_shows_itself_in_a_notebook_with_nothing_that_its_words_could_do():
-    shown = replace(read("50-70% reduction"), text="<img src=x onerror=alert()> | ~")._repr_mimebundle_()
+    shown = msgspec.structs.replace(
+        read("50-70% reduction"), text="<img src=x onerror=alert()> | ~"
+    )._repr_mimebundle_()
     assert "<img" not in shown["text/html"] and "&lt;img src=x" in shown["text/html"]
     row = shown["text/markdown"].splitlines()[-1]
     assert "<img" not in row

@@ -8,11 +8,13 @@ from argo_bench.comparing import compare
 from argo_bench.harness.experiment import Experiment
 from argo_bench.harness.results import (
     FILE_NAME,
+    Declaration,
     Declared,
     End,
     Fidelity,
     Judgement,
     Memory,
+    Plan,
     Result,
     Run,
     Samples,
@@ -76,6 +78,20 @@ EDITS = {
         lambda j: replace(j, strip=[replace(spot, verdict="exceeded") for spot in j.strip]),
         Judgement,
     ),
+    "a claim that is judged": (
+        Declaration,
+        lambda d: replace(d, claims=[replace(each, low=each.low and each.low / 2) for each in d.claims]),
+        Judgement,
+    ),
+    "a family": (Declaration, lambda d: replace(d, family="another"), Declaration),
+    "a family's level": (Plan, lambda p: replace(p, levels=dict.fromkeys(p.levels, 0.9)), Plan),
+    "a claim of a family": (
+        Plan,
+        lambda p: replace(p, families={name: ids[:1] for name, ids in p.families.items()}),
+        Plan,
+    ),
+    "the level of other intervals": (Plan, lambda p: replace(p, level=0.5), Plan),
+    "the seeds of counts": (Plan, lambda p: replace(p, seeds=[7]), Plan),
     "the calls to break even": (Judgement, lambda j: replace(j, break_even_calls=12345.0), Judgement),
     "a first call": (Samples, lambda s: replace(s, reference_first_call_ns=s.reference_first_call_ns * 90), Judgement),
     "a count of differences": (Fidelity, lambda f: replace(f, counts={"entry": 3}), Fidelity),
@@ -113,8 +129,9 @@ def heavier(memory):
 
 OWN_EDITS = {
     "a reading of memory": (Memory, heavier, Judgement),
-    "the sentence of a claim": (Declared, lambda d: replace(d, claim="10-20% reduction"), Judgement),
-    "the name of a function": (Declared, lambda d: replace(d, candidate="tests.user_functions:fast"), Judgement),
+    "the sentence of a claim": (Declared, lambda d: replace(d, claim="10-20% reduction"), Declared),
+    "the name of a function": (Declared, lambda d: replace(d, candidate="tests.user_functions:fast"), Declared),
+    "what is judged": (Declaration, lambda d: replace(d, claims=[replace(d.claims[0], low=0.1)]), Judgement),
     "what agreed": (Fidelity, lambda f: replace(f, counts={"output: 1 against 2": 1}), Fidelity),
 }
 

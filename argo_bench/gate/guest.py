@@ -24,8 +24,6 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-WAITS_BELOW = 0.9
-"""A call that computes for less than this share of its time waits for something."""
 LONGEST_TRACED_S = 0.5
 """Of a call whose bytecode instructions are counted, which takes some 50 times as long."""
 WARM_CALLS = 3
@@ -133,7 +131,7 @@ def described(arm: Message, results: Path) -> Reply:
     return {
         "type": "Described",
         "files": sorted(str(file) for file in files if file),
-        "waits": timing.cpu_ns < WAITS_BELOW * timing.wall_ns,
+        "waits": calls.waits(timing),
         "unpicklable": unpicklable,
     }
 

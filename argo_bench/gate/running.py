@@ -24,6 +24,7 @@ from argo_bench.harness.groundwork import Progress
 from argo_bench.harness.messages import Describe, Described, FunctionArm
 from argo_bench.harness.results import (
     SCHEMA,
+    SIGN_TEST,
     Agreed,
     End,
     Failure,
@@ -116,6 +117,7 @@ def _header(question: Question, directory: Path) -> Run:
         source="",
         optimizations=[],
         environment=environment.facts() | {"calibration": msgspec.to_builtins(used())},
+        rule=SIGN_TEST,
     )
 
 

@@ -22,12 +22,13 @@ from typing import Literal, NamedTuple
 import xxhash
 
 from argo_bench.harness import environment
-from argo_bench.harness.groundwork import Progress, replicate_seed
+from argo_bench.harness.groundwork import Progress
 from argo_bench.harness.messages import FunctionArm
 from argo_bench.harness.plan import DEFAULT, SET_UP_S
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.results import (
     FILE_NAME,
+    RULE,
     SCHEMA,
     Banked,
     Comparison,
@@ -37,6 +38,7 @@ from argo_bench.harness.results import (
     load,
 )
 from argo_bench.harness.sequential import LOOKS
+from argo_bench.harness.subject import replicate_seed
 from argo_bench.harness.twins import Twins
 from argo_bench.model import UserError
 
@@ -151,6 +153,7 @@ def _header() -> Run:
         source="",
         optimizations=[],
         environment=environment.facts(),
+        rule=RULE,
     )
 
 

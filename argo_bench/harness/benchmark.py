@@ -12,7 +12,7 @@ from typing import Any, Literal
 from argo_bench.claim import METRICS, Claim, Metric
 from argo_bench.harness.functions import resolved
 from argo_bench.harness.messages import CheckFunctions, FunctionArm
-from argo_bench.harness.results import Comparison, Declared
+from argo_bench.harness.results import Comparison, Declaration, Declared, WorkloadFacts
 from argo_bench.model import UserError
 from argo_bench.sentence import read_claim
 
@@ -114,6 +114,14 @@ class Benchmark:
             metric=self.metric,
             claim=self.claim,
             isolation="shared" if self.is_local else None,
+        )
+
+    def declaration(self) -> Declaration:
+        """What the record says of its claim. The metric must be settled for its verdict."""
+        functions = {"baseline": short(label(self.baseline)), "candidate": short(label(self.candidate))}
+        facts = WorkloadFacts(WORKLOAD, "calls", [1])
+        return Declaration(
+            self.name, self.name, [*self.variants], [*self.claims], [facts], family=self.name, functions=functions
         )
 
     def arms(self, scratch: Path) -> dict[str, FunctionArm]:

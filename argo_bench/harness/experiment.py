@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from argo_bench.claim import CLOCKS, Metric
+from argo_bench.claim import CLOCKS, Claim, Metric
 from argo_bench.harness import environment
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.counting import work
@@ -28,6 +28,7 @@ from argo_bench.harness.pace import share_of_blocks
 from argo_bench.harness.plan import SET_UP_S, Profile, arms, counted, seconds_worth, weighed
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.results import (
+    RULE,
     SCHEMA,
     Comparison,
     End,
@@ -38,7 +39,6 @@ from argo_bench.harness.results import (
     command_line,
 )
 from argo_bench.harness.sequential import has_ended
-from argo_bench.harness.subject import claims_on, level_of
 from argo_bench.harness.surroundings import Surroundings, surroundings
 from argo_bench.harness.twins import Twins
 from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, sets
@@ -57,6 +57,9 @@ class Experiment(Groundwork):
                 if not has_begun:
                     self._writer.write(self._header(around))
                     has_begun = True
+                    self._writer.write(self._planned)
+                    for each in self._optimizations():
+                        self._writer.write(self._declared[each.id])
                 for failure in self._failures[self._known_failures :]:
                     self._writer.write(failure)
                 self._without(around.missing)
@@ -96,6 +99,7 @@ class Experiment(Groundwork):
             skip_unchanged=SKIP_UNCHANGED in os.environ,
             asked=self._asked,
             bars="" if self._universe is None else digest(self._universe),
+            rule=RULE,
         )
 
     def _measure(self, around: Surroundings) -> None:
@@ -166,7 +170,7 @@ class Experiment(Groundwork):
         result = result_of(comparison, self._samples[comparison], self._level(comparison))
         pairs = [
             (claim, result.on(clock))
-            for claim in claims_on(self._subjects[comparison.optimization], comparison)
+            for claim in self._claims_on(comparison)
             for clock in CLOCKS
             if claim.metric == clock
         ]
@@ -264,10 +268,10 @@ class Experiment(Groundwork):
             self._writer.write(results[-1])
         samples = [each for taken in self._samples.values() for each in taken]
         measured = Measured(results, samples, self._memories, self._counts)
-        subjects = list(self._subjects.values())
-        for caching in cachings(subjects, measured):
+        declared = list(self._declared.values())
+        for caching in cachings(declared, measured):
             self._writer.write(caching)
-        verdicts = judgements(subjects, measured, self._fidelities, self._failures, self._profile)
+        verdicts = judgements(declared, measured, self._fidelities, self._failures, self._planned.claims)
         for verdict in verdicts:
             self._writer.write(verdict)
         return verdicts
@@ -278,17 +282,21 @@ class Experiment(Groundwork):
         return isinstance(subject, Benchmark) and subject.is_local
 
     def _metric(self, comparison: Comparison) -> Metric:
-        return next((each.metric for each in claims_on(self._subjects[comparison.optimization], comparison)), "cpu")
+        return next((each.metric for each in self._claims_on(comparison)), "cpu")
 
     def _level(self, comparison: Comparison) -> float:
-        return level_of(self._subjects[comparison.optimization], comparison, self._profile.looks)
+        return self._planned.level_of(self._declared[comparison.optimization], comparison)
+
+    def _claims_on(self, comparison: Comparison) -> list[Claim]:
+        """The claims whose verdict rests on it."""
+        return self._declared[comparison.optimization].claims_on(comparison)
 
     def _is_beside(self, comparison: Comparison) -> bool:
         """Whether no claim rests on it: further arms, and other scales."""
-        return not claims_on(self._subjects[comparison.optimization], comparison)
+        return not self._claims_on(comparison)
 
     def _is_headline(self, comparison: Comparison) -> bool:
-        return any(claim.headline for claim in claims_on(self._subjects[comparison.optimization], comparison))
+        return any(claim.headline for claim in self._claims_on(comparison))
 
     def _profile_s(self, comparison: Comparison) -> float:
         return self._profile.headline_s if self._is_headline(comparison) else self._profile.other_s

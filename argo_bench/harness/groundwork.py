@@ -50,16 +50,18 @@ from argo_bench.harness.results import (
     LiveRates,
     Memory,
     Observed,
+    Plan,
     Recorded,
     Samples,
     Tried,
     Writer,
 )
 from argo_bench.harness.side_by_side import checked, processors, side_by_side
-from argo_bench.harness.subject import Subject
+from argo_bench.harness.subject import Subject, declaration_of, plan_of, replicate_seed
 from argo_bench.harness.surroundings import Surroundings
 from argo_bench.harness.trials import Setting, Trial, trials
 from argo_bench.harness.twins import ArmFailed, Twins
+from argo_bench.optimizations.together import SETS
 
 if TYPE_CHECKING:
     from argo_bench.harness.calibration import Used
@@ -124,6 +126,9 @@ class Groundwork:
         self._known_failures = 0
         if before is not None:
             self._take_up(before)
+        self._declared = {subject.id: declaration_of(subject) for subject in subjects}
+        self._declared |= {} if before is None else {each.id: each for each in before.declarations}
+        self._planned: Plan = self._new_plan() if before is None else before.plan
         self._comparisons = self._enough_bars(self._runnable(planned(subjects, profile)))
         self._trials = [each for each in trials() if each.optimization in self._subjects and self._is_tried(each)]
         self._trials = [each for each in self._trials if (each.optimization, each.name) not in self._gone()]
@@ -131,6 +136,17 @@ class Groundwork:
         self._overrun = 1.0  # the seconds that blocks took for a second planned: long ones take more than their share
         self._pace = Pace(profile.budget_s)
         self._seen = ""
+
+    def _new_plan(self) -> Plan:
+        judged = [claim for each in self._subjects.values() for claim in self._profile.claims(each)]
+        return plan_of(
+            list(self._declared.values()),
+            self._profile.looks,
+            judged,
+            [self._seed_of(number) for number in range(self._profile.seeds)],
+            {each: ids for each, ids in SETS.items() if each in self._subjects},
+            planned(list(self._subjects.values()), self._profile),
+        )
 
     def _take_up(self, before: Recorded) -> None:
         """Go on with what an interrupted run has measured."""
@@ -227,8 +243,10 @@ class Groundwork:
                     agreement = pair.reference.ask(benchmark.question(scratch), Agreement)
             finally:
                 metric = benchmark.metric or ("wall" if agreement.waits else "cpu")
-                self._subjects[benchmark.name] = benchmark.measured_in(metric)
-                self._writer.write(benchmark.measured_in(metric).declared())
+                settled = self._subjects[benchmark.name] = benchmark.measured_in(metric)
+                self._declared[benchmark.name] = settled.declaration()
+                self._writer.write(settled.declared())
+                self._writer.write(settled.declaration())
             if not benchmark.check or self._has_failed(benchmark.name):
                 continue
             differs = agreement.difference
@@ -469,11 +487,6 @@ def _weighed(
         return error
     finally:
         idle.put((processor, forks))
-
-
-def replicate_seed(seed: int, replicate: int) -> int:
-    """The seed of a replicate's market and of the order of its blocks."""
-    return seed * 1000 + replicate
 
 
 def decoded(checked: Checked, kind: type[Decoded]) -> Decoded:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from argo_bench.claim import Optimization
 from argo_bench.harness.gather import subjects_of
 from argo_bench.harness.plan import PROFILES, Profile
-from argo_bench.harness.results import Asked, Recorded
+from argo_bench.harness.results import SCHEMA, Asked, Recorded
 from argo_bench.harness.subject import Subject
 from argo_bench.market import installed_sample, read_universe
 from argo_bench.memo import content_key
@@ -64,6 +64,11 @@ def job_again(before: Recorded) -> Job:
         raise UserError(
             f"{before.directory} cannot be resumed: its record does not say what was asked for (compare, or an older "
             f"version); start it again with another --out"
+        )
+    if before.run.schema < SCHEMA:
+        raise UserError(
+            f"{before.directory} was begun by an older version (schema {before.run.schema}): its verdicts stand; start "
+            "another run, with another --out, to measure more"
         )
     job = job_of(before.run.asked)
     symbols = {} if job.universe is None else dict(job.universe.origin)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from statistics import median
 
 import msgspec
 
-from argo_bench.claim import CYCLE, Claim, Clock, Count, MemoryMetric, Metric, Optimization, is_count, is_memory
-from argo_bench.harness.benchmark import Benchmark, label, short
+from argo_bench.claim import Claim, Clock, MemoryMetric, Metric, is_count, is_memory
 from argo_bench.harness.holding import HitAndMiss, holds_when, straddled
 from argo_bench.harness.memory_pass import RESOLUTION, Reading
-from argo_bench.harness.plan import DEFAULT, JUDGED_BY, Profile
+from argo_bench.harness.plan import JUDGED_BY, SET_UP_S
 from argo_bench.harness.quality import quality, valid_blocks
 from argo_bench.harness.results import (
     Caching,
     Comparison,
     Counts,
+    Declaration,
     Failure,
     Fidelity,
     Judgement,
@@ -28,27 +28,15 @@ from argo_bench.harness.results import (
 )
 from argo_bench.harness.sequential import outlook, smallest_detectable
 from argo_bench.harness.stats import Estimate, block_difference, estimate, trimmed_mean
-from argo_bench.harness.subject import Subject, headline_comparison
 from argo_bench.harness.verdict import HOLDS, Word, is_worse, judge, judge_level
 
 SPOT_LEVEL = 0.95
 WORDS = {"time": ("faster", "slower"), "memory": ("lighter in memory", "heavier in memory")}
 """What a gain and a loss are called."""
-COUNTED: Mapping[Count, str] = {
-    "requests": "requests",
-    "model_calls": "model calls",
-    "dollars": "dollars",
-    "frame_bytes": "bytes of frames",
-    "hit_rate": "hits",
-    "queries": "database queries",
-    "explanations": "explanations asked for",
-}
 NEVER = 2.0
 """Stands for a hit rate that cannot be: a cache whose hits cost more than the reference never pays."""
 LEAST = 1e-9
 """Of the reference's count: what a candidate that counts nothing is taken for."""
-SET_UP_S = 0.5
-"""What a comparison costs in a replicate beside its blocks: its share of the start, and the warm-up."""
 MOST_REPLICATES = 10_000
 """No projection goes further."""
 NOTABLE_DRAIN = 0.05
@@ -108,19 +96,20 @@ def _typical_ns(samples: Sequence[Samples], arm: str) -> float:
 
 
 def judgements(
-    subjects: Sequence[Subject],
+    subjects: Sequence[Declaration],
     measured: Measured,
     fidelities: Sequence[Fidelity],
     failures: Sequence[Failure],
-    profile: Profile = DEFAULT,
+    judged: Collection[str] | None = None,
 ) -> list[Judgement]:
-    """A verdict for every claim of a profile and variant, also for those that could not be measured."""
+    """A verdict for every claim and variant, also for those that could not be measured; ``judged`` are the ids of the
+    claims that are, all of them for None."""
     failed = {(each.optimization, each.arm): each for each in failures}
     found = []
     for subject in subjects:
-        for claim in profile.claims(subject):
+        for claim in [each for each in subject.claims if judged is None or each.id in judged]:
             for variant in subject.variants:
-                comparison = headline_comparison(subject, claim, variant)
+                comparison = subject.headline_comparison(claim, variant)
                 concerned = ((subject.id, each) for each in (variant, claim.against(variant), claim.workload))
                 failure = next((failed[each] for each in concerned if each in failed), None)
                 output, faithful = output_of(fidelities, subject.id, variant)
@@ -165,9 +154,9 @@ class Measured:
             for each in sorted(same, key=lambda each: each.comparison.scale)
         ]
 
-    def curve(self, subject: Subject, claim: Claim, headline: Comparison) -> tuple[list[Spot], str]:
+    def curve(self, subject: Declaration, claim: Claim, headline: Comparison) -> tuple[list[Spot], str]:
         """The claim's verdicts over the condition of its curve, and that condition's unit; empty without a curve."""
-        if not claim.curve or isinstance(subject, Benchmark):
+        if not claim.curve:
             return [], ""
         workload = subject.workload(claim.curve)
         beside = msgspec.structs.replace(headline, workload=workload.name, unit=workload.unit)
@@ -177,11 +166,11 @@ class Measured:
         taken = [self.results[each] for each in places if each in self.results and each in self._samples]
         return [_spot(claim, each.comparison.scale, self._interval(claim, each, 1)) for each in taken], workload.unit
 
-    def counted_spots(self, claim: Claim, metric: Count, places: Sequence[Comparison]) -> list[Spot]:
+    def counted_spots(self, claim: Claim, metric: Metric, places: Sequence[Comparison]) -> list[Spot]:
         values = {place.scale: self.count_ratios(metric, place) for place in places}
         return [_spot(claim, scale, exact(ratios)) for scale, ratios in values.items() if ratios]
 
-    def count_ratios(self, metric: Count, comparison: Comparison) -> list[float]:
+    def count_ratios(self, metric: Metric, comparison: Comparison) -> list[float]:
         """ln(candidate / reference) of an exact count, a value for each seed; none where nothing was counted."""
         reference = self.counts(metric, comparison, comparison.reference)
         candidate = self.counts(metric, comparison, comparison.candidate)
@@ -206,10 +195,8 @@ class Measured:
             and (rates := [count.counts["hit_rate"] for count in counts if "hit_rate" in count.counts])
         }
 
-    def hit_and_miss(self, subject: Subject, comparison: Comparison) -> HitAndMiss | None:
+    def hit_and_miss(self, subject: Declaration, comparison: Comparison) -> HitAndMiss | None:
         """What hits and misses take where an optimization has a workload of each for the stage of a comparison."""
-        if isinstance(subject, Benchmark):
-            return None
         stage = subject.workload(comparison.workload).stage
         results = {}
         for workload in subject.workloads:
@@ -299,14 +286,14 @@ def output_of(fidelities: Sequence[Fidelity], subject: str, arm: str) -> tuple[s
 
 
 def _judged(
-    subject: Subject, claim: Claim, variant: str, result: Result, measured: Measured, output: str, is_void: bool
+    subject: Declaration, claim: Claim, variant: str, result: Result, measured: Measured, output: str, is_void: bool
 ) -> Judgement:
     clock: Clock = "wall" if claim.metric == "wall" else "cpu"
     interval = result.on(clock)
     word = judge(claim, interval)
     other = judge(claim, result.on("wall" if clock == "cpu" else "cpu"))
     flags = ["worse"] if is_worse(interval) else []
-    flags += ["modelled"] if clock == "wall" and _is_modelled(subject, claim) else []
+    flags += ["modelled"] if clock == "wall" and subject.workload(claim.workload).is_modelled else []
     flags += result.flags
     if other != word:
         flags.append(f"{'wall' if clock == 'cpu' else 'CPU'} time says: {other}")
@@ -339,16 +326,8 @@ def _judged(
     )
 
 
-def _is_modelled(subject: Subject, claim: Claim) -> bool:
-    """Whether handshakes and round trips are constants in its time: whole cycles of the simulated world."""
-    if isinstance(subject, Benchmark):
-        return False
-    workload = subject.workload(claim.workload)
-    return workload.stage == CYCLE and not workload.servers and workload.latency_scale > 0
-
-
 def _counted(
-    subject: Subject,
+    subject: Declaration,
     claim: Claim,
     variant: str,
     comparison: Comparison,
@@ -363,7 +342,7 @@ def _counted(
         if not levels or is_void:
             return _unmeasured(subject, claim, variant, comparison, None, output, is_void, "nothing was counted")
         word = judge_level(claim, levels)
-        flags = [f"{min(levels):.3g} to {max(levels):.3g} {COUNTED[claim.metric]} over {len(levels)} seeds"]
+        flags = [f"{min(levels):.3g} to {max(levels):.3g} {subject.nouns[claim.metric]} over {len(levels)} seeds"]
         judgement = _judgement(subject, claim, variant, comparison, None, word, flags, output)
         return msgspec.structs.replace(judgement, level_seen=(min(levels), max(levels)))
     values = measured.count_ratios(claim.metric, comparison)
@@ -371,8 +350,7 @@ def _counted(
         return _unmeasured(subject, claim, variant, comparison, None, output, is_void, "nothing was counted")
     interval = exact(values)
     word = judge(claim, interval)
-    workload = subject.workload(claim.workload) if isinstance(subject, Optimization) else None
-    scales = sorted(workload.scales) if workload is not None else []
+    scales = sorted(subject.workload(claim.workload).scales)
     places = [msgspec.structs.replace(comparison, scale=scale) for scale in scales]
     curve, curve_unit = measured.curve(subject, claim, comparison)
     return _judgement(
@@ -399,7 +377,7 @@ def _exact_needs(claim: Claim, interval: Estimate, of: str) -> str | None:
 
 
 def _weighed(
-    subject: Subject,
+    subject: Declaration,
     claim: Claim,
     variant: str,
     comparison: Comparison,
@@ -435,7 +413,7 @@ def _needs(claim: Claim, interval: Estimate, result: Result) -> str:
 
 
 def _unmeasured(
-    subject: Subject,
+    subject: Declaration,
     claim: Claim,
     variant: str,
     comparison: Comparison,
@@ -452,7 +430,7 @@ def _unmeasured(
 
 
 def _judgement(
-    subject: Subject,
+    subject: Declaration,
     claim: Claim,
     variant: str,
     comparison: Comparison,
@@ -475,8 +453,8 @@ def _judgement(
         arm=variant,
         text=claim.text,
         kind=claim.kind,
-        low=None if math.isnan(claim.low) else claim.low,
-        high=None if math.isnan(claim.high) else claim.high,
+        low=claim.low,
+        high=claim.high,
         headline=claim.headline,
         comparison=comparison,
         metric=claim.metric,
@@ -500,10 +478,10 @@ def _judgement(
     )
 
 
-def cachings(subjects: Sequence[Subject], measured: Measured) -> Iterator[Caching]:
+def cachings(subjects: Sequence[Declaration], measured: Measured) -> Iterator[Caching]:
     """For every variant with a workload of hits and one of misses: from which hit rate on it pays."""
     for subject in subjects:
-        for workload in () if isinstance(subject, Benchmark) else subject.workloads:
+        for workload in subject.workloads:
             if workload.inputs != "hit":
                 continue
             for variant in subject.variants:
@@ -515,21 +493,21 @@ def cachings(subjects: Sequence[Subject], measured: Measured) -> Iterator[Cachin
 
 
 def _sentence(
-    subject: Subject,
+    subject: Declaration,
     variant: str,
     comparison: Comparison,
     interval: Estimate | None,
     flags: Sequence[str],
     metric: Metric,
 ) -> str:
-    if isinstance(subject, Benchmark):
-        return _benchmark_sentence(subject, interval, flags, metric)
+    if subject.functions:
+        return _sentence_on_functions(subject.functions, interval, flags, metric)
     named = f"{subject.name}, {variant}"
     if interval is None:
         return f"{named}: {'; '.join(flags)}"
     ratio, bounds = interval.speedup, interval.speedup_interval
     if is_count(metric):
-        gain, loss = f"fewer {COUNTED[metric]}", f"more {COUNTED[metric]}"
+        gain, loss = f"fewer {subject.nouns[metric]}", f"more {subject.nouns[metric]}"
     else:
         gain, loss = WORDS["memory" if is_memory(metric) else "time"]
     says = f"{ratio:.3g} times {gain}" if ratio >= 1 else f"{1 / ratio:.3g} times {loss}"
@@ -538,9 +516,11 @@ def _sentence(
     return f"{named} is {says} than {reference}{within} on {comparison.workload}"
 
 
-def _benchmark_sentence(benchmark: Benchmark, interval: Estimate | None, flags: Sequence[str], metric: Metric) -> str:
+def _sentence_on_functions(
+    functions: Mapping[str, str], interval: Estimate | None, flags: Sequence[str], metric: Metric
+) -> str:
     """As in ``new ran 2.41x [2.36, 2.47] faster than old``."""
-    new, old = (short(label(each)) for each in (benchmark.candidate, benchmark.baseline))
+    new, old = functions["candidate"], functions["baseline"]
     if interval is None:
         return f"{new} against {old}: {'; '.join(flags)}"
     ratio, bounds = interval.speedup, interval.speedup_interval

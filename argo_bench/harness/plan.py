@@ -29,7 +29,7 @@ FEWEST_BLOCKS = 4
 MOST_BLOCKS = 40
 MOST_SECONDS = 5.0
 """Of blocks per comparison and replicate."""
-SET_UP_S = 0.6
+SET_UP_S = 0.5
 """What a comparison costs in a replicate beside its blocks: its share of the start, and the warm-up."""
 JUDGED_BY: Mapping[Metric, Method] = {"peak_rss": "peak_rss", "traced_peak": "traced", "live_bytes": "traced"}
 """The method whose readings a claim about memory is judged on."""

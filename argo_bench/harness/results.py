@@ -10,20 +10,26 @@ import gzip
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
 import xxhash
 
-from argo_bench.claim import Clock, Metric, Trace, Unit
+from argo_bench.claim import Claim, Clock, Metric, Trace
 from argo_bench.harness.memory_pass import Reading
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import Word
 from argo_bench.model import UserError
 
-SCHEMA = 2
+SCHEMA = 3
+LAST_WITHOUT_DECLARATIONS = 2
+RULE = "student-t"
+"""What judges a run: the 40 % trimmed mean of a replicate's blocks, Student's t over the replicates."""
+SIGN_TEST = "sign-test"
+"""What judges a gate."""
 FILE_NAME = "run.jsonl"
 Kind = TypeVar("Kind")
 
@@ -34,7 +40,7 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
     optimization: str
     workload: str
     scale: int
-    unit: Unit | Literal["calls"]
+    unit: str
     reference: str
     candidate: str
 
@@ -69,7 +75,8 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
 
     ``looks`` are the numbers of replicates at which a comparison may stop. ``trace`` is the market under every trace
     where it was not each workload's own, ``skip_unchanged`` whether last signals were served for unchanged prices.
-    ``asked`` is what the run can be resumed with, ``bars`` a digest of the data.
+    ``asked`` is what the run can be resumed with, ``bars`` a digest of the data. ``rule`` names what the verdicts were
+    reached by, RULE or SIGN_TEST; records of schemas 1 and 2 do not say so.
     """
 
     schema: int
@@ -88,6 +95,74 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     skip_unchanged: bool = False
     asked: Asked | None = None
     bars: str = ""
+    rule: str = ""
+
+
+class WorkloadFacts(msgspec.Struct, frozen=True):
+    """What judging needs to know of a workload: ``inputs`` says whether a cache finds what it is asked (``hit``) or not
+    (``miss``), ``stage`` which workloads ask the same; ``is_modelled``: constants stand for waits in its wall time."""
+
+    name: str
+    unit: str
+    scales: list[int]
+    stage: str = ""
+    inputs: str = ""
+    is_modelled: bool = False
+
+
+class Declaration(msgspec.Struct, frozen=True, tag="subject"):
+    """What is judged of a subject, as it was when it was measured: with it verdicts follow from the record alone.
+
+    ``family`` names the claims whose intervals hold together with its headline claims. ``functions`` are the names of
+    a user's two functions by arm, empty for anything else. ``nouns`` say what its counts are of.
+    """
+
+    id: str
+    name: str
+    variants: list[str]
+    claims: list[Claim]
+    workloads: list[WorkloadFacts]
+    family: str
+    functions: dict[str, str] = {}
+    nouns: dict[str, str] = {}
+
+    def workload(self, name: str) -> WorkloadFacts:
+        return next(each for each in self.workloads if each.name == name)
+
+    def headline_comparison(self, claim: Claim, variant: str) -> Comparison:
+        """What gives a claim its verdict: its workload at the headline scale, against its reference."""
+        workload = self.workload(claim.workload)
+        return Comparison(self.id, workload.name, workload.scales[0], workload.unit, claim.against(variant), variant)
+
+    def claims_on(self, comparison: Comparison) -> list[Claim]:
+        """The claims whose verdict rests on a comparison; none for further arms and other scales."""
+        if comparison.candidate not in self.variants:
+            return []
+        return [each for each in self.claims if self.headline_comparison(each, comparison.candidate) == comparison]
+
+
+class Plan(msgspec.Struct, frozen=True, tag="plan"):
+    """What a run set out to do, and at which levels it judges.
+
+    ``families`` are claims by the name of what holds together; of each the error of all verdicts together is ``error``,
+    and ``levels`` is the confidence level of its intervals at every look. ``level`` is that of all other intervals.
+    ``claims`` are those that are judged, ``seeds`` those that counts are taken under, ``sets`` the members of what
+    stands for several optimizations, ``comparisons`` what is to be timed.
+    """
+
+    error: float
+    families: dict[str, list[str]]
+    levels: dict[str, float]
+    level: float
+    claims: list[str]
+    seeds: list[int]
+    sets: dict[str, list[str]]
+    comparisons: list[Comparison]
+
+    def level_of(self, declaration: Declaration, comparison: Comparison) -> float:
+        """The confidence level of a comparison's interval: that of a family where a headline claim rests on it."""
+        in_family = any(claim.headline for claim in declaration.claims_on(comparison))
+        return self.levels.get(declaration.family, self.level) if in_family else self.level
 
 
 class Declared(msgspec.Struct, frozen=True, tag="benchmark"):
@@ -143,7 +218,7 @@ class Cold(msgspec.Struct, frozen=True, tag="cold"):
     optimization: str
     workload: str
     scale: int
-    unit: Unit | Literal["calls"]
+    unit: str
     arm: str
     first_call_ns: int
     compiled: bool
@@ -194,7 +269,7 @@ class Caching(msgspec.Struct, frozen=True, tag="caching"):
     optimization: str
     arm: str
     scale: int
-    unit: Unit
+    unit: str
     break_even: float
     hit_rates: dict[str, float]
 
@@ -218,7 +293,7 @@ class Counts(msgspec.Struct, frozen=True, tag="counts"):
     optimization: str
     workload: str
     scale: int
-    unit: Unit
+    unit: str
     arm: str
     seed: int
     counts: dict[str, float]
@@ -404,6 +479,8 @@ class End(msgspec.Struct, frozen=True, tag="end"):
 
 Record = (
     Run
+    | Plan
+    | Declaration
     | Declared
     | Acceptance
     | LiveRates
@@ -475,6 +552,43 @@ class Recorded:
     def all(self, kind: type[Kind]) -> list[Kind]:
         return [record for record in self.records if isinstance(record, kind)]
 
+    @cached_property
+    def declarations(self) -> list[Declaration]:
+        """What is judged of every subject, in order: as the record says, or as it was for schemas 1 and 2."""
+        if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
+            from argo_bench.harness.past import declarations_of
+
+            return declarations_of(self)
+        return list({each.id: each for each in self.all(Declaration)}.values())
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the run set out to do, and at which levels it judges. Raises UserError where the record has no plan."""
+        if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
+            from argo_bench.harness.past import plan_of
+
+            return plan_of(self)
+        plans = self.all(Plan)
+        if len(plans) != 1:
+            raise UserError(
+                f"{self.directory} has {len(plans)} plans: expected one, as every run of schema {SCHEMA} has"
+            )
+        return plans[0]
+
+    @cached_property
+    def known(self) -> Mapping[str, Declaration]:
+        """Every declaration by id; to records of schemas 1 and 2 the whole catalogue of then is known."""
+        if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
+            from argo_bench.harness.past import catalogue
+
+            return catalogue() | {each.id: each for each in self.declarations}
+        return {each.id: each for each in self.declarations}
+
+    def name_of(self, subject: str) -> str:
+        """The name of an optimization by its id; empty for a user's functions and for what the record does not know."""
+        known = self.known.get(subject)
+        return "" if known is None or known.functions else known.name
+
     @property
     def subjects(self) -> list[str]:
         """The ids of the optimizations that were asked for, and of all else that was judged."""
@@ -491,6 +605,8 @@ def _subject(record: Record) -> str | None:
             return comparison.optimization
         case Declared(name=name):
             return name
+        case Declaration(id=id):
+            return id
         case _:
             return getattr(record, "optimization", None)
 

@@ -1,17 +1,87 @@
-"""What claims are made about: an optimization of the catalogue, or a user's benchmark."""
+"""What claims are made about: an optimization of the catalogue, or a user's benchmark; and what a record says of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from argo_bench.claim import Claim, Optimization
+from argo_bench.claim import COUNTS, CYCLE, Claim, Optimization, Workload
 from argo_bench.harness.benchmark import Benchmark
-from argo_bench.harness.results import Comparison
+from argo_bench.harness.results import Comparison, Declaration, Plan, WorkloadFacts
 from argo_bench.harness.sequential import nominal_error
 from argo_bench.optimizations import headline_claims
 
 Subject = Optimization | Benchmark
 FAMILY_ERROR = 0.05
+PUBLISHED = "published"
+"""The name of the family of the catalogue's headline claims."""
+NOUNS: Mapping[str, str] = {
+    "requests": "requests",
+    "model_calls": "model calls",
+    "dollars": "dollars",
+    "frame_bytes": "bytes of frames",
+    "hit_rate": "hits",
+    "queries": "database queries",
+    "explanations": "explanations asked for",
+}
+"""What the counts are of."""
+
+
+def declaration_of(subject: Subject) -> Declaration:
+    """What a record says of a subject."""
+    if isinstance(subject, Benchmark):
+        return subject.declaration()
+    own = {claim.id for claim in subject.claims if claim.headline}
+    is_published = own <= {claim.id for claim in headline_claims()}
+    return Declaration(
+        subject.id,
+        subject.name,
+        [*subject.variants],
+        [*subject.claims],
+        [_facts(workload) for workload in subject.workloads],
+        family=PUBLISHED if is_published else subject.id,
+        nouns={metric: NOUNS[metric] for metric in COUNTS if any(claim.metric == metric for claim in subject.claims)},
+    )
+
+
+def _facts(workload: Workload) -> WorkloadFacts:
+    is_modelled = workload.stage == CYCLE and not workload.servers and workload.latency_scale > 0
+    return WorkloadFacts(workload.name, workload.unit, [*workload.scales], workload.stage, workload.inputs, is_modelled)
+
+
+def plan_of(
+    declarations: Sequence[Declaration],
+    looks: Sequence[int],
+    judged: Sequence[Claim],
+    seeds: Sequence[int],
+    sets: Mapping[str, Sequence[str]],
+    comparisons: Sequence[Comparison],
+) -> Plan:
+    """At which levels the claims of some subjects are judged.
+
+    The intervals of a family hold simultaneously (Bonferroni). That of the published claims has all of the catalogue,
+    whatever is run, so that one row alone and all together give the same verdict on the same data; what is not of the
+    catalogue is a family of its own.
+    """
+    published = [claim.id for claim in headline_claims()]
+    families = {
+        each.family: published if each.family == PUBLISHED else [claim.id for claim in each.claims if claim.headline]
+        for each in declarations
+    }
+    return Plan(
+        FAMILY_ERROR,
+        families,
+        levels_of(families, FAMILY_ERROR, looks),
+        1 - nominal_error(FAMILY_ERROR, tuple(looks)),
+        [claim.id for claim in judged],
+        [*seeds],
+        {name: [*ids] for name, ids in sets.items()},
+        [*comparisons],
+    )
+
+
+def levels_of(families: Mapping[str, Sequence[str]], error: float, looks: Sequence[int]) -> dict[str, float]:
+    """The confidence level at every look that keeps the error of each family, over all looks, at ``error``."""
+    return {name: 1 - nominal_error(error / max(1, len(claims)), tuple(looks)) for name, claims in families.items()}
 
 
 def headline_comparison(subject: Subject, claim: Claim, variant: str) -> Comparison:
@@ -22,30 +92,6 @@ def headline_comparison(subject: Subject, claim: Claim, variant: str) -> Compari
     return Comparison(subject.id, workload.name, workload.scales[0], workload.unit, claim.against(variant), variant)
 
 
-def claims_on(subject: Subject, comparison: Comparison) -> list[Claim]:
-    """The claims whose verdict rests on a comparison; none for further arms and other scales."""
-    if comparison.candidate not in subject.variants:
-        return []
-    return [
-        claim for claim in subject.claims if headline_comparison(subject, claim, comparison.candidate) == comparison
-    ]
-
-
-def level_of(subject: Subject, comparison: Comparison, looks: Sequence[int]) -> float:
-    """Confidence level of a comparison's interval, the same at every look.
-
-    Simultaneous (Bonferroni) over the headline claims of the whole catalogue, whatever was run, so that one row alone
-    and all together give the same verdict on the same data; 95 % for readings outside that family. What is not of the
-    catalogue is a family of its own.
-    """
-    in_family = any(claim.headline for claim in claims_on(subject, comparison))
-    error = FAMILY_ERROR / len(_family(subject)) if in_family else FAMILY_ERROR
-    return 1 - nominal_error(error, tuple(looks))
-
-
-def _family(subject: Subject) -> list[Claim]:
-    own = [claim for claim in subject.claims if claim.headline]
-    if isinstance(subject, Benchmark):
-        return own
-    published = headline_claims()
-    return published if set(own) <= set(published) else own
+def replicate_seed(seed: int, replicate: int) -> int:
+    """The seed of a replicate's market and of the order of its blocks."""
+    return seed * 1000 + replicate

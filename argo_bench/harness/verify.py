@@ -7,35 +7,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from argo_bench.harness.benchmark import Benchmark
+from argo_bench.harness.benchmark import short
 from argo_bench.harness.calibration import SUMMARY, Calibration, calibration
 from argo_bench.harness.fidelity import differing
-from argo_bench.harness.groundwork import replicate_seed
 from argo_bench.harness.judging import Measured, cachings, judgements, result_of
-from argo_bench.harness.plan import DEFAULT, PROFILES
 from argo_bench.harness.results import (
+    LAST_WITHOUT_DECLARATIONS,
+    RULE,
     Caching,
     Comparison,
     Counts,
+    Declaration,
     Declared,
     End,
     Failure,
     Fidelity,
     Judgement,
     Memory,
+    Plan,
     Record,
     Recorded,
     Result,
     Run,
     Samples,
 )
-from argo_bench.harness.subject import Subject, level_of
-from argo_bench.optimizations import add_file, subjects
+from argo_bench.harness.subject import levels_of, replicate_seed
+from argo_bench.model import UserError
 
 TOLERANCE = 1e-12
 """Relative; sums are exact to the bit on one platform and agree to this elsewhere."""
@@ -55,17 +56,13 @@ def verify(recorded: Recorded) -> list[Disagreement]:
     """Everything that does not follow from the samples, the claims and the seeds; empty for an honest record."""
     if recorded.run.profile == "calibrate":
         return sorted(_calibration(recorded))
-    _add_files(recorded.run)
-    checks = (_seeds, _fidelities, _results, _verdicts, _end)
+    if recorded.run.schema > LAST_WITHOUT_DECLARATIONS and recorded.run.rule != RULE:
+        raise UserError(
+            f"{recorded.directory} was judged by the rule {recorded.run.rule!r}, which this version does not know: "
+            "update argo-bench to verify it"
+        )
+    checks = (_levels, _functions, _seeds, _fidelities, _results, _verdicts, _end)
     return sorted({each for check in checks for each in check(recorded)})
-
-
-def _add_files(run: Run) -> None:
-    """The files with further optimizations that the run was given, where they still are."""
-    asked = run.asked.ids if run.asked is not None else []
-    for file in [Path(word) for word in asked if word.endswith(".py")]:
-        if file.is_file() and not all(each in subjects() for each in run.optimizations):
-            add_file(file)
 
 
 def _calibration(recorded: Recorded) -> Iterator[Disagreement]:
@@ -83,20 +80,51 @@ def _lines(recorded: Recorded) -> Iterator[tuple[int, Record]]:
     return enumerate(recorded.records, 1)
 
 
-def _known(recorded: Recorded) -> dict[str, Subject]:
-    """What was measured, by id: from the catalogue, or as the record declares a user's benchmark."""
-    declared: list[Subject] = [Benchmark.of(each) for each in recorded.all(Declared)]
-    named = recorded.run.optimizations
-    known: list[Subject] = [subjects()[each] for each in named if each in subjects()] if named else []
-    return {subject.id: subject for subject in known + declared}
+def _known(recorded: Recorded) -> dict[str, Declaration]:
+    """What was measured, by id, as the record declares it."""
+    return {each.id: each for each in recorded.declarations}
+
+
+def _levels(recorded: Recorded) -> Iterator[Disagreement]:
+    """The levels of a plan follow from its families and the looks, and the claims of a subject are in its family."""
+    plan, looks = recorded.plan, recorded.run.looks
+    line = next((line for line, record in _lines(recorded) if isinstance(record, Plan)), 1)
+    expected = levels_of(plan.families, plan.error, looks)
+    for name in expected.keys() | plan.levels.keys():
+        if plan.levels.get(name) != expected.get(name):
+            yield Disagreement(line, f"plan: the level of {name} is {plan.levels.get(name)}, not {expected.get(name)}")
+    if plan.level != (single := levels_of({"": [""]}, plan.error, looks)[""]):
+        yield Disagreement(line, f"plan: the level of other intervals is {plan.level}, not {single}")
+    seeds = [replicate_seed(recorded.run.seed, number) for number in range(len(plan.seeds))]
+    if plan.seeds != seeds:
+        yield Disagreement(line, f"plan: counts under the seeds {plan.seeds}, expected {seeds}")
+    for number, record in _lines(recorded):
+        if isinstance(record, Declaration):
+            headline = {claim.id for claim in record.claims if claim.headline}
+            if strangers := headline - set(plan.families.get(record.family, ())):
+                yield Disagreement(number, f"{record.id}: {', '.join(sorted(strangers))} is not of its family")
+
+
+def _functions(recorded: Recorded) -> Iterator[Disagreement]:
+    """What is judged of a user's functions is what was asked of them."""
+    known = _known(recorded)
+    for line, record in _lines(recorded):
+        if not isinstance(record, Declared):
+            continue
+        names = {"baseline": short(record.baseline), "candidate": short(record.candidate)}
+        asked = (names, record.metric, record.claim)
+        judged = known.get(record.name)
+        claim = None if judged is None else judged.claims[0]
+        said = None if claim is None or claim.kind == "difference" else claim.text
+        if judged is None or asked != (judged.functions, claim and claim.metric, said):
+            yield Disagreement(line, f"{record.name}: its functions, metric and claim are not those that are judged")
 
 
 def _seeds(recorded: Recorded) -> Iterator[Disagreement]:
-    profile = PROFILES.get(recorded.run.profile, DEFAULT)
-    counted = [replicate_seed(recorded.run.seed, number) for number in range(profile.seeds)]
+    counted = recorded.plan.seeds
     for line, record in _lines(recorded):
         if isinstance(record, Run) and (unknown := set(record.optimizations) - _known(recorded).keys()):
-            yield Disagreement(line, f"the catalogue has no {', '.join(sorted(unknown))}: they cannot be verified")
+            yield Disagreement(line, f"no line declares {', '.join(sorted(unknown))}: they cannot be verified")
         if isinstance(record, Samples):
             expected = replicate_seed(recorded.run.seed, record.replicate)
             if record.seed != expected:
@@ -129,7 +157,7 @@ def _results(recorded: Recorded) -> Iterator[Disagreement]:
             if taken is None:
                 yield Disagreement(line, f"result of {record.comparison}: no samples")
             elif (subject := known.get(record.comparison.optimization)) is not None:
-                level = level_of(subject, record.comparison, recorded.run.looks)
+                level = recorded.plan.level_of(subject, record.comparison)
                 expected = result_of(record.comparison, taken, level)
                 yield from _compared(line, f"result of {record.comparison}", record, expected)
     for comparison in samples.keys() - seen:
@@ -140,20 +168,20 @@ def _verdicts(recorded: Recorded) -> Iterator[Disagreement]:
     known = _known(recorded)
     of_kind = recorded.all
     measured = Measured(of_kind(Result), of_kind(Samples), of_kind(Memory), of_kind(Counts))
-    profile = PROFILES.get(recorded.run.profile, DEFAULT)
-    ours_all = judgements(list(known.values()), measured, of_kind(Fidelity), of_kind(Failure), profile)
+    declared = list(known.values())
+    ours_all = judgements(declared, measured, of_kind(Fidelity), of_kind(Failure), recorded.plan.claims)
     expected = {(each.claim, each.arm): each for each in ours_all}
     for line, record in _lines(recorded):
         if isinstance(record, Judgement) and record.optimization in known:
             ours = expected.pop((record.claim, record.arm), None)
             name = f"verdict on {record.claim} {record.arm}"
             if ours is None:
-                yield Disagreement(line, f"{name}: the catalogue has no such claim, or the line stands twice")
+                yield Disagreement(line, f"{name}: no line declares such a claim, or this one stands twice")
             else:
                 yield from _compared(line, name, record, ours)
     for claim, arm in expected:
         yield Disagreement(len(recorded.records), f"no verdict on {claim} {arm}")
-    caches = {(each.optimization, each.arm): each for each in cachings(list(known.values()), measured)}
+    caches = {(each.optimization, each.arm): each for each in cachings(declared, measured)}
     for line, record in _lines(recorded):
         if isinstance(record, Caching) and record.optimization in known:
             expects = caches.pop((record.optimization, record.arm), None)

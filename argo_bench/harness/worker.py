@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from argo_bench import calls
 from argo_bench.harness.bodies import Body, body_of
 from argo_bench.harness.messages import (
     Agreement,
@@ -49,9 +50,6 @@ from argo_bench.world.parent import die_with_parent
 
 if TYPE_CHECKING:
     from argo_bench.harness.fidelity import Oracle
-
-WAITS_BELOW = 0.9
-"""An arm that computes for less than this share of its call waits for something."""
 
 
 class Worker:
@@ -125,7 +123,7 @@ def _check_functions(message: CheckFunctions) -> Agreement:
         body = function_body(arm)
         results.append(body.first_call())
         timing = body.timed(body.prepared(), 1)
-        waits |= timing.cpu_ns < WAITS_BELOW * timing.wall_ns
+        waits |= calls.waits(timing)
         again += body.results()
         body.close()
     if not message.check:

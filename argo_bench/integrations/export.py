@@ -22,11 +22,10 @@ from argo_bench.harness.benchmark import Benchmark, label, short
 from argo_bench.harness.bodies import Body, body_of
 from argo_bench.harness.feed import Feed
 from argo_bench.harness.gather import of_pyproject
-from argo_bench.harness.groundwork import replicate_seed
 from argo_bench.harness.messages import Arm, StageArm
 from argo_bench.harness.replicate import LONGEST_PASS_NS
 from argo_bench.harness.results import Comparison
-from argo_bench.harness.subject import Subject, headline_comparison
+from argo_bench.harness.subject import Subject, headline_comparison, replicate_seed
 from argo_bench.market import Universe
 from argo_bench.model import UserError
 from argo_bench.optimizations import lookup

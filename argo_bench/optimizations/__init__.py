@@ -16,13 +16,15 @@ from typing import cast
 from argo_bench.claim import VARIANTS, Claim, Optimization, Trace, Variant
 from argo_bench.loading import module_from
 from argo_bench.model import UserError
-from argo_bench.optimizations.together import FIVE_IDS, all_fifteen, first_five
+from argo_bench.optimizations.together import ALL_IDS, FIVE_IDS, all_fifteen, first_five
 from argo_bench.pipeline import Pipeline
 
 Selection = Mapping[str, Variant]
 BASELINE: Selection = {}
 FIVE: Selection = dict.fromkeys(FIVE_IDS, "prescribed")
 """What the documents call the state after the first five."""
+OPTIMIZED: Selection = dict.fromkeys(ALL_IDS, "engineered")
+"""All fifteen, engineered."""
 FILES = "ARGO_BENCH_OPTIMIZATIONS"
 """The environment variable that names files with further optimizations, which workers inherit."""
 TRACE, SKIP_UNCHANGED = "ARGO_BENCH_TRACE", "ARGO_BENCH_SKIP_UNCHANGED"
@@ -105,11 +107,6 @@ def add_file(file: Path) -> list[Optimization]:
     os.environ[FILES] = os.pathsep.join(filter(None, (os.environ.get(FILES), str(file.resolve()))))
     _forget()
     return found
-
-
-def optimized() -> Selection:
-    """Every optimization of the catalogue, engineered."""
-    return dict.fromkeys(catalogue(), "engineered")
 
 
 def lookup(ids: Iterable[str]) -> list[Optimization]:

@@ -2,8 +2,12 @@
 
 They are measured as if each set were one optimization. Gains do not add up, so that nothing here follows from the
 verdicts on the single ones. The published "before" and "after" do not share a baseline: the older document counts from
-no optimization, the later one from the state after the first five, and its "total improvement" (80-85 %) fits neither
-of its own columns (0.8-1.5 s to 0.4-0.8 s is a half). Each is judged here against the reference that it names.
+no optimization, the later one from the state after the first five. Each is judged here against the reference that it
+names.
+
+"80-85% faster" is read as 1.80 to 1.85 times the speed (since 2026-11-28; before that as 80 to 85 % less time, which is
+5.0 to 6.7 times). The columns of the same row, 0.8-1.5 s and 0.4-0.8 s, make 1.9 to 2.0 times; and it is the weaker of
+the two readings, which everybody's sentences get.
 """
 
 from __future__ import annotations
@@ -18,6 +22,10 @@ from argo_bench.pipeline import Edit, Pipeline
 from argo_bench.unchanged import skip_unchanged
 
 FIVE_IDS = ("O01", "O02", "O03", "O04", "O05")
+ALL_IDS = (*FIVE_IDS, "O06", "O07", "O08", "O09", "O10", "O11", "O12", "O13", "O14", "O15")
+"""The fifteen of the documents, whatever else is installed beside them."""
+SETS = MappingProxyType({"FIVE": FIVE_IDS, "ALL": ALL_IDS})
+"""The members of what stands for several optimizations."""
 FIVE = "older document on optimizations 1-5 (as restated)"
 SEED = "additional_optimizations.txt, Combined Expected Impact"
 SUMMARY = "additional_optimizations.txt, Executive Summary"
@@ -118,7 +126,8 @@ def first_five(optimizations: Sequence[Optimization]) -> Optimization:
 
 
 def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
-    """All of them as one, with the claims of the documents' summaries."""
+    """The fifteen as one, with the claims of the documents' summaries."""
+    optimizations = [each for each in optimizations if each.id in ALL_IDS]
     five = [each for each in optimizations if each.id in FIVE_IDS]
     uncollected = all_of([each for each in optimizations if each.id != "O09"], "prescribed")
     queried = replace(READ, arms={"prescribed": uncollected})
@@ -133,12 +142,13 @@ def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
                 id="ALL.time",
                 text="80-85% faster",
                 source=SEED,
-                kind="reduction",
-                low=0.80,
-                high=0.85,
+                kind="speedup",
+                low=1.80,
+                high=1.85,
                 metric="wall",
                 workload=SIGNAL.name,
-                reading="one symbol's cycle takes 80-85 % less time than without any optimization",
+                reading="one symbol's cycle is 1.80 to 1.85 times as fast as without any optimization (80-85 % less "
+                "time would be 5.0 to 6.7 times)",
                 headline=True,
             ),
             Claim(

@@ -102,7 +102,7 @@ def what_to_do(recorded: Recorded, *, brief: bool = False) -> Table:
     rows = tuple(
         Row(
             (
-                lines(each.optimization if brief else _named(each.optimization), _rank(each.optimization)),
+                lines(each.optimization if brief else _named(recorded, each.optimization), _rank(each.optimization)),
                 each.prescribed,
                 each.engineered,
                 f"{each.word}: {each.reason}",
@@ -118,8 +118,8 @@ def what_to_do(recorded: Recorded, *, brief: bool = False) -> Table:
     return Table("Keep, fix or drop", note, columns, rows)
 
 
-def _named(optimization: str) -> str:
-    return f"{optimization} {finding.name_of(optimization)}".rstrip()
+def _named(recorded: Recorded, optimization: str) -> str:
+    return f"{optimization} {recorded.name_of(optimization)}".rstrip()
 
 
 def _rank(optimization: str) -> str:

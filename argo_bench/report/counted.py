@@ -79,7 +79,7 @@ def done_to_the_output(recorded: Recorded, *, brief: bool = False) -> Table:
         damages = [name for name in each.names() if name not in COMMON]
         if damages and (not brief or (each.optimization, each.workload) in spoken_of):
             place = f"{each.workload} at {each.place}"
-            title = ": ".join(filter(None, (finding.name_of(each.optimization), place)))
+            title = ": ".join(filter(None, (recorded.name_of(each.optimization), place)))
             rows.append(Row((each.optimization, title, ""), strong=True))
             arms = [arm for arm in each.arms if not brief or arm in _judged_arms(recorded, each.optimization)]
             over_seeds = _median if brief else _median_and_range

@@ -37,7 +37,7 @@ def curves(recorded: Recorded, theme: Theme = "light", *, narrow: bool = False) 
         return None
     with matplotlib.rc_context(SETTINGS):
         return Picture(
-            _drawn(panels, _live(recorded), COLOURS[theme], narrow), _alt(panels), over_the_change_rate(recorded)
+            _drawn(recorded, panels, COLOURS[theme], narrow), _alt(recorded, panels), over_the_change_rate(recorded)
         )
 
 
@@ -63,9 +63,9 @@ def _live(recorded: Recorded) -> float | None:
     return 100 * math.fsum(rates) / len(rates) if rates else None
 
 
-def _alt(panels: Sequence[Sequence[Judgement]]) -> str:
+def _alt(recorded: Recorded, panels: Sequence[Sequence[Judgement]]) -> str:
     """What the curves show, in words."""
-    lines = [f"{finding.named(each)}, {each.arm}: {_in_words(each)}" for of in panels for each in of]
+    lines = [f"{finding.named(recorded, each)}, {each.arm}: {_in_words(each)}" for of in panels for each in of]
     return f"Ratios to the reference on a log axis over the share of ticking symbols. {'; '.join(lines)}."
 
 
@@ -74,7 +74,8 @@ def _in_words(judgement: Judgement) -> str:
     return ", ".join(f"{ratio} at {scale:,} {judgement.curve_unit}" for ratio, scale in ratios)
 
 
-def _drawn(panels: Sequence[Sequence[Judgement]], live: float | None, colours: Colours, narrow: bool) -> Figure:
+def _drawn(recorded: Recorded, panels: Sequence[Sequence[Judgement]], colours: Colours, narrow: bool) -> Figure:
+    live = _live(recorded)
     most = 1 if narrow else COLUMNS
     columns = min(most, len(panels))
     rows = math.ceil(len(panels) / columns)
@@ -84,7 +85,7 @@ def _drawn(panels: Sequence[Sequence[Judgement]], live: float | None, colours: C
     )  # fmt: skip
     for number, of in enumerate(panels):
         axes = figure.add_subplot(rows, most, number // columns * most + number % columns + 1)
-        _draw_panel(axes, of, live, colours)
+        _draw_panel(axes, of, finding.named(recorded, of[0]), live, colours)
         if number % columns == 0:
             axes.set_ylabel("reference / candidate", color=colours.muted, fontsize=8.5)
         if number + columns >= len(panels):
@@ -98,7 +99,7 @@ def _drawn(panels: Sequence[Sequence[Judgement]], live: float | None, colours: C
     return figure
 
 
-def _draw_panel(axes: Axes, judgements: Sequence[Judgement], live: float | None, colours: Colours) -> None:
+def _draw_panel(axes: Axes, judgements: Sequence[Judgement], title: str, live: float | None, colours: Colours) -> None:
     first = judgements[0]
     axes.set_facecolor(colours.background)
     ratio_axis(axes, "y", _limits(judgements), MOST_DECADES)
@@ -117,7 +118,7 @@ def _draw_panel(axes: Axes, judgements: Sequence[Judgement], live: float | None,
         _draw_line(axes, each, colours)
     against = "" if first.comparison.reference == "baseline" else f" vs {first.comparison.reference}"
     axes.set_title(
-        f"{finding.named(first)}\n", loc="left", fontsize=8.5, color=colours.ink,
+        f"{title}\n", loc="left", fontsize=8.5, color=colours.ink,
         fontweight="bold" if first.headline else "normal", linespacing=1.3,
     )  # fmt: skip
     axes.annotate(

@@ -78,7 +78,7 @@ def alt_text(recorded: Recorded) -> str:
     headline, further = _parts(recorded)
     sentences = [f"Forest plot of speed-ups on a log axis. {finding.finding(recorded)}."]
     if shown := headline or further:
-        sentences.append("; ".join(map(_in_words, shown)) + ".")
+        sentences.append("; ".join(_in_words(recorded, each) for each in shown) + ".")
     if headline and further:
         where = "below" if _drawn(headline, further) else "in the tables"
         sentences.append(f"{finding.counted(len(further), 'further reading')} {where}.")
@@ -90,10 +90,10 @@ def _table(recorded: Recorded) -> Table:
     return verdicts(recorded, "Verdicts", [*headline, *(further if _drawn(headline, further) else ())])
 
 
-def _in_words(judgement: Judgement) -> str:
+def _in_words(recorded: Recorded, judgement: Judgement) -> str:
     claimed = finding.claimed(judgement.kind, judgement.low, judgement.high)
     seen = f"seen {finding.measured(judgement)}, {judgement.verdict}"
-    return f"{finding.named(judgement)}, {judgement.arm}: claimed {claimed}, {seen}"
+    return f"{finding.named(recorded, judgement)}, {judgement.arm}: claimed {claimed}, {seen}"
 
 
 def _parts(recorded: Recorded) -> tuple[list[Judgement], list[Judgement]]:
@@ -130,7 +130,7 @@ def _forest(recorded: Recorded, colours: Colours, shape: Shape, *, title: bool) 
             if shape.is_narrow:
                 _draw_narrow_row(axes, each, y, size, colours)
             else:
-                _draw_row(axes, each, y + size / 2, size, colours)
+                _draw_row(axes, each, recorded.name_of(each.optimization), (y + size / 2, size), colours)
             y += size
     if title:
         figure.suptitle(
@@ -210,13 +210,15 @@ def _is_time(judgements: Sequence[Judgement]) -> bool:
     return all(each.metric in CLOCKS for each in judgements)
 
 
-def _draw_row(axes: Axes, judgement: Judgement, y: float, size: float, colours: Colours) -> None:
+def _draw_row(axes: Axes, judgement: Judgement, name: str, place: tuple[float, float], colours: Colours) -> None:
+    """``place`` is the middle of the row and its height, in inches."""
+    y, size = place
     colour = hue(MARKS[judgement.verdict].hue, colours)
     weight, ink = ("bold", colours.ink) if judgement.headline else ("normal", colours.muted)
     claimed = finding.claimed(judgement.kind, judgement.low, judgement.high)
     compared = judgement.comparison
     against = [] if compared.reference == "baseline" else [f"vs {compared.reference}"]
-    about = ", ".join(filter(None, (finding.name_of(judgement.optimization), f"claimed {claimed}")))
+    about = ", ".join(filter(None, (name, f"claimed {claimed}")))
     differs = DIFFERS if finding.changes_output(judgement) else ""
     lines = [f"{judgement.claim}  {compared.candidate}", *against, about]
     step = size / (len(lines) + 0.6)

@@ -19,7 +19,6 @@ from argo_bench.harness.plan import JUDGED_BY
 from argo_bench.harness.results import Comparison, Counts, End, Judgement, Memory, Recorded, Result
 from argo_bench.harness.stats import Estimate
 from argo_bench.harness.verdict import HOLDS
-from argo_bench.optimizations import subjects
 
 LARGE, MOST_DECIMALS = 1e7, 9
 """Numbers from the one on, and with more decimals than the other, are written with an exponent."""
@@ -130,15 +129,9 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def name_of(optimization: str) -> str:
-    """The name of an optimization by its id; empty for a user's functions and what is not installed."""
-    known = subjects().get(optimization)
-    return "" if known is None else known.name
-
-
-def named(judgement: Judgement) -> str:
+def named(recorded: Recorded, judgement: Judgement) -> str:
     """The claim by its id, and what it is about."""
-    return f"{judgement.claim} {name_of(judgement.optimization)}".rstrip()
+    return f"{judgement.claim} {recorded.name_of(judgement.optimization)}".rstrip()
 
 
 def claimed(kind: str, low: float | None, high: float | None) -> str:
@@ -186,8 +179,9 @@ def claimed_region(judgement: Judgement) -> tuple[float, float] | None:
     """The claimed range as speed-ups, open ends infinite; None for a claim about a level."""
     if judgement.kind in ("level", "difference"):
         return None
-    low, high = (math.nan if end is None else end for end in (judgement.low, judgement.high))
-    claim = Claim(judgement.claim, judgement.text, "", cast(Kind, judgement.kind), "", "", low=low, high=high)
+    claim = Claim(
+        judgement.claim, judgement.text, "", cast(Kind, judgement.kind), "", "", judgement.low, judgement.high
+    )
     lower, upper = claim.region()
     return math.exp(lower), math.exp(upper)
 

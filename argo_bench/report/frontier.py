@@ -19,7 +19,6 @@ from matplotlib.transforms import Bbox
 
 from argo_bench.harness.results import Recorded
 from argo_bench.optimizations import subjects
-from argo_bench.report import finding
 from argo_bench.report.arms import FIXED, FIXED_STYLE, style
 from argo_bench.report.counted import BENEFITS, Counted, counted, quantity
 from argo_bench.report.picture import COLOURS, NARROW, SETTINGS, WIDTH, Colours, Picture, Theme, hue, quiet
@@ -52,6 +51,7 @@ class Point:
 @dataclass(frozen=True, slots=True)
 class Panel:
     counted: Counted
+    title: str
     damage: str
     benefit: str
     points: Sequence[Point]
@@ -62,14 +62,14 @@ def frontier(recorded: Recorded, theme: Theme = "light", *, narrow: bool = False
 
     ``narrow``: below each other, without a title of the whole.
     """
-    panels = [panel for each in counted(recorded) if (panel := _panel(each)) is not None]
+    panels = [panel for each in counted(recorded) if (panel := _panel(recorded, each)) is not None]
     if not panels:
         return None
     with matplotlib.rc_context(SETTINGS):
         return Picture(_drawn(panels, COLOURS[theme], narrow), _alt(panels), _table(panels))
 
 
-def _panel(counted: Counted) -> Panel | None:
+def _panel(recorded: Recorded, counted: Counted) -> Panel | None:
     known = subjects().get(counted.optimization)
     named = () if known is None else (each.frontier for each in known.workloads if each.name == counted.workload)
     for counts in named:
@@ -77,7 +77,8 @@ def _panel(counted: Counted) -> Panel | None:
             damage, benefit = counts
             points = [Point(arm, counted.values(arm, damage), counted.values(arm, benefit)) for arm in counted.arms]
             points = [point for point in points if point.x and point.y]
-            return Panel(counted, damage, benefit, points) if points else None
+            title = f"{counted.optimization} {recorded.name_of(counted.optimization)}".rstrip()
+            return Panel(counted, title, damage, benefit, points) if points else None
     return None
 
 
@@ -89,12 +90,8 @@ def _alt(panels: Sequence[Panel]) -> str:
             f"{point.arm} {_written(panel.damage, point.at[0])} and {_written(panel.benefit, point.at[1])}"
             for point in panel.points
         )
-        sentences.append(f"{_title(panel)}, {panel.damage} and {_words(panel.benefit)}: {'; '.join(arms)}.")
+        sentences.append(f"{panel.title}, {panel.damage} and {_words(panel.benefit)}: {'; '.join(arms)}.")
     return " ".join(["What each arm saves over what it does to the output.", *sentences])
-
-
-def _title(panel: Panel) -> str:
-    return f"{panel.counted.optimization} {finding.name_of(panel.counted.optimization)}".rstrip()
 
 
 def _words(count: str) -> str:
@@ -108,7 +105,7 @@ def _written(count: str, value: float) -> str:
 def _table(panels: Sequence[Panel]) -> Table:
     rows = []
     for panel in panels:
-        rows.append(Row((_title(panel), _words(panel.damage), _words(panel.benefit)), strong=True))
+        rows.append(Row((panel.title, _words(panel.damage), _words(panel.benefit)), strong=True))
         for point in panel.points:
             at = (_written(count, value) for count, value in zip((panel.damage, panel.benefit), point.at, strict=True))
             rows.append(Row((point.arm, *at)))
@@ -145,7 +142,7 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
     _scale(axes, "y", panel.benefit, [point.at[1] for point in panel.points])
     quiet(axes, colours)
     axes.grid(color=colours.rule, linewidth=0.8)
-    axes.set_title(_title(panel), loc="left", fontsize=9, fontweight="bold", color=colours.ink, pad=18)
+    axes.set_title(panel.title, loc="left", fontsize=9, fontweight="bold", color=colours.ink, pad=18)
     axes.annotate(
         f"{panel.counted.workload}, {panel.counted.place}", (0, 1), xycoords="axes fraction", xytext=(0, 6),
         textcoords="offset points", color=colours.muted, fontsize=8,

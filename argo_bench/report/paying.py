@@ -115,7 +115,7 @@ def _by_hits(recorded: Recorded) -> Iterator[Panel]:
             line = Line(each.arm, shares.tolist(), ratios.tolist(), pays(each.break_even), seen)
             found.setdefault(each.optimization, []).append(line)
     for optimization, lines in found.items():
-        yield Panel(f"{optimization}: over the hit rate", finding.name_of(optimization), "hits", lines)
+        yield Panel(f"{optimization}: over the hit rate", recorded.name_of(optimization), "hits", lines)
 
 
 def _hit_and_miss(caching: Caching, results: dict[Comparison, Result]) -> HitAndMiss | None:

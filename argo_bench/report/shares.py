@@ -18,7 +18,7 @@ from argo_bench.harness.attribution import NAME, ONLY, WITHOUT
 from argo_bench.harness.judging import log_ratios
 from argo_bench.harness.results import Recorded, Samples
 from argo_bench.harness.stats import Estimate, estimate
-from argo_bench.report.finding import name_of
+from argo_bench.optimizations import catalogue
 from argo_bench.report.picture import (
     COLOURS,
     Colours,
@@ -153,7 +153,14 @@ def _table(parts: Sequence[Share], whole: Estimate) -> Table:
     )
     rows = [
         Row(
-            (each.id, name_of(each.id), _factor(each.share), _factor(each.alone), _factor(each.last), _beside(each)),
+            (
+                each.id,
+                catalogue()[each.id].name,
+                _factor(each.share),
+                _factor(each.alone),
+                _factor(each.last),
+                _beside(each),
+            ),
         )
         for each in parts
     ]

@@ -25,7 +25,9 @@ def verdicts(recorded: Recorded, title: str, judgements: Sequence[Judgement], *,
     rows = tuple(
         Row(
             (
-                lines(each.claim if brief else finding.named(each), finding.arm_and_reference(each.comparison)),
+                lines(
+                    each.claim if brief else finding.named(recorded, each), finding.arm_and_reference(each.comparison)
+                ),
                 lines(
                     finding.claimed(each.kind, each.low, each.high),
                     finding.claimed_as_factor(each.kind, each.low, each.high),
@@ -91,7 +93,7 @@ def holds_when(recorded: Recorded) -> Table:
     rows = tuple(
         Row(
             (
-                lines(finding.named(each), finding.arm_and_reference(each.comparison)),
+                lines(finding.named(recorded, each), finding.arm_and_reference(each.comparison)),
                 labelled(each.verdict),
                 each.holds_when or "",
             ),

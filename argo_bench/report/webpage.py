@@ -196,13 +196,13 @@ def _section(recorded: Recorded, identifier: str, common: Sequence[str], place: 
     return Section(
         identifier,
         identifier if identifier in subjects() else f"own-{place}",
-        finding.name_of(identifier),
+        recorded.name_of(identifier),
         "" if rank is None else f"{rank.priority} priority, {rank.effort} effort, week {rank.phase}",
         next(iter(advice(of)), None),
         finding.finding(of),
         judgements,
-        list(_published(identifier, headline)),
-        list(_published(identifier, further)),
+        list(_published(recorded, headline)),
+        list(_published(recorded, further)),
         "" if known is None else known.may_change,
         [
             verdicts(of, title, those, brief=True)
@@ -216,10 +216,9 @@ def _section(recorded: Recorded, identifier: str, common: Sequence[str], place: 
     )
 
 
-def _published(identifier: str, judgements: Sequence[Judgement]) -> Iterator[Published]:
-    """The claims that were judged: as the catalogue has them now, or of what it does not know what was recorded."""
-    known = subjects().get(identifier)
-    claims = {} if known is None else {claim.id: claim for claim in known.claims}
+def _published(recorded: Recorded, judgements: Sequence[Judgement]) -> Iterator[Published]:
+    """The claims that were judged, as they were read."""
+    claims = {claim.id: claim for known in recorded.known.values() if not known.functions for claim in known.claims}
     for each in {each.claim: each for each in judgements}.values():
         span = finding.claimed(each.kind, each.low, each.high)
         as_factor = finding.claimed_as_factor(each.kind, each.low, each.high)
