@@ -5,38 +5,42 @@ The public names load what they need when they are first used, so that importing
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from argo_bench._moved import OldPaths
+
 if TYPE_CHECKING:
-    from argo_bench.claim import Claim, Optimization, Workload
-    from argo_bench.comparing import compare
+    from argo_bench.comparison import compare
     from argo_bench.harness.benchmark import Benchmark
-    from argo_bench.market import Tape, generate, installed_sample, read_bars, read_universe
+    from argo_bench.harness.claims.claim import Claim
     from argo_bench.optimizations import BASELINE, FIVE, OPTIMIZED, build, catalogue
-    from argo_bench.pipeline import cycle
+    from argo_bench.optimizations.optimization import Optimization, Workload
+    from argo_bench.pipeline.market import Tape, generate, installed_sample, read_bars, read_universe
+    from argo_bench.pipeline.record import cycle
+    from argo_bench.pipeline.world import SimulatedWorld
     from argo_bench.report import open_report as load
-    from argo_bench.world import SimulatedWorld
 
 _HOMES = {
     "BASELINE": ("argo_bench.optimizations", "BASELINE"),
     "FIVE": ("argo_bench.optimizations", "FIVE"),
     "OPTIMIZED": ("argo_bench.optimizations", "OPTIMIZED"),
     "Benchmark": ("argo_bench.harness.benchmark", "Benchmark"),
-    "Claim": ("argo_bench.claim", "Claim"),
-    "Optimization": ("argo_bench.claim", "Optimization"),
-    "SimulatedWorld": ("argo_bench.world", "SimulatedWorld"),
-    "Tape": ("argo_bench.market", "Tape"),
-    "Workload": ("argo_bench.claim", "Workload"),
+    "Claim": ("argo_bench.harness.claims.claim", "Claim"),
+    "Optimization": ("argo_bench.harness.claims.claim", "Optimization"),
+    "SimulatedWorld": ("argo_bench.pipeline.world", "SimulatedWorld"),
+    "Tape": ("argo_bench.pipeline.market", "Tape"),
+    "Workload": ("argo_bench.harness.claims.claim", "Workload"),
     "build": ("argo_bench.optimizations", "build"),
     "catalogue": ("argo_bench.optimizations", "catalogue"),
-    "compare": ("argo_bench.comparing", "compare"),
-    "cycle": ("argo_bench.pipeline", "cycle"),
-    "generate": ("argo_bench.market", "generate"),
-    "installed_sample": ("argo_bench.market", "installed_sample"),
+    "compare": ("argo_bench.comparison", "compare"),
+    "cycle": ("argo_bench.pipeline.record", "cycle"),
+    "generate": ("argo_bench.pipeline.market", "generate"),
+    "installed_sample": ("argo_bench.pipeline.market", "installed_sample"),
     "load": ("argo_bench.report", "open_report"),
-    "read_bars": ("argo_bench.market", "read_bars"),
-    "read_universe": ("argo_bench.market", "read_universe"),
+    "read_bars": ("argo_bench.pipeline.market", "read_bars"),
+    "read_universe": ("argo_bench.pipeline.market", "read_universe"),
 }
 
 __all__ = [
@@ -79,3 +83,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+sys.meta_path.append(OldPaths())

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
 
 
 @cache

@@ -16,7 +16,7 @@
 #
 # A call takes C without a cache, and L + (1 - h) C with one, where L is the look-up and h the share of calls that hit.
 # So it pays from h = L / C on: cheap computations need a cheap store or nearly only hits. The look-ups were measured on
-# stores that are as near as they can be (`argo-bench run argo_bench/harness/lookups.py`); a store across a network is
+# stores that are as near as they can be (`argo-bench run argo_bench/study/lookups.py`); a store across a network is
 # further right by its round trip.
 
 # %% tags=["parameters"]

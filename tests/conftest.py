@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from argo_bench.market import Universe, generate, read_universe
+from argo_bench.pipeline.market import Universe, generate, read_universe
 
 REAL_BARS = Path(__file__).parents[1].parent / "shared" / "data" / "bars"
 

@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from argo_bench.harness.agreement import first_difference
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
+from argo_bench.harness.workers.agreement import first_difference
 
 
 class Point(NamedTuple):
@@ -408,7 +408,7 @@ def test_a_check_that_answers_element_by_element_is_refused():
 
 def test_comparing_plain_python_imports_neither_numpy_nor_pandas():
     code = (
-        "import sys; from argo_bench.harness.agreement import first_difference as f; "
+        "import sys; from argo_bench.harness.workers.agreement import first_difference as f; "
         "print(f({'a': [1.0, {2}]}, {'a': [1.1, {2}]}, 'allclose'), {'numpy', 'pandas'} & set(sys.modules))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 
 import argo_bench
-from argo_bench.calls import FunctionBody
-from argo_bench.comparing import compare
+from argo_bench.comparison import compare
+from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark, importable, label, short
 from argo_bench.harness.functions import resolved
-from argo_bench.harness.gather import benchmarks_of, of_module, of_pyproject, subjects_of
 from argo_bench.harness.plan import QUICK
-from argo_bench.harness.results import Declared, Failure, Fidelity, Memory, Samples, load
-from argo_bench.harness.verify import verify
-from argo_bench.model import UserError
+from argo_bench.harness.record.records import Declared, Failure, Fidelity, Memory, Samples
+from argo_bench.harness.record.store import load
+from argo_bench.harness.record.verify import verify
+from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.optimizations import FILES, catalogue, headline_claims
 from argo_bench.report.remarks import remarks
+from argo_bench.study.gather import benchmarks_of, of_module, of_pyproject, subjects_of
 from tests import user_functions
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +34,8 @@ HERE = "tests.user_functions"
 def brief(monkeypatch):
     """Two short replicates: enough for an interval."""
     tiny = dataclasses.replace(QUICK, looks=(2,), headline_s=0.02, other_s=0.02)
-    monkeypatch.setattr("argo_bench.comparing.QUICK", tiny)
-    monkeypatch.setattr("argo_bench.comparing.DEFAULT", dataclasses.replace(tiny, name="default", isolation="twins"))
+    monkeypatch.setattr("argo_bench.comparison.QUICK", tiny)
+    monkeypatch.setattr("argo_bench.comparison.DEFAULT", dataclasses.replace(tiny, name="default", isolation="twins"))
     monkeypatch.chdir(ROOT)
 
 
@@ -259,7 +260,7 @@ def test_what_to_compare_is_two_functions_or_names_of_the_table(tmp_path, monkey
 
 OWN_FILE = """
 import argo_bench
-from argo_bench.claim import Claim, Optimization
+from argo_bench import Claim, Optimization
 from argo_bench.optimizations import catalogue
 
 def old():

@@ -7,13 +7,15 @@ import random
 import msgspec
 import pytest
 
-from argo_bench.harness import bank, calibration
-from argo_bench.harness.bank import FULL, QUICK, TURN, Series
-from argo_bench.harness.calibration import Rate, clopper_pearson, decide, decisions, simulated_coverage
-from argo_bench.harness.planted import microsecond, millisecond, twin
-from argo_bench.harness.results import FILE_NAME, Banked, Block, Samples, Writer, load
-from argo_bench.harness.verify import verify
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
+from argo_bench.harness.calibration import bank
+from argo_bench.harness.calibration import rates as calibration
+from argo_bench.harness.calibration.bank import FULL, QUICK, TURN, Series
+from argo_bench.harness.calibration.planted import microsecond, millisecond, twin
+from argo_bench.harness.calibration.rates import Rate, clopper_pearson, decide, decisions, simulated_coverage
+from argo_bench.harness.record.records import Banked, Block, Samples
+from argo_bench.harness.record.store import FILE_NAME, Writer, load
+from argo_bench.harness.record.verify import verify
 from argo_bench.report.calibration import sentence
 
 
@@ -164,7 +166,7 @@ def test_planted_work_is_exactly_proportional_and_its_twin_computes_the_same():
 
 
 def test_planted_names_are_found_by_their_number_and_others_are_not():
-    from argo_bench.harness import planted
+    from argo_bench.harness.calibration import planted
 
     assert planted.microsecond_103() == microsecond(103)
     with pytest.raises(AttributeError, match="expected one of microsecond"):

@@ -5,9 +5,10 @@ import tomllib
 import msgspec
 import pytest
 
+from argo_bench.errors import UserError
 from argo_bench.gate.thresholds import checked, proposed, read_thresholds
-from argo_bench.harness.results import Judgement, Recorded, load
-from argo_bench.model import UserError
+from argo_bench.harness.record.records import Judgement
+from argo_bench.harness.record.store import Recorded, load
 from tests.test_cli import argo
 
 REFERENCE = "results/reference"

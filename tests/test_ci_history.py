@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from argo_bench.errors import UserError
 from argo_bench.gate.history import Point, Series, drawn, history_of, read, table_of
-from argo_bench.model import UserError
 from tests.test_cli import argo
 from tests.test_report_finding import judgement, recorded
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from argo_bench.errors import UserError
 from argo_bench.gate.workflow import PATH, written
-from argo_bench.model import UserError
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ["--builtin-schema", "vendor.github-workflows"]

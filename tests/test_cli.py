@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from argo_bench.market import generate
 from argo_bench.optimizations import subjects
+from argo_bench.pipeline.market import generate
 from tests.conftest import REAL_BARS
 
 HEADER = "Date,Open,High,Low,Close,Volume\n"

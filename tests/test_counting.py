@@ -7,20 +7,29 @@ from itertools import pairwise
 
 import pytest
 
-from argo_bench import baseline
-from argo_bench.claim import CYCLE, Claim, Optimization, Workload
-from argo_bench.harness import counting
-from argo_bench.harness.counting import cached, count, crossed, layers, recorded, replay
-from argo_bench.harness.fidelity import Differences, compare
-from argo_bench.harness.judging import Measured, exact, judgements
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.judging.judgements import Measured, exact, judgements
 from argo_bench.harness.plan import Counting
-from argo_bench.harness.recording import Group, Recording, change_rate, live_rates, record, trace_cycles, workload_tape
-from argo_bench.harness.results import Comparison, Counts
+from argo_bench.harness.record.records import Comparison, Counts
 from argo_bench.harness.subject import declaration_of
-from argo_bench.market import Universe, generate
-from argo_bench.memo import Memo
-from argo_bench.model import Ledger, Reasoning
 from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, catalogue, switch
+from argo_bench.optimizations.optimization import CYCLE, Optimization, Workload
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.market import Universe, generate
+from argo_bench.pipeline.memo import Memo
+from argo_bench.pipeline.model import Ledger, Reasoning
+from argo_bench.study import counting
+from argo_bench.study.counting import cached, count, crossed, layers, recorded, replay
+from argo_bench.study.fidelity import Differences, compare
+from argo_bench.study.recording import (
+    Group,
+    Recording,
+    change_rate,
+    live_rates,
+    record,
+    trace_cycles,
+    workload_tape,
+)
 
 
 def silent(pipeline):
@@ -222,7 +231,7 @@ def test_comparisons_say_their_place_in_their_unit():
 def test_recordings_without_frames_are_those_of_the_pipeline(stage, small_universe, monkeypatch):
     workload = Workload("w", stage, "trace", "a test", (12,), "cycles")
     frameless = record(workload, small_universe, 12, 1).groups
-    monkeypatch.setattr("argo_bench.harness.recording.FRAMELESS", baseline.PIPELINE)
+    monkeypatch.setattr("argo_bench.study.recording.FRAMELESS", baseline.PIPELINE)
     with_frames = record(workload, small_universe, 12, 1).groups
     assert [(group.virtual_ns, group.cycle) for group in frameless] == [(g.virtual_ns, g.cycle) for g in with_frames]
     found = Differences()

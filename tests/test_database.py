@@ -13,10 +13,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from argo_bench.harness.workload import NoMarket
-from argo_bench.world import SimulatedWorld
-from argo_bench.world.base import EPOCH_S
-from argo_bench.world.database import (
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world.base import EPOCH_S
+from argo_bench.pipeline.world.database import (
     COLUMNS,
     FILE_NAME,
     SYMBOLS,
@@ -28,6 +27,7 @@ from argo_bench.world.database import (
     preloaded,
     settings,
 )
+from argo_bench.study.replay import NoMarket
 
 PLAIN = {"by_symbol", "by_timestamp", "by_outcome"}
 
@@ -189,9 +189,9 @@ LIMITED = """
 import resource, signal, sqlite3, sys
 from pathlib import Path
 from argo_bench import baseline
-from argo_bench.harness.trials.o05_crash import ARMS, signals_of
-from argo_bench.harness.workload import NoMarket
-from argo_bench.world import SimulatedWorld
+from argo_bench.study.trials.o05_crash import ARMS, signals_of
+from argo_bench.study.replay import NoMarket
+from argo_bench.pipeline.world import SimulatedWorld
 
 arm, directory = sys.argv[1:]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -13,15 +13,11 @@ import msgspec
 import pytest
 import xxhash
 
-from argo_bench.claim import CLOCKS, Workload, is_count
-from argo_bench.harness.experiment import Experiment
-from argo_bench.harness.judging import Measured, judgements, result_of
-from argo_bench.harness.messages import Prepare, Prepared, StageArm
+from argo_bench.errors import UserError
+from argo_bench.harness.claims.claim import CLOCKS, is_count
+from argo_bench.harness.judging.judgements import Measured, judgements, result_of
 from argo_bench.harness.plan import DEFAULT, MOST_BLOCKS, QUICK, counted, planned, weighed
-from argo_bench.harness.recording import record
-from argo_bench.harness.replicate import is_short
-from argo_bench.harness.results import (
-    FILE_NAME,
+from argo_bench.harness.record.records import (
     SCHEMA,
     Block,
     Cold,
@@ -33,14 +29,17 @@ from argo_bench.harness.results import (
     Result,
     Run,
     Samples,
-    Writer,
-    load,
 )
-from argo_bench.harness.sequential import LOOKS, nominal_error
+from argo_bench.harness.record.store import FILE_NAME, Writer, load
+from argo_bench.harness.replicate import is_short
+from argo_bench.harness.run import Experiment
+from argo_bench.harness.statistics.looks import LOOKS, nominal_error
 from argo_bench.harness.subject import FAMILY_ERROR, declaration_of, headline_comparison, plan_of
-from argo_bench.harness.twins import WorkerProcess
-from argo_bench.model import UserError
+from argo_bench.harness.workers.messages import Prepare, Prepared, StageArm
+from argo_bench.harness.workers.processes import WorkerProcess
 from argo_bench.optimizations import catalogue, headline_claims, lookup
+from argo_bench.optimizations.optimization import Workload
+from argo_bench.study.recording import record
 
 RUN = lookup(["O06", "O11"])
 TINY = dataclasses.replace(
@@ -274,7 +273,7 @@ def test_an_arm_that_fails_ends_alone_and_the_rest_is_measured(tmp_path, small_u
 def test_an_arm_whose_library_is_missing_is_untested_with_the_line_that_installs_it(
     tmp_path, small_universe, monkeypatch
 ):
-    from argo_bench.claim import Requirement
+    from argo_bench.extras import Requirement
 
     o08 = dataclasses.replace(catalogue()["O08"], requires={"TA-Lib": Requirement("no_such_module", "oracle")})
     writer = Writer(tmp_path / "run")
@@ -290,7 +289,7 @@ def test_an_interrupt_keeps_and_judges_what_was_measured(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "argo_bench.cli",
+        "argo_bench.cli.main",
         "run",
         "O06",
         "--profile",

@@ -12,15 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from argo_bench.calls import Timing
-from argo_bench.harness.recording import record
+from argo_bench.errors import UserError
 from argo_bench.harness.subject import replicate_seed
+from argo_bench.harness.workers.timing import Timing
 from argo_bench.integrations import export as exporting
 from argo_bench.integrations.export import ROLES, commands, export, read_export, subject_of
-from argo_bench.model import UserError
 from argo_bench.optimizations import catalogue
+from argo_bench.study.recording import record
 
-OLD, NEW = "argo_bench.harness.planted:microsecond_100", "argo_bench.harness.planted:microsecond_50"
+OLD, NEW = (
+    "argo_bench.harness.calibration.planted:microsecond_100",
+    "argo_bench.harness.calibration.planted:microsecond_50",
+)
 KINDS = ("stage", "functions")
 SCRIPTS = [pytest.param(kind, role, id=f"{kind}-{role}") for kind in KINDS for role in ROLES]
 MODULE = """

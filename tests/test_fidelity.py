@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from argo_bench import baseline, kernels
-from argo_bench.harness.fidelity import Differences, Oracle, check_pipeline, check_workload, compare
-from argo_bench.harness.judging import Measured, judgements
-from argo_bench.harness.recording import record
-from argo_bench.harness.results import Result
-from argo_bench.harness.stats import estimate
+from argo_bench.harness.judging.judgements import Measured, judgements
+from argo_bench.harness.record.records import Result
+from argo_bench.harness.statistics.estimate import estimate
 from argo_bench.harness.subject import declaration_of, headline_comparison
-from argo_bench.market import Universe
-from argo_bench.model import Indicators, Reasoning, Signal
 from argo_bench.optimizations import build, catalogue
-from argo_bench.optimized import indicators as engineered_stage
-from argo_bench.pipeline import changed
+from argo_bench.pipeline import baseline, kernels
+from argo_bench.pipeline.market import Universe
+from argo_bench.pipeline.model import Indicators, Reasoning, Signal
+from argo_bench.pipeline.optimized import indicators as engineered_stage
+from argo_bench.pipeline.record import changed
+from argo_bench.study.fidelity import Differences, Oracle, check_pipeline, check_workload, compare
+from argo_bench.study.recording import record
 from tests.test_stages import decision
 
 
@@ -153,7 +153,7 @@ def test_signals_that_are_lost_or_made_up_are_counted(small_universe):
     assert lost.counts == {"missed": oracle.acceptance.accepted}
 
     def always(world, signals, regime):
-        from argo_bench.model import Consensus
+        from argo_bench.pipeline.model import Consensus
 
         return baseline.PIPELINE.consensus(world, signals, regime) or Consensus("LONG", 80.0)
 

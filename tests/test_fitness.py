@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from argo_bench.harness import environment, fitness
-from argo_bench.harness.fitness import Finding
+from argo_bench.harness.machine import environment, fitness
+from argo_bench.harness.machine.fitness import Finding
 from argo_bench.report.machine import Machine
 from tests.test_cli import argo
 
@@ -83,7 +83,7 @@ def test_env_as_json_has_findings_and_facts():
 
 def test_a_strict_run_on_an_unfit_machine_is_refused_with_exit_code_4(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(
-        "import argo_bench.harness.fitness as fitness\n"
+        "import argo_bench.harness.machine.fitness as fitness\n"
         "fitness.findings = lambda: [fitness.Finding('load', '90 % busy', 'unfit', 'close it')]\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from argo_bench.errors import UserError
 from argo_bench.gate.benchmarks import Settings, benchmarks, settings, share
 from argo_bench.gate.callgrind import self_costs
 from argo_bench.gate.deciding import (
@@ -20,10 +21,10 @@ from argo_bench.gate.deciding import (
     in_words,
 )
 from argo_bench.gate.outcome import Change
-from argo_bench.gate.signs import LOOKS, beyond, critical, median_of, nominal_error, tail
 from argo_bench.gate.table import table_of
-from argo_bench.harness.results import SCHEMA, Agreed, Block, Exact, Failure, Recorded, Revisions, Run, Samples
-from argo_bench.model import UserError
+from argo_bench.harness.record.records import SCHEMA, Agreed, Block, Exact, Failure, Revisions, Run, Samples
+from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.statistics.signs import LOOKS, beyond, critical, median_of, nominal_error, tail
 from argo_bench.report.tables import markdown_table
 
 RUN = Run(SCHEMA, "ci", "", "", "ci", "twins", 1, list(LOOKS), {}, "", [], {})

@@ -13,7 +13,9 @@ from argo_bench.gate.checkouts import Repository, checked_out
 from argo_bench.gate.counting import exact
 from argo_bench.gate.deciding import gate_of
 from argo_bench.gate.running import _described
-from argo_bench.harness.messages import (
+from argo_bench.harness.record.records import End, Failure, Gated, Revisions
+from argo_bench.harness.record.store import load
+from argo_bench.harness.workers.messages import (
     Count,
     Counted,
     Describe,
@@ -26,8 +28,7 @@ from argo_bench.harness.messages import (
     Taken,
     WarmUp,
 )
-from argo_bench.harness.results import End, Failure, Gated, Revisions, load
-from argo_bench.harness.twins import ArmFailed, WorkerProcess
+from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
 from tests.test_cli import argo
 
 TOY = """

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from argo_bench.claim import Claim
-from argo_bench.harness.holding import NOWHERE, HitAndMiss, holds_when, straddled
-from argo_bench.harness.results import Spot
-from argo_bench.harness.stats import Estimate
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.judging.holds_when import NOWHERE, HitAndMiss, holds_when, straddled
+from argo_bench.harness.record.records import Spot
+from argo_bench.harness.statistics.estimate import Estimate
 
 HALF = Claim("X.time", "50-70 %", "a test", "reduction", "w", "as it says", low=0.5, high=0.7)
 

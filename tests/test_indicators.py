@@ -15,19 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argo_bench import kernels
-from argo_bench.baseline.indicators import (
-    five,
-    indicators,
-    remaining,
-    vectorized,
-    vectorized_five,
-)
-from argo_bench.model import COLUMNS, Indicators
 from argo_bench.optimizations import _indicator_libraries as libraries
-from argo_bench.optimized.indicators import CANONICAL, block
-from argo_bench.optimized.indicators import five as engineered_five
-from argo_bench.optimized.indicators import indicators as engineered
+from argo_bench.pipeline import kernels
+from argo_bench.pipeline.baseline.indicators import five, indicators, remaining, vectorized, vectorized_five
+from argo_bench.pipeline.model import COLUMNS, Indicators
+from argo_bench.pipeline.optimized.indicators import CANONICAL, block
+from argo_bench.pipeline.optimized.indicators import five as engineered_five
+from argo_bench.pipeline.optimized.indicators import indicators as engineered
 
 REAL_BARS = Path(__file__).parents[1].parent / "shared" / "data" / "bars"
 SYMBOLS = ("AAPL", "NVDA", "TSLA", "MSFT", "BTC-USD", "ETH-USD")

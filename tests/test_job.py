@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from argo_bench.harness.job import job_of, seconds
-from argo_bench.harness.results import Asked
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
+from argo_bench.harness.record.records import Asked
 from argo_bench.optimizations import catalogue
+from argo_bench.study.job import job_of, seconds
 
 ASKED = Asked(["O11"], None, "quick", None, 3, None, False, False, False, None)
 

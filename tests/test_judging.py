@@ -6,11 +6,11 @@ import math
 import msgspec
 import pytest
 
-from argo_bench.claim import Claim
-from argo_bench.harness.judging import Measured, break_even_calls, cold_spot, judgements, result_of
-from argo_bench.harness.memory_pass import RESOLUTION, Reading
-from argo_bench.harness.results import Comparison, Memory
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.judging.judgements import Measured, break_even_calls, cold_spot, judgements, result_of
+from argo_bench.harness.record.records import Comparison, Memory
 from argo_bench.harness.subject import declaration_of
+from argo_bench.harness.workers.memory import RESOLUTION, Reading
 from argo_bench.optimizations import catalogue
 from tests.test_experiment import samples
 

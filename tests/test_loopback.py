@@ -10,20 +10,21 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from argo_bench import baseline
-from argo_bench.claim import Workload, unedited
-from argo_bench.harness.recording import record
+from argo_bench.errors import UserError
 from argo_bench.harness.surroundings import PROVIDERS
-from argo_bench.harness.workload import StageBody
-from argo_bench.market import Tape
-from argo_bench.model import Bars, Pool, ProviderError, Request, UserError
-from argo_bench.optimized.indicators import indicators as fast
-from argo_bench.pipeline import cycle
-from argo_bench.world import SimulatedWorld, content
-from argo_bench.world.base import CYCLE_S, EPOCH_S
-from argo_bench.world.clock import NS
-from argo_bench.world.loopback import Faults, LiveModel, LoopbackWorld
-from argo_bench.world.providers import started
+from argo_bench.optimizations.optimization import Workload, unedited
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import Bars, Pool, ProviderError, Request
+from argo_bench.pipeline.optimized.indicators import indicators as fast
+from argo_bench.pipeline.record import cycle
+from argo_bench.pipeline.world import SimulatedWorld, content
+from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S
+from argo_bench.pipeline.world.clock import NS
+from argo_bench.pipeline.world.loopback import Faults, LiveModel, LoopbackWorld
+from argo_bench.pipeline.world.providers import started
+from argo_bench.study.recording import record
+from argo_bench.study.replay import StageBody
 
 DEADLINE_S = 20
 BARS = Request("alpaca", "AAA", "bars")

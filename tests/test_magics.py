@@ -6,9 +6,9 @@ import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-from argo_bench.comparing import Compared
+from argo_bench.comparison import Compared
+from argo_bench.errors import UserError
 from argo_bench.integrations.ipython import MARKERS, awaits, blocks_of, function_of
-from argo_bench.model import UserError
 from argo_bench.report import Report
 from argo_bench.report.machine import Machine
 

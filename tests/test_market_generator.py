@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argo_bench.market import generate, installed_sample, is_crypto, quoted
-from argo_bench.model import COLUMNS, UserError
-from argo_bench.pipeline import quote_digits
+from argo_bench.errors import UserError
+from argo_bench.pipeline.market import generate, installed_sample, is_crypto, quoted
+from argo_bench.pipeline.model import COLUMNS
+from argo_bench.pipeline.record import quote_digits
 
 SYMBOLS = ["AAA", "BBB", "CCC", "DDD-USD", "EEE-USD"]
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from argo_bench.market import generate, read_bars, read_universe
-from argo_bench.model import COLUMNS, UserError
+from argo_bench.errors import UserError
+from argo_bench.pipeline.market import generate, read_bars, read_universe
+from argo_bench.pipeline.model import COLUMNS
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the development data files are not on this machine")

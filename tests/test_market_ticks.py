@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argo_bench.market import Tape, generate, live_change_rate, quoted, read_universe, trading_seconds
-from argo_bench.model import UserError
-from argo_bench.pipeline import quote_digits
+from argo_bench.errors import UserError
+from argo_bench.pipeline.market import Tape, generate, live_change_rate, quoted, read_universe, trading_seconds
+from argo_bench.pipeline.record import quote_digits
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 

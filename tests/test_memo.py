@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo_bench.memo import Entry, Memo, content_key, sealed
-from argo_bench.model import Consensus
+from argo_bench.pipeline.memo import Entry, Memo, content_key, sealed
+from argo_bench.pipeline.model import Consensus
 
 
 class FakeWorld:

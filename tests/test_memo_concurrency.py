@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from argo_bench.memo import Memo
-from argo_bench.world import SimulatedWorld
-from argo_bench.world.clock import Clock, SimulatedLoop
+from argo_bench.pipeline.memo import Memo
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world.clock import Clock, SimulatedLoop
 from tests.test_memo import FakeWorld
 
 OPERATIONS = 200_000

@@ -13,19 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from argo_bench.calls import FunctionBody
-from argo_bench.claim import Requirement
-from argo_bench.cli import cli
-from argo_bench.harness import memory, memory_pass
-from argo_bench.harness.environment import worker_cpu
+from argo_bench.cli.main import cli
+from argo_bench.errors import UserError
+from argo_bench.extras import Requirement
+from argo_bench.harness import memory
+from argo_bench.harness.machine.environment import worker_cpu
 from argo_bench.harness.memory import Forks, Reading, disagreement, measure, memory_of, peak_rss_runs
-from argo_bench.harness.memory_pass import RESOLUTION, Request
-from argo_bench.harness.messages import FunctionArm, StageArm
-from argo_bench.harness.recording import record
-from argo_bench.harness.twins import ArmFailed
-from argo_bench.model import UserError
+from argo_bench.harness.workers import memory as memory_pass
+from argo_bench.harness.workers.memory import RESOLUTION, Request
+from argo_bench.harness.workers.messages import FunctionArm, StageArm
+from argo_bench.harness.workers.processes import ArmFailed
+from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.optimizations import catalogue
 from argo_bench.report.line_memory import Line, LineRequest, Lines, Profiled, functions_of, is_compiled, rendered
+from argo_bench.study.recording import record
 from tests.allocators import ALLOCATORS, MIB, Allocator
 
 ROOT = str(Path(__file__).parents[1])
@@ -120,7 +121,7 @@ def test_the_child_imports_nothing_that_the_arm_does_not_need():
 
 def test_the_module_of_the_child_loads_no_numerical_package_and_no_profiler():
     heavy = "{'numpy', 'pandas', 'numba', 'pyarrow', 'psutil', 'memory_profiler', 'memray', 'argo_bench.optimizations'}"
-    code = f"import argo_bench.harness.memory_pass, sys; print({heavy} & set(sys.modules))"
+    code = f"import argo_bench.harness.workers.memory, sys; print({heavy} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "set()"
 
@@ -324,7 +325,7 @@ def test_the_lines_of_a_stage_are_measured_with_the_functions_that_it_leads_to(s
 
 
 def stage_of(identifier: str, variant: str):
-    from argo_bench import baseline
+    from argo_bench.pipeline import baseline
 
     optimization = catalogue()[identifier]
     workload = optimization.workloads[0]
@@ -356,9 +357,9 @@ def test_a_line_of_code_stays_on_its_line_and_shows_its_increment():
         Line(10, "        del kept", 1, -4096),
     ]
     console = Console(width=80, file=StringIO(), color_system=None)
-    console.print(rendered(Profiled("stage", "argo_bench.baseline.frame", 7, lines)))
+    console.print(rendered(Profiled("stage", "argo_bench.pipeline.baseline.frame", 7, lines)))
     head, names, *shown = [line.rstrip() for line in console.file.getvalue().splitlines()]
-    assert head == "stage  argo_bench/baseline/frame.py, line 7"
+    assert head == "stage  argo_bench/pipeline/baseline/frame.py, line 7"
     assert names.split() == ["line", "times", "KiB"]
     assert shown[0].split() == ["8", "1", "0", "kept", "=", "[]"]
     assert shown[1].startswith("     9   12,345   +3,072  xxx")

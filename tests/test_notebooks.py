@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from argo_bench.claim import Requirement
+from argo_bench.errors import UserError
+from argo_bench.extras import Requirement
 from argo_bench.integrations import notebooks
-from argo_bench.model import UserError
 from argo_bench.report import open_report
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"

@@ -14,18 +14,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo_bench import baseline
-from argo_bench.harness.counting import cached, replay
-from argo_bench.harness.fidelity import Differences, Oracle, check_variant, compare
-from argo_bench.harness.recording import record
-from argo_bench.model import Bars, Consensus, Fetched, Opinions, ProviderError, Signal, StoreError
 from argo_bench.optimizations import build
 from argo_bench.optimizations.o01_distributed_cache import ALONE, LOCAL, OPTIMIZATION, from_json, to_json
-from argo_bench.pipeline import settle
-from argo_bench.shared import JITTER, RETRY_S, SCHEMA, TTL_S, Circuit, SharedFetch, decoded, encoded, sealed, unsealed
-from argo_bench.world import redis as store
-from argo_bench.world.base import CYCLE_S, EPOCH_S
-from argo_bench.world.redis import URL, RedisClient, Server, find
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.model import Bars, Consensus, Fetched, Opinions, ProviderError, Signal, StoreError
+from argo_bench.pipeline.record import settle
+from argo_bench.pipeline.shared import (
+    JITTER,
+    RETRY_S,
+    SCHEMA,
+    TTL_S,
+    Circuit,
+    SharedFetch,
+    decoded,
+    encoded,
+    sealed,
+    unsealed,
+)
+from argo_bench.pipeline.world import redis as store
+from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S
+from argo_bench.pipeline.world.redis import URL, RedisClient, Server, find
+from argo_bench.study.counting import cached, replay
+from argo_bench.study.fidelity import Differences, Oracle, check_variant, compare
+from argo_bench.study.recording import record
 
 P = baseline.PIPELINE
 VOTES = {"massive": Signal("LONG", 80.0), "sonar": Signal("LONG", 80.0)}
@@ -196,7 +207,7 @@ def test_o01_prescribed_serves_votes_counted_with_the_weights_of_before(monkeypa
     pipeline, world, _ = process("prescribed")
     before = told(pipeline.consensus, world, votes, "TRENDING")
     monkeypatch.setattr(
-        sys.modules["argo_bench.baseline.consensus"], "WEIGHTS", {"TRENDING": {"massive": 0.1, "sonar": 0.9}}
+        sys.modules["argo_bench.pipeline.baseline.consensus"], "WEIGHTS", {"TRENDING": {"massive": 0.1, "sonar": 0.9}}
     )
     updated, _, _ = process("prescribed")
     assert told(updated.consensus, world, votes, "TRENDING") == before == Consensus("LONG", before.confidence)

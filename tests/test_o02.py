@@ -6,12 +6,6 @@ from collections import Counter
 
 import pytest
 
-from argo_bench import baseline
-from argo_bench.harness.counting import crossed, replay
-from argo_bench.harness.fidelity import Oracle, check_variant
-from argo_bench.harness.recording import record
-from argo_bench.market import Tape
-from argo_bench.model import Fetched, ProviderError
 from argo_bench.optimizations import build
 from argo_bench.optimizations.o02_parallel_fetch import (
     ALONE,
@@ -22,14 +16,20 @@ from argo_bench.optimizations.o02_parallel_fetch import (
     damage,
     race,
 )
-from argo_bench.optimized.fetch import FIRST_PATIENCE_S, LIMITS_S, Hedged, SingleFlight
-from argo_bench.optimized.reason import reason as awaiting_reason
-from argo_bench.optimized.schedule import SideBySide
-from argo_bench.pipeline import changed, cycle, settle
-from argo_bench.world import SimulatedWorld, content
-from argo_bench.world.clock import NS
-from argo_bench.world.loopback import Faults, LoopbackWorld
-from argo_bench.world.providers import started
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import Fetched, ProviderError
+from argo_bench.pipeline.optimized.fetch import FIRST_PATIENCE_S, LIMITS_S, Hedged, SingleFlight
+from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
+from argo_bench.pipeline.optimized.schedule import SideBySide
+from argo_bench.pipeline.record import changed, cycle, settle
+from argo_bench.pipeline.world import SimulatedWorld, content
+from argo_bench.pipeline.world.clock import NS
+from argo_bench.pipeline.world.loopback import Faults, LoopbackWorld
+from argo_bench.pipeline.world.providers import started
+from argo_bench.study.counting import crossed, replay
+from argo_bench.study.fidelity import Oracle, check_variant
+from argo_bench.study.recording import record
 
 P = baseline.PIPELINE
 NEVER = 1e6

@@ -7,10 +7,6 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from argo_bench import baseline
-from argo_bench.claim import Call, Replay
-from argo_bench.market import Tape
-from argo_bench.model import Bars, Fetched, Opinions, ProviderError, Request
 from argo_bench.optimizations import build
 from argo_bench.optimizations.o03_adaptive_ttl import (
     OPTIMIZATION,
@@ -26,7 +22,11 @@ from argo_bench.optimizations.o03_adaptive_ttl import (
     steepest_minute,
     utc_hour,
 )
-from argo_bench.optimized.transport import (
+from argo_bench.optimizations.optimization import Call, Replay
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import Bars, Fetched, Opinions, ProviderError, Request
+from argo_bench.pipeline.optimized.transport import (
     ALWAYS_OPEN,
     BOUND_S,
     JITTER,
@@ -37,7 +37,7 @@ from argo_bench.optimized.transport import (
     session_after,
     share,
 )
-from argo_bench.world import SimulatedWorld
+from argo_bench.pipeline.world import SimulatedWorld
 
 NOON = 12
 
@@ -358,7 +358,7 @@ def test_o03_engineered_asks_for_crypto_and_opinions_at_night_as_by_day():
 
 
 def test_o03_engineered_looks_a_session_up_once(monkeypatch):
-    from argo_bench.optimized import transport
+    from argo_bench.pipeline.optimized import transport
 
     looked_up = []
     monkeypatch.setattr(transport, "session_after", lambda now: looked_up.append(now) or session(now))

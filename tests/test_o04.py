@@ -6,11 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from argo_bench import baseline
-from argo_bench.baseline.reason import prompt, template
-from argo_bench.claim import Call, Replay
-from argo_bench.market import Tape
-from argo_bench.model import (
+from argo_bench.optimizations import build
+from argo_bench.optimizations.o04_prompt_deduplication import (
+    OPTIMIZATION,
+    TTL_S,
+    PromptDeduplicator,
+    cachetools_arm,
+    other_opinions,
+    told_wrongly,
+    wrong_explanations,
+)
+from argo_bench.optimizations.optimization import Call, Replay
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.baseline.reason import prompt, template
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import (
     Choice,
     Completion,
     Decision,
@@ -22,20 +32,10 @@ from argo_bench.model import (
     Request,
     Usage,
 )
-from argo_bench.optimizations import build
-from argo_bench.optimizations.o04_prompt_deduplication import (
-    OPTIMIZATION,
-    TTL_S,
-    PromptDeduplicator,
-    cachetools_arm,
-    other_opinions,
-    told_wrongly,
-    wrong_explanations,
-)
-from argo_bench.optimized import transport as parts
-from argo_bench.optimized.transport import FACTS, Arrived, Deduplicated, hashed_trigrams
-from argo_bench.world import SimulatedWorld
-from argo_bench.world.content import MODELS, explanation
+from argo_bench.pipeline.optimized import transport as parts
+from argo_bench.pipeline.optimized.transport import FACTS, Arrived, Deduplicated, hashed_trigrams
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world.content import MODELS, explanation
 
 SOURCES = (("massive", "LONG"), ("alpha_vantage", "LONG"), ("x_sentiment", "SHORT"), ("sonar", "LONG"))
 LONG = Decision(
@@ -428,8 +428,8 @@ def test_other_opinions_are_counted_for_both_models():
 
 
 def test_both_variants_stand_behind_a_whole_cycle_and_explain_each_decision_once(small_universe):
-    from argo_bench.optimized.indicators import indicators
-    from argo_bench.pipeline import cycle
+    from argo_bench.pipeline.optimized.indicators import indicators
+    from argo_bench.pipeline.record import cycle
 
     def run(selection):
         tape = Tape(small_universe.frames, seed=3, change_rate=0.0)

@@ -8,15 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argo_bench import baseline
-from argo_bench.baseline.read import LATEST, LATEST_OF_SYMBOL, WIN_RATE
-from argo_bench.baseline.validate import DUPLICATE
-from argo_bench.harness.counting import cached, replay
-from argo_bench.harness.recording import record
-from argo_bench.harness.trials import Setting
-from argo_bench.harness.trials.o05_crash import ARMS, TRIALS, in_processes, signal_of, signals_of, write
-from argo_bench.harness.workload import NoMarket
-from argo_bench.model import Readings
 from argo_bench.optimizations import build
 from argo_bench.optimizations.o05_database_batching import (
     OPTIMIZATION,
@@ -27,9 +18,18 @@ from argo_bench.optimizations.o05_database_batching import (
     damage,
     with_nothing_kept,
 )
-from argo_bench.optimized import read as optimized_read
-from argo_bench.world import SimulatedWorld
-from argo_bench.world.database import FILE_NAME, Settings, open_database
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.baseline.read import LATEST, LATEST_OF_SYMBOL, WIN_RATE
+from argo_bench.pipeline.baseline.validate import DUPLICATE
+from argo_bench.pipeline.model import Readings
+from argo_bench.pipeline.optimized import read as optimized_read
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world.database import FILE_NAME, Settings, open_database
+from argo_bench.study.counting import cached, replay
+from argo_bench.study.recording import record
+from argo_bench.study.replay import NoMarket
+from argo_bench.study.trials import Setting
+from argo_bench.study.trials.o05_crash import ARMS, TRIALS, in_processes, signal_of, signals_of, write
 
 P = baseline.PIPELINE
 QUESTIONS = ((LATEST, ()), (LATEST_OF_SYMBOL, ("AAPL",)), (WIN_RATE, ()), (DUPLICATE, ("id",)))

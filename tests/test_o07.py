@@ -6,17 +6,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from argo_bench import baseline
-from argo_bench.claim import Call, Replay
-from argo_bench.harness.workload import NoMarket
-from argo_bench.kernels import CONSOLIDATION, IN_DOUBT, TRENDING, VOLATILE, latest_regime
-from argo_bench.market import Tape, generate
-from argo_bench.memo import Memo
-from argo_bench.model import COLUMNS
 from argo_bench.optimizations import build
 from argo_bench.optimizations import o07_regime_cache as o07
-from argo_bench.optimized.regime import NAMES, Detector, closes, read
-from argo_bench.world import SimulatedWorld
+from argo_bench.optimizations.optimization import Call, Replay
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.kernels import CONSOLIDATION, IN_DOUBT, TRENDING, VOLATILE, latest_regime
+from argo_bench.pipeline.market import Tape, generate
+from argo_bench.pipeline.memo import Memo
+from argo_bench.pipeline.model import COLUMNS
+from argo_bench.pipeline.optimized.regime import NAMES, Detector, closes, read
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.study.replay import NoMarket
 from tests.test_memo import FakeWorld
 
 REGIME = baseline.PIPELINE.regime

@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo_bench import baseline
-from argo_bench.baseline.signals import trend
-from argo_bench.harness.counting import replay
-from argo_bench.harness.recording import record
-from argo_bench.market import Tape, Universe, generate
-from argo_bench.model import Bars
 from argo_bench.optimizations import build, catalogue
 from argo_bench.optimizations import o09_memory_efficient_frames as o09
-from argo_bench.optimized.frame import frame as view_of
-from argo_bench.optimized.indicators import block
-from argo_bench.optimized.indicators import indicators as kernel
-from argo_bench.pipeline import changed, cycle, quote_digits
-from argo_bench.world import SimulatedWorld
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.baseline.signals import trend
+from argo_bench.pipeline.market import Tape, Universe, generate
+from argo_bench.pipeline.model import Bars
+from argo_bench.pipeline.optimized.frame import frame as view_of
+from argo_bench.pipeline.optimized.indicators import block
+from argo_bench.pipeline.optimized.indicators import indicators as kernel
+from argo_bench.pipeline.record import changed, cycle, quote_digits
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.study.counting import replay
+from argo_bench.study.recording import record
 
 P = baseline.PIPELINE
 FAST = P.replace(indicators=kernel)

@@ -5,21 +5,21 @@ import logging
 
 import pytest
 
-from argo_bench import baseline
-from argo_bench.harness.counting import replay
-from argo_bench.harness.recording import record
-from argo_bench.market import Tape
-from argo_bench.model import Ledger, ProviderError, Served
 from argo_bench.optimizations import build, catalogue
 from argo_bench.optimizations import o10_batches_early_exit as o10
 from argo_bench.optimizations.o02_parallel_fetch import all_at_once
 from argo_bench.optimizations.o10_batches_early_exit import awaiting_fetch
-from argo_bench.optimized.indicators import indicators as kernel
-from argo_bench.optimized.reason import reason as awaiting_reason
-from argo_bench.optimized.schedule import OUTAGE, SideBySide
-from argo_bench.pipeline import changed, cycle
-from argo_bench.world import SimulatedWorld
-from argo_bench.world.clock import NS
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import Ledger, ProviderError, Served
+from argo_bench.pipeline.optimized.indicators import indicators as kernel
+from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
+from argo_bench.pipeline.optimized.schedule import OUTAGE, SideBySide
+from argo_bench.pipeline.record import changed, cycle
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world.clock import NS
+from argo_bench.study.counting import replay
+from argo_bench.study.recording import record
 from tests.test_stages import decision
 
 P = baseline.PIPELINE

@@ -10,13 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo_bench import baseline
-from argo_bench.baseline.reason import prompt, template
-from argo_bench.harness.counting import cached, replay
-from argo_bench.harness.fidelity import Oracle, check_variant
-from argo_bench.harness.recording import record
-from argo_bench.harness.workload import NoMarket
-from argo_bench.model import Consensus, Opinions, ProviderError, Reasoning
 from argo_bench.optimizations.o12_reasoning_cache import (
     DAY,
     FAILING,
@@ -28,10 +21,17 @@ from argo_bench.optimizations.o12_reasoning_cache import (
     off_the_critical_path,
     shows_another_number,
 )
-from argo_bench.optimized.reason import CONFIDENCE_BAND, taken_apart
-from argo_bench.optimized.reason import reason as waiting_reason
-from argo_bench.pipeline import drafted, settle
-from argo_bench.world import SimulatedWorld, content
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.baseline.reason import prompt, template
+from argo_bench.pipeline.model import Consensus, Opinions, ProviderError, Reasoning
+from argo_bench.pipeline.optimized.reason import CONFIDENCE_BAND, taken_apart
+from argo_bench.pipeline.optimized.reason import reason as waiting_reason
+from argo_bench.pipeline.record import drafted, settle
+from argo_bench.pipeline.world import SimulatedWorld, content
+from argo_bench.study.counting import cached, replay
+from argo_bench.study.fidelity import Oracle, check_variant
+from argo_bench.study.recording import record
+from argo_bench.study.replay import NoMarket
 from tests.test_stages import decision, indicators
 
 P = baseline.PIPELINE
@@ -322,7 +322,7 @@ def test_o12_engineered_serves_nothing_after_a_restart_with_another_model_or_pro
     first = FakeWorld(tmp_path)
     told(engineered(), first, decision())
     asyncio.run(first.resources.aclose())
-    monkeypatch.setattr("argo_bench.optimized.reason.SCHEMA", "another")
+    monkeypatch.setattr("argo_bench.pipeline.optimized.reason.SCHEMA", "another")
     second = FakeWorld(tmp_path)
     told(engineered(), second, decision())
     assert second.asked == 1
@@ -447,7 +447,7 @@ def test_o12_damage_tells_wrong_numbers_and_the_age_of_texts(world):
 
 
 def record_of(stage, world, decisions):
-    from argo_bench.claim import Call, Replay
+    from argo_bench.optimizations.optimization import Call, Replay
 
     calls = []
     for number, each in enumerate(decisions):

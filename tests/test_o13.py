@@ -7,11 +7,6 @@ import numpy as np
 import pytest
 from numba import njit
 
-from argo_bench import baseline, kernels
-from argo_bench.claim import Call, Replay
-from argo_bench.harness.workload import NoMarket
-from argo_bench.market import Tape
-from argo_bench.model import COLUMNS
 from argo_bench.optimizations import _indicator_libraries as libraries
 from argo_bench.optimizations import build
 from argo_bench.optimizations.o13_incremental_updates import (
@@ -25,10 +20,15 @@ from argo_bench.optimizations.o13_incremental_updates import (
     engineered,
     prescribed,
 )
-from argo_bench.optimized.indicators import DRIFT, Incremental
-from argo_bench.optimized.indicators import indicators as kernel
-from argo_bench.pipeline import changed, cycle
-from argo_bench.world import SimulatedWorld
+from argo_bench.optimizations.optimization import Call, Replay
+from argo_bench.pipeline import baseline, kernels
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import COLUMNS
+from argo_bench.pipeline.optimized.indicators import DRIFT, Incremental
+from argo_bench.pipeline.optimized.indicators import indicators as kernel
+from argo_bench.pipeline.record import changed, cycle
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.study.replay import NoMarket
 from tests.test_indicators import KINDS, framed, from_closes, market
 
 ARMS = {"prescribed": prescribed, "engineered": engineered, "as printed": as_printed}

@@ -5,21 +5,22 @@ import itertools
 
 import pytest
 
-from argo_bench import baseline
-from argo_bench.claim import VARIANTS
-from argo_bench.harness.counting import layers
-from argo_bench.harness.fidelity import Oracle, check_variant
-from argo_bench.harness.trials import Setting
-from argo_bench.harness.trials.o14_pools import ARMS, HEADLINE, TRIALS, Condition, closed, observed, world_of
-from argo_bench.harness.workload import burst
-from argo_bench.market import Tape
-from argo_bench.model import Pool, Request, UserError
+from argo_bench.errors import UserError
 from argo_bench.optimizations import build
 from argo_bench.optimizations.o14_connection_pools import LOADED, OPTIMIZATION, SMALL_POOLS, Adapter
-from argo_bench.optimized.transport import QUOTA, Pooled
-from argo_bench.pipeline import changed
-from argo_bench.world import SimulatedWorld
-from argo_bench.world.providers import started
+from argo_bench.optimizations.optimization import VARIANTS
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import Pool, Request
+from argo_bench.pipeline.optimized.transport import QUOTA, Pooled
+from argo_bench.pipeline.record import changed
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world.providers import started
+from argo_bench.study.counting import layers
+from argo_bench.study.fidelity import Oracle, check_variant
+from argo_bench.study.replay import burst
+from argo_bench.study.trials import Setting
+from argo_bench.study.trials.o14_pools import ARMS, HEADLINE, TRIALS, Condition, closed, observed, world_of
 
 P = baseline.PIPELINE
 EDITS = OPTIMIZATION.edits(LOADED)

@@ -6,12 +6,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from argo_bench import baseline
-from argo_bench.harness.counting import replay
-from argo_bench.harness.fidelity import Oracle, check_variant
-from argo_bench.harness.recording import record
-from argo_bench.market import Tape
-from argo_bench.model import ProviderError, Validated
 from argo_bench.optimizations.o15_validation_batching import (
     OPTIMIZATION,
     PLAIN,
@@ -20,9 +14,15 @@ from argo_bench.optimizations.o15_validation_batching import (
     in_one_gather,
     validate_signal,
 )
-from argo_bench.optimized.validate import IDS_PER_QUERY, QUOTES_IN_FLIGHT
-from argo_bench.pipeline import settle
-from argo_bench.world import SimulatedWorld
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import ProviderError, Validated
+from argo_bench.pipeline.optimized.validate import IDS_PER_QUERY, QUOTES_IN_FLIGHT
+from argo_bench.pipeline.record import settle
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.study.counting import replay
+from argo_bench.study.fidelity import Oracle, check_variant
+from argo_bench.study.recording import record
 from tests.test_stages import decision
 
 P = baseline.PIPELINE

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from argo_bench import baseline
-from argo_bench.harness.fidelity import Oracle, check_variant
-from argo_bench.market import Universe, generate
-from argo_bench.model import Consensus, Signal
 from argo_bench.optimizations import build, catalogue
 from argo_bench.optimizations.o06_consensus_cache import TextKeyedCache
 from argo_bench.optimizations.o08_vectorized_indicators import rolling_five
 from argo_bench.optimizations.o11_json_cache import MAXIMUM_ENTRIES, CachedEncode, JSONCache
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.market import Universe, generate
+from argo_bench.pipeline.model import Consensus, Signal
+from argo_bench.study.fidelity import Oracle, check_variant
 from tests.test_stages import decision
 
 VOTES = {"massive": Signal("LONG", 80.0), "sonar": Signal("LONG", 80.0)}
@@ -150,10 +150,10 @@ def test_engineered_variants_are_faithful_on_the_real_symbols(identifier, real_o
 
 
 def test_the_workload_accepts_about_as_many_symbol_cycles_as_it_is_meant_to(real_universe):
-    from argo_bench.market import Tape
-    from argo_bench.optimized.indicators import indicators
-    from argo_bench.pipeline import cycle
-    from argo_bench.world import SimulatedWorld
+    from argo_bench.pipeline.market import Tape
+    from argo_bench.pipeline.optimized.indicators import indicators
+    from argo_bench.pipeline.record import cycle
+    from argo_bench.pipeline.world import SimulatedWorld
 
     pipeline = baseline.PIPELINE.replace(
         indicators=indicators, store=lambda world, rows: None, read=lambda world, symbols: None

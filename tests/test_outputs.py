@@ -10,7 +10,8 @@ import pytest
 
 from argo_bench.gate.deciding import FIRST, HEAD, comparison_of
 from argo_bench.gate.outcome import Change, Outcome
-from argo_bench.harness.results import SCHEMA, Block, Judgement, Recorded, Run, Samples, load
+from argo_bench.harness.record.records import SCHEMA, Block, Judgement, Run, Samples
+from argo_bench.harness.record.store import Recorded, load
 from argo_bench.integrations.outputs import (
     annotated,
     from_judgements,

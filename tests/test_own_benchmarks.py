@@ -9,7 +9,7 @@ import pytest
 
 from argo_bench.gate.benchmarks import TOLERANCE, benchmarks
 from argo_bench.harness.functions import function_body
-from argo_bench.harness.messages import FunctionArm
+from argo_bench.harness.workers.messages import FunctionArm
 
 ROOT = Path(__file__).parents[1]
 

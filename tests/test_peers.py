@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from argo_bench.harness.results import SCHEMA, Comparison, End, Recorded, Result, Run, Writer
-from argo_bench.harness.stats import Estimate
+from argo_bench.errors import UserError
+from argo_bench.harness.record.records import SCHEMA, Comparison, End, Result, Run
+from argo_bench.harness.record.store import Recorded, Writer
+from argo_bench.harness.statistics.estimate import Estimate
 from argo_bench.integrations.export import Export
 from argo_bench.integrations.peers import Peer, Time, beside, hyperfine, peers, pyperf
-from argo_bench.model import UserError
 from argo_bench.report.tables import terminal_table
 from tests.benchmarks import study_peers
 from tests.test_cli import argo

@@ -4,14 +4,14 @@ import random
 
 import pytest
 
-from argo_bench import baseline
-from argo_bench.claim import CYCLE, VARIANTS
-from argo_bench.market import Tape
-from argo_bench.memo import Memo
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
 from argo_bench.optimizations import BASELINE, OPTIMIZED, build, canonical_id, catalogue, lookup
-from argo_bench.pipeline import PARTS, Cycle, changed, cycle
-from argo_bench.world import SimulatedWorld
+from argo_bench.optimizations.optimization import CYCLE, VARIANTS
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.memo import Memo
+from argo_bench.pipeline.record import PARTS, Cycle, changed, cycle
+from argo_bench.pipeline.world import SimulatedWorld
 
 IDS = list(catalogue())
 

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from argo_bench.claim import Claim
 from argo_bench.harness.benchmark import Benchmark
+from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.plan import (
     DEFAULT,
     FEWEST_BLOCKS,
@@ -19,7 +19,7 @@ from argo_bench.harness.plan import (
     seconds_worth,
     weighed,
 )
-from argo_bench.harness.results import Block, Comparison, Samples
+from argo_bench.harness.record.records import Block, Comparison, Samples
 from argo_bench.optimizations import catalogue
 
 COMPARISON = Comparison("O06", "consensus, hit", 6, "symbols", "baseline", "engineered")
@@ -59,7 +59,7 @@ def test_long_blocks_are_capped_in_seconds_and_too_few_replicates_change_nothing
 
 def test_the_trimmed_mean_varies_as_the_plan_assumes():
     from argo_bench.harness.plan import TRIMMED_VARIANCE
-    from argo_bench.harness.stats import trimmed_mean
+    from argo_bench.harness.statistics.estimate import trimmed_mean
 
     rng = random.Random(5)
     means = [trimmed_mean([rng.gauss(0, 1) for _ in range(20)]) for _ in range(8_000)]

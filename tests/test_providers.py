@@ -13,17 +13,18 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from argo_bench.market import Tape
-from argo_bench.model import Bars, ProviderError, Request, UserError
-from argo_bench.world import wire
-from argo_bench.world.loopback import Address, Conditions, Control, ProviderLedger
-from argo_bench.world.providers import Book, Connection, started
+from argo_bench.errors import UserError
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import Bars, ProviderError, Request
+from argo_bench.pipeline.world import wire
+from argo_bench.pipeline.world.loopback import Address, Conditions, Control, ProviderLedger
+from argo_bench.pipeline.world.providers import Book, Connection, started
 
 DEADLINE_S = 20
 
 OWNER = """
 import sys
-from argo_bench.world.providers import started
+from argo_bench.pipeline.world.providers import started
 with started() as address:
     sys.stdout.write(address.to_json() + "\\n")
     sys.stdout.flush()

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from argo_bench.comparing import Speedup
-from argo_bench.harness.results import Block, Comparison, Declared, Failure, Fidelity, Samples
+from argo_bench.comparison import Speedup
+from argo_bench.harness.record.records import Block, Comparison, Declared, Failure, Fidelity, Samples
 from argo_bench.integrations import paired
 
 pytest_plugins = ["pytester"]

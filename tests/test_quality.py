@@ -5,11 +5,11 @@ import random
 
 import pytest
 
-from argo_bench.harness import environment
-from argo_bench.harness.environment import Watch
-from argo_bench.harness.judging import result_of
-from argo_bench.harness.quality import quality, valid_blocks
-from argo_bench.harness.results import Block, Comparison, Samples
+from argo_bench.harness.judging.judgements import result_of
+from argo_bench.harness.machine import environment
+from argo_bench.harness.machine.environment import Watch
+from argo_bench.harness.record.records import Block, Comparison, Samples
+from argo_bench.harness.statistics.quality import quality, valid_blocks
 
 COMPARISON = Comparison("O06", "consensus, hit", 6, "symbols", "baseline", "engineered")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import argo_bench
-from argo_bench.cli import cli
-from argo_bench.harness.results import load
-from argo_bench.model import UserError
+from argo_bench.cli.main import cli
+from argo_bench.errors import UserError
+from argo_bench.harness.record.store import load
 from argo_bench.optimizations import catalogue
 from argo_bench.report.readme import BEGIN, END, measured_table, write_table
 

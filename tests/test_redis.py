@@ -11,9 +11,10 @@ import time
 
 import pytest
 
-from argo_bench.model import StoreError, UserError
-from argo_bench.world import redis as store
-from argo_bench.world.redis import URL, RedisClient, Server, find, free_port
+from argo_bench.errors import UserError
+from argo_bench.pipeline.model import StoreError
+from argo_bench.pipeline.world import redis as store
+from argo_bench.pipeline.world.redis import URL, RedisClient, Server, find, free_port
 
 pytest.importorskip("redis", reason="the Redis client is not installed: pip install 'argo-bench[redis]'")
 needs_server = pytest.mark.skipif(find() is None, reason=f"no Redis or Valkey server was found: {store.INSTALL}")
@@ -139,7 +140,7 @@ def test_a_server_leaves_neither_a_process_nor_a_file(server):
 def test_a_server_dies_with_the_process_that_started_it_and_leaves_no_file(monkeypatch, tmp_path):
     monkeypatch.delenv(URL, raising=False)
     code = (
-        "import sys\nfrom argo_bench.world.redis import Server\n"
+        "import sys\nfrom argo_bench.pipeline.world.redis import Server\n"
         "with Server() as server:\n    print(server._process.pid, flush=True)\n    sys.stdin.read()"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}

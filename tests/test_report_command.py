@@ -6,8 +6,8 @@ import webbrowser
 import pytest
 from click.testing import CliRunner, Result
 
-from argo_bench.cli import cli
-from argo_bench.model import UserError
+from argo_bench.cli.main import cli
+from argo_bench.errors import UserError
 from tests.test_report_finding import judgement, recorded, result
 from tests.test_report_tables import WORDS, every_kind_of_row
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from argo_bench.harness.results import Caching, Counts
+from argo_bench.harness.record.records import Caching, Counts
 from argo_bench.report import counted, frontier, page
 from argo_bench.report.picture import COLOURS
 from tests.test_report_finding import judgement, recorded

@@ -2,7 +2,7 @@
 
 import pytest
 
-from argo_bench.harness.results import LiveRates, Spot
+from argo_bench.harness.record.records import LiveRates, Spot
 from argo_bench.report import curves, verdicts
 from tests.test_report_finding import judgement, recorded
 from tests.test_report_tables import printed

@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
 from argo_bench.optimizations import catalogue, subjects
 from argo_bench.report.explain import explain_optimization, explain_stage, listing
 
@@ -70,8 +70,8 @@ def test_a_long_line_of_code_goes_on_further_in():
 
 def test_a_stage_stands_with_both_files_and_the_optimizations_that_touch_it():
     text = printed(explain_stage("consensus"))
-    assert "argo_bench/baseline/consensus.py" in text
-    assert "argo_bench/optimized/consensus.py" in text
+    assert "argo_bench/pipeline/baseline/consensus.py" in text
+    assert "argo_bench/pipeline/optimized/consensus.py" in text
     assert "O06 consensus cache: prescribed, engineered" in text
 
 

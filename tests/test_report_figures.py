@@ -13,7 +13,7 @@ from tests.test_report_tables import WORDS, every_kind_of_row
 
 DRAW = """
 import hashlib, sys
-from argo_bench.harness.results import load
+from argo_bench.harness.record.store import load
 from argo_bench.report.figures import forest
 picture = forest(load(sys.argv[1]), sys.argv[2])
 print(hashlib.sha256(picture.svg()).hexdigest(), hashlib.sha256(picture.png()).hexdigest())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
 from argo_bench.report import Report, open_report
 from tests.test_report_counted import trading_day
 from tests.test_report_curves import CURVE

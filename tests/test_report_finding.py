@@ -5,24 +5,13 @@ import math
 import msgspec
 import pytest
 
-from argo_bench.claim import Metric, is_count
-from argo_bench.harness.calibration import Calibration, Null, Power, Rate, Used
-from argo_bench.harness.memory_pass import Reading
-from argo_bench.harness.results import (
-    Comparison,
-    Counts,
-    End,
-    Judgement,
-    Memory,
-    Recorded,
-    Result,
-    Run,
-    Spot,
-    Writer,
-    load,
-)
-from argo_bench.harness.stats import Estimate
-from argo_bench.harness.verdict import Word
+from argo_bench.harness.calibration.rates import Calibration, Null, Power, Rate, Used
+from argo_bench.harness.claims.claim import Metric, is_count
+from argo_bench.harness.claims.verdict import Word
+from argo_bench.harness.record.records import Comparison, Counts, End, Judgement, Memory, Result, Run, Spot
+from argo_bench.harness.record.store import Recorded, Writer, load
+from argo_bench.harness.statistics.estimate import Estimate
+from argo_bench.harness.workers.memory import Reading
 from argo_bench.report import finding
 
 RUN = Run(

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from argo_bench.harness.memory_pass import Reading
-from argo_bench.harness.results import (
+from argo_bench.harness.claims.verdict import Word
+from argo_bench.harness.record.records import (
     Acceptance,
     Block,
     Cold,
@@ -19,12 +19,12 @@ from argo_bench.harness.results import (
     Fidelity,
     LiveRates,
     Memory,
-    Recorded,
     Result,
     Samples,
     Spot,
 )
-from argo_bench.harness.verdict import Word
+from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.workers.memory import Reading
 from argo_bench.report import measured, page, remarks, verdicts
 from argo_bench.report.marks import MARKS, OKABE_ITO, contrast, legible
 from tests.test_report_finding import counts, estimate, judgement, recorded, result

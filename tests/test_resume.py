@@ -8,13 +8,11 @@ from collections import Counter
 import msgspec
 import pytest
 
-from argo_bench.harness import groundwork, job
-from argo_bench.harness.experiment import Experiment
-from argo_bench.harness.job import job_again
+from argo_bench.errors import UserError
+from argo_bench.harness import groundwork
 from argo_bench.harness.plan import QUICK
-from argo_bench.harness.results import (
+from argo_bench.harness.record.records import (
     CONCLUSIONS,
-    FILE_NAME,
     SCHEMA,
     Acceptance,
     Asked,
@@ -27,19 +25,18 @@ from argo_bench.harness.results import (
     LiveRates,
     Memory,
     Observed,
-    Recorded,
     Run,
     Samples,
     Tried,
-    Writer,
-    load,
-    reopened,
 )
-from argo_bench.harness.trials import Observation, Trial
-from argo_bench.harness.verify import verify
-from argo_bench.market import Universe
-from argo_bench.model import UserError
+from argo_bench.harness.record.store import FILE_NAME, Recorded, Writer, load, reopened
+from argo_bench.harness.record.verify import verify
+from argo_bench.harness.run import Experiment
 from argo_bench.optimizations import lookup
+from argo_bench.pipeline.market import Universe
+from argo_bench.study import job
+from argo_bench.study.job import job_again
+from argo_bench.study.trials import Observation, Trial
 
 IDS = ["O06"]
 TINY = dataclasses.replace(

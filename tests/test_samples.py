@@ -5,7 +5,8 @@ import math
 import msgspec
 import pytest
 
-from argo_bench.harness.results import Block, Caching, Comparison, Judgement, Recorded, Result, Samples, Spot
+from argo_bench.harness.record.records import Block, Caching, Comparison, Judgement, Result, Samples, Spot
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report import arms, paying, samples, scaling, weighed
 from argo_bench.report.picture import COLOURS, NARROW, Picture, hue
 from tests.test_report_finding import estimate, judgement, recorded, result

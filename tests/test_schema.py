@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 import argo_bench
-from argo_bench.harness.past import catalogue as past_catalogue
-from argo_bench.harness.results import RULE, SCHEMA, Declaration, Plan, Writer, load
-from argo_bench.harness.verify import verify
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
+from argo_bench.harness.record.past import catalogue as past_catalogue
+from argo_bench.harness.record.records import RULE, SCHEMA, Declaration, Plan
+from argo_bench.harness.record.store import Writer, load
+from argo_bench.harness.record.verify import verify
 from argo_bench.optimizations import OPTIMIZED, subjects
 from argo_bench.optimizations.together import ALL_IDS, FIVE_IDS
 
@@ -29,8 +30,8 @@ OPTIMIZATION = replace(SIXTH, id="O16", name="one more")
 """
 SAYS = """
 import argo_bench, sys
-from argo_bench.harness.results import load
-from argo_bench.harness.verify import verify
+from argo_bench.harness.record.store import load
+from argo_bench.harness.record.verify import verify
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations.together import SETS
 print(len(verify(load(sys.argv[1]))), len(argo_bench.catalogue()), "O16" in subjects(), len(argo_bench.OPTIMIZED))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
+from argo_bench.harness.claims.sentence import read_claim
 from argo_bench.optimizations import catalogue, subjects
-from argo_bench.sentence import read_claim
 
 NAN = math.nan
 

@@ -7,10 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from argo_bench.claim import EPSILON, Claim
-from argo_bench.harness import sequential
 from argo_bench.harness.benchmark import claim_of
-from argo_bench.harness.sequential import (
+from argo_bench.harness.claims.claim import EPSILON, Claim
+from argo_bench.harness.statistics import looks as sequential
+from argo_bench.harness.statistics.estimate import Estimate, estimate, student_t
+from argo_bench.harness.statistics.looks import (
     KNOWN,
     LOOKS,
     Outlook,
@@ -23,7 +24,6 @@ from argo_bench.harness.sequential import (
     simulated_error,
     smallest_detectable,
 )
-from argo_bench.harness.stats import Estimate, estimate, student_t
 
 CLAIM = Claim("T1", "50-70 %", "source", "reduction", "workload", "reading", 0.5, 0.7)
 

@@ -4,12 +4,13 @@ import math
 
 import pytest
 
-from argo_bench.harness.attribution import NAME, ONLY, OPTIMIZATION, WITHOUT, WORKLOAD
-from argo_bench.harness.results import Block, Comparison, Recorded, Samples, load
+from argo_bench.harness.record.records import Block, Comparison, Samples
+from argo_bench.harness.record.store import Recorded, load
 from argo_bench.optimizations import BASELINE, build, catalogue
-from argo_bench.pipeline import changed
+from argo_bench.pipeline.record import changed
 from argo_bench.report.picture import NARROW
 from argo_bench.report.shares import shares, shares_of
+from argo_bench.study.attribution import NAME, ONLY, OPTIMIZATION, WITHOUT, WORKLOAD
 from tests.test_cli import argo
 from tests.test_gate import RUN
 from tests.test_report_finding import judgement, recorded

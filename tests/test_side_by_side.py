@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from argo_bench.harness.messages import Checked, CheckVariant
 from argo_bench.harness.side_by_side import at_once, checked, side_by_side
-from argo_bench.harness.twins import ArmFailed
+from argo_bench.harness.workers.messages import Checked, CheckVariant
+from argo_bench.harness.workers.processes import ArmFailed
 
 
 def test_every_call_is_answered_under_its_key():

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo_bench import baseline
-from argo_bench.baseline.consensus import WEIGHTS
-from argo_bench.baseline.encode import digest
-from argo_bench.baseline.signals import momentum, parsed, trend
-from argo_bench.market import Tape
-from argo_bench.model import Consensus, Decision, Encoded, Indicators, Opinions, ProviderError, Signal
-from argo_bench.optimized.encode import canonical
-from argo_bench.optimized.encode import encode as encode_once
-from argo_bench.pipeline import drafted
-from argo_bench.world import SimulatedWorld
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.baseline.consensus import WEIGHTS
+from argo_bench.pipeline.baseline.encode import digest
+from argo_bench.pipeline.baseline.signals import momentum, parsed, trend
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import Consensus, Decision, Encoded, Indicators, Opinions, ProviderError, Signal
+from argo_bench.pipeline.optimized.encode import canonical
+from argo_bench.pipeline.optimized.encode import encode as encode_once
+from argo_bench.pipeline.record import drafted
+from argo_bench.pipeline.world import SimulatedWorld
 
 P = baseline.PIPELINE
 NAN = math.nan

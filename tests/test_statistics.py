@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo_bench.harness.stats import block_difference, estimate, student_t, trimmed_mean
+from argo_bench.harness.statistics.estimate import block_difference, estimate, student_t, trimmed_mean
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 9, 15, 23, 100])

@@ -15,19 +15,29 @@ from functools import partial
 import psutil
 import pytest
 
+from argo_bench import parent
+from argo_bench.errors import UserError
 from argo_bench.harness import groundwork
-from argo_bench.harness.experiment import Experiment
 from argo_bench.harness.plan import QUICK
-from argo_bench.harness.results import FILE_NAME, Failure, Judgement, Observed, Result, Writer, load
-from argo_bench.harness.surroundings import PROVIDERS, REDIS, SCRATCH, address_of_providers, redis_url, surroundings
-from argo_bench.harness.trials import Observation, Trial
-from argo_bench.harness.trials.o14_pools import round_of
-from argo_bench.market import Tape
-from argo_bench.model import ProviderError, Request, UserError
+from argo_bench.harness.record.records import Failure, Judgement, Observed, Result
+from argo_bench.harness.record.store import FILE_NAME, Writer, load
+from argo_bench.harness.run import Experiment
+from argo_bench.harness.surroundings import (
+    PROVIDERS,
+    REDIS,
+    SCRATCH,
+    address_of_providers,
+    redis_url,
+    surroundings,
+)
 from argo_bench.optimizations import catalogue
-from argo_bench.world import parent, providers
-from argo_bench.world.loopback import Faults, LoopbackWorld
-from argo_bench.world.redis import INSTALL, URL, find, free_port
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import ProviderError, Request
+from argo_bench.pipeline.world import providers
+from argo_bench.pipeline.world.loopback import Faults, LoopbackWorld
+from argo_bench.pipeline.world.redis import INSTALL, URL, find, free_port
+from argo_bench.study.trials import Observation, Trial
+from argo_bench.study.trials.o14_pools import round_of
 
 for module in ("aiohttp", "requests", "trustme", "redis"):
     pytest.importorskip(module, reason=f"{module} is not installed: pip install 'argo-bench[loopback,redis]'")
@@ -326,7 +336,7 @@ def test_a_load_that_no_provider_answers_ends(small_universe):
 
 HANGS = """
 from functools import partialmethod
-from argo_bench.world.loopback import Faults, LoopbackWorld
+from argo_bench.pipeline.world.loopback import Faults, LoopbackWorld
 
 LoopbackWorld.__init__ = partialmethod(
     LoopbackWorld.__init__, faults={"sonar": Faults(hanging=1.0)}, timeout_s=0.2
@@ -482,10 +492,10 @@ from pathlib import Path
 import socket, sys
 from argo_bench import baseline
 from argo_bench.harness.surroundings import surroundings
-from argo_bench.market import Tape, Universe, generate
+from argo_bench.pipeline.market import Tape, Universe, generate
 from argo_bench.optimizations.o01_distributed_cache import engineered
-from argo_bench.pipeline import settle
-from argo_bench.world.loopback import LoopbackWorld
+from argo_bench.pipeline.record import settle
+from argo_bench.pipeline.world.loopback import LoopbackWorld
 
 if __name__ == "__main__":
     try:

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from argo_bench.claim import VARIANTS
-from argo_bench.harness.fidelity import Oracle, check_variant
-from argo_bench.harness.results import load
+from argo_bench.harness.record.store import load
 from argo_bench.harness.subject import headline_comparison
-from argo_bench.market import Universe, generate
 from argo_bench.optimizations import build, headline_claims, published, sets, subjects
+from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.optimizations.together import FIVE_IDS
-from argo_bench.pipeline import PARTS, unwrapped
+from argo_bench.pipeline.market import Universe, generate
+from argo_bench.pipeline.record import PARTS, unwrapped
 from argo_bench.report.combined import combined
+from argo_bench.study.fidelity import Oracle, check_variant
 
 TOGETHER = ("FIVE", "ALL")
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from argo_bench.harness.results import Observed, Recorded, Run, Tried
-from argo_bench.harness.stats import estimate
+from argo_bench.harness.record.records import Observed, Run, Tried
+from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.statistics.estimate import estimate
 from argo_bench.report.tables import markdown_table, terminal_table
 from argo_bench.report.tried import tried
 

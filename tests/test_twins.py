@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from argo_bench.harness.messages import Prepare, Prepared, Sample, StageArm, Taken
-from argo_bench.harness.twins import ArmFailed, Turn, Twins, WorkerProcess, blocks_of
+from argo_bench.harness.workers.messages import Prepare, Prepared, Sample, StageArm, Taken
+from argo_bench.harness.workers.processes import ArmFailed, Turn, Twins, WorkerProcess, blocks_of
 
 
 def test_a_worker_that_dies_is_an_arm_that_failed(tmp_path):

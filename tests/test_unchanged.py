@@ -5,16 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from argo_bench import baseline
-from argo_bench.claim import CYCLE, Workload
-from argo_bench.harness.recording import record
-from argo_bench.harness.workload import StageBody
-from argo_bench.market import Tape
-from argo_bench.model import Bars
-from argo_bench.optimized.indicators import indicators
-from argo_bench.pipeline import cycle
-from argo_bench.unchanged import UNCHANGED, skip_unchanged
-from argo_bench.world import SimulatedWorld
+from argo_bench.optimizations.optimization import CYCLE, Workload
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import Bars
+from argo_bench.pipeline.optimized.indicators import indicators
+from argo_bench.pipeline.record import cycle
+from argo_bench.pipeline.unchanged import UNCHANGED, skip_unchanged
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.study.recording import record
+from argo_bench.study.replay import StageBody
 
 
 class Counting:

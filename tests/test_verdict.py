@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo_bench.claim import EPSILON, Claim
-from argo_bench.harness.stats import Estimate
-from argo_bench.harness.verdict import is_worse, judge, judge_level, regions
+from argo_bench.harness.claims.claim import EPSILON, Claim
+from argo_bench.harness.claims.verdict import is_worse, judge, judge_level, regions
+from argo_bench.harness.statistics.estimate import Estimate
 
 
 def claim(kind="reduction", low=0.5, high=0.7):

@@ -4,10 +4,8 @@ import msgspec
 import pytest
 import xxhash
 
-from argo_bench.comparing import compare
-from argo_bench.harness.experiment import Experiment
-from argo_bench.harness.results import (
-    FILE_NAME,
+from argo_bench.comparison import compare
+from argo_bench.harness.record.records import (
     Declaration,
     Declared,
     End,
@@ -18,10 +16,10 @@ from argo_bench.harness.results import (
     Result,
     Run,
     Samples,
-    Writer,
-    load,
 )
-from argo_bench.harness.verify import verify
+from argo_bench.harness.record.store import FILE_NAME, Writer, load
+from argo_bench.harness.record.verify import verify
+from argo_bench.harness.run import Experiment
 from argo_bench.optimizations import lookup
 from tests.test_experiment import TINY
 
@@ -96,7 +94,7 @@ EDITS = {
     "a first call": (Samples, lambda s: replace(s, reference_first_call_ns=s.reference_first_call_ns * 90), Judgement),
     "a count of differences": (Fidelity, lambda f: replace(f, counts={"entry": 3}), Fidelity),
     "the number of replicates": (End, lambda e: replace(e, replicates=e.replicates + 1), End),
-    "the seed of the run": (Run, lambda r: replace(r, seed=5), Samples),
+    "the seed of the run": (Run, lambda r: replace(r, seed=5), Plan),
 }
 
 

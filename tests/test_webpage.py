@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from argo_bench.harness.results import Comparison, Failure, Recorded, load
+from argo_bench.harness.record.records import Comparison, Failure
+from argo_bench.harness.record.store import Recorded, load
 from argo_bench.report import figures, open_report, samples, webpage
 from argo_bench.report.marks import MARKS, contrast
 from argo_bench.report.picture import COLOURS, palette
@@ -89,7 +90,7 @@ def test_every_verdict_stands_there_with_its_glyph(word, page):
         "numpy 2.4",
         "The harness was not calibrated",
         "time of the regime stage on a live trace",
-        "argo_bench/optimized/regime.py, line 1",
+        "argo_bench/pipeline/optimized/regime.py, line 1",
     ],
 )
 def test_the_page_says(words, page):
@@ -149,7 +150,7 @@ def test_a_record_that_is_too_large_is_left_beside_the_page(full, monkeypatch):
 
 DRAW = """
 import hashlib, sys
-from argo_bench.harness.results import load
+from argo_bench.harness.record.store import load
 from argo_bench.report.webpage import webpage
 print(hashlib.sha256(webpage(load(sys.argv[1])).encode()).hexdigest(), "matplotlib.pyplot" in sys.modules)
 """

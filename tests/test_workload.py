@@ -2,9 +2,9 @@
 
 import pytest
 
-from argo_bench.claim import Workload
-from argo_bench.harness.recording import Group, Recording
-from argo_bench.harness.workload import StageBody
+from argo_bench.optimizations.optimization import Workload
+from argo_bench.study.recording import Group, Recording
+from argo_bench.study.replay import StageBody
 
 
 class Stateful:

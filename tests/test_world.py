@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argo_bench import baseline
-from argo_bench.baseline.reason import prompt
-from argo_bench.market import Tape
-from argo_bench.model import ProviderError, Request, Usage
-from argo_bench.optimized.indicators import indicators as fast_oracle
-from argo_bench.pipeline import cycle
-from argo_bench.world import SimulatedWorld
-from argo_bench.world.base import OPINION
-from argo_bench.world.clock import NS, Clock, SimulatedLoop
-from argo_bench.world.content import (
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.baseline.reason import prompt
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import ProviderError, Request, Usage
+from argo_bench.pipeline.optimized.indicators import indicators as fast_oracle
+from argo_bench.pipeline.record import cycle
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world.base import OPINION
+from argo_bench.pipeline.world.clock import NS, Clock, SimulatedLoop
+from argo_bench.pipeline.world.content import (
     LATENCIES,
     MODELS,
     PRICES,
@@ -30,7 +30,7 @@ from argo_bench.world.content import (
     tokens,
     uniform,
 )
-from argo_bench.world.simulated import HANDSHAKE_S
+from argo_bench.pipeline.world.simulated import HANDSHAKE_S
 
 FAST = baseline.PIPELINE.replace(indicators=fast_oracle)
 
@@ -344,7 +344,7 @@ def test_a_failing_primary_falls_back_and_a_failing_model_gives_a_template_marke
 
 
 def a_draft():
-    from argo_bench.model import Decision
+    from argo_bench.pipeline.model import Decision
 
     return Decision(
         "id", "AAA", "LONG", 10.0, 9.7, 10.5, 80.0, "TRENDING", "weighted_consensus", (("massive", "LONG"),), 0.0, 10.0

@@ -14,10 +14,10 @@ from typing import Literal, cast
 
 import msgspec
 
+from argo_bench.errors import UserError
 from argo_bench.gate.checkouts import clean_environment
-from argo_bench.harness.agreement import first_difference
-from argo_bench.harness.results import Agreed
-from argo_bench.model import UserError
+from argo_bench.harness.record.records import Agreed
+from argo_bench.harness.workers.agreement import first_difference
 
 MODULE = "argo_bench.gate.agreeing"
 SECONDS = 120.0

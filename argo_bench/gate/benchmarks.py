@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from argo_bench.claim import CLOCKS, Clock
+from argo_bench.errors import UserError
 from argo_bench.gate.checkouts import Environment
 from argo_bench.harness.benchmark import CHECKS
-from argo_bench.harness.gather import REVISIONS, tables_of, where_of
-from argo_bench.harness.job import seconds
+from argo_bench.harness.claims.claim import CLOCKS, Clock
 from argo_bench.loading import settings_of
-from argo_bench.model import UserError
+from argo_bench.study.gather import REVISIONS, tables_of, where_of
+from argo_bench.study.job import seconds
 
 PYPROJECT = "pyproject.toml"
 TOLERANCE = 0.03

@@ -20,9 +20,9 @@ from typing import TypeVar
 import msgspec
 
 from argo_bench.gate.checkouts import GUEST, Checkout, clean_environment
-from argo_bench.harness.environment import THREAD_CAPS
-from argo_bench.harness.messages import FunctionArm
-from argo_bench.harness.twins import ArmFailed
+from argo_bench.harness.machine.environment import THREAD_CAPS
+from argo_bench.harness.workers.messages import FunctionArm
+from argo_bench.harness.workers.processes import ArmFailed
 
 Value = TypeVar("Value")
 COUNTED_NS = 5_000_000

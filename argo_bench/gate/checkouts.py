@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from argo_bench.harness.twins import Program
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
+from argo_bench.harness.workers.processes import Program
 
 Role = Literal["base", "head"]
 Environment = Literal["own", "current"]

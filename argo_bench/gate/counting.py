@@ -13,9 +13,9 @@ from argo_bench.gate.benchmarks import Benchmark
 from argo_bench.gate.checkouts import Checkout, Role
 from argo_bench.gate.deciding import is_grown
 from argo_bench.gate.outcome import Change
-from argo_bench.harness.messages import Count, Counted, FunctionArm, Prepare, Prepared
-from argo_bench.harness.results import Exact
-from argo_bench.harness.twins import ArmFailed, WorkerProcess
+from argo_bench.harness.record.records import Exact
+from argo_bench.harness.workers.messages import Count, Counted, FunctionArm, Prepare, Prepared
+from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
 
 INSTRUCTIONS = "instructions"
 BYTECODE = "bytecode instructions"

@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from argo_bench.gate.outcome import Change, Outcome
-from argo_bench.gate.signs import ERROR, LOOKS, Median, beyond, median_of, nominal_error
-from argo_bench.harness.judging import log_ratios
-from argo_bench.harness.results import (
+from argo_bench.harness.judging.judgements import log_ratios
+from argo_bench.harness.record.records import (
     Agreed,
     Comparison,
     Exact,
     Failure,
     Gated,
-    Recorded,
     Revisions,
     Samples,
     State,
 )
+from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.statistics.signs import ERROR, LOOKS, Median, beyond, median_of, nominal_error
 
 Batch = Literal["first", "confirmation"]
 Candidate = Literal["head", "base again"]

@@ -8,6 +8,7 @@ standard library alone.
 from __future__ import annotations
 
 import gc
+import importlib
 import importlib.util
 import json
 import os
@@ -47,9 +48,14 @@ def module_of(name: str, file: Path, *, beside: bool) -> ModuleType:
 
 
 if TYPE_CHECKING:
-    from argo_bench import calls
+    from argo_bench import errors
+    from argo_bench.harness.workers import timing as calls
 else:
-    calls = module_of("argo_bench_calls", Path(__file__).parents[1] / "calls.py", beside=False)
+    # The package beside this file under a name of its own: the interpreter may have another one, or none.
+    sys.modules["_argo_bench"] = ModuleType("_argo_bench")
+    sys.modules["_argo_bench"].__path__ = [str(Path(__file__).parents[1])]
+    calls = importlib.import_module("_argo_bench.harness.workers.timing")
+    errors = importlib.import_module("_argo_bench.errors")
 
 Message = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -163,7 +169,7 @@ def counted(arm: Message, counts: str) -> Reply:
 def _own_counts(target: str) -> dict[str, float]:
     own = calls.resolved(target, benchmark_file)()
     if not isinstance(own, Mapping) or not all(isinstance(each, int | float) for each in own.values()):
-        raise calls.UserError(f"{target} counts: expected a dict of numbers by name, got {own!r}")
+        raise errors.UserError(f"{target} counts: expected a dict of numbers by name, got {own!r}")
     return {str(name): value for name, value in own.items()}
 
 
@@ -249,7 +255,7 @@ def serve(connection: Connection) -> None:
             return
         try:
             reply = guest.answer(message)
-        except calls.UserError as error:
+        except errors.UserError as error:
             reply = {"type": "Raised", "error": str(error), "details": "", "is_missing": True}
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything; the orchestrator records it
             error_line = f"{type(error).__name__}: {error}"

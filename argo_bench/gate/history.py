@@ -9,9 +9,10 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from argo_bench.claim import CLOCKS
-from argo_bench.harness.results import FILE_NAME, Judgement, Recorded, load
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
+from argo_bench.harness.claims.claim import CLOCKS
+from argo_bench.harness.record.records import Judgement
+from argo_bench.harness.record.store import FILE_NAME, Recorded, load
 from argo_bench.report.picture import COLOURS, Colours, Picture, hue, quiet, ratio_axis, stacked, titled
 from argo_bench.report.tables import Column, Row, Table
 

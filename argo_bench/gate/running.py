@@ -11,33 +11,22 @@ from pathlib import Path
 
 import msgspec
 
+from argo_bench.errors import UserError
 from argo_bench.gate.agreeing import agreed
 from argo_bench.gate.benchmarks import Benchmark, Settings, benchmarks
 from argo_bench.gate.checkouts import Checkout, Repository, Role, checked_out
 from argo_bench.gate.counting import exact
 from argo_bench.gate.deciding import CONFIRMATION, FIRST, Batch, Gate, Times, gate_of, gated
-from argo_bench.gate.signs import LOOKS
 from argo_bench.gate.timing import Timer
-from argo_bench.harness import environment
-from argo_bench.harness.calibration import used
+from argo_bench.harness.calibration.rates import used
 from argo_bench.harness.groundwork import Progress
-from argo_bench.harness.messages import Describe, Described, FunctionArm
-from argo_bench.harness.results import (
-    SCHEMA,
-    SIGN_TEST,
-    Agreed,
-    End,
-    Failure,
-    Revisions,
-    Run,
-    Samples,
-    Writer,
-    command_line,
-    load,
-)
+from argo_bench.harness.machine import environment
+from argo_bench.harness.record.records import SCHEMA, SIGN_TEST, Agreed, End, Failure, Revisions, Run, Samples
+from argo_bench.harness.record.store import Writer, command_line, load
+from argo_bench.harness.statistics.signs import LOOKS
 from argo_bench.harness.surroundings import surroundings
-from argo_bench.harness.twins import ArmFailed, WorkerProcess
-from argo_bench.model import UserError
+from argo_bench.harness.workers.messages import Describe, Described, FunctionArm
+from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
 
 PROFILE = "ci"
 FIRST_SHARE = 0.6

@@ -20,11 +20,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from argo_bench.claim import EPSILON, METRICS
+from argo_bench.errors import UserError
 from argo_bench.gate.outcome import Outcome
-from argo_bench.harness.results import Judgement, Recorded, Samples
-from argo_bench.harness.stats import Estimate, estimate
-from argo_bench.model import UserError
+from argo_bench.harness.claims.claim import EPSILON, METRICS
+from argo_bench.harness.record.records import Judgement, Samples
+from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.statistics.estimate import Estimate, estimate
 
 LEVEL = 0.95
 """Of the interval of an absolute time."""

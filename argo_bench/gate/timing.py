@@ -14,13 +14,14 @@ from typing import Self
 
 from argo_bench.gate.checkouts import Checkout, Role
 from argo_bench.gate.deciding import AGAIN, HEAD, Batch, comparison_of
-from argo_bench.harness.environment import worker_cpu
 from argo_bench.harness.groundwork import Progress
-from argo_bench.harness.messages import Arm, FunctionArm
+from argo_bench.harness.machine.environment import worker_cpu
+from argo_bench.harness.record.records import Failure, Samples
+from argo_bench.harness.record.store import Writer
 from argo_bench.harness.replicate import Replicate
-from argo_bench.harness.results import Failure, Samples, Writer
 from argo_bench.harness.subject import replicate_seed
-from argo_bench.harness.twins import ArmFailed, Twins, WorkerProcess
+from argo_bench.harness.workers.messages import Arm, FunctionArm
+from argo_bench.harness.workers.processes import ArmFailed, Twins, WorkerProcess
 
 BLOCKS_S = 0.35
 """Of three samples there and back: for a benchmark in a replicate."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from argo_bench.errors import UserError
 from argo_bench.gate.benchmarks import EXAMPLE, PYPROJECT
-from argo_bench.harness.gather import tables_of
-from argo_bench.model import UserError
+from argo_bench.study.gather import tables_of
 
 PATH = Path(".github") / "workflows" / "argo-bench.yml"
 TEXT = """\

@@ -1,1 +1,1 @@
-"""Measures, checks and judges. The pipeline half of the package never imports this half."""
+"""Two arms in, samples and a verdict out: nothing here knows what the arms compute."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from argo_bench.claim import METRICS, Claim, Metric
+from argo_bench.errors import UserError
+from argo_bench.harness.claims.claim import METRICS, Claim, Metric
+from argo_bench.harness.claims.sentence import read_claim
 from argo_bench.harness.functions import resolved
-from argo_bench.harness.messages import CheckFunctions, FunctionArm
-from argo_bench.harness.results import Comparison, Declaration, Declared, WorkloadFacts
-from argo_bench.model import UserError
-from argo_bench.sentence import read_claim
+from argo_bench.harness.record.records import Comparison, Declaration, Declared, WorkloadFacts
+from argo_bench.harness.workers.messages import CheckFunctions, FunctionArm
 
 Function = Callable[..., Any] | str
 """A callable, or the name of one as ``module:name`` or ``file.py:name``."""

@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from argo_bench import calls
-from argo_bench.calls import FunctionBody, UserError
-from argo_bench.harness.messages import FunctionArm
+from argo_bench.errors import UserError
+from argo_bench.harness.workers import timing as calls
+from argo_bench.harness.workers.messages import FunctionArm
+from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.loading import module_from
 
 

@@ -17,13 +17,31 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from argo_bench.claim import VARIANTS, Optimization, Server
 from argo_bench.harness.benchmark import WORKLOAD, Benchmark
-from argo_bench.harness.counting import count, pool, work
-from argo_bench.harness.feed import Feed, place
-from argo_bench.harness.fitness import Finding
+from argo_bench.harness.machine.fitness import Finding
 from argo_bench.harness.memory import Forks, Method, Reading, available, memory_of
-from argo_bench.harness.messages import (
+from argo_bench.harness.pace import Pace
+from argo_bench.harness.plan import Counting, Profile, arms, counted, planned, weighed
+from argo_bench.harness.record.records import (
+    Acceptance,
+    Asked,
+    Cold,
+    Comparison,
+    Counts,
+    Failure,
+    Fidelity,
+    LiveRates,
+    Memory,
+    Observed,
+    Plan,
+    Samples,
+    Tried,
+)
+from argo_bench.harness.record.store import Kind, Recorded, Writer
+from argo_bench.harness.side_by_side import checked, processors, side_by_side
+from argo_bench.harness.subject import Subject, declaration_of, plan_of, replicate_seed
+from argo_bench.harness.surroundings import Surroundings
+from argo_bench.harness.workers.messages import (
     Agreement,
     Arm,
     Checked,
@@ -36,36 +54,16 @@ from argo_bench.harness.messages import (
     StageArm,
     unfed,
 )
-from argo_bench.harness.pace import Pace
-from argo_bench.harness.plan import Counting, Profile, arms, counted, planned, weighed
-from argo_bench.harness.results import (
-    Acceptance,
-    Asked,
-    Cold,
-    Comparison,
-    Counts,
-    Failure,
-    Fidelity,
-    Kind,
-    LiveRates,
-    Memory,
-    Observed,
-    Plan,
-    Recorded,
-    Samples,
-    Tried,
-    Writer,
-)
-from argo_bench.harness.side_by_side import checked, processors, side_by_side
-from argo_bench.harness.subject import Subject, declaration_of, plan_of, replicate_seed
-from argo_bench.harness.surroundings import Surroundings
-from argo_bench.harness.trials import Setting, Trial, trials
-from argo_bench.harness.twins import ArmFailed, Twins
+from argo_bench.harness.workers.processes import ArmFailed, Twins
+from argo_bench.optimizations.optimization import VARIANTS, Optimization, Server
 from argo_bench.optimizations.together import SETS
+from argo_bench.study.counting import count, pool, work
+from argo_bench.study.feed import Feed, place
+from argo_bench.study.trials import Setting, Trial, trials
 
 if TYPE_CHECKING:
-    from argo_bench.harness.calibration import Used
-    from argo_bench.market import Universe
+    from argo_bench.harness.calibration.rates import Used
+    from argo_bench.pipeline.market import Universe
 
 Decoded = TypeVar("Decoded")
 UNIT_S = {"first calls": 0.35, "checks": 0.35, "counts": 4e-5, "memory": 0.8, "trials": 10.0, "times": 1.0}
@@ -218,7 +216,7 @@ class Groundwork:
         subject = self._subjects[comparison.optimization]
         if isinstance(subject, Benchmark):
             return None
-        from argo_bench.harness.recording import shortage
+        from argo_bench.study.recording import shortage
 
         assert self._universe is not None, "optimizations need a universe"
         return shortage(subject.workload(comparison.workload), comparison.scale, self._universe)
@@ -313,7 +311,7 @@ class Groundwork:
         """Exact counts of every arm under several seeds, beside each other on all processors: nothing is timed here."""
         if self._universe is None:
             return
-        from argo_bench.harness.recording import live_rates
+        from argo_bench.study.recording import live_rates
 
         if not self._earlier(LiveRates):
             self._writer.write(LiveRates(live_rates(self._universe)))

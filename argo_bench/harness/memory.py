@@ -17,17 +17,17 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from argo_bench.claim import Requirement
-from argo_bench.harness.environment import THREAD_CAPS, worker_cpu
-from argo_bench.harness.memory_pass import RESOLUTION, Ended, Method, Reading, Request
-from argo_bench.harness.messages import Arm, Raised
-from argo_bench.harness.twins import ArmFailed
-from argo_bench.model import UserError
-from argo_bench.world.parent import start
+from argo_bench.errors import UserError
+from argo_bench.extras import Requirement
+from argo_bench.harness.machine.environment import THREAD_CAPS, worker_cpu
+from argo_bench.harness.workers.memory import RESOLUTION, Ended, Method, Reading, Request
+from argo_bench.harness.workers.messages import Arm, Raised
+from argo_bench.harness.workers.processes import ArmFailed
+from argo_bench.parent import start
 
 __all__ = ["Method", "Reading", "disagreement", "measure", "memory_of", "peak_rss_runs"]
 
-MODULE = "argo_bench.harness.memory_pass"
+MODULE = "argo_bench.harness.workers.memory"
 FORKED: tuple[Method, ...] = ("peak_rss", "traced")
 """Methods whose readings may be taken in copies of one process; the others bring more with them."""
 REPEATABLE = 0.02

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import Literal, NamedTuple
 
-from argo_bench.claim import CLOCKS, VARIANTS, Claim, Metric, Optimization, Workload, is_count, is_memory
 from argo_bench.harness.benchmark import Benchmark
-from argo_bench.harness.memory_pass import Method
-from argo_bench.harness.quality import valid_blocks
-from argo_bench.harness.results import Comparison, Samples
-from argo_bench.harness.sequential import LOOKS
-from argo_bench.harness.stats import block_difference, trimmed_mean
+from argo_bench.harness.claims.claim import CLOCKS, Claim, Metric, is_count, is_memory
+from argo_bench.harness.record.records import Comparison, Samples
+from argo_bench.harness.statistics.estimate import block_difference, trimmed_mean
+from argo_bench.harness.statistics.looks import LOOKS
+from argo_bench.harness.statistics.quality import valid_blocks
 from argo_bench.harness.subject import Subject, headline_comparison
-from argo_bench.harness.twins import Isolation
+from argo_bench.harness.workers.memory import Method
+from argo_bench.harness.workers.processes import Isolation
+from argo_bench.optimizations.optimization import VARIANTS, Optimization, Workload
 
 OTHER_SEEDS = 2
 """Under which counts are taken at other scales than the headline one, and of arms that no claim is about."""

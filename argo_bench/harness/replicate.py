@@ -6,11 +6,22 @@ import random
 import time
 from collections.abc import Sequence
 
-from argo_bench.calls import WARM_UP_NS
-from argo_bench.harness.messages import Arm, Collect, Done, Drain, Drained, Prepare, Prepared, Ready, WarmUp, unfed
 from argo_bench.harness.plan import FEWEST_BLOCKS, MOST_BLOCKS
-from argo_bench.harness.results import Block, Comparison, Samples
-from argo_bench.harness.twins import Turn, Twins, WorkerProcess, blocks_of
+from argo_bench.harness.record.records import Block, Comparison, Samples
+from argo_bench.harness.workers.messages import (
+    Arm,
+    Collect,
+    Done,
+    Drain,
+    Drained,
+    Prepare,
+    Prepared,
+    Ready,
+    WarmUp,
+    unfed,
+)
+from argo_bench.harness.workers.processes import Turn, Twins, WorkerProcess, blocks_of
+from argo_bench.harness.workers.timing import WARM_UP_NS
 
 LONGEST_PASS_NS = 30_000_000
 """A pass of many calls is cut to what all arms do in this time; a single call may take longer."""

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
-from argo_bench.harness.messages import Checked, Message
-from argo_bench.harness.twins import ArmFailed, WorkerProcess
+from argo_bench.harness.workers.messages import Checked, Message
+from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

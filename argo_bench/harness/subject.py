@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from argo_bench.claim import COUNTS, CYCLE, Claim, Optimization, Workload
 from argo_bench.harness.benchmark import Benchmark
-from argo_bench.harness.results import Comparison, Declaration, Plan, WorkloadFacts
-from argo_bench.harness.sequential import nominal_error
+from argo_bench.harness.claims.claim import COUNTS, Claim
+from argo_bench.harness.record.records import Comparison, Declaration, Plan, WorkloadFacts
+from argo_bench.harness.statistics.looks import nominal_error
 from argo_bench.optimizations import headline_claims
+from argo_bench.optimizations.optimization import CYCLE, Optimization, Workload
 
 Subject = Optimization | Benchmark
 FAMILY_ERROR = 0.05

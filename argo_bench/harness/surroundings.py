@@ -17,13 +17,14 @@ from pathlib import Path
 
 import psutil
 
-from argo_bench.claim import Requirement, Server
-from argo_bench.harness.environment import worker_cpu
-from argo_bench.model import UserError
-from argo_bench.world import redis
-from argo_bench.world.database import file_system, is_disk
-from argo_bench.world.loopback import Address
-from argo_bench.world.parent import cleaner
+from argo_bench.errors import UserError
+from argo_bench.extras import Requirement
+from argo_bench.harness.machine.environment import worker_cpu
+from argo_bench.optimizations.optimization import Server
+from argo_bench.parent import cleaner
+from argo_bench.pipeline.world import redis
+from argo_bench.pipeline.world.database import file_system, is_disk
+from argo_bench.pipeline.world.loopback import Address
 
 PROVIDERS, REDIS = "ARGO_BENCH_PROVIDERS", "ARGO_BENCH_REDIS"
 """Environment variables with the providers' address and the shared store's URL, for workers."""
@@ -105,7 +106,7 @@ def _start_providers(stack: ExitStack, found: Surroundings) -> None:
     if absent := [each for each in MODULES if not each.is_met]:
         found.missing["providers"] = f"{absent[0].module} is not installed: {absent[0].install_line}"
         return
-    from argo_bench.world.providers import started
+    from argo_bench.pipeline.world.providers import started
 
     try:
         found.address = stack.enter_context(started(server_cpu()))

@@ -17,18 +17,18 @@ from typing import Literal
 
 import msgspec
 
-from argo_bench.claim import CLOCKS, Claim
+from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark, label, short
-from argo_bench.harness.bodies import Body, body_of
-from argo_bench.harness.feed import Feed
-from argo_bench.harness.gather import of_pyproject
-from argo_bench.harness.messages import Arm, StageArm
+from argo_bench.harness.claims.claim import CLOCKS, Claim
+from argo_bench.harness.record.records import Comparison
 from argo_bench.harness.replicate import LONGEST_PASS_NS
-from argo_bench.harness.results import Comparison
 from argo_bench.harness.subject import Subject, headline_comparison, replicate_seed
-from argo_bench.market import Universe
-from argo_bench.model import UserError
+from argo_bench.harness.workers.bodies import Body, body_of
+from argo_bench.harness.workers.messages import Arm, StageArm
 from argo_bench.optimizations import lookup
+from argo_bench.pipeline.market import Universe
+from argo_bench.study.feed import Feed
+from argo_bench.study.gather import of_pyproject
 
 Role = Literal["baseline", "candidate"]
 ROLES: tuple[Role, Role] = ("baseline", "candidate")
@@ -48,8 +48,8 @@ SCRIPT = '''\
 
 import sys
 {imports}
-from argo_bench.harness.bodies import Body, body_of
-from argo_bench.harness.messages import {kind}
+from argo_bench.harness.workers.bodies import Body, body_of
+from argo_bench.harness.workers.messages import {kind}
 
 NAME = {name!r}
 ARM = {kind}(

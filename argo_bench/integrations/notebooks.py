@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from argo_bench.claim import Requirement
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
+from argo_bench.extras import Requirement
 from argo_bench.report import Report
 
 AT_A_GLANCE, ONE_OPTIMIZATION = "01_claims_at_a_glance.ipynb", "02_one_optimization.ipynb"

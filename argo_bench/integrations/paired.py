@@ -15,13 +15,13 @@ from typing import Any, Literal
 
 import pytest
 
-from argo_bench.comparing import Compared, compare
-from argo_bench.harness.agreement import first_difference
+from argo_bench.comparison import Compared, compare
+from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark, importable
+from argo_bench.harness.claims.verdict import Word
 from argo_bench.harness.memory import measure
-from argo_bench.harness.results import Declared, Failure, Fidelity, Samples
-from argo_bench.harness.verdict import Word
-from argo_bench.model import UserError
+from argo_bench.harness.record.records import Declared, Failure, Fidelity, Samples
+from argo_bench.harness.workers.agreement import first_difference
 from argo_bench.report.marks import labelled
 from argo_bench.report.tables import VERDICT, Column, Row, Table, terminal_table
 

@@ -14,9 +14,10 @@ from typing import TypeVar
 
 import msgspec
 
-from argo_bench.harness.results import Comparison, Recorded, Result
+from argo_bench.errors import UserError
+from argo_bench.harness.record.records import Comparison, Result
+from argo_bench.harness.record.store import Recorded
 from argo_bench.integrations.export import ROLES, Role, read_export
-from argo_bench.model import UserError
 from argo_bench.report import finding
 from argo_bench.report.tables import Column, Row, Table
 

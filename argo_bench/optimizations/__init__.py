@@ -13,11 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from argo_bench.claim import VARIANTS, Claim, Optimization, Trace, Variant
+from argo_bench.errors import UserError
+from argo_bench.harness.claims.claim import Claim
 from argo_bench.loading import module_from
-from argo_bench.model import UserError
+from argo_bench.optimizations.optimization import VARIANTS, Optimization, Trace, Variant
 from argo_bench.optimizations.together import ALL_IDS, FIVE_IDS, all_fifteen, first_five
-from argo_bench.pipeline import Pipeline
+from argo_bench.pipeline.record import Pipeline
 
 Selection = Mapping[str, Variant]
 BASELINE: Selection = {}
@@ -140,7 +141,7 @@ def build(selection: Selection) -> Pipeline:
 
     Raises UserError for an unknown id or variant.
     """
-    from argo_bench import baseline
+    from argo_bench.pipeline import baseline
 
     pipeline = baseline.PIPELINE
     chosen = {canonical_id(key): variant for key, variant in selection.items()}

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from argo_bench.baseline.indicators import (
+from argo_bench.pipeline.baseline.indicators import (
     NAN,
     History,
     change,
@@ -28,8 +28,8 @@ from argo_bench.baseline.indicators import (
     true_range,
     wilder,
 )
-from argo_bench.model import Indicators, World
-from argo_bench.optimized.indicators import block
+from argo_bench.pipeline.model import Indicators, World
+from argo_bench.pipeline.optimized.indicators import block
 
 if TYPE_CHECKING:
     import polars

@@ -30,11 +30,22 @@ from typing import Any
 
 import numpy as np
 
-from argo_bench.claim import Claim, Optimization, Workload
-from argo_bench.model import Bars, Consensus, Fetched, Opinions, Regime, Signals, Stage, StoreError, World
+from argo_bench.harness.claims.claim import Claim
 from argo_bench.optimizations.o03_adaptive_ttl import damage as age_of_data
-from argo_bench.pipeline import Pipeline, settle
-from argo_bench.shared import SharedFetch
+from argo_bench.optimizations.optimization import Optimization, Workload
+from argo_bench.pipeline.model import (
+    Bars,
+    Consensus,
+    Fetched,
+    Opinions,
+    Regime,
+    Signals,
+    Stage,
+    StoreError,
+    World,
+)
+from argo_bench.pipeline.record import Pipeline, settle
+from argo_bench.pipeline.shared import SharedFetch
 
 TTL_S = 60.0
 MINUTE_S = 60

@@ -34,14 +34,26 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from argo_bench import baseline
-from argo_bench.claim import CYCLE, Claim, Optimization, Replay, Workload
-from argo_bench.memo import content_key
-from argo_bench.model import Bars, Decision, Fetched, Opinions, Pending, ProviderError, Request, Served, Stage, World
-from argo_bench.optimized.fetch import TECHNICAL, at_once
-from argo_bench.optimized.reason import reason as awaiting_reason
-from argo_bench.optimized.schedule import SideBySide
-from argo_bench.pipeline import Edit, Pipeline, decide, settle
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.memo import content_key
+from argo_bench.pipeline.model import (
+    Bars,
+    Decision,
+    Fetched,
+    Opinions,
+    Pending,
+    ProviderError,
+    Request,
+    Served,
+    Stage,
+    World,
+)
+from argo_bench.pipeline.optimized.fetch import TECHNICAL, at_once
+from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
+from argo_bench.pipeline.optimized.schedule import SideBySide
+from argo_bench.pipeline.record import Edit, Pipeline, decide, settle
 
 RACE_S = 2.0
 

@@ -28,10 +28,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from argo_bench.claim import Claim, Optimization, Replay, Requirement, Workload
-from argo_bench.model import Pending, Regime, Request, Stage, World
-from argo_bench.optimized.transport import BOUND_S, Arrived, Arriving, Cached, within_budget
-from argo_bench.pipeline import Edit, Pipeline
+from argo_bench.extras import Requirement
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import Optimization, Replay, Workload
+from argo_bench.pipeline.model import Pending, Regime, Request, Stage, World
+from argo_bench.pipeline.optimized.transport import BOUND_S, Arrived, Arriving, Cached, within_budget
+from argo_bench.pipeline.record import Edit, Pipeline
 
 BASE_S = 120.0
 SHORTEST_S = 10.0

@@ -26,10 +26,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from argo_bench.claim import Claim, Optimization, Replay, Requirement, Workload
-from argo_bench.model import Decision, Pending, Reasoning, Request, Stage, World
-from argo_bench.optimized.transport import Arrived, Arriving, Embedder, Vector, deduplicated, hashed_trigrams
-from argo_bench.pipeline import Pipeline
+from argo_bench.extras import Requirement
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import Optimization, Replay, Workload
+from argo_bench.pipeline.model import Decision, Pending, Reasoning, Request, Stage, World
+from argo_bench.pipeline.optimized.transport import (
+    Arrived,
+    Arriving,
+    Embedder,
+    Vector,
+    deduplicated,
+    hashed_trigrams,
+)
+from argo_bench.pipeline.record import Pipeline
 
 SIMILARITY = 0.95
 TTL_S = 24 * 3600.0

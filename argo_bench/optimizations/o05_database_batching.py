@@ -36,14 +36,15 @@ from contextlib import closing
 from statistics import fmean
 from typing import Any
 
-from argo_bench.baseline.read import LATEST, LATEST_OF_SYMBOL, WIN_RATE
-from argo_bench.baseline.store import row
-from argo_bench.claim import CYCLE, Claim, Optimization, Replay, Workload
-from argo_bench.model import Encoded, Readings, Stage, World
-from argo_bench.optimized.read import Answers
-from argo_bench.optimized.store import InOneTransaction, JournalMode, Synchronous, Tuned
-from argo_bench.pipeline import Edit, Pipeline, settle
-from argo_bench.world.database import TIMESTAMP, seen
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
+from argo_bench.pipeline.baseline.read import LATEST, LATEST_OF_SYMBOL, WIN_RATE
+from argo_bench.pipeline.baseline.store import row
+from argo_bench.pipeline.model import Encoded, Readings, Stage, World
+from argo_bench.pipeline.optimized.read import Answers
+from argo_bench.pipeline.optimized.store import InOneTransaction, JournalMode, Synchronous, Tuned
+from argo_bench.pipeline.record import Edit, Pipeline, settle
+from argo_bench.pipeline.world.database import TIMESTAMP, seen
 
 BATCH = 50
 LONGEST_WAIT_S = 5.0

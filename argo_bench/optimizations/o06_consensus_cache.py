@@ -23,10 +23,11 @@ from typing import Any
 
 import joblib
 
-from argo_bench.claim import Claim, Optimization, Workload
-from argo_bench.model import Consensus, Regime, Signals, Stage, World
-from argo_bench.optimized.consensus import remembered
-from argo_bench.pipeline import Pipeline
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import Optimization, Workload
+from argo_bench.pipeline.model import Consensus, Regime, Signals, Stage, World
+from argo_bench.pipeline.optimized.consensus import remembered
+from argo_bench.pipeline.record import Pipeline
 
 TTL_S = 60.0
 

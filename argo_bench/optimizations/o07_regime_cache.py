@@ -25,10 +25,11 @@ from typing import cast
 
 import pandas as pd
 
-from argo_bench.claim import CYCLE, Claim, Optimization, Replay, Workload
-from argo_bench.model import Regime, Stage, World
-from argo_bench.optimized.regime import Detector, remembered
-from argo_bench.pipeline import Pipeline
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
+from argo_bench.pipeline.model import Regime, Stage, World
+from argo_bench.pipeline.optimized.regime import Detector, remembered
+from argo_bench.pipeline.record import Pipeline
 
 WINDOW = 200
 TTL_S = 300.0

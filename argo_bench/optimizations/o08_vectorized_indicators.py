@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import pandas as pd
 
-from argo_bench.baseline.indicators import five as loop_five
-from argo_bench.baseline.indicators import indicators as loop
-from argo_bench.baseline.indicators import remaining, vectorized, vectorized_five
-from argo_bench.claim import Claim, Optimization, Requirement, Workload
-from argo_bench.model import Indicators, Stage, World
+from argo_bench.extras import Requirement
+from argo_bench.harness.claims.claim import Claim
 from argo_bench.optimizations._indicator_libraries import latest_only, polars_indicators, talib_indicators
-from argo_bench.optimized.indicators import five as kernel_five
-from argo_bench.optimized.indicators import indicators as kernel
-from argo_bench.pipeline import Edit, Pipeline
+from argo_bench.optimizations.optimization import Optimization, Workload
+from argo_bench.pipeline.baseline.indicators import five as loop_five
+from argo_bench.pipeline.baseline.indicators import indicators as loop
+from argo_bench.pipeline.baseline.indicators import remaining, vectorized, vectorized_five
+from argo_bench.pipeline.model import Indicators, Stage, World
+from argo_bench.pipeline.optimized.indicators import five as kernel_five
+from argo_bench.pipeline.optimized.indicators import indicators as kernel
+from argo_bench.pipeline.record import Edit, Pipeline
 
 
 def rolling_five(world: World, frame: pd.DataFrame) -> dict[str, float]:

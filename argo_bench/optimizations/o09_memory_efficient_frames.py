@@ -41,12 +41,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from argo_bench.baseline.signals import momentum, trend
-from argo_bench.claim import CYCLE, Claim, Optimization, Replay, Workload
-from argo_bench.model import Bars, Decision, Indicators, Stage, World
-from argo_bench.optimized.frame import frame as view_of
-from argo_bench.optimized.indicators import indicators as accumulating_in_float64
-from argo_bench.pipeline import Pipeline, quote_digits, settle
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
+from argo_bench.pipeline.baseline.signals import momentum, trend
+from argo_bench.pipeline.model import Bars, Decision, Indicators, Stage, World
+from argo_bench.pipeline.optimized.frame import frame as view_of
+from argo_bench.pipeline.optimized.indicators import indicators as accumulating_in_float64
+from argo_bench.pipeline.record import Pipeline, quote_digits, settle
 
 CENTS_SURVIVE_BELOW = 131_072.0
 """2^17: below it a float32 is at most 0.0039 off, and rounding finds the cent again; from there up 0.0078."""

@@ -36,14 +36,15 @@ from functools import partial
 from statistics import fmean
 from typing import Any
 
-from argo_bench import baseline
-from argo_bench.claim import CYCLE, Claim, Optimization, Replay, Workload
-from argo_bench.model import Bars, Decision, Fetched, Opinions, ProviderError, Stage, World
+from argo_bench.harness.claims.claim import Claim
 from argo_bench.optimizations.o02_parallel_fetch import prescribed as in_parallel
-from argo_bench.optimized.fetch import TECHNICAL
-from argo_bench.optimized.reason import reason as awaiting_reason
-from argo_bench.optimized.schedule import SideBySide
-from argo_bench.pipeline import Edit, Pipeline, decide
+from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.model import Bars, Decision, Fetched, Opinions, ProviderError, Stage, World
+from argo_bench.pipeline.optimized.fetch import TECHNICAL
+from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
+from argo_bench.pipeline.optimized.schedule import SideBySide
+from argo_bench.pipeline.record import Edit, Pipeline, decide
 
 BATCH = 6
 LEAST_SUCCESS = 0.3

@@ -18,12 +18,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from argo_bench.baseline.encode import SIGNED, payload
-from argo_bench.claim import Claim, Optimization, Requirement, Workload
-from argo_bench.model import Decision, Encoded, World
-from argo_bench.optimized.encode import canonical
-from argo_bench.optimized.encode import encode as encode_once
-from argo_bench.pipeline import Pipeline
+from argo_bench.extras import Requirement
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import Optimization, Workload
+from argo_bench.pipeline.baseline.encode import SIGNED, payload
+from argo_bench.pipeline.model import Decision, Encoded, World
+from argo_bench.pipeline.optimized.encode import canonical
+from argo_bench.pipeline.optimized.encode import encode as encode_once
+from argo_bench.pipeline.record import Pipeline
 
 MAXIMUM_ENTRIES = 1000
 

@@ -29,12 +29,13 @@ from collections.abc import Generator, Mapping
 from statistics import median
 from typing import Any
 
-from argo_bench.claim import CYCLE, Claim, Optimization, Replay, Workload
-from argo_bench.memo import content_key
-from argo_bench.model import Decision, Pending, ProviderError, Reasoning, Request, Stage, World
-from argo_bench.optimized.reason import AnsweredAtOnce, Remembered
-from argo_bench.optimized.reason import reason as waiting_reason
-from argo_bench.pipeline import Edit, Pipeline, settle
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
+from argo_bench.pipeline.memo import content_key
+from argo_bench.pipeline.model import Decision, Pending, ProviderError, Reasoning, Request, Stage, World
+from argo_bench.pipeline.optimized.reason import AnsweredAtOnce, Remembered
+from argo_bench.pipeline.optimized.reason import reason as waiting_reason
+from argo_bench.pipeline.record import Edit, Pipeline, settle
 
 TTL_S = 3600.0
 Texts = dict[str, tuple[str, float]]

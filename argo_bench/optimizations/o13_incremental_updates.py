@@ -30,11 +30,12 @@ from typing import Any
 
 import pandas as pd
 
-from argo_bench.claim import CYCLE, Claim, Optimization, Replay, Workload
-from argo_bench.model import Decision, Indicators, Stage, World
-from argo_bench.optimized.indicators import Incremental, block
-from argo_bench.optimized.indicators import indicators as kernel
-from argo_bench.pipeline import Pipeline
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
+from argo_bench.pipeline.model import Decision, Indicators, Stage, World
+from argo_bench.pipeline.optimized.indicators import Incremental, block
+from argo_bench.pipeline.optimized.indicators import indicators as kernel
+from argo_bench.pipeline.record import Pipeline
 
 TTL_S = 300.0
 

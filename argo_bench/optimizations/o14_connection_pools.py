@@ -24,10 +24,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from argo_bench.claim import Claim, Optimization, Workload
-from argo_bench.model import Pool
-from argo_bench.optimized.transport import Pooled, one_client
-from argo_bench.pipeline import Edit, Pipeline
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import Optimization, Workload
+from argo_bench.pipeline.model import Pool
+from argo_bench.pipeline.optimized.transport import Pooled, one_client
+from argo_bench.pipeline.record import Edit, Pipeline
 
 
 class Adapter(Pooled):

@@ -20,13 +20,23 @@ import asyncio
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any
 
-from argo_bench.baseline.validate import DUPLICATE, broken_plain_rule
-from argo_bench.claim import Claim, Optimization, Replay, Workload
-from argo_bench.memo import content_key
-from argo_bench.model import Decision, Pending, ProviderError, Rejection, Request, Stage, Validated, World
-from argo_bench.optimized.validate import parted, plain_rule
-from argo_bench.optimized.validate import validate as in_rounds
-from argo_bench.pipeline import Edit, Pipeline, settle
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import Optimization, Replay, Workload
+from argo_bench.pipeline.baseline.validate import DUPLICATE, broken_plain_rule
+from argo_bench.pipeline.memo import content_key
+from argo_bench.pipeline.model import (
+    Decision,
+    Pending,
+    ProviderError,
+    Rejection,
+    Request,
+    Stage,
+    Validated,
+    World,
+)
+from argo_bench.pipeline.optimized.validate import parted, plain_rule
+from argo_bench.pipeline.optimized.validate import validate as in_rounds
+from argo_bench.pipeline.record import Edit, Pipeline, settle
 
 Validation = Callable[[World, Decision], Coroutine[Any, Any, tuple[bool, str | None]]]
 """Of one signal: whether it is valid, and the issue where it is not."""

@@ -17,9 +17,10 @@ from dataclasses import replace
 from functools import reduce
 from types import MappingProxyType
 
-from argo_bench.claim import CYCLE, VARIANTS, Claim, Optimization, Variant, Workload
-from argo_bench.pipeline import Edit, Pipeline
-from argo_bench.unchanged import skip_unchanged
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.optimizations.optimization import CYCLE, VARIANTS, Optimization, Variant, Workload
+from argo_bench.pipeline.record import Edit, Pipeline
+from argo_bench.pipeline.unchanged import skip_unchanged
 
 FIVE_IDS = ("O01", "O02", "O03", "O04", "O05")
 ALL_IDS = (*FIVE_IDS, "O06", "O07", "O08", "O09", "O10", "O11", "O12", "O13", "O14", "O15")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from argo_bench.harness.results import Judgement, Recorded, Result, load
-from argo_bench.harness.verdict import HOLDS
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
+from argo_bench.harness.claims.verdict import HOLDS
+from argo_bench.harness.record.records import Judgement, Result
+from argo_bench.harness.record.store import Recorded, load
 from argo_bench.report import document, finding, page
 from argo_bench.report.tables import plain
 

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from argo_bench.harness.results import Judgement, Recorded
+from argo_bench.harness.record.records import Judgement
+from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations.document import RANKS
 from argo_bench.report import finding
 from argo_bench.report.tables import Column, Row, Table, lines

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from argo_bench.claim import CLOCKS, VARIANTS, is_count
-from argo_bench.harness.results import Judgement, Recorded, Result
+from argo_bench.harness.claims.claim import CLOCKS, is_count
+from argo_bench.harness.record.records import Judgement, Result
+from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import sets
+from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.optimizations.together import SERVED
 from argo_bench.report import finding
 from argo_bench.report.counted import counted

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from argo_bench.harness.results import Caching, Counts, Judgement, Recorded
+from argo_bench.harness.record.records import Caching, Counts, Judgement
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.tables import Column, Row, Table
 

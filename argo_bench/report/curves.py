@@ -12,10 +12,22 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from argo_bench.harness.results import Judgement, LiveRates, Recorded
+from argo_bench.harness.record.records import Judgement, LiveRates
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.arms import entry, style
-from argo_bench.report.picture import COLOURS, NARROW, SETTINGS, WIDTH, Colours, Picture, Theme, hue, quiet, ratio_axis
+from argo_bench.report.picture import (
+    COLOURS,
+    NARROW,
+    SETTINGS,
+    WIDTH,
+    Colours,
+    Picture,
+    Theme,
+    hue,
+    quiet,
+    ratio_axis,
+)
 from argo_bench.report.verdicts import over_the_change_rate
 
 COLUMNS = 3

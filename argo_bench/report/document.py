@@ -6,7 +6,8 @@ import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from argo_bench.harness.results import End, Judgement, Recorded
+from argo_bench.harness.record.records import End, Judgement
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding, page
 from argo_bench.report.tables import plain
 

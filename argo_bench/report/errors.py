@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from argo_bench.harness.results import Recorded
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report.arms import entry, style
 from argo_bench.report.counted import counted
 from argo_bench.report.picture import COLOURS, SETTINGS, Colours, Picture, Theme, hue, quiet

@@ -21,18 +21,20 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from argo_bench import baseline
-from argo_bench.claim import VARIANTS, Claim, Optimization, Workload
-from argo_bench.memo import Memo
-from argo_bench.model import Stage, UserError
+from argo_bench.errors import UserError
+from argo_bench.harness.claims.claim import Claim
 from argo_bench.optimizations import catalogue
-from argo_bench.pipeline import PARTS, changed
+from argo_bench.optimizations.optimization import VARIANTS, Optimization, Workload
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.memo import Memo
+from argo_bench.pipeline.model import Stage
+from argo_bench.pipeline.record import PARTS, changed
 from argo_bench.report import finding
 
 SIDE_BY_SIDE = 150
 """Columns of a terminal from which the sources stand beside each other."""
 
-KERNELS = "argo_bench.kernels"
+KERNELS = "argo_bench.pipeline.kernels"
 
 Edited = Mapping[str, tuple[Stage, Stage]]
 """The parts that a variant exchanges: before and after, by name."""
@@ -126,7 +128,7 @@ def source_of(title: str, part: str, stage: Stage) -> Source:
     """The code of a stage: the classes of its wrappers and the function under them, each with all that it calls of its
     own module and of the kernels; for a Memo the module that sets it up."""
     if isinstance(stage, Memo):
-        return _module_source(title, f"argo_bench.optimized.{part}")
+        return _module_source(title, f"argo_bench.pipeline.optimized.{part}")
     first, *called = dict.fromkeys(each for layer in _layers(part, stage) for each in with_called(layer))
     own = str(first.__module__)
     lines, number = inspect.getsourcelines(first)
@@ -206,7 +208,7 @@ def explain_stage(name: str) -> Group:
         close = difflib.get_close_matches(part, PARTS, 1, 0.4)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise UserError(f"unknown stage {name!r}: expected one of {', '.join(PARTS)}{hint}")
-    files = [_module_source(folder, f"argo_bench.{folder}.{part}") for folder in ("baseline", "optimized")]
+    files = [_module_source(folder, f"argo_bench.pipeline.{folder}.{part}") for folder in ("baseline", "optimized")]
     lines = [f"  {each.id} {each.name}: {', '.join(by)}" for each in catalogue().values() if (by := _edits(each, part))]
     touched = "Touched by" if lines else "Touched by no optimization."
     return Group(Rule(f"{part} stage", align="left"), Text("\n".join([touched, *lines, ""])), Sources(files))

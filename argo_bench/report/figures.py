@@ -13,11 +13,23 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from argo_bench.claim import CLOCKS, is_count
-from argo_bench.harness.results import Judgement, Recorded
+from argo_bench.harness.claims.claim import CLOCKS, is_count
+from argo_bench.harness.record.records import Judgement
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.marks import MARKS, ORDER, labelled
-from argo_bench.report.picture import COLOURS, NARROW, SETTINGS, WIDTH, Colours, Picture, Theme, hue, quiet, ratio_axis
+from argo_bench.report.picture import (
+    COLOURS,
+    NARROW,
+    SETTINGS,
+    WIDTH,
+    Colours,
+    Picture,
+    Theme,
+    hue,
+    quiet,
+    ratio_axis,
+)
 from argo_bench.report.tables import Table
 from argo_bench.report.verdicts import verdicts
 

@@ -12,13 +12,14 @@ from typing import cast
 
 import msgspec
 
-from argo_bench.claim import CLOCKS, Claim, Kind, Metric, is_count, is_memory
-from argo_bench.harness.calibration import Rate, Used
-from argo_bench.harness.judging import LEAST
+from argo_bench.harness.calibration.rates import Rate, Used
+from argo_bench.harness.claims.claim import CLOCKS, Claim, Kind, Metric, is_count, is_memory
+from argo_bench.harness.claims.verdict import HOLDS
+from argo_bench.harness.judging.judgements import LEAST
 from argo_bench.harness.plan import JUDGED_BY
-from argo_bench.harness.results import Comparison, Counts, End, Judgement, Memory, Recorded, Result
-from argo_bench.harness.stats import Estimate
-from argo_bench.harness.verdict import HOLDS
+from argo_bench.harness.record.records import Comparison, Counts, End, Judgement, Memory, Result
+from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.statistics.estimate import Estimate
 
 LARGE, MOST_DECIMALS = 1e7, 9
 """Numbers from the one on, and with more decimals than the other, are written with an exponent."""

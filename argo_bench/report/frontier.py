@@ -17,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from argo_bench.harness.results import Recorded
+from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import subjects
 from argo_bench.report.arms import FIXED, FIXED_STYLE, style
 from argo_bench.report.counted import BENEFITS, Counted, counted, quantity

@@ -22,14 +22,14 @@ from rich.console import Group
 from rich.rule import Rule
 from rich.text import Text
 
-from argo_bench import baseline
-from argo_bench.claim import VARIANTS, Optimization
-from argo_bench.harness.environment import worker_cpu
+from argo_bench.harness.machine.environment import worker_cpu
 from argo_bench.harness.memory import ask, check_installed
-from argo_bench.harness.memory_pass import Ready, serve, use_small_pages
-from argo_bench.harness.messages import StageArm
-from argo_bench.harness.twins import ArmFailed
-from argo_bench.model import Stage
+from argo_bench.harness.workers.memory import Ready, serve, use_small_pages
+from argo_bench.harness.workers.messages import StageArm
+from argo_bench.harness.workers.processes import ArmFailed
+from argo_bench.optimizations.optimization import VARIANTS, Optimization
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.model import Stage
 from argo_bench.report.explain import place, python_function, with_called
 
 NOTE = (
@@ -74,8 +74,8 @@ def line_memory(optimization: Optimization) -> Group:
 
     Raises UserError where memory_profiler is not installed.
     """
-    from argo_bench.harness.recording import record, shortage
-    from argo_bench.market import installed_sample
+    from argo_bench.pipeline.market import installed_sample
+    from argo_bench.study.recording import record, shortage
 
     check_installed("memory_profiler")
     claim = next((each for each in optimization.claims if each.headline), optimization.claims[0])
@@ -123,8 +123,8 @@ def measured(request: LineRequest) -> Lines:
     """Run the stage's first call once more under memory_profiler, in this process."""
     from memory_profiler import LineProfiler
 
-    from argo_bench.harness.recording import recorded_inputs
-    from argo_bench.harness.workload import StageBody, workload_and_edit
+    from argo_bench.study.recording import recorded_inputs
+    from argo_bench.study.replay import StageBody, workload_and_edit
 
     if request.processor is not None:
         os.sched_setaffinity(0, {request.processor})

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from argo_bench.harness.results import Recorded, Result
+from argo_bench.harness.record.records import Result
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.picture import COLOURS, SETTINGS, Colours, Picture, Theme, hue, quiet
 from argo_bench.report.tables import Column, Row, Table

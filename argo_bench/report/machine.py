@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from argo_bench.harness.fitness import Finding
+from argo_bench.harness.machine.fitness import Finding
 from argo_bench.report.tables import Column, Row, Table, html_table, markdown_table
 
 if TYPE_CHECKING:

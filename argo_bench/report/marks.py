@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from argo_bench.harness.verdict import Word
+from argo_bench.harness.claims.verdict import Word
 
 OKABE_ITO: Mapping[str, str] = {
     "black": "#000000",

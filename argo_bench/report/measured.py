@@ -7,8 +7,9 @@ from statistics import median
 
 import msgspec
 
-from argo_bench.harness.memory_pass import RESOLUTION, Method
-from argo_bench.harness.results import Cold, Comparison, Judgement, Memory, Recorded, Result, Samples
+from argo_bench.harness.record.records import Cold, Comparison, Judgement, Memory, Result, Samples
+from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.workers.memory import RESOLUTION, Method
 from argo_bench.report import finding
 from argo_bench.report.tables import Column, Row, Table
 

@@ -14,7 +14,8 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from argo_bench.harness.results import Judgement, Recorded
+from argo_bench.harness.record.records import Judgement
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.advice import what_to_do
 from argo_bench.report.combined import combined

@@ -19,8 +19,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from argo_bench.harness.holding import HitAndMiss
-from argo_bench.harness.results import Caching, Comparison, Judgement, Recorded, Result, Samples
+from argo_bench.harness.judging.holds_when import HitAndMiss
+from argo_bench.harness.record.records import Caching, Comparison, Judgement, Result, Samples
+from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import subjects
 from argo_bench.report import finding
 from argo_bench.report.arms import entry, style

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from argo_bench.claim import VARIANTS
-from argo_bench.harness.results import Judgement, Recorded
-from argo_bench.model import UserError
+from argo_bench.errors import UserError
+from argo_bench.harness.record.records import Judgement
+from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import subjects
+from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.report import finding
 from argo_bench.report.advice import advice
 from argo_bench.report.marks import MARKS

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.memory import disagreement
-from argo_bench.harness.results import (
+from argo_bench.harness.record.records import (
     Acceptance,
     Declared,
     Failure,
@@ -14,8 +14,8 @@ from argo_bench.harness.results import (
     Judgement,
     LiveRates,
     Memory,
-    Recorded,
 )
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 
 NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation")

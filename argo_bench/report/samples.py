@@ -19,10 +19,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from argo_bench.claim import CLOCKS
-from argo_bench.harness.quality import valid_blocks
-from argo_bench.harness.results import Block, Comparison, Judgement, Recorded, Samples
-from argo_bench.harness.stats import block_difference, trimmed_mean
+from argo_bench.harness.claims.claim import CLOCKS
+from argo_bench.harness.record.records import Block, Comparison, Judgement, Samples
+from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.statistics.estimate import block_difference, trimmed_mean
+from argo_bench.harness.statistics.quality import valid_blocks
 from argo_bench.report import finding
 from argo_bench.report.arms import Style, style
 from argo_bench.report.picture import (

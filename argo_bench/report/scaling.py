@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from argo_bench.claim import CLOCKS
-from argo_bench.harness.results import Comparison, Judgement, Recorded, Result
+from argo_bench.harness.claims.claim import CLOCKS
+from argo_bench.harness.record.records import Comparison, Judgement, Result
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.arms import entry, style
 from argo_bench.report.picture import (

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from argo_bench.harness.attribution import NAME, ONLY, WITHOUT
-from argo_bench.harness.judging import log_ratios
-from argo_bench.harness.results import Recorded, Samples
-from argo_bench.harness.stats import Estimate, estimate
+from argo_bench.harness.judging.judgements import log_ratios
+from argo_bench.harness.record.records import Samples
+from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.statistics.estimate import Estimate, estimate
 from argo_bench.optimizations import catalogue
 from argo_bench.report.picture import (
     COLOURS,
@@ -32,6 +32,7 @@ from argo_bench.report.picture import (
     titled,
 )
 from argo_bench.report.tables import Column, Row, Table
+from argo_bench.study.attribution import NAME, ONLY, WITHOUT
 
 LEVEL = 0.95
 ROW = 0.17

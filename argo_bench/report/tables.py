@@ -10,7 +10,7 @@ import rich.box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from argo_bench.harness.verdict import Word
+from argo_bench.harness.claims.verdict import Word
 from argo_bench.report.marks import MARKS, legible
 
 

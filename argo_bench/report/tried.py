@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
-from argo_bench.harness.results import Observed, Recorded, Tried
-from argo_bench.harness.stats import Estimate, estimate
+from argo_bench.harness.record.records import Observed, Tried
+from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.statistics.estimate import Estimate, estimate
 from argo_bench.report.tables import Column, Row, Table
 
 ERROR = 0.05

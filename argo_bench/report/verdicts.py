@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from argo_bench.claim import is_count, is_memory
-from argo_bench.harness.holding import NOWHERE
-from argo_bench.harness.results import Judgement, Recorded, Spot
+from argo_bench.harness.claims.claim import is_count, is_memory
+from argo_bench.harness.judging.holds_when import NOWHERE
+from argo_bench.harness.record.records import Judgement, Spot
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.marks import labelled
 from argo_bench.report.tables import OUTPUT, VERDICT, Column, Row, Table, lines

@@ -21,13 +21,15 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from argo_bench.claim import VARIANTS, Claim
-from argo_bench.harness.calibration import Used
-from argo_bench.harness.fitness import Finding
-from argo_bench.harness.results import End, Judgement, Recorded, line_of
-from argo_bench.harness.verdict import Word
+from argo_bench.harness.calibration.rates import Used
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.verdict import Word
+from argo_bench.harness.machine.fitness import Finding
+from argo_bench.harness.record.records import End, Judgement
+from argo_bench.harness.record.store import Recorded, line_of
 from argo_bench.optimizations import catalogue, subjects
 from argo_bench.optimizations.document import RANKS
+from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.report import calibration, finding
 from argo_bench.report.advice import Advice, advice
 from argo_bench.report.combined import combined

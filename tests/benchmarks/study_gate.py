@@ -23,8 +23,9 @@ from typing import Any, Literal
 import click
 
 from argo_bench.gate.deciding import CONFIRMATION, FIRST, Times, gate_of, is_grown
-from argo_bench.harness.bank import kept_busy
-from argo_bench.harness.results import Revisions, Samples, load
+from argo_bench.harness.calibration.bank import kept_busy
+from argo_bench.harness.record.records import Revisions, Samples
+from argo_bench.harness.record.store import load
 
 Kind = Literal["nothing", "5 % slower", "1 % more instructions"]
 Tool = Literal["argo-bench", "pytest-benchmark"]
@@ -107,7 +108,11 @@ def ours(folder: Path, head: str, seed: int) -> dict[str, Any]:
             f"{out}/run",
         ]
         done = subprocess.run(
-            [sys.executable, "-m", "argo_bench.cli", *command], cwd=folder, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "argo_bench.cli", *command],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode not in (0, 1, 3):
             raise SystemExit(f"argo-bench ci ended with exit status {done.returncode}: {done.stderr}")

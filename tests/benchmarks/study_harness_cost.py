@@ -24,8 +24,8 @@ from pathlib import Path
 
 import click
 
-from argo_bench.calls import FunctionBody
-from argo_bench.harness.stats import Estimate, estimate
+from argo_bench.harness.statistics.estimate import Estimate, estimate
+from argo_bench.harness.workers.timing import FunctionBody
 
 SAMPLE_NS = 10_000_000
 GOAL = 0.001

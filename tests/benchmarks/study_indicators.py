@@ -56,7 +56,7 @@ def market(bars: int) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    from argo_bench.optimized.indicators import CANONICAL
+    from argo_bench.pipeline.optimized.indicators import CANONICAL
 
     rng = np.random.default_rng([SEED, bars])
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.005, bars)))
@@ -70,10 +70,10 @@ def market(bars: int) -> pd.DataFrame:
 
 def full_set(frame: pd.DataFrame) -> dict[str, Arm]:
     """The arms that compute all 23 indicators. Each takes the frame, but for the kernel alone."""
-    from argo_bench.baseline.indicators import vectorized
-    from argo_bench.kernels import latest_indicators
     from argo_bench.optimizations import _indicator_libraries as libraries
-    from argo_bench.optimized.indicators import block, indicators
+    from argo_bench.pipeline.baseline.indicators import vectorized
+    from argo_bench.pipeline.kernels import latest_indicators
+    from argo_bench.pipeline.optimized.indicators import block, indicators
 
     rows = block(frame)
     arms: dict[str, Arm] = {
@@ -89,8 +89,8 @@ def full_set(frame: pd.DataFrame) -> dict[str, Arm]:
 
 
 def against_the_loop(frame: pd.DataFrame) -> dict[str, Arm]:
-    from argo_bench.baseline.indicators import indicators
     from argo_bench.optimizations._indicator_libraries import latest_only
+    from argo_bench.pipeline.baseline.indicators import indicators
 
     return full_set(frame) | {
         "loop, last windows": lambda: latest_only(None, frame),
@@ -99,8 +99,8 @@ def against_the_loop(frame: pd.DataFrame) -> dict[str, Arm]:
 
 
 def five_outputs(frame: pd.DataFrame) -> dict[str, Arm]:
-    from argo_bench.baseline.indicators import five, vectorized_five
-    from argo_bench.optimized.indicators import five as engineered_five
+    from argo_bench.pipeline.baseline.indicators import five, vectorized_five
+    from argo_bench.pipeline.optimized.indicators import five as engineered_five
 
     return {
         STAGE: lambda: engineered_five(None, frame),

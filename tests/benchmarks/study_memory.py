@@ -52,7 +52,7 @@ def methods() -> list[Method]:
 
 def measured(allocator: Allocator, method: Method) -> Reading:
     from argo_bench.harness.memory import measure
-    from argo_bench.harness.messages import FunctionArm
+    from argo_bench.harness.workers.messages import FunctionArm
 
     setup = f"tests.allocators:{allocator.setup}" if allocator.setup else ""
     function = f"tests.allocators:{allocator.name}"
@@ -92,7 +92,7 @@ def write(out: TextIO | None, record: dict[str, object]) -> None:
 def main(runs: int, out: TextIO | None) -> None:
     import msgspec
 
-    from argo_bench.harness.environment import facts
+    from argo_bench.harness.machine.environment import facts
 
     held = b"x" * (PARENT_MIB * MIB)
     write(out, {"type": "study", "parent_bytes": len(held), "runs": runs, "environment": facts()})

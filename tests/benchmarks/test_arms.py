@@ -6,10 +6,10 @@ The verdicts do not come from here (rounds of one arm are not interleaved with a
 
 import pytest
 
-from argo_bench.harness.recording import record
-from argo_bench.harness.workload import StageBody
-from argo_bench.market import installed_sample
 from argo_bench.optimizations import catalogue
+from argo_bench.pipeline.market import installed_sample
+from argo_bench.study.recording import record
+from argo_bench.study.replay import StageBody
 
 ROUNDS = 20
 CALLS = 6

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from argo_bench import baseline
-from argo_bench.market import Tape, generate
 from argo_bench.optimizations import build
-from argo_bench.pipeline import cycle
-from argo_bench.world import SimulatedWorld
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.market import Tape, generate
+from argo_bench.pipeline.record import cycle
+from argo_bench.pipeline.world import SimulatedWorld
 
 OPTIMIZED = build({"O08": "engineered", "O11": "engineered"})
 pytestmark = pytest.mark.argo(quick=True, budget_s=30)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from argo_bench.cli import cli
+from argo_bench.cli.main import cli
 
 HERE = Path(__file__).parent
 TEXTS = HERE / "texts"
@@ -76,7 +76,7 @@ def gate_files() -> Iterator[tuple[str, str]]:
 def annotations() -> str:
     """What a gate says to GitHub."""
     from argo_bench.gate.deciding import gate_of
-    from argo_bench.harness.results import load
+    from argo_bench.harness.record.store import load
     from argo_bench.integrations.outputs import annotated
 
     return annotated(gate_of(load(GATE)).outcomes)

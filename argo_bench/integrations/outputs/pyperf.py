@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from argo_bench.gate.outcome import Outcome
-from argo_bench.harness.results import Run
+from argo_bench.harness.record.records import Run
 from argo_bench.integrations.outputs.sides import Side, clock, seconds_of
 
 VERSION = "1.0"

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from argo_bench.gate.outcome import Outcome
-from argo_bench.harness.results import Run
+from argo_bench.harness.record.records import Run
 from argo_bench.integrations.outputs.sides import SIDES, Side, clock, seconds_of
 
 VERSION = "5.0.0"

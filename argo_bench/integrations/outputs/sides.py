@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from argo_bench.gate.outcome import Outcome
-from argo_bench.harness.results import Samples
+from argo_bench.harness.record.records import Samples
 
 Side = Literal["base", "head"]
 SIDES: Sequence[Side] = ("base", "head")

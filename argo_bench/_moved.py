@@ -1,0 +1,148 @@
+"""Where modules of version 0.1 are now: their old paths work for this version, with a warning.
+
+``OldPaths`` is the last finder that Python asks: it makes a module under the old name that has the names of the new
+one. Where a package has the name now, ``names_of`` gives it those of the old module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+PACKAGE = "argo_bench."
+MOVED: dict[str, tuple[str, ...]] = {
+    "baseline": ("pipeline.baseline",),
+    "calls": (
+        "harness.workers.timing",
+        "errors",
+    ),
+    "claim": (
+        "harness.claims.claim",
+        "optimizations.optimization",
+        "extras",
+    ),
+    "cli": ("cli.main",),
+    "cli_ci": ("cli.ci",),
+    "comparing": ("comparison",),
+    "gate.signs": ("harness.statistics.signs",),
+    "harness.agreement": ("harness.workers.agreement",),
+    "harness.attribution": ("study.attribution",),
+    "harness.bank": ("harness.calibration.bank",),
+    "harness.bodies": ("harness.workers.bodies",),
+    "harness.calibration": ("harness.calibration.rates",),
+    "harness.counting": ("study.counting",),
+    "harness.environment": ("harness.machine.environment",),
+    "harness.experiment": ("harness.run",),
+    "harness.feed": ("study.feed",),
+    "harness.fidelity": ("study.fidelity",),
+    "harness.fitness": ("harness.machine.fitness",),
+    "harness.gather": ("study.gather",),
+    "harness.holding": ("harness.judging.holds_when",),
+    "harness.job": ("study.job",),
+    "harness.judging": ("harness.judging.judgements",),
+    "harness.lookups": ("study.lookups",),
+    "harness.memory_pass": ("harness.workers.memory",),
+    "harness.messages": ("harness.workers.messages",),
+    "harness.observe": ("study.observe",),
+    "harness.past": ("harness.record.past",),
+    "harness.planted": ("harness.calibration.planted",),
+    "harness.quality": ("harness.statistics.quality",),
+    "harness.recording": ("study.recording",),
+    "harness.results": (
+        "harness.record.records",
+        "harness.record.store",
+    ),
+    "harness.sequential": ("harness.statistics.looks",),
+    "harness.stats": ("harness.statistics.estimate",),
+    "harness.trials": ("study.trials",),
+    "harness.twins": ("harness.workers.processes",),
+    "harness.verdict": ("harness.claims.verdict",),
+    "harness.verify": ("harness.record.verify",),
+    "harness.worker": ("harness.workers.worker",),
+    "harness.workload": ("study.replay",),
+    "kernels": ("pipeline.kernels",),
+    "market": ("pipeline.market",),
+    "memo": ("pipeline.memo",),
+    "model": (
+        "pipeline.model",
+        "errors",
+    ),
+    "optimized": ("pipeline.optimized",),
+    "pipeline": ("pipeline.record",),
+    "running": ("harness.running",),
+    "sentence": ("harness.claims.sentence",),
+    "shared": ("pipeline.shared",),
+    "shell": ("cli.shell",),
+    "unchanged": ("pipeline.unchanged",),
+    "world": ("pipeline.world",),
+    "world.parent": ("parent",),
+}
+"""The old path of a module, or of a package with all in it, and those that have its names now."""
+
+
+PACKAGES = ("baseline", "harness.trials", "market", "optimized", "world")
+"""Those that moved with all that is in them."""
+
+
+def homes_of(name: str) -> tuple[str, ...]:
+    """The modules that have the names of an old one, whole paths; none for a module that has not moved."""
+    old = name.removeprefix(PACKAGE)
+    if old in MOVED:
+        return tuple(PACKAGE + home for home in MOVED[old])
+    for package in PACKAGES:
+        if old.startswith(f"{package}."):
+            home = PACKAGE + MOVED[package][0] + old.removeprefix(package)
+            return (home,) if find_spec(home) is not None else ()
+    return ()
+
+
+def found_in(name: str, attribute: str) -> Any:
+    """An attribute of the old module ``name``, from where it is now. Raises AttributeError where it is nowhere."""
+    for home in homes_of(name):
+        module = importlib.import_module(home)
+        if hasattr(module, attribute):
+            return getattr(module, attribute)
+    raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+
+
+class OldPaths(MetaPathFinder, Loader):
+    """Finds the modules of MOVED under their old names."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if not fullname.startswith(PACKAGE) or not homes_of(fullname):
+            return None
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return ModuleType(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        name = module.__name__
+        warn(name, homes_of(name)[0])
+        module.__getattr__ = lambda attribute: found_in(name, attribute)  # type: ignore[method-assign]
+
+
+def names_of(package: str) -> Callable[[str], Any]:
+    """A ``__getattr__`` for a package: the names of version 0.1's module of the same name."""
+
+    def named(attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(f"module {package!r} has no attribute {attribute!r}")
+        value = found_in(package, attribute)
+        warn(f"{package}.{attribute}", f"{homes_of(package)[0]}.{attribute}")
+        return value
+
+    return named
+
+
+def warn(old: str, new: str) -> None:
+    message = f"{old} is {new} now: the old path goes with the next version"
+    warnings.warn(message, DeprecationWarning, stacklevel=3)

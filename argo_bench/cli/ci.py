@@ -1,0 +1,204 @@
+"""``argo-bench ci``: two revisions against each other, a run against thresholds, ratios over time, and a workflow."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from argo_bench.cli.shell import (
+    GATE_FAILED,
+    INTERRUPTED,
+    MISUSED,
+    OUTPUTS_DIFFER,
+    Duration,
+    Share,
+    console,
+    print_json,
+    shown_progress,
+)
+from argo_bench.errors import UserError
+
+GATE = "ci"
+"""The profile of a gate's record."""
+
+
+@click.group(invoke_without_command=True)
+@click.option("--base", help="Revision to compare with. [default: that of pyproject.toml, or HEAD~1]")
+@click.option("--head", default="HEAD", show_default=True, help="Revision to be judged.")
+@click.option("--tolerance", type=Share(), help="A slow-down that does not matter. [default: 3%]")
+@click.option("--budget", type=Duration(), help="Time for the whole. [default: 10m]")
+@click.option("--environment", type=click.Choice(["own", "current"]), help="own: both are installed. [default: own]")
+@click.option("--accept", multiple=True, metavar="NAME", help="Its changed output and counts are meant.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the record. [default: results/ci-<time>]")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
+@click.pass_context
+def ci(
+    context: click.Context,
+    base: str | None,
+    head: str,
+    tolerance: float | None,
+    budget: float | None,
+    environment: str | None,
+    accept: tuple[str, ...],
+    seed: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Is the head slower than the base? Both are checked out and timed in turn, with the base against itself.
+
+    The benchmarks are those of [tool.argo_bench.benchmarks] in the head's pyproject.toml. It fails (exit code 1) only
+    for what two independent batches found slower than the tolerance, and for exact counts that grew by 1 %; for outputs
+    that differ with 3. Undecided ones never fail.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from argo_bench.gate.benchmarks import settings
+    from argo_bench.gate.checkouts import Repository
+    from argo_bench.gate.running import Question, run_gate
+
+    repository = Repository(Path())
+    found = settings(repository.root)
+    given: dict[str, Any] = {"tolerance": tolerance, "budget_s": budget, "environment": environment}
+    found = dataclasses.replace(found, **{key: value for key, value in given.items() if value is not None})
+    if (uncommitted := repository.uncommitted()) and head == "HEAD":
+        more = f" and {len(uncommitted) - 1} more" if len(uncommitted) > 1 else ""
+        click.echo(f"what is not committed is not measured: {uncommitted[0]}{more}", err=True)
+    question = Question(base or found.base or "HEAD~1", head, found, accept, seed)
+    directory = out or Path("results") / f"ci-{datetime.now():%Y%m%d-%H%M%S}"
+    interrupted = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a gate as Ctrl-C does
+    try:
+        with shown_progress() as on_progress:
+            run_gate(repository, question, directory, on_progress)
+    except KeyboardInterrupt:
+        interrupted = True
+    sys.exit(told(directory, as_json, interrupted=interrupted))
+
+
+def told(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
+    """Show a gate's record and write what other tools read; the exit code that it has."""
+    from argo_bench.gate.deciding import gate_of
+    from argo_bench.gate.table import notes, table_of
+    from argo_bench.harness.record.records import Revisions
+    from argo_bench.harness.record.store import load
+    from argo_bench.integrations.outputs import annotated, step_summary, write_all
+    from argo_bench.report.tables import terminal_table
+
+    recorded = load(directory)
+    if not recorded.all(Revisions):
+        click.echo("interrupted before anything was measured", err=True)
+        return INTERRUPTED
+    gate = gate_of(recorded)
+    note = " ".join(notes(gate, recorded))
+    if as_json:
+        print_json(
+            {
+                "finding": str(gate),
+                "advisory": gate.advisory,
+                "blocks": gate.blocks,
+                "outcomes": [each.row() for each in gate.outcomes],
+            }
+        )
+    else:
+        console().print(terminal_table(table_of(gate, recorded)))
+    written = write_all(directory, str(gate), gate.outcomes, recorded, note)
+    click.echo(f"record: {directory}, with {', '.join(each.name for each in written)}", err=True)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        click.echo(annotated(gate.outcomes), nl=False)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with open(summary, "a", encoding="utf-8") as file:
+            file.write(step_summary(str(gate), gate.outcomes, note))
+    if interrupted:
+        click.echo("interrupted: the answers above rest on what was measured until then", err=True)
+        return INTERRUPTED
+    if not gate.blocks:
+        return 0
+    return OUTPUTS_DIFFER if gate.differs else GATE_FAILED
+
+
+@ci.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--thresholds",
+    type=click.Path(path_type=Path),
+    default=Path("tests/benchmarks/thresholds.toml"),
+    show_default=True,
+    help="The file that says what is expected.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
+def check(run: Path, thresholds: Path, as_json: bool) -> None:
+    """Does a stored RUN reach its thresholds? Undecided ones never fail (exit code 1 where one is missed)."""
+    from argo_bench.gate.table import outcome_table
+    from argo_bench.gate.thresholds import checked, read_thresholds
+    from argo_bench.harness.record.store import load
+    from argo_bench.report.tables import terminal_table
+
+    found = checked(load(run), read_thresholds(thresholds))
+    if as_json:
+        print_json({"outcomes": [each.row() for each in found.outcomes], "unknown": list(found.unknown)})
+    else:
+        console().print(terminal_table(outcome_table(str(found), found.note, found.outcomes, "seen")))
+    for sentence in found.unknown:
+        click.echo(f"argo-bench: {sentence}", err=True)
+    if any(each.state == "differs" for each in found.outcomes):
+        sys.exit(OUTPUTS_DIFFER)
+    if any(each.blocks for each in found.outcomes):
+        sys.exit(GATE_FAILED)
+    sys.exit(MISUSED if found.unknown else 0)
+
+
+@ci.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--margin", type=Share(), default=0.1, show_default=True, help="Below the interval, as a share.")
+@click.option("--times", is_flag=True, help="Also absolute times, which hold on this processor alone.")
+def thresholds(run: Path, margin: float, times: bool) -> None:
+    """Thresholds for `ci check`, proposed from the intervals of a stored RUN, as TOML."""
+    from argo_bench.gate.thresholds import proposed
+    from argo_bench.harness.record.store import load
+
+    click.echo(proposed(load(run), margin, with_times=times), nl=False)
+
+
+@ci.command()
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--claim", help="Of one claim alone, as in O08.time.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Draw it into a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json: bool) -> None:
+    """How the ratios of RUNS (all under results/ by default) have moved: each to the baseline of its own session."""
+    from argo_bench.gate.history import drawn, history_of, read, table_of
+    from argo_bench.report.tables import terminal_table
+
+    recorded, unreadable = read(runs)
+    for sentence in unreadable:
+        click.echo(f"argo-bench: {sentence}", err=True)
+    if not recorded:
+        raise UserError("no run to show: expected folders of argo-bench run, by default those under results/")
+    found = history_of(recorded, claim)
+    if as_json:
+        print_json([dataclasses.asdict(each) for each in found])
+    else:
+        console().print(terminal_table(table_of(found)))
+    if svg is not None:
+        svg.write_bytes(drawn(found).svg())
+        click.echo(f"figure: {svg}", err=True)
+
+
+@ci.command()
+@click.option("--force", is_flag=True, help="Write over a workflow that is there.")
+def init(force: bool) -> None:
+    """Write .github/workflows/argo-bench.yml, which runs `argo-bench ci` on every pull request."""
+    from argo_bench.gate.workflow import written
+
+    path, hint = written(Path(), overwrite=force)
+    click.echo(path)
+    if hint:
+        click.echo(hint, err=True)

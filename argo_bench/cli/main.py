@@ -1,0 +1,495 @@
+"""The program argo-bench: results on stdout, progress and errors on stderr.
+
+Exit codes: 0 fine, 1 a gate that failed or a record that does not verify, 2 a mistake in the call or its data, 3
+outputs that differ where they must not, 4 a machine that is not fit (only with --strict-env), 130 interrupted with
+partial results saved.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from argo_bench.cli.ci import GATE, ci, told
+from argo_bench.cli.shell import (
+    GATE_FAILED,
+    INTERRUPTED,
+    MACHINE_UNFIT,
+    MISUSED,
+    OUTPUTS_DIFFER,
+    Duration,
+    console,
+    print_json,
+    shown_progress,
+)
+from argo_bench.errors import UserError
+from argo_bench.optimizations.optimization import Trace
+
+if TYPE_CHECKING:
+    from argo_bench.harness.machine.fitness import Finding
+    from argo_bench.harness.record.store import Recorded
+    from argo_bench.report import Report
+    from argo_bench.study.job import Job
+
+
+def settings() -> dict[str, Any]:
+    """The table [tool.argo_bench] of the pyproject.toml in this folder, if there is one, without its sub-tables."""
+    path = Path("pyproject.toml")
+    if not path.is_file():
+        return {}
+    from argo_bench.loading import settings_of
+
+    return {key: value for key, value in settings_of(path).items() if not isinstance(value, dict)}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(package_name="argo-bench")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Measure fifteen published optimizations of a trading-signal pipeline and say which of the claims hold.
+
+    Each is measured as prescribed, defects included, and as engineered. Begin with `argo-bench list`, then
+    `argo-bench run --profile quick`.
+    """
+    context.default_map = {"run": settings(), "compare": settings()}
+
+
+cli.add_command(ci)
+
+
+@cli.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_command(as_json: bool) -> None:
+    """The optimizations, their claims and what they are judged on."""
+    from argo_bench.optimizations import subjects
+
+    if as_json:
+        print_json([described(optimization) for optimization in subjects().values()])
+        return
+    from argo_bench.report.explain import listing
+
+    console().print(listing(list(subjects().values())))
+
+
+@cli.command()
+@click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...")
+@click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars: a CSV or Parquet file, or a folder of them.")
+@click.option(
+    "--profile",
+    type=click.Choice(["quick", "default"]),
+    default="default",
+    show_default=True,
+    envvar="ARGO_BENCH_PROFILE",
+    help="quick: one process, headline scale; default: twins, every scale.",
+)
+@click.option(
+    "--symbols",
+    type=click.IntRange(min=1),
+    envvar="ARGO_BENCH_SYMBOLS",
+    help="Symbols of the universe; generated ones fill up what the data lacks. [default: all there are]",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@click.option(
+    "--trace",
+    type=click.Choice(get_args(Trace)),
+    envvar="ARGO_BENCH_TRACE",
+    help="Another market under every trace: how often its prices tick.",
+)
+@click.option(
+    "--skip-unchanged",
+    is_flag=True,
+    envvar="ARGO_BENCH_SKIP_UNCHANGED",
+    help="Serve a symbol's last signal while its price moved by less than 0.5 %.",
+)
+@click.option("--study", is_flag=True, help="Trials in their long form: whole grids, a hundred kills.")
+@click.option("--live", is_flag=True, help="Ask a real model for explanations where a workload runs on sockets.")
+@click.option(
+    "--budget",
+    type=Duration(),
+    envvar="ARGO_BENCH_BUDGET",
+    help="Time to aim at (90s, 5m, 1h); every claim is measured, if briefly. [default: 150s for quick, 20m else]",
+)
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with an interrupted run, with its own settings.")
+@click.option("--out", envvar="ARGO_BENCH_OUT", help="Folder of the run. [default: results/<time>-<profile>]")
+@click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+def run(
+    ids: tuple[str, ...],
+    data: str | None,
+    profile: str,
+    symbols: int | None,
+    seed: int,
+    trace: Trace | None,
+    skip_unchanged: bool,
+    study: bool,
+    live: bool,
+    budget: float | None,
+    resume: Path | None,
+    out: str | None,
+    strict_env: bool,
+    as_json: bool,
+) -> None:
+    """Measure optimizations (without arguments all of them), check their outputs and judge their claims.
+
+    An ID is that of an optimization; a FILE.py may define further ones and benchmarks of your functions; a NAME is a
+    benchmark of [tool.argo_bench.benchmarks] in pyproject.toml.
+
+    Everything is recorded in <out>/run.jsonl the moment it exists; Ctrl-C keeps what was measured.
+
+    --live takes the endpoint from OPENAI_BASE_URL, the key from OPENAI_API_KEY and the model's name from
+    ARGO_BENCH_LIVE_MODEL; it spends real money.
+    """
+    from argo_bench.harness.record.records import Asked
+    from argo_bench.harness.record.store import reopened
+    from argo_bench.study.job import job_again, job_of
+
+    if resume is not None:
+        if ids or out:
+            raise UserError("--resume takes settings and folder from the run: expected no ids and no --out with it")
+        before = reopened(resume)
+        report_on(job_again(before), str(resume), strict_env, as_json, before)
+        return
+    asked = Asked([*ids], data, profile, symbols, seed, trace, skip_unchanged, study, live, budget)
+    report_on(job_of(asked), out, strict_env, as_json)
+
+
+@cli.command()
+@click.argument("functions", nargs=-1, metavar="[OLD NEW | NAME...]")
+@click.option("--setup", help="module:name of what makes the arguments; it returns one, or a tuple of them.")
+@click.option("--check", default="allclose", show_default=True, help="allclose, equal, none, or module:name.")
+@click.option("--metric", type=click.Choice(["cpu", "wall", "peak_rss", "traced_peak", "live_bytes"]))
+@click.option("--claim", help="The published sentence to judge, as in '50-70% reduction'.")
+@click.option("--fresh", is_flag=True, help="Call the setup before every call, for functions that change their input.")
+@click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--out", help="Folder of the run. [default: results/<time>-<profile>]")
+@click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+def compare(
+    functions: tuple[str, ...],
+    profile: str,
+    seed: int,
+    out: str | None,
+    strict_env: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Two functions of yours, OLD and NEW, as module:name or file.py:name: is NEW faster, and by how much?
+
+    NAMEs are benchmarks of [tool.argo_bench.benchmarks] in pyproject.toml; without any, all of them are compared.
+    """
+    from argo_bench.harness.plan import PROFILES
+    from argo_bench.study.gather import benchmarks_of
+    from argo_bench.study.job import Job
+
+    benchmarks = benchmarks_of(functions, options)
+    for each in benchmarks:
+        if each.claim is not None:
+            click.echo(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
+    report_on(Job(benchmarks, None, PROFILES[profile], seed), out, strict_env, as_json)
+
+
+def report_on(job: Job, out: str | None, strict_env: bool, as_json: bool, before: Recorded | None = None) -> None:
+    """Measure, save and show; exits with the code that the outcome has. ``before`` is the run that is taken up."""
+    from argo_bench.harness.benchmark import Benchmark
+    from argo_bench.harness.machine.fitness import findings
+    from argo_bench.harness.run import run_id
+
+    found = [each.found() if isinstance(each, Benchmark) else each for each in job.subjects]
+    machine = findings()
+    if strict_env and (unfit := [each for each in machine if each.verdict == "unfit"]):
+        for finding in unfit:
+            click.echo(f"argo-bench: {finding.subject} is not fit: {finding.found}; {finding.advice}", err=True)
+        sys.exit(MACHINE_UNFIT)
+    name = run_id(job.profile, datetime.now())
+    directory = Path(out) if out else Path("results") / name
+    interrupted = measure(dataclasses.replace(job, subjects=found), directory, name, machine, before)
+
+    from argo_bench.report import open_report
+
+    if interrupted and not (directory / "run.jsonl").stat().st_size:
+        (directory / "run.jsonl").unlink()
+        click.echo("interrupted before anything was measured", err=True)
+        sys.exit(INTERRUPTED)
+    report = open_report(directory)
+    show(report, as_json)
+    save(report, directory)
+    if interrupted:
+        click.echo("interrupted: the verdicts above rest on what was measured until then", err=True)
+        click.echo(f"go on with: argo-bench run --resume {directory}", err=True)
+        sys.exit(INTERRUPTED)
+    if any(each.verdict == "void" for each in report.judgements):
+        sys.exit(OUTPUTS_DIFFER)
+
+
+def measure(job: Job, directory: Path, name: str, machine: list[Finding], before: Recorded | None) -> bool:
+    """Run the experiment with its progress on stderr; whether it was interrupted."""
+    from argo_bench.harness.running import is_interrupted
+
+    if (universe := job.universe) is not None:
+        symbols = ", ".join(
+            symbol if universe.origin[symbol] == "real" else f"{symbol} (generated)" for symbol in universe.symbols[:8]
+        )
+        more = f" and {len(universe.symbols) - 8} more" if len(universe.symbols) > 8 else ""
+        click.echo(f"{len(universe.symbols)} symbols from {universe.source}: {symbols}{more}", err=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a run as Ctrl-C does
+    with shown_progress() as on_progress:
+        return is_interrupted(job, directory, name, on_progress, machine, before)
+
+
+@cli.command()
+@click.argument("id", required=False)
+@click.option("--stage", help="A part of the pipeline instead of an optimization: regime, consensus, encode ...")
+@click.option("--memory", is_flag=True, help="What each line of the three adds to the memory, by memory_profiler.")
+def explain(id: str | None, stage: str | None, memory: bool) -> None:
+    """A claim, its reading and workload, and the source of baseline, prescribed and engineered side by side."""
+    from argo_bench.report.explain import explain_optimization, explain_stage
+
+    if (id is None) == (stage is None):
+        raise UserError("explain takes one optimization or one --stage, as in: argo-bench explain O11")
+    if stage is not None:
+        if memory:
+            raise UserError(f"--memory takes an optimization, got --stage {stage!r}: argo-bench explain O11 --memory")
+        console().print(explain_stage(stage))
+    elif id is not None:
+        from argo_bench.optimizations import lookup
+
+        optimization = lookup([id])[0]
+        if memory:
+            from argo_bench.report.line_memory import line_memory
+
+            console().print(line_memory(optimization))
+            return
+        console().print(explain_optimization(optimization))
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown", "json", "html", "notebook", "junit", "pytest-benchmark"]),
+    default="table",
+    show_default=True,
+    help="table: on the terminal, and all files into the run's folder; html, notebook: report.html or an executed "
+    "report.ipynb alone, and its path; junit, pytest-benchmark: for tools that read these.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--open", "opens", is_flag=True, help="Write report.html and open it in the browser.")
+@click.option("--peers", type=click.Path(path_type=Path), help="An exported folder with figures of other tools.")
+@click.option("--readme", type=click.Path(path_type=Path), help="Write the table of a README from the run, no more.")
+def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path | None) -> None:
+    """The verdicts of a stored RUN (its folder or run.jsonl), and its report: report.html, report.md and figures."""
+    from argo_bench.harness.record.store import load
+    from argo_bench.report import PAGE, open_report
+
+    if load(run).run.profile == GATE:
+        sys.exit(told(run, form == "json"))
+    opened = open_report(run)
+    if readme is not None:
+        from argo_bench.report.readme import write_table
+
+        write_table(readme, opened.recorded)
+        return
+    if form == "notebook":
+        from argo_bench.integrations.notebooks import executed
+
+        click.echo(executed(opened, opened.directory))
+    elif form == "markdown":
+        click.echo(opened._repr_markdown_())
+    elif form in ("junit", "pytest-benchmark"):
+        from argo_bench.integrations import outputs
+
+        outcomes, of = outputs.from_judgements(opened.recorded), opened.recorded.run
+        click.echo(outputs.junit(of.run, outcomes) if form == "junit" else outputs.pytest_benchmark(outcomes, of))
+    elif form != "html":
+        show(opened, form == "json") if peers is None else show_beside(opened, peers, form == "json")
+    if form == "table":
+        save(opened, opened.directory)
+    elif form == "html" or opens:
+        opened.save_page(opened.directory)
+    if form == "html":
+        click.echo(opened.directory / PAGE)
+    if opens:
+        import webbrowser
+
+        webbrowser.open((opened.directory / PAGE).resolve().as_uri())
+
+
+@cli.command()
+def lab() -> None:
+    """Open the notebooks in JupyterLab: your own two functions, the claims, one optimization, caches, float32."""
+    from argo_bench.integrations.notebooks import open_lab
+
+    sys.exit(open_lab())
+
+
+@cli.command()
+@click.argument("targets", nargs=-1, required=True)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the scripts.")
+@click.option("--arm", type=click.Choice(["engineered", "prescribed"]), default="engineered", show_default=True)
+@click.option("--setup", help="module:name of what makes the arguments of two functions.")
+@click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
+@click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+def export(
+    targets: tuple[str, ...], out: Path, arm: str, setup: str | None, data: str | None, symbols: int | None, seed: int
+) -> None:
+    """Scripts with which pyperf and hyperfine measure the same, and the commands that run them.
+
+    TARGETS is an optimization (its headline workload), a benchmark of pyproject.toml, or two functions, the old and
+    the new, as module:name. `argo-bench report RUN --peers OUT` lays the figures beside a run's.
+    """
+    from argo_bench.integrations import export as scripts
+    from argo_bench.optimizations.optimization import Optimization
+    from argo_bench.study.job import universe_of
+
+    subject = scripts.subject_of(targets, setup)
+    universe = universe_of(data, symbols, seed) if isinstance(subject, Optimization) else None
+    exported = scripts.export(subject, arm, universe, seed, out)
+    click.echo("\n".join(scripts.commands(exported, out)))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def env(as_json: bool) -> None:
+    """Whether this machine is fit for measuring, in plain words, and what would help."""
+    from argo_bench.harness.machine import environment
+    from argo_bench.harness.machine.fitness import findings
+
+    found = findings()
+    if as_json:
+        print_json({"findings": found, "facts": environment.facts()})
+        return
+    from argo_bench.report.machine import Machine
+
+    console().print(Machine(tuple(found), environment.facts()))
+
+
+@cli.command()
+@click.option("--quick", is_flag=True, help="Equal code and 3 % more work of one workload alone: within four minutes.")
+@click.option("--minutes", type=click.FloatRange(min=0), default=90.0, show_default=True, help="Stop after so long.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the bank. [default: the user's, by machine]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> None:
+    """How often this harness errs on this machine: false positives, power and coverage, from comparisons of known work.
+
+    The whole takes about 45 minutes. It can be interrupted and goes on where it was; reports name it from then on.
+    """
+    from argo_bench.harness.calibration import bank
+    from argo_bench.harness.calibration.rates import store
+
+    directory = out or bank.home()
+    plan, budget_s = (bank.QUICK, bank.QUICK_BUDGET_S) if quick else (bank.FULL, 60 * minutes)
+    interrupted = False
+    try:
+        with shown_progress() as on_progress:
+            bank.fill(directory, plan, budget_s, on_progress)
+    except KeyboardInterrupt:
+        interrupted = True
+    try:
+        found = store(directory)
+    except ValueError as error:
+        click.echo(f"{error}; {directory} keeps what was recorded, and the same command goes on from there", err=True)
+        sys.exit(INTERRUPTED)
+    if as_json:
+        print_json(found)
+    else:
+        from argo_bench.report.calibration import card
+
+        console().print(card(found))
+    click.echo(f"bank: {directory}", err=True)
+    if interrupted:
+        sys.exit(INTERRUPTED)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the disagreements as JSON.")
+def verify(run: Path, as_json: bool) -> None:
+    """Recompute every estimate, interval and verdict of RUN from its raw samples; exit code 1 where one disagrees."""
+    from argo_bench.harness.record.store import load
+    from argo_bench.harness.record.verify import Disagreement
+    from argo_bench.harness.record.verify import verify as disagreements
+
+    recorded = load(run)
+    if recorded.run.profile == GATE:
+        from argo_bench.gate.deciding import disagreements as of_gate
+
+        found = [Disagreement(*each) for each in of_gate(recorded)]
+    else:
+        found = disagreements(recorded)
+    if as_json:
+        print_json([{"line": each.line, "what": each.what} for each in found])
+    elif found:
+        click.echo("\n".join(map(str, found)))
+    else:
+        click.echo(f"{run}: all {len(recorded.records)} lines agree with the samples")
+    if found:
+        sys.exit(GATE_FAILED)
+
+
+def show(report: Report, as_json: bool) -> None:
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        console().print(report.terminal())
+
+
+def save(report: Report, directory: Path) -> None:
+    from argo_bench.report import PAGE
+
+    report.save(directory)
+    click.echo(f"report: {directory / PAGE}, with record and figures beside it", err=True)
+
+
+def show_beside(report: Report, folder: Path, as_json: bool) -> None:
+    """The report, and what other tools say of one of its comparisons; nothing where their figures cannot be read."""
+    from argo_bench.integrations.peers import beside, peers
+    from argo_bench.report.tables import terminal_table
+
+    table = beside(report.recorded, folder)
+    if as_json:
+        print_json(report.to_dict() | {"peers": peers(folder)})
+    else:
+        show(report, as_json)
+        console().print(terminal_table(table))
+
+
+def described(optimization: Any) -> dict[str, Any]:
+    return {
+        "id": optimization.id,
+        "name": optimization.name,
+        "claims": [
+            {"id": claim.id, "text": claim.text, "reading": claim.reading, "workload": claim.workload}
+            for claim in optimization.claims
+        ],
+        "workloads": {workload.name: workload.description for workload in optimization.workloads},
+    }
+
+
+def main() -> None:
+    """The program: a mistake of the user's is one sentence and exit code 2, never a traceback."""
+    try:
+        cli.main(standalone_mode=False)
+    except UserError as error:
+        click.echo(f"argo-bench: {error}", err=True)
+        sys.exit(MISUSED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(MISUSED)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+
+
+if __name__ == "__main__":
+    main()

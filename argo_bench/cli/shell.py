@@ -1,0 +1,62 @@
+"""What commands have in common: kinds of options, exit codes, and how they show tables, JSON and progress."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+GATE_FAILED = 1
+MISUSED = 2
+OUTPUTS_DIFFER = 3
+MACHINE_UNFIT = 4
+INTERRUPTED = 130
+
+
+class Duration(click.ParamType[float]):
+    """A time such as 90s, 5m or 1h, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        from argo_bench.study.job import seconds
+
+        try:
+            return seconds(str(value))
+        except ValueError as error:
+            self.fail(str(error), parameter, context)
+
+
+class Share(click.ParamType[float]):
+    """A share such as 3% or 0.03."""
+
+    name = "share"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        from argo_bench.gate.benchmarks import share
+
+        try:
+            return share(value)
+        except ValueError as error:
+            self.fail(str(error), parameter, context)
+
+
+def shown_progress() -> Any:
+    """A context manager that yields a callback: a live bar on a terminal, a line every ten seconds elsewhere."""
+    from argo_bench.report.progress import progress_bar, progress_lines
+
+    return progress_bar() if sys.stderr.isatty() else progress_lines()
+
+
+def console() -> Any:
+    """A console for stdout: the terminal's width, 80 columns elsewhere; rich honours NO_COLOR itself."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 80, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))

@@ -1,0 +1,294 @@
+"""What the bank says about the harness: false positives, power, coverage, and how much nothing at all seems to matter.
+
+A virtual experiment takes replicates that were recorded in a row, roles kept, and goes through the looks and rules of a
+real comparison without a claim. Exact intervals rest on experiments that share no replicate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import fmean, median
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from argo_bench.harness.benchmark import claim_of
+from argo_bench.harness.calibration.bank import SYMBOLS, fingerprint, home
+from argo_bench.harness.claims.verdict import Word, judge
+from argo_bench.harness.judging.judgements import log_ratios
+from argo_bench.harness.record.records import Banked, Comparison
+from argo_bench.harness.record.store import Recorded, load
+from argo_bench.harness.statistics.estimate import TRIM, Estimate, estimate
+from argo_bench.harness.statistics.looks import LOOKS, has_ended, nominal_error
+from argo_bench.harness.statistics.quality import position_effect
+
+ERROR = 0.05
+FIXED = 10
+"""Replicates of the experiments whose coverage is counted without stopping."""
+SIMULATED = 20_000
+SUMMARY = "calibration.json"
+REFERENCE = Path(__file__).with_name("reference_calibration.json")
+QUESTION = claim_of("calibration", None, "cpu")
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """``events`` of ``trials`` with the exact interval of Clopper and Pearson (1934) at 95 %."""
+
+    events: int
+    trials: int
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, outcomes: Sequence[bool]) -> Rate:
+        return cls(sum(outcomes), len(outcomes), *clopper_pearson(sum(outcomes), len(outcomes)))
+
+
+class Power(msgspec.Struct, frozen=True):
+    """How often a planted effect was found with its sign, the median seconds and replicates that it took, and how often
+    the wrong sign was: ``change`` is the candidate's work relative to the reference's, 1.03 for 3 % more."""
+
+    change: float
+    found: Rate
+    wrong: int
+    seconds: float
+    replicates: float
+
+
+class Null(msgspec.Struct, frozen=True):
+    """A speed-up that should be 1, as a mean over replicates with its interval at 95 %."""
+
+    what: str
+    speedup: float
+    low: float
+    high: float
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """The harness measured by itself on one machine. Rates by series are over contiguous draws with early stopping.
+
+    ``any_start`` is the share of false positives over every starting point, whose draws overlap. Coverage is that of
+    intervals at 95 %, at ten replicates and with stopping, on recorded replicates and on simulated ones.
+    """
+
+    machine: str
+    processor: str
+    when: str
+    replicates: int
+    false_positives: dict[str, Rate]
+    all_false_positives: Rate
+    any_start: float
+    power: list[Power]
+    coverage: Rate
+    coverage_stopped: Rate
+    simulated: float
+    simulated_stopped: float
+    nulls: list[Null]
+
+    @property
+    def floor(self) -> float:
+        """The largest effect that code layout, position or role alone may have here, as a share of the time."""
+        return max(abs(math.log(bound)) for null in self.nulls for bound in (null.low, null.high))
+
+
+class Decision(NamedTuple):
+    word: Word
+    estimate: Estimate
+    seconds: float
+
+
+def decide(values: Sequence[float], seconds: Sequence[float], looks: Sequence[int] = LOOKS) -> Decision | None:
+    """What a comparison without a claim would have said of these replicates; None where they end before it would."""
+    level = 1 - nominal_error(ERROR, tuple(looks))
+    for look in looks:
+        if look > len(values):
+            return None
+        found = estimate(values[:look], level)
+        if look == looks[-1] or has_ended([QUESTION], [found], looks[-1]):
+            return Decision(judge(QUESTION, found), found, math.fsum(seconds[:look]))
+    return None
+
+
+def decisions(series: Sequence[Banked]) -> list[Decision]:
+    """Experiments one after the other, none of which shares a replicate with another."""
+    values, seconds = _values(series), [each.seconds for each in series]
+    found, start = [], 0
+    while (decision := decide(values[start:], seconds[start:])) is not None:
+        found.append(decision)
+        start += decision.estimate.replicates
+    return found
+
+
+def calibration(recorded: Recorded) -> Calibration:
+    """Everything that a bank tells. Raises ValueError for a bank without comparisons of equal code."""
+    banks: dict[Comparison, list[Banked]] = {}
+    for each in recorded.all(Banked):
+        banks.setdefault(each.samples.comparison, []).append(each)
+    equal = {comparison: bank for comparison, bank in banks.items() if _is_equal(comparison)}
+    wrong = {_name(comparison): [_differs(each) for each in decisions(bank)] for comparison, bank in equal.items()}
+    if not any(wrong.values()):
+        raise ValueError("the bank has no comparison of equal code that is long enough")
+    known = {comparison: bank for comparison, bank in banks.items() if comparison.reference == comparison.candidate}
+    return Calibration(
+        machine=recorded.run.run,
+        processor=str(recorded.run.environment["processor"]),
+        when=recorded.run.started[:10],
+        replicates=sum(map(len, banks.values())),
+        false_positives={name: Rate.of(outcomes) for name, outcomes in wrong.items() if outcomes},
+        all_false_positives=Rate.of([outcome for outcomes in wrong.values() for outcome in outcomes]),
+        any_start=fmean(outcome for bank in equal.values() for outcome in _from_any_start(bank)),
+        power=[power(c, bank) for c, bank in sorted(known.items()) if c.scale != SYMBOLS and decisions(bank)],
+        coverage=Rate.of([hit for comparison, bank in known.items() for hit in _covered(comparison, bank)]),
+        coverage_stopped=Rate.of([hit for c, bank in known.items() for hit in _covered_stopped(c, bank)]),
+        simulated=simulated_coverage(_fixed),
+        simulated_stopped=simulated_coverage(_stopped),
+        nulls=list(_nulls(banks)),
+    )
+
+
+def power(comparison: Comparison, bank: Sequence[Banked]) -> Power:
+    """How a planted effect fared."""
+    right: Word = "slower" if comparison.scale > SYMBOLS else "faster"
+    made = decisions(bank)
+    return Power(
+        comparison.scale / SYMBOLS,
+        Rate.of([each.word == right for each in made]),
+        sum(_differs(each) and each.word != right for each in made),
+        median(each.seconds for each in made),
+        median(each.estimate.replicates for each in made),
+    )
+
+
+def _values(series: Sequence[Banked]) -> list[float]:
+    return log_ratios([each.samples for each in series], "cpu")
+
+
+def _is_equal(comparison: Comparison) -> bool:
+    return comparison.scale == SYMBOLS and comparison.reference == comparison.candidate
+
+
+def _name(comparison: Comparison) -> str:
+    return f"{comparison.workload}, {comparison.optimization}"
+
+
+def _differs(decision: Decision) -> bool:
+    return decision.word in ("faster", "slower")
+
+
+def _from_any_start(bank: Sequence[Banked]) -> Iterator[bool]:
+    values, seconds = _values(bank), [each.seconds for each in bank]
+    for start in range(len(values)):
+        if (decision := decide(values[start:], seconds[start:])) is not None:
+            yield _differs(decision)
+
+
+def _covered(comparison: Comparison, bank: Sequence[Banked]) -> Iterator[bool]:
+    """Whether intervals at 95 % of ten replicates each contain what was planted."""
+    values, truth = _values(bank), math.log(comparison.scale / SYMBOLS)
+    for start in range(0, len(values) - FIXED + 1, FIXED):
+        yield contains(estimate(values[start : start + FIXED], 1 - ERROR), truth)
+
+
+def _covered_stopped(comparison: Comparison, bank: Sequence[Banked]) -> Iterator[bool]:
+    truth = math.log(comparison.scale / SYMBOLS)
+    for decision in decisions(bank):
+        yield contains(decision.estimate, truth)
+
+
+def contains(interval: Estimate, truth: float) -> bool:
+    return interval.low is not None and interval.high is not None and interval.low <= truth <= interval.high
+
+
+def _nulls(banks: dict[Comparison, list[Banked]]) -> Iterator[Null]:
+    """Role (who is the candidate), position (who goes first) and layout (other bytes, same work), as mean speed-ups."""
+    for comparison, bank in sorted(banks.items()):
+        if comparison.scale != SYMBOLS:
+            continue
+        if comparison.reference != comparison.candidate:
+            yield _null("layout", _values(bank))
+        else:
+            yield _null(f"role: {_name(comparison)}", _values(bank))
+            effects = [effect for each in bank if (effect := position_effect(each.samples)) is not None]
+            if effects:
+                yield _null(f"position: {_name(comparison)}", effects)
+
+
+def _null(what: str, values: Sequence[float]) -> Null:
+    found = estimate(values, 1 - ERROR)
+    low, high = found.speedup_interval or (found.speedup, found.speedup)
+    return Null(what, found.speedup, low, high)
+
+
+def simulated_coverage(contained: Callable[[Sequence[float], float], bool], experiments: int = SIMULATED) -> float:
+    """The share of simulated experiments whose interval contains the truth.
+
+    A replicate is the trimmed mean of twenty blocks with long-tailed noise (Student's t, three degrees of freedom) of
+    1.5 %, and a normal effect of its own of 0.7 %; the truth is 3 %.
+    """
+    rng = np.random.Generator(np.random.PCG64(20_260_115))
+    truth, most, blocks = 0.03, LOOKS[-1], 20
+    hits = 0
+    for _ in range(experiments):
+        noise = np.sort(0.015 * rng.standard_t(3, (most, blocks)), axis=1)
+        cut = int(TRIM * blocks)
+        values = truth + 0.007 * rng.standard_normal(most) + noise[:, cut : blocks - cut].mean(axis=1)
+        hits += contained(values.tolist(), truth)
+    return hits / experiments
+
+
+def _fixed(values: Sequence[float], truth: float) -> bool:
+    return contains(estimate(values[:FIXED], 1 - ERROR), truth)
+
+
+def _stopped(values: Sequence[float], truth: float) -> bool:
+    decision = decide(values, [0.0] * len(values))
+    return decision is not None and contains(decision.estimate, truth)
+
+
+def clopper_pearson(events: int, trials: int, level: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a binomial share (Clopper and Pearson, 1934), by bisection; (0, 1) without trials."""
+    tail = (1 - level) / 2
+    low = 0.0 if events == 0 else _solved(lambda share: 1 - _at_most(events - 1, trials, share), tail)
+    high = 1.0 if events == trials else 1 - _solved(lambda share: _at_most(events, trials, 1 - share), tail)
+    return low, high
+
+
+def _solved(rising: Callable[[float], float], wanted: float) -> float:
+    """Where a function that rises over [0, 1] has a value."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < wanted else (low, middle)
+    return (low + high) / 2
+
+
+def _at_most(events: int, trials: int, share: float) -> float:
+    """P(X <= events) for X binomial."""
+    return math.fsum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(events + 1))
+
+
+def store(directory: Path) -> Calibration:
+    """Work the bank out and keep the summary beside it."""
+    found = calibration(load(directory))
+    (directory / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    return found
+
+
+class Used(msgspec.Struct, frozen=True):
+    """The calibration that stands for a run: of its own machine (``here``) or of the reference machine."""
+
+    where: Literal["here", "reference"]
+    calibration: Calibration
+
+
+def used() -> Used | None:
+    """This machine's calibration, else the reference machine's that comes with the package."""
+    own = home(fingerprint()) / SUMMARY
+    places: tuple[tuple[Literal["here", "reference"], Path], ...] = (("here", own), ("reference", REFERENCE))
+    for where, file in places:
+        if file.is_file():
+            return Used(where, msgspec.json.decode(file.read_bytes(), type=Calibration))
+    return None

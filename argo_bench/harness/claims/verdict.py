@@ -1,0 +1,93 @@
+"""From a claim and an interval to a verdict.
+
+The whole interval of lambda = ln(baseline / candidate) must lie in one region; otherwise nothing is said
+(``inconclusive`` is not ``equal``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from argo_bench.harness.claims.claim import EPSILON, Claim
+from argo_bench.harness.statistics.estimate import Estimate
+
+Word = Literal[
+    "confirmed",
+    "exceeded",
+    "confirmed, at least low",
+    "fell short",
+    "fell short or worse",
+    "refuted",
+    "faster",
+    "no difference",
+    "slower",
+    "inconclusive",
+    "void",
+    "untested",
+    "failed",
+]
+Region = Literal["refuted", "fell short", "confirmed", "exceeded"]
+
+HOLDS: tuple[Word, ...] = ("confirmed", "exceeded", "confirmed, at least low")
+TOGETHER: dict[frozenset[Region], Word] = {
+    frozenset({"refuted"}): "refuted",
+    frozenset({"fell short"}): "fell short",
+    frozenset({"confirmed"}): "confirmed",
+    frozenset({"exceeded"}): "exceeded",
+    frozenset({"confirmed", "exceeded"}): "confirmed, at least low",
+    frozenset({"refuted", "fell short"}): "fell short or worse",
+}
+
+
+def judge(claim: Claim, interval: Estimate) -> Word:
+    """The verdict that an interval supports. Without an interval (one replicate) nothing can be said.
+
+    Raises ValueError for claims about a level, which are judged on exact counts by ``judge_level``.
+    """
+    if claim.kind == "level":
+        raise ValueError(f"{claim.id} is about a level; judge_level takes its counts")
+    if interval.low is None or interval.high is None:
+        return "inconclusive"
+    if claim.kind == "difference":
+        return _difference(-interval.high, -interval.low)
+    low, high = claim.region()
+    return TOGETHER.get(frozenset(regions(-interval.high, -interval.low, low, high)), "inconclusive")
+
+
+def _difference(lower: float, upper: float) -> Word:
+    """For lambda in [lower, upper], where nothing was claimed: which one is faster, if it matters at all."""
+    if lower >= -EPSILON and upper <= EPSILON:
+        return "no difference"
+    return "faster" if lower > 0 else "slower" if upper < 0 else "inconclusive"
+
+
+def regions(lower: float, upper: float, low: float, high: float) -> list[Region]:
+    """The regions that the interval [lower, upper] of lambda touches, for a claimed range [low, high].
+
+    The edges belong as the table of verdicts says: refuted up to EPSILON, then fell short below low, confirmed from
+    low to high, exceeded above.
+    """
+    touched: list[Region] = []
+    if lower <= EPSILON:
+        touched.append("refuted")
+    if low > EPSILON and upper > EPSILON and lower < low:
+        touched.append("fell short")
+    if lower <= high and upper >= low and upper > EPSILON:
+        touched.append("confirmed")
+    if upper > high:
+        touched.append("exceeded")
+    return touched
+
+
+def is_worse(interval: Estimate) -> bool:
+    """The whole interval lies on the wrong side of practical zero: slower, not merely no faster."""
+    return interval.low is not None and interval.low > EPSILON
+
+
+def judge_level(claim: Claim, values: Sequence[float]) -> Word:
+    """The verdict on exact counts, one per seed: all seeds in one region, or inconclusive."""
+    low, high = claim.region()
+    words = {"fell short" if value < low else "exceeded" if value > high else "confirmed" for value in values}
+    word: Word = words.pop() if len(words) == 1 else "inconclusive"  # type: ignore[assignment]
+    return word

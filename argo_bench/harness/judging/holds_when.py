@@ -1,0 +1,74 @@
+"""Where a claim that was not confirmed would hold: read off its strip of scales, its curve, and its hits and misses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.record.records import Spot
+from argo_bench.harness.statistics.estimate import Estimate
+
+NOWHERE = "nowhere measured"
+
+
+class HitAndMiss(NamedTuple):
+    """What a call of the reference takes, and a call of the cache that finds its result or does not; nanoseconds."""
+
+    reference_ns: float
+    hit_ns: float
+    miss_ns: float
+
+    def rate_for(self, factor: float) -> float:
+        """The hit rate from which on calls are so many times as fast as the reference's; above 1 for never."""
+        saved = self.miss_ns - self.hit_ns
+        if saved <= 0:
+            return math.inf if self.hit_ns > self.reference_ns / factor else 0.0
+        return max(0.0, (self.miss_ns - self.reference_ns / factor) / saved)
+
+
+def holds_when(
+    claim: Claim, strip: Sequence[Spot], unit: str, curve: Sequence[Spot], curve_unit: str, cache: HitAndMiss | None
+) -> str:
+    """The condition under which the measured figures reach the claim, in words; the boundary is interpolated."""
+    low = claim.region()[0]
+    found = [
+        words
+        for spots, of in ((curve, curve_unit), (strip, unit))
+        if (words := _boundary(sorted(spots, key=lambda spot: spot.scale), of, low)) is not None
+    ]
+    if cache is not None and math.isfinite(low):
+        rate = cache.rate_for(math.exp(low))
+        found.append(f"if {100 * rate:.0f} % of the calls hit" if rate <= 1 else "not even if every call hits")
+    return "; ".join(dict.fromkeys(found)) or NOWHERE
+
+
+def _boundary(spots: Sequence[Spot], unit: str, low: float) -> str | None:
+    """Where the estimates cross the claim's lower edge; None where they never reach it."""
+    gains = [math.log(spot.speedup) - low for spot in spots]
+    held = [gain >= 0 for gain in gains]
+    if len(spots) < 2 or not any(held):
+        return None
+    if all(held):
+        return f"from {spots[0].scale:,} to {spots[-1].scale:,} {unit}"
+    for (left, right), (before, after) in zip(pairwise(spots), pairwise(gains), strict=True):
+        if (before >= 0) != (after >= 0):
+            at = left.scale + (right.scale - left.scale) * before / (before - after)
+            return _in_words(at, unit, below=before >= 0)
+    raise AssertionError("some estimates reach the edge and some do not, so that two neighbours differ")
+
+
+def _in_words(at: float, unit: str, *, below: bool) -> str:
+    if unit == "% ticking":
+        return f"if {'fewer' if below else 'more'} than {at:.0f} % of symbol-cycles ticked"
+    return f"up to about {at:,.0f} {unit}" if below else f"from about {at:,.0f} {unit} on"
+
+
+def straddled(claim: Claim, interval: Estimate) -> float | None:
+    """The edge nearest to an estimate that its interval lies across, as a speed-up; None where it lies across none."""
+    if interval.low is None or interval.high is None:
+        return None
+    edges = [edge for edge in claim.edges() if -interval.high <= edge <= -interval.low]
+    return math.exp(min(edges, key=lambda edge: abs(edge + interval.theta))) if edges else None

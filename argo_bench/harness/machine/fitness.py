@@ -1,0 +1,153 @@
+"""Whether this machine is fit for measuring, in plain words and with advice: what ``argo-bench env`` prints.
+
+Nothing here stops a run unless ``--strict-env`` is asked for; what is found is recorded with every run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import psutil
+
+from argo_bench.harness.machine.environment import TICK_S, read_text, stolen_ticks, worker_cpu
+
+WATCHED_S = 1.0
+NOTABLE_STEAL = 0.02
+BUSY = 0.25
+SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies")
+SLOWEST_TIMER_NS = 1_000
+LEAST_MEMORY = 2 * 1024**3
+CPU_ROOT = Path("/sys/devices/system/cpu")
+CGROUP = Path("/sys/fs/cgroup")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One fact about the machine; ``advice`` is empty where it is fit."""
+
+    subject: str
+    found: str
+    verdict: Literal["fit", "unfit"]
+    advice: str = ""
+
+
+def findings(watched_s: float = WATCHED_S) -> list[Finding]:
+    """Every check, in the order in which they matter; watches the machine for a second."""
+    stolen, busy = watched(watched_s)
+    checks: Sequence[Callable[[], Iterator[Finding]]] = (
+        _cores,
+        lambda: _steal(stolen),
+        lambda: _load(busy),
+        _governor,
+        _timer,
+        _limits,
+        _memory,
+        _power,
+    )
+    return [finding for check in checks for finding in check()]
+
+
+def watched(seconds: float) -> tuple[float | None, float]:
+    """The share of the worker's processor that was stolen, and the busy share of all, while nothing is done.
+
+    The first is None where the system does not tell.
+    """
+    before = stolen_ticks(worker_cpu())
+    psutil.cpu_percent()
+    time.sleep(seconds)
+    busy = psutil.cpu_percent() / 100
+    if sys.platform != "linux":
+        return None, busy
+    return (stolen_ticks(worker_cpu()) - before) * TICK_S / seconds, busy
+
+
+def _fit(subject: str, found: str) -> Finding:
+    return Finding(subject, found, "fit")
+
+
+def _unfit(subject: str, found: str, advice: str) -> Finding:
+    return Finding(subject, found, "unfit", advice)
+
+
+def _cores() -> Iterator[Finding]:
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count > 1:
+        yield _fit("processors", f"{count}: the workers get one of their own")
+    else:
+        yield _unfit("processors", "1", "workers and orchestrator share it; expect wider intervals, or use two cores")
+
+
+def _steal(share: float | None) -> Iterator[Finding]:
+    if share is None:
+        return
+    words = f"{share:.1%} of the worker's processor taken by other machines"
+    if share <= NOTABLE_STEAL:
+        yield _fit("steal", words)
+    else:
+        yield _unfit("steal", words, "the host is busy: trust CPU time over wall time, or come back later")
+
+
+def _load(share: float) -> Iterator[Finding]:
+    words = f"{share:.0%} busy while nothing was measured"
+    if share <= BUSY:
+        yield _fit("load", words)
+    else:
+        yield _unfit("load", words, "close what is running beside the benchmark")
+
+
+def _governor() -> Iterator[Finding]:
+    governor = read_text(CPU_ROOT / "cpu0/cpufreq/scaling_governor")
+    if governor in (None, "performance"):
+        yield _fit("frequency governor", governor or "not visible (usual in a virtual machine)")
+    else:
+        yield _unfit("frequency governor", str(governor), "sudo cpupower frequency-set -g performance")
+
+
+def _timer() -> Iterator[Finding]:
+    source = read_text(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource"))
+    cost = min(_timer_cost_ns() for _ in range(5))
+    words = f"{source or 'clock source not visible'}, {cost:.0f} ns a reading"
+    if source in SLOW_CLOCKS or cost > SLOWEST_TIMER_NS:
+        yield _unfit("timer", words, "boot with clocksource=tsc if the machine has a stable one")
+    else:
+        yield _fit("timer", words)
+
+
+def _timer_cost_ns(readings: int = 1_000) -> float:
+    started = time.perf_counter_ns()
+    for _ in range(readings):
+        time.perf_counter_ns()
+    return (time.perf_counter_ns() - started) / readings
+
+
+def _limits() -> Iterator[Finding]:
+    quota = (read_text(CGROUP / "cpu.max") or "max").split()
+    if quota[0] == "max":
+        yield _fit("cgroup", "no processor quota")
+    else:
+        share = int(quota[0]) / int(quota[1])
+        words = f"a quota of {share:.2g} processors"
+        if share >= 2:
+            yield _fit("cgroup", words)
+        else:
+            yield _unfit("cgroup", words, "throttling looks like noise: raise the container's CPU limit to 2 or more")
+
+
+def _memory() -> Iterator[Finding]:
+    available = psutil.virtual_memory().available
+    words = f"{available / 1024**3:.1f} GiB available"
+    if available >= LEAST_MEMORY:
+        yield _fit("memory", words)
+    else:
+        yield _unfit("memory", words, "free some memory: swapping is not what is to be measured")
+
+
+def _power() -> Iterator[Finding]:
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    if battery is not None and not battery.power_plugged:
+        yield _unfit("power", "on battery", "plug it in: clocks change on battery")

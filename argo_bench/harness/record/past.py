@@ -1,0 +1,60 @@
+"""What records of schemas 1 and 2 do not say and was the same for all of them: the catalogue's claims, and the plan.
+
+They were judged by the claims of the catalogue that was installed. It stands in ``past_declarations.json`` as it was at
+the end of schema 2, so that those records can be read and verified whatever is installed now.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from argo_bench.harness.record.records import Declaration, Declared, Plan
+
+if TYPE_CHECKING:
+    from argo_bench.harness.record.store import Recorded
+
+FILE = Path(__file__).with_name("past_declarations.json")
+ERROR = 0.05
+SEEDS = 6
+"""Under so many seeds was counted at the most."""
+
+
+@cache
+def catalogue() -> dict[str, Declaration]:
+    """The subjects of the catalogue at the end of schema 2, by id."""
+    return {each.id: each for each in msgspec.json.decode(FILE.read_bytes(), type=list[Declaration])}
+
+
+def declarations_of(recorded: Recorded) -> list[Declaration]:
+    """Of the optimizations that were asked for, and of a user's functions as the record names them."""
+    from argo_bench.harness.benchmark import Benchmark
+
+    known = catalogue()
+    functions = [Benchmark.of(each).declaration() for each in recorded.all(Declared)]
+    return [*(known[each] for each in recorded.run.optimizations if each in known), *functions]
+
+
+def plan_of(recorded: Recorded) -> Plan:
+    """The levels and the claims of the run's profile."""
+    from argo_bench.harness.subject import levels_of, replicate_seed
+
+    run, declarations = recorded.run, recorded.declarations
+    families: dict[str, list[str]] = {}
+    for each in (*catalogue().values(), *declarations):
+        own = [claim.id for claim in each.claims if claim.headline]
+        families[each.family] = [*dict.fromkeys([*families.get(each.family, []), *own])]
+    claims = [claim for each in declarations for claim in each.claims if claim.headline or run.profile != "quick"]
+    return Plan(
+        ERROR,
+        families,
+        levels_of(families, ERROR, run.looks),
+        levels_of({"": [""]}, ERROR, run.looks)[""],
+        [claim.id for claim in claims],
+        [replicate_seed(run.seed, number) for number in range(SEEDS)],
+        {},
+        [],
+    )

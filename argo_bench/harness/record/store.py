@@ -1,0 +1,214 @@
+"""Where the record of a run is: a file of one JSON line per result, written and flushed the moment it exists.
+
+Every line is ``{"xxh3": digest, "record": {...}}``; the digest guards against accidents.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import xxhash
+
+from argo_bench.errors import UserError
+from argo_bench.harness.record.records import (
+    CONCLUSIONS,
+    LAST_WITHOUT_DECLARATIONS,
+    SCHEMA,
+    Declaration,
+    Declared,
+    Judgement,
+    Plan,
+    Record,
+    Result,
+    Run,
+    Samples,
+)
+
+FILE_NAME = "run.jsonl"
+Kind = TypeVar("Kind")
+
+
+class _Line(msgspec.Struct, frozen=True):
+    xxh3: str
+    record: msgspec.Raw
+
+
+def line_of(record: Record) -> bytes:
+    """A record as it stands in a file, with its digest."""
+    body = msgspec.json.encode(record)
+    return msgspec.json.encode(_Line(xxhash.xxh3_64_hexdigest(body), msgspec.Raw(body))) + b"\n"
+
+
+class Writer:
+    """Appends records to ``directory``/run.jsonl, one flushed line each; to a file that is there only to ``resume``."""
+
+    def __init__(self, directory: Path, *, resume: bool = False) -> None:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            if (directory / FILE_NAME).exists() and not resume:
+                raise UserError(f"{directory} holds a run already: expected a new or empty --out directory")
+            self._file = (directory / FILE_NAME).open("ab", buffering=0)
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {directory} ({error.strerror}): expected a --out directory that can be written"
+            ) from None
+
+    def write(self, record: Record) -> None:
+        self._file.write(line_of(record))
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Recorded:
+    """A run read back: ``load`` makes it. Records by kind, in the order in which they were written."""
+
+    def __init__(self, directory: Path, records: Sequence[Record]) -> None:
+        self.directory = directory
+        self.records = tuple(records)
+        self.run = self.all(Run)[0]
+
+    def all(self, kind: type[Kind]) -> list[Kind]:
+        return [record for record in self.records if isinstance(record, kind)]
+
+    @cached_property
+    def declarations(self) -> list[Declaration]:
+        """What is judged of every subject, in order: as the record says, or as it was for schemas 1 and 2."""
+        if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
+            from argo_bench.harness.record.past import declarations_of
+
+            return declarations_of(self)
+        return list({each.id: each for each in self.all(Declaration)}.values())
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the run set out to do, and at which levels it judges. Raises UserError where the record has no plan."""
+        if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
+            from argo_bench.harness.record.past import plan_of
+
+            return plan_of(self)
+        plans = self.all(Plan)
+        if len(plans) != 1:
+            raise UserError(
+                f"{self.directory} has {len(plans)} plans: expected one, as every run of schema {SCHEMA} has"
+            )
+        return plans[0]
+
+    @cached_property
+    def known(self) -> Mapping[str, Declaration]:
+        """Every declaration by id; to records of schemas 1 and 2 the whole catalogue of then is known."""
+        if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
+            from argo_bench.harness.record.past import catalogue
+
+            return catalogue() | {each.id: each for each in self.declarations}
+        return {each.id: each for each in self.declarations}
+
+    def name_of(self, subject: str) -> str:
+        """The name of an optimization by its id; empty for a user's functions and for what the record does not know."""
+        known = self.known.get(subject)
+        return "" if known is None or known.functions else known.name
+
+    @property
+    def subjects(self) -> list[str]:
+        """The ids of the optimizations that were asked for, and of all else that was judged."""
+        return list(dict.fromkeys([*self.run.optimizations, *(each.optimization for each in self.all(Judgement))]))
+
+    def of(self, optimization: str) -> Recorded:
+        """What concerns one optimization (or benchmark), and what concerns the run as a whole."""
+        return Recorded(self.directory, [each for each in self.records if _subject(each) in (None, optimization)])
+
+
+def _subject(record: Record) -> str | None:
+    match record:
+        case Samples(comparison=comparison) | Result(comparison=comparison):
+            return comparison.optimization
+        case Declared(name=name):
+            return name
+        case Declaration(id=id):
+            return id
+        case _:
+            return getattr(record, "optimization", None)
+
+
+def load(path: str | Path) -> Recorded:
+    """The run in a directory, or in a run.jsonl file, gzipped or not.
+
+    Raises UserError, naming the line, for a missing, empty, truncated or foreign file and for a newer schema.
+    """
+    path = Path(path)
+    file = _file_of(path) if path.is_dir() else path
+    if not file.exists():
+        raise UserError(f"no run at {path}: expected a directory with a {FILE_NAME}, or such a file")
+    records = list(_read(file))
+    if not records or not isinstance(records[0], Run):
+        raise UserError(f"{file} is empty or does not begin with a run: expected a record written by argo-bench run")
+    return Recorded(file.parent, records)
+
+
+def reopened(directory: Path) -> Recorded:
+    """A run that can be appended to: its conclusions are taken out of the file, and a line that was cut off.
+
+    Nothing measured is lost: conclusions follow from the samples. Raises UserError as ``load`` does, and for a packed
+    run.
+    """
+    file = directory / FILE_NAME
+    if not file.exists():
+        raise UserError(f"no run to resume at {directory}: expected a directory with a {FILE_NAME}")
+    whole = file.read_bytes()
+    kept = whole[: whole.rfind(b"\n") + 1]
+    unfinished = file.with_suffix(".unfinished")
+    try:
+        unfinished.write_bytes(kept)
+        records = load(unfinished).records
+        lines = kept.splitlines(keepends=True)
+        measured = [line for line, record in zip(lines, records, strict=True) if not isinstance(record, CONCLUSIONS)]
+        unfinished.write_bytes(b"".join(measured))
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return load(file)
+
+
+def _file_of(directory: Path) -> Path:
+    packed = directory / f"{FILE_NAME}.gz"
+    return packed if packed.exists() else directory / FILE_NAME
+
+
+def _read(file: Path) -> Iterator[Record]:
+    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            wrapped = msgspec.json.decode(line, type=_Line)
+        except msgspec.MsgspecError:
+            raise UserError(
+                f"{file}, line {number}: expected a line of a run, got {line[:40]!r}; the file is cut off or foreign"
+            ) from None
+        if xxhash.xxh3_64_hexdigest(bytes(wrapped.record)) != wrapped.xxh3:
+            raise UserError(f"{file}, line {number}: its content does not match its digest; it was changed by accident")
+        if number == 1:
+            _check_schema(file, bytes(wrapped.record))
+        try:
+            yield msgspec.json.decode(wrapped.record, type=Record)
+        except msgspec.ValidationError as error:
+            raise UserError(f"{file}, line {number}: not a record of schema {SCHEMA}: {error}") from None
+
+
+def _check_schema(file: Path, record: bytes) -> None:
+    first = msgspec.json.decode(record)
+    schema = first.get("schema") if isinstance(first, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise UserError(f"{file} has schema {schema}, this version reads up to {SCHEMA}: update argo-bench to read it")
+
+
+def command_line() -> str:
+    """The command as it can be typed again, without the path of the program."""
+    return shlex.join(["argo-bench", *sys.argv[1:]])

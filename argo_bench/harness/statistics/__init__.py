@@ -1,0 +1,1 @@
+"""From samples to estimates, and when there are enough of them."""

@@ -1,0 +1,1 @@
+"""The processes that call what is measured, and what is said to them."""

@@ -1,0 +1,416 @@
+"""One reading of one arm's memory in this process, which is fresh: ``python -m argo_bench.harness.workers.memory``.
+
+The request comes as JSON on stdin and the answer goes out where stdout was; what the arm prints goes to stderr. Nothing
+is imported that the arm and the method do not need, since it would be part of what is resident before the pass. With
+``each`` as its argument it answers a request per line, each in a copy of a process that has imported the pipeline.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import mmap
+import os
+import re
+import sys
+import tempfile
+import threading
+import traceback
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from argo_bench.errors import UserError
+from argo_bench.harness.workers.bodies import Body, body_of
+from argo_bench.harness.workers.messages import Arm, Raised
+
+Method = Literal["peak_rss", "traced", "polled_rss", "memory_profiler", "ru_maxrss", "allocations"]
+
+POLLED_S = 0.001
+PROFILER_POLLED_S = 0.1
+RESOLUTION = max(64, 2 * (os.cpu_count() or 1)) * mmap.PAGESIZE
+"""Bytes of resident memory that mean nothing: each processor counts so many pages alone before the kernel adds up."""
+COUNTED_AT_ONCE = 8 * RESOLUTION
+"""Bytes that come and go in one step and that no processor keeps to itself."""
+PR_SET_THP_DISABLE = 41
+Asked = TypeVar("Asked")
+
+
+class Reading(msgspec.Struct, frozen=True, tag="reading"):
+    """What one method saw of one pass of an arm, beyond what was there before.
+
+    ``peak_bytes`` is the largest memory at any moment of the pass, ``live_bytes`` what results and caches hold after
+    it (of whole cycles, whose results are rows of a database, the caches alone), both without ``baseline_bytes``, the
+    resident memory just before. ``exact`` readings miss no moment; they are as fine as the counter behind them
+    (RESOLUTION). ``how`` names the means.
+    """
+
+    method: Method
+    how: str
+    exact: bool
+    peak_bytes: int | None = None
+    live_bytes: int | None = None
+    baseline_bytes: int | None = None
+    allocations: int | None = None
+
+
+class Request(msgspec.Struct, frozen=True):
+    """``processor`` is the one to stay on, if any."""
+
+    arm: Arm
+    method: Method
+    processor: int | None = None
+
+
+class Ready:
+    """An arm that has made its first call, with the inputs of one pass at hand and nothing left over from before."""
+
+    def __init__(self, body: Body) -> None:
+        body.keep(min(body.calls, body.few))
+        body.first_call()
+        self.body = body
+        self.run: Callable[[], object] = partial(body.timed, body.prepared(), 1)
+        gc.collect()
+        self._filled = free_blocks_filled()
+        if (pyarrow := sys.modules.get("pyarrow")) is not None:
+            pyarrow.default_memory_pool().release_unused()
+        if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+            trim(0)
+
+
+def free_blocks_filled() -> list[object]:
+    """Objects in every free block that Python's allocator holds in reserve.
+
+    Its reserve is resident already: a pass that was served from it would seem to need less than it does.
+    """
+    with tempfile.TemporaryFile() as shown, stderr_to(shown.fileno()):
+        getattr(sys, "_debugmallocstats", int)()
+        shown.seek(0)
+        text = shown.read().decode()
+    sizes = {int(size): int(free) for size, free in re.findall(r"^ +\d+ +(\d+) +\d+ +\d+ +(\d+)$", text, re.MULTILINE)}
+    if sizes and (pools := re.search(r"(\d+) unused pools \* (\d+) bytes", text)):
+        largest = max(sizes)
+        sizes[largest] += int(pools[1]) * (int(pools[2]) // largest)
+    return [block(size, number) for size, free in sizes.items() for number in range(free)]
+
+
+def block(size: int, number: int) -> object:
+    """An object that takes a block of so many bytes; a bytes object has 33 of its own."""
+    return object() if size <= 16 else 1_000_000 + number if size <= 32 else bytes(size - 33)
+
+
+@contextmanager
+def stderr_to(descriptor: int) -> Iterator[None]:
+    kept = os.dup(2)
+    os.dup2(descriptor, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+# Resident memory
+
+
+def peak_rss(ready: Ready) -> Reading:
+    """The kernel's own high-water mark, set back just before the pass; the whole child's where that cannot be done."""
+    if not can_reset_high_water():
+        return peak_of_the_whole_child(ready)
+    settle_counters()
+    reset_high_water()
+    before = resident()
+    ready.run()
+    return Reading("peak_rss", "VmHWM reset", True, max(0, high_water() - before), baseline_bytes=before)
+
+
+def can_reset_high_water() -> bool:
+    """Whether the system lets us, and means it: some sandboxes take the write and do nothing."""
+    try:
+        reset_high_water()
+        return high_water() - resident() < COUNTED_AT_ONCE
+    except (OSError, ValueError):
+        return False
+
+
+def peak_of_the_whole_child(ready: Ready) -> Reading:
+    """The most that this process ever had, less what it had before the pass: its start and first call are included.
+
+    VmHWM, where there is one, since ``ru_maxrss`` begins with what the parent had.
+    """
+    before = psutil_rss()
+    ready.run()
+    try:
+        peak, how = high_water(), "VmHWM of the whole child"
+    except (OSError, ValueError):
+        peak, how = most_resident(), "getrusage of the whole child"
+    return Reading("peak_rss", how, False, max(0, peak - before), baseline_bytes=before)
+
+
+def reset_high_water() -> None:
+    """Set VmHWM to what is resident now. Raises OSError where the system has no such thing or forbids it."""
+    descriptor = os.open("/proc/self/clear_refs", os.O_WRONLY)
+    try:
+        os.write(descriptor, b"5")
+    finally:
+        os.close(descriptor)
+
+
+def high_water() -> int:
+    return kibibytes_in("/proc/self/status", b"VmHWM:")
+
+
+def resident() -> int:
+    """From the page tables themselves: VmRSS of ``status`` may be a few pages a processor behind."""
+    return kibibytes_in("/proc/self/smaps_rollup", b"\nRss:")
+
+
+def kibibytes_in(path: str, field: bytes) -> int:
+    """A field of a file under /proc, in bytes. Raises OSError without such a file, ValueError without the field."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        text = os.read(descriptor, 1 << 14)
+    finally:
+        os.close(descriptor)
+    start = text.index(field) + len(field)
+    return int(text[start : text.index(b"kB", start)]) * 1024
+
+
+def settle_counters() -> None:
+    """Make the kernel add up what it counted on every processor alone, of file pages and of others.
+
+    VmHWM is taken from sums that a processor joins in steps of many pages; a change larger than that joins at once,
+    with all that was waiting there.
+    """
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    files = {line.split(maxsplit=5)[-1] for line in maps if "/" in line}
+    largest = max([sys.executable, *filter(os.path.isfile, files)], key=os.path.getsize)
+    size = min(COUNTED_AT_ONCE, os.path.getsize(largest))
+    stay = os.sched_getaffinity(0)
+    with open(largest, "rb") as file:
+        for processor in range(os.cpu_count() or 1):
+            with suppress(OSError):
+                os.sched_setaffinity(0, {processor})
+                with mmap.mmap(file.fileno(), size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) as pages:
+                    pages[:: mmap.PAGESIZE]
+                with mmap.mmap(-1, COUNTED_AT_ONCE, flags=mmap.MAP_PRIVATE) as pages:
+                    pages[:: mmap.PAGESIZE] = bytes(COUNTED_AT_ONCE // mmap.PAGESIZE)
+    os.sched_setaffinity(0, stay)
+
+
+def ru_maxrss(ready: Ready) -> Reading:
+    """What getrusage has seen at the end: the most of this process, or of its parent, whose figure it began with."""
+    before = psutil_rss()
+    ready.run()
+    how = "getrusage of the whole child"
+    return Reading("ru_maxrss", how, False, max(0, most_resident() - before), baseline_bytes=before)
+
+
+def most_resident() -> int:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def polled_rss(ready: Ready) -> Reading:
+    """A thread looks every millisecond, when it is let: what comes and goes between two looks is missed."""
+    seen: list[int] = []
+    done = threading.Event()
+
+    def poll() -> None:
+        while not done.wait(POLLED_S):
+            seen.append(psutil_rss())
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    before = psutil_rss()
+    try:
+        ready.run()
+    finally:
+        done.set()
+        poller.join()
+    peak = max([before, *seen]) - before
+    return Reading("polled_rss", "psutil polled every 1 ms", False, peak, baseline_bytes=before)
+
+
+def memory_profiler(ready: Ready) -> Reading:
+    """memory_usage at its defaults: polled at 100 ms, and called again at shorter steps where that saw too little."""
+    from memory_profiler import memory_usage
+
+    before = psutil_rss()
+    peak = int(memory_usage((ready.run, (), {}), interval=PROFILER_POLLED_S, max_usage=True) * 1024**2)
+    how = "memory_usage polled every 100 ms, faster where the pass is short"
+    return Reading("memory_profiler", how, False, max(0, peak - before), baseline_bytes=before)
+
+
+def psutil_rss() -> int:
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+# What allocators say
+
+
+class ArrowPool:
+    """What Arrow's default pool holds beyond what it held before, and its peak; nothing where Arrow is not loaded.
+
+    The peak of a pool cannot be set back. A buffer that nobody touches lifts what is allocated up to it, so that
+    whatever comes on top moves it.
+    """
+
+    def __init__(self) -> None:
+        self._pool: Any = None
+        if (pyarrow := sys.modules.get("pyarrow")) is not None:
+            self._pool = pyarrow.default_memory_pool()
+            self._lift = pyarrow.allocate_buffer(self._pool.max_memory() - self._pool.bytes_allocated())
+            self._before = self._pool.bytes_allocated()
+
+    @property
+    def peak(self) -> int:
+        return int(self._pool.max_memory() - self._before) if self._pool else 0
+
+    @property
+    def live(self) -> int:
+        return int(self._pool.bytes_allocated() - self._before) if self._pool else 0
+
+
+def traced(ready: Ready) -> Reading:
+    """tracemalloc sees Python, numpy and numba; Arrow's pool is added, its peak as if it came at the same moment."""
+    arrow = ArrowPool()
+    tracemalloc.start()
+    ready.run()
+    peak = tracemalloc.get_traced_memory()[1] + arrow.peak
+    gc.collect()
+    kept = tracemalloc.get_traced_memory()[0] + arrow.live
+    tracemalloc.stop()
+    live = kept if ready.body.is_stored else held_by(ready.body)
+    return Reading("traced", "tracemalloc and Arrow's pool", True, peak, max(0, live))
+
+
+def held_by(body: Body) -> int:
+    """Bytes that the results of a pass hold, and what the arm keeps for them."""
+    live = held_after(body)
+    body.keep(0)
+    return live if body.calls else live - held_after(body)
+
+
+def held_after(body: Body) -> int:
+    """Bytes that the results of a pass and the arm's new state hold; the state alone for a pass without calls."""
+    arrow = ArrowPool()
+    tracemalloc.start()
+    held = body.results()
+    gc.collect()
+    live = tracemalloc.get_traced_memory()[0] + arrow.live
+    tracemalloc.stop()
+    del held
+    return live
+
+
+def allocations(ready: Ready) -> Reading:
+    """Every request to an allocator, Python's own included, beyond those of a pass that calls an empty function."""
+    from argo_bench.harness.workers.timing import FunctionBody
+
+    empty = FunctionBody(lambda: None)
+    nothing = partial(empty.timed, empty.prepared(), 1)
+    requests(nothing)  # memray's own first time
+    around, _ = requests(nothing)
+    count, peak = requests(ready.run)
+    return Reading("allocations", "memray", True, peak, allocations=count - around)
+
+
+def requests(run: Callable[[], object]) -> tuple[int, int]:
+    """How often memory was asked for, and the peak of what was held, in bytes."""
+    import memray
+
+    freed = (memray.AllocatorType.FREE, memray.AllocatorType.PYMALLOC_FREE, memray.AllocatorType.MUNMAP)
+    with tempfile.TemporaryDirectory(prefix="argo-memray-") as folder:
+        file = Path(folder) / "allocations.bin"
+        with memray.Tracker(file, trace_python_allocators=True):
+            run()
+        recorded = memray.FileReader(file)
+        # The total in the metadata counts what was freed as well.
+        count = sum(each.allocator not in freed for each in recorded.get_allocation_records())
+        peak = recorded.metadata.peak_memory
+        recorded.close()
+    return count, peak
+
+
+METHODS: dict[Method, Callable[[Ready], Reading]] = {
+    "peak_rss": peak_rss,
+    "traced": traced,
+    "polled_rss": polled_rss,
+    "memory_profiler": memory_profiler,
+    "ru_maxrss": ru_maxrss,
+    "allocations": allocations,
+}
+
+
+def reading(request: Request) -> Reading:
+    if request.processor is not None:
+        os.sched_setaffinity(0, {request.processor})
+    use_small_pages()
+    with closing(body_of(request.arm)) as body:
+        return METHODS[request.method](Ready(body))
+
+
+def use_small_pages() -> None:
+    """No huge pages, with which one touched byte would count as 2 MiB on some machines and as 4 KiB on others."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+
+
+def serve(answer: Callable[[Asked], object], request: type[Asked]) -> None:
+    """Answer the one request on stdin, or say what was raised; stdout is stderr from here on."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    reply = answered(sys.stdin.buffer.read(), answer, request)
+    with os.fdopen(out, "wb") as stdout:
+        stdout.write(msgspec.json.encode(reply))
+
+
+def answered(asked: bytes, answer: Callable[[Asked], object], request: type[Asked]) -> object:
+    try:
+        return answer(msgspec.json.decode(asked, type=request))
+    except Exception as error:  # noqa: BLE001 - an arm may raise anything; the orchestrator records it
+        name = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        return Raised(f"{name}{error}", traceback.format_exc())
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """The process ended without an answer: its exit status, or the signal as a negative number."""
+
+    code: int
+
+
+def serve_each() -> None:
+    """Answer the requests on stdin, a line each, in copies of this process one after the other."""
+    import argo_bench.study.replay  # noqa: F401 - what all arms need is there before the copies are made
+    from argo_bench.parent import die_with_parent
+
+    with os.fdopen(os.dup(1), "wb") as stdout:
+        os.dup2(2, 1)
+        for line in sys.stdin.buffer:
+            ours, theirs = os.pipe()
+            if (child := os.fork()) == 0:
+                die_with_parent()
+                os.write(theirs, msgspec.json.encode(answered(line, reading, Request)))
+                os._exit(0)
+            os.close(theirs)
+            with os.fdopen(ours, "rb") as answer:
+                written = answer.read()
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            stdout.write((msgspec.json.encode(Ended(code)) if code or not written else written) + b"\n")
+            stdout.flush()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["each"]:
+        serve_each()
+    else:
+        serve(reading, Request)

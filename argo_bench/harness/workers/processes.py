@@ -1,0 +1,190 @@
+"""Twin worker processes on one processor, of which only one runs at a time.
+
+The orchestrator hands the turn over a socket and sleeps until the answer comes. Two arms never share a heap, a garbage
+collector or a JIT, yet their samples interleave within milliseconds. In shared isolation both roles are one process.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Literal, NamedTuple, Self, TypeVar
+
+import msgspec
+
+from argo_bench.harness.machine.environment import THREAD_CAPS, Watch, worker_cpu
+from argo_bench.harness.record.records import Block
+from argo_bench.harness.workers.messages import Arm, Done, Forget, Message, Raised, Reply, Sample, Taken
+
+Isolation = Literal["shared", "twins"]
+Expected = TypeVar("Expected")
+
+
+class ArmFailed(Exception):
+    """A worker's request raised, or the worker died.
+
+    ``details`` is the traceback, where there is one; ``arm`` names the arm that was asked, where the request is about
+    one; ``is_missing``: its name leads to nothing.
+    """
+
+    def __init__(self, reason: str, details: str = "", arm: str | None = None, is_missing: bool = False) -> None:
+        super().__init__(reason)
+        self.details = details
+        self.arm = arm
+        self.is_missing = is_missing
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a worker runs: a command, to which three arguments are added, its folder and environment (this process's
+    where it is None)."""
+
+    command: tuple[str, ...] = (sys.executable, "-m", "argo_bench.harness.workers.worker")
+    folder: Path | None = None
+    environment: Mapping[str, str] | None = field(default=None, hash=False)
+
+
+WORKER = Program()
+
+
+class WorkerProcess:
+    """One worker, pinned to ``processor`` if there is one. ``hash_seed`` becomes its PYTHONHASHSEED."""
+
+    def __init__(self, hash_seed: int, numba_cache: Path, processor: int | None, program: Program = WORKER) -> None:
+        self._begun_with = hash_seed, numba_cache, processor, program
+        ours, theirs = socket.socketpair()
+        inherited = os.environ if program.environment is None else program.environment
+        environment = {**inherited, **THREAD_CAPS}
+        environment |= {"PYTHONHASHSEED": str(hash_seed), "NUMBA_CACHE_DIR": str(numba_cache)}
+        self._process = subprocess.Popen(
+            [
+                *program.command,
+                *map(str, (theirs.fileno(), -1 if processor is None else processor, os.getpid())),
+            ],
+            env=environment,
+            cwd=program.folder,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=sys.__stderr__.fileno() if sys.__stderr__ is not None else subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches the orchestrator alone, which then ends its workers.
+        )
+        theirs.close()
+        self._connection = Connection(ours.detach())
+
+    def ask(self, message: Message, expected: type[Expected]) -> Expected:
+        """The reply to a message. Raises ArmFailed when the request raised or the process died."""
+        about = getattr(message, "arm", None)
+        arm = None if about is None else str(about.arm)
+        try:
+            self._connection.send_bytes(msgspec.json.encode(message))
+            reply = msgspec.json.decode(self._connection.recv_bytes(), type=Reply)
+        except (EOFError, OSError):
+            code = self._process.wait()
+            how = f"its process ended with {'signal' if code < 0 else 'exit status'} {abs(code)}"
+            raise ArmFailed(how, arm=arm) from None
+        if isinstance(reply, Raised):
+            raise ArmFailed(reply.error, reply.details, arm, reply.is_missing)
+        assert isinstance(reply, expected), f"expected {expected}, got {reply!r}"
+        return reply
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def fresh(self) -> WorkerProcess:
+        """Another one like it."""
+        return WorkerProcess(*self._begun_with)
+
+    def close(self) -> None:
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+
+
+class Turn(NamedTuple):
+    """One sample to take: in which process, of which arm, of so many passes."""
+
+    worker: WorkerProcess
+    arm: Arm
+    passes: int
+
+    def taken(self) -> Taken:
+        return self.worker.ask(Sample(self.arm, self.passes), Taken)
+
+
+class Twins:
+    """Two workers, or one in both roles, for one replicate. A context manager."""
+
+    def __init__(self, reference: WorkerProcess, candidate: WorkerProcess) -> None:
+        self.reference = reference
+        self.candidate = candidate
+
+    @classmethod
+    def start(cls, isolation: Isolation, hash_seed: int, numba_cache: Path) -> Self:
+        """Fresh processes."""
+        processor = worker_cpu()
+        reference = WorkerProcess(hash_seed, numba_cache, processor)
+        return cls(reference, WorkerProcess(hash_seed, numba_cache, processor) if isolation == "twins" else reference)
+
+    def together(self) -> Twins:
+        """Both roles in the reference's process."""
+        return Twins(self.reference, self.reference)
+
+    @property
+    def workers(self) -> set[WorkerProcess]:
+        return {self.reference, self.candidate}
+
+    def candidate_for(self, arm: Arm) -> WorkerProcess:
+        """The process of a candidate's arm."""
+        return self.candidate
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for worker in self.workers:
+            worker.close()
+
+    def revive(self) -> None:
+        """Fresh processes in the places of those that have died."""
+        for dead in {worker for worker in (self.reference, self.candidate) if not worker.is_alive}:
+            dead.close()
+            fresh = dead.fresh()
+            self.reference, self.candidate = (
+                fresh if worker is dead else worker for worker in (self.reference, self.candidate)
+            )
+
+    def forget(self) -> None:
+        """Both processes drop their arms."""
+        for worker in self.workers:
+            worker.ask(Forget(), Done)
+
+
+def blocks_of(turns: Sequence[Turn], rng: random.Random) -> list[Block]:
+    """A block for each candidate, of one sample there and one back: the turns, the reference's first, are taken in
+    random order and then in the opposite one, so that each candidate stands to the reference as ABBA or BAAB."""
+    watch = Watch()
+    order = rng.sample(range(len(turns)), len(turns))
+    there = {number: turns[number].taken() for number in order}
+    back = {number: turns[number].taken() for number in reversed(order)}
+    invalid = watch.outside_cause()
+    blocks = []
+    for candidate in range(1, len(turns)):
+        first, second = sorted((0, candidate), key=order.index)
+        samples = there[first], there[second], back[second], back[first]
+        blocks.append(
+            Block(
+                "ABBA" if first == 0 else "BAAB",
+                wall_ns=(samples[0].wall_ns, samples[1].wall_ns, samples[2].wall_ns, samples[3].wall_ns),
+                cpu_ns=(samples[0].cpu_ns, samples[1].cpu_ns, samples[2].cpu_ns, samples[3].cpu_ns),
+                invalid=invalid,
+            )
+        )
+    return blocks

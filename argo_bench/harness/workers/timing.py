@@ -1,0 +1,196 @@
+"""A callable found by its name, and the loop that times it, within a nanosecond a call of timeit's.
+
+The standard library alone, and imports by their place: the same file also runs in interpreters without the package.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import itertools
+import math
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from ...errors import UserError
+
+SAMPLE_NS = 10_000_000
+"""Wall time of a sample: long against the clock's resolution and the cost of reading it."""
+WARM_UP_NS = 200_000_000
+"""What an arm is warmed up for at least, unless a profile has less time."""
+
+
+WAITS_BELOW = 0.9
+"""A call that computes for less than this share of its time waits for something."""
+
+
+Arguments = tuple[Any, ...]
+
+
+class Timing(NamedTuple):
+    wall_ns: int
+    cpu_ns: int
+
+
+def waits(timing: Timing) -> bool:
+    return timing.cpu_ns < WAITS_BELOW * timing.wall_ns
+
+
+class FunctionBody:
+    """``function`` called with what ``setup`` returns: nothing for None, a tuple's items, or the one value.
+
+    The setup runs once; with ``fresh`` before every call, outside the time, for functions that change their input.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], setup: Callable[[], Any] | None = None, fresh: bool = False
+    ) -> None:
+        self.calls = self.few = 1
+        self.is_stored = False
+        self._function = function
+        self._setup = setup
+        self._fresh = fresh
+        self._kept: Arguments | None = self._made()
+        self._is_async = inspect.iscoroutinefunction(function)
+        self._runner = asyncio.Runner()
+
+    def close(self) -> None:
+        self._runner.close()
+
+    def first_call(self) -> Any:
+        result = self._function(*self._arguments())
+        self._is_async = inspect.isawaitable(result)
+        return self._runner.run(_awaited(result)) if self._is_async else result
+
+    def results(self) -> list[Any]:
+        return [self.first_call()]
+
+    def keep(self, calls: int) -> None:
+        """A pass is one call already."""
+
+    def prepared(self) -> list[Arguments]:
+        return [self._arguments()]
+
+    def sample(self, passes: int) -> Timing:
+        if self._fresh:
+            return self.timed([self._arguments() for _ in range(passes)], 1)
+        return self.timed(self.prepared(), passes)
+
+    def timed(self, prepared: Sequence[Arguments], passes: int) -> Timing:
+        """One call for each of the prepared arguments, or ``passes`` calls with the only ones."""
+        function, many = self._function, len(prepared) > 1
+        if self._is_async:
+            calls = prepared if many else itertools.repeat(prepared[0], passes)
+            return self._runner.run(_clocked_async(function, calls))
+        if many:
+            return _clocked(_call_each, function, prepared)
+        return _clocked(_call_again, function, prepared[0], passes)
+
+    def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
+        return warmed_up(self.sample, lambda: compiled_signatures(self._function), least_ns)
+
+    def drained_ns(self) -> None:
+        return None
+
+    def _arguments(self) -> Arguments:
+        made = self._kept
+        if self._fresh:
+            self._kept = None
+        return self._made() if made is None else made
+
+    def _made(self) -> Arguments:
+        made = self._setup() if self._setup is not None else None
+        return () if made is None else made if isinstance(made, tuple) else (made,)
+
+
+def _clocked(loop: Callable[..., None], *arguments: Any) -> Timing:
+    # The CPU clock is a system call: it encloses the wall clock, so that its own cost stays out of the wall time.
+    cpu = time.process_time_ns()
+    wall = time.perf_counter_ns()
+    loop(*arguments)
+    wall = time.perf_counter_ns() - wall
+    return Timing(wall, time.process_time_ns() - cpu)
+
+
+def _call_again(function: Callable[..., Any], arguments: Arguments, times: int) -> None:
+    if arguments:
+        for _ in itertools.repeat(None, times):
+            function(*arguments)
+    else:
+        for _ in itertools.repeat(None, times):
+            function()
+
+
+def _call_each(function: Callable[..., Any], prepared: Iterable[Arguments]) -> None:
+    for arguments in prepared:
+        function(*arguments)
+
+
+async def _clocked_async(function: Callable[..., Awaitable[Any]], calls: Iterable[Arguments]) -> Timing:
+    cpu = time.process_time_ns()
+    wall = time.perf_counter_ns()
+    for arguments in calls:
+        await function(*arguments)
+    wall = time.perf_counter_ns() - wall
+    return Timing(wall, time.process_time_ns() - cpu)
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value
+
+
+def resolved(target: str, module_from: Callable[[Path], ModuleType], path: Sequence[str] = ()) -> Callable[..., Any]:
+    """The callable that ``module:name`` or ``file.py:name`` stands for; ``module_from`` loads a file.
+
+    Raises UserError where the module cannot be imported, has no such name, or the name cannot be called.
+    """
+    module_name, _, name = target.rpartition(":")
+    if not module_name or not name:
+        raise UserError(f"expected a function as module:name, as in mypackage.fast:parse, got {target!r}")
+    for entry in reversed(path):
+        if entry not in sys.path:
+            sys.path.insert(0, entry)
+    try:
+        found: Any = (
+            module_from(Path(module_name).resolve())
+            if module_name.endswith(".py")
+            else importlib.import_module(module_name)
+        )
+    except ImportError as error:
+        raise UserError(
+            f"cannot import {module_name!r} for {target!r} ({error}): expected an importable module, or a file.py:name"
+        ) from None
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise UserError(f"{module_name} has no {name!r}: expected the name of a function in it") from None
+    if not callable(found):
+        raise UserError(f"{target} cannot be called: expected a function, got {type(found).__name__}")
+    return found  # type: ignore[no-any-return]
+
+
+def compiled_signatures(function: Callable[..., Any]) -> int:
+    """How many signatures numba has compiled for the function and for what stands beside it in its module."""
+    module = sys.modules.get(getattr(function, "__module__", ""), None)
+    beside = {id(each): each for each in (function, *vars(module or object).values())}
+    return sum(len(each.signatures) for each in beside.values() if isinstance(getattr(each, "signatures", None), list))
+
+
+def warmed_up(sample: Callable[[int], Timing], signatures: Callable[[], int], least_ns: int) -> int:
+    """Take samples of one pass for so long at least and until numba compiles nothing more; the passes of a sample.
+
+    Every arm has been called before, so that a single slow pass is enough.
+    """
+    started = time.perf_counter_ns()
+    shortest = math.inf
+    while True:
+        before = signatures()
+        shortest = min(shortest, max(1, sample(1).wall_ns))
+        if signatures() == before and time.perf_counter_ns() - started > least_ns:
+            return max(1, math.ceil(SAMPLE_NS / shortest))

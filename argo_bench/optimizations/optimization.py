@@ -1,0 +1,161 @@
+"""A published optimization as data: two edits of the pipeline, the claims on them, and the workloads of the claims.
+
+Everything here is written down before anything is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from argo_bench.extras import Requirement
+from argo_bench.harness.claims.claim import Claim, show_claims
+from argo_bench.pipeline.model import World
+from argo_bench.pipeline.record import PARTS, Edit, Pipeline
+
+Inputs = Literal["hit", "miss", "trace", "fresh"]
+Unit = Literal["bars", "symbols", "cycles", "% ticking", "rows", "in flight"]
+Server = Literal["providers", "redis"]
+"""What may really run behind a world's sockets."""
+Trace = Literal["live", "calm", "open", "frozen"]
+CYCLE = "cycle"
+"""The stage of a workload that runs whole cycles."""
+
+
+class Call(NamedTuple):
+    """One call of a stage: its begin and end on the virtual clock, its cycle, its arguments and its result."""
+
+    virtual_s: float
+    ended_s: float
+    cycle: int
+    arguments: tuple[Any, ...]
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What one arm did on a recorded trace, and the pipeline and the world as they were left, with cache and ledger.
+
+    Of a workload that runs whole cycles the arguments are empty and every result is a ``pipeline.Cycle``.
+    """
+
+    calls: Sequence[Call]
+    pipeline: Pipeline
+    world: World
+
+
+Damage = Callable[[Replay, Replay], Mapping[str, float]]
+"""From the replays of the reference and of an arm: what the arm did to the output, a number by name (zeros too)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What both arms of a comparison are fed.
+
+    ``stage`` is the part that is replayed with its recorded inputs, or CYCLE for whole cycles of the pipeline.
+    ``inputs``: the same inputs again and again (``hit``: whatever is cached is found), distinct inputs on cold state
+    (``miss``), the recorded stream of a market on cold state (``trace``), or a copy of its own for each call, since a
+    variant may write to it (``fresh``). ``scales`` are numbers of ``unit``; the first is the headline scale. ``arms``
+    overrides arms of the optimization for this workload only.
+
+    ``trace``: the market of a trace ticks at each symbol's own rate (``live``), in 20 % of the steps (``calm``), with
+    every step (``open``) or not at all (``frozen``); scales in "% ticking" say the rate themselves. A trace has so many
+    ``symbols`` and ``cycles`` where the scale is in another unit. ``skip_unchanged`` serves the last signal of a symbol
+    while its price moved by less than 0.5 %.
+
+    ``servers`` are those that really run on this machine, behind sockets of the loopback world; without any the world
+    is simulated. ``tls`` and ``rtt_s`` say how the providers are reached. Scales in "rows" are rows that the database
+    holds before the first call; "in flight" are the requests that a burst of the transport keeps under way.
+    ``consumers`` ask for the same at the same time.
+
+    ``timed`` workloads are timed. ``damage`` adds exact counts of what an arm does to the output on the trace, and a
+    claim about a count needs no more; ``frontier`` names two counts that are traded for each other, the damage and the
+    benefit, to be drawn over all arms. ``latency_scale`` multiplies the latencies of the providers.
+    """
+
+    name: str
+    stage: str
+    inputs: Inputs
+    description: str
+    scales: tuple[int, ...]
+    unit: Unit
+    arms: Mapping[str, Edit] = field(default_factory=dict)
+    trace: Trace = "live"
+    symbols: int = 6
+    cycles: int = 48
+    skip_unchanged: bool = False
+    timed: bool = True
+    damage: Damage | None = None
+    frontier: tuple[str, str] | None = None
+    latency_scale: float = 1.0
+    servers: frozenset[Server] = frozenset()
+    tls: bool = False
+    rtt_s: float = 0.0
+    consumers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.stage not in (*PARTS, CYCLE):
+            raise ValueError(
+                f"workload {self.name!r}: expected one of {', '.join(PARTS)} or {CYCLE}, got stage {self.stage!r}"
+            )
+
+
+Layer = Literal["transport", "replace", "wrap", "schedule"]
+LAYERS: tuple[Layer, ...] = ("transport", "replace", "wrap", "schedule")
+Variant = Literal["prescribed", "engineered"]
+VARIANTS: tuple[Variant, ...] = ("prescribed", "engineered")
+
+
+@dataclass(frozen=True, slots=True)
+class Optimization:
+    """One published optimization: its two variants as edits, its claims and the workloads that they are judged on.
+
+    ``arms`` are further implementations laid beside the two; ``requires`` names the module that an arm needs and the
+    extra of this package that installs it. What the engineered variant may change: ``tolerance`` is the relative
+    difference in a number, ``permits`` are the fields that may read differently (such as ``reasoning``), and
+    ``staleness_s`` is how old the data behind a decision may be; ``may_change`` says it in words.
+    """
+
+    id: str
+    name: str
+    layer: Layer
+    prescribed: Edit
+    engineered: Edit
+    claims: tuple[Claim, ...]
+    workloads: tuple[Workload, ...]
+    arms: Mapping[str, Edit] = field(default_factory=dict)
+    requires: Mapping[str, Requirement] = field(default_factory=dict)
+    may_change: str = "nothing"
+    tolerance: float = 0.0
+    permits: frozenset[str] = frozenset()
+    staleness_s: float = 0.0
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """When its edit is applied among others."""
+        return LAYERS.index(self.layer), self.id
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The arms that every claim is judged on."""
+        return VARIANTS
+
+    def edits(self, workload: Workload) -> dict[str, Edit]:
+        """Every arm of a workload by name, the baseline first."""
+        common: dict[str, Edit] = {"prescribed": self.prescribed, "engineered": self.engineered, **self.arms}
+        return {"baseline": unedited, **common, **workload.arms}
+
+    def __str__(self) -> str:
+        return f"{self.id}, {self.name}: {len(self.claims)} published figures, two variants."
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return show_claims(str(self), self.claims)
+
+    def workload(self, name: str) -> Workload:
+        return next(workload for workload in self.workloads if workload.name == name)
+
+
+def unedited(pipeline: Pipeline) -> Pipeline:
+    """The edit that changes nothing: the baseline as an arm."""
+    return pipeline

@@ -1,5 +1,0 @@
-"""Unchanged: see ``baseline/signals.py``."""
-
-from argo_bench.baseline.signals import signals
-
-__all__ = ["signals"]

@@ -1,0 +1,49 @@
+"""One directional signal per source, from the indicators and the providers' replies."""
+
+from __future__ import annotations
+
+import re
+
+from argo_bench.pipeline.model import Indicators, Opinions, Signal, World
+
+REPLY = re.compile(r"direction=(LONG|SHORT|NEUTRAL) confidence=(\d+(?:\.\d+)?)")
+HIGH_VOLUME = 1.2
+STRONG_TREND = 25
+
+
+def signals(world: World, indicators: Indicators, opinions: Opinions) -> dict[str, Signal]:
+    """Source -> signal in the fixed source order; a reply that cannot be parsed is no signal, and counted."""
+    found = {
+        "massive": trend(indicators),
+        "alpha_vantage": momentum(indicators),
+        "x_sentiment": parsed(opinions.x_sentiment),
+        "sonar": parsed(opinions.sonar),
+    }
+    for name, signal in found.items():
+        if signal is None:
+            world.ledger.failures[f"{name} reply"] += 1
+    return {name: signal for name, signal in found.items() if signal is not None}
+
+
+def trend(i: Indicators) -> Signal:
+    """Price above both averages in order, or below both in order; NaN comparisons are false, as they should be."""
+    confidence = 60.0 + 15.0 * (i.volume_ratio > HIGH_VOLUME) + 15.0 * (i.adx14 > STRONG_TREND)
+    if i.close > i.sma20 > i.sma50:
+        return Signal("LONG", confidence)
+    return Signal("SHORT", confidence) if i.close < i.sma20 < i.sma50 else Signal("NEUTRAL", confidence)
+
+
+def momentum(i: Indicators) -> Signal:
+    confidence = 60.0 + min(30.0, abs(i.rsi14 - 50.0))
+    if i.macd > i.macd_signal and i.rsi14 > 50:
+        return Signal("LONG", confidence)
+    return Signal("SHORT", confidence) if i.macd < i.macd_signal and i.rsi14 < 50 else Signal("NEUTRAL", confidence)
+
+
+def parsed(reply: str) -> Signal | None:
+    """The signal in a model's fixed one-line format, ``direction=LONG confidence=75``."""
+    match = REPLY.fullmatch(reply)
+    if match is None:
+        return None
+    direction, confidence = match.groups()
+    return Signal(direction, float(confidence))  # type: ignore[arg-type]

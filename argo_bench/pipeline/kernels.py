@@ -1,0 +1,357 @@
+"""Every numba kernel of the package, in one module: numba's disk cache does not see changes in another file.
+
+A block is a C-contiguous array of shape (5, n), float64 or float32, with one row each for open, high, low, close,
+volume, oldest bar first. Kernels compile at their first call, accumulate in float64 and never write to their input.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from argo_bench.pipeline.model import Indicators
+
+Block = NDArray[np.float64] | NDArray[np.float32]
+Values = NDArray[np.float64] | NDArray[np.float32]
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+Decorator = Callable[[Kernel], Kernel]
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Indicators))
+"""What the numbers of ``latest_indicators`` are, in their order."""
+
+FIVE_FIELDS = ("close", "sma20", "sma50", "volume_ratio", "change_1")
+"""What the numbers of ``latest_five`` are, in their order."""
+
+SHORT, MEDIUM, LONG = 20, 50, 200
+FAST, SLOW, SIGNAL = 12, 26, 9
+WILDER = 14
+BAND_WIDTH = 2.0
+CHANGE = 4
+
+FAST_KEEP, SLOW_KEEP, SIGNAL_KEEP = 1 - 2 / (FAST + 1), 1 - 2 / (SLOW + 1), 1 - 2 / (SIGNAL + 1)
+WILDER_KEEP = 1 - 1 / WILDER
+FAST_SCALE, SLOW_SCALE, SIGNAL_SCALE = 1 - FAST_KEEP, 1 - SLOW_KEEP, 1 - SIGNAL_KEEP
+
+FAST_SEED, SLOW_SEED, SIGNAL_SEED = FAST - 1, SLOW - 1, SLOW + SIGNAL - 2
+DIRECTION_SEED, WILDER_SEED, ADX_SEED = WILDER - 1, WILDER, 2 * WILDER - 1
+LAST_SEED = max(FAST_SEED, SIGNAL_SEED, ADX_SEED)
+
+SUMS = 11
+"""How many recursive sums ``carry`` takes from bar to bar."""
+
+NAN = math.nan
+
+# No "nnan" or "ninf": the kernels tell a NaN from a number.
+exact: Decorator[Any] = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+# Sums over windows may be reordered, so that they use vector registers; the recursions may not: it lengthens chains.
+reordered: Decorator[Any] = njit(
+    cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp", "afn"}
+)
+
+
+@exact
+def latest_indicators(block: Block) -> NDArray[np.float64]:
+    """The latest value of every indicator in the order of FIELDS; all NaN where a bar holds a NaN or an infinity."""
+    bars = block.shape[1]
+    if bars == 0:
+        return np.full(len(FIELDS), NAN)
+    sums = np.zeros(SUMS)
+    first = 0.0
+    for row in range(len(block)):
+        first += np.float64(block[row, 0])
+    if 0.0 * first + carry(sums, block, 1, bars) != 0.0:
+        return np.full(len(FIELDS), NAN)
+    values: NDArray[np.float64] = indicator_values(block, sums)
+    return values
+
+
+@exact
+def carry(sums: NDArray[np.float64], block: Block, start: int, stop: int) -> float:
+    """Take the recursive sums, in place, over the bars from ``start`` (1 or later) to ``stop - 1``.
+
+    Sums of zeros belong to ``start`` 1; from there on they may be carried in any steps, with the same result. Returns
+    0, or NaN where one of these bars holds a NaN or an infinity: the sums are worthless then.
+
+    Every recursive average is kept as a weighted sum, ``sum = keep * sum + value``: one fused multiply-add a bar, so
+    the chains are short and overlap. The average is the sum times ``1 - keep``. Its seed is a value given to the sum
+    at the right bar; while one of Wilder's averages is being seeded its sum keeps everything.
+
+    Fewer operations for the same numbers: the RSI sums changes and their sizes, not gains and losses; the true range
+    spans the bar and the close before it; ADX needs no range, which cancels between +DI and -DI.
+    """
+    opened, high, low, close, volume = block[0], block[1], block[2], block[3], block[4]
+    fast, slow, quick, signal, moved, drift, span, range_sum, rising, falling, trend = sums
+    signal_keep = SIGNAL_KEEP if start > SIGNAL_SEED else 1.0
+    wilder_keep = WILDER_KEEP if start > WILDER_SEED else 1.0
+    direction_keep = WILDER_KEEP if start > DIRECTION_SEED else 1.0
+    trend_keep = WILDER_KEEP if start > ADX_SEED else 1.0
+    before, high_before, low_before = (
+        np.float64(close[start - 1]),
+        np.float64(high[start - 1]),
+        np.float64(low[start - 1]),
+    )
+    taint = 0.0
+    for bar in range(start, stop):
+        top, bottom, price = np.float64(high[bar]), np.float64(low[bar]), np.float64(close[bar])
+        taint += 0.0 * ((np.float64(opened[bar]) + np.float64(volume[bar])) + (top + bottom))
+
+        fast = FAST_KEEP * fast + price
+        slow = SLOW_KEEP * slow + price
+        quick = FAST_KEEP * quick + price
+        signal = signal_keep * signal + (FAST_SCALE * quick - SLOW_SCALE * slow)
+
+        step = price - before
+        drift = wilder_keep * drift + step
+        moved = wilder_keep * moved + abs(step)
+
+        true_range = (top if top > before else before) - (bottom if bottom < before else before)
+        span = wilder_keep * span + true_range
+        range_sum = direction_keep * range_sum + true_range
+        up, down = max(top - high_before, 0.0), max(low_before - bottom, 0.0)
+        rising = direction_keep * rising + (up if up > down else 0.0)
+        falling = direction_keep * falling + (down if down > up else 0.0)
+        directed = rising + falling
+        trend = trend_keep * trend + (abs(rising - falling) / directed if directed > 0.0 else 0.0)
+
+        before, high_before, low_before = price, top, bottom
+        if bar <= LAST_SEED:
+            if bar == FAST_SEED:
+                fast = mean(close, 0, FAST) / FAST_SCALE
+            if bar == DIRECTION_SEED:
+                direction_keep = WILDER_KEEP
+                trend = 0.0
+            if bar == WILDER_SEED:
+                wilder_keep = WILDER_KEEP
+            if bar == SLOW_SEED:
+                slow = mean(close, 0, SLOW) / SLOW_SCALE
+                quick = mean(close, SLOW - FAST, SLOW) / FAST_SCALE
+                signal = FAST_SCALE * quick - SLOW_SCALE * slow
+            if bar == ADX_SEED:
+                trend_keep = WILDER_KEEP
+            if bar == SIGNAL_SEED:
+                signal *= 1 / (SIGNAL * SIGNAL_SCALE)
+                signal_keep = SIGNAL_KEEP
+    sums[:] = (fast, slow, quick, signal, moved, drift, span, range_sum, rising, falling, trend)
+    found: float = taint + 0.0 * fast
+    return found
+
+
+@exact
+def indicator_values(block: Block, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The numbers of ``latest_indicators`` from the sums over all bars; the windows are summed from the last bars."""
+    close, volume = block[3], block[4]
+    bars = close.size
+    fast, slow, quick, signal, moved, drift, span, range_sum, rising, falling, trend = sums
+    sma_short = latest_mean(close, SHORT)
+    volume_mean = latest_mean(volume, SHORT)
+    band = BAND_WIDTH * latest_deviation(close, SHORT)
+    line = FAST_SCALE * quick - SLOW_SCALE * slow if bars > SIGNAL_SEED else NAN
+    average = SIGNAL_SCALE * signal
+    return np.array(
+        (
+            np.float64(close[bars - 1]),
+            sma_short,
+            latest_mean(close, MEDIUM),
+            latest_mean(close, LONG),
+            FAST_SCALE * fast if bars > FAST_SEED else NAN,
+            SLOW_SCALE * slow if bars > SLOW_SEED else NAN,
+            line,
+            average if bars > SIGNAL_SEED else NAN,
+            line - average,
+            (50 + 50 * (drift / moved) if moved > 0.0 else 0.0) if bars > WILDER_SEED else NAN,
+            span / WILDER if bars > WILDER_SEED else NAN,
+            share(rising, range_sum) if bars > WILDER_SEED else NAN,
+            share(falling, range_sum) if bars > WILDER_SEED else NAN,
+            100 * trend / WILDER if bars > ADX_SEED else NAN,
+            sma_short + band,
+            sma_short,
+            sma_short - band,
+            volume_mean,
+            ratio(volume, volume_mean),
+            latest_change(close, 1),
+            latest_change(close, CHANGE),
+            latest_volatility(close, SHORT),
+            latest_volatility(close, MEDIUM),
+        )
+    )
+
+
+@exact
+def closed_sums(block: Block) -> NDArray[np.float64]:
+    """The recursive sums over all bars of a block but the last one, which is live."""
+    sums = np.zeros(SUMS)
+    carry(sums, block, 1, block.shape[1] - 1)
+    return sums
+
+
+@exact
+def continued_indicators(block: Block, closed: Block, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The numbers of ``latest_indicators`` in a time that, but for a comparison, does not grow with the history.
+
+    ``closed`` are the bars, one or more, that ``sums`` were taken over. In place the sums are taken on over bars that
+    have closed since; the last bar of the block is live and leaves no trace in them. All NaN where the block does not
+    begin with the closed bars or has none after them, and where a later bar holds a NaN or an infinity: the sums are
+    worthless then.
+    """
+    kept, live = closed.shape[1], block.shape[1] - 1
+    if live < kept or not begins_with(block, closed):
+        return np.full(len(FIELDS), NAN)
+    taint = carry(sums, block, kept, live)
+    with_live = sums.copy()
+    if taint + carry(with_live, block, live, live + 1) != 0.0:
+        return np.full(len(FIELDS), NAN)
+    values: NDArray[np.float64] = indicator_values(block, with_live)
+    return values
+
+
+@exact
+def begins_with(block: Block, bars: Block) -> bool:
+    """Whether the first bars of a block are these. Counted a row at a time: a loop that may stop uses no vectors."""
+    for row in range(len(bars)):
+        different = 0
+        for bar in range(bars.shape[1]):
+            different += block[row, bar] != bars[row, bar]
+        if different:
+            return False
+    return True
+
+
+@exact
+def latest_five(block: Block) -> NDArray[np.float64]:
+    """The published code's five outputs in the order of FIVE_FIELDS, from the last bars alone.
+
+    All NaN where a bar that it reads holds a NaN or an infinity; the bars before are not looked at.
+    """
+    close, volume = block[3], block[4]
+    bars = close.size
+    if bars == 0:
+        return np.full(len(FIVE_FIELDS), NAN)
+    if 0.0 * (mean(close, max(bars - MEDIUM, 0), bars) + mean(volume, max(bars - SHORT, 0), bars)) != 0.0:
+        return np.full(len(FIVE_FIELDS), NAN)
+    return np.array(
+        (
+            np.float64(close[bars - 1]),
+            latest_mean(close, SHORT),
+            latest_mean(close, MEDIUM),
+            ratio(volume, latest_mean(volume, SHORT)),
+            latest_change(close, 1),
+        )
+    )
+
+
+@reordered
+def mean(values: Values, start: int, stop: int) -> float:
+    total = 0.0
+    for bar in range(start, stop):
+        total += np.float64(values[bar])
+    return total / (stop - start)
+
+
+@reordered
+def latest_mean(values: Values, count: int) -> float:
+    return mean(values, values.size - count, values.size) if values.size >= count else NAN
+
+
+@reordered
+def latest_deviation(values: Values, count: int) -> float:
+    """The population's deviation, about the mean: the mean of the squares would cancel."""
+    if values.size < count:
+        return NAN
+    center = latest_mean(values, count)
+    total = 0.0
+    for bar in range(values.size - count, values.size):
+        distance = np.float64(values[bar]) - center
+        total += distance * distance
+    return math.sqrt(total / count)
+
+
+@reordered
+def latest_volatility(close: Values, count: int) -> float:
+    """The sample's deviation of 1-bar returns. Growth is the return plus 1, and deviates alike."""
+    if close.size <= count:
+        return NAN
+    start = close.size - count
+    center = 0.0
+    for bar in range(start, close.size):
+        center += np.float64(close[bar]) / np.float64(close[bar - 1])
+    center /= count
+    total = 0.0
+    for bar in range(start, close.size):
+        distance = np.float64(close[bar]) / np.float64(close[bar - 1]) - center
+        total += distance * distance
+    return math.sqrt(total / (count - 1))
+
+
+@exact
+def latest_change(close: Values, count: int) -> float:
+    if close.size <= count:
+        return NAN
+    return np.float64(close[close.size - 1]) / np.float64(close[close.size - 1 - count]) - 1.0
+
+
+@exact
+def ratio(values: Values, average: float) -> float:
+    """The latest value over the average; NaN of an average of zero."""
+    return np.float64(values[values.size - 1]) / average if average != 0.0 else NAN
+
+
+@exact
+def share(part: float, whole: float) -> float:
+    """Per cent of the whole; 0 of nothing."""
+    return 100 * part / whole if whole > 0.0 else 0.0
+
+
+ROUNDING = 1e-13
+"""Two sums of up to 200 numbers, each in an order of its own, differ by less than this share of the numbers' sizes.
+
+A sum of n numbers in any order is off by at most n 2^-53 of the sum of their sizes (Higham, Accuracy and Stability of
+Numerical Algorithms, 2002, section 4.2). Where two averages are compared, four sums take part: 4 x 200 x 2^-53 < 1e-13.
+A deviation is off by less, measured by the sum of the sizes of what deviates.
+"""
+
+TRENDING, CONSOLIDATION, VOLATILE, IN_DOUBT = 0, 1, 2, -1
+"""What ``latest_regime`` returns."""
+
+
+@exact
+def latest_regime(close: Values, volatile_ratio: float) -> int:
+    """The regime of the last 200 closes; IN_DOUBT where the order of the sums would decide, or a number is missing.
+
+    ``close`` has 200 values or more. ``volatile_ratio`` is how much larger than over 50 bars the deviation of the
+    returns over 20 bars must be.
+    """
+    slack = ROUNDING * growth(close, MEDIUM)
+    excess = latest_volatility(close, SHORT) - volatile_ratio * latest_volatility(close, MEDIUM)
+    if not abs(excess) > slack:
+        return IN_DOUBT
+    if excess > 0.0:
+        return VOLATILE
+    slack = ROUNDING * size(close, LONG) / LONG
+    short, medium, long = latest_mean(close, SHORT), latest_mean(close, MEDIUM), latest_mean(close, LONG)
+    if not (abs(short - medium) > slack and abs(medium - long) > slack):
+        return IN_DOUBT
+    return TRENDING if (short > medium) == (medium > long) else CONSOLIDATION
+
+
+@reordered
+def size(values: Values, count: int) -> float:
+    """The sum of the sizes of the latest values."""
+    total = 0.0
+    for bar in range(values.size - count, values.size):
+        total += abs(np.float64(values[bar]))
+    return total
+
+
+@reordered
+def growth(close: Values, count: int) -> float:
+    """The sum of the sizes of the latest 1-bar growth factors."""
+    total = 0.0
+    for bar in range(close.size - count, close.size):
+        total += abs(np.float64(close[bar]) / np.float64(close[bar - 1]))
+    return total

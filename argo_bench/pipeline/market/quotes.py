@@ -1,0 +1,35 @@
+"""How a symbol is quoted: on which price step, and for how many seconds a day.
+
+A symbol ending in ``-USD`` is crypto (it trades every day and in fractions), any other is a stock.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argo_bench.pipeline.record import quote_digits
+
+STOCK_SECONDS = 23_400.0
+CRYPTO_SECONDS = 86_400.0
+
+
+def is_crypto(symbol: str) -> bool:
+    return symbol.endswith("-USD")
+
+
+def trading_seconds(symbol: str) -> float:
+    """Seconds a day in which the symbol trades: 6.5 hours for a stock, 24 for crypto."""
+    return CRYPTO_SECONDS if is_crypto(symbol) else STOCK_SECONDS
+
+
+def quote_step(price: float) -> float:
+    return float(10.0 ** -quote_digits(price))
+
+
+def quoted(prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The prices on their quote step, at least one step above zero. The same step as ``quote_digits``, for arrays.
+
+    Rounding keeps the order of prices, so low <= open, close <= high survives it.
+    """
+    return np.where(prices >= 1, np.round(prices, 2), np.maximum(np.round(prices, 4), 0.0001))

@@ -1,0 +1,92 @@
+"""Which symbols a study walks, with the bars of each and whether they are real or generated."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from argo_bench.errors import UserError
+from argo_bench.pipeline.market.generator import generate
+from argo_bench.pipeline.market.reader import EXTENSIONS, canonical, tables
+
+Origin = Literal["real", "generated"]
+
+SAMPLE_STOCKS = ("AAPL", "GOOG", "IBM", "MSFT")
+SAMPLE_CRYPTO = {"GENA-USD": 60_000.0, "GENB-USD": 2_000.0}
+SAMPLE_CRYPTO_BARS = 3_000
+SAMPLE_SEED = 2_025
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """Canonical frames by symbol, in the order in which they are walked; ``source`` says where they come from."""
+
+    frames: Mapping[str, pd.DataFrame]
+    origin: Mapping[str, Origin]
+    source: str
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self.frames)
+
+    def take(self, n: int, seed: int = 0, *, bars: int = 1_000) -> Universe:
+        """The first ``n`` symbols, filled up with generated ones (SYN001, SYN002, ...) of ``bars`` bars each."""
+        if n < 1:
+            raise UserError(f"Universe.take: expected at least 1 symbol, got {n!r}; ask for a positive number.")
+        frames = dict(islice(self.frames.items(), n))
+        names = (name for number in count(1) if (name := f"SYN{number:03d}") not in frames)
+        added = generate(list(islice(names, n - len(frames))), bars, seed).frames
+        origin: dict[str, Origin] = {symbol: self.origin[symbol] for symbol in frames}
+        return Universe(frames | added, origin | dict.fromkeys(added, "generated"), self.source)
+
+
+def read_universe(path: str | Path, *, minimum: int = 260) -> Universe:
+    """All symbols of a file or of the ``.csv``, ``.csv.gz`` and ``.parquet`` files of a directory, sorted by file name.
+
+    A symbol is called as in the file's header or ticker column, else by the file's name (``AAPL.csv`` is AAPL). Raises
+    UserError as ``read_bars`` does, and for a directory without such files or two files with the same symbol.
+    """
+    place = Path(path).expanduser()
+    files = sorted(each for each in place.iterdir() if _stem(each)) if place.is_dir() else [place]
+    if not files:
+        raise UserError(
+            f"{path}: expected {', '.join(EXTENSIONS)} files, found none; name the directory that has them."
+        )
+    frames: dict[str, pd.DataFrame] = {}
+    origin: dict[str, Path] = {}
+    for file in files:
+        for ticker, table in tables(file).items():
+            symbol = ticker or _stem(file)
+            if symbol in frames:
+                raise UserError(
+                    f"{file}: expected every symbol in one file only, found {symbol} in {origin[symbol].name} as well; "
+                    "move one of them away."
+                )
+            frames[symbol], origin[symbol] = canonical(table, minimum), file
+    return Universe(frames, dict.fromkeys(frames, "real"), str(path))
+
+
+def installed_sample() -> Universe:
+    """Real adjusted daily bars of AAPL, GOOG (from 2004), IBM and MSFT, 2000 to 2013, and two generated crypto symbols.
+
+    The real ones come with the ``bokeh_sampledata`` package; nothing is downloaded.
+    """
+    data = importlib.resources.files("bokeh_sampledata") / "_data" / "stocks.csv.gz"
+    with importlib.resources.as_file(data) as path:
+        found = tables(path, name="bokeh_sampledata stocks.csv.gz")
+    real = {symbol: canonical(found[symbol], minimum=260) for symbol in SAMPLE_STOCKS}
+    generated = generate(list(SAMPLE_CRYPTO), SAMPLE_CRYPTO_BARS, SAMPLE_SEED, levels=SAMPLE_CRYPTO).frames
+    origin: dict[str, Origin] = dict.fromkeys(real, "real")
+    return Universe(real | generated, origin | dict.fromkeys(generated, "generated"), "installed sample")
+
+
+def _stem(path: Path) -> str:
+    """The file's name without its extension, '' for a file of another kind."""
+    extension = next((each for each in EXTENSIONS if path.name.lower().endswith(each)), None)
+    return path.name[: -len(extension)] if extension and path.is_file() else ""

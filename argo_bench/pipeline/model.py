@@ -1,0 +1,335 @@
+"""What flows through the pipeline, and the World through which a stage reaches the outside.
+
+Units: prices in the quote currency, volumes in shares or coins, confidences 0..100, times in seconds since the epoch
+(UTC) unless a name ends in ``_ns``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+Direction = Literal["LONG", "SHORT", "NEUTRAL"]
+Regime = Literal["TRENDING", "CONSOLIDATION", "VOLATILE", "UNKNOWN"]
+Provider = Literal["massive", "alpaca", "alpha_vantage", "x_sentiment", "sonar", "explanation"]
+
+SOURCES = ("massive", "alpha_vantage", "x_sentiment", "sonar")
+"""The four signal sources in the fixed order in which votes are summed."""
+
+COLUMNS = ("open", "high", "low", "close", "volume")
+STRATEGY = "weighted_consensus"
+Reply = TypeVar("Reply", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """Daily OHLCV bars of one symbol, oldest first, as a provider returns them.
+
+    ``timestamps``: shape (n,), datetime64[us], UTC, strictly increasing.
+    ``values``: shape (5, n), float64, one row each for open, high, low, close, volume.
+    """
+
+    symbol: str
+    timestamps: NDArray[np.datetime64]
+    values: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return int(self.values.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """The raw replies of the providers other than the market data ones.
+
+    ``technical``: the technical provider's three figures (``rsi``, ``sma``, ``quote``).
+    ``x_sentiment``, ``sonar``: the models' one-line texts.
+    """
+
+    technical: Mapping[str, float]
+    x_sentiment: str
+    sonar: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    bars: Bars
+    opinions: Opinions
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """In place of what would be fetched: the symbol's last decision stands, None where it had none."""
+
+    decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Indicators:
+    """The latest value of every indicator; NaN where the history is too short.
+
+    Definitions and seeds are TA-Lib's; ``baseline/indicators.py`` names them one by one.
+    """
+
+    close: float
+    sma20: float
+    sma50: float
+    sma200: float
+    ema12: float
+    ema26: float
+    macd: float
+    macd_signal: float
+    macd_hist: float
+    rsi14: float
+    atr14: float
+    plus_di14: float
+    minus_di14: float
+    adx14: float
+    bb_upper: float
+    bb_middle: float
+    bb_lower: float
+    volume_sma20: float
+    volume_ratio: float
+    change_1: float
+    change_4: float
+    volatility20: float
+    volatility50: float
+
+
+class Signal(NamedTuple):
+    """One source's opinion. A tuple, so that ``json.dumps`` takes it as it is."""
+
+    direction: Direction
+    confidence: float
+
+
+Signals = Mapping[str, Signal]
+"""Source name -> signal, in the order of SOURCES; a source without a usable reply is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    direction: Direction
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """The explanation of a decision and who wrote it; a template is never passed off as the model's."""
+
+    text: str
+    author: Literal["model", "template"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A signal that may be published. ``timestamp`` is the cycle's nominal time.
+
+    ``reference`` is the provider's quote that the entry is checked against. ``sources`` are the directions that the
+    sources voted for, in their fixed order.
+    """
+
+    signal_id: str
+    symbol: str
+    direction: Direction
+    entry: float
+    stop: float
+    target: float
+    confidence: float
+    regime: Regime
+    strategy: str
+    sources: tuple[tuple[str, Direction], ...]
+    timestamp: float
+    reference: float
+    reasoning: str = ""
+    reasoning_author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    decision: Decision
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    kept: tuple[Decision, ...]
+    rejected: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One decision as JSON for its three sinks: the log line, the outbound POST, the row (by its SHA-256)."""
+
+    decision: Decision
+    log_line: str | bytes
+    body: str | bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What the readers' three queries return after a cycle."""
+
+    latest: Sequence[Any]
+    latest_of_symbol: Sequence[Any]
+    win_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to a provider. ``what`` tells several requests to the same provider apart.
+
+    A request to a language model carries a prompt; it travels as a ``ChatRequest`` and a ``Completion`` comes back.
+    """
+
+    provider: Provider
+    symbol: str
+    what: str
+    prompt: str = ""
+    attempt: int = 0
+    system: str = ""
+    model: str = ""
+    max_tokens: int = 0
+    temperature: float = 0.0
+
+
+class Message(NamedTuple):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ChatRequest(NamedTuple):
+    """The body of ``POST /v1/chat/completions`` as OpenAI-compatible services take it."""
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    temperature: float
+
+
+class Usage(NamedTuple):
+    """The tokens that a model's service counted, and bills."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class Choice(NamedTuple):
+    message: Message
+    finish_reason: Literal["stop", "length"]
+
+
+class Completion(NamedTuple):
+    """A model's reply as OpenAI-compatible services return it."""
+
+    id: str
+    model: str
+    choices: tuple[Choice, ...]
+    usage: Usage
+
+
+class ProviderError(Exception):
+    """A provider answered with an error or not at all."""
+
+
+class StoreError(Exception):
+    """The shared store did not answer, or refused."""
+
+
+class Pending(Protocol[Reply]):
+    """A request under way: ``result()`` blocks until its answer is there, ``await`` lets other tasks run meanwhile."""
+
+    def result(self) -> Reply: ...
+
+    def __await__(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """How a client keeps connections: ``client`` is the library, ``hosts`` how many hosts it keeps a pool for, ``size``
+    the connections that it keeps per host; with ``block`` a request waits for one of these, without it opens one more
+    and throws it away afterwards. ``size`` 0 keeps none."""
+
+    client: Literal["requests", "aiohttp"]
+    hosts: int = 10
+    size: int = 10
+    block: bool = False
+
+
+class Redis(Protocol):
+    """The shared store as a stage sees it: bytes by key, for so many seconds. Both raise StoreError from the Pending
+    when the server does not answer."""
+
+    def get(self, key: str) -> Pending[bytes | None]: ...
+    def set(self, key: str, value: bytes, ttl_s: float) -> Pending[None]: ...
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Exact counts of everything that crossed the border of the process. They have no noise. ``rows`` are those that
+    were committed."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    connections: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    dollars: float = 0.0
+    bytes_out: int = 0
+    sql_statements: int = 0
+    queries: int = 0
+    commits: int = 0
+    rows: int = 0
+
+
+class World(Protocol):
+    """Everything outside the pipeline. A stage reaches the outside through its World and nothing else.
+
+    ``now()`` is the virtual clock (CPU costs nothing; all that is counted or compared), ``clock_ns()`` the clock that
+    carries times. ``resources`` holds clients, queues and tasks, closed in reverse; ``directory`` is the pipeline's
+    own place on disk. ``session`` is a client with a pool of connections, ``redis`` the store that processes share.
+    Of the database, ``insert`` is one INSERT and its commit, ``insert_many`` several in one transaction, ``execute`` a
+    statement without rows (PRAGMA, CREATE INDEX) on the world's own connection, and ``connect_database`` opens another
+    one at SQLite's defaults, which the caller closes.
+    """
+
+    transport: Callable[[World, Request], Pending[Any]]
+    resources: AsyncExitStack
+    directory: Path
+    ledger: Ledger
+    cycle: int
+
+    def now(self) -> float: ...
+    def nominal_time(self) -> float: ...
+    def clock_ns(self) -> int: ...
+    def block(self, seconds: float) -> None: ...
+    def begin(self, cycle: int) -> None: ...
+    def connect(self, provider: str) -> None: ...
+    def exchange(self, request: Request) -> Pending[Any]: ...
+    def session(self, pool: Pool) -> Callable[[Request], Pending[Any]]: ...
+    @property
+    def redis(self) -> Redis: ...
+    def bars(self, provider: Provider, symbol: str) -> Pending[Bars]: ...
+    def opinion(self, provider: Provider, symbol: str, what: str) -> Pending[Any]: ...
+    def ask(self, symbol: str, prompt: str) -> Pending[str]: ...
+    def insert(self, row: Mapping[str, Any]) -> None: ...
+    def insert_many(self, rows: Sequence[Mapping[str, Any]]) -> None: ...
+    def execute(self, statement: str) -> None: ...
+    def connect_database(self) -> sqlite3.Connection: ...
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+    def publish(self, log_line: str | bytes, body: str | bytes) -> None: ...
+
+
+Stage = Callable[..., Any]
+MaybeAwaitable = Awaitable[Any] | Any

@@ -1,0 +1,144 @@
+"""The explanation of a decision, remembered by what it means; its figures are always the decision's own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Hashable
+from typing import Literal, NamedTuple
+
+from argo_bench.pipeline.baseline.reason import prompt, template
+from argo_bench.pipeline.memo import Memo
+from argo_bench.pipeline.model import Decision, ProviderError, Reasoning, Stage, World
+from argo_bench.pipeline.record import settle
+from argo_bench.pipeline.world.content import MODELS
+
+TTL_S = 3600.0
+"""A rationale is served for an hour: an older one speaks of another market."""
+
+CONFIDENCE_BAND = 5.0
+"""Points (of 100) of confidence within which a text may be called high or low in the same words."""
+
+FIGURES = ("entry", "stop", "target", "confidence")
+BLANK = Decision("", "", "LONG", 0.0, 0.0, 0.0, 0.0, "UNKNOWN", "", (), 0.0, 0.0)
+SCHEMA = f"1:{MODELS['explanation']}:{prompt(BLANK)}"
+"""Rationales that another model gave, or that were asked for in other words, are never served."""
+
+
+class Rationale(NamedTuple):
+    """A text taken apart: words at the even places of ``parts``, at the odd ones names of the figures to fill in.
+
+    ``written_at`` is when it arrived. A text that could not be taken apart is ``only_for`` the signal with that id.
+    """
+
+    parts: tuple[str, ...]
+    author: Literal["model", "template"]
+    written_at: float
+    only_for: str = ""
+
+    def filled(self, decision: Decision) -> str:
+        return "".join(str(getattr(decision, part)) if place % 2 else part for place, part in enumerate(self.parts))
+
+
+def taken_apart(text: str, decision: Decision) -> tuple[str, ...] | None:
+    """The parts of a text about a decision; None where a number in it is not certainly one figure of the decision.
+
+    Figures are found as the prompt writes them: a text that says $100.00 for 100.0 cannot be taken apart.
+    """
+    names = {str(getattr(decision, name)): name for name in FIGURES}
+    if len(names) < len(FIGURES) or any(figure in decision.symbol for figure in names):
+        return None
+    pieces = re.split(rf"(?<![\w.,])({'|'.join(map(re.escape, names))})(?!\w|[.,]\d)", text)
+    words = " ".join(pieces[::2]).replace(decision.symbol, "")
+    if any(character.isnumeric() for character in words):
+        return None
+    return tuple(names[piece] if place % 2 else piece for place, piece in enumerate(pieces))
+
+
+def meaning(decision: Decision) -> Hashable:
+    """What the words of an explanation depend on; its figures are filled in."""
+    band = int(decision.confidence // CONFIDENCE_BAND)
+    return decision.symbol, decision.direction, decision.regime, decision.sources, band
+
+
+class TakingApart:
+    """A reason stage whose explanations come as rationales."""
+
+    def __init__(self, reason: Stage) -> None:
+        self.__wrapped__ = reason
+
+    async def __call__(self, world: World, decision: Decision) -> Rationale:
+        reasoning: Reasoning = await settle(self.__wrapped__(world, decision))
+        parts = taken_apart(reasoning.text, decision) if reasoning.author == "model" else None
+        if parts is None:
+            return Rationale((reasoning.text,), reasoning.author, world.now(), only_for=decision.signal_id)
+        return Rationale(parts, reasoning.author, world.now())
+
+
+class Remembered:
+    """A reason stage that asks once for every meaning and fills in the figures of the decision at hand.
+
+    What cannot be filled in, a template among it, is not kept. ``ages_s`` counts the texts served by their age in
+    seconds since the model wrote them.
+    """
+
+    def __init__(self, reason: Stage) -> None:
+        self.__wrapped__ = Memo(
+            TakingApart(reason),
+            meaning,
+            ttl_s=TTL_S,
+            maxsize=16_384,
+            disk=True,
+            schema=SCHEMA,
+            keep=lambda rationale: not rationale.only_for,
+        )
+        self.ages_s: Counter[int] = Counter()
+
+    async def __call__(self, world: World, decision: Decision) -> Reasoning:
+        return self._served(world, decision, await self._rationale(world, decision))
+
+    async def _rationale(self, world: World, decision: Decision) -> Rationale:
+        rationale: Rationale = await settle(self.__wrapped__(world, decision))
+        if rationale.only_for and rationale.only_for != decision.signal_id:
+            # Another decision of the same meaning waited for the same answer, and it turned out to be that one's only.
+            rationale = await settle(self.__wrapped__.__wrapped__(world, decision))
+        return rationale
+
+    def _served(self, world: World, decision: Decision, rationale: Rationale) -> Reasoning:
+        self.ages_s[int(world.now() - rationale.written_at)] += 1
+        return Reasoning(rationale.filled(decision), rationale.author)
+
+
+class AnsweredAtOnce(Remembered):
+    """The same, but nobody waits for the model: what is not remembered is answered with a template, marked as such.
+
+    The question is asked in the background, so that a later cycle has the answer; closing the world waits for it.
+    """
+
+    def __init__(self, reason: Stage) -> None:
+        super().__init__(reason)
+        self._asking: set[asyncio.Task[Rationale]] | None = None
+
+    async def __call__(self, world: World, decision: Decision) -> Reasoning:
+        asking = asyncio.ensure_future(self._rationale(world, decision))
+        await asyncio.sleep(0)  # one turn: enough for what is remembered, and the question is on its way
+        if asking.done():
+            return self._served(world, decision, asking.result())
+        if self._asking is None:
+            self._asking = set()
+            world.resources.push_async_callback(self._answered)
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        return Reasoning(template(decision), "template")
+
+    async def _answered(self) -> None:
+        await asyncio.gather(*(self._asking or ()))
+
+
+async def reason(world: World, decision: Decision) -> Reasoning:
+    """As in ``baseline/reason.py``, but others may run while the model answers."""
+    try:
+        return Reasoning(await world.ask(decision.symbol, prompt(decision)), "model")
+    except ProviderError:
+        return Reasoning(template(decision), "template")

@@ -1,0 +1,5 @@
+"""Unchanged: see ``baseline/signals.py``."""
+
+from argo_bench.pipeline.baseline.signals import signals
+
+__all__ = ["signals"]

@@ -1,0 +1,381 @@
+"""Fewer requests: answers kept while their price can hardly have moved, and equal prompts sent once. Fewer connections:
+one client for all requests."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import warnings
+from collections.abc import Callable, Generator, Hashable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xxhash
+from numpy.typing import NDArray
+
+from argo_bench.pipeline.market import is_crypto, trading_seconds
+from argo_bench.pipeline.model import Bars, Completion, Pending, Pool, ProviderError, Request, Stage, World
+
+PRICE_BUDGET = 0.001
+"""How far a served price may be expected to be off: a tenth of a per cent, a thirtieth of the way to the stop."""
+
+BOUND_S = 60.0
+"""Nothing is served that was asked for longer ago while its market is open."""
+
+QUOTA = 100
+"""Requests that a provider is asked to answer at the same time. The study's providers name no quota: it is the limit
+that aiohttp has by default. One more waits here, where waiting is cheap, instead of being refused there."""
+
+DEVIATION_BARS = 20
+JITTER = 0.1
+"""Lifetimes are shortened by up to this share, so that what was asked for together does not expire together."""
+
+
+class Arrived:
+    """An answer that is there already: nothing is waited for."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def result(self) -> Any:
+        return self._answer
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from ()
+        return self._answer
+
+
+class Arriving:
+    """A request under way whose answer is handed to ``keep`` when it arrives; a failure is not."""
+
+    __slots__ = ("_keep", "_pending")
+
+    def __init__(self, pending: Pending[Any], keep: Callable[[Any], None]) -> None:
+        self._pending = pending
+        self._keep = keep
+
+    def result(self) -> Any:
+        answer = self._pending.result()
+        self._keep(answer)
+        return answer
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        answer = yield from self._pending.__await__()
+        self._keep(answer)
+        return answer
+
+
+class Kept(NamedTuple):
+    answer: Any
+    expires_at: float
+
+
+class Cached:
+    """A transport that serves an answer again until it expires. ``hits`` and ``misses`` are counted."""
+
+    def __init__(self, transport: Stage) -> None:
+        self.__wrapped__ = transport
+        self.hits = 0
+        self.misses = 0
+        self._kept: dict[Hashable, Kept] = {}
+
+    def expires_at(self, world: World, request: Request, answer: Any, sent_at: float) -> float:
+        """Until when an answer that has just arrived is served, in seconds since the epoch."""
+        raise NotImplementedError
+
+    def __call__(self, world: World, request: Request) -> Pending[Any]:
+        key = request.provider, request.symbol, request.what, request.prompt
+        kept = self._kept.get(key)
+        if kept is not None and world.now() < kept.expires_at:
+            self.hits += 1
+            return Arrived(kept.answer)
+        self.misses += 1
+        return Arriving(self.__wrapped__(world, request), partial(self._keep, world, request, key, world.now()))
+
+    def _keep(self, world: World, request: Request, key: Hashable, sent_at: float, answer: Any) -> None:
+        self._kept[key] = Kept(answer, self.expires_at(world, request, answer, sent_at))
+
+
+class WithinBudget(Cached):
+    """Market data, technical figures and opinions, each kept for as long as its error stays within a budget.
+
+    A price is kept until one standard deviation of its move reaches PRICE_BUDGET: that is after trading seconds x
+    (budget / daily deviation)^2, by the symbol's own bars. The technical provider's RSI and SMA are daily figures that
+    move with a fraction of the price, and a model's opinion has no price to be measured by: both are kept for BOUND_S,
+    which bounds every lifetime in trading hours and counts from when the request was sent. While the exchange is
+    closed the prices of a stock stand still and are served until the next open. Explanations pass through.
+
+    There are six entries a symbol, so nothing is evicted.
+    """
+
+    def __init__(self, transport: Stage) -> None:
+        super().__init__(transport)
+        self._deviations: dict[str, float] = {}
+        self._session = Session(-math.inf, -math.inf)
+
+    def __call__(self, world: World, request: Request) -> Pending[Any]:
+        if request.provider == "explanation":
+            pending: Pending[Any] = self.__wrapped__(world, request)
+            return pending
+        return super().__call__(world, request)
+
+    def expires_at(self, world: World, request: Request, answer: Any, sent_at: float) -> float:
+        if request.what == "bars":
+            self._deviations[request.symbol] = daily_deviation(answer)
+        lifetime_s = BOUND_S
+        if request.what in ("bars", "quote"):
+            if not is_crypto(request.symbol) and (opens_at := self._session_at(sent_at).opens_at) > sent_at:
+                return opens_at
+            lifetime_s = self._price_lifetime_s(request.symbol)
+        return sent_at + lifetime_s * (1 - JITTER * share(request))
+
+    def _price_lifetime_s(self, symbol: str) -> float:
+        """Zero for a symbol whose bars have not been seen."""
+        deviation = self._deviations.get(symbol, math.inf)
+        if deviation == 0:
+            return BOUND_S
+        return min(BOUND_S, trading_seconds(symbol) * (PRICE_BUDGET / deviation) ** 2)
+
+    def _session_at(self, now: float) -> Session:
+        if now >= self._session.closes_at:
+            self._session = session_after(now)
+        return self._session
+
+
+def within_budget(transport: Stage) -> WithinBudget:
+    """The transport with answers kept within an error budget."""
+    return WithinBudget(transport)
+
+
+def daily_deviation(bars: Bars) -> float:
+    """Of the last 20 daily returns (ddof 1), or today's move where that is larger already."""
+    close = bars.values[3, -DEVIATION_BARS - 1 :]
+    returns = np.diff(close) / close[:-1]
+    return max(float(returns.std(ddof=1)), abs(float(returns[-1])))
+
+
+def share(request: Request) -> float:
+    """A number in [0, 1) that depends on the symbol and on what is asked alone."""
+    return xxhash.xxh3_64_intdigest(f"{request.symbol}|{request.what}".encode()) / 2**64
+
+
+class Session(NamedTuple):
+    """A trading session, in seconds since the epoch."""
+
+    opens_at: float
+    closes_at: float
+
+
+ALWAYS_OPEN = Session(-math.inf, math.inf)
+LONGEST_CLOSURE = pd.Timedelta(days=14)
+
+
+def session_after(now: float) -> Session:
+    """The session of the New York Stock Exchange that is on, or the next one; holidays and early closes are known.
+
+    Without exchange_calendars every hour counts as trading hours: more requests, and nothing older.
+    """
+    try:
+        import exchange_calendars
+    except ImportError:
+        return ALWAYS_OPEN
+    day = pd.Timestamp(now, unit="s").normalize()
+    with warnings.catch_warnings():
+        # Its release of March 2026 calls what pandas 3.1 deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        calendar = exchange_calendars.get_calendar("XNYS", start=day, end=day + LONGEST_CLOSURE)
+        sessions = zip(calendar.opens, calendar.closes, strict=True)
+        return next(
+            Session(opens.timestamp(), closes.timestamp()) for opens, closes in sessions if closes.timestamp() > now
+        )
+
+
+SIMILAR = 0.95
+REMEMBERED_QUESTIONS = 8192
+WORDINGS = 8
+"""How many wordings of one question are remembered."""
+
+FACTS = re.compile(
+    r"(?m)^[ \t]+|[-+]?\d+(?:\.\d+)?|\b[A-Z][A-Z0-9.-]*\b"
+    r"|\b(?i:long|short|neutral|buy|sell|bullish|bearish|not|no|never|without)\b"
+)
+"""What two wordings of a question must share: indents, numbers, words in capitals (symbols), directions, negations."""
+
+BUCKETS_LOG2 = 10
+Vector = NDArray[np.float64]
+Embedder = Callable[[str], Vector]
+
+
+def hashed_trigrams(text: str) -> Vector:
+    """The text as counts of its character trigrams in 1,024 hashed buckets, scaled to unit length, shape (1024,)."""
+    codes = np.frombuffer(f"  {text.lower()}  ".encode(), np.uint8).astype(np.uint32)
+    trigrams = codes[:-2] << 16 | codes[1:-1] << 8 | codes[2:]
+    # Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+    buckets = trigrams * np.uint32(2_654_435_761) >> (32 - BUCKETS_LOG2)
+    counts = np.bincount(buckets, minlength=1 << BUCKETS_LOG2)
+    return counts / np.linalg.norm(counts)
+
+
+class Asked(NamedTuple):
+    """A prompt that was answered."""
+
+    prompt: str
+    completion: Completion
+
+
+class Deduplicated:
+    """A transport that asks a model the same question once.
+
+    Equal are requests that agree in every field that changes the answer and in the prompt but for blanks at its ends.
+    So are prompts of cosine similarity 0.95 or more that share all FACTS in the same order; the facts lead to the few
+    candidates, whose similarities are one matrix product. Other opposites in small letters are not told apart: that is
+    for prompts of one's own templates. Opinions are about the present: the cycle is part of their
+    question. A request that is under way already is waited for together; a failure is not remembered.
+
+    ``hits``, ``misses`` and ``comparisons`` of embeddings are counted. Full, it forgets its oldest question.
+    """
+
+    def __init__(self, transport: Stage, embed: Embedder = hashed_trigrams) -> None:
+        self.__wrapped__ = transport
+        self.hits = 0
+        self.misses = 0
+        self.comparisons = 0
+        self._embed = embed
+        self._explanations: dict[Hashable, list[Asked]] = {}
+        self._opinions: dict[Hashable, list[Asked]] = {}
+        self._opinions_of = -1
+        self._flights: dict[Hashable, Flight] = {}
+
+    def __call__(self, world: World, request: Request) -> Pending[Any]:
+        if not request.prompt:
+            pending: Pending[Any] = self.__wrapped__(world, request)
+            return pending
+        prompt = request.prompt.strip()
+        question = asked_of(world, request), *FACTS.findall(prompt)
+        answered = self._answered(world, request)
+        if (asked := self._found(answered.get(question, []), prompt)) is not None:
+            self.hits += 1
+            return Arrived(asked.completion)
+        key = question, prompt
+        if (flight := self._flights.get(key)) is not None:
+            self.hits += 1
+            return flight
+        self.misses += 1
+        arriving = Arriving(self.__wrapped__(world, request), partial(self._keep, answered, question, prompt))
+        flight = self._flights[key] = Flight(arriving, over=partial(self._flights.pop, key, None))
+        return flight
+
+    def _answered(self, world: World, request: Request) -> dict[Hashable, list[Asked]]:
+        if request.provider == "explanation":
+            return self._explanations
+        if world.cycle != self._opinions_of:
+            self._opinions, self._opinions_of = {}, world.cycle
+        return self._opinions
+
+    def _found(self, candidates: list[Asked], prompt: str) -> Asked | None:
+        exact = next((asked for asked in candidates if asked.prompt == prompt), None)
+        if exact is not None or not candidates:
+            return exact
+        self.comparisons += len(candidates)
+        similarities = np.stack([self._embed(asked.prompt) for asked in candidates]) @ self._embed(prompt)
+        best = int(similarities.argmax())
+        return candidates[best] if similarities[best] >= SIMILAR else None
+
+    def _keep(self, answered: dict[Hashable, list[Asked]], question: Hashable, prompt: str, answer: Completion) -> None:
+        if question not in answered and len(answered) >= REMEMBERED_QUESTIONS:
+            del answered[next(iter(answered))]
+        wordings = answered.setdefault(question, [])
+        wordings.append(Asked(prompt, answer))
+        del wordings[:-WORDINGS]
+
+
+def deduplicated(transport: Stage) -> Deduplicated:
+    """The transport with equal questions to a model asked once."""
+    return Deduplicated(transport)
+
+
+def asked_of(world: World, request: Request) -> Hashable:
+    """All but the prompt that an answer depends on."""
+    when = None if request.provider == "explanation" else world.cycle
+    return (
+        *(request.provider, request.symbol, request.what, when),
+        *(request.model, request.system, request.max_tokens, request.temperature),
+    )
+
+
+class Flight:
+    """A request under way that several callers may wait for; ``over`` is called when it has ended or all have left.
+
+    When the one who waits for it is cancelled, the next in line waits instead. A failure reaches all of them.
+    """
+
+    def __init__(self, pending: Pending[Any], over: Callable[[], object]) -> None:
+        self._pending = pending
+        self._over = over
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._is_over = False
+        self._answer: Any = None
+        self._error: ProviderError | None = None
+
+    def result(self) -> Any:
+        if not self._is_over:
+            with self._landing():
+                self._answer = self._pending.result()
+        return self._outcome()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._waited_for().__await__()
+
+    async def _waited_for(self) -> Any:
+        self._waiting += 1
+        try:
+            async with self._turn:
+                if not self._is_over:
+                    with self._landing():
+                        self._answer = await self._pending
+        finally:
+            self._waiting -= 1
+            if not self._waiting and not self._is_over:
+                self._over()
+        return self._outcome()
+
+    @contextmanager
+    def _landing(self) -> Iterator[None]:
+        try:
+            yield
+        except ProviderError as error:
+            self._error = error
+        self._is_over = True
+        self._over()
+
+    def _outcome(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+
+class Pooled:
+    """A transport whose requests share the connections of one client, which is made with the first and ends with its
+    world."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._world: World | None = None
+        self._session: Callable[[Request], Pending[Any]]
+
+    def __call__(self, world: World, request: Request) -> Pending[Any]:
+        if world is not self._world:
+            self._world, self._session = world, world.session(self.pool)
+        return self._session(request)
+
+
+def one_client() -> Pooled:
+    """The transport of a process: one client of the event loop, as many connections to a provider as it has quota."""
+    return Pooled(Pool("aiohttp", size=QUOTA, block=True))

@@ -1,0 +1,97 @@
+"""The same rules, a batch at a time: those that never wait first, then one look-up, then all quotes at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from argo_bench.pipeline.baseline.validate import broken_plain_rule
+from argo_bench.pipeline.model import Decision, ProviderError, Rejection, Validated, World
+
+STORED = "SELECT signal_id FROM signals WHERE signal_id IN ({})"
+IDS_PER_QUERY = 500
+"""SQLite before 3.32 took 999 parameters."""
+
+QUOTES_IN_FLIGHT = 16
+"""A batch of hundreds must not arrive at the provider as one burst."""
+
+
+async def validate(world: World, decisions: Sequence[Decision]) -> Validated:
+    """What was kept and what was rejected, in the order and for the rules of ``baseline/validate.py``.
+
+    A rule that raises rejects the decision that it raised for. All ages are taken when the batch arrives, while the
+    baseline's rules see the later decisions of a batch older by the time that they waited for.
+    """
+    broken = [plain_rule(world, decision) for decision in decisions]
+    settle_rest(broken, duplicates(world, unbroken(decisions, broken)))
+    settle_rest(broken, await unquoted(world, unbroken(decisions, broken)))
+    return parted(decisions, broken)
+
+
+def unbroken(decisions: Sequence[Decision], broken: Sequence[str | None]) -> list[Decision]:
+    return [decision for decision, rule in zip(decisions, broken, strict=True) if rule is None]
+
+
+def settle_rest(broken: list[str | None], rules: Sequence[str | None]) -> None:
+    """Write the rules of the decisions that had broken none into their places."""
+    rest = iter(rules)
+    broken[:] = [next(rest) if rule is None else rule for rule in broken]
+
+
+def parted(decisions: Sequence[Decision], broken: Sequence[str | None]) -> Validated:
+    """The decisions by the rule that each breaks, None for those to keep."""
+    pairs = list(zip(decisions, broken, strict=True))
+    return Validated(
+        kept=tuple(decision for decision, rule in pairs if rule is None),
+        rejected=tuple(Rejection(decision, rule) for decision, rule in pairs if rule is not None),
+    )
+
+
+def plain_rule(world: World, decision: Decision) -> str | None:
+    try:
+        return broken_plain_rule(world, decision)
+    except Exception as error:  # noqa: BLE001 - whatever a rule raises, the others' signals are not its business
+        return raised("plain rule", error)
+
+
+def duplicates(world: World, decisions: Sequence[Decision]) -> list[str | None]:
+    """For each decision whether it is stored already, by one query."""
+    try:
+        stored = stored_ids(world, [decision.signal_id for decision in decisions])
+    except Exception as error:  # noqa: BLE001 - as above
+        if len(decisions) == 1:
+            return [raised("duplicate", error)]
+        # One id that cannot be looked up fails the query for all.
+        return [rule for decision in decisions for rule in duplicates(world, [decision])]
+    return ["duplicate" if decision.signal_id in stored else None for decision in decisions]
+
+
+def stored_ids(world: World, ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        some = ids[start : start + IDS_PER_QUERY]
+        found.update(row[0] for row in world.query(STORED.format(", ".join("?" * len(some))), some))
+    return found
+
+
+async def unquoted(world: World, decisions: Sequence[Decision]) -> list[str | None]:
+    """For each decision whether its symbol has no reference price; every symbol is asked for once."""
+    free = asyncio.Semaphore(QUOTES_IN_FLIGHT)
+
+    async def broken_rule(symbol: str) -> str | None:
+        try:
+            async with free:
+                await world.opinion("alpha_vantage", symbol, "quote")
+        except ProviderError:
+            return "no reference price"
+        except Exception as error:  # noqa: BLE001 - as above
+            return raised("no reference price", error)
+        return None
+
+    symbols = tuple(dict.fromkeys(decision.symbol for decision in decisions))
+    rules = dict(zip(symbols, await asyncio.gather(*map(broken_rule, symbols)), strict=True))
+    return [rules[decision.symbol] for decision in decisions]
+
+
+def raised(rule: str, error: Exception) -> str:
+    return f"{rule}: raised {type(error).__name__}"

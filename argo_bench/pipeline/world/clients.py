@@ -1,0 +1,235 @@
+"""The libraries that requests of the loopback world travel with, ``requests`` and ``aiohttp``, and what they bring.
+
+Every failure becomes a ProviderError of one sentence, raised where neither the library's own exception nor the
+response is in sight: these hold the request's headers, and a live model's key is among them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from argo_bench.pipeline.model import Completion, Pool, ProviderError, Request
+from argo_bench.pipeline.world import wire
+
+if TYPE_CHECKING:
+    from argo_bench.pipeline.world.loopback import LiveModel, LoopbackWorld
+
+RETRIES = 3
+"""How often a client comes back to a provider that names a time to do so (Retry-After with 429 or 503)."""
+
+JSON = {"Content-Type": "application/json"}
+NO_PROXY = {"http": "", "https": ""}
+"""A proxy that the environment names is for the outside, not for the loopback interface."""
+
+
+class RequestsClient:
+    """``requests``, which blocks: with a session whose pool is as told, or without any, a new connection each time.
+
+    Awaited, it runs in a thread of its world's executor; a request under way there cannot be cancelled.
+    """
+
+    def __init__(self, world: LoopbackWorld, pool: Pool | None) -> None:
+        self._world = world
+        self._is_counting = pool is not None and not pool.size  # Without a pool its user counts, by ``connect``.
+        self._session = None
+        if pool is not None and pool.size:
+            retry = Retry(RETRIES, connect=0, read=False, redirect=0, other=0, allowed_methods=None)
+            adapter = HTTPAdapter(pool.hosts, pool.size, max_retries=retry, pool_block=pool.block)
+            adapter.poolmanager.pool_classes_by_scheme = counting_pools(lambda: world.connect(""))
+            self._session = requests.Session()
+            self._session.mount("http://", adapter)
+            self._session.mount("https://", adapter)
+
+    def ready(self) -> None:
+        """A session opens its connections when it needs them."""
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+
+    def send(self, request: Request) -> Any:
+        return given(self._answer(request))
+
+    def _answer(self, request: Request) -> Any:
+        world = self._world
+        world.sending(request)
+        if self._is_counting:
+            world.connect(request.provider)
+        status, body, why = 0, b"", ""
+        try:
+            response = self._response(request)
+            status, body = response.status_code, response.content
+        except (requests.RequestException, HTTPError) as error:
+            why = reason(error, world.timeout_s)
+        return received(world, request, status, body, why)
+
+    async def sent(self, request: Request) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._world.executor, self.send, request)
+
+    def _response(self, request: Request) -> requests.Response:
+        world = self._world
+        if world.live is not None and world.is_live(request):
+            return requests.post(
+                f"{world.live.base_url}/chat/completions",
+                data=wire.chat_body(replace(request, model=world.live.model)),
+                headers=JSON,
+                auth=Bearer(world.live),
+                timeout=world.timeout_s,
+                allow_redirects=False,
+            )
+        return (self._session or requests).request(
+            "POST" if request.prompt else "GET",
+            world.url(request),
+            data=wire.chat_body(request) if request.prompt else None,
+            headers=JSON if request.prompt else None,
+            timeout=world.timeout_s,
+            verify=world.ca or True,
+            proxies=NO_PROXY,
+        )
+
+
+class AiohttpClient:
+    """``aiohttp`` on the world's loop: one session, opened with the first request, its connections as the pool says."""
+
+    def __init__(self, world: LoopbackWorld, pool: Pool) -> None:
+        self._world = world
+        self._pool = pool
+        self._session: aiohttp.ClientSession | None = None
+
+    def ready(self) -> None:
+        self._world.run(self._opened())
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._world.run(self._closed(self._session))
+
+    def send(self, request: Request) -> Any:
+        if self._world.is_running:
+            raise RuntimeError("this request of an aiohttp session is made on the running loop: await it")
+        return self._world.run(self.sent(request))
+
+    async def sent(self, request: Request) -> Any:
+        return given(await self._answer(request))
+
+    async def _answer(self, request: Request) -> Any:
+        world, session = self._world, await self._opened()
+        world.sending(request)
+        status, body, why = 0, b"", ""
+        try:
+            for attempt in range(RETRIES + 1):
+                async with session.request(
+                    "POST" if request.prompt else "GET",
+                    world.url(request),
+                    data=wire.chat_body(request) if request.prompt else None,
+                    headers=JSON if request.prompt else None,
+                ) as response:
+                    status, body = response.status, await response.read()
+                pause = response.headers.get("Retry-After", "")
+                if status not in (429, 503) or not pause.isdecimal() or attempt == RETRIES:
+                    break
+                await asyncio.sleep(int(pause))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            why = reason(error, world.timeout_s)
+        return received(world, request, status, body, why)
+
+    async def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            world, pool = self._world, self._pool
+            trace = aiohttp.TraceConfig()
+
+            async def count(*_: object) -> None:
+                world.connect("")
+
+            trace.on_connection_create_end.append(count)
+            connector = aiohttp.TCPConnector(
+                limit=pool.hosts * pool.size,
+                limit_per_host=pool.size,
+                force_close=not pool.size,
+                ssl=ssl.create_default_context(cafile=world.ca) if world.ca else True,
+            )
+            timeout = aiohttp.ClientTimeout(total=world.timeout_s)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trace_configs=[trace])
+        return self._session
+
+    async def _closed(self, session: aiohttp.ClientSession) -> None:
+        await session.close()
+        await asyncio.sleep(0)  # Transports close one turn of the loop later.
+
+
+def counting_pools(opened: Callable[[], None]) -> dict[str, Any]:
+    """urllib3's pools with connections that say when they are opened, also when a dropped one is opened anew."""
+
+    class Http(HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            opened()
+
+    class Https(HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            opened()
+
+    class HttpPool(HTTPConnectionPool):
+        ConnectionCls = Http
+
+    class HttpsPool(HTTPSConnectionPool):
+        ConnectionCls = Https
+
+    return {"http": HttpPool, "https": HttpsPool}
+
+
+class Bearer(AuthBase):
+    """A live model's key on its way into a request's headers; it stands in no variable and no representation."""
+
+    def __init__(self, live: LiveModel) -> None:
+        self._live = live
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._live.key}"
+        return request
+
+
+def reason(error: Exception, timeout_s: float) -> str:
+    """Why a request failed, without anything of the request itself."""
+    if isinstance(error, requests.Timeout | TimeoutError):
+        return f"did not answer within {timeout_s:g} s"
+    if isinstance(error, requests.exceptions.RetryError):
+        return f"answered 429 or 503 to {RETRIES + 1} attempts"
+    return f"could not be reached, or closed the connection ({type(error).__name__})"
+
+
+def received(world: LoopbackWorld, request: Request, status: int, body: bytes, why: str) -> Any:
+    """The answer that a body holds, billed if it is a completion, or the ProviderError to raise."""
+    if not why and status != 200:
+        why = f"answered {status}"
+    answer = None
+    if not why:
+        try:
+            answer = wire.answer(request, body)
+        except msgspec.DecodeError:
+            why = "answered with something else than what was asked for"
+    if why:
+        return world.failed(request, why)
+    if isinstance(answer, Completion):
+        world.came(answer)
+    return answer
+
+
+def given(answer: Any) -> Any:
+    """The answer; raises the ProviderError that stands in its place. No body is in sight here: one may repeat a key."""
+    if isinstance(answer, ProviderError):
+        raise answer
+    return answer

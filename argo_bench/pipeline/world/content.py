@@ -1,0 +1,189 @@
+"""What the simulated providers answer and how long they take: functions of (seed, provider, symbol, cycle), no state.
+
+The order in which requests arrive therefore changes nothing. Latencies are log-normal, given as median and 99th
+percentile in seconds. Language models answer in the shape of OpenAI-compatible chat completions; money follows their
+``usage`` and a dated price table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import NormalDist
+from typing import Any
+
+import xxhash
+
+from argo_bench.pipeline.model import (
+    Bars,
+    ChatRequest,
+    Choice,
+    Completion,
+    Direction,
+    Message,
+    Provider,
+    Request,
+    Usage,
+)
+
+STANDARD_NORMAL = NormalDist()
+FOLLOWS = 0.8
+MODEL_CONFIDENCE = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Log-normal: ``median_s`` and ``p99_s``."""
+
+    median_s: float
+    p99_s: float
+
+    def quantile(self, probability: float) -> float:
+        sigma = math.log(self.p99_s / self.median_s) / STANDARD_NORMAL.inv_cdf(0.99)
+        return self.median_s * math.exp(sigma * STANDARD_NORMAL.inv_cdf(probability))
+
+
+LATENCIES: Mapping[str, Latency] = {
+    "massive": Latency(0.120, 0.600),
+    "alpaca": Latency(0.120, 0.600),
+    "alpha_vantage": Latency(0.180, 0.800),
+    "x_sentiment": Latency(1.2, 4.0),
+    "sonar": Latency(1.8, 6.0),
+    "explanation": Latency(2.0, 5.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A language model as the pipeline asks it; the system prompt is the same for every request."""
+
+    name: str
+    system: str
+    max_tokens: int
+    temperature: float
+
+
+MODELS: Mapping[Provider, Model] = {
+    "x_sentiment": Model("grok-2-1212", "You judge the mood of posts about a traded symbol.", 16, 0.0),
+    "sonar": Model("sonar", "You judge the news about a traded symbol.", 16, 0.0),
+    "explanation": Model("explanation", "You explain trading signals to traders and add no figures.", 200, 0.2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens and per thousand requests, as ``source`` had them on ``as_of``."""
+
+    input: float
+    output: float
+    as_of: str
+    source: str
+    thousand_requests: float = 0.0
+
+
+# Market data and technical figures come by subscription: one request more costs nothing.
+PRICES: Mapping[str, Price] = {
+    "explanation": Price(3.0, 15.0, "2025-01-15", "the study's own assumption"),
+    "grok-2-1212": Price(2.0, 10.0, "2024-12-17", "docs.x.ai/docs/models"),
+    # The page calls these the prices in force until 2025-04-18; later ones depend on the context searched ($5 to $12).
+    "sonar": Price(1.0, 1.0, "2025-04-18", "docs.perplexity.ai/guides/models/sonar", thousand_requests=5.0),
+}
+
+
+def dollars(model: str, usage: Usage) -> float:
+    """What one request costs."""
+    price = PRICES[model]
+    tokens_cost = usage.prompt_tokens * price.input + usage.completion_tokens * price.output
+    return tokens_cost / 1e6 + price.thousand_requests / 1e3
+
+
+def uniform(*key: object) -> float:
+    """A number in (0, 1) that depends on the key alone."""
+    return (xxhash.xxh3_64_intdigest("|".join(map(str, key)).encode()) + 0.5) / 2**64
+
+
+def latency_s(seed: int, cycle: int, request: Request) -> float:
+    """How long this request takes, in seconds."""
+    draw = uniform(seed, "latency", request.provider, request.symbol, request.what, cycle, request.attempt)
+    return LATENCIES[request.provider].quantile(draw)
+
+
+def answers(seed: int, cycle: int, symbol: str, bars: Bars) -> dict[tuple[str, str, str], Any]:
+    """What all providers but the explanation model answer in a cycle, by provider, symbol and what was asked."""
+    sent = trend(bars)
+    found: dict[tuple[str, str, str], Any] = {(provider, symbol, "bars"): bars for provider in ("massive", "alpaca")}
+    found |= {("alpha_vantage", symbol, what): value for what, value in technical(bars).items()}
+    for model in ("x_sentiment", "sonar"):
+        found[model, symbol, "opinion"] = opinion(seed, cycle, model, symbol, sent)
+    return found
+
+
+def technical(bars: Bars) -> Mapping[str, float]:
+    """The technical provider's own figures: RSI 14 by simple averages (Cutler), SMA 20 and the last price."""
+    close = bars.values[3, -20:].tolist()
+    changes = [after - before for before, after in pairwise(close[-15:])]
+    gain, loss = math.fsum(each for each in changes if each > 0), -math.fsum(each for each in changes if each < 0)
+    rsi = 100 * gain / (gain + loss) if gain + loss else 0.0
+    return {"rsi": rsi, "sma": math.fsum(close) / len(close), "quote": close[-1]}
+
+
+def trend(bars: Bars) -> Direction:
+    """The direction of the trend rule, which the simulated models lean on."""
+    close = bars.values[3, -50:].tolist()
+    last, s20, s50 = close[-1], math.fsum(close[-20:]) / len(close[-20:]), math.fsum(close) / len(close)
+    if last > s20 > s50:
+        return "LONG"
+    return "SHORT" if last < s20 < s50 else "NEUTRAL"
+
+
+def opinion(seed: int, cycle: int, provider: str, symbol: str, trend_direction: Direction) -> str:
+    """A model's one-line reply: it follows the trend (LONG when there is none) with probability 0.8."""
+    leaning = "SHORT" if trend_direction == "SHORT" else "LONG"
+    other = "LONG" if leaning == "SHORT" else "SHORT"
+    direction = leaning if uniform(seed, "opinion", provider, symbol, cycle) < FOLLOWS else other
+    return f"direction={direction} confidence={MODEL_CONFIDENCE}"
+
+
+OPENINGS = (
+    "The sources agree on",
+    "The weighted vote favours",
+    "Trend and sentiment support",
+    "The evidence points to",
+)
+
+
+def explanation(seed: int, cycle: int, symbol: str, prompt: str) -> str:
+    """The explanation model's reply: it repeats the figures that the prompt gives it."""
+    fields = dict(line.split(": ", 1) for line in prompt.splitlines() if ": " in line)
+    opening = OPENINGS[int(uniform(seed, "explanation", symbol, cycle) * len(OPENINGS))]
+    return (
+        f"{opening} a {fields['direction']} position in {fields['symbol']} at {fields['entry']} with a confidence of "
+        f"{fields['confidence']} in a {fields['regime']} market. The stop at {fields['stop']} limits the loss; the "
+        f"target is {fields['target']}."
+    )
+
+
+def chat_request(request: Request) -> ChatRequest:
+    """A request to a model as it travels."""
+    messages = (Message("system", request.system), Message("user", request.prompt))
+    return ChatRequest(request.model, messages, request.max_tokens, request.temperature)
+
+
+def completion(seed: int, cycle: int, request: Request, answer: str) -> Completion:
+    """A model's answer as it comes back; the simulated ones stay below ``max_tokens``."""
+    sent = chat_request(request)
+    key = f"{seed}|completion|{cycle}|{request.provider}|{request.symbol}|{request.attempt}"
+    prompted, completed = sum(tokens(message.content) for message in sent.messages), tokens(answer)
+    return Completion(
+        f"chatcmpl-{xxhash.xxh3_64_hexdigest(key.encode())}",
+        sent.model,
+        (Choice(Message("assistant", answer), "stop"),),
+        Usage(prompted, completed, prompted + completed),
+    )
+
+
+def tokens(text: str) -> int:
+    """Tokens of a text at the customary four characters each."""
+    return math.ceil(len(text) / 4)

@@ -1,0 +1,215 @@
+"""The SQLite table that signals are stored in: how it is opened, filled ahead of a study, and described in a record."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from argo_bench.pipeline.model import Readings
+
+FILE_NAME = "signals.sqlite"
+COLUMNS = (
+    "signal_id",
+    "symbol",
+    "direction",
+    "entry",
+    "stop",
+    "target",
+    "confidence",
+    "regime",
+    "strategy",
+    "source_count",
+    "reasoning",
+    "timestamp",
+    "sha256",
+    "outcome",
+    "created_at",
+)
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS signals (
+    id INTEGER PRIMARY KEY,
+    signal_id TEXT NOT NULL UNIQUE,
+    symbol TEXT NOT NULL,
+    direction TEXT NOT NULL CHECK (direction IN ('LONG', 'SHORT')),
+    entry REAL NOT NULL,
+    stop REAL NOT NULL,
+    target REAL NOT NULL,
+    confidence REAL NOT NULL,
+    regime TEXT NOT NULL,
+    strategy TEXT NOT NULL,
+    source_count INTEGER NOT NULL,
+    reasoning TEXT NOT NULL,
+    timestamp REAL NOT NULL,
+    sha256 TEXT NOT NULL,
+    outcome TEXT,
+    created_at REAL NOT NULL
+);
+"""
+INDEXES = """
+CREATE INDEX IF NOT EXISTS by_symbol ON signals (symbol);
+CREATE INDEX IF NOT EXISTS by_timestamp ON signals (timestamp);
+CREATE INDEX IF NOT EXISTS by_outcome ON signals (outcome);
+"""
+SIGNAL_ID, TIMESTAMP = (1 + COLUMNS.index(name) for name in ("signal_id", "timestamp"))
+"""Where they stand in a row of ``SELECT *``, which begins with the row's number."""
+
+# In one transaction: a process that is killed here leaves no table without its indexes.
+SCHEMA = f"BEGIN IMMEDIATE; {TABLE} {INDEXES} COMMIT;"
+
+INSERT = f"INSERT INTO signals ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"
+INSERT_IN_ORDER = f"INSERT INTO signals ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+
+SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
+"""The levels by their numbers."""
+
+IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
+
+SYMBOLS = (
+    *("AAPL", "NVDA", "TSLA", "MSFT", "BTC-USD", "ETH-USD", "GOOG", "IBM", "GENA-USD", "GENB-USD"),
+    *(f"SYN{number:03d}" for number in range(1, 31)),
+)
+"""What a database is filled with: the usual symbols, those of the installed sample and the first generated ones."""
+
+ROWS_PER_CYCLE = 8
+SETTLED = 0.9
+"""The oldest rows that have an outcome, as a share of all."""
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """A connection at SQLite's defaults (rollback journal, synchronous FULL) to a file that has the table.
+
+    Only a new file gets the indexes: those that an optimization has dropped do not come back with every opening.
+    """
+    # One thread at a time uses it; a notebook may run the loop in another thread than the one that opened it.
+    connection = sqlite3.connect(path, check_same_thread=False)
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'signals'").fetchone():
+        connection.executescript(SCHEMA)
+    return connection
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What durability and speed of a connection hang on, as it is in force there. ``page_size`` is in bytes."""
+
+    journal_mode: str
+    synchronous: str
+    page_size: int
+
+    def __str__(self) -> str:
+        return f"journal mode {self.journal_mode}, synchronous {self.synchronous}, pages of {self.page_size} bytes"
+
+
+def settings(connection: sqlite3.Connection) -> Settings:
+    """The settings in force on a connection, asked of SQLite."""
+    # A connection notices that another one has switched the file's journal mode when it next reads the file.
+    connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    journal_mode, synchronous, page_size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "page_size")
+    )
+    return Settings(journal_mode, SYNCHRONOUS[synchronous], page_size)
+
+
+def preloaded(path: Path, rows: int, seed: int = 0, symbols: Sequence[str] = SYMBOLS) -> Path:
+    """``path``, which is a database of so many plausible rows; made if it is not there.
+
+    The rows end a cycle before the world's epoch, and the older ones have an outcome. Several processes may ask for the
+    same file at once: it appears complete, under its name, on the disk.
+    """
+    if path.exists():
+        return path
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        with closing(sqlite3.connect(unfinished)) as connection:
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute("PRAGMA synchronous = OFF")
+            # The unique index is in random order: its pages stay in memory while it grows.
+            connection.execute("PRAGMA cache_size = -262144")
+            connection.executescript(TABLE)
+            with connection:
+                connection.executemany(INSERT_IN_ORDER, plausible(rows, seed, symbols))
+            connection.executescript(INDEXES)
+        flush(unfinished)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def plausible(rows: int, seed: int, symbols: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Rows as a service would have stored them, oldest first, in the order of COLUMNS."""
+    from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S  # which imports this module
+
+    generator = random.Random(seed)
+    draw, bits = generator.random, generator.getrandbits
+    levels = {symbol: 10 * 50 ** draw() for symbol in symbols}
+    for number in range(rows):
+        symbol = symbols[int(draw() * len(symbols))]
+        direction, sign = ("LONG", 1) if draw() < 0.6 else ("SHORT", -1)
+        entry = round(levels[symbol] * (0.95 + 0.1 * draw()), 2)
+        stop, target = round(entry * (1 - 0.03 * sign), 2), round(entry * (1 + 0.05 * sign), 2)
+        confidence = round(75 + 15 * draw(), 2)
+        regime = ("TRENDING", "CONSOLIDATION", "VOLATILE")[int(3 * draw())]
+        reasoning = (
+            f"{direction} {symbol} at {entry} with {confidence} % confidence in a {regime} market: trend and momentum "
+            f"agree, the stop at {stop} and the target at {target} leave room for the day's range."
+        )
+        timestamp = EPOCH_S - CYCLE_S * (1 + (rows - 1 - number) // ROWS_PER_CYCLE)
+        outcome = None if number >= SETTLED * rows else "win" if draw() < 0.55 else "loss"
+        yield (
+            f"{bits(128):032x}",
+            symbol,
+            direction,
+            entry,
+            stop,
+            target,
+            confidence,
+            regime,
+            "weighted_consensus",
+            4,
+            reasoning,
+            timestamp,
+            f"{bits(256):064x}",
+            outcome,
+            timestamp + 1,
+        )
+
+
+def seen(readings: Readings) -> tuple[list[str], list[str], float | None]:
+    """What readers were told: the ids of the latest signals, of the latest of a symbol, and the win rate."""
+    latest, of_symbol = ([row[SIGNAL_ID] for row in rows] for rows in (readings.latest, readings.latest_of_symbol))
+    return latest, of_symbol, readings.win_rate
+
+
+def copy_into(directory: Path, source: Path) -> None:
+    """Give a world's directory a copy of a database, all of it on the disk: nothing is left to be written while a study
+    takes times."""
+    target = directory / FILE_NAME
+    shutil.copyfile(source, target)
+    flush(target)
+
+
+def flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that holds a path (``ext4``, ``tmpfs``); ``unknown`` where no mount point says."""
+    place = path.resolve()
+    mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
+    return next((mounts[each] for each in (place, *place.parents) if each in mounts), "unknown")
+
+
+def is_disk(path: Path) -> bool:
+    """Whether what is written there leaves the memory: a tmpfs is not a disk, and says nothing about durability."""
+    return file_system(path) not in IN_MEMORY

@@ -1,0 +1,427 @@
+"""The providers as one process on the loopback interface: ``started``, or this module run by itself.
+
+It listens in the clear, over TLS 1.3 (a throw-away certificate made at the start) and, for the harness, on a control
+port, everywhere with TCP_NODELAY, which asyncio sets. Answers and latencies are functions of the request
+(``content``); what a cycle's answers take to compute is spent in ``/prepare``, outside of what is measured.
+
+The network's round trip is emulated here: a request waits for one; the first request of a connection for one more
+(TCP's handshake), over TLS for yet another one (TLS 1.3's). Waits may be a millisecond late, as timers are.
+
+It ends, and removes what it made, with SIGTERM, SIGINT or EOF on its standard input, which is to be a pipe that its
+parent holds. Raises UserError for a port that is in use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import os
+import pickle
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, cast
+from urllib.parse import unquote
+
+import msgspec
+import trustme
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from argo_bench import parent
+from argo_bench.errors import UserError
+from argo_bench.pipeline.model import Provider, Request
+from argo_bench.pipeline.world import content, wire
+from argo_bench.pipeline.world.base import Market
+from argo_bench.pipeline.world.loopback import (
+    HOSTS,
+    TOKEN_FILE,
+    TOKEN_HEADER,
+    Address,
+    Conditions,
+    Faults,
+    ProviderLedger,
+)
+
+Fault = Literal["unavailable", "throttled", "hanging"]
+STATUS = {"unavailable": 503, "throttled": 429}
+LOCALHOST = "127.0.0.1"
+ENDS = signal.SIGTERM, signal.SIGINT
+BACKLOG = 1024
+ATTEMPTS = 20
+MARKETS = 8
+"""How many markets are kept for worlds to come."""
+
+
+class Book:
+    """One world's conditions, its cycle's answers, and the ledger of what it was served."""
+
+    def __init__(self, conditions: Conditions, market: Market | None) -> None:
+        self.conditions = conditions
+        self.ledger = ProviderLedger()
+        self.connections: set[Connection] = set()
+        self._market = market
+        self._cycle = -1
+        self._answers: dict[tuple[str, str, str], bytes | str] = {}
+        self._throttled: Counter[tuple[object, ...]] = Counter()
+
+    def prepare(self, cycle: int) -> None:
+        """Compute all answers of a cycle, encoded as far as they do not depend on the question."""
+        if cycle != self._cycle and self._market is not None:
+            self._answers = {}
+            for symbol in self._market.symbols:
+                self._answers |= self._answers_for(symbol, cycle)
+            self._cycle = cycle
+
+    def body(self, cycle: int, request: Request) -> bytes:
+        """Raises UserError for what nobody has an answer to."""
+        answer = self._answer(cycle, request)
+        if isinstance(answer, str):
+            return wire.completion_body(content.completion(self.conditions.seed, cycle, request, answer))
+        return answer
+
+    def _answer(self, cycle: int, request: Request) -> bytes | str:
+        if request.what == "explanation":
+            try:
+                return content.explanation(self.conditions.seed, cycle, request.symbol, request.prompt)
+            except KeyError as error:
+                raise UserError(f"the prompt has no line for {error}") from None
+        key = request.provider, request.symbol, request.what
+        answers = self._answers if cycle == self._cycle else self._answers_for(request.symbol, cycle)
+        if key not in answers:
+            raise UserError(f"{request.provider} knows no {request.what} of {request.symbol}")
+        return answers[key]
+
+    def _answers_for(self, symbol: str, cycle: int) -> dict[tuple[str, str, str], bytes | str]:
+        if self._market is None:
+            raise UserError("this world has no market")
+        bars = self._market.bars(symbol, cycle)
+        found: dict[tuple[str, str, str], bytes | str] = {}
+        encoded = wire.bars_body(bars)
+        for key, value in content.answers(self.conditions.seed, cycle, symbol, bars).items():
+            if value is bars:
+                found[key] = encoded
+            else:
+                found[key] = value if isinstance(value, str) else wire.figure_body(symbol, key[2], value)
+        return found
+
+    def fault(self, cycle: int, request: Request) -> Fault | None:
+        """What goes wrong with a request, by its names alone. One that was throttled is another attempt when it
+        comes again under the same names, as a client that honours Retry-After sends it."""
+        faults = self.conditions.faults.get(request.provider, Faults())
+        names = request.provider, request.symbol, request.what, cycle, request.attempt
+        attempt = request.attempt + self._throttled[names]
+        shares: dict[Fault, float] = {
+            "hanging": faults.hanging,
+            "unavailable": faults.unavailable,
+            "throttled": faults.throttled,
+        }
+        for fault, share in shares.items():
+            if share and content.uniform(self.conditions.seed, fault, *names[:-1], attempt) < share:
+                self._throttled[names] += fault == "throttled"
+                return fault
+        return None
+
+
+class Connection(RequestHandler):
+    """A client's connection. It belongs to the world of its first request."""
+
+    book: Book | None = None
+    _answered = _received = 0
+    _is_closed_by_client = False
+    _idle: asyncio.TimerHandle | None = None
+
+    def received(self, book: Book) -> int:
+        """A request has come; returns the round trips that it waits for."""
+        self._received += 1
+        if self._idle is not None:
+            self._idle.cancel()
+        if self.book is not None:
+            return 1
+        is_secure = self.ssl_context is not None
+        self.book = book
+        book.connections.add(self)
+        book.ledger.connections += 1
+        book.ledger.handshakes += is_secure
+        return 2 + is_secure
+
+    def answered(self) -> None:
+        """The answer goes out; from now on the connection is idle."""
+        assert self.book is not None
+        self._answered += 1
+        loop = asyncio.get_running_loop()
+        self._idle = loop.call_later(self.book.conditions.idle_close_s, self._close_idle)
+
+    def _close_idle(self) -> None:
+        if self.book is not None and not self._is_closed_by_client:
+            self.book.ledger.idle_closed += 1
+        self.force_close()
+
+    def eof_received(self) -> None:
+        self._closed_by_client()
+        super().eof_received()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if exc is not None:
+            self._closed_by_client()
+        if self._idle is not None:
+            self._idle.cancel()
+        if self.book is not None:
+            self.book.connections.discard(self)
+        super().connection_lost(exc)
+
+    def _closed_by_client(self) -> None:
+        if self.book is not None and not self._is_closed_by_client:
+            self.book.ledger.discarded += self._received == self._answered
+        self._is_closed_by_client = True
+
+
+class Providers:
+    """What the process knows: markets by digest, and a book for every world."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._markets: dict[str, Market | None] = {}
+        self._books: dict[str, Book] = {}
+
+    # Requests
+
+    async def serve(self, request: web.BaseRequest) -> web.Response:
+        """Answer a request of a world: ``/world/cycle/provider/symbol/what/attempt``, a question with its body."""
+        names = [unquote(part) for part in request.raw_path.split("/")[1:7]]
+        if len(names) < 6 or names[0] not in self._books or names[2] not in HOSTS:
+            return web.Response(status=404)
+        book, cycle = self._books[names[0]], int(names[1])
+        try:
+            provider = cast(Provider, names[2])
+            asked = wire.asked(provider, names[3], names[4], int(names[5]), await request.content.read())
+        except msgspec.DecodeError:
+            return web.Response(status=400)
+        connection = cast(Connection, request.protocol)
+        round_trips = connection.received(book)
+        counted(book.ledger.requests, asked.provider)
+        fault = book.fault(cycle, asked)
+        if fault == "hanging":
+            book.ledger.hanging += 1
+            await asyncio.Event().wait()
+        response = await self._served(book, cycle, asked, fault, round_trips)
+        connection.answered()
+        return response
+
+    async def _served(
+        self, book: Book, cycle: int, asked: Request, fault: Fault | None, round_trips: int
+    ) -> web.Response:
+        conditions = book.conditions
+        loop = asyncio.get_running_loop()
+        due = loop.time() + round_trips * conditions.rtt_s
+        if conditions.latency_scale:
+            due += conditions.latency_scale * content.latency_s(conditions.seed, cycle, asked)
+        response = self._response(book, cycle, asked, fault)
+        try:
+            if (rest := due - loop.time()) > 0:
+                await asyncio.sleep(rest)
+        except asyncio.CancelledError:
+            book.ledger.cancelled += 1
+            raise
+        return response
+
+    def _response(self, book: Book, cycle: int, asked: Request, fault: Fault | None) -> web.Response:
+        if fault is not None:
+            counted(book.ledger.failed, asked.provider)
+            pause = str(book.conditions.faults[asked.provider].retry_after_s)
+            headers = {"Retry-After": pause} if fault == "throttled" else None
+            return web.Response(status=STATUS[fault], headers=headers)
+        try:
+            return web.Response(body=book.body(cycle, asked), content_type="application/json")
+        except UserError as error:
+            return web.Response(status=404, text=str(error))
+
+    # The harness
+
+    async def control(self, request: web.BaseRequest) -> web.Response:
+        """Answer the harness, which knows the token; 422 is a mistake of the user's."""
+        if not secrets.compare_digest(request.headers.get(TOKEN_HEADER, ""), self._token):
+            return web.Response(status=403)
+        body = await request.content.read()
+        await asyncio.sleep(0)  # Connections that were closed before this request came are to be counted in its answer.
+        try:
+            answer = self._controlled(request.method, request.path.split("/")[1:], body)
+        except UserError as error:
+            return web.Response(status=422, text=str(error))
+        return web.Response(status=404) if answer is None else web.Response(body=answer)
+
+    def _controlled(self, method: str, path: Sequence[str], body: bytes) -> bytes | None:
+        match method, *path:
+            case "GET", "markets", digest:
+                return b"known" if digest in self._markets else b"unknown"
+            case "POST", "markets", digest:
+                self._markets[digest] = pickle.loads(body)
+                if len(self._markets) > MARKETS:
+                    del self._markets[next(iter(self._markets))]
+                return b""
+            case "POST", "conditions":
+                conditions = msgspec.json.decode(body, type=Conditions)
+                identity = secrets.token_hex(4)
+                self._books[identity] = Book(conditions, self._markets[conditions.market])
+                return identity.encode()
+            case "POST", "prepare", identity, cycle if identity in self._books:
+                self._books[identity].prepare(int(cycle))
+                return b""
+            case "GET", "ledger", identity if identity in self._books:
+                return msgspec.json.encode(self._books[identity].ledger)
+            case "DELETE", "conditions", identity if identity in self._books:
+                for connection in list(self._books.pop(identity).connections):
+                    connection.force_close()
+                return b""
+        return None
+
+
+def counted(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
+
+
+# The process
+
+
+def sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """Listening sockets with the same port on every host; with port 0 the kernel chooses it."""
+    for attempt in range(ATTEMPTS):
+        listening: list[socket.socket] = []
+        try:
+            for host in hosts:
+                chosen = listening[0].getsockname()[1] if listening else port
+                listening.append(socket.create_server((host, chosen), backlog=BACKLOG))
+        except OSError as error:
+            for each in listening:
+                each.close()
+            if error.errno == errno.EADDRINUSE and not port and attempt < ATTEMPTS - 1:
+                continue
+            raise UserError(unavailable(host, chosen, error)) from None
+        return listening
+    raise AssertionError("the last attempt returns or raises")
+
+
+def unavailable(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} of {host}: expected a free port, found one in use; name another one, or 0 to have a free one "
+            "chosen."
+        )
+    return f"port {port} of {host}: expected to listen there, found {error.strerror}; make the address available."
+
+
+async def run(ports: Sequence[int]) -> None:
+    """Listen, say where in one line of JSON, and serve until told to end."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in ENDS:
+        loop.add_signal_handler(number, ended.set)
+    end_with_input(loop, ended)
+    with TemporaryDirectory(prefix="argo-providers-") as directory:
+        place = Path(directory)
+        token = secrets.token_hex(16)
+        (place / TOKEN_FILE).write_text(token)
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(place / "ca.pem")
+        secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        secure.minimum_version = ssl.TLSVersion.TLSv1_3
+        authority.issue_cert(*HOSTS.values()).configure_cert(secure)
+        providers = Providers(token)
+        hosts = tuple(HOSTS.values())
+        roles = (
+            (hosts, providers.serve, None),
+            (hosts, providers.serve, secure),
+            ((LOCALHOST,), providers.control, None),
+        )
+        listening = []
+        for port, (at, answer, context) in zip(ports, roles, strict=True):
+            server = web.Server(answer, handler_cancellation=True)
+            for each in sockets(at, port):
+                chosen = each.getsockname()[1]
+                await loop.create_server(partial(Connection, server, loop=loop), sock=each, ssl=context)
+            listening.append(chosen)
+        say(Address(listening[0], listening[1], listening[2], str(place / "ca.pem")).to_json())
+        await ended.wait()
+    for number in ENDS:  # The parent's death may come as a signal as well, after its end of the pipe.
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+
+
+def say(line: str) -> None:
+    """Tell the parent, unless it is gone."""
+    with suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), f"{line}\n".encode())
+
+
+def end_with_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    """Have ``ended`` set when the other end of the standard input is closed, as it is when the parent has died."""
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        with suppress(RuntimeError):  # The loop is closed: a signal has come first.
+            loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def started(processor: int | None = None, *, http: int = 0, https: int = 0, control: int = 0) -> Iterator[Address]:
+    """The providers in a process of their own, on one processor if it is named; they end with the block, and with this
+    process. Ports are chosen by the kernel where they are 0.
+
+    To be entered in the main thread (``parent``). Raises UserError where the process cannot serve.
+    """
+    command = [sys.executable, "-m", "argo_bench.pipeline.world.providers", *map(str, (http, https, control))]
+    command += [] if processor is None else ["--processor", str(processor)]
+    pipe = subprocess.PIPE
+    with parent.start(command, stdin=pipe, stdout=pipe, by=signal.SIGTERM) as process:
+        assert process.stdin is not None and process.stdout is not None
+        address = None
+        try:
+            line = process.stdout.readline()
+            if not line.startswith(b"{"):
+                raise UserError(line.decode().strip() or "the providers' process ended before it listened")
+            address = Address.from_json(line)
+            yield address
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if address is not None:
+                shutil.rmtree(Path(address.ca).parent, ignore_errors=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="argo_bench.pipeline.world.providers", description="Serve as the providers.")
+    for name in ("http", "https", "control"):
+        parser.add_argument(name, type=int, nargs="?", default=0, help="port; 0: one that is free")
+    parser.add_argument("--processor", type=int, help="run on this one")
+    chosen = parser.parse_args()
+    if chosen.processor is not None:
+        os.sched_setaffinity(0, {chosen.processor})
+    try:
+        asyncio.run(run((chosen.http, chosen.https, chosen.control)))
+    except UserError as error:
+        say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""The simulated world: no sockets, deterministic and seeded, with latencies that cost no real time.
+
+Providers answer from ``content``; the database is a real SQLite file. What the other side of a request computes is
+prepared in ``begin``, outside the pipeline's time, or on demand where nothing is timed. New connections are counted;
+what a handshake and a look-up in the shared store cost are constants that were measured on sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+from argo_bench.pipeline.model import Pending, Pool, ProviderError, Redis, Request
+from argo_bench.pipeline.world import content
+from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S, BaseWorld, Market
+from argo_bench.pipeline.world.clock import NS, Clock, SimulatedLoop, nanoseconds
+
+HANDSHAKE_S = 0.0433
+"""What a new connection costs beyond its request: TCP and TLS at a round trip of 20 ms, the median of O14's trial
+("1 in flight, TLS, RTT 20 ms", no session against a warm one) in results/reference/sockets."""
+
+ROUND_TRIP_S = 0.00015
+"""What a look-up in the shared store costs: the median read of fetched bars from Redis on the same machine, of O01's
+trial ("2 workers, TCP") in results/reference/sockets."""
+
+
+class SimulatedPending:
+    """A request of the simulated world, already sent: its answer and its latency are settled."""
+
+    __slots__ = ("_answer", "_latency_ns", "_world")
+
+    def __init__(self, world: SimulatedWorld, answer: Any, latency_ns: int) -> None:
+        self._world = world
+        self._answer = answer
+        self._latency_ns = latency_ns
+
+    def result(self) -> Any:
+        self._world.clock.block(self._latency_ns)
+        return self._unpacked()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from asyncio.sleep(self._latency_ns / NS).__await__()
+        return self._unpacked()
+
+    def _unpacked(self) -> Any:
+        if isinstance(self._answer, ProviderError):
+            raise self._answer
+        return self._answer
+
+
+class SimulatedWorld(BaseWorld):
+    """Providers, database and clocks of one run. Use it as a context manager; ``run`` drives a coroutine.
+
+    ``busy_ns`` is the counter of real time (injected by tests); ``latency_scale`` multiplies every latency, those of
+    handshakes and of the shared store too; ``error_rate`` is the share of requests that fail. Without
+    ``prepare_ahead`` a symbol's answers are computed when it is first asked for in a cycle: the same answers, and less
+    work for studies that count and do not time. For these the database need not be ``durable`` (synchronous OFF).
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        seed: int = 0,
+        directory: Path | None = None,
+        busy_ns: Callable[[], int] = time.perf_counter_ns,
+        latency_scale: float = 1.0,
+        error_rate: float = 0.0,
+        handshake_s: float = HANDSHAKE_S,
+        prepare_ahead: bool = True,
+        durable: bool = True,
+    ) -> None:
+        super().__init__(market, seed=seed, directory=directory, durable=durable)
+        self.clock = Clock(busy_ns)
+        self.overruns = 0
+        self._latency_scale = latency_scale
+        self._error_rate = error_rate
+        self._handshake_ns = nanoseconds(handshake_s * latency_scale)
+        self.round_trip_ns = nanoseconds(ROUND_TRIP_S * latency_scale)
+        self._prepare_ahead = prepare_ahead
+        self._loop = SimulatedLoop(self.clock)
+        self._answers: dict[tuple[str, str, str], Any] = {}
+        self._unpaid_ns = 0
+        self._redis = ModelledRedis(self)
+
+    # The clocks
+
+    def now(self) -> float:
+        return EPOCH_S + self.clock.virtual_ns / NS
+
+    def clock_ns(self) -> int:
+        return self.clock.hybrid_ns()
+
+    def block(self, seconds: float) -> None:
+        self.clock.block(nanoseconds(seconds))
+
+    def begin(self, cycle: int) -> None:
+        """Start a cycle at max(5 s x cycle, now), and prepare what the providers will answer in it if that is due."""
+        if cycle == self.cycle:
+            return
+        self.clock.stop()
+        due_ns = CYCLE_S * NS * cycle
+        self.overruns += self.clock.virtual_ns > due_ns
+        self.clock.jump_to(due_ns)
+        self.cycle = cycle
+        self._answers = {}
+        if self._prepare_ahead:
+            for symbol in self.market.symbols:
+                self._prepare(symbol)
+        self.clock.go()
+
+    def _prepare(self, symbol: str) -> None:
+        self._answers |= content.answers(self.seed, self.cycle, symbol, self.market.bars(symbol, self.cycle))
+
+    # Requests
+
+    def connect(self, provider: str) -> None:
+        """Open a connection; the next request pays for its handshake."""
+        self.ledger.connections += 1
+        self._unpaid_ns += self._handshake_ns
+
+    def exchange(self, request: Request) -> SimulatedPending:
+        """The request as it will travel: answer and latency are settled, the wait is the caller's."""
+        latency_ns, self._unpaid_ns = self._latency_ns(request) + self._unpaid_ns, 0
+        self.ledger.requests[request.provider] += 1
+        if self._error_rate and self._fails(request):
+            self.ledger.failures[request.provider] += 1
+            return SimulatedPending(self, ProviderError(f"{request.provider} answered 503"), latency_ns)
+        answer = self._answer(request)
+        if request.prompt:
+            answer = content.completion(self.seed, self.cycle, request, answer)
+            self._bill(answer)
+        return SimulatedPending(self, answer, latency_ns)
+
+    def _fails(self, request: Request) -> bool:
+        key = (self.seed, "error", request.provider, request.symbol, request.what, self.cycle, request.attempt)
+        return content.uniform(*key) < self._error_rate
+
+    def _latency_ns(self, request: Request) -> int:
+        if not self._latency_scale:
+            return 0
+        return nanoseconds(content.latency_s(self.seed, self.cycle, request) * self._latency_scale)
+
+    def _answer(self, request: Request) -> Any:
+        if request.what == "explanation":
+            return content.explanation(self.seed, self.cycle, request.symbol, request.prompt)
+        key = request.provider, request.symbol, request.what
+        if key not in self._answers:
+            self._prepare(request.symbol)
+        return self._answers[key]
+
+    def session(self, pool: Pool) -> Callable[[Request], Pending[Any]]:
+        """A client that opens connections as its pool says; what it saves are handshakes."""
+        return ModelledPool(self, pool)
+
+    @property
+    def redis(self) -> Redis:
+        return self._redis
+
+
+class ModelledPool:
+    """The connections of a client in a world without sockets: one is opened where none is idle, and one that is given
+    back to a full pool is closed. A client that must not open one more waits for one, where it can wait."""
+
+    def __init__(self, world: SimulatedWorld, pool: Pool) -> None:
+        self._world = world
+        self._pool = pool
+        self._idle: Counter[str] = Counter()
+        self._gates: dict[str, asyncio.Semaphore] = {}
+
+    def __call__(self, request: Request) -> PooledPending:
+        return PooledPending(self, self._world, request)
+
+    def taken(self, host: str) -> None:
+        if self._idle[host]:
+            self._idle[host] -= 1
+        else:
+            self._world.connect(host)
+
+    def given_back(self, host: str) -> None:
+        self._idle[host] = min(self._idle[host] + 1, self._pool.size)
+
+    def gate(self, host: str) -> asyncio.Semaphore | None:
+        """What a request waits at before it is sent, where the pool blocks."""
+        if not self._pool.block:
+            return None
+        return self._gates.setdefault(host, asyncio.Semaphore(self._pool.size))
+
+
+class PooledPending:
+    """A request that is sent through a modelled pool when it is waited for."""
+
+    __slots__ = ("_pool", "_request", "_world")
+
+    def __init__(self, pool: ModelledPool, world: SimulatedWorld, request: Request) -> None:
+        self._pool = pool
+        self._world = world
+        self._request = request
+
+    def result(self) -> Any:
+        host = self._request.provider
+        self._pool.taken(host)
+        try:
+            return self._world.exchange(self._request).result()
+        finally:
+            self._pool.given_back(host)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        gate = self._pool.gate(self._request.provider)
+        return (self._sent() if gate is None else self._admitted(gate)).__await__()
+
+    async def _admitted(self, gate: asyncio.Semaphore) -> Any:
+        async with gate:
+            return await self._sent()
+
+    async def _sent(self) -> Any:
+        host = self._request.provider
+        self._pool.taken(host)
+        try:
+            return await self._world.exchange(self._request)
+        finally:
+            self._pool.given_back(host)
+
+
+class ModelledRedis:
+    """The shared store of a world without sockets: values by key until their time is over, a round trip each."""
+
+    def __init__(self, world: SimulatedWorld) -> None:
+        self._world = world
+        self._values: dict[str, tuple[bytes, float]] = {}
+
+    def get(self, key: str) -> SimulatedPending:
+        value, expires = self._values.get(key, (None, 0.0))
+        fresh = value if self._world.now() < expires else None
+        return SimulatedPending(self._world, fresh, self._world.round_trip_ns)
+
+    def set(self, key: str, value: bytes, ttl_s: float) -> SimulatedPending:
+        self._values[key] = value, self._world.now() + ttl_s
+        return SimulatedPending(self._world, None, self._world.round_trip_ns)

@@ -1,0 +1,177 @@
+"""Exact counts: every arm of a workload replayed on a trace under several seeds, and what it did to the output.
+
+Counts have no noise and time nothing, so that seeds may be replayed beside each other. The fast oracle stands in for
+the baseline's indicators and regime; latencies are left out where a single stage is replayed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from argo_bench.harness.plan import Counting
+from argo_bench.harness.record.records import Counts
+from argo_bench.optimizations import subjects
+from argo_bench.optimizations.optimization import CYCLE, Call, Replay, Workload
+from argo_bench.parent import die_with_parent
+from argo_bench.pipeline.memo import content_key
+from argo_bench.pipeline.model import Bars, Fetched, Ledger, Stage
+from argo_bench.pipeline.record import PARTS, Edit, Pipeline
+from argo_bench.pipeline.unchanged import skip_unchanged
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world.clock import NS
+from argo_bench.study.recording import FAST, Recording, record, trace_cycles
+from argo_bench.study.replay import NoMarket, stage_of
+
+CALLS_OF_A_CYCLE = 5
+MODELS = ("x_sentiment", "sonar", "explanation")
+
+
+def pool(numba_cache: Path) -> ProcessPoolExecutor:
+    """Processes to count in, one for each processor; Ctrl-C reaches the orchestrator alone."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(initializer=_begin, initargs=(str(numba_cache), os.getpid()), mp_context=context)
+
+
+def _begin(numba_cache: str, parent: int) -> None:
+    die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["NUMBA_CACHE_DIR"] = numba_cache
+
+
+def count(what: Counting, seed: int, universe: Path, scratch: Path) -> list[Counts]:
+    """The counts of the arms on the traces of one seed; an arm that raises has an ``error`` instead.
+
+    ``universe`` is a pickle, ``scratch`` keeps recordings that several workloads replay.
+    """
+    optimization = subjects()[what.optimization]
+    workload = optimization.workload(what.workload)
+    edits = optimization.edits(workload)
+    found: list[Counts] = []
+    for scale, arms in what.arms.items():
+        recording = recorded(workload, universe, scale, seed, scratch)
+        expected = replay(workload, edits["baseline"], recording)
+        for arm in arms:
+            counts, error = _counts(workload, edits[arm], recording, expected, is_baseline=arm == "baseline")
+            found.append(Counts(what.optimization, what.workload, scale, workload.unit, arm, seed, counts, error))
+    return found
+
+
+def work(what: Counting) -> float:
+    """What its counts of one seed take, in calls of a stage; a whole cycle is taken for that of many."""
+    workload = subjects()[what.optimization].workload(what.workload)
+    each = CALLS_OF_A_CYCLE if workload.stage == CYCLE else 1
+    calls = 0
+    for scale, arms in what.arms.items():
+        symbols = scale if workload.unit == "symbols" else workload.symbols
+        calls += trace_cycles(workload, scale) * symbols * len(arms)
+    return calls * each
+
+
+def recorded(workload: Workload, universe: Path, scale: int, seed: int, scratch: Path) -> Recording:
+    """The recording of a trace; of one in cycles the longest is kept, and shorter ones are its beginnings."""
+    longest = max(workload.scales) if workload.unit == "cycles" else scale
+    what = workload.stage, workload.inputs, workload.trace, workload.unit, longest, workload.symbols, workload.cycles
+    name = content_key(str((*what, workload.skip_unchanged, seed))).hex()
+    file = scratch / f"recording-{name}.pickle"
+    if file.exists():
+        recording: Recording = pickle.loads(file.read_bytes())
+    else:
+        recording = record(workload, pickle.loads(universe.read_bytes()), longest, seed)
+        unfinished = file.with_suffix(f".{os.getpid()}")
+        unfinished.write_bytes(pickle.dumps(recording))
+        unfinished.replace(file)
+    return recording.until(scale) if workload.unit == "cycles" else recording
+
+
+def _counts(
+    workload: Workload, edit: Edit, recording: Recording, expected: Replay, *, is_baseline: bool
+) -> tuple[dict[str, float], str | None]:
+    try:
+        got = expected if is_baseline else replay(workload, edit, recording)
+        counts = crossed(got.world.ledger) | cached(got.pipeline)
+        if workload.damage is not None:
+            counts |= {name: float(value) for name, value in workload.damage(expected, got).items()}
+    except Exception as error:  # noqa: BLE001 - a variant may raise anything; it is recorded, and the others go on
+        return {}, f"{type(error).__name__}: {error}"
+    return counts, None
+
+
+def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
+    """One arm on a recorded trace, on newly built state."""
+    pipeline = edit(FAST)
+    if workload.skip_unchanged and workload.stage == CYCLE:
+        pipeline = skip_unchanged(pipeline)
+    market = recording.market
+    symbols = () if market is None else market.symbols
+    # Cycles and consumers overlap only where answers take their time; a single call of a stage loses nothing by haste.
+    waits = workload.stage == CYCLE or workload.consumers > 1
+    latency_scale = workload.latency_scale if waits else 0.0
+    world = SimulatedWorld(
+        market or NoMarket(), seed=recording.seed, latency_scale=latency_scale, prepare_ahead=False, durable=False
+    )
+    with world:
+        world.transport = pipeline.transport
+        stage = stage_of(pipeline, workload, symbols)
+        calls = world.run(_called(world, stage, recording))
+    return Replay(calls, pipeline, world)
+
+
+async def _called(world: SimulatedWorld, stage: Stage, recording: Recording) -> list[Call]:
+    calls: list[Call] = []
+    for group in recording.groups:
+        world.begin(group.cycle)
+        world.clock.jump_to(group.virtual_ns)
+        for arguments in group.calls:
+            began = world.clock.virtual_ns
+            result = stage(world, *arguments)
+            if inspect.isawaitable(result):
+                result = await result
+            calls.append(Call(began / NS, world.clock.virtual_ns / NS, group.cycle, arguments, slim(result)))
+    return calls
+
+
+def slim(result: Any) -> Any:
+    """What is kept of a result: of fetched bars the last one, since a day of histories would fill the memory."""
+    if isinstance(result, tuple) and result and isinstance(result[0], Fetched):
+        return tuple(map(slim, result))
+    if not isinstance(result, Fetched):
+        return result
+    bars = result.bars
+    last = Bars(bars.symbol, bars.timestamps[-1:], bars.values[:, -1:].copy())
+    return Fetched(last, result.opinions)
+
+
+def crossed(ledger: Ledger) -> dict[str, float]:
+    """What crossed the border of the process."""
+    return {
+        "requests": float(ledger.requests.total()),
+        "model_calls": float(sum(ledger.requests[model] for model in MODELS)),
+        "explanations": float(ledger.requests["explanation"]),
+        "dollars": ledger.dollars,
+        "input_tokens": float(ledger.input_tokens),
+        "output_tokens": float(ledger.output_tokens),
+        "queries": float(ledger.queries),
+    }
+
+
+def cached(pipeline: Pipeline) -> dict[str, float]:
+    """Hits and misses of all caches of a pipeline; nothing where it has none or they were not asked."""
+    caches = {id(each): each for part in PARTS for each in layers(getattr(pipeline, part)) if hasattr(each, "hits")}
+    hits = sum(each.hits for each in caches.values())
+    asked = hits + sum(each.misses for each in caches.values())
+    return {"hits": float(hits), "misses": float(asked - hits), "hit_rate": hits / asked} if asked else {}
+
+
+def layers(stage: Any) -> Iterator[Any]:
+    """A stage, what it wraps, what that wraps; for a method first the object that it belongs to."""
+    while stage is not None:
+        yield getattr(stage, "__self__", stage)
+        stage = getattr(getattr(stage, "__self__", stage), "__wrapped__", None)

@@ -1,0 +1,237 @@
+"""What a workload feeds to its arms: the inputs of a stage, recorded once from the baseline in the simulated world.
+
+Indicators and regime are computed by the fast oracle (proved equal to the baseline's by the tests). Recorded cycles
+carry their nominal time, so that a cache with a time to live sees a service that keeps its 5 s schedule.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import pickle
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from argo_bench.errors import UserError
+from argo_bench.optimizations.optimization import CYCLE, Trace, Workload
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.baseline.regime import VOLATILE_RATIO
+from argo_bench.pipeline.kernels import latest_indicators
+from argo_bench.pipeline.market import Tape, Universe, live_change_rate, trading_seconds
+from argo_bench.pipeline.model import (
+    Bars,
+    Indicators,
+    Readings,
+    Reasoning,
+    Regime,
+    Request,
+    Stage,
+    Validated,
+    World,
+)
+from argo_bench.pipeline.optimized.indicators import indicators as fast_indicators
+from argo_bench.pipeline.optimized.regime import Detector
+from argo_bench.pipeline.record import PARTS, Pipeline, cycle
+from argo_bench.pipeline.unchanged import skip_unchanged
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.study.observe import Recorder
+
+HISTORY = 300
+"""Bars that a study starts with, unless its scale is a number of bars."""
+
+STEPS_PER_DAY = 4680
+"""Cycles of 5 s in a trading day of six and a half hours."""
+
+DAYS, FETCHED_DAYS = 8, 3
+"""Of which there are inputs; fewer where every fetch really waits."""
+SEARCHED_CYCLES = 64
+ASKING = ("transport", "fetch", "reason", "validate", "read", "schedule", CYCLE)
+"""Stages that ask the providers, or whose call depends on the cycle, so that a replay needs the market behind them."""
+
+FEWEST_REQUESTS = 16
+WAVES = 2
+"""A burst has so many requests for each that may be in flight, and no fewer than that."""
+
+RATES: Mapping[Trace, float] = {"calm": 0.2, "open": 1.0, "frozen": 0.0}
+"""The share of the steps that tick; ``live`` has one for each symbol."""
+
+FAST: Pipeline = baseline.PIPELINE.replace(indicators=fast_indicators, regime=Detector(baseline.PIPELINE.regime))
+"""The baseline with the fast oracle."""
+
+
+class Group(NamedTuple):
+    """The calls that a stage gets at one virtual time, each as its arguments without the World."""
+
+    virtual_ns: int
+    calls: list[tuple[Any, ...]]
+    cycle: int = 0
+
+
+class Stored(NamedTuple):
+    """A database with so many rows of these symbols."""
+
+    rows: int
+    symbols: Sequence[str]
+
+
+class Recording(NamedTuple):
+    """Recorded calls, the market behind them where the stage asks providers, the seed of both, and the database that is
+    there before the first call, where one is."""
+
+    groups: Sequence[Group]
+    market: Tape | None = None
+    seed: int = 0
+    stored: Stored | None = None
+
+    def until(self, cycles: int) -> Recording:
+        """The part within the first so many cycles."""
+        return self._replace(groups=[group for group in self.groups if group.cycle < cycles])
+
+
+def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Recording:
+    """The stage's inputs: the consecutive cycles of a trace, otherwise the first eight days that have any.
+
+    Raises UserError where the data yields no input for the stage.
+    """
+    universe = walked(workload, universe, scale, seed)
+    tape = workload_tape(workload, universe, scale, seed)
+    market = tape if workload.stage in ASKING else None
+    is_trace = workload.inputs == "trace"
+    cycles = trace_cycles(workload, scale) if is_trace else DAYS if workload.servers else SEARCHED_CYCLES
+    cycles = min(cycles, tape.last_cycle + 1)
+    if workload.stage == CYCLE:
+        return Recording([Group(0, [()], number) for number in range(cycles)], market, seed)
+    if workload.stage == "transport":
+        return Recording([Group(0, [(burst_of(tape.symbols, scale), scale)])], market, seed)
+    if workload.stage == "fetch":
+        cycles = min(cycles, FETCHED_DAYS) if workload.servers and not is_trace else cycles
+        calls: list[tuple[Any, ...]] = [(symbol,) for symbol in tape.symbols]
+        return Recording([Group(0, calls, number) for number in range(cycles)], market, seed)
+    groups: list[Group] = []
+    with SimulatedWorld(tape, seed=seed, latency_scale=0.0) as world:
+        recorder = Recorder(getattr(FAST, workload.stage))
+        pipeline = until(workload.stage).replace(**{workload.stage: recorder})
+        if workload.skip_unchanged:
+            pipeline = skip_unchanged(pipeline)
+        for number in range(cycles):
+            world.run(cycle(pipeline, world, tape.symbols, number))
+            recorded = [arguments for arguments in recorder.taken() if not is_empty(arguments)]
+            if recorded:
+                groups.append(Group(world.clock.virtual_ns, recorded, number))
+            if not is_trace and len(groups) == DAYS:
+                break
+    if not groups:
+        raise UserError(
+            f"the workload {workload.name!r} got no input: none of {len(tape.symbols)} symbols reached a decision in "
+            f"{cycles} cycles; try more --symbols or another --seed"
+        )
+    return Recording(groups, market, seed, Stored(scale, tape.symbols) if workload.unit == "rows" else None)
+
+
+def burst_of(symbols: Sequence[str], in_flight: int) -> tuple[Request, ...]:
+    """Requests to the technical provider, whose answers are small: waiting and connections are what they take."""
+    count = max(FEWEST_REQUESTS, WAVES * in_flight)
+    asked = itertools.islice(itertools.cycle(itertools.product(symbols, ("rsi", "sma", "quote"))), count)
+    return tuple(Request("alpha_vantage", symbol, what) for symbol, what in asked)
+
+
+NOTHING_AFTER: Mapping[str, Stage] = {
+    "consensus": lambda world, signals, regime: None,
+    "reason": lambda world, decision: Reasoning("not asked", "template"),
+    "validate": lambda world, decisions: Validated((), ()),
+    "encode": lambda world, decisions: [],
+    "store": lambda world, signals: None,
+    "read": lambda world, symbols: Readings((), (), None),
+}
+
+
+def until(stage: str) -> Pipeline:
+    """The fast pipeline with nothing done after a stage, and without frames where the stage takes none."""
+    after = PARTS[PARTS.index(stage) + 1 :]
+    pipeline = FRAMELESS if PARTS.index(stage) > PARTS.index("regime") else FAST
+    return pipeline.replace(**{part: nothing for part, nothing in NOTHING_AFTER.items() if part in after})
+
+
+def known(world: World, bars: Bars) -> Indicators:
+    """In a frame's place the indicators of the bars, by the fast oracle."""
+    values = bars.values.view()
+    values.flags.writeable = False
+    return Indicators(*latest_indicators(values).tolist())
+
+
+def known_regime(world: World, indicators: Indicators) -> Regime:
+    """The regime by the averages and deviations that are known already; NaN comparisons are false."""
+    if math.isnan(indicators.sma200):
+        return "UNKNOWN"
+    if indicators.volatility20 > VOLATILE_RATIO * indicators.volatility50:
+        return "VOLATILE"
+    s20, s50, s200 = indicators.sma20, indicators.sma50, indicators.sma200
+    return "TRENDING" if s20 > s50 > s200 or s20 < s50 < s200 else "CONSOLIDATION"
+
+
+FRAMELESS: Pipeline = FAST.replace(frame=known, indicators=lambda world, found: found, regime=known_regime)
+"""The baseline up to its signals, without a frame: a trading day takes seconds."""
+
+
+def walked(workload: Workload, universe: Universe, scale: int, seed: int) -> Universe:
+    """The symbols of a workload: as many as its scale or the workload itself says, or all there are."""
+    if workload.unit == "symbols":
+        return universe.take(scale, seed)
+    if workload.inputs == "trace" or workload.stage == CYCLE:
+        return universe.take(workload.symbols, seed)
+    return universe
+
+
+def trace_cycles(workload: Workload, scale: int) -> int:
+    return scale if workload.unit == "cycles" else workload.cycles
+
+
+def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int) -> Tape:
+    """The market of a workload: consecutive cycles of a day that ticks as the trace says, or one cycle a day."""
+    start = scale if workload.unit == "bars" else HISTORY
+    if workload.inputs == "trace":
+        rate = scale / 100 if workload.unit == "% ticking" else change_rate(workload.trace, universe)
+        # The last days of the history: earlier prices are adjusted for later splits, and cents are coarse for them.
+        days = math.ceil(trace_cycles(workload, scale) / STEPS_PER_DAY)
+        recent = {symbol: frame.tail(start + days - 1) for symbol, frame in universe.frames.items()}
+        return Tape(recent, seed=seed, change_rate=rate, start=start, cycles_per_bar=STEPS_PER_DAY)
+    cycles_per_bar = math.ceil(SEARCHED_CYCLES / days_from(universe, start))
+    return Tape(universe.frames, seed=seed, start=start, cycles_per_bar=cycles_per_bar)
+
+
+def change_rate(trace: Trace, universe: Universe) -> float | Mapping[str, float]:
+    return live_rates(universe) if trace == "live" else RATES[trace]
+
+
+def live_rates(universe: Universe) -> dict[str, float]:
+    """The share of 5 s steps in which each symbol's quote would move, from its own volatility and quoting step."""
+    return {
+        symbol: live_change_rate(frame["close"].to_numpy(), trading_seconds=trading_seconds(symbol))
+        for symbol, frame in universe.frames.items()
+    }
+
+
+def days_from(universe: Universe, start: int) -> int:
+    """How many days every symbol has left when a study starts with so many bars; one for those that have no more."""
+    shortest = min(len(frame) for frame in universe.frames.values())
+    return shortest - min(start, shortest) + 1
+
+
+def shortage(workload: Workload, scale: int, universe: Universe) -> str | None:
+    """Why the data cannot give a scale, or None where it can. A headline scale begins with what there is."""
+    symbol, bars = min(((symbol, len(frame)) for symbol, frame in universe.frames.items()), key=lambda each: each[1])
+    if workload.unit == "bars" and scale != workload.scales[0] and bars < scale:
+        return f"{workload.name} at {scale} bars needs as many bars of every symbol, {symbol} has {bars}"
+    return None
+
+
+def is_empty(arguments: tuple[Any, ...]) -> bool:
+    """A call on an empty list of decisions exercises nothing."""
+    return len(arguments) == 1 and isinstance(arguments[0], tuple) and not arguments[0]
+
+
+@cache
+def recorded_inputs(path: str) -> Any:
+    return pickle.loads(Path(path).read_bytes())

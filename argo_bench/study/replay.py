@@ -1,0 +1,341 @@
+"""The body that replays a workload's recorded inputs through one arm and times them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import math
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from argo_bench.harness.workers.messages import StageArm
+from argo_bench.harness.workers.timing import WARM_UP_NS, Timing, warmed_up
+from argo_bench.optimizations import subjects
+from argo_bench.optimizations.optimization import CYCLE, Workload
+from argo_bench.pipeline import baseline
+from argo_bench.pipeline.memo import content_key
+from argo_bench.pipeline.model import Bars, Request, Stage, World
+from argo_bench.pipeline.record import Edit, Pipeline, cycle, settle
+from argo_bench.pipeline.unchanged import skip_unchanged
+from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world.database import copy_into, preloaded
+from argo_bench.study.recording import Group, Recording, Stored, recorded_inputs
+
+if TYPE_CHECKING:
+    from argo_bench.pipeline.world.loopback import LoopbackWorld
+
+KEPT_WHOLE = (CYCLE, "store")
+"""Stages whose pass is not shortened: what a cache or a queue is worth shows over many cycles."""
+
+
+FEW, FEW_ON_SOCKETS = 24, 3
+"""Of the recorded calls: what caches keep has begun to grow in so many, and on sockets every one really waits."""
+
+FILLED_FOR_S = 20.0
+"""After so long what others left in the shared store is put there again: variants keep it for a minute."""
+
+
+class NoMarket:
+    """A replayed stage asks no provider."""
+
+    symbols: Sequence[str] = ()
+
+    def bars(self, symbol: str, cycle: int) -> Bars:
+        raise RuntimeError(f"a replayed stage asked the market for {symbol}; only stages that compute are replayed")
+
+
+def stage_body(arm: StageArm) -> StageBody:
+    """The body of an arm of the catalogue, fed from its file of recorded inputs."""
+    workload, edit = workload_and_edit(arm)
+    return StageBody(workload, edit, recorded_inputs(arm.inputs))
+
+
+def workload_and_edit(arm: StageArm) -> tuple[Workload, Edit]:
+    optimization = subjects()[arm.optimization]
+    workload = optimization.workload(arm.workload)
+    return workload, optimization.edits(workload)[arm.arm]
+
+
+def stage_of(pipeline: Pipeline, workload: Workload, symbols: Sequence[str]) -> Stage:
+    """What a workload calls: a part of the pipeline, a whole cycle of it without arguments, or a burst of requests."""
+    if workload.stage == CYCLE:
+        return lambda world: cycle(pipeline, world, symbols, world.cycle)
+    if workload.stage == "transport":
+        return burst
+    stage: Stage = getattr(pipeline, workload.stage)
+    return stage if workload.consumers == 1 else partial(asked_at_once, stage, workload.consumers)
+
+
+async def asked_at_once(stage: Stage, consumers: int, world: World, *arguments: Any) -> tuple[Any, ...]:
+    """What so many consumers get that make the same call at the same moment."""
+    return tuple(await asyncio.gather(*(settle(stage(world, *arguments)) for _ in range(consumers))))
+
+
+async def burst(world: World, requests: Sequence[Request], in_flight: int) -> tuple[Any, ...]:
+    """The answers to the requests, so many of which are under way at any time."""
+    gate = asyncio.Semaphore(in_flight)
+
+    async def sent(request: Request) -> Any:
+        async with gate:
+            return await world.transport(world, request)
+
+    return tuple(await asyncio.gather(*map(sent, requests)))
+
+
+class StageBody:
+    """One arm of a workload, ready to be timed in passes.
+
+    A pass is every recorded call once. State is kept between passes only for ``hit``; for ``fresh`` every call gets a
+    copy of its arguments; for ``miss`` and ``trace`` every pass starts with newly built state, as does every one that
+    asks simulated providers. All of that is prepared outside the timed region, and so is the first of several whole
+    cycles or of calls to a database, which fills caches and makes indexes.
+    """
+
+    def __init__(self, workload: Workload, edit: Edit, recording: Recording) -> None:
+        self.workload = workload
+        self._edit = edit
+        self._market = recording.market
+        self._seed = recording.seed
+        self._stored = recording.stored
+        self._directory: TemporaryDirectory[str] | None = None
+        self._begun = self._built = 0
+        self._filled_at = -math.inf
+        opens = (workload.stage == CYCLE or recording.stored is not None) and len(recording.groups) > 1
+        self._opening = tuple(recording.groups[:1]) if opens else ()
+        self._recorded = tuple(recording.groups[len(self._opening) :])
+        self._groups = list(self._recorded)
+        self.few = FEW_ON_SOCKETS if workload.servers else FEW
+        self.is_stored = workload.stage == CYCLE
+        self.calls = sum(len(group.calls) for group in self._recorded)
+        self._world: SimulatedWorld | LoopbackWorld | None = None
+        self._stage: Stage = _unbuilt
+        self._is_async = False
+        self._rebuild()
+
+    def close(self) -> None:
+        """Let the state go. What the arm had put off is dropped: ``drained_ns`` is where that is timed."""
+        if self._world is not None:
+            self._world.discard()
+            self._world = None
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+
+    def first_call(self) -> Any:
+        """What the stage returns for the first recorded call, on the state as built; each time for another one where a
+        call cannot be made twice, since a row is stored once."""
+        group = self._groups[self._begun % len(self._groups) if self.workload.stage == "store" else 0]
+        self._begun += 1
+        self._turn_to(group)
+        result = self._stage(self._live, *copied(group.calls[0]))
+        self._is_async = inspect.isawaitable(result)
+        if self._is_async:
+            result = self._live.run(settle(result))
+        return result
+
+    def results(self) -> list[Any]:
+        """What the stage returns for each recorded call, on newly built state."""
+        self._rebuild()
+        found = []
+        for group in (*self._opening, *self._groups):
+            self._turn_to(group)
+            for arguments in group.calls:
+                result = self._stage(self._live, *copied(arguments))
+                found.append(self._live.run(settle(result)) if inspect.isawaitable(result) else result)
+        return found
+
+    def keep(self, calls: int) -> None:
+        """Use the first so many recorded calls (whole groups of a trace), so that a pass stays short."""
+        if self.workload.stage in KEPT_WHOLE and calls:
+            return
+        self._groups = []
+        self._filled_at = -math.inf
+        self.calls = 0
+        for group in self._recorded:
+            if self.calls >= calls:
+                break
+            whole = self.workload.inputs == "trace"
+            kept = group.calls if whole else group.calls[: calls - self.calls]
+            self._groups.append(group._replace(calls=kept))
+            self.calls += len(kept)
+
+    def sample(self, passes: int) -> Timing:
+        """So many passes, timed on both clocks: wall (hybrid) and CPU of this process, in nanoseconds."""
+        if self._keeps_state:
+            return self.timed(self._groups, passes)
+        timings = [self.timed(self.prepared(), 1) for _ in range(passes)]
+        return Timing(sum(each.wall_ns for each in timings), sum(each.cpu_ns for each in timings))
+
+    def prepared(self) -> Sequence[Group]:
+        """The calls of one pass, with the copies and the new state that the workload asks for."""
+        if self.workload.inputs == "fresh":
+            if self._market is not None:
+                self._rebuild()
+            if self._finds_what_others_left and time.monotonic() - self._filled_at > FILLED_FOR_S:
+                self._fill()
+            return [group._replace(calls=[copied(call) for call in group.calls]) for group in self._groups]
+        if not self._keeps_state:
+            self._rebuild()
+            for group in self._opening:
+                self._turn_to(group)
+                for arguments in group.calls:
+                    self._live.run(settle(self._stage(self._live, *arguments)))
+        return self._groups
+
+    def drained_ns(self) -> float | None:
+        """What the arm has put off until its world closes, per call of the last pass, which began on cold state.
+
+        None where state is kept, and where providers are asked: what is put off may wait for them.
+        """
+        if self.workload.inputs not in ("miss", "trace") or self._market is not None:
+            return None
+        started = time.perf_counter_ns()
+        self._live.run(self._live.resources.aclose())
+        return (time.perf_counter_ns() - started) / self.calls
+
+    def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
+        """As every body's; of whole cycles, whose passes are long, on the first one alone."""
+        if self.workload.stage != CYCLE:
+            return warmed_up(self.sample, compiled_signatures, least_ns)
+        whole, self._groups = self._groups, self._groups[:1]
+        try:
+            return math.ceil(warmed_up(self.sample, compiled_signatures, least_ns) / len(whole))
+        finally:
+            self._groups = whole
+
+    @property
+    def _live(self) -> SimulatedWorld | LoopbackWorld:
+        assert self._world is not None, "this body is closed"
+        return self._world
+
+    @property
+    def _finds_what_others_left(self) -> bool:
+        """Whether every pass is that of a new process to which others have left their values in the shared store."""
+        return self.workload.inputs == "fresh" and "redis" in self.workload.servers
+
+    @property
+    def _generation(self) -> int:
+        """Part of the shared store's keys: passes that begin on cold state have keys of their own."""
+        return 0 if self.workload.inputs in ("hit", "fresh") else self._built
+
+    def _fill(self) -> None:
+        """Have every value in the shared store, and nothing in this process."""
+        for group in self._groups:
+            self._turn_to(group)
+            for arguments in group.calls:
+                self._live.run(settle(self._stage(self._live, *copied(arguments))))
+        self._filled_at = time.monotonic()
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        self.close()
+        self._built += 1
+        pipeline = self._edit(baseline.PIPELINE)
+        if self.workload.skip_unchanged and self.workload.stage == CYCLE:
+            pipeline = skip_unchanged(pipeline)
+        self._world = self._new_world()
+        self._world.transport = pipeline.transport
+        self._stage = stage_of(pipeline, self.workload, self._world.market.symbols)
+
+    def _new_world(self) -> SimulatedWorld | LoopbackWorld:
+        """With a copy of the recording's database, and its connections to servers open."""
+        workload, market = self.workload, NoMarket() if self._market is None else self._market
+        directory = None
+        if self._stored is not None:
+            self._directory = TemporaryDirectory(prefix="argo-rows-")
+            directory = Path(self._directory.name)
+            copy_into(directory, database_of(self._stored))
+        if not workload.servers:
+            return SimulatedWorld(market, seed=self._seed, directory=directory, latency_scale=workload.latency_scale)
+        from argo_bench.harness.surroundings import address_of_providers, redis_url
+        from argo_bench.pipeline.world.loopback import LiveModel, LoopbackWorld
+
+        world = LoopbackWorld(
+            market,
+            address=address_of_providers() if "providers" in workload.servers else None,
+            redis_url=redis_url() if "redis" in workload.servers else None,
+            seed=self._seed,
+            directory=directory,
+            latency_scale=workload.latency_scale,
+            rtt_s=workload.rtt_s,
+            tls=workload.tls,
+            namespace=f"{Path(gettempdir()).name}|{workload.name}|{self._seed}|{self._generation}",
+            live=LiveModel.from_environment(),
+        )
+        world.ready()
+        return world
+
+    @property
+    def _keeps_state(self) -> bool:
+        asks_simulated = self._market is not None and self.workload.stage != "read" and not self.workload.servers
+        return self.workload.inputs == "hit" and not asks_simulated
+
+    def _turn_to(self, group: Group) -> None:
+        """Move the world to a group's time; what the providers will answer there is prepared."""
+        if self._market is not None:
+            self._live.begin(group.cycle)
+        self._live.clock.jump_to(group.virtual_ns)
+
+    def timed(self, groups: Sequence[Group], passes: int) -> Timing:
+        """The timed region: all calls of ``groups``, so many times; the other side of the providers is not in it."""
+        if self._market is None:
+            return self._timed(groups, passes)
+        taken = []
+        for group in groups:
+            self._turn_to(group)
+            taken.append(self._timed([group], passes))
+        return Timing(sum(each.wall_ns for each in taken), sum(each.cpu_ns for each in taken))
+
+    def _timed(self, groups: Sequence[Group], passes: int) -> Timing:
+        if self._is_async:
+            return self._live.run(self._timed_async(groups, passes))
+        stage, world, jump = self._stage, self._live, self._live.clock.jump_to
+        # The CPU clock is a system call: it encloses the wall clock, so that its own cost stays out of the wall time.
+        cpu = time.process_time_ns()
+        wall = world.clock_ns()
+        for virtual_ns, calls, _ in itertools.chain.from_iterable(itertools.repeat(groups, passes)):
+            jump(virtual_ns)
+            for arguments in calls:
+                stage(world, *arguments)
+        wall = world.clock_ns() - wall
+        return Timing(wall, time.process_time_ns() - cpu)
+
+    async def _timed_async(self, groups: Sequence[Group], passes: int) -> Timing:
+        stage, world, jump = self._stage, self._live, self._live.clock.jump_to
+        cpu = time.process_time_ns()
+        wall = world.clock_ns()
+        for virtual_ns, calls, _ in itertools.chain.from_iterable(itertools.repeat(groups, passes)):
+            jump(virtual_ns)
+            for arguments in calls:
+                await stage(world, *arguments)
+        wall = world.clock_ns() - wall
+        return Timing(wall, time.process_time_ns() - cpu)
+
+
+def database_of(stored: Stored) -> Path:
+    """A database with these rows, made once in the place for temporary files and shared by all processes there."""
+    name = f"rows-{stored.rows}-{content_key(*stored.symbols).hex()}.sqlite"
+    return preloaded(Path(gettempdir()) / name, stored.rows, symbols=stored.symbols)
+
+
+def _unbuilt(*arguments: Any) -> Any:
+    raise RuntimeError("this body is not built")
+
+
+def copied(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(each.copy() if isinstance(each, pd.DataFrame | np.ndarray) else each for each in arguments)
+
+
+def compiled_signatures() -> int:
+    """How many signatures numba has compiled for our kernels in this process."""
+    from argo_bench.pipeline import kernels
+
+    return sum(len(each.signatures) for each in vars(kernels).values() if hasattr(each, "signatures"))

@@ -1,0 +1,67 @@
+"""Trials: studies on real components that yield rows of numbers instead of a ratio of two arms.
+
+What is killed, cancelled, overloaded or shared between processes has no pair of times to compare; its figures stand in
+tables beside the verdicts. The trials of an optimization stand in one file, ``oNN_*.py``, as TRIALS.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from argo_bench.optimizations.optimization import Server
+from argo_bench.pipeline.market import Universe
+from argo_bench.pipeline.world.loopback import Address
+from argo_bench.pipeline.world.redis import Server as RedisServer
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a trial runs in: the servers that it asked for, a place on disk, the market, and whether all of it is wanted
+    (``full``: a study of minutes) or the short form that fits into a run."""
+
+    seed: int
+    scratch: Path
+    address: Address | None
+    redis: RedisServer | None
+    universe: Universe
+    full: bool
+
+
+class Observation(NamedTuple):
+    """One arm under one condition once: numbers by name, with their unit in the name."""
+
+    arm: str
+    condition: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One study of an optimization: ``run`` yields its observations as they are made.
+
+    Of the values in ``compared`` the report gives the ratio to the arm ``reference``, with an interval where an arm was
+    observed several times; ``study``: only where studies are asked for.
+    """
+
+    optimization: str
+    name: str
+    description: str
+    run: Callable[[Setting], Iterator[Observation]]
+    servers: frozenset[Server] = frozenset()
+    reference: str = "baseline"
+    compared: tuple[str, ...] = ()
+    study: bool = False
+
+
+@cache
+def trials() -> tuple[Trial, ...]:
+    """All of them, in the order of the optimizations."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if re.match(r"o\d\d_", module.name))
+    return tuple(trial for name in names for trial in importlib.import_module(f"{__name__}.{name}").TRIALS)

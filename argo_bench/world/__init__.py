@@ -1,5 +1,0 @@
-"""The worlds that a pipeline can run in: today the simulated one."""
-
-from argo_bench.world.simulated import SimulatedWorld
-
-__all__ = ["SimulatedWorld"]
