@@ -20,10 +20,11 @@ from argo_bench.harness.plan import QUICK
 from argo_bench.harness.record.records import Declared, Failure, Fidelity, Memory, Samples
 from argo_bench.harness.record.store import load
 from argo_bench.harness.record.verify import verify
+from argo_bench.harness.table import benchmarks_of, of_module, pairs_of
 from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.optimizations import FILES, catalogue, headline_claims
 from argo_bench.report.remarks import remarks
-from argo_bench.study.gather import benchmarks_of, of_module, of_pyproject, subjects_of
+from argo_bench.study.job import optimizations_and_benchmarks
 from tests import user_functions
 
 ROOT = Path(__file__).parents[1]
@@ -34,8 +35,10 @@ HERE = "tests.user_functions"
 def brief(monkeypatch):
     """Two short replicates: enough for an interval."""
     tiny = dataclasses.replace(QUICK, looks=(2,), headline_s=0.02, other_s=0.02)
-    monkeypatch.setattr("argo_bench.comparison.QUICK", tiny)
-    monkeypatch.setattr("argo_bench.comparison.DEFAULT", dataclasses.replace(tiny, name="default", isolation="twins"))
+    monkeypatch.setattr("argo_bench.harness.compare.QUICK", tiny)
+    monkeypatch.setattr(
+        "argo_bench.harness.compare.DEFAULT", dataclasses.replace(tiny, name="default", isolation="twins")
+    )
     monkeypatch.chdir(ROOT)
 
 
@@ -224,23 +227,23 @@ claim = "2-1000x faster"
 def test_benchmarks_stand_in_pyproject(tmp_path):
     file = tmp_path / "pyproject.toml"
     file.write_text(PYPROJECT)
-    assert list(of_pyproject(file)) == ["total"]
-    assert of_pyproject(file)["total"].claims[0].low == 2
-    assert of_pyproject(tmp_path / "absent.toml") == {}
+    assert list(pairs_of(file)) == ["total"]
+    assert pairs_of(file)["total"].claims[0].low == 2
+    assert pairs_of(tmp_path / "absent.toml") == {}
 
 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
         ('candidat = "a:b"', "unknown key 'candidat'"),
-        ("fresh = 3", "expected fresh to be a bool"),
-        ("setup = 3", "expected setup to be a str"),
+        ("fresh = 3", "expected fresh to be true or false"),
+        ("setup = 3", "expected setup to be a text"),
     ],
 )
 def test_a_wrong_table_is_named(line, says, tmp_path):
     (tmp_path / "pyproject.toml").write_text(PYPROJECT + line.replace("setup", "check") + "\n")
     with pytest.raises(UserError, match=re.escape(says.replace("setup", "check"))) as raised:
-        of_pyproject(tmp_path / "pyproject.toml")
+        pairs_of(tmp_path / "pyproject.toml")
     assert "[tool.argo_bench.benchmarks.total]" in str(raised.value)
 
 
@@ -281,12 +284,12 @@ def test_a_file_brings_benchmarks_and_a_sixteenth_optimization(tmp_path, monkeyp
     monkeypatch.setenv(FILES, "")
     before = headline_claims()
     try:
-        found = subjects_of([str(file)])
-        assert [each.id for each in found] == ["O16", "mine"]
+        optimizations, benchmarks = optimizations_and_benchmarks([str(file)])
+        assert [each.id for each in (*optimizations, *benchmarks)] == ["O16", "mine"]
         assert "O16" in catalogue()
         assert headline_claims() == before
         with pytest.raises(UserError, match="the id O16 is taken"):
-            subjects_of([str(file)])
+            optimizations_and_benchmarks([str(file)])
     finally:
         monkeypatch.undo()
         catalogue.cache_clear()
@@ -297,7 +300,7 @@ def test_a_file_that_defines_nothing_is_refused(tmp_path):
     file = tmp_path / "nothing_to_measure.py"
     file.write_text("x = 1\n")
     with pytest.raises(UserError, match="defines no Optimization and no Benchmark"):
-        subjects_of([str(file)])
+        optimizations_and_benchmarks([str(file)])
 
 
 def argo(*arguments, **options):

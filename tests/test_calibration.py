@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from argo_bench.errors import UserError
-from argo_bench.harness.calibration import bank
+from argo_bench.harness.calibration import bank, standing
 from argo_bench.harness.calibration import rates as calibration
 from argo_bench.harness.calibration.bank import FULL, QUICK, TURN, Series
 from argo_bench.harness.calibration.planted import microsecond, millisecond, twin
-from argo_bench.harness.calibration.rates import Rate, clopper_pearson, decide, decisions, simulated_coverage
+from argo_bench.harness.calibration.rates import decide, decisions, simulated_coverage
+from argo_bench.harness.calibration.standing import Rate, clopper_pearson
 from argo_bench.harness.record.records import Banked, Block, Samples
 from argo_bench.harness.record.store import FILE_NAME, Writer, load
 from argo_bench.harness.record.verify import verify
@@ -175,5 +176,5 @@ def test_planted_names_are_found_by_their_number_and_others_are_not():
 
 def test_the_calibration_that_comes_with_the_package_is_that_of_the_recorded_bank():
     recorded = load(calibration.Path(__file__).parents[1] / "results" / "reference" / "calibration")
-    packaged = msgspec.json.decode(calibration.REFERENCE.read_bytes(), type=calibration.Calibration)
+    packaged = msgspec.json.decode(standing.REFERENCE.read_bytes(), type=standing.Calibration)
     assert calibration.calibration(recorded) == packaged

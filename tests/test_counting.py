@@ -9,9 +9,7 @@ import pytest
 
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.judging.judgements import Measured, exact, judgements
-from argo_bench.harness.plan import Counting
 from argo_bench.harness.record.records import Comparison, Counts
-from argo_bench.harness.subject import declaration_of
 from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, catalogue, switch
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Workload
 from argo_bench.pipeline import baseline
@@ -19,7 +17,7 @@ from argo_bench.pipeline.market import Universe, generate
 from argo_bench.pipeline.memo import Memo
 from argo_bench.pipeline.model import Ledger, Reasoning
 from argo_bench.study import counting
-from argo_bench.study.counting import cached, count, crossed, layers, recorded, replay
+from argo_bench.study.counting import StageCounting, cached, crossed, layers, recorded, replay
 from argo_bench.study.fidelity import Differences, compare
 from argo_bench.study.recording import (
     Group,
@@ -30,6 +28,7 @@ from argo_bench.study.recording import (
     trace_cycles,
     workload_tape,
 )
+from argo_bench.study.subject import declaration_of
 
 
 def silent(pipeline):
@@ -74,7 +73,7 @@ def at_hand(monkeypatch, tmp_path, small_universe):
 
 
 def counts_of(folder, arms, seed=1):
-    return count(Counting("X01", "asked", arms, ("baseline",)), seed, folder / "universe.pickle", folder)
+    return StageCounting("X01", "asked", seed, arms).count(folder)
 
 
 def test_every_arm_is_counted_at_every_scale_and_the_same_again(at_hand):

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from argo_bench.harness.machine.environment import file_system, is_disk
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.base import EPOCH_S
 from argo_bench.pipeline.world.database import (
@@ -21,8 +22,6 @@ from argo_bench.pipeline.world.database import (
     SYMBOLS,
     Settings,
     copy_into,
-    file_system,
-    is_disk,
     open_database,
     preloaded,
     settings,
@@ -188,7 +187,7 @@ def test_a_path_that_no_mount_point_holds_is_on_an_unknown_file_system(tmp_path,
 LIMITED = """
 import resource, signal, sqlite3, sys
 from pathlib import Path
-from argo_bench import baseline
+from argo_bench.pipeline import baseline
 from argo_bench.study.trials.o05_crash import ARMS, signals_of
 from argo_bench.study.replay import NoMarket
 from argo_bench.pipeline.world import SimulatedWorld

@@ -16,7 +16,7 @@ import xxhash
 from argo_bench.errors import UserError
 from argo_bench.harness.claims.claim import CLOCKS, is_count
 from argo_bench.harness.judging.judgements import Measured, judgements, result_of
-from argo_bench.harness.plan import DEFAULT, MOST_BLOCKS, QUICK, counted, planned, weighed
+from argo_bench.harness.plan import DEFAULT, FAMILY_ERROR, MOST_BLOCKS, QUICK, plan_of
 from argo_bench.harness.record.records import (
     SCHEMA,
     Block,
@@ -32,14 +32,17 @@ from argo_bench.harness.record.records import (
 )
 from argo_bench.harness.record.store import FILE_NAME, Writer, load
 from argo_bench.harness.replicate import is_short
-from argo_bench.harness.run import Experiment
+from argo_bench.harness.replicates import has_comparison_ended
+from argo_bench.harness.state import RunState
 from argo_bench.harness.statistics.looks import LOOKS, nominal_error
-from argo_bench.harness.subject import FAMILY_ERROR, declaration_of, headline_comparison, plan_of
-from argo_bench.harness.workers.messages import Prepare, Prepared, StageArm
+from argo_bench.harness.workers.messages import Prepare, Prepared
 from argo_bench.harness.workers.processes import WorkerProcess
 from argo_bench.optimizations import catalogue, headline_claims, lookup
 from argo_bench.optimizations.optimization import Workload
+from argo_bench.study.job import study_job
 from argo_bench.study.recording import record
+from argo_bench.study.subject import declaration_of, planned_of, stage_arm
+from tests.studies import run_study
 
 RUN = lookup(["O06", "O11"])
 TINY = dataclasses.replace(
@@ -69,12 +72,14 @@ def test_the_ratio_is_per_call_however_many_calls_a_sample_has():
     assert (many.reference_ns, many.candidate_ns) == (1000, 500)
 
 
-def test_the_level_is_that_of_the_family_whatever_is_run():
+def test_the_level_is_that_of_the_family_whatever_is_run(small_universe):
     claim = next(claim for claim in catalogue()["O06"].claims if claim.headline)
-    comparison = headline_comparison(catalogue()["O06"], claim, "prescribed")
+    comparison = declaration_of(catalogue()["O06"]).headline_comparison(claim, "prescribed")
     o06 = catalogue()["O06"]
     declared = declaration_of(o06)
-    once, often = (plan_of([declared], looks, o06.claims, [], {}, []) for looks in ([6], LOOKS))
+    published = study_job([o06], small_universe, DEFAULT, 1).supply.families()
+    profiles = (dataclasses.replace(DEFAULT, looks=looks) for looks in ((6,), LOOKS))
+    once, often = (plan_of([declared], [], profile, 1, published, {}) for profile in profiles)
     assert once.level_of(declared, comparison) == 1 - FAMILY_ERROR / len(headline_claims())
     assert often.level_of(declared, comparison) == 1 - nominal_error(FAMILY_ERROR / len(headline_claims()))
     assert once.level_of(declared, changed_to(comparison, scale=30)) == 0.95
@@ -86,7 +91,7 @@ def changed_to(comparison, **values):
 
 
 def test_the_quick_plan_has_the_headline_claims_at_their_headline_scale_and_the_default_plan_everything():
-    quick, default = (planned(lookup([]), profile) for profile in (QUICK, DEFAULT))
+    quick, default = ([each for o in lookup([]) for each in planned_of(o, profile)] for profile in (QUICK, DEFAULT))
     assert set(quick) <= set(default)
     for optimization in lookup([]):
         judged = {claim.workload for claim in optimization.claims if claim.headline and claim.metric in CLOCKS}
@@ -96,16 +101,16 @@ def test_the_quick_plan_has_the_headline_claims_at_their_headline_scale_and_the_
             assert at == [set(workload.scales[:1]) if workload.name in judged else set(), set(workload.scales)]
 
 
-def test_every_claim_is_behind_something_of_the_plan():
-    comparisons = {
-        *planned(lookup([]), DEFAULT),
-        *(comparison for each in lookup([]) for comparison, _ in weighed(each, DEFAULT)),
-    }
-    counts = {(each.optimization, each.workload): each.arms for each in counted(lookup([]), DEFAULT)}
+def test_every_claim_is_behind_something_of_the_plan(small_universe):
+    subjects = study_job(lookup([]), small_universe, DEFAULT, 1).subjects
+    comparisons = {each for subject in subjects for each in subject.comparisons(DEFAULT)}
+    comparisons |= {each for subject in subjects for each, _ in subject.weighed(DEFAULT)}
+    countings = [each for subject in subjects for each in subject.countings(DEFAULT, [1])]
+    counts = {(each.subject, each.workload): each.arms for each in countings}
     for optimization in lookup([]):
         for claim in optimization.claims:
             for variant in ("prescribed", "engineered"):
-                comparison = headline_comparison(optimization, claim, variant)
+                comparison = declaration_of(optimization).headline_comparison(claim, variant)
                 if is_count(claim.metric):
                     assert {claim.reference, variant} <= set(counts[optimization.id, claim.workload][comparison.scale])
                 else:
@@ -153,12 +158,17 @@ def test_recorded_inputs_depend_on_the_seed_alone(small_universe):
 
 def test_scales_that_the_data_cannot_give_are_untested_and_the_others_measured(tmp_path, small_universe):
     writer = Writer(tmp_path)
-    run = Experiment(lookup(["O08"]), small_universe, dataclasses.replace(TINY, every_scale=True), 1, writer, "short")
+    state = begun(lookup(["O08"]), small_universe, dataclasses.replace(TINY, every_scale=True), writer)
     writer.close()
-    assert {each.scale for each in run._comparisons} == {300}
-    reasons = [each.reason for each in run._failures]
+    assert {each.scale for each in state.comparisons} == {300}
+    reasons = [each.reason for each in state.failures]
     assert "full set at 2000 bars needs as many bars of every symbol, AAA has 400" in reasons
     assert len(reasons) == 4
+
+
+def begun(optimizations, universe, profile, writer):
+    """The state of a run in which nothing has been measured yet."""
+    return RunState.begin(study_job(optimizations, universe, profile, 1), writer, lambda progress: None, None)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +177,7 @@ def tiny_run(tmp_path_factory, small_universe):
     directory = tmp_path_factory.mktemp("run")
     writer = Writer(directory)
     states = []
-    Experiment(RUN, small_universe, TINY, 1, writer, "tiny", states.append).run()
+    run_study(RUN, small_universe, TINY, 1, writer, "tiny", on_progress=states.append)
     writer.close()
     return load(directory), states
 
@@ -210,7 +220,7 @@ def test_the_first_call_is_recorded_apart_for_every_arm(tiny_run):
 def test_a_worker_compiles_the_kernel_once_and_the_next_one_loads_it(tmp_path, small_universe):
     inputs = tmp_path / "inputs.pickle"
     inputs.write_bytes(pickle.dumps(record(catalogue()["O08"].workload("full set"), small_universe, 300, 1)))
-    kernel = StageArm("O08", "full set", 300, "engineered", str(inputs))
+    kernel = stage_arm("O08", ("full set", 300), "engineered", inputs)
     compiled = []
     for _ in range(2):
         worker = WorkerProcess(1, tmp_path / "numba", None)
@@ -262,7 +272,7 @@ def test_an_arm_that_fails_ends_alone_and_the_rest_is_measured(tmp_path, small_u
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     writer = Writer(tmp_path / "run")
     once = dataclasses.replace(TINY, looks=(1,))
-    found = Experiment(lookup(["O06"]), small_universe, once, 1, writer, "broken").run()
+    found = run_study(lookup(["O06"]), small_universe, once, 1, writer, "broken")
     writer.close()
     verdicts = {(each.claim, each.arm): each.verdict for each in found}
     assert verdicts["O06.time", "engineered"] == "failed"
@@ -277,11 +287,11 @@ def test_an_arm_whose_library_is_missing_is_untested_with_the_line_that_installs
 
     o08 = dataclasses.replace(catalogue()["O08"], requires={"TA-Lib": Requirement("no_such_module", "oracle")})
     writer = Writer(tmp_path / "run")
-    run = Experiment([o08], small_universe, TINY, 1, writer, "missing")
+    state = begun([o08], small_universe, TINY, writer)
     writer.close()
-    assert [(each.arm, each.kind) for each in run._failures] == [("TA-Lib", "untested")]
-    assert "pip install 'argo-bench[oracle]'" in run._failures[0].reason
-    assert all("TA-Lib" not in (each.candidate, each.reference) for each in run._comparisons)
+    assert [(each.arm, each.kind) for each in state.failures] == [("TA-Lib", "untested")]
+    assert "pip install 'argo-bench[oracle]'" in state.failures[0].reason
+    assert all("TA-Lib" not in (each.candidate, each.reference) for each in state.comparisons)
 
 
 @pytest.mark.slow
@@ -413,26 +423,28 @@ def test_a_replicate_takes_four_blocks_unless_they_are_long_and_more_within_its_
 def test_comparisons_leave_at_a_look_when_their_verdict_is_clear_and_stay_while_it_is_not(tmp_path, small_universe):
     profile = dataclasses.replace(TINY, looks=(2, 24))
     writer = Writer(tmp_path)
-    run = Experiment(lookup(["O06"]), small_universe, profile, 1, writer, "looks")
-    clear, unclear, behind_no_claim = run._comparisons[:3]
+    state = begun(lookup(["O06"]), small_universe, profile, writer)
+    clear, unclear, behind_no_claim = state.comparisons[:3]
     values = {clear: (0.2, 0.2001), unclear: (0.4, 0.44), behind_no_claim: (0.2, 3.0)}
-    run._samples = {each: [samples(each, r, x) for r, x in enumerate(values[each])] for each in values}
-    assert (run._has_ended(clear), run._has_ended(unclear), run._has_ended(behind_no_claim)) == (True, False, True)
+    state.samples = {each: [samples(each, r, x) for r, x in enumerate(values[each])] for each in values}
+    assert [has_comparison_ended(state, each) for each in values] == [True, False, True]
     writer.close()
 
 
 def test_the_budget_ends_a_run_between_replicates_but_not_before_the_first_look(tmp_path, small_universe, monkeypatch):
     writer = Writer(tmp_path)
     profile = dataclasses.replace(TINY, looks=(2, 4, 6), budget_s=0.0)
-    run = Experiment(lookup(["O06"]), small_universe, profile, 1, writer, "budget")
     measured = []
-    monkeypatch.setattr(run, "_record", lambda feed, replicate, comparisons: None)
-    monkeypatch.setattr(run, "_first_calls", lambda pair, feed: None)
-    monkeypatch.setattr(run, "_check", lambda feed, scratch: None)
-    monkeypatch.setattr(run, "_weigh", lambda feed, cache: None)
-    monkeypatch.setattr(run, "_replicate", lambda replicate, feed, cache, until_s: measured.append(replicate))
-    monkeypatch.setattr(run, "_look", lambda: None)
-    run.run()
+    monkeypatch.setattr(RunState, "feed", lambda state, around, replicate, comparisons: None)
+    monkeypatch.setattr("argo_bench.harness.run.make_first_calls", lambda state, pair, around: None)
+    monkeypatch.setattr("argo_bench.harness.run.check", lambda state, around: None)
+    monkeypatch.setattr("argo_bench.harness.run.weigh", lambda state, around: None)
+    monkeypatch.setattr(
+        "argo_bench.harness.replicates._replicate",
+        lambda state, around, number, until_s, costs: measured.append(number),
+    )
+    monkeypatch.setattr("argo_bench.harness.replicates._look", lambda state: None)
+    run_study(lookup(["O06"]), small_universe, profile, 1, writer, "budget")
     writer.close()
     assert measured == [0, 1]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from argo_bench.errors import UserError
-from argo_bench.harness.subject import replicate_seed
+from argo_bench.harness.plan import replicate_seed
 from argo_bench.harness.workers.timing import Timing
 from argo_bench.integrations import export as exporting
 from argo_bench.integrations.export import ROLES, commands, export, read_export, subject_of
@@ -47,8 +47,8 @@ constant = 3
 def exported(small_universe, tmp_path_factory):
     """A folder for a stage of the pipeline and one for two functions."""
     folders = {kind: tmp_path_factory.mktemp(kind) for kind in KINDS}
-    export(catalogue()["O08"], "engineered", small_universe, 1, folders["stage"])
-    export(subject_of([OLD, NEW], None), "candidate", None, 1, folders["functions"])
+    export(subject_of(["O08"], None, lambda: small_universe, 1), "engineered", 1, folders["stage"])
+    export(subject_of([OLD, NEW], None, lambda: small_universe, 1), "candidate", 1, folders["functions"])
     return folders
 
 
@@ -111,7 +111,7 @@ def test_a_script_says_what_it_measures_and_how_it_is_run(exported, kind, role):
 
 def test_the_inputs_are_those_of_the_first_replicate_of_a_run(small_universe, tmp_path):
     optimization = catalogue()["O11"]
-    export(optimization, "prescribed", small_universe, 5, tmp_path)
+    export(subject_of(["O11"], None, lambda: small_universe, 5), "prescribed", 5, tmp_path)
     comparison = read_export(tmp_path).comparison
     assert (comparison.reference, comparison.candidate) == ("baseline", "prescribed")
     workload = optimization.workload(comparison.workload)

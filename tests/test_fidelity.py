@@ -10,7 +10,6 @@ import pytest
 from argo_bench.harness.judging.judgements import Measured, judgements
 from argo_bench.harness.record.records import Result
 from argo_bench.harness.statistics.estimate import estimate
-from argo_bench.harness.subject import declaration_of, headline_comparison
 from argo_bench.optimizations import build, catalogue
 from argo_bench.pipeline import baseline, kernels
 from argo_bench.pipeline.market import Universe
@@ -19,6 +18,7 @@ from argo_bench.pipeline.optimized import indicators as engineered_stage
 from argo_bench.pipeline.record import changed
 from argo_bench.study.fidelity import Differences, Oracle, check_pipeline, check_workload, compare
 from argo_bench.study.recording import record
+from argo_bench.study.subject import declaration_of
 from tests.test_stages import decision
 
 
@@ -60,7 +60,9 @@ def judged(optimization, variant, fidelities, speedup=50.0):
     """The headline verdict on planted samples of a given speed-up."""
     claim = next(claim for claim in optimization.claims if claim.headline)
     planted = estimate([-math.log(speedup) + noise for noise in (-0.01, 0.0, 0.01, 0.005)], 0.95)
-    result = Result(headline_comparison(optimization, claim, variant), planted, planted, 100.0, 2.0, None, 0.1, [])
+    result = Result(
+        declaration_of(optimization).headline_comparison(claim, variant), planted, planted, 100.0, 2.0, None, 0.1, []
+    )
     found = judgements([declaration_of(optimization)], Measured([result]), fidelities, [])
     return next(each for each in found if each.claim == claim.id and each.arm == variant)
 

@@ -21,8 +21,9 @@ from argo_bench.gate.deciding import (
     in_words,
 )
 from argo_bench.gate.outcome import Change
+from argo_bench.gate.records import Agreed, Exact, Revisions
 from argo_bench.gate.table import table_of
-from argo_bench.harness.record.records import SCHEMA, Agreed, Block, Exact, Failure, Revisions, Run, Samples
+from argo_bench.harness.record.records import SCHEMA, Block, Failure, Run, Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.signs import LOOKS, beyond, critical, median_of, nominal_error, tail
 from argo_bench.report.tables import markdown_table

@@ -12,21 +12,22 @@ from argo_bench.gate.benchmarks import Settings, benchmarks
 from argo_bench.gate.checkouts import Repository, checked_out
 from argo_bench.gate.counting import exact
 from argo_bench.gate.deciding import gate_of
+from argo_bench.gate.records import Gated, Revisions
 from argo_bench.gate.running import _described
-from argo_bench.harness.record.records import End, Failure, Gated, Revisions
+from argo_bench.harness.record.records import End, Failure
 from argo_bench.harness.record.store import load
 from argo_bench.harness.workers.messages import (
     Count,
     Counted,
     Describe,
     Described,
-    FunctionArm,
     Prepare,
     Prepared,
     Ready,
     Sample,
     Taken,
     WarmUp,
+    function_arm,
 )
 from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
 from tests.test_cli import argo
@@ -131,14 +132,14 @@ def asked(worker, message, expected):
         worker.close()
 
 
-def test_a_guest_times_what_it_is_told_to_in_a_clean_environment(toy, sides, tmp_path, monkeypatch):
+def test_a_worker_times_what_it_is_told_to_in_a_clean_environment(toy, sides, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     commit = toy.commit("one")
     _, scratch, opened = sides(commit, commit)
     with opened as checkouts:
         checkout = checkouts["head"]
         assert "PYTHONPATH" not in checkout.program.environment
-        arm = FunctionArm("walk", "head", "toy:walk", f"{checkout.root}/bench/inputs.py:values", path=checkout.path)
+        arm = function_arm("head", "toy:walk", f"{checkout.root}/bench/inputs.py:values", path=checkout.path)
         worker = WorkerProcess(0, tmp_path / "numba", None, checkout.program)
         assert worker.ask(Prepare(arm), Prepared).calls == 1
         assert worker.ask(WarmUp(arm, 1, 1000), Ready).passes >= 1
@@ -157,7 +158,9 @@ def test_a_file_is_the_heads_for_both_sides_and_imports_each_sides_own_modules(t
     repository, scratch, opened = sides(base, head)
     with opened as checkouts:
         twice = described(checkouts, scratch)["twice"]
-        assert {arm.function for arm in twice.arms.values()} == {f"{checkouts['head'].root}/bench/inputs.py:twice"}
+        assert {json.loads(arm.arguments)["function"] for arm in twice.arms.values()} == {
+            f"{checkouts['head'].root}/bench/inputs.py:twice"
+        }
         assert f"{checkouts['base'].root}/toy.py" in twice.described["base"].files
         assert f"{checkouts['head'].root}/toy.py" not in twice.described["base"].files
         compared = agreed("twice", twice.results["base"], twice.results["head"], "allclose", checkouts["head"].path)
@@ -189,7 +192,7 @@ def test_a_benchmark_that_cannot_be_counted_says_why(toy, sides, tmp_path):
     _, _, opened = sides(commit, commit)
     with opened as checkouts:
         checkout = checkouts["head"]
-        arm = FunctionArm("walk", "head", "toy:only_here", path=checkout.path)
+        arm = function_arm("head", "toy:only_here", path=checkout.path)
         worker = WorkerProcess(0, tmp_path / "numba", None, checkout.program)
         with pytest.raises(ArmFailed, match="toy:only_here counts: expected a dict of numbers by name, got 'here'"):
             asked(worker, Count(arm, "toy:only_here"), Counted)

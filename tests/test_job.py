@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from argo_bench.errors import UserError
+from argo_bench.harness.durations import seconds
 from argo_bench.harness.record.records import Asked
 from argo_bench.optimizations import catalogue
-from argo_bench.study.job import job_of, seconds
+from argo_bench.study.job import job_of
 
 ASKED = Asked(["O11"], None, "quick", None, 3, None, False, False, False, None)
 
@@ -25,7 +26,7 @@ def test_anything_else_is_refused_with_an_example(text):
 def test_the_settings_become_subjects_market_and_profile():
     job = job_of(msgspec.structs.replace(ASKED, budget_s=77.0, study=True))
     assert [each.id for each in job.subjects] == ["O11"]
-    assert job.universe is not None
+    assert set(job.supply.header()["symbols"]) == set(job.supply.universe.symbols)
     assert (job.profile.name, job.profile.budget_s, job.profile.full_trials, job.seed) == ("quick", 77.0, True, 3)
 
 

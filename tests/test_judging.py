@@ -8,10 +8,10 @@ import pytest
 
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.judging.judgements import Measured, break_even_calls, cold_spot, judgements, result_of
-from argo_bench.harness.record.records import Comparison, Memory
-from argo_bench.harness.subject import declaration_of
-from argo_bench.harness.workers.memory import RESOLUTION, Reading
+from argo_bench.harness.record.records import Comparison, Memory, Reading
+from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.optimizations import catalogue
+from argo_bench.study.subject import declaration_of
 from tests.test_experiment import samples
 
 O06 = catalogue()["O06"]

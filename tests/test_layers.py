@@ -23,11 +23,6 @@ LAYERS = [
     {"cli"},
 ]
 ORDER = {name: number for number, names in enumerate(LAYERS) for name in names}
-NOT_YET = {
-    *("groundwork.py", "plan.py", "run.py", "running.py", "subject.py", "surroundings.py"),
-    *("bodies.py", "memory.py", "messages.py", "worker.py", "records.py", "verify.py"),
-}
-"""Modules of the harness that still know the study."""
 CLOCKS = {"time", "tracemalloc", "psutil"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
@@ -67,7 +62,7 @@ def test_every_part_of_the_package_has_a_place_in_the_order():
 def test_a_module_imports_only_from_its_own_part_or_from_earlier_ones(path):
     own = ORDER[part_of(path)]
     later = {name for name in parts_imported_by(path) if ORDER[name] > own}
-    assert later == set() or (part_of(path) == "harness" and path.name in NOT_YET)
+    assert later == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=identify)
@@ -83,11 +78,56 @@ def test_a_stage_reads_no_clock_of_its_own(path):
 
 
 def test_importing_the_package_loads_neither_pandas_nor_numba_nor_matplotlib():
-
     heavy = "{'pandas', 'numba', 'matplotlib', 'numpy'}"
     code = f"import argo_bench, argo_bench.cli.main, sys; print({heavy} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "set()"
+
+
+HEAVY = ("pandas", "numba", "matplotlib", "joblib", "pyarrow", "jinja2", "IPython")
+ABOVE_OR_BESIDE = ("pipeline", "optimizations", "study", "report", "gate", "integrations", "cli")
+ABSENT = f"""
+import sys
+from importlib.abc import MetaPathFinder
+
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        parts = name.split(".")
+        if parts[0] in {HEAVY} or (parts[0] == "argo_bench" and parts[1:2] and parts[1] in {ABOVE_OR_BESIDE}):
+            raise ModuleNotFoundError(f"{{name}} is absent", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+
+
+def run_without_the_heavy_ones(code: str) -> str:
+    """What code prints in an interpreter that has neither the heavy packages nor the rooms around the harness."""
+    command = [sys.executable, "-c", ABSENT + code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PACKAGE.parent)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if part_of(path) == "harness"], ids=identify)
+def test_the_harness_imports_no_heavy_package_anywhere(path):
+    assert {name.split(".")[0] for name in imports_of(path)} & set(HEAVY) == set()
+
+
+def test_every_module_of_the_harness_loads_where_the_rest_is_absent():
+    harness = [path for path in MODULES if part_of(path) == "harness" and path.name != "__main__.py"]
+    names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in harness]
+    code = f"import importlib\nprint(sum(bool(importlib.import_module(name)) for name in {names}))"
+    assert run_without_the_heavy_ones(code) == str(len(names))
+
+
+def test_two_functions_are_compared_where_the_rest_is_absent():
+    code = (
+        "from argo_bench.harness.compare import compare\n"
+        "found = compare('tests.user_functions:slow', 'tests.user_functions:fast', quick=True, budget_s=1.0,\n"
+        "                setup='tests.user_functions:numbers')\n"
+        "print(found.recorded.declarations[0].functions['candidate'], found.judgement.output)"
+    )
+    assert run_without_the_heavy_ones(code) == "fast same"
 
 
 def test_baseline_and_optimized_have_the_same_files():

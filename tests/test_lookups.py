@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from argo_bench.harness.record.records import Comparison, Counts
+from argo_bench.harness.table import of_module
 from argo_bench.pipeline.world import redis
 from argo_bench.report.errors import errors, largest_errors
 from argo_bench.report.lookups import lookups as costs_of
 from argo_bench.report.lookups import when_a_cache_pays
 from argo_bench.report.tables import markdown_table
 from argo_bench.study import lookups
-from argo_bench.study.gather import of_module
 from tests.test_report_finding import judgement, recorded, result
 
 

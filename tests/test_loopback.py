@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from argo_bench.errors import UserError
-from argo_bench.harness.surroundings import PROVIDERS
 from argo_bench.optimizations.optimization import Workload, unedited
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Tape
@@ -25,6 +24,7 @@ from argo_bench.pipeline.world.loopback import Faults, LiveModel, LoopbackWorld
 from argo_bench.pipeline.world.providers import started
 from argo_bench.study.recording import record
 from argo_bench.study.replay import StageBody
+from argo_bench.study.servers import PROVIDERS
 
 DEADLINE_S = 20
 BARS = Request("alpaca", "AAA", "bars")

@@ -1,5 +1,6 @@
 """Are twelve allocators with known peaks measured as they are, and does a reading say how it was taken?"""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -18,15 +19,17 @@ from argo_bench.errors import UserError
 from argo_bench.extras import Requirement
 from argo_bench.harness import memory
 from argo_bench.harness.machine.environment import worker_cpu
-from argo_bench.harness.memory import Forks, Reading, disagreement, measure, memory_of, peak_rss_runs
+from argo_bench.harness.memory import Forks, Request, disagreement, measure, memory_of, peak_rss_runs
+from argo_bench.harness.record.records import Reading
 from argo_bench.harness.workers import memory as memory_pass
-from argo_bench.harness.workers.memory import RESOLUTION, Request
-from argo_bench.harness.workers.messages import FunctionArm, StageArm
-from argo_bench.harness.workers.processes import ArmFailed
+from argo_bench.harness.workers.memory import RESOLUTION
+from argo_bench.harness.workers.messages import Arm, function_arm
+from argo_bench.harness.workers.processes import ArmFailed, job_of
 from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.optimizations import catalogue
 from argo_bench.report.line_memory import Line, LineRequest, Lines, Profiled, functions_of, is_compiled, rendered
 from argo_bench.study.recording import record
+from argo_bench.study.subject import stage_arm
 from tests.allocators import ALLOCATORS, MIB, Allocator
 
 ROOT = str(Path(__file__).parents[1])
@@ -34,13 +37,11 @@ KNOWN = {each.name: each for each in ALLOCATORS}
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a high-water mark that can be set back")
 
 
-def arm(name: str, setup: str = "") -> FunctionArm:
-    return FunctionArm(
-        "t", "candidate", f"tests.allocators:{name}", setup and f"tests.allocators:{setup}", path=(ROOT,)
-    )
+def arm(name: str, setup: str = "") -> Arm:
+    return function_arm("candidate", f"tests.allocators:{name}", setup and f"tests.allocators:{setup}", path=(ROOT,))
 
 
-def arm_of(allocator: Allocator) -> FunctionArm:
+def arm_of(allocator: Allocator) -> Arm:
     return arm(allocator.name, allocator.setup)
 
 
@@ -106,7 +107,7 @@ def test_a_stage_of_the_pipeline_is_measured_with_its_recorded_inputs(small_univ
     workload = optimization.workloads[0]
     inputs = tmp_path / "inputs.pickle"
     inputs.write_bytes(pickle.dumps(record(workload, small_universe, 6, seed=1)))
-    stage = StageArm("O06", workload.name, 6, "engineered", str(inputs))
+    stage = stage_arm("O06", (workload.name, 6), "engineered", inputs)
     peaks, (traced,) = memory_of(stage, ["peak_rss"], 1, tmp_path), memory_of(stage, ["traced"], 1, tmp_path)
     assert [each.method for each in peaks] == ["peak_rss", "peak_rss"]
     assert 0 < traced.live_bytes <= traced.peak_bytes + RESOLUTION
@@ -120,10 +121,14 @@ def test_the_child_imports_nothing_that_the_arm_does_not_need():
 
 
 def test_the_module_of_the_child_loads_no_numerical_package_and_no_profiler():
-    heavy = "{'numpy', 'pandas', 'numba', 'pyarrow', 'psutil', 'memory_profiler', 'memray', 'argo_bench.optimizations'}"
-    code = f"import argo_bench.harness.workers.memory, sys; print({heavy} & set(sys.modules))"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert shown.strip() == "set()"
+    """Nor any library at all: it answers where there is none."""
+    request = {"arm": msgspec.to_builtins(function_arm("candidate", "time:perf_counter")), "method": "traced"}
+    _, *job = job_of("memory")
+    command = [sys.executable, "-I", "-S", *job]
+    asked = json.dumps(request | {"processor": None}).encode()
+    done = subprocess.run(command, input=asked, capture_output=True, check=True)
+    answer = msgspec.json.decode(done.stdout, type=Reading)
+    assert (answer.method, answer.exact) == ("traced", True)
 
 
 def test_an_arm_that_raises_fails_with_its_message():
@@ -213,7 +218,7 @@ def forbid(monkeypatch, error=PermissionError):
 @linux
 def test_without_a_reset_the_reading_is_of_the_whole_child_and_says_so(monkeypatch):
     forbid(monkeypatch)
-    got = memory_pass.peak_rss(memory_pass.Ready(FunctionBody(lambda: bytearray(MIB))))
+    got = msgspec.convert(memory_pass.peak_rss(memory_pass.Ready(FunctionBody(lambda: bytearray(MIB)))), Reading)
     assert (got.method, got.exact, got.how) == ("peak_rss", False, "VmHWM of the whole child")
 
 
@@ -230,7 +235,7 @@ def test_without_a_mark_of_the_kernel_getrusage_is_asked(monkeypatch):
 
     forbid(monkeypatch, FileNotFoundError)
     monkeypatch.setattr(memory_pass, "high_water", missing)
-    got = memory_pass.peak_rss(memory_pass.Ready(FunctionBody(lambda: bytearray(MIB))))
+    got = msgspec.convert(memory_pass.peak_rss(memory_pass.Ready(FunctionBody(lambda: bytearray(MIB)))), Reading)
     assert (got.exact, got.how) == (False, "getrusage of the whole child")
     assert got.peak_bytes >= 0
 
@@ -312,8 +317,9 @@ def test_the_lines_of_a_stage_are_measured_with_the_functions_that_it_leads_to(s
     workload = catalogue()["O08"].workloads[0]
     inputs = tmp_path / "inputs.pickle"
     inputs.write_bytes(pickle.dumps(record(workload, small_universe, 300, seed=1)))
-    request = LineRequest(StageArm("O08", workload.name, 300, "baseline", str(inputs)), worker_cpu())
-    found = memory.ask("argo_bench.report.line_memory", request, Lines, hash_seed=0, numba_cache=tmp_path)
+    request = LineRequest(stage_arm("O08", (workload.name, 300), "baseline", inputs), worker_cpu())
+    command = [sys.executable, "-m", "argo_bench.report.line_memory"]
+    found = memory.ask(command, request, Lines, hash_seed=0, numba_cache=tmp_path)
     functions = {each.name: each for each in found.functions}
     assert {"five", "columns", "sma", "windowed"} <= functions.keys()
     assert [(line.code.strip(), line.times) for line in functions["five"].lines] == [

@@ -1,7 +1,9 @@
 """Do prescribed variants keep their defects, and engineered ones their outputs?"""
 
+import dataclasses
 import json
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -170,3 +172,10 @@ def test_a_variant_that_changes_nothing_would_be_found(generated_oracles):
     for optimization in catalogue().values():
         for variant in (optimization.prescribed, optimization.engineered):
             assert variant(baseline.PIPELINE) != baseline.PIPELINE
+
+
+@pytest.mark.parametrize("metric", [None, "", "joules"])
+def test_a_claim_on_an_optimization_needs_a_metric_that_is_measured_or_counted(metric):
+    claim = msgspec.structs.replace(catalogue()["O06"].claims[0], metric=metric)
+    with pytest.raises(ValueError, match=r"O06\.time: a claim needs a metric, one of cpu, wall, peak_rss"):
+        dataclasses.replace(catalogue()["O06"], claims=(claim,))

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from argo_bench.gate.benchmarks import TOLERANCE, benchmarks
-from argo_bench.harness.functions import function_body
-from argo_bench.harness.workers.messages import FunctionArm
+from argo_bench.harness.workers.bodies import body_of
+from argo_bench.harness.workers.messages import function_arm
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 @pytest.mark.parametrize("gated", benchmarks(ROOT, TOLERANCE), ids=lambda each: each.name)
 def test_a_gated_benchmark_returns_the_same_twice(gated, monkeypatch):
     monkeypatch.chdir(ROOT)
-    arm = FunctionArm(gated.name, "head", gated.function, gated.setup)
-    bodies = [function_body(arm) for _ in range(2)]
+    arm = msgspec.to_builtins(function_arm("head", gated.function, gated.setup))
+    bodies = [body_of(arm) for _ in range(2)]
     first, second = (body.first_call() for body in bodies)
     for body in bodies:
         body.close()

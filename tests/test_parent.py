@@ -15,7 +15,7 @@ DEADLINE_S = 20
 
 STARTS = """
 import sys
-from argo_bench.pipeline.world import parent
+from argo_bench import parent
 parent.start(["sleep", "1000"], stdout=None)
 sys.stderr.write("started\\n")
 sys.stderr.flush()
@@ -25,7 +25,7 @@ sys.stdin.read()
 CLEANS = """
 import sys
 from pathlib import Path
-from argo_bench.pipeline.world import parent
+from argo_bench import parent
 kept = parent.cleaner(Path(sys.argv[1]))
 kept.__enter__()
 sys.stderr.write("started\\n")
@@ -72,7 +72,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_what_was_started():
 
 
 def test_a_process_whose_parent_is_gone_already_ends_at_once():
-    code = "from argo_bench.pipeline.world import parent; parent.die_with_parent(1 << 30); print('still there')"
+    code = "from argo_bench import parent; parent.die_with_parent(1 << 30); print('still there')"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=DEADLINE_S)
     assert (ended.returncode, ended.stdout) == (1, b"")
 

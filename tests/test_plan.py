@@ -8,19 +8,11 @@ import pytest
 
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.claims.claim import Claim
-from argo_bench.harness.plan import (
-    DEFAULT,
-    FEWEST_BLOCKS,
-    MOST_BLOCKS,
-    MOST_SECONDS,
-    QUICK,
-    Counting,
-    planned,
-    seconds_worth,
-    weighed,
-)
+from argo_bench.harness.plan import DEFAULT, FEWEST_BLOCKS, MOST_BLOCKS, MOST_SECONDS, QUICK, seconds_worth
 from argo_bench.harness.record.records import Block, Comparison, Samples
 from argo_bench.optimizations import catalogue
+from argo_bench.optimizations.optimization import Optimization, Workload, unedited
+from argo_bench.study.job import study_job
 
 COMPARISON = Comparison("O06", "consensus, hit", 6, "symbols", "baseline", "engineered")
 
@@ -69,23 +61,31 @@ def test_the_trimmed_mean_varies_as_the_plan_assumes():
 
 def test_a_benchmark_is_one_comparison_whose_memory_is_weighed_only_where_it_is_asked_for():
     timed = Benchmark("b", "a:f", "a:g")
-    assert planned([timed], QUICK) == [timed.comparison]
-    assert weighed(timed, DEFAULT) == []
-    assert weighed(timed.measured_in("peak_rss"), QUICK) == [(timed.comparison, ("peak_rss",))]
+    assert timed.comparisons(QUICK) == [timed.comparison]
+    assert timed.weighed(DEFAULT) == []
+    assert timed.measured_in("peak_rss").weighed(QUICK) == [(timed.comparison, ("peak_rss",))]
 
 
-def test_memory_of_an_optimization_is_weighed_behind_headline_claims_by_the_methods_of_the_profile():
+def subject_of(optimization, universe):
+    return study_job([optimization], universe, DEFAULT, 1).subjects[0]
+
+
+def test_memory_of_an_optimization_is_weighed_behind_headline_claims_by_the_methods_of_the_profile(small_universe):
     o08 = catalogue()["O08"]
-    assert {comparison.workload for comparison, _ in weighed(o08, QUICK)} == {"five outputs"}
-    assert {methods for _, methods in weighed(o08, QUICK)} == {("traced",)}
+    plain = subject_of(o08, small_universe).weighed(QUICK)
+    assert {comparison.workload for comparison, _ in plain} == {"five outputs"}
+    assert {methods for _, methods in plain} == {("traced",)}
     claim = Claim("O08.m", "less", "s", "direction", "full set", "r", metric="peak_rss", headline=True)
-    heavier = dataclasses.replace(o08, claims=(claim,))
-    assert {methods for _, methods in weighed(heavier, QUICK)} == {("peak_rss", "traced")}
+    heavier = subject_of(dataclasses.replace(o08, claims=(claim,)), small_universe)
+    assert {methods for _, methods in heavier.weighed(QUICK)} == {("peak_rss", "traced")}
 
 
-def test_after_two_seeds_only_the_arms_that_claims_rest_on_are_counted_and_at_the_headline_scale():
-    counting = Counting(
-        "X01", "asked", {60: ("baseline", "further", "prescribed"), 24: ("baseline",)}, ("baseline", "prescribed")
-    )
-    assert counting.under(1) is counting
-    assert counting.under(2).arms == {60: ("baseline", "prescribed")}
+def test_after_two_seeds_only_the_arms_that_claims_rest_on_are_counted_and_at_the_headline_scale(small_universe):
+    workload = Workload("asked", "reason", "trace", "a test", (60, 24), "cycles", arms={"further": unedited})
+    claim = Claim("X.calls", "fewer", "a test", "direction", "asked", "requests", metric="model_calls")
+    asked = Optimization("X01", "a test", "wrap", unedited, unedited, (claim,), (workload,))
+    countings = subject_of(asked, small_universe).countings(DEFAULT, [7, 8, 9])
+    judged = ("baseline", "prescribed", "engineered")
+    assert [each.seed for each in countings] == [7, 8, 9]
+    assert [each.arms for each in countings[:2]] == 2 * [{60: (*judged, "further"), 24: judged}]
+    assert countings[2].arms == {60: judged}

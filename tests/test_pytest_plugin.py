@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from argo_bench.comparison import Speedup
+from argo_bench.harness.compare import Speedup
 from argo_bench.harness.record.records import Block, Comparison, Declared, Failure, Fidelity, Samples
 from argo_bench.integrations import paired
 

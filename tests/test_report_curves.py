@@ -2,8 +2,9 @@
 
 import pytest
 
-from argo_bench.harness.record.records import LiveRates, Spot
+from argo_bench.harness.record.records import Spot
 from argo_bench.report import curves, verdicts
+from argo_bench.study.records import LiveRates
 from tests.test_report_finding import judgement, recorded
 from tests.test_report_tables import printed
 

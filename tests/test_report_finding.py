@@ -5,13 +5,12 @@ import math
 import msgspec
 import pytest
 
-from argo_bench.harness.calibration.rates import Calibration, Null, Power, Rate, Used
+from argo_bench.harness.calibration.standing import Calibration, Null, Power, Rate, Used
 from argo_bench.harness.claims.claim import Metric, is_count
 from argo_bench.harness.claims.verdict import Word
-from argo_bench.harness.record.records import Comparison, Counts, End, Judgement, Memory, Result, Run, Spot
+from argo_bench.harness.record.records import Comparison, Counts, End, Judgement, Memory, Reading, Result, Run, Spot
 from argo_bench.harness.record.store import Recorded, Writer, load
 from argo_bench.harness.statistics.estimate import Estimate
-from argo_bench.harness.workers.memory import Reading
 from argo_bench.report import finding
 
 RUN = Run(

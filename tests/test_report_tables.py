@@ -11,22 +11,21 @@ from rich.console import Console
 
 from argo_bench.harness.claims.verdict import Word
 from argo_bench.harness.record.records import (
-    Acceptance,
     Block,
     Cold,
     Comparison,
     Failure,
     Fidelity,
-    LiveRates,
     Memory,
+    Reading,
     Result,
     Samples,
     Spot,
 )
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.workers.memory import Reading
 from argo_bench.report import measured, page, remarks, verdicts
 from argo_bench.report.marks import MARKS, OKABE_ITO, contrast, legible
+from argo_bench.study.records import Acceptance, LiveRates
 from tests.test_report_finding import counts, estimate, judgement, recorded, result
 
 WORDS: tuple[Word, ...] = get_args(Word)

@@ -9,12 +9,10 @@ import msgspec
 import pytest
 
 from argo_bench.errors import UserError
-from argo_bench.harness import groundwork
 from argo_bench.harness.plan import QUICK
 from argo_bench.harness.record.records import (
     CONCLUSIONS,
     SCHEMA,
-    Acceptance,
     Asked,
     Cold,
     Counts,
@@ -22,7 +20,6 @@ from argo_bench.harness.record.records import (
     Failure,
     Fidelity,
     Judgement,
-    LiveRates,
     Memory,
     Observed,
     Run,
@@ -31,12 +28,14 @@ from argo_bench.harness.record.records import (
 )
 from argo_bench.harness.record.store import FILE_NAME, Recorded, Writer, load, reopened
 from argo_bench.harness.record.verify import verify
-from argo_bench.harness.run import Experiment
 from argo_bench.optimizations import lookup
 from argo_bench.pipeline.market import Universe
 from argo_bench.study import job
 from argo_bench.study.job import job_again
+from argo_bench.study.records import Acceptance, LiveRates
+from argo_bench.study.supply import digest_of
 from argo_bench.study.trials import Observation, Trial
+from tests.studies import run_study
 
 IDS = ["O06"]
 TINY = dataclasses.replace(
@@ -93,7 +92,7 @@ class Interrupted:
 def interrupted(directory, universe, has, profile=TINY, ids=IDS):
     writer = Writer(directory)
     with pytest.raises(KeyboardInterrupt):
-        Experiment(lookup(ids), universe, profile, 1, writer, "part", Interrupted(directory, has)).run()
+        run_study(lookup(ids), universe, profile, 1, writer, "part", on_progress=Interrupted(directory, has))
     writer.close()
     return load(directory)
 
@@ -101,7 +100,7 @@ def interrupted(directory, universe, has, profile=TINY, ids=IDS):
 def resumed(directory, universe, profile=TINY, ids=IDS):
     before = reopened(directory)
     writer = Writer(directory, resume=True)
-    Experiment(lookup(ids), universe, profile, 1, writer, "rest", before=before).run()
+    run_study(lookup(ids), universe, profile, 1, writer, "rest", before=before)
     writer.close()
     return load(directory)
 
@@ -118,7 +117,7 @@ def whole(tmp_path_factory, small_universe):
     """The record of a run that nobody interrupted."""
     directory = tmp_path_factory.mktemp("whole")
     writer = Writer(directory)
-    Experiment(lookup(IDS), small_universe, TINY, 1, writer, "whole").run()
+    run_study(lookup(IDS), small_universe, TINY, 1, writer, "whole")
     writer.close()
     return load(directory)
 
@@ -201,7 +200,7 @@ LIGHT = dataclasses.replace(TINY, looks=(1,), memory=())
 @pytest.fixture
 def unchecked(monkeypatch):
     """Runs that check nothing."""
-    monkeypatch.setattr(Experiment, "_check", lambda self, feed, scratch: None)
+    monkeypatch.setattr("argo_bench.harness.run.check", lambda state, around: None)
 
 
 def trial(name, seen):
@@ -219,7 +218,7 @@ def test_a_trial_that_was_interrupted_begins_again_and_one_that_was_whole_does_n
 ):
     seen = []
     tried = (trial("one", seen), trial("two", seen))
-    monkeypatch.setattr(groundwork, "trials", lambda: tried)
+    monkeypatch.setattr("argo_bench.study.subject.trials", lambda: tried)
     interrupted(tmp_path, small_universe, lambda recorded: len(recorded.all(Observed)) == after, LIGHT)
     begun = seen.copy()
     assert len(begun) == after
@@ -234,7 +233,7 @@ def test_a_trial_is_not_repeated_for_a_run_that_was_interrupted_after_it(
 ):
     seen = []
     tried = (trial("one", seen),)
-    monkeypatch.setattr(groundwork, "trials", lambda: tried)
+    monkeypatch.setattr("argo_bench.study.subject.trials", lambda: tried)
     interrupted(tmp_path, small_universe, lambda recorded: recorded.all(Samples), LIGHT)
     rest = resumed(tmp_path, small_universe, LIGHT)
     assert len(seen) == 3
@@ -243,7 +242,7 @@ def test_a_trial_is_not_repeated_for_a_run_that_was_interrupted_after_it(
 
 def test_what_was_untested_for_want_of_a_server_is_not_said_twice(tmp_path, small_universe, monkeypatch, unchecked):
     tried = (dataclasses.replace(trial("one", []), servers=frozenset({"providers"})),)
-    monkeypatch.setattr(groundwork, "trials", lambda: tried)
+    monkeypatch.setattr("argo_bench.study.subject.trials", lambda: tried)
     monkeypatch.setitem(sys.modules, "trustme", None)
     interrupted(tmp_path, small_universe, lambda recorded: recorded.all(Samples), LIGHT)
     rest = resumed(tmp_path, small_universe, LIGHT)
@@ -280,7 +279,7 @@ def only(universe, *symbols):
 def test_a_run_is_resumed_with_what_it_was_asked_for(tmp_path, small_universe, monkeypatch):
     monkeypatch.setattr(job, "installed_sample", lambda: only(small_universe, "AAA"))
     asked = Asked(IDS, None, "quick", None, 7, None, False, True, False, 90.0)
-    fed = job.digest(only(small_universe, "AAA"))
+    fed = digest_of(only(small_universe, "AAA"))
     again = job_again(recorded_as(tmp_path, asked=asked, bars=fed))
     assert [each.id for each in again.subjects] == IDS
     assert (again.seed, again.profile.budget_s, again.profile.full_trials) == (7, 90.0, True)

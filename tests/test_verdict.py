@@ -105,9 +105,3 @@ def test_a_claim_about_a_level_is_not_judged_by_an_interval():
 def test_a_claim_that_makes_no_sense_is_refused(kind, low, high):
     with pytest.raises(ValueError, match="T1"):
         claim(kind, low, high)
-
-
-@pytest.mark.parametrize("metric", [None, "", "joules"])
-def test_a_claim_needs_a_metric(metric):
-    with pytest.raises(ValueError, match="T1: a claim needs a metric, one of cpu, wall, peak_rss"):
-        Claim("T1", "text", "source", "direction", "workload", "reading", metric=metric)

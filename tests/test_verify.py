@@ -10,6 +10,7 @@ from argo_bench.harness.record.records import (
     Declared,
     End,
     Fidelity,
+    Foreign,
     Judgement,
     Memory,
     Plan,
@@ -19,8 +20,8 @@ from argo_bench.harness.record.records import (
 )
 from argo_bench.harness.record.store import FILE_NAME, Writer, load
 from argo_bench.harness.record.verify import verify
-from argo_bench.harness.run import Experiment
 from argo_bench.optimizations import lookup
+from tests.studies import run_study
 from tests.test_experiment import TINY
 
 replace = msgspec.structs.replace
@@ -30,7 +31,7 @@ replace = msgspec.structs.replace
 def honest(tmp_path_factory, small_universe):
     directory = tmp_path_factory.mktemp("honest")
     writer = Writer(directory)
-    Experiment(lookup(["O11"]), small_universe, TINY, 1, writer, "honest").run()
+    run_study(lookup(["O11"]), small_universe, TINY, 1, writer, "honest")
     writer.close()
     return load(directory)
 
@@ -148,7 +149,7 @@ def test_a_users_comparison_verifies_and_a_single_edit_of_it_does_not(name, own,
 
 
 def line_of(record):
-    body = msgspec.json.encode(record)
+    body = bytes(record.content) if isinstance(record, Foreign) else msgspec.json.encode(record)
     return b'{"xxh3":"%s","record":%s}\n' % (xxhash.xxh3_64_hexdigest(body).encode(), body)
 
 

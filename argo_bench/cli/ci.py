@@ -86,8 +86,8 @@ def ci(
 def told(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
     """Show a gate's record and write what other tools read; the exit code that it has."""
     from argo_bench.gate.deciding import gate_of
+    from argo_bench.gate.records import Revisions
     from argo_bench.gate.table import notes, table_of
-    from argo_bench.harness.record.records import Revisions
     from argo_bench.harness.record.store import load
     from argo_bench.integrations.outputs import annotated, step_summary, write_all
     from argo_bench.report.tables import terminal_table

@@ -34,8 +34,8 @@ from argo_bench.optimizations.optimization import Trace
 if TYPE_CHECKING:
     from argo_bench.harness.machine.fitness import Finding
     from argo_bench.harness.record.store import Recorded
+    from argo_bench.harness.subject import Job
     from argo_bench.report import Report
-    from argo_bench.study.job import Job
 
 
 def settings() -> dict[str, Any]:
@@ -185,14 +185,15 @@ def compare(
     NAMEs are benchmarks of [tool.argo_bench.benchmarks] in pyproject.toml; without any, all of them are compared.
     """
     from argo_bench.harness.plan import PROFILES
-    from argo_bench.study.gather import benchmarks_of
-    from argo_bench.study.job import Job
+    from argo_bench.harness.subject import Job
+    from argo_bench.harness.surroundings import NoSupply
+    from argo_bench.harness.table import benchmarks_of
 
     benchmarks = benchmarks_of(functions, options)
     for each in benchmarks:
         if each.claim is not None:
             click.echo(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
-    report_on(Job(benchmarks, None, PROFILES[profile], seed), out, strict_env, as_json)
+    report_on(Job(benchmarks, PROFILES[profile], seed, NoSupply()), out, strict_env, as_json)
 
 
 def report_on(job: Job, out: str | None, strict_env: bool, as_json: bool, before: Recorded | None = None) -> None:
@@ -230,17 +231,16 @@ def report_on(job: Job, out: str | None, strict_env: bool, as_json: bool, before
 
 def measure(job: Job, directory: Path, name: str, machine: list[Finding], before: Recorded | None) -> bool:
     """Run the experiment with its progress on stderr; whether it was interrupted."""
-    from argo_bench.harness.running import is_interrupted
+    from argo_bench.harness.run import measure as measure_job
 
-    if (universe := job.universe) is not None:
-        symbols = ", ".join(
-            symbol if universe.origin[symbol] == "real" else f"{symbol} (generated)" for symbol in universe.symbols[:8]
-        )
-        more = f" and {len(universe.symbols) - 8} more" if len(universe.symbols) > 8 else ""
-        click.echo(f"{len(universe.symbols)} symbols from {universe.source}: {symbols}{more}", err=True)
+    header = job.supply.header()
+    if origin := header.get("symbols"):
+        shown = [symbol if of == "real" else f"{symbol} (generated)" for symbol, of in origin.items()]
+        more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
+        click.echo(f"{len(shown)} symbols from {header['source']}: {', '.join(shown[:8])}{more}", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a run as Ctrl-C does
     with shown_progress() as on_progress:
-        return is_interrupted(job, directory, name, on_progress, machine, before)
+        return measure_job(job, directory, name, on_progress, machine, before)
 
 
 @cli.command()
@@ -347,12 +347,10 @@ def export(
     the new, as module:name. `argo-bench report RUN --peers OUT` lays the figures beside a run's.
     """
     from argo_bench.integrations import export as scripts
-    from argo_bench.optimizations.optimization import Optimization
     from argo_bench.study.job import universe_of
 
-    subject = scripts.subject_of(targets, setup)
-    universe = universe_of(data, symbols, seed) if isinstance(subject, Optimization) else None
-    exported = scripts.export(subject, arm, universe, seed, out)
+    subject = scripts.subject_of(targets, setup, lambda: universe_of(data, symbols, seed), seed)
+    exported = scripts.export(subject, arm, seed, out)
     click.echo("\n".join(scripts.commands(exported, out)))
 
 
@@ -382,10 +380,10 @@ def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> N
 
     The whole takes about 45 minutes. It can be interrupted and goes on where it was; reports name it from then on.
     """
-    from argo_bench.harness.calibration import bank
+    from argo_bench.harness.calibration import bank, standing
     from argo_bench.harness.calibration.rates import store
 
-    directory = out or bank.home()
+    directory = out or standing.home()
     plan, budget_s = (bank.QUICK, bank.QUICK_BUDGET_S) if quick else (bank.FULL, 60 * minutes)
     interrupted = False
     try:

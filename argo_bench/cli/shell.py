@@ -20,7 +20,7 @@ class Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
-        from argo_bench.study.job import seconds
+        from argo_bench.harness.durations import seconds
 
         try:
             return seconds(str(value))
@@ -34,7 +34,7 @@ class Share(click.ParamType[float]):
     name = "share"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
-        from argo_bench.gate.benchmarks import share
+        from argo_bench.harness.durations import share
 
         try:
             return share(value)

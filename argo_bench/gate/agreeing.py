@@ -16,7 +16,7 @@ import msgspec
 
 from argo_bench.errors import UserError
 from argo_bench.gate.checkouts import clean_environment
-from argo_bench.harness.record.records import Agreed
+from argo_bench.gate.records import Agreed
 from argo_bench.harness.workers.agreement import first_difference
 
 MODULE = "argo_bench.gate.agreeing"

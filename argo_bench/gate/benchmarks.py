@@ -22,15 +22,13 @@ from argo_bench.errors import UserError
 from argo_bench.gate.checkouts import Environment
 from argo_bench.harness.benchmark import CHECKS
 from argo_bench.harness.claims.claim import CLOCKS, Clock
+from argo_bench.harness.durations import seconds, share
+from argo_bench.harness.table import FUNCTION, Entry, entries_of
 from argo_bench.loading import settings_of
-from argo_bench.study.gather import REVISIONS, tables_of, where_of
-from argo_bench.study.job import seconds
 
 PYPROJECT = "pyproject.toml"
 TOLERANCE = 0.03
 BUDGET_S = 600.0
-PAIR_KEYS = ("baseline", "candidate", "claim")
-KEYS = (REVISIONS, "setup", "check", "metric", "fresh", "tolerance", "counts")
 SETTINGS = ("base", "tolerance", "budget", "environment", "install")
 EXAMPLE = (
     "expected a table such as\n\n    [tool.argo_bench.benchmarks.parse]\n"
@@ -99,50 +97,33 @@ def benchmarks(root: Path, tolerance: float) -> list[Benchmark]:
     Raises UserError, naming the table, for what is missing, unknown or of another type, and where there is none.
     """
     path = root / PYPROJECT
-    found = [_of_table(where_of(path, name), name, table, tolerance) for name, table in tables_of(path).items()]
+    found = [_of_entry(each, tolerance) for each in entries_of(path)]
     if not found:
         raise UserError(f"{path} has no [tool.argo_bench.benchmarks]: {EXAMPLE}")
     return found
 
 
-def _of_table(where: str, name: str, table: Mapping[str, Any], tolerance: float) -> Benchmark:
-    known = KEYS if REVISIONS in table else (*KEYS, *PAIR_KEYS)
-    if unknown := sorted(table.keys() - set(known)):
-        raise UserError(f"{where}: unknown key {unknown[0]!r}: expected {', '.join(KEYS)}")
-    function = _text(where, table, REVISIONS) or _text(where, table, "candidate")
+def _of_entry(entry: Entry, tolerance: float) -> Benchmark:
+    function = entry.text(FUNCTION) or entry.text("candidate")
     if ":" not in function:
-        raise UserError(f'{where}: expected function = "module:name" or "file.py:name", got {function!r}')
-    check, metric = _text(where, table, "check") or "allclose", table.get("metric")
-    if REVISIONS not in table:  # a check of two functions, or a claim about memory, says nothing about two revisions
+        raise UserError(f'{entry.where}: expected function = "module:name" or "file.py:name", got {function!r}')
+    check, metric = entry.text("check") or "allclose", entry.text("metric") or None
+    if entry.is_pair:  # a check of two functions, or a claim about memory, says nothing about two revisions
         check = check if check in (*CHECKS, "none") else "allclose"
         metric = metric if metric in CLOCKS else None
     if check not in (*CHECKS, "none"):
-        raise UserError(f"{where}: expected the check {', '.join(CHECKS)} or none, got {check!r}")
+        raise UserError(f"{entry.where}: expected the check {', '.join(CHECKS)} or none, got {check!r}")
     if metric not in (None, *CLOCKS):
-        raise UserError(f"{where}: expected the metric {' or '.join(CLOCKS)}, got {metric!r}")
-    if not isinstance(fresh := table.get("fresh", False), bool):
-        raise UserError(f"{where}: expected fresh to be true or false, got {fresh!r}")
+        raise UserError(f"{entry.where}: expected the metric {' or '.join(CLOCKS)}, got {metric!r}")
     try:
-        own = share(table.get("tolerance", tolerance))
+        own = share(entry.keys.get("tolerance", tolerance))
     except ValueError as error:
-        raise UserError(f"{where}: {error}") from None
-    setup, counts = _text(where, table, "setup"), _text(where, table, "counts")
-    return Benchmark(name, function, setup, check, metric, fresh, own, counts)
+        raise UserError(f"{entry.where}: {error}") from None
+    fresh = bool(entry.keys.get("fresh", False))
+    return Benchmark(entry.name, function, entry.text("setup"), check, metric, fresh, own, entry.text("counts"))
 
 
 def _text(where: str, table: Mapping[str, Any], key: str) -> str:
     if not isinstance(value := table.get(key, ""), str):
         raise UserError(f"{where}: expected {key} to be a text, got {value!r}")
     return value
-
-
-def share(value: object) -> float:
-    """``0.03`` or ``"3%"`` as a share. Raises ValueError for anything else, and for none between 0 and 1."""
-    text = str(value).strip()
-    try:
-        found = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError:
-        found = -1.0
-    if not 0 < found < 1:
-        raise ValueError(f"expected a share such as 3% or 0.03, got {value!r}")
-    return found

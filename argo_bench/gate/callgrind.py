@@ -19,10 +19,10 @@ from typing import TypeVar
 
 import msgspec
 
-from argo_bench.gate.checkouts import GUEST, Checkout, clean_environment
+from argo_bench.gate.checkouts import Checkout, clean_environment
 from argo_bench.harness.machine.environment import THREAD_CAPS
-from argo_bench.harness.workers.messages import FunctionArm
-from argo_bench.harness.workers.processes import ArmFailed
+from argo_bench.harness.workers.messages import Arm
+from argo_bench.harness.workers.processes import ArmFailed, job_of
 
 Value = TypeVar("Value")
 COUNTED_NS = 5_000_000
@@ -50,7 +50,7 @@ def calls_for(call_ns: int) -> int:
     return min(MOST_CALLS, max(1, math.ceil(COUNTED_NS / max(1, call_ns))))
 
 
-def instructions(checkout: Checkout, arm: FunctionArm, calls: int, scratch: Path, seconds: float) -> dict[str, float]:
+def instructions(checkout: Checkout, arm: Arm, calls: int, scratch: Path, seconds: float) -> dict[str, float]:
     """Instructions of one call by C function. Raises ArmFailed where the calls fail or take longer than ``seconds``."""
     fewer, more = side_by_side(
         partial(_counted, checkout, arm, number, scratch / f"callgrind-{checkout.role}-{number}", seconds)
@@ -63,13 +63,13 @@ def instructions(checkout: Checkout, arm: FunctionArm, calls: int, scratch: Path
     }
 
 
-def _counted(checkout: Checkout, arm: FunctionArm, calls: int, output: Path, seconds: float) -> Counter[str]:
+def _counted(checkout: Checkout, arm: Arm, calls: int, output: Path, seconds: float) -> Counter[str]:
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}", "--compress-strings=yes"]
-    guest = [str(checkout.python), "-P", str(GUEST), json.dumps(msgspec.to_builtins(arm)), f"{calls:04d}"]
+    calling = job_of("counts", json.dumps(msgspec.to_builtins(arm)), f"{calls:04d}", python=str(checkout.python))
     environment = {**clean_environment(), **THREAD_CAPS, "PYTHONHASHSEED": "0"}
     try:
         done = subprocess.run(
-            [*command, *guest],
+            [*command, *calling],
             cwd=checkout.root,
             env=environment,
             capture_output=True,

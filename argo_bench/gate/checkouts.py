@@ -20,11 +20,10 @@ from argo_bench.harness.workers.processes import Program
 
 Role = Literal["base", "head"]
 Environment = Literal["own", "current"]
-GUEST = Path(__file__).with_name("guest.py")
 INSTALLED_BY = ("pyproject.toml", "setup.py")
 """One of these makes a folder something that pip can install."""
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SYSTEMROOT")
-"""Environment variables that guests see: nothing that could make one side differ from the other."""
+"""Environment variables that workers see: nothing that could make one side differ from the other."""
 SHOWN_LINES = 8
 
 
@@ -46,8 +45,8 @@ class Checkout:
 
     @property
     def program(self) -> Program:
-        """A guest in its interpreter, with a clean environment."""
-        return Program((str(self.python), "-P", str(GUEST)), self.root, clean_environment())
+        """A worker in its interpreter, with a clean environment."""
+        return Program(str(self.python), self.root, clean_environment())
 
 
 def clean_environment() -> dict[str, str]:

@@ -13,8 +13,8 @@ from argo_bench.gate.benchmarks import Benchmark
 from argo_bench.gate.checkouts import Checkout, Role
 from argo_bench.gate.deciding import is_grown
 from argo_bench.gate.outcome import Change
-from argo_bench.harness.record.records import Exact
-from argo_bench.harness.workers.messages import Count, Counted, FunctionArm, Prepare, Prepared
+from argo_bench.gate.records import Exact
+from argo_bench.harness.workers.messages import Arm, Count, Counted, Prepare, Prepared
 from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
 
 INSTRUCTIONS = "instructions"
@@ -29,7 +29,7 @@ SHOWN = 5
 def exact(
     benchmark: Benchmark,
     checkouts: Mapping[Role, Checkout],
-    arms: Mapping[Role, FunctionArm],
+    arms: Mapping[Role, Arm],
     counts: Mapping[Role, str],
     scratch: Path,
 ) -> Exact:
@@ -65,7 +65,7 @@ def exact(
     return Exact(benchmark.name, found["base"], found["head"], sorted(unsteady), moved, uncounted)
 
 
-def _counted(checkout: Checkout, arm: FunctionArm, counts: str, scratch: Path) -> Counted:
+def _counted(checkout: Checkout, arm: Arm, counts: str, scratch: Path) -> Counted:
     worker = WorkerProcess(HASH_SEED, scratch / f"numba-{checkout.role}", None, checkout.program)
     try:
         return worker.ask(Count(arm, counts), Counted)
@@ -74,7 +74,7 @@ def _counted(checkout: Checkout, arm: FunctionArm, counts: str, scratch: Path) -
 
 
 def _instructions(
-    checkouts: Mapping[Role, Checkout], arms: Mapping[Role, FunctionArm], scratch: Path
+    checkouts: Mapping[Role, Checkout], arms: Mapping[Role, Arm], scratch: Path
 ) -> dict[Role, dict[str, float]]:
     """By C function. Raises ArmFailed, saying why, where they cannot be counted."""
     if not callgrind.is_there():

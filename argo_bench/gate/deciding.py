@@ -14,18 +14,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from argo_bench.gate.outcome import Change, Outcome
+from argo_bench.gate.records import Agreed, Exact, Gated, Revisions, State
 from argo_bench.harness.judging.judgements import log_ratios
-from argo_bench.harness.record.records import (
-    Agreed,
-    Comparison,
-    Exact,
-    Failure,
-    Gated,
-    Revisions,
-    Samples,
-    State,
-)
-from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.record.records import Comparison, Failure, Samples
+from argo_bench.harness.record.store import Recorded, read_as
 from argo_bench.harness.statistics.signs import ERROR, LOOKS, Median, beyond, median_of, nominal_error
 
 Batch = Literal["first", "confirmation"]
@@ -265,7 +257,8 @@ def disagreements(recorded: Recorded) -> list[tuple[int, str]]:
     """The lines of a record, by number, that say other than what follows from its samples and counts."""
     ours = {each.benchmark: each for each in gated(gate_of(recorded))}
     found = []
-    for line, record in enumerate(recorded.records, 1):
-        if isinstance(record, Gated) and ours.pop(record.benchmark, None) != record:
-            found.append((line, f"outcome of {record.benchmark}: its samples and counts say otherwise"))
+    for line, record in recorded.lines():
+        said = read_as(Gated, record)
+        if said is not None and ours.pop(said.benchmark, None) != said:
+            found.append((line, f"outcome of {said.benchmark}: its samples and counts say otherwise"))
     return found + [(len(recorded.records), f"no outcome of {name}") for name in ours]

@@ -17,15 +17,16 @@ from argo_bench.gate.benchmarks import Benchmark, Settings, benchmarks
 from argo_bench.gate.checkouts import Checkout, Repository, Role, checked_out
 from argo_bench.gate.counting import exact
 from argo_bench.gate.deciding import CONFIRMATION, FIRST, Batch, Gate, Times, gate_of, gated
+from argo_bench.gate.records import Agreed, Revisions
 from argo_bench.gate.timing import Timer
-from argo_bench.harness.calibration.rates import used
-from argo_bench.harness.groundwork import Progress
+from argo_bench.harness.calibration.standing import used
 from argo_bench.harness.machine import environment
-from argo_bench.harness.record.records import SCHEMA, SIGN_TEST, Agreed, End, Failure, Revisions, Run, Samples
+from argo_bench.harness.progress import Progress
+from argo_bench.harness.record.records import SCHEMA, SIGN_TEST, End, Failure, Run, Samples
 from argo_bench.harness.record.store import Writer, command_line, load
 from argo_bench.harness.statistics.signs import LOOKS
-from argo_bench.harness.surroundings import surroundings
-from argo_bench.harness.workers.messages import Describe, Described, FunctionArm
+from argo_bench.harness.surroundings import scratch_directory
+from argo_bench.harness.workers.messages import Arm, Describe, Described, function_arm
 from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
 
 PROFILE = "ci"
@@ -51,7 +52,7 @@ class Sides:
     """What both sides of a benchmark are called, and what describing them found."""
 
     benchmark: Benchmark
-    arms: Mapping[Role, FunctionArm]
+    arms: Mapping[Role, Arm]
     counts: Mapping[Role, str]
     results: Mapping[Role, Path]
     described: Mapping[Role, Described]
@@ -137,7 +138,7 @@ def _measure(
     revisions: dict[Role, str] = {"base": question.base, "head": question.head}
     tell("checking both revisions out and installing them")
     with (
-        surroundings(()) as around,
+        scratch_directory() as around,
         checked_out(repository, revisions, around.scratch, settings.environment, settings.install) as checkouts,
     ):
         named = benchmarks(checkouts["head"].root, settings.tolerance)
@@ -179,13 +180,13 @@ def _described(
     for number, benchmark in enumerate(named):
         tell(f"{benchmark.name}: what base and head return")
         arms = {
-            role: FunctionArm(
-                benchmark.name,
+            role: function_arm(
                 role,
                 in_head(benchmark.function, head),
                 in_head(benchmark.setup, head),
-                benchmark.fresh,
+                fresh=benchmark.fresh,
                 path=checkout.path,
+                key=f"{benchmark.name} {role}",
             )
             for role, checkout in checkouts.items()
         }
@@ -202,7 +203,7 @@ def _described(
         yield Sides(benchmark, arms, counts, results, described, failures)
 
 
-def _described_by(checkout: Checkout, arm: FunctionArm, results: Path, scratch: Path) -> Described:
+def _described_by(checkout: Checkout, arm: Arm, results: Path, scratch: Path) -> Described:
     if checkout.failure is not None:
         raise ArmFailed(f"it cannot be installed: {checkout.failure}", arm=checkout.role)
     worker = WorkerProcess(0, scratch / f"numba-{checkout.role}", None, checkout.program)

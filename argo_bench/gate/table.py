@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from argo_bench.gate.deciding import Gate
 from argo_bench.gate.outcome import Change, Outcome
+from argo_bench.gate.records import Agreed, Exact, Revisions, State
 from argo_bench.harness.claims.verdict import Word
-from argo_bench.harness.record.records import Agreed, Exact, Revisions, State
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report.marks import MARKS
 from argo_bench.report.tables import VERDICT, Column, Row, Table

@@ -22,7 +22,7 @@ from typing import Any
 
 from argo_bench.errors import UserError
 from argo_bench.gate.outcome import Outcome
-from argo_bench.harness.claims.claim import EPSILON, METRICS
+from argo_bench.harness.claims.claim import CLOCKS, EPSILON
 from argo_bench.harness.record.records import Judgement, Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate, estimate
@@ -207,7 +207,7 @@ def proposed(recorded: Recorded, margin: float, *, with_times: bool = False) -> 
     if with_times:
         lines += ["", "[times]", f"{PROCESSOR} = {_quoted(processor)}"]
         for each in gaining:
-            found = time_of(each, recorded) if each.metric in METRICS[:2] else None
+            found = time_of(each, recorded) if each.metric in CLOCKS else None
             if found is not None and found.high is not None:
                 most = math.exp(found.high) * (1 + margin)
                 lines.append(f"{_quoted(_name(each))} = {most:.3g}  # {math.exp(found.theta):.3g} s")

@@ -12,15 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from argo_bench.gate.checkouts import Checkout, Role
 from argo_bench.gate.deciding import AGAIN, HEAD, Batch, comparison_of
-from argo_bench.harness.groundwork import Progress
 from argo_bench.harness.machine.environment import worker_cpu
+from argo_bench.harness.plan import replicate_seed
+from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import Failure, Samples
 from argo_bench.harness.record.store import Writer
 from argo_bench.harness.replicate import Replicate
-from argo_bench.harness.subject import replicate_seed
-from argo_bench.harness.workers.messages import Arm, FunctionArm
+from argo_bench.harness.workers.messages import Arm
 from argo_bench.harness.workers.processes import ArmFailed, Twins, WorkerProcess
 
 BLOCKS_S = 0.35
@@ -49,7 +51,7 @@ class Trio(Twins):
         return {*super().workers, self._again}
 
     def candidate_for(self, arm: Arm) -> WorkerProcess:
-        return self._again if arm.arm == AGAIN else self.candidate
+        return self._again if arm.name == AGAIN else self.candidate
 
     def revive(self) -> None:
         super().revive()
@@ -68,7 +70,7 @@ class Timer:
     def __init__(
         self,
         checkouts: Mapping[Role, Checkout],
-        arms: Mapping[str, Mapping[Role, FunctionArm]],
+        arms: Mapping[str, Mapping[Role, Arm]],
         changed: Sequence[str],
         seed: int,
         scratch: Path,
@@ -82,7 +84,7 @@ class Timer:
         self._scratch = scratch
         self._writer = writer
         self._on_progress = on_progress
-        self._call_ns: dict[Arm, int] = {}
+        self._call_ns: dict[str, int] = {}
         self._began = self._batch_began = time.monotonic()
         self.samples: list[Samples] = []
         self.failed: set[str] = set()
@@ -134,7 +136,7 @@ class Timer:
 
     def _timed(self, batch: Batch, name: str, replicate: Replicate) -> list[Samples]:
         base, head = (self._arms[name][role] for role in ("base", "head"))
-        again = FunctionArm(base.benchmark, AGAIN, base.function, base.setup, base.fresh, path=base.path)
+        again = msgspec.structs.replace(base, name=AGAIN)
         pairs = [(comparison_of(name, batch, HEAD), (base, head)), (comparison_of(name, batch, AGAIN), (base, again))]
         return replicate.compared(pairs, BLOCKS_S)
 

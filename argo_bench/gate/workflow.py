@@ -6,7 +6,7 @@ from pathlib import Path
 
 from argo_bench.errors import UserError
 from argo_bench.gate.benchmarks import EXAMPLE, PYPROJECT
-from argo_bench.study.gather import tables_of
+from argo_bench.harness.table import entries_of
 
 PATH = Path(".github") / "workflows" / "argo-bench.yml"
 TEXT = """\
@@ -53,6 +53,6 @@ def written(folder: Path, *, overwrite: bool) -> tuple[Path, str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TEXT, encoding="utf-8")
     pyproject = folder / PYPROJECT
-    if pyproject.is_file() and tables_of(pyproject):
+    if pyproject.is_file() and entries_of(pyproject):
         return path, ""
     return path, f"{pyproject} has no benchmark yet: {EXAMPLE}"

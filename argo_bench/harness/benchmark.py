@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from argo_bench.errors import UserError
-from argo_bench.harness.claims.claim import METRICS, Claim, Metric
+from argo_bench.harness.claims.claim import MEASURED, Claim, Metric, is_memory
 from argo_bench.harness.claims.sentence import read_claim
-from argo_bench.harness.functions import resolved
-from argo_bench.harness.record.records import Comparison, Declaration, Declared, WorkloadFacts
-from argo_bench.harness.workers.messages import CheckFunctions, FunctionArm
+from argo_bench.harness.functions import resolved, search_path
+from argo_bench.harness.plan import JUDGED_BY, Profile
+from argo_bench.harness.record.records import Comparison, Declaration, Declared, Fidelity, Method, WorkloadFacts
+from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell, Trial
+from argo_bench.harness.workers.messages import Agree, Agreement, Arm, function_arm
 
 Function = Callable[..., Any] | str
 """A callable, or the name of one as ``module:name`` or ``file.py:name``."""
@@ -48,8 +48,8 @@ class Benchmark:
     fresh: bool = False
 
     def __post_init__(self) -> None:
-        if self.metric is not None and self.metric not in METRICS:
-            raise UserError(f"{self.name}: expected a metric of {', '.join(METRICS)}, got {self.metric!r}")
+        if self.metric is not None and self.metric not in MEASURED:
+            raise UserError(f"{self.name}: expected a metric of {', '.join(MEASURED)}, got {self.metric!r}")
         if isinstance(self.check, str) and self.check not in CHECKS and ":" not in self.check:
             raise UserError(
                 f"{self.name}: expected the check allclose, equal or module:name of a function, got {self.check!r}"
@@ -124,7 +124,57 @@ class Benchmark:
             self.name, self.name, [*self.variants], [*self.claims], [facts], family=self.name, functions=functions
         )
 
-    def arms(self, scratch: Path) -> dict[str, FunctionArm]:
+    def comparisons(self, profile: Profile) -> list[Comparison]:
+        return [self.comparison]
+
+    def weighed(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
+        """Memory is measured where it is what decides."""
+        metric = self.metric or "cpu"
+        return [(self.comparison, (JUDGED_BY[metric],))] if is_memory(metric) else []
+
+    def obstacles(self, comparisons: Sequence[Comparison]) -> list[tuple[str, str, Collection[Comparison]]]:
+        return []
+
+    def needs(self, comparison: Comparison) -> frozenset[str]:
+        return frozenset()
+
+    def settle(self, ask: Ask, scratch: Path) -> Settled:
+        """Compare the outputs, and choose the clock by whether one of the functions waits."""
+        arms = self.arms(scratch)
+        check = "pickled" if callable(self.check) else self.check or ""
+        agreement: Agreement = ask(Agree(arms["baseline"], arms["candidate"], check), Agreement)
+        settled = self.measured_in(self.metric or ("wall" if agreement.waits else "cpu"))
+        differs = agreement.difference
+        output = "same" if differs is None else f"differs: {differs}"
+        counts = {} if differs is None else {differs: 1}
+        fidelity = Fidelity(self.name, "candidate", WORKLOAD, 1, counts, 0.0, output, differs is None)
+        lines = [settled.declared(), settled.declaration(), *([fidelity] if self.check else [])]
+        return Settled(settled, lines, is_faithful=differs is None)
+
+    def unsettled(self) -> Settled:
+        """Judged on CPU time unless a metric is named, since nothing is known of its functions."""
+        settled = self.measured_in(self.metric or "cpu")
+        return Settled(settled, [settled.declared(), settled.declaration()], is_faithful=False)
+
+    def feed(self, comparisons: Sequence[Comparison], seed: int, scratch: Path, tell: Tell) -> Mapping[Comparison, str]:
+        return {}
+
+    def arm(self, comparison: Comparison, name: str, scratch: Path) -> Arm:
+        return self.arms(scratch)[name]
+
+    def is_trace(self, comparison: Comparison) -> bool:
+        return False
+
+    def checks(self, comparisons: Sequence[Comparison], scratch: Path) -> list[OutputCheck]:
+        return []
+
+    def countings(self, profile: Profile, seeds: Sequence[int]) -> list[Counting]:
+        return []
+
+    def trials(self, profile: Profile) -> list[Trial]:
+        return []
+
+    def arms(self, scratch: Path) -> dict[str, Arm]:
         """Both arms by name; local functions are written to a file under ``scratch``.
 
         Raises UserError for a local function that cannot be copied to another process.
@@ -132,19 +182,22 @@ class Benchmark:
         pickled = self._pickled(scratch) if self.is_local or callable(self.check) else ""
         setup = "" if self.setup is None else importable(self.setup) or ""
         return {
-            arm: FunctionArm(
-                self.name, arm, importable(function) or "", setup, self.fresh, pickled, tuple(search_path())
+            name: function_arm(
+                name,
+                importable(function) or "",
+                setup,
+                fresh=self.fresh,
+                pickled=pickled,
+                path=tuple(search_path()),
+                key=f"{self.name} {name}",
             )
-            for arm, function in (("baseline", self.baseline), ("candidate", self.candidate))
+            for name, function in (("baseline", self.baseline), ("candidate", self.candidate))
         }
 
-    def question(self, scratch: Path) -> CheckFunctions:
-        """The request to compare what the two return."""
-        arms = self.arms(scratch)
-        check = "pickled" if callable(self.check) else self.check or ""
-        return CheckFunctions(arms["baseline"], arms["candidate"], check)
-
     def _pickled(self, scratch: Path) -> str:
+        file = scratch / f"functions-{abs(hash(self.name))}.pickle"
+        if file.exists():
+            return str(file)
         import cloudpickle
 
         roles = {"baseline": self.baseline, "candidate": self.candidate, "setup": self.setup, "check": self.check}
@@ -156,7 +209,6 @@ class Benchmark:
                 f"{self.name}: a local function cannot be copied to another process ({error}): expected functions of a "
                 "module, or ones that close over data alone; make what they need in setup"
             ) from None
-        file = scratch / f"functions-{abs(hash(self.name))}.pickle"
         file.write_bytes(content)
         return str(file)
 
@@ -199,10 +251,3 @@ def label(function: Function) -> str:
 def short(name: str) -> str:
     """The last part of a function's name: ``parse`` of ``mypackage.fast:parse``."""
     return name.rpartition(":")[2].rpartition(">.")[2]
-
-
-def search_path() -> list[str]:
-    """Where this process finds modules, for another one: the current folder first."""
-    return list(
-        dict.fromkeys(os.path.abspath(entry) for entry in ["", *sys.path] if entry == "" or os.path.isdir(entry))
-    )

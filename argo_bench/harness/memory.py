@@ -19,15 +19,16 @@ import msgspec
 
 from argo_bench.errors import UserError
 from argo_bench.extras import Requirement
+from argo_bench.harness.functions import search_path
 from argo_bench.harness.machine.environment import THREAD_CAPS, worker_cpu
-from argo_bench.harness.workers.memory import RESOLUTION, Ended, Method, Reading, Request
-from argo_bench.harness.workers.messages import Arm, Raised
-from argo_bench.harness.workers.processes import ArmFailed
+from argo_bench.harness.record.records import Method, Reading
+from argo_bench.harness.workers.memory import RESOLUTION
+from argo_bench.harness.workers.messages import Arm, Ended, Raised
+from argo_bench.harness.workers.processes import ArmFailed, job_of
 from argo_bench.parent import start
 
 __all__ = ["Method", "Reading", "disagreement", "measure", "memory_of", "peak_rss_runs"]
 
-MODULE = "argo_bench.harness.workers.memory"
 FORKED: tuple[Method, ...] = ("peak_rss", "traced")
 """Methods whose readings may be taken in copies of one process; the others bring more with them."""
 REPEATABLE = 0.02
@@ -54,6 +55,14 @@ def available(methods: Sequence[Method]) -> list[Method]:
     return [method for method in methods if method not in NEEDS or NEEDS[method].is_met]
 
 
+class Request(msgspec.Struct, frozen=True):
+    """``processor`` is the one to stay on, if any."""
+
+    arm: Arm
+    method: Method
+    processor: int | None = None
+
+
 def measure(
     arm: Arm,
     method: Method,
@@ -68,7 +77,7 @@ def measure(
     """
     check_installed(method)
     request = Request(arm, method, worker_cpu() if processor is None else processor)
-    return ask(MODULE, request, Reading, hash_seed, numba_cache)
+    return ask(job_of("memory"), request, Reading, hash_seed, numba_cache)
 
 
 def check_installed(method: Method) -> None:
@@ -77,9 +86,11 @@ def check_installed(method: Method) -> None:
         raise UserError(f"the method {method} needs {need.module}, which is not installed: {need.install_line}")
 
 
-def ask(module: str, request: Any, expected: type[Answer], hash_seed: int, numba_cache: Path | None) -> Answer:
-    """What a module that serves requests answers from a fresh process. Raises ArmFailed as ``measure`` does."""
-    with _started([module], hash_seed, numba_cache) as child:
+def ask(
+    command: Sequence[str], request: Any, expected: type[Answer], hash_seed: int, numba_cache: Path | None
+) -> Answer:
+    """What a command that serves requests answers from a fresh process. Raises ArmFailed as ``measure`` does."""
+    with _started(command, hash_seed, numba_cache) as child:
         try:
             written, _ = child.communicate(msgspec.json.encode(request))
         except BaseException:
@@ -94,16 +105,16 @@ def ask(module: str, request: Any, expected: type[Answer], hash_seed: int, numba
 
 
 class Forks:
-    """A process that has imported the pipeline and answers requests in copies of itself, which begin at once.
+    """A process that has imported some modules and answers requests in copies of itself, which begin at once.
 
     A context manager. What is resident already is no part of a reading: those in copies are the same as those in new
     processes, within the counter's resolution. Where processes cannot be copied, every reading begins one.
     """
 
-    def __init__(self, hash_seed: int, numba_cache: Path) -> None:
+    def __init__(self, hash_seed: int, numba_cache: Path, modules: Sequence[str] = ()) -> None:
         self._begun_with = hash_seed, numba_cache
-        can_fork = sys.platform == "linux"
-        self._process = _started([MODULE, "each"], hash_seed, numba_cache) if can_fork else None
+        command = job_of("memory", "each", os.pathsep.join(search_path()), *modules)
+        self._process = _started(command, hash_seed, numba_cache) if sys.platform == "linux" else None
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +128,7 @@ class Forks:
     def ask(self, request: Request) -> Reading:
         """Raises ArmFailed where the arm raises or its process dies."""
         if self._process is None:
-            return ask(MODULE, request, Reading, *self._begun_with)
+            return ask(job_of("memory"), request, Reading, *self._begun_with)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -135,11 +146,10 @@ class Forks:
         raise ArmFailed(_ended(answer.code))
 
 
-def _started(arguments: Sequence[str], hash_seed: int, numba_cache: Path | None) -> subprocess.Popen[bytes]:
+def _started(command: Sequence[str], hash_seed: int, numba_cache: Path | None) -> subprocess.Popen[bytes]:
     environment = os.environ | THREAD_CAPS | ALLOCATORS | {"PYTHONHASHSEED": str(hash_seed)}
     if numba_cache is not None:
         environment["NUMBA_CACHE_DIR"] = str(numba_cache)
-    command = [sys.executable, "-m", *arguments]
     return start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
 

@@ -11,21 +11,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from argo_bench.harness.benchmark import Benchmark
-from argo_bench.harness.claims.claim import CLOCKS, Claim, Metric, is_count, is_memory
-from argo_bench.harness.record.records import Comparison, Samples
+from argo_bench.harness.claims.claim import Claim, Metric
+from argo_bench.harness.record.records import Comparison, Declaration, Isolation, Method, Plan, Samples
 from argo_bench.harness.statistics.estimate import block_difference, trimmed_mean
-from argo_bench.harness.statistics.looks import LOOKS
+from argo_bench.harness.statistics.looks import LOOKS, nominal_error
 from argo_bench.harness.statistics.quality import valid_blocks
-from argo_bench.harness.subject import Subject, headline_comparison
-from argo_bench.harness.workers.memory import Method
-from argo_bench.harness.workers.processes import Isolation
-from argo_bench.optimizations.optimization import VARIANTS, Optimization, Workload
 
-OTHER_SEEDS = 2
-"""Under which counts are taken at other scales than the headline one, and of arms that no claim is about."""
+FAMILY_ERROR = 0.05
 FEWEST_BLOCKS = 4
 MOST_BLOCKS = 40
 MOST_SECONDS = 5.0
@@ -69,12 +63,13 @@ class Profile:
     def warm_up_ns(self) -> int:
         return round(1e9 * self.warm_up_s)
 
-    def scales(self, workload: Workload) -> tuple[int, ...]:
-        return workload.scales if self.every_scale else workload.scales[:1]
+    def scales(self, scales: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of a workload that are measured."""
+        return scales if self.every_scale else scales[:1]
 
-    def claims(self, subject: Subject) -> list[Claim]:
-        """The claims that are judged."""
-        return [claim for claim in subject.claims if claim.headline or self.every_claim]
+    def claims(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Those of a subject that are judged."""
+        return [claim for claim in claims if claim.headline or self.every_claim]
 
 
 QUICK = Profile(
@@ -108,96 +103,46 @@ DEFAULT = Profile(
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (QUICK, DEFAULT)}
 
 
-def planned(subjects: Sequence[Subject], profile: Profile) -> list[Comparison]:
-    """Every comparison of the run: all variants on every workload, further arms at the headline scale."""
-    return [
-        comparison
-        for subject in subjects
-        for comparison in ([subject.comparison] if isinstance(subject, Benchmark) else _of_catalogue(subject, profile))
-    ]
+def plan_of(
+    declarations: Sequence[Declaration],
+    comparisons: Sequence[Comparison],
+    profile: Profile,
+    seed: int,
+    families: Mapping[str, Sequence[str]],
+    sets: Mapping[str, Sequence[str]],
+) -> Plan:
+    """What a run sets out to do, and at which levels the claims of some subjects are judged.
+
+    The intervals of a family hold simultaneously (Bonferroni). ``families`` are those whose claims are not all measured
+    in every run, so that one row alone and all together give the same verdict on the same data; any other family has
+    the headline claims of the subjects that name it.
+    """
+    found = {each.family: [*families.get(each.family, headline_ids(each))] for each in declarations}
+    judged = [claim.id for each in declarations for claim in profile.claims(each.claims)]
+    return Plan(
+        FAMILY_ERROR,
+        found,
+        levels_of(found, FAMILY_ERROR, profile.looks),
+        1 - nominal_error(FAMILY_ERROR, profile.looks),
+        judged,
+        [replicate_seed(seed, number) for number in range(profile.seeds)],
+        {name: [*ids] for name, ids in sets.items()},
+        [*comparisons],
+    )
 
 
-def _of_catalogue(optimization: Optimization, profile: Profile) -> list[Comparison]:
-    comparisons: dict[Comparison, None] = {}
-    for workload in optimization.workloads:
-        claims = spoken_of(optimization, workload, profile)
-        if not profile.every_claim:
-            claims = [claim for claim in claims if claim.metric in CLOCKS]
-        if not workload.timed or not (claims or profile.every_claim):
-            continue
-        pairs = [("baseline", variant) for variant in VARIANTS] if profile.every_claim else []
-        pairs += [(claim.against(variant), variant) for claim in claims for variant in VARIANTS]
-        arms = optimization.edits(workload) if profile.every_claim else {}
-        extra = [arm for arm in arms if arm != "baseline" and arm not in VARIANTS]
-        for scale in profile.scales(workload):
-            further = [("baseline", arm) for arm in extra] if scale == workload.scales[0] else []
-            for reference, candidate in pairs + further:
-                comparison = Comparison(optimization.id, workload.name, scale, workload.unit, reference, candidate)
-                comparisons[comparison] = None
-    return list(comparisons)
+def headline_ids(declaration: Declaration) -> list[str]:
+    return [claim.id for claim in declaration.claims if claim.headline]
 
 
-def spoken_of(optimization: Optimization, workload: Workload, profile: Profile) -> list[Claim]:
-    """The claims that a profile judges on a workload or reads a curve of it for."""
-    return [
-        claim
-        for claim in profile.claims(optimization)
-        if workload.name in (claim.workload, claim.curve if profile.every_scale else "")
-    ]
+def levels_of(families: Mapping[str, Sequence[str]], error: float, looks: Sequence[int]) -> dict[str, float]:
+    """The confidence level at every look that keeps the error of each family, over all looks, at ``error``."""
+    return {name: 1 - nominal_error(error / max(1, len(claims)), tuple(looks)) for name, claims in families.items()}
 
 
-class Counting(NamedTuple):
-    """A workload whose arms are counted, by scale, the headline one first; claims rest on those that are ``judged``."""
-
-    optimization: str
-    workload: str
-    arms: Mapping[int, tuple[str, ...]]
-    judged: tuple[str, ...]
-
-    def under(self, number: int) -> Counting:
-        """What is counted of it under a seed, by the seed's number: other scales and arms under the first two alone."""
-        if number < OTHER_SEEDS:
-            return self
-        scale, names = next(iter(self.arms.items()))
-        return self._replace(arms={scale: tuple(name for name in names if name in self.judged)})
-
-
-def counted(subjects: Sequence[Subject], profile: Profile) -> list[Counting]:
-    """Every workload with counts, of which some claim speaks or which say what an arm does to the output."""
-    found = []
-    for subject in subjects:
-        if isinstance(subject, Benchmark):
-            continue
-        for workload in subject.workloads:
-            claims = spoken_of(subject, workload, profile)
-            if workload.servers:
-                continue
-            tells = workload.damage is not None and (profile.every_claim or claims)
-            if not tells and not any(is_count(claim.metric) for claim in claims):
-                continue
-            references = [claim.against(variant) for claim in claims for variant in VARIANTS]
-            judged = dict.fromkeys(("baseline", *VARIANTS, *references))
-            arms = {scale: tuple(judged) for scale in profile.scales(workload)}
-            if profile.every_claim:
-                arms[workload.scales[0]] = tuple(subject.edits(workload))
-            found.append(Counting(subject.id, workload.name, arms, tuple(judged)))
-    return found
-
-
-def weighed(subject: Subject, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
-    """The comparisons whose arms' memory is measured, and by what: those behind headline claims about times, and those
-    behind claims about memory."""
-    found: dict[Comparison, tuple[Method, ...]] = {}
-    for claim in profile.claims(subject):
-        methods = [JUDGED_BY[claim.metric]] if is_memory(claim.metric) else []
-        if claim.headline and not isinstance(subject, Benchmark) and not is_count(claim.metric):
-            methods += profile.memory if methods else [each for each in profile.memory if each in JUDGED_BY.values()]
-        for variant in subject.variants:
-            comparison = headline_comparison(subject, claim, variant)
-            known = found.get(comparison, ())
-            if methods:
-                found[comparison] = tuple(dict.fromkeys((*known, *methods)))
-    return list(found.items())
+def replicate_seed(seed: int, replicate: int) -> int:
+    """The seed of a replicate's inputs and of the order of its blocks."""
+    return seed * 1000 + replicate
 
 
 def arms(comparison: Comparison) -> tuple[str, str]:

@@ -18,7 +18,6 @@ from argo_bench.harness.workers.messages import (
     Prepared,
     Ready,
     WarmUp,
-    unfed,
 )
 from argo_bench.harness.workers.processes import Turn, Twins, WorkerProcess, blocks_of
 from argo_bench.harness.workers.timing import WARM_UP_NS
@@ -35,7 +34,7 @@ Roles = tuple[Arm, Arm]
 
 class Replicate:
     """``number`` and ``seed`` are those of the replicate; ``rng`` draws the order of the blocks; ``warm_up_ns`` is what
-    every arm is warmed up for at least; ``call_ns`` has what a call of an arm takes, and learns of others."""
+    every arm is warmed up for at least; ``call_ns`` has what a call takes by an arm's key, and learns of others."""
 
     def __init__(
         self,
@@ -44,7 +43,7 @@ class Replicate:
         seed: int,
         rng: random.Random,
         warm_up_ns: int = WARM_UP_NS,
-        call_ns: dict[Arm, int] | None = None,
+        call_ns: dict[str, int] | None = None,
     ) -> None:
         self._pair = pair
         self.number = number
@@ -61,16 +60,16 @@ class Replicate:
 
     def _first_met(self, worker: WorkerProcess, arm: Arm) -> Prepared:
         if (worker, arm) not in self._met:
-            known = self._call_ns.get(unfed(arm))
+            known = self._call_ns.get(arm.key)
             prepared = self._met[worker, arm] = worker.ask(Prepare(arm, known is not None), Prepared)
             if prepared.call_ns is not None:
-                self._call_ns[unfed(arm)] = prepared.call_ns
+                self._call_ns[arm.key] = prepared.call_ns
         return self._met[worker, arm]
 
     def calls(self, arms: Roles, *, together: bool = False) -> int:
         """The calls of a pass in which both arms are timed on the same inputs."""
         met = self.meet(arms, together=together)
-        return max(1, min(met[0].calls, LONGEST_PASS_NS // max(self._call_ns[unfed(arm)] for arm in arms)))
+        return max(1, min(met[0].calls, LONGEST_PASS_NS // max(self._call_ns[arm.key] for arm in arms)))
 
     def compared(
         self,

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
-from argo_bench.harness.workers.messages import Checked, Message
+from argo_bench.harness.workers.messages import Message, Returned
 from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
 
 Key = TypeVar("Key")
@@ -26,9 +26,9 @@ def at_once() -> int:
     return len(processors()) or os.cpu_count() or 1
 
 
-def checked(
+def answers_of(
     questions: Mapping[Key, Message], hash_seed: int, numba_cache: Path
-) -> Iterator[tuple[Key, Checked | ArmFailed]]:
+) -> Iterator[tuple[Key, Returned | ArmFailed]]:
     """The answer to every question as it comes, by key; a failure in place of the answer where an arm raised.
 
     A worker that has died is replaced, so that one arm's crash is no other's.
@@ -44,12 +44,12 @@ def checked(
         for _ in range(min(at_once(), len(questions))):
             idle.put(started())
 
-        def asked(message: Message) -> Checked | ArmFailed:
+        def asked(message: Message) -> Returned | ArmFailed:
             worker = idle.get()
             try:
                 if not worker.is_alive:
                     worker = started()
-                return worker.ask(message, Checked)
+                return worker.ask(message, Returned)
             except ArmFailed as error:
                 return error
             finally:

@@ -5,13 +5,14 @@ Both scripts time the body that a run times, on the inputs that a run records, a
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,15 +21,17 @@ import msgspec
 from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark, label, short
 from argo_bench.harness.claims.claim import CLOCKS, Claim
+from argo_bench.harness.plan import DEFAULT, replicate_seed
 from argo_bench.harness.record.records import Comparison
 from argo_bench.harness.replicate import LONGEST_PASS_NS
-from argo_bench.harness.subject import Subject, headline_comparison, replicate_seed
+from argo_bench.harness.subject import Subject
+from argo_bench.harness.table import pairs_of
 from argo_bench.harness.workers.bodies import Body, body_of
-from argo_bench.harness.workers.messages import Arm, StageArm
+from argo_bench.harness.workers.messages import Arm, arm_of
 from argo_bench.optimizations import lookup
 from argo_bench.pipeline.market import Universe
-from argo_bench.study.feed import Feed
-from argo_bench.study.gather import of_pyproject
+from argo_bench.study.job import study_job
+from argo_bench.study.subject import StudySubject
 
 Role = Literal["baseline", "candidate"]
 ROLES: tuple[Role, Role] = ("baseline", "candidate")
@@ -46,15 +49,22 @@ SCRIPT = '''\
     {empty}    only what these need, whose time is to be taken off
 """
 
+import json
 import sys
-{imports}
+from pathlib import Path
+
 from argo_bench.harness.workers.bodies import Body, body_of
-from argo_bench.harness.workers.messages import {kind}
 
 NAME = {name!r}
-ARM = {kind}(
-{fields}
-)
+ARGUMENTS = {{
+{arguments}
+}}
+ARM = {{
+    "name": {role!r},
+    "factory": {factory!r},
+    "arguments": json.dumps(ARGUMENTS),
+    "path": {path!r},
+}}
 CALLS = {calls}
 
 
@@ -93,36 +103,39 @@ class Export(msgspec.Struct, frozen=True):
     passes: dict[Role, int]
 
 
-def subject_of(targets: Sequence[str], setup: str | None) -> Subject:
+def subject_of(targets: Sequence[str], setup: str | None, universe: Callable[[], Universe], seed: int) -> Subject:
     """An optimization by its id, a benchmark by its name in pyproject.toml, or a benchmark of two functions.
 
-    Raises UserError for anything else.
+    ``universe`` makes what an optimization is fed. Raises UserError for anything else.
     """
     match targets:
         case [old, new]:
             return Benchmark(f"{short(new)} against {short(old)}", old, new, setup)
         case [name] if setup is None and ":" not in name:
-            return of_pyproject().get(name) or lookup([name])[0]
+            if (benchmark := pairs_of().get(name)) is not None:
+                return benchmark
+            return study_job(lookup([name]), universe(), DEFAULT, seed).subjects[0]
     raise UserError(
         f"expected an optimization, as in O08, or two functions, as in module:old module:new --setup module:make, got "
         f"{' '.join(targets)}{'' if setup is None else f' --setup {setup}'}"
     )
 
 
-def export(subject: Subject, variant: str, universe: Universe | None, seed: int, directory: Path) -> Export:
+def export(subject: Subject, variant: str, seed: int, directory: Path) -> Export:
     """Write the scripts for the comparison behind a headline claim, with the inputs of a run's first replicate.
 
-    A benchmark needs no universe; its functions must be importable from the current folder. Raises UserError where an
-    arm lacks what it requires or raises, where the data gives no input, and for a folder that cannot be written.
+    A benchmark's functions must be importable from the current folder. Raises UserError where an arm lacks what it
+    requires or raises, where the data gives no input, and for a folder that cannot be written.
     """
     claim = timed_claim(subject)
-    comparison = headline_comparison(subject, claim, variant)
-    feed = Feed({subject.id: subject}, universe, directory)
+    variant = variant if variant in subject.variants else subject.variants[0]
+    comparison = subject.declaration().headline_comparison(claim, variant)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for reason in feed.record([comparison], replicate_seed(seed, 0), lambda doing: None).values():
+        for reason in subject.feed([comparison], replicate_seed(seed, 0), directory, lambda doing: None).values():
             raise UserError(reason)
-        arms = {role: _standalone(arm) for role, arm in zip(ROLES, feed.arms(comparison), strict=True)}
+        names = dict(zip(ROLES, (comparison.reference, comparison.candidate), strict=True))
+        arms = {role: _standalone(subject.arm(comparison, name, directory)) for role, name in names.items()}
         calls, passes = _lengths(arms)
         exported = Export(comparison, calls, passes)
         for role, arm in arms.items():
@@ -140,7 +153,8 @@ def export(subject: Subject, variant: str, universe: Universe | None, seed: int,
 def timed_claim(subject: Subject) -> Claim:
     """The headline claim about a time, or the first further reading that is one. Raises UserError where none is."""
     timed = [claim for claim in subject.claims if claim.metric in CLOCKS]
-    timed = [each for each in timed if isinstance(subject, Benchmark) or subject.workload(each.workload).timed]
+    if isinstance(subject, StudySubject):
+        timed = [each for each in timed if subject.optimization.workload(each.workload).timed]
     if not timed:
         raise UserError(f"{subject.id} has no claim about a time: its counts are exact, and no other tool counts them")
     return next((claim for claim in timed if claim.headline), timed[0])
@@ -150,7 +164,8 @@ def _details(subject: Subject, comparison: Comparison) -> str:
     if isinstance(subject, Benchmark):
         fed = "no arguments" if subject.setup is None else f"what {label(subject.setup)} returns"
         return f"{label(subject.candidate)} against {label(subject.baseline)}, with {fed}."
-    workload = subject.workload(comparison.workload)
+    assert isinstance(subject, StudySubject)
+    workload = subject.optimization.workload(comparison.workload)
     return (
         f"The stage {workload.stage} on {workload.description}. The copies and the state that a call needs are made "
         "outside the time that pyperf sees."
@@ -159,19 +174,21 @@ def _details(subject: Subject, comparison: Comparison) -> str:
 
 def _standalone(arm: Arm) -> Arm:
     """The arm as a process started anywhere finds it; a user's function needs the current folder on its path."""
-    if isinstance(arm, StageArm):
-        return arm
+    if arm.factory:
+        return msgspec.structs.replace(arm, path=())
 
     def absolute(target: str) -> str:
         module, _, name = target.rpartition(":")
         return f"{os.path.abspath(module)}:{name}" if module.endswith(".py") else target
 
-    return msgspec.structs.replace(arm, function=absolute(arm.function), setup=absolute(arm.setup), path=(os.getcwd(),))
+    given = json.loads(arm.arguments)
+    arguments = given | {"function": absolute(given["function"]), "setup": absolute(given["setup"])}
+    return arm_of(arm.name, arm.factory, arguments, (os.getcwd(),), arm.key)
 
 
 def _lengths(arms: Mapping[Role, Arm]) -> tuple[int, dict[Role, int]]:
     """The calls in a pass, as a run would choose them, and the passes of each arm that take a second."""
-    bodies = {role: body_of(arm) for role, arm in arms.items()}
+    bodies = {role: body_of(msgspec.to_builtins(arm)) for role, arm in arms.items()}
     call_ns = {role: _call_ns(body, arms[role]) for role, body in bodies.items()}
     for body in bodies.values():
         body.keep(max(1, int(LONGEST_PASS_NS / max(call_ns.values()))))
@@ -186,27 +203,27 @@ def _call_ns(body: Body, arm: Arm) -> float:
         return max(1, body.sample(1).wall_ns / body.calls)
     except Exception as error:  # noqa: BLE001 - a user's function may raise anything
         raise UserError(
-            f"the {arm.arm} raised {type(error).__name__}: {error}; expected a call that succeeds"
+            f"the {arm.name} raised {type(error).__name__}: {error}; expected a call that succeeds"
         ) from None
 
 
 def _script(role: Role, arm: Arm, exported: Export, details: str) -> str:
-    fields = {name: repr(value) for name, value in msgspec.structs.asdict(arm).items() if value}
-    imports = ""
-    if isinstance(arm, StageArm):
-        fields["inputs"] = f"str(Path(__file__).with_name({Path(arm.inputs).name!r}))"
-        imports = "from pathlib import Path\n"
+    given = json.loads(arm.arguments)
+    arguments = {name: repr(value) for name, value in given.items()}
+    if "inputs" in given:
+        arguments["inputs"] = f"str(Path(__file__).with_name({Path(given['inputs']).name!r}))"
     return SCRIPT.format(
         title=f"The {role} of {exported.comparison}",
         details="\n".join(textwrap.wrap(details, 100)),
         pyperf=(pyperf := f"python {role}.py -o {role}.json"),
         plain=f"python {role}.py --calls 100".ljust(len(pyperf)),
         empty=f"python {role}.py --prepare 100".ljust(len(pyperf)),
-        imports=imports,
-        kind=type(arm).__name__,
         passes="calls" if exported.calls == 1 else f"passes of {exported.calls} calls",
         name=str(exported.comparison),
-        fields="\n".join(f"    {name}={value}," for name, value in fields.items()),
+        role=arm.name,
+        factory=arm.factory,
+        path=list(arm.path),
+        arguments="\n".join(f"    {name!r}: {value}," for name, value in arguments.items()),
         calls=exported.calls,
     )
 

@@ -22,19 +22,20 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
-from argo_bench.comparison import BUDGET_S, Compared, compare
+from argo_bench.comparison import Compared, compare
 from argo_bench.errors import UserError
-from argo_bench.harness.groundwork import Progress
+from argo_bench.harness.compare import BUDGET_S
+from argo_bench.harness.durations import seconds
 from argo_bench.harness.machine import environment
 from argo_bench.harness.machine.fitness import findings
+from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import Asked
-from argo_bench.harness.run import run_id
-from argo_bench.harness.running import is_interrupted
+from argo_bench.harness.run import measure, run_id
 from argo_bench.optimizations.optimization import Trace
 from argo_bench.report import Report, open_report
 from argo_bench.report.machine import Machine
 from argo_bench.report.progress import clock_text, progress_lines, remaining
-from argo_bench.study.job import job_of, seconds
+from argo_bench.study.job import job_of
 
 UPDATED_EVERY_S = 0.5
 MARKERS = ("#: baseline", "#: candidate")
@@ -73,7 +74,7 @@ class ArgoMagics(Magics):
             name = run_id(job.profile, datetime.now())
             directory = Path(given.out) if given.out else Path("results") / name
             with self._shown() as on_progress:
-                interrupted = is_interrupted(job, directory, name, on_progress, findings())
+                interrupted = measure(job, directory, name, on_progress, findings())
             report = open_report(directory)
             report.save(directory)
         if interrupted:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from argo_bench.extras import Requirement
-from argo_bench.harness.claims.claim import Claim, show_claims
+from argo_bench.harness.claims.claim import MEASURED, Claim, show_claims
 from argo_bench.pipeline.model import World
 from argo_bench.pipeline.record import PARTS, Edit, Pipeline
 
@@ -101,6 +101,16 @@ class Workload:
             )
 
 
+COUNTS: Mapping[str, str] = {
+    "requests": "requests",
+    "model_calls": "model calls",
+    "dollars": "dollars",
+    "frame_bytes": "bytes of frames",
+    "hit_rate": "hits",
+    "queries": "database queries",
+    "explanations": "explanations asked for",
+}
+"""What may be counted of a trace, and what the counts are of."""
 Layer = Literal["transport", "replace", "wrap", "schedule"]
 LAYERS: tuple[Layer, ...] = ("transport", "replace", "wrap", "schedule")
 Variant = Literal["prescribed", "engineered"]
@@ -130,6 +140,12 @@ class Optimization:
     tolerance: float = 0.0
     permits: frozenset[str] = frozenset()
     staleness_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        known = (*MEASURED, *COUNTS)
+        for claim in self.claims:
+            if claim.metric not in known:
+                raise ValueError(f"{claim.id}: a claim needs a metric, one of {', '.join(known)}, got {claim.metric!r}")
 
     @property
     def order(self) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from argo_bench.harness.calibration.rates import Calibration
+from argo_bench.harness.calibration.standing import Calibration
 from argo_bench.report import finding
 from argo_bench.report.tables import Column, Row, Table, terminal_table
 

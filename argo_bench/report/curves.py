@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from argo_bench.harness.record.records import Judgement, LiveRates
+from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.arms import entry, style
@@ -29,6 +29,7 @@ from argo_bench.report.picture import (
     ratio_axis,
 )
 from argo_bench.report.verdicts import over_the_change_rate
+from argo_bench.study.records import LiveRates
 
 COLUMNS = 3
 PANEL, AROUND = 2.15, 0.75

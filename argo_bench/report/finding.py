@@ -12,7 +12,7 @@ from typing import cast
 
 import msgspec
 
-from argo_bench.harness.calibration.rates import Rate, Used
+from argo_bench.harness.calibration.standing import Rate, Used
 from argo_bench.harness.claims.claim import CLOCKS, Claim, Kind, Metric, is_count, is_memory
 from argo_bench.harness.claims.verdict import HOLDS
 from argo_bench.harness.judging.judgements import LEAST

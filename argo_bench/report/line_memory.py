@@ -7,6 +7,7 @@ of the report); ``line_memory`` asks it for each and shows the answers.
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import pickle
 import sys
@@ -25,7 +26,7 @@ from rich.text import Text
 from argo_bench.harness.machine.environment import worker_cpu
 from argo_bench.harness.memory import ask, check_installed
 from argo_bench.harness.workers.memory import Ready, serve, use_small_pages
-from argo_bench.harness.workers.messages import StageArm
+from argo_bench.harness.workers.messages import Arm
 from argo_bench.harness.workers.processes import ArmFailed
 from argo_bench.optimizations.optimization import VARIANTS, Optimization
 from argo_bench.pipeline import baseline
@@ -40,7 +41,7 @@ NOTE = (
 
 
 class LineRequest(msgspec.Struct, frozen=True):
-    arm: StageArm
+    arm: Arm
     processor: int | None
 
 
@@ -76,6 +77,7 @@ def line_memory(optimization: Optimization) -> Group:
     """
     from argo_bench.pipeline.market import installed_sample
     from argo_bench.study.recording import record, shortage
+    from argo_bench.study.subject import stage_arm
 
     check_installed("memory_profiler")
     claim = next((each for each in optimization.claims if each.headline), optimization.claims[0])
@@ -89,15 +91,16 @@ def line_memory(optimization: Optimization) -> Group:
         inputs = Path(scratch) / "inputs.pickle"
         inputs.write_bytes(pickle.dumps(record(workload, universe, scale, seed=1)))
         for name in ("baseline", *VARIANTS):
-            arm = StageArm(optimization.id, workload.name, scale, name, str(inputs))
+            arm = stage_arm(optimization.id, (workload.name, scale), name, inputs)
             parts += [Rule(name, align="left"), *_shown(arm, Path(scratch) / "numba")]
     return Group(*parts)
 
 
-def _shown(arm: StageArm, numba_cache: Path) -> Iterator[Any]:
+def _shown(arm: Arm, numba_cache: Path) -> Iterator[Any]:
     try:
         request = LineRequest(arm, worker_cpu())
-        lines = ask("argo_bench.report.line_memory", request, Lines, hash_seed=0, numba_cache=numba_cache)
+        command = [sys.executable, "-m", "argo_bench.report.line_memory"]
+        lines = ask(command, request, Lines, hash_seed=0, numba_cache=numba_cache)
     except ArmFailed as error:
         yield Text(f"failed: {error}")
         return
@@ -129,11 +132,13 @@ def measured(request: LineRequest) -> Lines:
     if request.processor is not None:
         os.sched_setaffinity(0, {request.processor})
     use_small_pages()
-    workload, edit = workload_and_edit(request.arm)
+    arguments = json.loads(request.arm.arguments)
+    inputs = arguments.pop("inputs")
+    workload, edit = workload_and_edit(**arguments)
     functions = functions_of(getattr(edit(baseline.PIPELINE), workload.stage))
     # One for each function: a single one takes the last line of another function for the line before.
     profilers = {function: LineProfiler() for function in functions if not is_compiled(function)}
-    with closing(StageBody(workload, edit, recorded_inputs(request.arm.inputs))) as body:
+    with closing(StageBody(workload, edit, recorded_inputs(inputs))) as body:
         body.keep(1)
         ready = Ready(body)
         with ExitStack() as enabled:
@@ -179,4 +184,4 @@ def _profiled(function: FunctionType, seen: dict[int, tuple[float, float, int]])
 
 
 if __name__ == "__main__":
-    serve(measured, LineRequest)
+    serve(lambda request: msgspec.to_builtins(measured(msgspec.convert(request, LineRequest))))

@@ -7,9 +7,9 @@ from statistics import median
 
 import msgspec
 
-from argo_bench.harness.record.records import Cold, Comparison, Judgement, Memory, Result, Samples
+from argo_bench.harness.record.records import Cold, Comparison, Judgement, Memory, Method, Result, Samples
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.workers.memory import RESOLUTION, Method
+from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.report import finding
 from argo_bench.report.tables import Column, Row, Table
 

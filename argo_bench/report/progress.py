@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from argo_bench.harness.groundwork import Progress as State
+from argo_bench.harness.progress import Progress as State
 
 LINE_EVERY_S = 10.0
 

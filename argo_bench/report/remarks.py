@@ -6,17 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.memory import disagreement
-from argo_bench.harness.record.records import (
-    Acceptance,
-    Declared,
-    Failure,
-    Fidelity,
-    Judgement,
-    LiveRates,
-    Memory,
-)
+from argo_bench.harness.record.records import Declared, Failure, Fidelity, Judgement, Memory
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
+from argo_bench.study.records import Acceptance, LiveRates
 
 NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation")
 """Flags that are said in a remark; the others stand in the rows themselves."""

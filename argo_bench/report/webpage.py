@@ -21,7 +21,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from argo_bench.harness.calibration.rates import Used
+from argo_bench.harness.calibration.standing import Used
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.verdict import Word
 from argo_bench.harness.machine.fitness import Finding

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from argo_bench.harness.record.records import Memory
+from argo_bench.harness.record.records import Memory, Method, Reading
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.workers.memory import RESOLUTION, Method, Reading
+from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.report import finding
 from argo_bench.report.arms import entry, style
 from argo_bench.report.measured import memory

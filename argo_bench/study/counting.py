@@ -7,72 +7,69 @@ the baseline's indicators and regime; latencies are left out where a single stag
 from __future__ import annotations
 
 import inspect
-import multiprocessing
 import os
 import pickle
-import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from argo_bench.harness.plan import Counting
 from argo_bench.harness.record.records import Counts
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import CYCLE, Call, Replay, Workload
-from argo_bench.parent import die_with_parent
 from argo_bench.pipeline.memo import content_key
 from argo_bench.pipeline.model import Bars, Fetched, Ledger, Stage
 from argo_bench.pipeline.record import PARTS, Edit, Pipeline
 from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.clock import NS
-from argo_bench.study.recording import FAST, Recording, record, trace_cycles
+from argo_bench.study.recording import FAST, UNIVERSE, Recording, record, trace_cycles
 from argo_bench.study.replay import NoMarket, stage_of
 
 CALLS_OF_A_CYCLE = 5
 MODELS = ("x_sentiment", "sonar", "explanation")
 
 
-def pool(numba_cache: Path) -> ProcessPoolExecutor:
-    """Processes to count in, one for each processor; Ctrl-C reaches the orchestrator alone."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(initializer=_begin, initargs=(str(numba_cache), os.getpid()), mp_context=context)
+@dataclass(frozen=True, slots=True)
+class StageCounting:
+    """The arms of a workload, by scale, the headline one first, on the traces of one seed."""
 
+    subject: str
+    workload: str
+    seed: int
+    arms: Mapping[int, tuple[str, ...]]
 
-def _begin(numba_cache: str, parent: int) -> None:
-    die_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["NUMBA_CACHE_DIR"] = numba_cache
+    @property
+    def places(self) -> set[tuple[int, str]]:
+        return {(scale, arm) for scale, names in self.arms.items() for arm in names}
 
+    @property
+    def work(self) -> float:
+        """In calls of a stage; a whole cycle is taken for that of many."""
+        workload = subjects()[self.subject].workload(self.workload)
+        each = CALLS_OF_A_CYCLE if workload.stage == CYCLE else 1
+        calls = 0
+        for scale, arms in self.arms.items():
+            symbols = scale if workload.unit == "symbols" else workload.symbols
+            calls += trace_cycles(workload, scale) * symbols * len(arms)
+        return calls * each
 
-def count(what: Counting, seed: int, universe: Path, scratch: Path) -> list[Counts]:
-    """The counts of the arms on the traces of one seed; an arm that raises has an ``error`` instead.
+    def without(self, arms: Collection[str]) -> StageCounting:
+        kept = {scale: tuple(arm for arm in names if arm not in arms) for scale, names in self.arms.items()}
+        return replace(self, arms={scale: names for scale, names in kept.items() if names})
 
-    ``universe`` is a pickle, ``scratch`` keeps recordings that several workloads replay.
-    """
-    optimization = subjects()[what.optimization]
-    workload = optimization.workload(what.workload)
-    edits = optimization.edits(workload)
-    found: list[Counts] = []
-    for scale, arms in what.arms.items():
-        recording = recorded(workload, universe, scale, seed, scratch)
-        expected = replay(workload, edits["baseline"], recording)
-        for arm in arms:
-            counts, error = _counts(workload, edits[arm], recording, expected, is_baseline=arm == "baseline")
-            found.append(Counts(what.optimization, what.workload, scale, workload.unit, arm, seed, counts, error))
-    return found
-
-
-def work(what: Counting) -> float:
-    """What its counts of one seed take, in calls of a stage; a whole cycle is taken for that of many."""
-    workload = subjects()[what.optimization].workload(what.workload)
-    each = CALLS_OF_A_CYCLE if workload.stage == CYCLE else 1
-    calls = 0
-    for scale, arms in what.arms.items():
-        symbols = scale if workload.unit == "symbols" else workload.symbols
-        calls += trace_cycles(workload, scale) * symbols * len(arms)
-    return calls * each
+    def count(self, scratch: Path) -> list[Counts]:
+        optimization = subjects()[self.subject]
+        workload = optimization.workload(self.workload)
+        edits = optimization.edits(workload)
+        found: list[Counts] = []
+        for scale, arms in self.arms.items():
+            recording = recorded(workload, scratch / UNIVERSE, scale, self.seed, scratch)
+            expected = replay(workload, edits["baseline"], recording)
+            for arm in arms:
+                counts, error = _counts(workload, edits[arm], recording, expected, is_baseline=arm == "baseline")
+                found.append(Counts(self.subject, self.workload, scale, workload.unit, arm, self.seed, counts, error))
+        return found
 
 
 def recorded(workload: Workload, universe: Path, scale: int, seed: int, scratch: Path) -> Recording:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from argo_bench.harness.record.records import Acceptance, Fidelity
+from argo_bench.harness.judging.outputs import differing, most_frequent
+from argo_bench.harness.record.records import Fidelity
 from argo_bench.optimizations import build
 from argo_bench.optimizations.optimization import Optimization, Variant, Workload
 from argo_bench.pipeline import baseline
@@ -29,6 +30,7 @@ from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.base import CYCLE_S
 from argo_bench.pipeline.world.database import seen
 from argo_bench.study.recording import FAST, HISTORY, Recording, days_from
+from argo_bench.study.records import Acceptance
 from argo_bench.study.replay import StageBody
 
 CYCLES_PER_BAR = 3
@@ -274,15 +276,6 @@ def _by_symbol(cycle: Cycle) -> dict[str, tuple[Decision, Encoded | None]]:
     return {decision.symbol: (decision, stored.get(decision.symbol)) for decision in cycle.decided}
 
 
-def differing(counts: Mapping[str, int]) -> str:
-    """The most frequent kinds of differences, in words."""
-    return f"differs: {named(counts)}"
-
-
-def named(counts: Mapping[str, int]) -> str:
-    return ", ".join(kind for kind, _ in Counter(counts).most_common(3))
-
-
 def _fidelity(
     optimization: Optimization,
     arm: str,
@@ -295,7 +288,7 @@ def _fidelity(
     if found.counts:
         output = f"{differing(found.counts)} in {concerned} of {compared} {unit}"
     elif found.permitted:
-        output = f"as declared ({optimization.may_change}: {named(found.permitted)})"
+        output = f"as declared ({optimization.may_change}: {most_frequent(found.permitted)})"
     elif found.largest_error:
         output = f"as declared ({optimization.may_change}, at most {found.largest_error:.0e})"
     else:

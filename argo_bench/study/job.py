@@ -6,56 +6,79 @@ A record carries what was asked for, so that an interrupted run can be taken up 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
 
 from argo_bench.errors import UserError
+from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.plan import PROFILES, Profile
 from argo_bench.harness.record.records import SCHEMA, Asked
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.subject import Subject
-from argo_bench.optimizations import catalogue, switch
-from argo_bench.optimizations.optimization import Optimization
-from argo_bench.pipeline.market import installed_sample, read_universe
-from argo_bench.pipeline.memo import content_key
+from argo_bench.harness.subject import Job, Subject
+from argo_bench.harness.surroundings import NoSupply
+from argo_bench.harness.table import of_module, pairs_of
+from argo_bench.optimizations import add_file, catalogue, lookup, switch
+from argo_bench.optimizations.optimization import Optimization, Trace
+from argo_bench.optimizations.together import SETS
+from argo_bench.pipeline.market import Universe, installed_sample, read_universe
 from argo_bench.pipeline.world.loopback import LIVE, LiveModel
-from argo_bench.study.gather import subjects_of
-
-if TYPE_CHECKING:
-    from argo_bench.pipeline.market import Universe
-
-SECONDS = {"s": 1, "m": 60, "h": 3600}
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """``universe`` is None where no optimization is among the subjects; ``asked`` where it cannot be resumed."""
-
-    subjects: Sequence[Subject]
-    universe: Universe | None
-    profile: Profile
-    seed: int
-    asked: Asked | None = None
+from argo_bench.study.subject import StudySubject
+from argo_bench.study.supply import MarketSupply
 
 
 def job_of(asked: Asked) -> Job:
     """The job; traces, files with further optimizations and a real model are switched on for this process and its
     workers. Raises UserError for anything that is not there."""
-    switch(asked.trace, skip_unchanged=asked.skip_unchanged)
+    switch(cast("Trace | None", asked.trace), skip_unchanged=asked.skip_unchanged)
     if asked.live:
         os.environ[LIVE] = "1"
         LiveModel.from_environment()
-    subjects = subjects_of(asked.ids)
+    optimizations, benchmarks = optimizations_and_benchmarks(asked.ids)
     if asked.profile == "quick" and not asked.ids:  # the sets of optimizations alone would take minutes
-        subjects = [each for each in subjects if each.id in catalogue()]
-    staged = any(isinstance(each, Optimization) for each in subjects)
+        optimizations = [each for each in optimizations if each.id in catalogue()]
     profile = replace(PROFILES[asked.profile], full_trials=asked.study)
     if asked.budget_s is not None:
         profile = replace(profile, budget_s=asked.budget_s)
-    universe = universe_of(asked.data, asked.symbols, asked.seed) if staged else None
-    return Job(subjects, universe, profile, asked.seed, asked)
+    if not optimizations:
+        return Job(benchmarks, profile, asked.seed, NoSupply(), asked)
+    universe = universe_of(asked.data, asked.symbols, asked.seed)
+    return study_job(optimizations, universe, profile, asked.seed, benchmarks, asked)
+
+
+def study_job(
+    optimizations: Sequence[Optimization],
+    universe: Universe,
+    profile: Profile,
+    seed: int,
+    benchmarks: Sequence[Benchmark] = (),
+    asked: Asked | None = None,
+) -> Job:
+    """The job of measuring optimizations on a universe, and a user's benchmarks beside them."""
+    supply = MarketSupply(universe, seed, profile.checked_cycles, tuple(each.id for each in optimizations))
+    subjects: list[Subject] = [StudySubject(each, supply) for each in optimizations]
+    sets = {name: ids for name, ids in SETS.items() if name in supply.ids}
+    return Job([*subjects, *benchmarks], profile, seed, supply, asked, sets)
+
+
+def optimizations_and_benchmarks(words: Sequence[str]) -> tuple[list[Optimization], list[Benchmark]]:
+    """Optimizations by id or name, benchmarks of pyproject.toml by name, and what Python files define, in that order.
+
+    Every optimization for no words. Raises UserError for what is none of these, and for a file that defines nothing.
+    """
+    table = pairs_of() if words else {}
+    named = [word for word in words if not word.endswith(".py")]
+    ids = [word for word in named if word not in table]
+    found: list[Optimization] = []
+    benchmarks = [table[word] for word in named if word in table]
+    for file in [Path(word) for word in words if word.endswith(".py")]:
+        optimizations, own = add_file(file), of_module(file)
+        if not optimizations and not own:
+            raise UserError(f"{file} defines no Optimization and no Benchmark: expected one at its top level")
+        found += optimizations
+        benchmarks += own
+    return [*(lookup(ids) if ids or not words else []), *found], benchmarks
 
 
 def job_again(before: Recorded) -> Job:
@@ -72,8 +95,8 @@ def job_again(before: Recorded) -> Job:
             "another run, with another --out, to measure more"
         )
     job = job_of(before.run.asked)
-    symbols = {} if job.universe is None else dict(job.universe.origin)
-    bars = "" if job.universe is None else digest(job.universe)
+    header = job.supply.header()
+    symbols, bars = header.get("symbols", {}), header.get("bars", "")
     if symbols != before.run.symbols or (before.run.bars and bars != before.run.bars):
         raise UserError(
             f"{before.directory} was fed other bars of {', '.join(before.run.symbols)} than the data has now of "
@@ -82,19 +105,7 @@ def job_again(before: Recorded) -> Job:
     return job
 
 
-def digest(universe: Universe) -> str:
-    """Of the symbols and all their bars."""
-    return content_key(*universe.frames.keys(), *universe.frames.values()).hex()
-
-
 def universe_of(data: str | None, symbols: int | None, seed: int) -> Universe:
     """The user's bars, or the installed sample, in the number of symbols asked for."""
     universe = read_universe(data) if data else installed_sample()
     return universe.take(symbols, seed) if symbols else universe
-
-
-def seconds(text: str) -> float:
-    """A duration such as ``90``, ``90s``, ``5m`` or ``1.5h`` in seconds. Raises ValueError for anything else."""
-    if (found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip().lower())) is None:
-        raise ValueError(f"expected a duration such as 90s, 5m or 1h, got {text!r}")
-    return float(found[1]) * SECONDS[found[2] or "s"]

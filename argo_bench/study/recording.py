@@ -38,6 +38,8 @@ from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.study.observe import Recorder
 
+UNIVERSE = "universe.pickle"
+"""The name of the file, in a run's scratch directory, that holds its universe."""
 HISTORY = 300
 """Bars that a study starts with, unless its scale is a number of bars."""
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from argo_bench.harness.workers.messages import StageArm
 from argo_bench.harness.workers.timing import WARM_UP_NS, Timing, warmed_up
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import CYCLE, Workload
@@ -52,16 +51,16 @@ class NoMarket:
         raise RuntimeError(f"a replayed stage asked the market for {symbol}; only stages that compute are replayed")
 
 
-def stage_body(arm: StageArm) -> StageBody:
-    """The body of an arm of the catalogue, fed from its file of recorded inputs."""
-    workload, edit = workload_and_edit(arm)
-    return StageBody(workload, edit, recorded_inputs(arm.inputs))
+def stage_body(optimization: str, workload: str, arm: str, inputs: str) -> StageBody:
+    """The body of an arm of the catalogue, fed from its file of recorded inputs: the factory of the study's arms."""
+    found, edit = workload_and_edit(optimization, workload, arm)
+    return StageBody(found, edit, recorded_inputs(inputs))
 
 
-def workload_and_edit(arm: StageArm) -> tuple[Workload, Edit]:
-    optimization = subjects()[arm.optimization]
-    workload = optimization.workload(arm.workload)
-    return workload, optimization.edits(workload)[arm.arm]
+def workload_and_edit(optimization: str, workload: str, arm: str) -> tuple[Workload, Edit]:
+    known = subjects()[optimization]
+    found = known.workload(workload)
+    return found, known.edits(found)[arm]
 
 
 def stage_of(pipeline: Pipeline, workload: Workload, symbols: Sequence[str]) -> Stage:
@@ -255,8 +254,8 @@ class StageBody:
             copy_into(directory, database_of(self._stored))
         if not workload.servers:
             return SimulatedWorld(market, seed=self._seed, directory=directory, latency_scale=workload.latency_scale)
-        from argo_bench.harness.surroundings import address_of_providers, redis_url
         from argo_bench.pipeline.world.loopback import LiveModel, LoopbackWorld
+        from argo_bench.study.servers import address_of_providers, redis_url
 
         world = LoopbackWorld(
             market,

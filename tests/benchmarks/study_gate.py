@@ -23,8 +23,9 @@ from typing import Any, Literal
 import click
 
 from argo_bench.gate.deciding import CONFIRMATION, FIRST, Times, gate_of, is_grown
+from argo_bench.gate.records import Revisions
 from argo_bench.harness.calibration.bank import kept_busy
-from argo_bench.harness.record.records import Revisions, Samples
+from argo_bench.harness.record.records import Samples
 from argo_bench.harness.record.store import load
 
 Kind = Literal["nothing", "5 % slower", "1 % more instructions"]

@@ -19,25 +19,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import xxhash
-
 from argo_bench.errors import UserError
-from argo_bench.harness.groundwork import Progress
+from argo_bench.harness.calibration.standing import fingerprint
+from argo_bench.harness.functions import search_path
 from argo_bench.harness.machine import environment
-from argo_bench.harness.plan import DEFAULT, SET_UP_S
+from argo_bench.harness.plan import DEFAULT, SET_UP_S, replicate_seed
+from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import RULE, SCHEMA, Banked, Comparison, Run
 from argo_bench.harness.record.store import FILE_NAME, Writer, command_line, load
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.statistics.looks import LOOKS
-from argo_bench.harness.subject import replicate_seed
-from argo_bench.harness.workers.messages import FunctionArm
+from argo_bench.harness.workers.messages import Arm, function_arm
 from argo_bench.harness.workers.processes import Twins
 
 Condition = Literal["quiet", "busy"]
 SYMBOLS = 100
 TURN = LOOKS[-1]
 SEED = 1
-IDENTITY = ("processor", "cores", "memory_bytes", "system", "python")
 
 
 class Series(NamedTuple):
@@ -55,14 +53,19 @@ class Series(NamedTuple):
         return Comparison(self.condition, self.workload, self.symbols, "symbols", reference, self.workload)
 
     @property
-    def arms(self) -> tuple[FunctionArm, FunctionArm]:
-        module = "argo_bench.harness.calibration.planted"
+    def arms(self) -> tuple[Arm, Arm]:
+        module, path = MODULES[self.workload], tuple(search_path())
         return (
-            FunctionArm("calibration", "baseline", f"{module}:{self.reference or self.workload}_{SYMBOLS}"),
-            FunctionArm("calibration", "candidate", f"{module}:{self.workload}_{self.symbols}"),
+            function_arm("baseline", f"{module}:{self.reference or self.workload}_{SYMBOLS}", path=path),
+            function_arm("candidate", f"{module}:{self.workload}_{self.symbols}", path=path),
         )
 
 
+MODULES = {
+    **dict.fromkeys(("microsecond", "millisecond", "twin"), "argo_bench.harness.calibration.planted"),
+    "tenth": "argo_bench.study.planted",
+}
+"""Where the functions of a workload are; those by pandas are the study's."""
 WORKLOADS = ("microsecond", "millisecond", "tenth")
 CONDITIONS: tuple[Condition, ...] = ("quiet", "busy")
 PLANTED = (50, 90, 97, 102, 105, 110, 200, 2000)
@@ -74,17 +77,6 @@ FULL = (
 )
 QUICK = (Series("quiet", "millisecond", SYMBOLS, 72), Series("quiet", "millisecond", 103, 48))
 QUICK_BUDGET_S = 215.0
-
-
-def fingerprint() -> str:
-    """Twelve characters that stay the same as long as the machine, its kernel and its Python do."""
-    facts = environment.facts()
-    return xxhash.xxh3_64_hexdigest("|".join(str(facts[name]) for name in IDENTITY).encode())[:12]
-
-
-def home(machine: str | None = None) -> Path:
-    """Where the calibration of a machine (this one by default) is kept."""
-    return environment.user_folder() / "calibration" / (machine or fingerprint())
 
 
 def banked(directory: Path) -> list[Banked]:

@@ -11,6 +11,7 @@ import msgspec
 from argo_bench.harness.claims.claim import Claim, Clock, MemoryMetric, Metric, is_count, is_memory
 from argo_bench.harness.claims.verdict import HOLDS, Word, is_worse, judge, judge_level
 from argo_bench.harness.judging.holds_when import HitAndMiss, holds_when, straddled
+from argo_bench.harness.judging.outputs import output_of
 from argo_bench.harness.plan import JUDGED_BY, SET_UP_S
 from argo_bench.harness.record.records import (
     Caching,
@@ -21,6 +22,7 @@ from argo_bench.harness.record.records import (
     Fidelity,
     Judgement,
     Memory,
+    Reading,
     Result,
     Samples,
     Spot,
@@ -28,7 +30,7 @@ from argo_bench.harness.record.records import (
 from argo_bench.harness.statistics.estimate import Estimate, block_difference, estimate, trimmed_mean
 from argo_bench.harness.statistics.looks import outlook, smallest_detectable
 from argo_bench.harness.statistics.quality import quality, valid_blocks
-from argo_bench.harness.workers.memory import RESOLUTION, Reading
+from argo_bench.harness.workers.memory import RESOLUTION
 
 SPOT_LEVEL = 0.95
 WORDS = {"time": ("faster", "slower"), "memory": ("lighter in memory", "heavier in memory")}
@@ -271,18 +273,6 @@ def break_even_calls(pairs: Sequence[tuple[int, int]], result: Result) -> float 
     extra = median(candidate for _, candidate in pairs) - median(reference for reference, _ in pairs)
     gained = result.reference_ns - result.candidate_ns
     return None if gained <= 0 else max(0.0, extra / gained)
-
-
-def output_of(fidelities: Sequence[Fidelity], subject: str, arm: str) -> tuple[str, bool]:
-    """The Output column of an arm, and whether it is faithful: on all workloads and in the whole pipeline."""
-    relevant = [each for each in fidelities if each.optimization == subject and each.arm == arm]
-    if not relevant:
-        return "not checked", True
-    # A difference outweighs everything; one in the pipeline's decisions tells more than one in a stage.
-    worst = max(
-        relevant, key=lambda each: (not each.faithful, bool(each.counts) and each.workload is None, each.largest_error)
-    )
-    return worst.output, worst.faithful
 
 
 def _judged(

@@ -110,3 +110,18 @@ def stolen_ticks(processor: int | None) -> int:
 
 def _boot_time() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that holds a path (``ext4``, ``tmpfs``); ``unknown`` where no mount point says."""
+    place = path.resolve()
+    mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
+    return next((mounts[each] for each in (place, *place.parents) if each in mounts), "unknown")
+
+
+def is_disk(path: Path) -> bool:
+    """Whether what is written there leaves the memory: a tmpfs is not a disk, and says nothing about durability."""
+    return file_system(path) not in IN_MEMORY

@@ -40,7 +40,7 @@ def declarations_of(recorded: Recorded) -> list[Declaration]:
 
 def plan_of(recorded: Recorded) -> Plan:
     """The levels and the claims of the run's profile."""
-    from argo_bench.harness.subject import levels_of, replicate_seed
+    from argo_bench.harness.plan import levels_of, replicate_seed
 
     run, declarations = recorded.run, recorded.declarations
     families: dict[str, list[str]] = {}

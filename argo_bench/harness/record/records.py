@@ -9,11 +9,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from argo_bench.harness.claims.claim import Claim, Clock, Metric
+from argo_bench.harness.claims.claim import Claim, Metric
 from argo_bench.harness.claims.verdict import Word
 from argo_bench.harness.statistics.estimate import Estimate
-from argo_bench.harness.workers.memory import Reading
-from argo_bench.optimizations.optimization import Trace
 
 SCHEMA = 3
 LAST_WITHOUT_DECLARATIONS = 2
@@ -21,6 +19,30 @@ RULE = "student-t"
 """What judges a run: the 40 % trimmed mean of a replicate's blocks, Student's t over the replicates."""
 SIGN_TEST = "sign-test"
 """What judges a gate."""
+
+
+Isolation = Literal["shared", "twins"]
+"""Whether the arms of a comparison share a process, or have one each."""
+Method = Literal["peak_rss", "traced", "polled_rss", "memory_profiler", "ru_maxrss", "allocations"]
+"""The ways to read memory; each is a function of ``workers/memory``."""
+
+
+class Reading(msgspec.Struct, frozen=True, tag="reading"):
+    """What one method saw of one pass of an arm, beyond what was there before.
+
+    ``peak_bytes`` is the largest memory at any moment of the pass, ``live_bytes`` what results and caches hold after
+    it (of whole cycles, whose results are rows of a database, the caches alone), both without ``baseline_bytes``, the
+    resident memory just before. ``exact`` readings miss no moment; they are as fine as the counter behind them
+    (RESOLUTION). ``how`` names the means.
+    """
+
+    method: Method
+    how: str
+    exact: bool
+    peak_bytes: int | None = None
+    live_bytes: int | None = None
+    baseline_bytes: int | None = None
+    allocations: int | None = None
 
 
 class Comparison(msgspec.Struct, frozen=True, order=True):
@@ -52,7 +74,7 @@ class Asked(msgspec.Struct, frozen=True):
     profile: str
     symbols: int | None
     seed: int
-    trace: Trace | None
+    trace: str | None
     skip_unchanged: bool
     study: bool
     live: bool
@@ -73,7 +95,7 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     started: str
     command: str
     profile: str
-    isolation: Literal["shared", "twins"]
+    isolation: Isolation
     seed: int
     looks: list[int]
     symbols: dict[str, str]
@@ -169,17 +191,6 @@ class Declared(msgspec.Struct, frozen=True, tag="benchmark"):
     metric: Metric
     claim: str | None
     isolation: Literal["shared"] | None
-
-
-class Acceptance(msgspec.Struct, frozen=True, tag="acceptance"):
-    """How many of the workload's symbol-cycles the consensus accepted."""
-
-    symbol_cycles: int
-    accepted: int
-
-    @property
-    def rate(self) -> float:
-        return self.accepted / self.symbol_cycles
 
 
 class Fidelity(msgspec.Struct, frozen=True, tag="fidelity"):
@@ -287,12 +298,6 @@ class Counts(msgspec.Struct, frozen=True, tag="counts"):
     seed: int
     counts: dict[str, float]
     error: str | None = None
-
-
-class LiveRates(msgspec.Struct, frozen=True, tag="live rates"):
-    """The share of 5 s steps in which each symbol's quote moves, from its own volatility and quoting step."""
-
-    rates: dict[str, float]
 
 
 class Tried(msgspec.Struct, frozen=True, tag="trial"):
@@ -404,60 +409,6 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
     reason: str
 
 
-class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
-    """What a gate compares: two commits of a repository, and of every benchmark its file, clock and tolerance (the
-    slow-down, as a share, that does not matter); those whose files ``changed``, and those of which changes of output
-    and of exact counts are ``accepted``."""
-
-    base: str
-    head: str
-    environment: Literal["own", "current"]
-    files: dict[str, str]
-    metrics: dict[str, Clock]
-    tolerances: dict[str, float]
-    changed: list[str]
-    accepted: list[str]
-
-
-class Agreed(msgspec.Struct, frozen=True, tag="agreement"):
-    """Whether base and head return the same: the first ``difference``, or why they could not be compared."""
-
-    benchmark: str
-    difference: str | None
-    unknown: str | None
-
-
-class Exact(msgspec.Struct, frozen=True, tag="exact"):
-    """What one warm call comes to on both sides, without noise, by the name of the count.
-
-    ``unsteady`` are counts that a second reading contradicted; ``moved`` the functions whose share of a count grew or
-    shrank most, with the difference; ``uncounted`` says why there are no instructions.
-    """
-
-    benchmark: str
-    base: dict[str, float]
-    head: dict[str, float]
-    unsteady: list[str]
-    moved: dict[str, dict[str, float]]
-    uncounted: str | None = None
-
-
-State = Literal["worse", "fine", "better", "cannot tell", "differs", "failed", "new", "not measured"]
-"""What a gate can say of a benchmark. ``differs``: the two do not compute the same; ``new``: the base has nothing to
-compare with; ``not measured``: no time was left, or something is missing."""
-
-
-class Gated(msgspec.Struct, frozen=True, tag="gate"):
-    """One benchmark, one word; ``speedup`` is base / head. ``blocks``: the gate fails for it."""
-
-    benchmark: str
-    state: State
-    blocks: bool
-    sentence: str
-    speedup: float | None
-    interval: tuple[float, float] | None
-
-
 class End(msgspec.Struct, frozen=True, tag="end"):
     """The last line: ``interrupted`` runs keep what they had."""
 
@@ -471,8 +422,6 @@ Record = (
     | Plan
     | Declaration
     | Declared
-    | Acceptance
-    | LiveRates
     | Fidelity
     | Cold
     | Samples
@@ -484,14 +433,17 @@ Record = (
     | Result
     | Caching
     | Judgement
-    | Revisions
-    | Agreed
-    | Exact
-    | Gated
     | Failure
     | End
 )
 
 
-CONCLUSIONS = (Result, Caching, Judgement, Gated, End)
+CONCLUSIONS = (Result, Caching, Judgement, End)
 """What follows from the rest of a record."""
+
+
+class Foreign(msgspec.Struct, frozen=True):
+    """A line of a kind that the harness does not know: the study's, the gate's, or a later version's."""
+
+    tag: str
+    content: msgspec.Raw

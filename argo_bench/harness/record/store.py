@@ -10,9 +10,9 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 import xxhash
@@ -24,6 +24,7 @@ from argo_bench.harness.record.records import (
     SCHEMA,
     Declaration,
     Declared,
+    Foreign,
     Judgement,
     Plan,
     Record,
@@ -41,9 +42,9 @@ class _Line(msgspec.Struct, frozen=True):
     record: msgspec.Raw
 
 
-def line_of(record: Record) -> bytes:
+def line_of(record: msgspec.Struct) -> bytes:
     """A record as it stands in a file, with its digest."""
-    body = msgspec.json.encode(record)
+    body = bytes(record.content) if isinstance(record, Foreign) else msgspec.json.encode(record)
     return msgspec.json.encode(_Line(xxhash.xxh3_64_hexdigest(body), msgspec.Raw(body))) + b"\n"
 
 
@@ -61,8 +62,9 @@ class Writer:
                 f"cannot write to {directory} ({error.strerror}): expected a --out directory that can be written"
             ) from None
 
-    def write(self, record: Record) -> None:
-        self._file.write(line_of(record))
+    def write(self, *records: msgspec.Struct) -> None:
+        """All of them at once: an interrupt comes before or after."""
+        self._file.write(b"".join(map(line_of, records)))
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -72,13 +74,18 @@ class Writer:
 class Recorded:
     """A run read back: ``load`` makes it. Records by kind, in the order in which they were written."""
 
-    def __init__(self, directory: Path, records: Sequence[Record]) -> None:
+    def __init__(self, directory: Path, records: Sequence[msgspec.Struct]) -> None:
         self.directory = directory
         self.records = tuple(records)
         self.run = self.all(Run)[0]
 
     def all(self, kind: type[Kind]) -> list[Kind]:
-        return [record for record in self.records if isinstance(record, kind)]
+        """The records of a kind, in order; those of a kind that the harness does not know are read as that kind."""
+        return [record for record in map(partial(read_as, kind), self.records) if record is not None]
+
+    def lines(self) -> Iterator[tuple[int, msgspec.Struct]]:
+        """Every record with its number in the file."""
+        return enumerate(self.records, 1)
 
     @cached_property
     def declarations(self) -> list[Declaration]:
@@ -127,7 +134,25 @@ class Recorded:
         return Recorded(self.directory, [each for each in self.records if _subject(each) in (None, optimization)])
 
 
-def _subject(record: Record) -> str | None:
+def read_as(kind: type[Kind], record: msgspec.Struct) -> Kind | None:
+    """The record, if it is of a kind; what the harness does not know is told by its tag."""
+    if isinstance(record, kind):
+        return record
+    if not isinstance(record, Foreign) or record.tag != tag_of(kind):
+        return None
+    try:
+        return msgspec.json.decode(record.content, type=kind)
+    except msgspec.ValidationError as error:
+        raise UserError(f"a line of kind {record.tag!r} cannot be read: {error}") from None
+
+
+def tag_of(kind: type[Any]) -> object:
+    """The tag of a kind of record."""
+    config = getattr(kind, "__struct_config__", None)
+    return None if config is None else config.tag
+
+
+def _subject(record: msgspec.Struct) -> str | None:
     match record:
         case Samples(comparison=comparison) | Result(comparison=comparison):
             return comparison.optimization
@@ -135,6 +160,8 @@ def _subject(record: Record) -> str | None:
             return name
         case Declaration(id=id):
             return id
+        case Foreign(content=content):
+            return msgspec.json.decode(content).get("optimization")  # type: ignore[no-any-return]
         case _:
             return getattr(record, "optimization", None)
 
@@ -183,7 +210,7 @@ def _file_of(directory: Path) -> Path:
     return packed if packed.exists() else directory / FILE_NAME
 
 
-def _read(file: Path) -> Iterator[Record]:
+def _read(file: Path) -> Iterator[msgspec.Struct]:
     content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     for number, line in enumerate(content.splitlines(), 1):
         try:
@@ -196,10 +223,29 @@ def _read(file: Path) -> Iterator[Record]:
             raise UserError(f"{file}, line {number}: its content does not match its digest; it was changed by accident")
         if number == 1:
             _check_schema(file, bytes(wrapped.record))
+        tag = _tag_in(wrapped.record)
+        if number > 1 and tag not in KNOWN:
+            yield Foreign(str(tag), wrapped.record)
+            continue
         try:
             yield msgspec.json.decode(wrapped.record, type=Record)
         except msgspec.ValidationError as error:
             raise UserError(f"{file}, line {number}: not a record of schema {SCHEMA}: {error}") from None
+
+
+KNOWN = {tag_of(kind) for kind in get_args(Record)}
+"""The tags of the kinds that the harness knows."""
+
+
+class _Tagged(msgspec.Struct):
+    type: str = ""
+
+
+def _tag_in(record: msgspec.Raw) -> str:
+    try:
+        return msgspec.json.decode(record, type=_Tagged).type
+    except msgspec.MsgspecError:
+        return ""
 
 
 def _check_schema(file: Path, record: bytes) -> None:

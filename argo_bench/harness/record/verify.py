@@ -13,8 +13,11 @@ import msgspec
 
 from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import short
-from argo_bench.harness.calibration.rates import SUMMARY, Calibration, calibration
+from argo_bench.harness.calibration.rates import calibration
+from argo_bench.harness.calibration.standing import SUMMARY, Calibration
 from argo_bench.harness.judging.judgements import Measured, cachings, judgements, result_of
+from argo_bench.harness.judging.outputs import differing
+from argo_bench.harness.plan import levels_of, replicate_seed
 from argo_bench.harness.record.records import (
     LAST_WITHOUT_DECLARATIONS,
     RULE,
@@ -29,14 +32,11 @@ from argo_bench.harness.record.records import (
     Judgement,
     Memory,
     Plan,
-    Record,
     Result,
     Run,
     Samples,
 )
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.subject import levels_of, replicate_seed
-from argo_bench.study.fidelity import differing
 
 TOLERANCE = 1e-12
 """Relative; sums are exact to the bit on one platform and agree to this elsewhere."""
@@ -76,10 +76,6 @@ def _calibration(recorded: Recorded) -> Iterator[Disagreement]:
         yield Disagreement(len(recorded.records), f"{SUMMARY}: {field} is {got!r}, the bank gives {ours!r}")
 
 
-def _lines(recorded: Recorded) -> Iterator[tuple[int, Record]]:
-    return enumerate(recorded.records, 1)
-
-
 def _known(recorded: Recorded) -> dict[str, Declaration]:
     """What was measured, by id, as the record declares it."""
     return {each.id: each for each in recorded.declarations}
@@ -88,7 +84,7 @@ def _known(recorded: Recorded) -> dict[str, Declaration]:
 def _levels(recorded: Recorded) -> Iterator[Disagreement]:
     """The levels of a plan follow from its families and the looks, and the claims of a subject are in its family."""
     plan, looks = recorded.plan, recorded.run.looks
-    line = next((line for line, record in _lines(recorded) if isinstance(record, Plan)), 1)
+    line = next((line for line, record in recorded.lines() if isinstance(record, Plan)), 1)
     expected = levels_of(plan.families, plan.error, looks)
     for name in expected.keys() | plan.levels.keys():
         if plan.levels.get(name) != expected.get(name):
@@ -98,7 +94,7 @@ def _levels(recorded: Recorded) -> Iterator[Disagreement]:
     seeds = [replicate_seed(recorded.run.seed, number) for number in range(len(plan.seeds))]
     if plan.seeds != seeds:
         yield Disagreement(line, f"plan: counts under the seeds {plan.seeds}, expected {seeds}")
-    for number, record in _lines(recorded):
+    for number, record in recorded.lines():
         if isinstance(record, Declaration):
             headline = {claim.id for claim in record.claims if claim.headline}
             if strangers := headline - set(plan.families.get(record.family, ())):
@@ -108,7 +104,7 @@ def _levels(recorded: Recorded) -> Iterator[Disagreement]:
 def _functions(recorded: Recorded) -> Iterator[Disagreement]:
     """What is judged of a user's functions is what was asked of them."""
     known = _known(recorded)
-    for line, record in _lines(recorded):
+    for line, record in recorded.lines():
         if not isinstance(record, Declared):
             continue
         names = {"baseline": short(record.baseline), "candidate": short(record.candidate)}
@@ -122,7 +118,7 @@ def _functions(recorded: Recorded) -> Iterator[Disagreement]:
 
 def _seeds(recorded: Recorded) -> Iterator[Disagreement]:
     counted = recorded.plan.seeds
-    for line, record in _lines(recorded):
+    for line, record in recorded.lines():
         if isinstance(record, Run) and (unknown := set(record.optimizations) - _known(recorded).keys()):
             yield Disagreement(line, f"no line declares {', '.join(sorted(unknown))}: they cannot be verified")
         if isinstance(record, Samples):
@@ -135,7 +131,7 @@ def _seeds(recorded: Recorded) -> Iterator[Disagreement]:
 
 
 def _fidelities(recorded: Recorded) -> Iterator[Disagreement]:
-    for line, record in _lines(recorded):
+    for line, record in recorded.lines():
         if isinstance(record, Fidelity):
             declared = record.permitted or record.largest_error
             says = differing(record.counts) if record.counts else "as declared" if declared else "same"
@@ -150,7 +146,7 @@ def _results(recorded: Recorded) -> Iterator[Disagreement]:
     for each in recorded.all(Samples):
         samples.setdefault(each.comparison, []).append(each)
     seen = set()
-    for line, record in _lines(recorded):
+    for line, record in recorded.lines():
         if isinstance(record, Result):
             seen.add(record.comparison)
             taken = samples.get(record.comparison)
@@ -171,7 +167,7 @@ def _verdicts(recorded: Recorded) -> Iterator[Disagreement]:
     declared = list(known.values())
     ours_all = judgements(declared, measured, of_kind(Fidelity), of_kind(Failure), recorded.plan.claims)
     expected = {(each.claim, each.arm): each for each in ours_all}
-    for line, record in _lines(recorded):
+    for line, record in recorded.lines():
         if isinstance(record, Judgement) and record.optimization in known:
             ours = expected.pop((record.claim, record.arm), None)
             name = f"verdict on {record.claim} {record.arm}"
@@ -182,7 +178,7 @@ def _verdicts(recorded: Recorded) -> Iterator[Disagreement]:
     for claim, arm in expected:
         yield Disagreement(len(recorded.records), f"no verdict on {claim} {arm}")
     caches = {(each.optimization, each.arm): each for each in cachings(declared, measured)}
-    for line, record in _lines(recorded):
+    for line, record in recorded.lines():
         if isinstance(record, Caching) and record.optimization in known:
             expects = caches.pop((record.optimization, record.arm), None)
             name = f"caching of {record.optimization} {record.arm}"

@@ -28,7 +28,7 @@ from enum import Enum
 from numbers import Number, Real
 from typing import Any, Literal
 
-from argo_bench.errors import UserError
+from ...errors import UserError
 
 RTOL, ATOL = 1e-5, 1e-8
 """numpy.allclose's defaults, the first relative to the expected number."""

@@ -1,35 +1,36 @@
-"""One reading of one arm's memory in this process, which is fresh: ``python -m argo_bench.harness.workers.memory``.
+"""One reading of one arm's memory in this process, which is fresh.
 
-The request comes as JSON on stdin and the answer goes out where stdout was; what the arm prints goes to stderr. Nothing
-is imported that the arm and the method do not need, since it would be part of what is resident before the pass. With
-``each`` as its argument it answers a request per line, each in a copy of a process that has imported the pipeline.
+The request (an arm, a method and a processor to stay on) comes as JSON on stdin and the answer goes out where stdout
+was; what the arm prints goes to stderr. Nothing is imported that the arm and the method do not need, since it would be
+part of what is resident before the pass: the standard library alone. With ``each`` and modules as arguments it answers
+a request per line, each in a copy of a process that has imported these.
 """
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
+import json
 import mmap
 import os
 import re
 import sys
 import tempfile
 import threading
-import traceback
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
-import msgspec
+from ...parent import die_with_parent
+from .bodies import Body, body_of, extend, raised
+from .timing import FunctionBody
 
-from argo_bench.errors import UserError
-from argo_bench.harness.workers.bodies import Body, body_of
-from argo_bench.harness.workers.messages import Arm, Raised
-
-Method = Literal["peak_rss", "traced", "polled_rss", "memory_profiler", "ru_maxrss", "allocations"]
+Reading = dict[str, Any]
+"""What one method saw of one pass of an arm, as ``records.Reading`` has it."""
 
 POLLED_S = 0.001
 PROFILER_POLLED_S = 0.1
@@ -38,33 +39,20 @@ RESOLUTION = max(64, 2 * (os.cpu_count() or 1)) * mmap.PAGESIZE
 COUNTED_AT_ONCE = 8 * RESOLUTION
 """Bytes that come and go in one step and that no processor keeps to itself."""
 PR_SET_THP_DISABLE = 41
-Asked = TypeVar("Asked")
 
 
-class Reading(msgspec.Struct, frozen=True, tag="reading"):
-    """What one method saw of one pass of an arm, beyond what was there before.
-
-    ``peak_bytes`` is the largest memory at any moment of the pass, ``live_bytes`` what results and caches hold after
-    it (of whole cycles, whose results are rows of a database, the caches alone), both without ``baseline_bytes``, the
-    resident memory just before. ``exact`` readings miss no moment; they are as fine as the counter behind them
-    (RESOLUTION). ``how`` names the means.
-    """
-
-    method: Method
-    how: str
-    exact: bool
-    peak_bytes: int | None = None
-    live_bytes: int | None = None
-    baseline_bytes: int | None = None
-    allocations: int | None = None
-
-
-class Request(msgspec.Struct, frozen=True):
-    """``processor`` is the one to stay on, if any."""
-
-    arm: Arm
-    method: Method
-    processor: int | None = None
+def reading_of(
+    method: str, how: str, exact: bool, peak_bytes: int, live_bytes: int | None = None, **more: int
+) -> Reading:
+    return {
+        "type": "reading",
+        "method": method,
+        "how": how,
+        "exact": exact,
+        "peak_bytes": peak_bytes,
+        "live_bytes": live_bytes,
+        **more,
+    }
 
 
 class Ready:
@@ -126,7 +114,7 @@ def peak_rss(ready: Ready) -> Reading:
     reset_high_water()
     before = resident()
     ready.run()
-    return Reading("peak_rss", "VmHWM reset", True, max(0, high_water() - before), baseline_bytes=before)
+    return reading_of("peak_rss", "VmHWM reset", True, max(0, high_water() - before), baseline_bytes=before)
 
 
 def can_reset_high_water() -> bool:
@@ -149,7 +137,7 @@ def peak_of_the_whole_child(ready: Ready) -> Reading:
         peak, how = high_water(), "VmHWM of the whole child"
     except (OSError, ValueError):
         peak, how = most_resident(), "getrusage of the whole child"
-    return Reading("peak_rss", how, False, max(0, peak - before), baseline_bytes=before)
+    return reading_of("peak_rss", how, False, max(0, peak - before), baseline_bytes=before)
 
 
 def reset_high_water() -> None:
@@ -208,7 +196,7 @@ def ru_maxrss(ready: Ready) -> Reading:
     before = psutil_rss()
     ready.run()
     how = "getrusage of the whole child"
-    return Reading("ru_maxrss", how, False, max(0, most_resident() - before), baseline_bytes=before)
+    return reading_of("ru_maxrss", how, False, max(0, most_resident() - before), baseline_bytes=before)
 
 
 def most_resident() -> int:
@@ -235,7 +223,7 @@ def polled_rss(ready: Ready) -> Reading:
         done.set()
         poller.join()
     peak = max([before, *seen]) - before
-    return Reading("polled_rss", "psutil polled every 1 ms", False, peak, baseline_bytes=before)
+    return reading_of("polled_rss", "psutil polled every 1 ms", False, peak, baseline_bytes=before)
 
 
 def memory_profiler(ready: Ready) -> Reading:
@@ -245,7 +233,7 @@ def memory_profiler(ready: Ready) -> Reading:
     before = psutil_rss()
     peak = int(memory_usage((ready.run, (), {}), interval=PROFILER_POLLED_S, max_usage=True) * 1024**2)
     how = "memory_usage polled every 100 ms, faster where the pass is short"
-    return Reading("memory_profiler", how, False, max(0, peak - before), baseline_bytes=before)
+    return reading_of("memory_profiler", how, False, max(0, peak - before), baseline_bytes=before)
 
 
 def psutil_rss() -> int:
@@ -290,7 +278,7 @@ def traced(ready: Ready) -> Reading:
     kept = tracemalloc.get_traced_memory()[0] + arrow.live
     tracemalloc.stop()
     live = kept if ready.body.is_stored else held_by(ready.body)
-    return Reading("traced", "tracemalloc and Arrow's pool", True, peak, max(0, live))
+    return reading_of("traced", "tracemalloc and Arrow's pool", True, peak, max(0, live))
 
 
 def held_by(body: Body) -> int:
@@ -314,14 +302,12 @@ def held_after(body: Body) -> int:
 
 def allocations(ready: Ready) -> Reading:
     """Every request to an allocator, Python's own included, beyond those of a pass that calls an empty function."""
-    from argo_bench.harness.workers.timing import FunctionBody
-
     empty = FunctionBody(lambda: None)
     nothing = partial(empty.timed, empty.prepared(), 1)
     requests(nothing)  # memray's own first time
     around, _ = requests(nothing)
     count, peak = requests(ready.run)
-    return Reading("allocations", "memray", True, peak, allocations=count - around)
+    return reading_of("allocations", "memray", True, peak, allocations=count - around)
 
 
 def requests(run: Callable[[], object]) -> tuple[int, int]:
@@ -341,7 +327,7 @@ def requests(run: Callable[[], object]) -> tuple[int, int]:
     return count, peak
 
 
-METHODS: dict[Method, Callable[[Ready], Reading]] = {
+METHODS: dict[str, Callable[[Ready], Reading]] = {
     "peak_rss": peak_rss,
     "traced": traced,
     "polled_rss": polled_rss,
@@ -351,12 +337,12 @@ METHODS: dict[Method, Callable[[Ready], Reading]] = {
 }
 
 
-def reading(request: Request) -> Reading:
-    if request.processor is not None:
-        os.sched_setaffinity(0, {request.processor})
+def take_reading(request: Mapping[str, Any]) -> Reading:
+    if request["processor"] is not None:
+        os.sched_setaffinity(0, {request["processor"]})
     use_small_pages()
-    with closing(body_of(request.arm)) as body:
-        return METHODS[request.method](Ready(body))
+    with closing(body_of(request["arm"])) as body:
+        return METHODS[request["method"]](Ready(body))
 
 
 def use_small_pages() -> None:
@@ -365,52 +351,48 @@ def use_small_pages() -> None:
         ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
 
 
-def serve(answer: Callable[[Asked], object], request: type[Asked]) -> None:
+def serve(answer: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
     """Answer the one request on stdin, or say what was raised; stdout is stderr from here on."""
     out = os.dup(1)
     os.dup2(2, 1)
-    reply = answered(sys.stdin.buffer.read(), answer, request)
+    reply = answered(sys.stdin.buffer.read(), answer)
     with os.fdopen(out, "wb") as stdout:
-        stdout.write(msgspec.json.encode(reply))
+        stdout.write(reply)
 
 
-def answered(asked: bytes, answer: Callable[[Asked], object], request: type[Asked]) -> object:
+def answered(asked: bytes, answer: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> bytes:
     try:
-        return answer(msgspec.json.decode(asked, type=request))
+        return json.dumps(answer(json.loads(asked))).encode()
     except Exception as error:  # noqa: BLE001 - an arm may raise anything; the orchestrator records it
-        name = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-        return Raised(f"{name}{error}", traceback.format_exc())
-
-
-class Ended(msgspec.Struct, frozen=True, tag=True):
-    """The process ended without an answer: its exit status, or the signal as a negative number."""
-
-    code: int
+        return json.dumps(raised(error)).encode()
 
 
 def serve_each() -> None:
     """Answer the requests on stdin, a line each, in copies of this process one after the other."""
-    import argo_bench.study.replay  # noqa: F401 - what all arms need is there before the copies are made
-    from argo_bench.parent import die_with_parent
-
     with os.fdopen(os.dup(1), "wb") as stdout:
         os.dup2(2, 1)
         for line in sys.stdin.buffer:
             ours, theirs = os.pipe()
             if (child := os.fork()) == 0:
                 die_with_parent()
-                os.write(theirs, msgspec.json.encode(answered(line, reading, Request)))
+                os.write(theirs, answered(line, take_reading))
                 os._exit(0)
             os.close(theirs)
             with os.fdopen(ours, "rb") as answer:
                 written = answer.read()
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            stdout.write((msgspec.json.encode(Ended(code)) if code or not written else written) + b"\n")
+            ended = json.dumps({"type": "Ended", "code": code}).encode()
+            stdout.write((ended if code or not written else written) + b"\n")
             stdout.flush()
 
 
-if __name__ == "__main__":
-    if sys.argv[1:] == ["each"]:
-        serve_each()
-    else:
-        serve(reading, Request)
+def main(*arguments: str) -> None:
+    """One reading; with ``each``, a path and modules as arguments one per line."""
+    match arguments:
+        case ["each", path, *modules]:
+            extend(path.split(os.pathsep))
+            for module in modules:  # what the arms need is there before the copies are made
+                importlib.import_module(module)
+            serve_each()
+        case _:
+            serve(take_reading)

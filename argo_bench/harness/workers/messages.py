@@ -1,44 +1,49 @@
-"""What the orchestrator and its workers say to each other, as msgspec messages."""
+"""What the orchestrator and its workers say to each other: JSON, which the workers read without any library."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from argo_bench.optimizations.optimization import Variant
 
+class Arm(msgspec.Struct, frozen=True):
+    """What a worker builds and calls, in the role ``name``.
 
-class StageArm(msgspec.Struct, frozen=True, tag=True):
-    """One arm of one optimization's workload at a scale, with the file that holds its recorded inputs."""
-
-    optimization: str
-    workload: str
-    scale: int
-    arm: str
-    inputs: str
-
-
-class FunctionArm(msgspec.Struct, frozen=True, tag=True):
-    """One of a user's two callables.
-
-    ``function`` and ``setup`` are ``module:name``, or empty where ``pickled`` names a file with the local functions by
-    arm (and ``setup``). ``path`` is put in front of ``sys.path``. ``fresh``: every call gets a new product of setup.
+    ``factory`` is the ``module:name`` of what makes a body from ``arguments``, a JSON object as text; empty for a
+    user's function. ``path`` is put in front of ``sys.path``. Arms of one ``key`` do the same, whatever they are fed.
     """
 
-    benchmark: str
-    arm: str
-    function: str
-    setup: str = ""
-    fresh: bool = False
-    pickled: str = ""
+    name: str
+    factory: str
+    arguments: str
     path: tuple[str, ...] = ()
+    key: str = ""
 
 
-Arm = StageArm | FunctionArm
+def arm_of(name: str, factory: str, arguments: dict[str, Any], path: tuple[str, ...] = (), key: str = "") -> Arm:
+    """An arm with its arguments as text; they are its key where there is no other."""
+    text = msgspec.json.encode(arguments).decode()
+    return Arm(name, factory, text, path, key or f"{factory} {text}")
 
 
-def unfed(arm: Arm) -> Arm:
-    """The arm whatever its inputs are."""
-    return msgspec.structs.replace(arm, inputs="") if isinstance(arm, StageArm) else arm
+def function_arm(
+    name: str,
+    function: str,
+    setup: str = "",
+    *,
+    fresh: bool = False,
+    pickled: str = "",
+    path: tuple[str, ...] = (),
+    key: str = "",
+) -> Arm:
+    """One of a user's callables in the role ``name``.
+
+    ``function`` and ``setup`` are ``module:name``, or empty where ``pickled`` names a file with the local functions by
+    role (and ``setup``). ``fresh``: every call gets a new product of setup.
+    """
+    arguments = {"function": function, "setup": setup, "fresh": fresh, "pickled": pickled}
+    return arm_of(name, "", arguments, path, key)
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
@@ -79,55 +84,38 @@ class Collect(msgspec.Struct, frozen=True, tag=True):
     """Collect garbage, as before every comparison. Answered by Done."""
 
 
-class CheckFunctions(msgspec.Struct, frozen=True, tag=True):
+class Agree(msgspec.Struct, frozen=True, tag=True):
     """Call a user's two functions once and compare what they return. Answered by Agreement.
 
     ``check`` is ``allclose``, ``equal``, ``module:name`` of a callable, ``pickled`` for one that stands in the file of
     the arms, or empty for none.
     """
 
-    baseline: FunctionArm
-    candidate: FunctionArm
+    baseline: Arm
+    candidate: Arm
     check: str
-
-
-class CheckWorkload(msgspec.Struct, frozen=True, tag=True):
-    """Compare an arm's outputs with the reference's. Answered by an encoded Fidelity in Checked."""
-
-    arm: StageArm
-    reference: str
-
-
-class CheckVariant(msgspec.Struct, frozen=True, tag=True):
-    """Compare a variant's decisions with the oracle's on a pickled universe. Answered by Checked."""
-
-    optimization: str
-    variant: Variant
-    universe: str
-    seed: int
-    cycles: int
-
-
-class MeasureAcceptance(msgspec.Struct, frozen=True, tag=True):
-    """Run the oracle and count what its consensus accepted. Answered by Checked."""
-
-    universe: str
-    seed: int
-    cycles: int
 
 
 class Describe(msgspec.Struct, frozen=True, tag=True):
     """Call the function twice and write the pickled results to a file. Answered by Described."""
 
-    arm: FunctionArm
+    arm: Arm
     results: str
 
 
 class Count(msgspec.Struct, frozen=True, tag=True):
     """Count what one call does, ``counts`` being a function that counts more. Answered by Counted."""
 
-    arm: FunctionArm
+    arm: Arm
     counts: str = ""
+
+
+class Call(msgspec.Struct, frozen=True, tag=True):
+    """Call ``module:name`` with ``arguments``, a JSON object as text. Answered by Returned."""
+
+    target: str
+    arguments: str
+    path: tuple[str, ...] = ()
 
 
 class Prepared(msgspec.Struct, frozen=True, tag=True):
@@ -154,8 +142,10 @@ class Drained(msgspec.Struct, frozen=True, tag=True):
     ns_per_call: float | None
 
 
-class Checked(msgspec.Struct, frozen=True, tag=True):
-    record: msgspec.Raw
+class Returned(msgspec.Struct, frozen=True, tag=True):
+    """``result`` is a JSON text: what the called function returned."""
+
+    result: str
 
 
 class Agreement(msgspec.Struct, frozen=True, tag=True):
@@ -195,18 +185,11 @@ class Raised(msgspec.Struct, frozen=True, tag=True):
     is_missing: bool = False
 
 
-Message = (
-    Prepare
-    | WarmUp
-    | Sample
-    | Drain
-    | Forget
-    | Collect
-    | CheckFunctions
-    | CheckWorkload
-    | CheckVariant
-    | MeasureAcceptance
-    | Describe
-    | Count
-)
-Reply = Prepared | Ready | Taken | Drained | Agreement | Checked | Described | Counted | Done | Raised
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """The process ended without an answer: its exit status, or the signal as a negative number."""
+
+    code: int
+
+
+Message = Prepare | WarmUp | Sample | Drain | Forget | Collect | Agree | Describe | Count | Call
+Reply = Prepared | Ready | Taken | Drained | Returned | Agreement | Described | Counted | Done | Raised

@@ -15,15 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 
 from argo_bench.harness.machine.environment import THREAD_CAPS, Watch, worker_cpu
-from argo_bench.harness.record.records import Block
+from argo_bench.harness.record.records import Block, Isolation
 from argo_bench.harness.workers.messages import Arm, Done, Forget, Message, Raised, Reply, Sample, Taken
 
-Isolation = Literal["shared", "twins"]
 Expected = TypeVar("Expected")
 
 
@@ -43,31 +42,41 @@ class ArmFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a worker runs: a command, to which three arguments are added, its folder and environment (this process's
-    where it is None)."""
+    """Where workers run: in which interpreter, folder and environment (this process's where it is None)."""
 
-    command: tuple[str, ...] = (sys.executable, "-m", "argo_bench.harness.workers.worker")
+    python: str = sys.executable
     folder: Path | None = None
     environment: Mapping[str, str] | None = field(default=None, hash=False)
 
 
-WORKER = Program()
+HERE = Program()
+"""This process's own interpreter."""
+WORKERS = Path(__file__).parent
+"""What every worker process begins with: see ``__main__`` there."""
+
+
+def job_of(name: str, *arguments: object, python: str = sys.executable) -> list[str]:
+    """The command of a worker process that does a job: ``worker``, ``memory`` or ``counts``."""
+    return [python, "-P", str(WORKERS / "__main__.py"), name, *map(str, arguments)]
 
 
 class WorkerProcess:
     """One worker, pinned to ``processor`` if there is one. ``hash_seed`` becomes its PYTHONHASHSEED."""
 
-    def __init__(self, hash_seed: int, numba_cache: Path, processor: int | None, program: Program = WORKER) -> None:
+    def __init__(self, hash_seed: int, numba_cache: Path, processor: int | None, program: Program = HERE) -> None:
         self._begun_with = hash_seed, numba_cache, processor, program
         ours, theirs = socket.socketpair()
         inherited = os.environ if program.environment is None else program.environment
         environment = {**inherited, **THREAD_CAPS}
         environment |= {"PYTHONHASHSEED": str(hash_seed), "NUMBA_CACHE_DIR": str(numba_cache)}
         self._process = subprocess.Popen(
-            [
-                *program.command,
-                *map(str, (theirs.fileno(), -1 if processor is None else processor, os.getpid())),
-            ],
+            job_of(
+                "worker",
+                theirs.fileno(),
+                -1 if processor is None else processor,
+                os.getpid(),
+                python=program.python,
+            ),
             env=environment,
             cwd=program.folder,
             pass_fds=[theirs.fileno()],
@@ -81,7 +90,7 @@ class WorkerProcess:
     def ask(self, message: Message, expected: type[Expected]) -> Expected:
         """The reply to a message. Raises ArmFailed when the request raised or the process died."""
         about = getattr(message, "arm", None)
-        arm = None if about is None else str(about.arm)
+        arm = None if about is None else str(about.name)
         try:
             self._connection.send_bytes(msgspec.json.encode(message))
             reply = msgspec.json.decode(self._connection.recv_bytes(), type=Reply)

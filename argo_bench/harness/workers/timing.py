@@ -144,7 +144,7 @@ async def _awaited(value: Awaitable[Any]) -> Any:
     return await value
 
 
-def resolved(target: str, module_from: Callable[[Path], ModuleType], path: Sequence[str] = ()) -> Callable[..., Any]:
+def resolved(target: str, module_from: Callable[[Path], ModuleType]) -> Callable[..., Any]:
     """The callable that ``module:name`` or ``file.py:name`` stands for; ``module_from`` loads a file.
 
     Raises UserError where the module cannot be imported, has no such name, or the name cannot be called.
@@ -152,9 +152,6 @@ def resolved(target: str, module_from: Callable[[Path], ModuleType], path: Seque
     module_name, _, name = target.rpartition(":")
     if not module_name or not name:
         raise UserError(f"expected a function as module:name, as in mypackage.fast:parse, got {target!r}")
-    for entry in reversed(path):
-        if entry not in sys.path:
-            sys.path.insert(0, entry)
     try:
         found: Any = (
             module_from(Path(module_name).resolve())

@@ -1,173 +1,147 @@
 """A worker process: prepares arms, warms them up and takes samples when it is told to; sleeps in ``recv`` otherwise.
 
-Started by ``processes`` as ``python -m argo_bench.harness.workers.worker FD PROCESSOR PARENT``; messages are
-msgspec-encoded bytes over a socket.
+It answers the messages of ``messages`` as JSON over a socket. The standard library alone: it runs in any interpreter,
+and what it calls is loaded by the factories of the arms.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import os
+import pickle
 import sys
 import time
-import traceback
-from functools import cache
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-import msgspec
+from ...parent import die_with_parent
+from .bodies import Arm, Body, body_of, extend, found, function_body, raised, role_of
+from .timing import FunctionBody, waits
 
-from argo_bench.errors import UserError
-from argo_bench.harness.workers import timing as calls
-from argo_bench.harness.workers.bodies import Body, body_of
-from argo_bench.harness.workers.messages import (
-    Agreement,
-    Arm,
-    Checked,
-    CheckFunctions,
-    CheckVariant,
-    CheckWorkload,
-    Collect,
-    Count,
-    Describe,
-    Done,
-    Drain,
-    Drained,
-    Forget,
-    MeasureAcceptance,
-    Message,
-    Prepare,
-    Prepared,
-    Raised,
-    Ready,
-    Reply,
-    Sample,
-    StageArm,
-    Taken,
-    WarmUp,
-)
-from argo_bench.parent import die_with_parent
-
-if TYPE_CHECKING:
-    from argo_bench.study.fidelity import Oracle
+Message = Mapping[str, Any]
+Reply = dict[str, Any]
+DONE: Reply = {"type": "Done"}
 
 
 class Worker:
     """The process's state: bodies by arm, and the calls that each was last warmed up on."""
 
     def __init__(self) -> None:
-        self._bodies: dict[Arm, Body] = {}
-        self._ready: dict[Arm, Ready] = {}
-        self._kept: dict[Arm, int] = {}
+        self._bodies: dict[str, Body] = {}
+        self._ready: dict[str, Reply] = {}
+        self._kept: dict[str, int] = {}
 
     def answer(self, message: Message) -> Reply:
-        match message:
-            case Prepare(arm, is_known):
-                return self._prepare(arm, is_known)
-            case WarmUp(arm, calls, least_ns):
-                return self._warm_up(arm, calls, least_ns)
-            case Sample(arm, passes):
-                return Taken(*self._bodies[arm].sample(passes))
-            case Drain(arm):
-                return Drained(self._bodies[arm].drained_ns())
-            case Forget():
+        match message["type"]:
+            case "Prepare":
+                return self._prepare(message["arm"], message.get("is_known", False))
+            case "WarmUp":
+                return self._warm_up(message["arm"], message["calls"], message["least_ns"])
+            case "Sample":
+                wall_ns, cpu_ns = self._body(message["arm"]).sample(message["passes"])
+                return {"type": "Taken", "wall_ns": wall_ns, "cpu_ns": cpu_ns}
+            case "Drain":
+                return {"type": "Drained", "ns_per_call": self._body(message["arm"]).drained_ns()}
+            case "Forget":
                 return self._forget()
-            case Collect():
+            case "Collect":
                 gc.collect()
-                return Done()
-            case CheckFunctions():
-                return _check_functions(message)
-            case CheckWorkload(arm, reference):
-                return _check_workload(arm, reference)
-            case CheckVariant():
-                return _check_variant(message)
-            case MeasureAcceptance(universe, seed, cycles):
-                return Checked(msgspec.Raw(msgspec.json.encode(_oracle(universe, seed, cycles).acceptance)))
-            case Describe() | Count():
-                raise TypeError(f"{type(message).__name__} is for the workers of a gate")
+                return DONE
+            case "Agree":
+                return agreement_of(message["baseline"], message["candidate"], message["check"])
+            case "Describe":
+                return description_of(message["arm"], Path(message["results"]))
+            case "Count":
+                from .counts import counts_of
 
-    def _prepare(self, arm: Arm, is_known: bool) -> Prepared:
-        body = self._bodies[arm] = body_of(arm)
+                return {"type": "Counted", **counts_of(message["arm"], message.get("counts", ""))}
+            case "Call":
+                extend(message.get("path", ()))
+                result = found(message["target"])(**json.loads(message["arguments"]))
+                return {"type": "Returned", "result": result}
+            case other:
+                raise TypeError(f"a worker has no answer to {other}")
+
+    def _body(self, arm: Arm) -> Body:
+        return self._bodies[json.dumps(arm)]
+
+    def _prepare(self, arm: Arm, is_known: bool) -> Reply:
+        body = self._bodies[json.dumps(arm)] = body_of(arm)
         calls_ns = []
         for _ in range(1 if is_known else 2):
             started = time.perf_counter_ns()
             body.first_call()
             calls_ns.append(time.perf_counter_ns() - started)
-        return Prepared(calls_ns[0], None if is_known else calls_ns[1], body.calls)
+        call_ns = None if is_known else calls_ns[1]
+        return {"type": "Prepared", "first_call_ns": calls_ns[0], "call_ns": call_ns, "calls": body.calls}
 
-    def _warm_up(self, arm: Arm, calls: int, least_ns: int) -> Ready:
+    def _warm_up(self, arm: Arm, calls: int, least_ns: int) -> Reply:
         """Warm from the last comparison if it used the same calls: one baseline serves several candidates."""
-        body = self._bodies[arm]
-        if self._kept.get(arm) != calls:
+        key, body = json.dumps(arm), self._body(arm)
+        if self._kept.get(key) != calls:
             body.keep(calls)
-            self._ready[arm] = Ready(body.warm_up(least_ns), body.calls)
-            self._kept[arm] = calls
-        return self._ready[arm]
+            self._ready[key] = {"type": "Ready", "passes": body.warm_up(least_ns), "calls": body.calls}
+            self._kept[key] = calls
+        return self._ready[key]
 
-    def _forget(self) -> Done:
+    def _forget(self) -> Reply:
         for body in self._bodies.values():
             body.close()
         self._bodies.clear()
         self._ready.clear()
         self._kept.clear()
         gc.collect()
-        return Done()
+        return DONE
 
 
-def _check_functions(message: CheckFunctions) -> Agreement:
+def agreement_of(baseline: Arm, candidate: Arm, check: str) -> Reply:
     """Whether the first calls agree, each function with itself and then the two, and whether one of them waits."""
-    from argo_bench.harness.functions import function_body, named
-
-    results, again, waits = [], [], False
-    for arm in (message.baseline, message.candidate):
-        body = function_body(arm)
+    extend(baseline.get("path", ()))
+    results, again, is_waiting = [], [], False
+    for arm in (baseline, candidate):
+        body = function_body(arm["name"], json.loads(arm["arguments"]))
         results.append(body.first_call())
-        timing = body.timed(body.prepared(), 1)
-        waits |= calls.waits(timing)
+        is_waiting |= waits(body.timed(body.prepared(), 1))
         again += body.results()
         body.close()
-    if not message.check:
-        return Agreement(None, waits)
-    from argo_bench.harness.workers.agreement import first_difference
+    reply: Reply = {"type": "Agreement", "difference": None, "waits": is_waiting}
+    if not check:
+        return reply
+    from .agreement import first_difference
 
-    for arm, first, second in zip((message.baseline, message.candidate), results, again, strict=True):
+    for arm, first, second in zip((baseline, candidate), results, again, strict=True):
         if (difference := first_difference(first, second, "allclose")) is not None:
             way_out = "a function that changes its input needs a fresh setup for every call (fresh)"
-            return Agreement(f"the {arm.arm} gives two results for one input, {difference}: {way_out}", waits)
-    check: Any = message.check
+            said = f"the {arm['name']} gives two results for one input, {difference}: {way_out}"
+            return {**reply, "difference": said}
+    compare: Any = check
     if check not in ("allclose", "equal"):
-        check = named(message.candidate, "check", "" if check == "pickled" else check)
-    return Agreement(first_difference(results[0], results[1], check), waits)
+        compare = role_of(json.loads(candidate["arguments"]), "check", "" if check == "pickled" else check)
+    return {**reply, "difference": first_difference(results[0], results[1], compare)}
 
 
-def _check_workload(arm: StageArm, reference: str) -> Checked:
-    from argo_bench.optimizations import subjects
-    from argo_bench.study.fidelity import check_workload
-    from argo_bench.study.recording import recorded_inputs
-    from argo_bench.study.replay import workload_and_edit
-
-    optimization = subjects()[arm.optimization]
-    workload, candidate = workload_and_edit(arm)
-    baseline = optimization.edits(workload)[reference]
-    fidelity = check_workload(optimization, workload, recorded_inputs(arm.inputs), baseline, candidate, arm.arm)
-    return Checked(msgspec.Raw(msgspec.json.encode(fidelity)))
-
-
-def _check_variant(message: CheckVariant) -> Checked:
-    from argo_bench.optimizations import subjects
-    from argo_bench.study.fidelity import check_variant
-
-    oracle = _oracle(message.universe, message.seed, message.cycles)
-    fidelity = check_variant(subjects()[message.optimization], message.variant, oracle)
-    return Checked(msgspec.Raw(msgspec.json.encode(fidelity)))
-
-
-@cache
-def _oracle(universe: str, seed: int, cycles: int) -> Oracle:
-    from argo_bench.study.fidelity import Oracle
-    from argo_bench.study.recording import recorded_inputs
-
-    return Oracle.run(recorded_inputs(universe), seed, cycles)
+def description_of(arm: Arm, results: Path) -> Reply:
+    """What two calls return, in a file, and what was imported for them."""
+    body = body_of(arm)
+    assert isinstance(body, FunctionBody)
+    first = body.first_call()
+    timing = body.timed(body.prepared(), 1)
+    second = body.first_call()
+    unpicklable = None
+    try:
+        results.write_bytes(pickle.dumps([first, second]))
+    except Exception as error:  # noqa: BLE001 - what cannot be pickled refuses in any way
+        unpicklable = f"{type(error).__name__}: {error}"
+    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    return {
+        "type": "Described",
+        "files": sorted(str(file) for file in files if file),
+        "waits": waits(timing),
+        "unpicklable": unpicklable,
+    }
 
 
 def serve(connection: Connection) -> None:
@@ -175,24 +149,18 @@ def serve(connection: Connection) -> None:
     worker = Worker()
     while True:
         try:
-            message = msgspec.json.decode(connection.recv_bytes(), type=Message)
+            message = json.loads(connection.recv_bytes())
         except (EOFError, OSError):
             return
         try:
-            reply: Reply = worker.answer(message)
-        except Exception as error:  # noqa: BLE001 - a variant may raise anything; the orchestrator records it
-            name = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-            reply = Raised(f"{name}{error}", traceback.format_exc())
-        connection.send_bytes(msgspec.json.encode(reply))
+            reply = worker.answer(message)
+        except Exception as error:  # noqa: BLE001 - an arm may raise anything; the orchestrator records it
+            reply = raised(error)
+        connection.send_bytes(json.dumps(reply).encode())
 
 
-def main() -> None:
-    descriptor, processor, parent = map(int, sys.argv[1:])
-    die_with_parent(parent)
-    if processor >= 0:
-        os.sched_setaffinity(0, {processor})
-    serve(Connection(descriptor))
-
-
-if __name__ == "__main__":
-    main()
+def main(descriptor: str, processor: str, parent: str) -> None:
+    die_with_parent(int(parent))
+    if int(processor) >= 0:
+        os.sched_setaffinity(0, {int(processor)})
+    serve(Connection(int(descriptor)))

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from argo_bench.gate.outcome import Outcome
+from argo_bench.gate.records import State
 from argo_bench.harness.claims.verdict import HOLDS
-from argo_bench.harness.record.records import Judgement, Samples, State
+from argo_bench.harness.record.records import Judgement, Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.integrations.outputs.github import annotated, smaller_is_better, step_summary
 from argo_bench.integrations.outputs.junit import junit

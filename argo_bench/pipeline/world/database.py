@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from argo_bench.pipeline.model import Readings
 
 FILE_NAME = "signals.sqlite"
@@ -72,7 +70,6 @@ INSERT_IN_ORDER = f"INSERT INTO signals ({', '.join(COLUMNS)}) VALUES ({', '.joi
 SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 """The levels by their numbers."""
 
-IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
 
 SYMBOLS = (
     *("AAPL", "NVDA", "TSLA", "MSFT", "BTC-USD", "ETH-USD", "GOOG", "IBM", "GENA-USD", "GENB-USD"),
@@ -201,15 +198,3 @@ def copy_into(directory: Path, source: Path) -> None:
 def flush(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
-
-
-def file_system(path: Path) -> str:
-    """The type of the file system that holds a path (``ext4``, ``tmpfs``); ``unknown`` where no mount point says."""
-    place = path.resolve()
-    mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
-    return next((mounts[each] for each in (place, *place.parents) if each in mounts), "unknown")
-
-
-def is_disk(path: Path) -> bool:
-    """Whether what is written there leaves the memory: a tmpfs is not a disk, and says nothing about durability."""
-    return file_system(path) not in IN_MEMORY

@@ -9,16 +9,21 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
+from argo_bench.harness.subject import Around, Observation
 from argo_bench.optimizations.optimization import Server
 from argo_bench.pipeline.market import Universe
 from argo_bench.pipeline.world.loopback import Address
 from argo_bench.pipeline.world.redis import Server as RedisServer
+
+if TYPE_CHECKING:
+    from argo_bench.study.servers import Servers
+    from argo_bench.study.supply import MarketSupply
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +37,6 @@ class Setting:
     redis: RedisServer | None
     universe: Universe
     full: bool
-
-
-class Observation(NamedTuple):
-    """One arm under one condition once: numbers by name, with their unit in the name."""
-
-    arm: str
-    condition: str
-    values: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +55,45 @@ class Trial:
     reference: str = "baseline"
     compared: tuple[str, ...] = ()
     study: bool = False
+
+    def on(self, supply: MarketSupply, full: bool) -> TrialOfRun:
+        """The trial as a run makes it, in its long form or not."""
+        return TrialOfRun(self, supply, full)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOfRun:
+    """A trial on the market of a run, and in which form."""
+
+    trial: Trial
+    supply: MarketSupply
+    full: bool
+
+    @property
+    def name(self) -> str:
+        return self.trial.name
+
+    @property
+    def description(self) -> str:
+        return self.trial.description
+
+    @property
+    def reference(self) -> str:
+        return self.trial.reference
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        return self.trial.compared
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset(self.trial.servers)
+
+    def observe(self, around: Around) -> Iterator[Observation]:
+        servers: Servers = around.servers
+        universe = self.supply.universe
+        setting = Setting(self.supply.seed, around.scratch, servers.address, servers.redis, universe, self.full)
+        return self.trial.run(setting)
 
 
 @cache

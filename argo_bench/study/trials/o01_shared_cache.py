@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from argo_bench.errors import UserError
+from argo_bench.harness.subject import Observation
 from argo_bench.optimizations.o01_distributed_cache import (
     LOCAL,
     REDIS_ALONE,
@@ -45,7 +46,7 @@ from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.loopback import Address, LoopbackWorld
 from argo_bench.pipeline.world.redis import Server
 from argo_bench.study.recording import HISTORY, STEPS_PER_DAY, live_rates
-from argo_bench.study.trials import Observation, Setting, Trial
+from argo_bench.study.trials import Setting, Trial
 
 REFETCH, RECOMPUTE = "refetch, latencies x 0.1", "recompute"
 EDITS: Mapping[str, Edit] = {

@@ -27,6 +27,8 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from argo_bench.errors import UserError
+from argo_bench.harness.machine.environment import file_system
+from argo_bench.harness.subject import Observation
 from argo_bench.optimizations.o05_database_batching import WRITES, engineered, prescribed
 from argo_bench.optimizations.optimization import unedited
 from argo_bench.parent import start
@@ -36,9 +38,9 @@ from argo_bench.pipeline.model import STRATEGY, Decision, Encoded
 from argo_bench.pipeline.record import Edit, Pipeline
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S
-from argo_bench.pipeline.world.database import FILE_NAME, SYMBOLS, TIMESTAMP, copy_into, file_system, preloaded
+from argo_bench.pipeline.world.database import FILE_NAME, SYMBOLS, TIMESTAMP, copy_into, preloaded
 from argo_bench.study.replay import NoMarket
-from argo_bench.study.trials import Observation, Setting, Trial
+from argo_bench.study.trials import Setting, Trial
 
 ARMS: Mapping[str, Edit] = {
     "baseline": unedited,

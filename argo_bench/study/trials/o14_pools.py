@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from argo_bench.errors import UserError
+from argo_bench.harness.subject import Observation
 from argo_bench.optimizations.o14_connection_pools import LOADED, SMALL_POOLS, engineered, prescribed, session
 from argo_bench.optimizations.optimization import unedited
 from argo_bench.pipeline import baseline
@@ -20,7 +21,7 @@ from argo_bench.pipeline.record import Edit
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.pipeline.world.loopback import LoopbackWorld, ProviderLedger
 from argo_bench.study.recording import burst_of, workload_tape
-from argo_bench.study.trials import Observation, Setting, Trial
+from argo_bench.study.trials import Setting, Trial
 
 ARMS: Mapping[str, Edit] = {
     "no session": unedited,

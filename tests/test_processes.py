@@ -3,11 +3,14 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 
 import pytest
 
-from argo_bench.harness.workers.messages import Prepare, Prepared, Sample, StageArm, Taken
-from argo_bench.harness.workers.processes import ArmFailed, Turn, Twins, WorkerProcess, blocks_of
+from argo_bench.harness.workers.messages import Prepare, Prepared, Sample, Taken, function_arm
+from argo_bench.harness.workers.processes import ArmFailed, Program, Turn, Twins, WorkerProcess, blocks_of, job_of
+from argo_bench.study.subject import stage_arm
 
 
 def test_a_worker_that_dies_is_an_arm_that_failed(tmp_path):
@@ -27,7 +30,7 @@ def test_what_a_worker_raises_is_said_in_one_line_with_its_traceback_kept(tmp_pa
 
 
 def arm(tmp_path):
-    return StageArm("O06", "consensus, hit", 6, "baseline", str(tmp_path / "absent.pickle"))
+    return stage_arm("O06", ("consensus, hit", 6), "baseline", tmp_path / "absent.pickle")
 
 
 @pytest.mark.parametrize("isolation", ["shared", "twins"])
@@ -76,3 +79,42 @@ def test_processes_that_have_died_are_replaced_and_the_others_kept(tmp_path):
         assert pair.reference is reference
         assert pair.candidate is not candidate
         pair.forget()
+
+
+BARE = """#!/bin/sh
+exec {python} -I -S "$@"
+"""
+ANOTHER = 'raise ImportError("another argo_bench")'
+
+
+def timed(worker):
+    """What a worker takes for a function of the standard library."""
+    try:
+        arm = function_arm("candidate", "math:sqrt")
+        with pytest.raises(ArmFailed, match="TypeError"):
+            worker.ask(Prepare(arm), Prepared)  # sqrt needs an argument: the worker says so and lives on
+        arm = function_arm("candidate", "time:perf_counter")
+        assert worker.ask(Prepare(arm), Prepared).calls == 1
+        return worker.ask(Sample(arm, 1000), Taken)
+    finally:
+        worker.close()
+
+
+def test_a_worker_runs_in_an_interpreter_that_has_nothing_but_the_standard_library(tmp_path):
+    python = tmp_path / "python"
+    python.write_text(BARE.format(python=sys.executable), encoding="utf-8")
+    python.chmod(0o755)
+    found = timed(WorkerProcess(0, tmp_path, None, Program(str(python))))
+    assert found.wall_ns > 0
+    assert job_of("worker", python=str(python))[:2] == [str(python), "-P"]
+
+
+def test_a_worker_runs_where_another_argo_bench_is_installed(tmp_path):
+    (tmp_path / "argo_bench").mkdir()
+    (tmp_path / "argo_bench" / "__init__.py").write_text(ANOTHER, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-P", "-c", "import argo_bench"]
+    refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "another argo_bench" in refused.stderr
+    found = timed(WorkerProcess(0, tmp_path, None, Program(environment=environment)))
+    assert found.wall_ns > 0

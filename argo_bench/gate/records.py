@@ -1,0 +1,63 @@
+"""The lines of a record that a gate alone writes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from argo_bench.harness.claims.claim import Clock
+
+
+class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
+    """What a gate compares: two commits of a repository, and of every benchmark its file, clock and tolerance (the
+    slow-down, as a share, that does not matter); those whose files ``changed``, and those of which changes of output
+    and of exact counts are ``accepted``."""
+
+    base: str
+    head: str
+    environment: Literal["own", "current"]
+    files: dict[str, str]
+    metrics: dict[str, Clock]
+    tolerances: dict[str, float]
+    changed: list[str]
+    accepted: list[str]
+
+
+class Agreed(msgspec.Struct, frozen=True, tag="agreement"):
+    """Whether base and head return the same: the first ``difference``, or why they could not be compared."""
+
+    benchmark: str
+    difference: str | None
+    unknown: str | None
+
+
+class Exact(msgspec.Struct, frozen=True, tag="exact"):
+    """What one warm call comes to on both sides, without noise, by the name of the count.
+
+    ``unsteady`` are counts that a second reading contradicted; ``moved`` the functions whose share of a count grew or
+    shrank most, with the difference; ``uncounted`` says why there are no instructions.
+    """
+
+    benchmark: str
+    base: dict[str, float]
+    head: dict[str, float]
+    unsteady: list[str]
+    moved: dict[str, dict[str, float]]
+    uncounted: str | None = None
+
+
+State = Literal["worse", "fine", "better", "cannot tell", "differs", "failed", "new", "not measured"]
+"""What a gate can say of a benchmark. ``differs``: the two do not compute the same; ``new``: the base has nothing to
+compare with; ``not measured``: no time was left, or something is missing."""
+
+
+class Gated(msgspec.Struct, frozen=True, tag="gate"):
+    """One benchmark, one word; ``speedup`` is base / head. ``blocks``: the gate fails for it."""
+
+    benchmark: str
+    state: State
+    blocks: bool
+    sentence: str
+    speedup: float | None
+    interval: tuple[float, float] | None

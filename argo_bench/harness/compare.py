@@ -1,0 +1,132 @@
+"""Two callables of the user's in, a verdict out: which is faster, by how much, and where the record of that is."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from argo_bench.errors import UserError
+from argo_bench.harness.benchmark import Benchmark, Check, Function, label, short
+from argo_bench.harness.claims.claim import Metric
+from argo_bench.harness.claims.verdict import HOLDS, Word
+from argo_bench.harness.plan import DEFAULT, QUICK, Profile
+from argo_bench.harness.progress import Progress
+from argo_bench.harness.record.records import Declared, End, Judgement
+from argo_bench.harness.record.store import Recorded, load
+from argo_bench.harness.run import measure, run_id
+from argo_bench.harness.subject import Job
+from argo_bench.harness.surroundings import NoSupply
+
+BUDGET_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Speedup:
+    """baseline / candidate: above 1 the candidate is better. ``low`` and ``high`` bound the interval."""
+
+    point: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.point:.3g}x [{self.low:.3g}, {self.high:.3g}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a comparison found, from its record: print it, ask it for ``speedup`` and ``verdict``."""
+
+    recorded: Recorded
+
+    @property
+    def judgement(self) -> Judgement:
+        return self.recorded.all(Judgement)[0]
+
+    @property
+    def verdict(self) -> Word:
+        """``faster``, ``slower`` or ``no difference`` where nothing was claimed, else the claim's verdict.
+
+        ``inconclusive`` is not ``no difference``; ``void``: the two do not compute the same; ``failed``: one raised.
+        """
+        return self.judgement.verdict
+
+    @property
+    def holds(self) -> bool:
+        """Whether there was a claim and it holds."""
+        return self.verdict in HOLDS
+
+    @property
+    def speedup(self) -> Speedup:
+        """The estimate with its interval. Raises UserError where there is none, saying why."""
+        judgement = self.judgement
+        if judgement.speedup is None or judgement.interval is None:
+            raise UserError(f"there is no ratio: {judgement.sentence}")
+        return Speedup(judgement.speedup, *judgement.interval)
+
+    @property
+    def reading(self) -> str:
+        """How the claim was read."""
+        return self.recorded.declarations[0].claims[0].reading
+
+    @property
+    def seconds(self) -> float:
+        """What the comparison took."""
+        return self.recorded.all(End)[-1].seconds
+
+    @property
+    def directory(self) -> Path:
+        """Where its record is: ``run.jsonl``, which ``argo-bench verify`` and ``argo-bench report`` read."""
+        return self.recorded.directory
+
+    def __str__(self) -> str:
+        judgement, claim = self.judgement, self.recorded.all(Declared)[0].claim
+        return judgement.sentence + (f'; "{claim}": {judgement.verdict}' if claim is not None else "")
+
+
+def compare(
+    baseline: Function,
+    candidate: Function,
+    *,
+    setup: Function | None = None,
+    check: Check = "allclose",
+    metric: Metric | None = None,
+    claim: str | None = None,
+    fresh: bool = False,
+    quick: bool = False,
+    budget_s: float = BUDGET_S,
+    seed: int = 1,
+    out: str | Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Found:
+    """How much faster ``candidate`` is than ``baseline``, with an interval, once it is clear that they agree.
+
+    Both are callables, plain or async, or their names as ``module:name``; they are called with what ``setup`` returns
+    (nothing, one argument, or a tuple of arguments), which is made once per process, or with ``fresh`` before every
+    call. ``check``, ``metric`` and ``claim`` are those of ``Benchmark``. ``quick`` takes six replicates in one process
+    each; otherwise each function has processes of its own and measuring goes on until the verdict is clear, for
+    ``budget_s`` seconds at the most. Local functions are copied to one process for both.
+
+    ``out`` is the folder of the record (a temporary one by default). Raises UserError for what cannot be measured.
+    """
+    name = f"{short(label(candidate))} against {short(label(baseline))}"
+    benchmark = Benchmark(name, baseline, candidate, setup, check, metric, claim, fresh)
+    profile = replace(QUICK if quick else DEFAULT, budget_s=budget_s)
+    return Found(measure_benchmarks([benchmark], profile, seed, out, on_progress))
+
+
+def measure_benchmarks(
+    benchmarks: Sequence[Benchmark],
+    profile: Profile,
+    seed: int,
+    out: str | Path | None,
+    on_progress: Callable[[Progress], None],
+) -> Recorded:
+    """The record of a run of benchmarks. What was measured before an interrupt is in the record."""
+    job = Job([benchmark.found() for benchmark in benchmarks], profile, seed, NoSupply())
+    directory = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="argo-bench-compare-"))
+    if measure(job, directory, run_id(profile, datetime.now()), on_progress):
+        raise KeyboardInterrupt
+    return load(directory)

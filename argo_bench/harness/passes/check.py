@@ -1,0 +1,60 @@
+"""Whether the arms compute the same: a user's functions before anything else, all else in workers beside each other."""
+
+from __future__ import annotations
+
+import msgspec
+
+from argo_bench.harness.record.records import Fidelity
+from argo_bench.harness.side_by_side import answers_of
+from argo_bench.harness.state import RunState
+from argo_bench.harness.subject import Around, OutputCheck
+from argo_bench.harness.workers.processes import ArmFailed, Twins
+
+UNIT_S = 0.35
+"""What a check is expected to take, before there is anything to go by."""
+
+
+def settle(state: RunState, pair: Twins, around: Around) -> None:
+    """Make every subject ready to be timed; one whose outputs disagree is not timed."""
+    for subject in list(state.subjects.values()):
+        state.tell(f"checking outputs: {subject.name}")
+        settled = subject.unsettled()
+        with state.failing(subject.id, subject.variants[-1]):
+            settled = subject.settle(pair.reference.ask, around.scratch)
+        state.subjects[subject.id] = settled.subject
+        if settled.lines:
+            state.declared[subject.id] = settled.subject.declaration()
+            state.write(settled.lines)
+        if not settled.is_faithful:
+            state.comparisons = [each for each in state.comparisons if each.optimization != subject.id]
+
+
+def check(state: RunState, around: Around) -> None:
+    """Ask for every comparison of outputs that the record does not have."""
+    known = {(each.optimization, each.arm, each.workload) for each in state.fidelities}
+    asked: dict[tuple[str, str, str | None], OutputCheck] = {}
+    for subject in state.subjects.values():
+        own = [
+            each for each in state.comparisons if each.optimization == subject.id and state.is_at_headline_scale(each)
+        ]
+        for each in subject.checks(own, around.scratch):
+            if (subject.id, each.arm, each.workload) not in known:
+                asked[subject.id, each.arm, each.workload] = each
+    for each in state.supply.checks(around.scratch):
+        if not state.earlier(each.line):
+            asked["", each.arm, each.workload] = each
+    state.pace.plan("checks", len(asked), UNIT_S)
+    if asked:
+        state.tell("checking outputs")
+    calls = {key: each.call for key, each in asked.items()}
+    for key, answer in answers_of(calls, state.seed, around.scratch / "numba"):
+        identifier, arm, _ = key
+        with state.failing(identifier, arm):
+            if isinstance(answer, ArmFailed):
+                raise answer
+            line = msgspec.json.decode(answer.result, type=asked[key].line)
+            if isinstance(line, Fidelity):
+                state.note(line)
+            else:
+                state.writer.write(line)
+        state.did("checks", f"checking outputs: {identifier} {arm}")

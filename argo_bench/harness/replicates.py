@@ -1,0 +1,181 @@
+"""The replicates of a run: which comparisons are timed in each, for how long, and when they have been timed enough."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import filterfalse
+
+import msgspec
+
+from argo_bench.harness.claims.claim import CLOCKS
+from argo_bench.harness.judging.judgements import result_of
+from argo_bench.harness.pace import share_of_blocks
+from argo_bench.harness.plan import SET_UP_S, seconds_worth
+from argo_bench.harness.record.records import Comparison, Samples
+from argo_bench.harness.replicate import Replicate
+from argo_bench.harness.state import RunState
+from argo_bench.harness.statistics.looks import has_ended
+from argo_bench.harness.subject import Around
+from argo_bench.harness.workers.processes import Twins
+
+UNIT_S = 1.0
+"""What a comparison is expected to take in a replicate, before there is anything to go by."""
+
+
+@dataclass(slots=True)
+class Costs:
+    """What replicates have taken: ``beside_s`` beside their blocks (None before the first), and ``overrun`` the seconds
+    that blocks took for a second planned, since long ones take more than their share."""
+
+    beside_s: float | None = None
+    overrun: float = 1.0
+
+
+def time_replicates(state: RunState, around: Around) -> None:
+    """Replicates until every comparison has ended, or the budget has."""
+    first, most = state.profile.looks[0], state.profile.looks[-1]
+    costs, longest = Costs(), 0.0
+    for number in range(_whole_replicates(state), most):
+        if number in state.profile.looks:
+            _look(state)
+        if not state.comparisons or (number >= first and longest > state.pace.left_s):
+            return
+        began = state.pace.spent_s
+        allowed_s = state.pace.left_s / (first - number) if number < first else state.pace.left_s
+        state.feed(around, number, [*filterfalse(state.is_unclaimed, state.comparisons)])
+        _replicate(state, around, number, began + allowed_s, costs)
+        longest = max(longest, state.pace.spent_s - began)
+
+
+def _whole_replicates(state: RunState) -> int:
+    """How many of the first replicates an earlier part of the run has measured, all comparisons or up to a look."""
+    claimed = filterfalse(state.is_unclaimed, state.comparisons)
+    return min((len(state.samples.get(each, ())) for each in claimed), default=0)
+
+
+def _look(state: RunState) -> None:
+    """Comparisons leave when more replicates could change no verdict, or could not be expected to give one; those
+    that stay get the blocks that narrow their interval fastest."""
+    state.comparisons = [each for each in state.comparisons if not has_comparison_ended(state, each)]
+    for each in state.comparisons:
+        state.block_s[each] = seconds_worth(state.samples.get(each, ()), _profile_s(state, each))
+
+
+def has_comparison_ended(state: RunState, comparison: Comparison) -> bool:
+    """Comparisons behind no claim end when they have the replicates of the first look; those behind none about time
+    at that look."""
+    if state.is_unclaimed(comparison):
+        return len(state.samples.get(comparison, ())) >= state.profile.looks[0]
+    result = result_of(comparison, state.samples[comparison], state.level_of(comparison))
+    timed = [claim for claim in state.claims_on(comparison) if claim.metric in CLOCKS]
+    return has_ended(timed, [result.on(claim.metric) for claim in timed], state.profile.looks[-1])
+
+
+def _replicate(state: RunState, around: Around, number: int, until_s: float, costs: Costs) -> None:
+    """Every comparison once, in random order, in a fresh pair of processes: the first calls, then the times.
+
+    Blocks get what the time allows for; where it is short, what no claim rests on is left to other replicates.
+    """
+    seed = state.seed_of(number)
+    rng = random.Random(seed)
+    asked = [each for each in state.comparisons if not _is_measured(state, each, number)]
+    order = rng.sample(asked, len(asked))
+    claimed = list(filterfalse(state.is_unclaimed, order))
+    first = state.supply.first()
+    unclaimed = sorted(filter(state.is_unclaimed, order), key=lambda each: each.optimization not in first)
+    _plan_times(state, number)
+    began = state.pace.spent_s
+    blocks_s = math.fsum(_seconds_of_blocks(state, each) for each in _by_reference(claimed))
+    planned_s = SET_UP_S * len(order)
+    share = share_of_blocks(until_s - began, costs.overrun * blocks_s, costs.beside_s, planned_s)
+    timed_s, claimed_until_s = 0.0, began
+    with Twins.start(state.profile.isolation, seed % 2**32, around.scratch / "numba") as pair:
+        replicate = Replicate(pair, number, seed, rng, state.profile.warm_up_ns, state.call_ns)
+        _meet(state, around, replicate, pair, claimed)
+        for alike in [*_by_reference(claimed), *_by_reference(unclaimed)]:
+            is_unclaimed = state.is_unclaimed(alike[0])
+            if is_unclaimed and state.pace.spent_s > until_s:
+                break
+            for samples in _timed(state, around, replicate, pair, alike, share):
+                state.keep(samples)
+                timed_s += 0.0 if is_unclaimed else samples.seconds or 0.0
+                state.did("further times" if is_unclaimed else "times", str(samples.comparison))
+            if not is_unclaimed:
+                claimed_until_s = state.pace.spent_s
+    costs.beside_s = claimed_until_s - began - timed_s
+    costs.overrun = timed_s / (share * blocks_s) if blocks_s else 1.0
+
+
+def _meet(
+    state: RunState, around: Around, replicate: Replicate, pair: Twins, comparisons: Sequence[Comparison]
+) -> None:
+    """The first calls at the headline scale, as a cold start would find them."""
+    for comparison in filter(state.is_at_headline_scale, comparisons):
+        if comparison in state.comparisons:
+            with state.failing(comparison.optimization, comparison.candidate):
+                together = state.subject_of(comparison).is_local
+                replicate.meet(state.arms_of(comparison, around), together=together)
+            pair.revive()
+
+
+def _plan_times(state: RunState, done: int) -> None:
+    """The comparisons that are still to be timed until the next look."""
+    next_look = next((look for look in state.profile.looks if look > done), done)
+    claimed = len([*filterfalse(state.is_unclaimed, state.comparisons)])
+    state.pace.plan("times", claimed * (next_look - done), UNIT_S)
+
+
+def _timed(
+    state: RunState, around: Around, replicate: Replicate, pair: Twins, alike: Sequence[Comparison], share: float
+) -> Iterator[Samples]:
+    """The samples of comparisons with one reference, which is sampled once for all of them.
+
+    Of traces it is sampled once for those whose passes are as long: what a cache is worth depends on that. An arm
+    that raises ends its own comparisons; the others are timed again without it.
+    """
+    state.feed(around, replicate.number, [each for each in alike if each in state.comparisons])
+    done: set[Comparison] = set()
+    while asked := [each for each in alike if each in state.comparisons and each not in done]:
+        state.tell(str(asked[0]))
+        subject = state.subject_of(asked[0])
+        with state.failing(subject.id, asked[0].candidate):
+            chosen = asked
+            if subject.is_trace(asked[0]):
+                calls = {
+                    each: replicate.calls(state.arms_of(each, around), together=subject.is_local) for each in asked
+                }
+                chosen = [each for each in asked if calls[each] == calls[asked[0]]]
+            taken = replicate.compared(
+                [(each, state.arms_of(each, around)) for each in chosen],
+                share * _seconds_of_blocks(state, chosen),
+                together=subject.is_local,
+                is_cold=state.is_at_headline_scale(asked[0]),
+            )
+            done |= set(chosen)
+            yield from taken
+        pair.revive()
+
+
+def _seconds_of_blocks(state: RunState, alike: Sequence[Comparison]) -> float:
+    """Of comparisons that share their reference's samples."""
+    return max(state.block_s.get(each, _profile_s(state, each)) for each in alike) * (1 + len(alike)) / 2
+
+
+def _profile_s(state: RunState, comparison: Comparison) -> float:
+    is_headline = any(claim.headline for claim in state.claims_on(comparison))
+    return state.profile.headline_s if is_headline else state.profile.other_s
+
+
+def _is_measured(state: RunState, comparison: Comparison, replicate: int) -> bool:
+    return any(each.replicate == replicate for each in state.samples.get(comparison, ()))
+
+
+def _by_reference(comparisons: Iterable[Comparison]) -> list[list[Comparison]]:
+    """Those that differ in nothing but the candidate, together, in the order of the first of them."""
+    found: dict[Comparison, list[Comparison]] = {}
+    for each in comparisons:
+        found.setdefault(msgspec.structs.replace(each, candidate=""), []).append(each)
+    return list(found.values())

@@ -1,0 +1,211 @@
+"""What a run knows: its subjects, what is still to be compared, and all that was found so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from argo_bench.harness.claims.claim import Claim, Metric
+from argo_bench.harness.judging.judgements import result_of
+from argo_bench.harness.pace import Pace
+from argo_bench.harness.plan import Profile, arms, plan_of, replicate_seed
+from argo_bench.harness.progress import Progress
+from argo_bench.harness.record.records import (
+    Comparison,
+    Counts,
+    Declaration,
+    Failure,
+    Fidelity,
+    Memory,
+    Plan,
+    Samples,
+)
+from argo_bench.harness.record.store import Recorded, Writer
+from argo_bench.harness.subject import Around, Job, Subject, Supply
+from argo_bench.harness.workers.messages import Arm
+from argo_bench.harness.workers.processes import ArmFailed
+
+Kind = TypeVar("Kind")
+Place = tuple[str, str, int]
+"""Optimization, workload and scale: what shares recorded inputs."""
+
+
+def place_of(comparison: Comparison) -> Place:
+    return comparison.optimization, comparison.workload, comparison.scale
+
+
+@dataclass(slots=True)
+class RunState:
+    """``before`` is the interrupted run that is taken up. ``call_ns`` has what a call takes by an arm's key, and
+    ``block_s`` the seconds of blocks that are worth taking of a comparison."""
+
+    subjects: dict[str, Subject]
+    supply: Supply
+    profile: Profile
+    seed: int
+    writer: Writer
+    on_progress: Callable[[Progress], None]
+    before: Recorded | None
+    declared: dict[str, Declaration]
+    plan: Plan
+    pace: Pace
+    comparisons: list[Comparison] = field(default_factory=list)
+    samples: dict[Comparison, list[Samples]] = field(default_factory=dict)
+    fidelities: list[Fidelity] = field(default_factory=list)
+    memories: list[Memory] = field(default_factory=list)
+    counts: list[Counts] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    call_ns: dict[str, int] = field(default_factory=dict)
+    block_s: dict[Comparison, float] = field(default_factory=dict)
+    seen: str = ""
+
+    @classmethod
+    def begin(
+        cls, job: Job, writer: Writer, on_progress: Callable[[Progress], None], before: Recorded | None
+    ) -> RunState:
+        """The state of a run in which nothing has been measured yet, or what an interrupted one has measured."""
+        subjects = {subject.id: subject for subject in job.subjects}
+        declared = {subject.id: subject.declaration() for subject in job.subjects}
+        planned = [comparison for subject in job.subjects for comparison in subject.comparisons(job.profile)]
+        if before is None:
+            plan = plan_of(list(declared.values()), planned, job.profile, job.seed, job.supply.families(), job.sets)
+        else:
+            plan = before.plan
+            declared |= {each.id: each for each in before.declarations}
+        pace = Pace(job.profile.budget_s)
+        state = cls(
+            subjects, job.supply, job.profile, job.seed, writer, on_progress, before, declared, plan, pace, planned
+        )
+        state._take_up()
+        state._leave_out_obstacles()
+        return state
+
+    def _take_up(self) -> None:
+        """Go on with what an interrupted run has measured."""
+        self.fidelities = self.earlier(Fidelity)
+        self.memories = self.earlier(Memory)
+        self.counts = self.earlier(Counts)
+        self.failures = self.earlier(Failure)
+        for samples in self.earlier(Samples):
+            self.samples.setdefault(samples.comparison, []).append(samples)
+
+    def _leave_out_obstacles(self) -> None:
+        """Leave out, as untested, what cannot run here, and what is known to have failed."""
+        gone = self.gone
+        self.comparisons = [
+            each
+            for each in self.comparisons
+            if not {(each.optimization, name) for name in (each.workload, *arms(each))} & gone
+        ]
+        for subject in self.subjects.values():
+            own = [each for each in self.comparisons if each.optimization == subject.id]
+            for name, reason, concerned in subject.obstacles(own):
+                failure = Failure(subject.id, name, "untested", reason)
+                if failure not in self.failures:
+                    self.failures.append(failure)
+                self.comparisons = [each for each in self.comparisons if each not in concerned]
+
+    @property
+    def gone(self) -> set[tuple[str, str]]:
+        """Subjects with the arms, workloads and trials of theirs that are known not to run."""
+        return {(each.optimization, each.arm) for each in self.failures}
+
+    def subject_of(self, comparison: Comparison) -> Subject:
+        return self.subjects[comparison.optimization]
+
+    def claims_on(self, comparison: Comparison) -> list[Claim]:
+        """The claims whose verdict rests on it."""
+        return self.declared[comparison.optimization].claims_on(comparison)
+
+    def level_of(self, comparison: Comparison) -> float:
+        return self.plan.level_of(self.declared[comparison.optimization], comparison)
+
+    def metric_of(self, comparison: Comparison) -> Metric:
+        return next((each.metric for each in self.claims_on(comparison)), "cpu")
+
+    def is_at_headline_scale(self, comparison: Comparison) -> bool:
+        workload = self.declared[comparison.optimization].workload(comparison.workload)
+        return comparison.scale == workload.scales[0]
+
+    def is_unclaimed(self, comparison: Comparison) -> bool:
+        """Whether no claim rests on it: further arms, and other scales."""
+        return not self.claims_on(comparison)
+
+    def seed_of(self, replicate: int) -> int:
+        return replicate_seed(self.seed, replicate)
+
+    def feed(self, around: Around, replicate: int, comparisons: Sequence[Comparison]) -> None:
+        """Make what comparisons of a replicate are fed, unless that is there; a workload that the data gives no input
+        for is untested from here on."""
+        for subject in self.subjects.values():
+            own = [each for each in comparisons if each.optimization == subject.id]
+            for comparison, reason in subject.feed(own, self.seed_of(replicate), around.scratch, self.tell).items():
+                if comparison in self.comparisons:
+                    self.fail(Failure(subject.id, f"{comparison.workload} at {comparison.place}", "untested", reason))
+                    place = place_of(comparison)
+                    self.comparisons = [each for each in self.comparisons if place_of(each) != place]
+
+    def arms_of(self, comparison: Comparison, around: Around) -> tuple[Arm, Arm]:
+        """The reference's and the candidate's."""
+        subject = self.subject_of(comparison)
+        reference, candidate = (subject.arm(comparison, name, around.scratch) for name in arms(comparison))
+        return reference, candidate
+
+    def failed_arms(self, subject: str) -> set[str]:
+        return {each.arm for each in self.failures if each.optimization == subject}
+
+    def note(self, fidelity: Fidelity) -> None:
+        self.fidelities.append(fidelity)
+        self.writer.write(fidelity)
+
+    def keep(self, samples: Samples) -> None:
+        self.writer.write(samples)
+        taken = self.samples.setdefault(samples.comparison, [])
+        taken.append(samples)
+        result = result_of(samples.comparison, taken, self.level_of(samples.comparison))
+        estimate = result.on(self.metric_of(samples.comparison))
+        if (interval := estimate.speedup_interval) is not None:
+            candidate = f"{samples.comparison.optimization} {samples.comparison.candidate}"
+            self.seen = f"{candidate} {estimate.speedup:.3g}x [{interval[0]:.3g}, {interval[1]:.3g}]"
+
+    def earlier(self, kind: type[Kind]) -> list[Kind]:
+        """What an earlier part of the run has recorded of a kind."""
+        return [] if self.before is None else self.before.all(kind)
+
+    def write(self, lines: Sequence[msgspec.Struct]) -> None:
+        for line in lines:
+            if isinstance(line, Fidelity):
+                self.fidelities.append(line)
+            self.writer.write(line)
+
+    def did(self, part: str, doing: str, units: float = 1.0) -> None:
+        self.pace.did(part, units)
+        self.tell(doing)
+
+    def tell(self, doing: str) -> None:
+        """Say what is being done; replicates after the first look use up what is left of the budget, unless all is
+        decided by then."""
+        left = self.pace.to_come_s()
+        if len(self.profile.looks) > 1 and self.comparisons:
+            left = max(left, self.pace.left_s)
+        self.on_progress(Progress(self.pace.spent_s, left, doing, self.seen))
+
+    @contextmanager
+    def failing(self, subject: str, arm: str) -> Iterator[None]:
+        """An arm that raises is recorded as failed, and its comparisons end; the others go on."""
+        try:
+            yield
+        except ArmFailed as error:
+            failed = error.arm or arm
+            self.fail(Failure(subject, failed, "failed", str(error)))
+            self.comparisons = [
+                each for each in self.comparisons if each.optimization != subject or failed not in arms(each)
+            ]
+
+    def fail(self, failure: Failure) -> None:
+        self.failures.append(failure)
+        self.writer.write(failure)

@@ -1,0 +1,119 @@
+"""The benchmarks of a project: the tables [tool.argo_bench.benchmarks.NAME] of its pyproject.toml.
+
+A table names a pair of functions (``baseline`` and ``candidate``), for argo-bench compare, or one ``function`` that
+argo-bench ci times in two revisions.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from argo_bench.errors import UserError
+from argo_bench.harness.benchmark import Benchmark, short
+from argo_bench.loading import module_from, settings_of
+
+FUNCTION = "function"
+"""The key of a table about one function in two revisions."""
+PAIR = ("baseline", "candidate")
+COMMON = ("setup", "check", "metric", "fresh", "tolerance", "counts")
+OF_PAIR = (*PAIR, *COMMON, "claim")
+OF_FUNCTION = (FUNCTION, *COMMON)
+NUMBERS = ("tolerance",)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A table: where it stands, its name, and its keys as they were checked."""
+
+    where: str
+    name: str
+    keys: Mapping[str, Any]
+
+    @property
+    def is_pair(self) -> bool:
+        return FUNCTION not in self.keys
+
+    def text(self, key: str) -> str:
+        """The value of a key that is a text; empty without it."""
+        return str(self.keys.get(key, ""))
+
+
+def entries_of(path: Path = Path("pyproject.toml")) -> list[Entry]:
+    """The tables of a pyproject.toml in its order; none where there is no such file or table.
+
+    Raises UserError, naming the table, for what is missing, unknown or of another type.
+    """
+    found = settings_of(path).get("benchmarks", {})
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: expected tables [tool.argo_bench.benchmarks.NAME], got {found!r}")
+    return [_entry(f"{path}, [tool.argo_bench.benchmarks.{name}]", name, table) for name, table in found.items()]
+
+
+def _entry(where: str, name: str, table: object) -> Entry:
+    if not isinstance(table, dict):
+        raise UserError(f"{where}: expected a table with baseline and candidate, or a function, got {table!r}")
+    known = OF_FUNCTION if FUNCTION in table else OF_PAIR
+    if unknown := sorted(table.keys() - set(known)):
+        raise UserError(f"{where}: unknown key {unknown[0]!r}: expected {', '.join(known)}")
+    if FUNCTION not in table and (missing := [key for key in PAIR if key not in table]):
+        raise UserError(
+            f'{where}: {missing[0]} is missing: expected a function, as in {missing[0]} = "module:name" (or one '
+            f'{FUNCTION} = "module:name" for argo-bench ci)'
+        )
+    for key, value in table.items():
+        wanted, words = (bool, "true or false") if key == "fresh" else (str, "a text")
+        if key not in NUMBERS and not isinstance(value, wanted):
+            raise UserError(f"{where}: expected {key} to be {words}, got {value!r}")
+    return Entry(where, name, table)
+
+
+def pairs_of(path: Path = Path("pyproject.toml")) -> dict[str, Benchmark]:
+    """The benchmarks of two functions in a pyproject.toml, by name. Raises UserError as ``entries_of`` does."""
+    return {each.name: benchmark_of(each.name, each.keys) for each in entries_of(path) if each.is_pair}
+
+
+def benchmark_of(name: str, keys: Mapping[str, Any]) -> Benchmark:
+    """A benchmark from a table's keys or a command's options; the word ``none`` for a check is None."""
+    options = {key: value for key, value in keys.items() if key not in ("tolerance", "counts")}
+    check = options.get("check", "allclose")
+    return Benchmark(name, **{**options, "check": None if check == "none" else check})
+
+
+def of_module(file: Path) -> list[Benchmark]:
+    """The benchmarks that a Python file defines, whatever their names, or those in a list of its.
+
+    Raises UserError for a file that is missing or cannot be imported.
+    """
+    found: list[Benchmark] = []
+    for value in vars(module_from(file.resolve())).values():
+        values = value if isinstance(value, list | tuple) else [value]
+        found += [each for each in values if isinstance(each, Benchmark)]
+    return list({id(each): each for each in found}.values())
+
+
+def benchmarks_of(words: Sequence[str], options: Mapping[str, Any]) -> list[Benchmark]:
+    """Two functions with ``options`` as one benchmark, or benchmarks of pyproject.toml by name; all of them for none.
+
+    Raises UserError for anything else.
+    """
+    if words and ":" in words[0]:
+        if len(words) != 2:
+            raise UserError(f"compare takes two functions, the old and the new, got {len(words)}: {', '.join(words)}")
+        pair = dict(zip(PAIR, words, strict=True))
+        return [benchmark_of(f"{short(words[1])} against {short(words[0])}", pair | dict(options))]
+    table = pairs_of()
+    if not table:
+        raise UserError(
+            "nothing to compare: expected two functions, as in argo-bench compare mypackage:old mypackage:new, or "
+            "benchmarks in [tool.argo_bench.benchmarks] of pyproject.toml"
+        )
+    for word in words:
+        if word not in table:
+            close = difflib.get_close_matches(word, table, 1, 0.4)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise UserError(f"pyproject.toml has no benchmark {word!r}: expected one of {', '.join(table)}{hint}")
+    return [table[word] for word in words] if words else list(table.values())

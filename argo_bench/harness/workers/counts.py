@@ -1,0 +1,138 @@
+"""What one warm call comes to, exactly: bytes, allocations, bytecode instructions, and a benchmark's own counts.
+
+As a job of its own it makes nothing but calls, for a counter of machine instructions. The standard library alone.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from ...errors import UserError
+from .bodies import Arm, Body, body_of, found
+
+LONGEST_TRACED_S = 0.5
+"""Of a call whose bytecode instructions are counted, which takes some 50 times as long."""
+WARM_CALLS = 3
+"""After which Python's interpreter has specialized what it will in short calls, and caches are filled."""
+
+
+def counts_of(arm: Arm, counts: str) -> dict[str, Any]:
+    """Bytes, allocations and bytecode instructions of one warm call, and what the benchmark's own counter says."""
+    body = body_of(arm)
+    for _ in range(WARM_CALLS):
+        started = time.perf_counter()
+        body.first_call()
+        seconds = time.perf_counter() - started
+    counted: dict[str, float] = {"peak bytes": _peak_bytes(body)}
+    if (allocations := _allocations(body)) is not None:
+        counted["allocations"] = allocations
+    by_function: Counter[CodeType] = Counter()
+    if seconds < LONGEST_TRACED_S:
+        prepared = body.prepared()
+        with _uncollected(), instructions_into(by_function):
+            body.timed(prepared, 1)
+        counted["bytecode instructions"] = sum(by_function.values())
+    if counts:
+        counted |= _own_counts(counts)
+    named: Counter[str] = Counter()
+    for code, number in by_function.items():
+        named[f"{Path(code.co_filename).name}:{code.co_qualname}"] += number
+    return {"counts": counted, "by_function": dict(named)}
+
+
+def _own_counts(target: str) -> dict[str, float]:
+    own = found(target)()
+    if not isinstance(own, Mapping) or not all(isinstance(each, int | float) for each in own.values()):
+        raise UserError(f"{target} counts: expected a dict of numbers by name, got {own!r}")
+    return {str(name): value for name, value in own.items()}
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No collection of garbage within: when one comes depends on everything before."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _peak_bytes(body: Body) -> int:
+    prepared = body.prepared()
+    with _uncollected():
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            body.timed(prepared, 1)
+            return tracemalloc.get_traced_memory()[1] - before
+        finally:
+            tracemalloc.stop()
+
+
+def _allocations(body: Body) -> int | None:
+    """Calls of the allocators, by memray; None where the interpreter does not have it."""
+    try:
+        import memray
+    except ImportError:
+        return None
+    import tempfile
+
+    prepared = body.prepared()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "allocations"
+        with _uncollected(), memray.Tracker(file, trace_python_allocators=True):
+            body.timed(prepared, 1)
+        return int(memray.FileReader(file).metadata.total_allocations)
+
+
+@contextmanager
+def instructions_into(counts: Counter[CodeType]) -> Iterator[None]:
+    """Every bytecode instruction that this thread executes within, by code object."""
+    if sys.version_info >= (3, 12):
+        monitoring = sys.monitoring
+        tool, event = monitoring.PROFILER_ID, monitoring.events.INSTRUCTION
+
+        def count(code: CodeType, offset: int) -> None:
+            counts[code] += 1
+
+        monitoring.use_tool_id(tool, "argo-bench")
+        monitoring.register_callback(tool, event, count)
+        monitoring.set_events(tool, event)
+        try:
+            yield
+        finally:
+            monitoring.set_events(tool, 0)
+            monitoring.register_callback(tool, event, None)
+            monitoring.free_tool_id(tool)
+    else:
+
+        def trace(frame: FrameType, event: str, argument: object) -> Callable[..., Any]:
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+            counts[frame.f_code] += event == "opcode"
+            return trace
+
+        sys.settrace(trace)
+        try:
+            yield
+        finally:
+            sys.settrace(None)
+
+
+def main(arm: str, times: str) -> None:
+    """Nothing but so many calls, after the first ones, with the garbage left where it is."""
+    body = body_of(json.loads(arm))
+    for _ in range(WARM_CALLS):
+        body.first_call()
+    with _uncollected():
+        body.sample(int(times))

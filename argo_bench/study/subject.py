@@ -1,0 +1,252 @@
+"""What makes an optimization a subject of the harness: its arms are replays of recorded inputs."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from argo_bench.errors import UserError
+from argo_bench.harness.claims.claim import CLOCKS, Claim, is_count, is_memory
+from argo_bench.harness.functions import search_path
+from argo_bench.harness.plan import JUDGED_BY, Profile
+from argo_bench.harness.record.records import Comparison, Declaration, Fidelity, Method, WorkloadFacts
+from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell, Trial
+from argo_bench.harness.workers.messages import Arm, Call, arm_of
+from argo_bench.optimizations import headline_claims
+from argo_bench.optimizations.optimization import COUNTS, CYCLE, VARIANTS, Optimization, Workload
+from argo_bench.study.counting import StageCounting
+from argo_bench.study.recording import record, shortage
+from argo_bench.study.supply import PUBLISHED, MarketSupply
+from argo_bench.study.trials import trials
+
+FACTORY = "argo_bench.study.replay:stage_body"
+OTHER_SEEDS = 2
+"""Under which counts are taken at other scales than the headline one, and of arms that no claim is about."""
+Place = tuple[str, int]
+"""Workload and scale: what shares recorded inputs."""
+
+
+@dataclass(slots=True)
+class StudySubject:
+    """An optimization on a market. ``inputs`` are the files of recorded inputs of the replicate and the folder of
+    ``fed_with``."""
+
+    optimization: Optimization
+    supply: MarketSupply
+    is_local: bool = False
+    fed_with: tuple[int, Path] | None = None
+    inputs: dict[Place, Path] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.optimization.id
+
+    @property
+    def name(self) -> str:
+        return self.optimization.name
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return self.optimization.variants
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return self.optimization.claims
+
+    def declaration(self) -> Declaration:
+        return declaration_of(self.optimization)
+
+    def comparisons(self, profile: Profile) -> list[Comparison]:
+        return planned_of(self.optimization, profile)
+
+    def weighed(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
+        """Those behind headline claims about times, and those behind claims about memory."""
+        declared = self.declaration()
+        found: dict[Comparison, tuple[Method, ...]] = {}
+        for claim in profile.claims(self.claims):
+            methods = [JUDGED_BY[claim.metric]] if is_memory(claim.metric) else []
+            if claim.headline and not is_count(claim.metric):
+                judging = JUDGED_BY.values()
+                methods += profile.memory if methods else [each for each in profile.memory if each in judging]
+            for variant in self.variants:
+                comparison = declared.headline_comparison(claim, variant)
+                known = found.get(comparison, ())
+                if methods:
+                    found[comparison] = tuple(dict.fromkeys((*known, *methods)))
+        return list(found.items())
+
+    def obstacles(self, comparisons: Sequence[Comparison]) -> list[tuple[str, str, Collection[Comparison]]]:
+        """Arms whose modules are not installed, and workloads that the data is too short for."""
+        found: list[tuple[str, str, Collection[Comparison]]] = []
+        for arm, requirement in self.optimization.requires.items():
+            if not requirement.is_met:
+                reason = f"{requirement.module} is not installed: {requirement.install_line}"
+                gone = [each for each in comparisons if arm in (each.reference, each.candidate)]
+                found.append((arm, reason, gone))
+        reasons: dict[str, list[Comparison]] = {}
+        for each in comparisons:
+            why = shortage(self.optimization.workload(each.workload), each.scale, self.supply.universe)
+            if why is not None:
+                reasons.setdefault(why, []).append(each)
+        return found + [("every arm", why, gone) for why, gone in reasons.items()]
+
+    def needs(self, comparison: Comparison) -> frozenset[str]:
+        return frozenset(self.optimization.workload(comparison.workload).servers)
+
+    def settle(self, ask: Ask, scratch: Path) -> Settled:
+        return self.unsettled()
+
+    def unsettled(self) -> Settled:
+        return Settled(self, (), is_faithful=True)
+
+    def feed(self, comparisons: Sequence[Comparison], seed: int, scratch: Path, tell: Tell) -> Mapping[Comparison, str]:
+        """Record the inputs of every stage with a replicate's seed, beside those that are recorded with it already."""
+        if (seed, scratch) != self.fed_with:
+            self.fed_with, self.inputs = (seed, scratch), {}
+        barren: dict[Place, str] = {}
+        for each in comparisons:
+            place = each.workload, each.scale
+            if place in self.inputs or place in barren:
+                continue
+            tell(f"recording {each.workload} at {each.scale}")
+            workload = self.optimization.workload(each.workload)
+            try:
+                groups = record(workload, self.supply.universe, each.scale, seed)
+            except UserError as error:
+                barren[place] = str(error)
+                continue
+            name = re.sub(r"\W", "_", self.id)
+            self.inputs[place] = scratch / f"inputs-{name}-{len(self.inputs)}.pickle"
+            self.inputs[place].write_bytes(pickle.dumps(groups))
+        return {
+            each: barren[each.workload, each.scale] for each in comparisons if (each.workload, each.scale) in barren
+        }
+
+    def arm(self, comparison: Comparison, name: str, scratch: Path) -> Arm:
+        place = comparison.workload, comparison.scale
+        return stage_arm(self.id, place, name, self.inputs[place])
+
+    def is_trace(self, comparison: Comparison) -> bool:
+        return self.optimization.workload(comparison.workload).inputs == "trace"
+
+    def checks(self, comparisons: Sequence[Comparison], scratch: Path) -> list[OutputCheck]:
+        """Outputs against the reference's on every workload, decisions against the oracle's for every variant."""
+        found = {}
+        for each in comparisons:
+            if each.reference == "baseline":
+                found[each.candidate, each.workload] = self._check_of(each)
+        of_variants = [
+            OutputCheck(
+                variant,
+                None,
+                self.supply.call("variant", scratch, optimization=self.id, variant=variant),
+                Fidelity,
+            )
+            for variant in VARIANTS
+        ]
+        return [*found.values(), *of_variants]
+
+    def _check_of(self, comparison: Comparison) -> OutputCheck:
+        arguments = {
+            "optimization": self.id,
+            "workload": comparison.workload,
+            "arm": comparison.candidate,
+            "reference": comparison.reference,
+            "inputs": str(self.inputs[comparison.workload, comparison.scale]),
+        }
+        text = msgspec.json.encode(arguments).decode()
+        call = Call("argo_bench.study.checks:workload", text, tuple(search_path()))
+        return OutputCheck(comparison.candidate, comparison.workload, call, Fidelity)
+
+    def countings(self, profile: Profile, seeds: Sequence[int]) -> list[Counting]:
+        """Every workload with counts, of which some claim speaks or which say what an arm does to the output."""
+        found: list[Counting] = []
+        for workload in self.optimization.workloads:
+            claims = claims_about(self.optimization, workload, profile)
+            tells = workload.damage is not None and (profile.every_claim or claims)
+            if workload.servers or not (tells or any(is_count(claim.metric) for claim in claims)):
+                continue
+            references = [claim.against(variant) for claim in claims for variant in VARIANTS]
+            judged = tuple(dict.fromkeys(("baseline", *VARIANTS, *references)))
+            arms = dict.fromkeys(profile.scales(workload.scales), judged)
+            if profile.every_claim:
+                arms[workload.scales[0]] = tuple(self.optimization.edits(workload))
+            for number, seed in enumerate(seeds):
+                counted = arms if number < OTHER_SEEDS else _of_judged(arms, judged)
+                found.append(StageCounting(self.id, workload.name, seed, counted))
+        return found
+
+    def trials(self, profile: Profile) -> list[Trial]:
+        is_wanted = profile.full_trials or profile.every_claim
+        own = [each for each in trials() if each.optimization == self.id and is_wanted]
+        return [each.on(self.supply, profile.full_trials) for each in own if profile.full_trials or not each.study]
+
+
+def stage_arm(optimization: str, place: Place, name: str, inputs: Path) -> Arm:
+    """An arm of an optimization's workload at a scale, fed from a file of recorded inputs."""
+    workload, scale = place
+    arguments = {"optimization": optimization, "workload": workload, "arm": name, "inputs": str(inputs)}
+    key = f"{optimization} {workload} {scale} {name}"
+    return arm_of(name, FACTORY, arguments, tuple(search_path()), key)
+
+
+def declaration_of(optimization: Optimization) -> Declaration:
+    """What a record says of an optimization."""
+    own = {claim.id for claim in optimization.claims if claim.headline}
+    is_published = own <= {claim.id for claim in headline_claims()}
+    metrics = {claim.metric for claim in optimization.claims}
+    return Declaration(
+        optimization.id,
+        optimization.name,
+        [*optimization.variants],
+        [*optimization.claims],
+        [_facts(workload) for workload in optimization.workloads],
+        family=PUBLISHED if is_published else optimization.id,
+        nouns={metric: noun for metric, noun in COUNTS.items() if metric in metrics},
+    )
+
+
+def _facts(workload: Workload) -> WorkloadFacts:
+    is_modelled = workload.stage == CYCLE and not workload.servers and workload.latency_scale > 0
+    return WorkloadFacts(workload.name, workload.unit, [*workload.scales], workload.stage, workload.inputs, is_modelled)
+
+
+def planned_of(optimization: Optimization, profile: Profile) -> list[Comparison]:
+    """Every comparison of a run: all variants on every workload, further arms at the headline scale."""
+    comparisons: dict[Comparison, None] = {}
+    for workload in optimization.workloads:
+        claims = claims_about(optimization, workload, profile)
+        if not profile.every_claim:
+            claims = [claim for claim in claims if claim.metric in CLOCKS]
+        if not workload.timed or not (claims or profile.every_claim):
+            continue
+        pairs = [("baseline", variant) for variant in VARIANTS] if profile.every_claim else []
+        pairs += [(claim.against(variant), variant) for claim in claims for variant in VARIANTS]
+        arms = optimization.edits(workload) if profile.every_claim else {}
+        extra = [arm for arm in arms if arm != "baseline" and arm not in VARIANTS]
+        for scale in profile.scales(workload.scales):
+            further = [("baseline", arm) for arm in extra] if scale == workload.scales[0] else []
+            for reference, candidate in pairs + further:
+                comparison = Comparison(optimization.id, workload.name, scale, workload.unit, reference, candidate)
+                comparisons[comparison] = None
+    return list(comparisons)
+
+
+def claims_about(optimization: Optimization, workload: Workload, profile: Profile) -> list[Claim]:
+    """The claims that a profile judges on a workload or reads a curve of it for."""
+    return [
+        claim
+        for claim in profile.claims(optimization.claims)
+        if workload.name in (claim.workload, claim.curve if profile.every_scale else "")
+    ]
+
+
+def _of_judged(arms: Mapping[int, tuple[str, ...]], judged: Sequence[str]) -> dict[int, tuple[str, ...]]:
+    """At the headline scale the arms that claims rest on."""
+    scale, names = next(iter(arms.items()))
+    return {scale: tuple(name for name in names if name in judged)}

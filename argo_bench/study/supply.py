@@ -1,0 +1,82 @@
+"""What the study's subjects are fed from: the bars of a market, and the servers behind the loopback world."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from argo_bench.harness.functions import search_path
+from argo_bench.harness.subject import Around, OutputCheck
+from argo_bench.harness.surroundings import scratch_directory
+from argo_bench.harness.workers.messages import Call
+from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, headline_claims
+from argo_bench.optimizations.together import SETS
+from argo_bench.pipeline.market import Universe
+from argo_bench.pipeline.memo import content_key
+from argo_bench.study.recording import UNIVERSE, live_rates
+from argo_bench.study.records import Acceptance, LiveRates
+from argo_bench.study.servers import started_servers
+
+PUBLISHED = "published"
+"""The name of the family of the catalogue's headline claims."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSupply:
+    """The bars of a universe. ``ids`` are the optimizations that were asked for, ``cycles`` those that a check runs."""
+
+    universe: Universe
+    seed: int
+    cycles: int
+    ids: tuple[str, ...]
+
+    def header(self) -> dict[str, Any]:
+        return {
+            "symbols": dict(self.universe.origin),
+            "source": self.universe.source,
+            "optimizations": [*self.ids],
+            "trace": os.environ.get(TRACE),
+            "skip_unchanged": SKIP_UNCHANGED in os.environ,
+            "bars": digest_of(self.universe),
+        }
+
+    def families(self) -> Mapping[str, Sequence[str]]:
+        return {PUBLISHED: [claim.id for claim in headline_claims()]}
+
+    @contextmanager
+    def open(self, needs: Collection[str]) -> Iterator[Around]:
+        with scratch_directory() as around, started_servers(needs, around):
+            (around.scratch / UNIVERSE).write_bytes(pickle.dumps(self.universe))
+            yield around
+
+    def lines(self) -> list[msgspec.Struct]:
+        return [LiveRates(live_rates(self.universe))]
+
+    def checks(self, scratch: Path) -> list[OutputCheck]:
+        """How much the consensus accepts of the market that outputs are checked on."""
+        return [OutputCheck("", None, self.call("acceptance", scratch), Acceptance)]
+
+    def call(self, function: str, scratch: Path, **arguments: object) -> Call:
+        """A call of a function of ``checks`` with the market."""
+        market = {"universe": str(scratch / UNIVERSE), "seed": self.seed, "cycles": self.cycles}
+        text = msgspec.json.encode(arguments | market).decode()
+        return Call(f"argo_bench.study.checks:{function}", text, tuple(search_path()))
+
+    def preload(self) -> tuple[str, ...]:
+        return ("argo_bench.study.replay",)
+
+    def first(self) -> frozenset[str]:
+        """The sets: the report says what their further arms would explain of the combined claims."""
+        return frozenset(SETS)
+
+
+def digest_of(universe: Universe) -> str:
+    """Of the symbols and all their bars."""
+    return content_key(*universe.frames.keys(), *universe.frames.values()).hex()
