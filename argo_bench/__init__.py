@@ -85,4 +85,4 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-sys.meta_path.append(OldPaths())
+sys.meta_path.insert(0, OldPaths())

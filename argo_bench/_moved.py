@@ -1,7 +1,8 @@
 """Where modules of version 0.1 are now: their old paths work for this version, with a warning.
 
-``OldPaths`` is the last finder that Python asks: it makes a module under the old name that has the names of the new
-one. Where a package has the name now, ``names_of`` gives it those of the old module.
+``OldPaths`` makes a module under the old name that has the names of the new one. It is the first finder that Python
+asks, because the folder of an old package may still be there with nothing but compiled files in it, which Python would
+import as an empty package. Where a package has the name now, ``names_of`` gives it the names of the old module.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -106,6 +107,9 @@ class OldPaths(MetaPathFinder, Loader):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if not fullname.startswith(PACKAGE) or not homes_of(fullname):
+            return None
+        present = PathFinder.find_spec(fullname, path)
+        if present is not None and present.origin is not None:
             return None
         return ModuleSpec(fullname, self, is_package=True)
 

@@ -1,11 +1,14 @@
 """Do the paths of version 0.1 still work, with a warning that says where their modules are now?"""
 
 import importlib
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import argo_bench
 from argo_bench._moved import MOVED, PACKAGE, homes_of
 
 OLD_NAMES = [
@@ -46,6 +49,19 @@ def test_a_name_is_found_on_its_old_path_with_a_warning(module, name):
 def test_a_module_that_never_was_is_not_found(module):
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module(f"argo_bench.{module}")
+
+
+def test_a_folder_that_an_update_left_behind_hides_no_old_path(tmp_path):
+    """git and pip remove the sources of a package that moved, and leave the folder with its compiled files."""
+    package = Path(argo_bench.__file__).parent
+    copy = tmp_path / "argo_bench"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__", "notebooks"))
+    for old in ("world", "market"):
+        (copy / old / "__pycache__").mkdir(parents=True, exist_ok=True)
+    code = "from argo_bench.world import SimulatedWorld; import argo_bench; print(argo_bench.__file__)"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert Path(shown.strip()).parent == copy
 
 
 def test_the_identity_of_a_class_does_not_depend_on_the_path():
