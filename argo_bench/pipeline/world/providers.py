@@ -165,9 +165,14 @@ class Connection(RequestHandler):
         self._idle = loop.call_later(self.book.conditions.idle_close_s, self._close_idle)
 
     def _close_idle(self) -> None:
-        if self.book is not None and not self._is_closed_by_client:
-            self.book.ledger.idle_closed += 1
+        is_ours = self.book is not None and not self._is_closed_by_client
         self.force_close()
+        if is_ours:  # counted behind the close, so that who reads the count finds the connection closed
+            asyncio.get_running_loop().call_soon(self._count_idle_close)
+
+    def _count_idle_close(self) -> None:
+        assert self.book is not None
+        self.book.ledger.idle_closed += 1
 
     def eof_received(self) -> None:
         self._closed_by_client()
