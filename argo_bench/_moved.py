@@ -40,7 +40,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "harness.groundwork": ("harness.state", "harness.progress"),
     "harness.holding": ("harness.judging.holds_when",),
     "harness.job": ("study.job",),
-    "harness.judging": ("harness.judging.judgements",),
+    "harness.judging": ("harness.judging.judgements", "harness.judging.measured", "harness.judging.results"),
     "harness.lookups": ("study.lookups",),
     "harness.memory_pass": ("harness.workers.memory", "harness.record.records"),
     "harness.messages": ("harness.workers.messages",),

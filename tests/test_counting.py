@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 from argo_bench.harness.claims.claim import Claim
-from argo_bench.harness.judging.judgements import Measured, exact, judgements
+from argo_bench.harness.judging.judgements import judgements
+from argo_bench.harness.judging.measured import Measured, exact
 from argo_bench.harness.record.records import Comparison, Counts
 from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, catalogue, switch
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Workload

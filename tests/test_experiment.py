@@ -15,7 +15,9 @@ import xxhash
 
 from argo_bench.errors import UserError
 from argo_bench.harness.claims.claim import CLOCKS, is_count
-from argo_bench.harness.judging.judgements import Measured, judgements, result_of
+from argo_bench.harness.judging.judgements import judgements
+from argo_bench.harness.judging.measured import Measured
+from argo_bench.harness.judging.results import result_of
 from argo_bench.harness.plan import DEFAULT, FAMILY_ERROR, MOST_BLOCKS, QUICK, plan_of
 from argo_bench.harness.record.records import (
     SCHEMA,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from argo_bench.harness.judging.judgements import Measured, judgements
+from argo_bench.harness.judging.judgements import judgements
+from argo_bench.harness.judging.measured import Measured
 from argo_bench.harness.record.records import Result
 from argo_bench.harness.statistics.estimate import estimate
 from argo_bench.optimizations import build, catalogue

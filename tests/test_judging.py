@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from argo_bench.harness.claims.claim import Claim
-from argo_bench.harness.judging.judgements import Measured, break_even_calls, cold_spot, judgements, result_of
+from argo_bench.harness.judging.judgements import judgements
+from argo_bench.harness.judging.measured import Measured, break_even_calls, cold_spot
+from argo_bench.harness.judging.results import result_of
 from argo_bench.harness.record.records import Comparison, Memory, Reading
 from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.optimizations import catalogue

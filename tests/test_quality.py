@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from argo_bench.harness.judging.judgements import result_of
+from argo_bench.harness.judging.results import result_of
 from argo_bench.harness.machine import environment
 from argo_bench.harness.machine.environment import Watch
 from argo_bench.harness.record.records import Block, Comparison, Samples

@@ -15,7 +15,7 @@ from typing import Literal
 
 from argo_bench.gate.outcome import Change, Outcome
 from argo_bench.gate.records import Agreed, Exact, Gated, Revisions, State
-from argo_bench.harness.judging.judgements import log_ratios
+from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Comparison, Failure, Samples
 from argo_bench.harness.record.store import Recorded, read_as
 from argo_bench.harness.statistics.signs import ERROR, LOOKS, Median, beyond, median_of, nominal_error

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from argo_bench.harness.calibration.standing import Used, used
-from argo_bench.harness.judging.judgements import Measured, cachings, judgements, result_of
+from argo_bench.harness.judging.judgements import cachings, judgements
+from argo_bench.harness.judging.measured import Measured
+from argo_bench.harness.judging.results import result_of
 from argo_bench.harness.machine import environment
 from argo_bench.harness.passes.check import UNIT_S as CHECK_S
 from argo_bench.harness.passes.check import check, settle

@@ -15,7 +15,7 @@ import msgspec
 from argo_bench.harness.calibration.standing import Rate, Used
 from argo_bench.harness.claims.claim import CLOCKS, Claim, Kind, Metric, is_count, is_memory
 from argo_bench.harness.claims.verdict import HOLDS
-from argo_bench.harness.judging.judgements import LEAST
+from argo_bench.harness.judging.measured import LEAST
 from argo_bench.harness.plan import JUDGED_BY
 from argo_bench.harness.record.records import Comparison, Counts, End, Judgement, Memory, Result
 from argo_bench.harness.record.store import Recorded

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from argo_bench.harness.judging.judgements import log_ratios
+from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate, estimate

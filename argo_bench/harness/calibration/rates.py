@@ -19,7 +19,7 @@ from argo_bench.harness.benchmark import claim_of
 from argo_bench.harness.calibration.bank import SYMBOLS
 from argo_bench.harness.calibration.standing import SUMMARY, Calibration, Null, Power, Rate
 from argo_bench.harness.claims.verdict import Word, judge
-from argo_bench.harness.judging.judgements import log_ratios
+from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Banked, Comparison
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.harness.statistics.estimate import TRIM, Estimate, estimate

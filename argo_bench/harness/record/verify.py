@@ -15,8 +15,10 @@ from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import short
 from argo_bench.harness.calibration.rates import calibration
 from argo_bench.harness.calibration.standing import SUMMARY, Calibration
-from argo_bench.harness.judging.judgements import Measured, cachings, judgements, result_of
+from argo_bench.harness.judging.judgements import cachings, judgements
+from argo_bench.harness.judging.measured import Measured
 from argo_bench.harness.judging.outputs import differing
+from argo_bench.harness.judging.results import result_of
 from argo_bench.harness.plan import levels_of, replicate_seed
 from argo_bench.harness.record.records import (
     LAST_WITHOUT_DECLARATIONS,

@@ -1,0 +1,169 @@
+"""What a run measured, looked up by what a claim asks for: ratios, counts, memory and spots beside the headline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+
+import msgspec
+
+from argo_bench.harness.claims.claim import Claim, MemoryMetric, Metric, is_count
+from argo_bench.harness.claims.verdict import judge
+from argo_bench.harness.judging.holds_when import HitAndMiss
+from argo_bench.harness.judging.results import log_ratios
+from argo_bench.harness.plan import JUDGED_BY
+from argo_bench.harness.record.records import Comparison, Counts, Declaration, Memory, Reading, Result, Samples, Spot
+from argo_bench.harness.statistics.estimate import Estimate, estimate
+from argo_bench.harness.workers.memory import RESOLUTION
+
+SPOT_LEVEL = 0.95
+LEAST = 1e-9
+"""Of the reference's count: what a candidate that counts nothing is taken for."""
+
+
+class Measured:
+    """Results by comparison, the samples behind them, the memory of the arms, and their exact counts."""
+
+    def __init__(
+        self,
+        results: Sequence[Result],
+        samples: Sequence[Samples] = (),
+        memories: Sequence[Memory] = (),
+        counts: Sequence[Counts] = (),
+    ) -> None:
+        self.results = {result.comparison: result for result in results}
+        self._counts: dict[tuple[str, str, int, str], list[Counts]] = {}
+        for count in counts:
+            self._counts.setdefault((count.optimization, count.workload, count.scale, count.arm), []).append(count)
+        self._readings = {(e.optimization, e.workload, e.scale, e.arm): e.readings for e in memories}
+        self._samples: dict[Comparison, list[Samples]] = {}
+        for each in samples:
+            self._samples.setdefault(each.comparison, []).append(each)
+
+    def strip(self, claim: Claim, headline: Comparison) -> list[Spot]:
+        """The claim's verdict at every scale, in the order of the scales."""
+        # A claim of "up to" may be met at any of the scales, so that the error of all together counts.
+        same = [self.results[each] for each in self._samples if each in self.results and _is_beside(each, headline)]
+        return [
+            _spot(claim, each.comparison.scale, self._interval(claim, each, len(same) if claim.kind == "up_to" else 1))
+            for each in sorted(same, key=lambda each: each.comparison.scale)
+        ]
+
+    def curve(self, subject: Declaration, claim: Claim, headline: Comparison) -> tuple[list[Spot], str]:
+        """The claim's verdicts over the condition of its curve, and that condition's unit; empty without a curve."""
+        if not claim.curve:
+            return [], ""
+        workload = subject.workload(claim.curve)
+        beside = msgspec.structs.replace(headline, workload=workload.name, unit=workload.unit)
+        places = [msgspec.structs.replace(beside, scale=scale) for scale in sorted(workload.scales)]
+        if is_count(claim.metric):
+            return self.counted_spots(claim, claim.metric, places), workload.unit
+        taken = [self.results[each] for each in places if each in self.results and each in self._samples]
+        return [_spot(claim, each.comparison.scale, self._interval(claim, each, 1)) for each in taken], workload.unit
+
+    def counted_spots(self, claim: Claim, metric: Metric, places: Sequence[Comparison]) -> list[Spot]:
+        values = {place.scale: self.count_ratios(metric, place) for place in places}
+        return [_spot(claim, scale, exact(ratios)) for scale, ratios in values.items() if ratios]
+
+    def count_ratios(self, metric: Metric, comparison: Comparison) -> list[float]:
+        """ln(candidate / reference) of an exact count, a value for each seed; none where nothing was counted."""
+        reference = self.counts(metric, comparison, comparison.reference)
+        candidate = self.counts(metric, comparison, comparison.candidate)
+        return [
+            math.log(max(candidate[seed], LEAST * value) / value)
+            for seed, value in reference.items()
+            if value > 0 and seed in candidate
+        ]
+
+    def counts(self, metric: str, comparison: Comparison, arm: str) -> dict[int, float]:
+        """An arm's exact count by seed."""
+        at = comparison.optimization, comparison.workload, comparison.scale, arm
+        return {each.seed: each.counts[metric] for each in self._counts.get(at, ()) if metric in each.counts}
+
+    def hit_rates(self, optimization: str, arm: str) -> dict[str, float]:
+        """The median over the seeds of the hit rate that an arm had on each counted trace, by workload and scale."""
+        return {
+            f"{each[1]}, {each[2]:,} {counts[0].unit}": median(rates)
+            for each, counts in self._counts.items()
+            if each[0] == optimization
+            and each[3] == arm
+            and (rates := [count.counts["hit_rate"] for count in counts if "hit_rate" in count.counts])
+        }
+
+    def hit_and_miss(self, subject: Declaration, comparison: Comparison) -> HitAndMiss | None:
+        """What hits and misses take where an optimization has a workload of each for the stage of a comparison."""
+        stage = subject.workload(comparison.workload).stage
+        results = {}
+        for workload in subject.workloads:
+            if workload.stage == stage and workload.inputs in ("hit", "miss"):
+                place = msgspec.structs.replace(
+                    comparison, workload=workload.name, unit=workload.unit, scale=workload.scales[0]
+                )
+                results[workload.inputs] = self.results.get(place)
+        hit, miss = results.get("hit"), results.get("miss")
+        if hit is None or miss is None:
+            return None
+        return HitAndMiss(miss.reference_ns, hit.candidate_ns, miss.candidate_ns)
+
+    def _interval(self, claim: Claim, result: Result, family: int) -> Estimate:
+        """At 95 % over ``family`` whatever the level of the result: a strip is outside the headline family."""
+        level = 1 - (1 - SPOT_LEVEL) / family
+        return estimate(log_ratios(self._samples[result.comparison], claim.metric), level)
+
+    def memory(self, metric: MemoryMetric, comparison: Comparison) -> list[float]:
+        """ln(candidate / reference) of a figure of memory, a value for each pair of readings; none where unmeasured."""
+        at = comparison.optimization, comparison.workload, comparison.scale
+        reference, candidate = (
+            _figures(metric, self._readings.get((*at, arm), [])) for arm in (comparison.reference, comparison.candidate)
+        )
+        return [math.log(after / before) for before, after in zip(reference, candidate, strict=False)]
+
+    def first_calls(self, comparison: Comparison) -> list[tuple[int, int]]:
+        """Nanoseconds of the first calls of reference and candidate, a pair for each replicate that has both."""
+        return [
+            (each.reference_first_call_ns, each.candidate_first_call_ns)
+            for each in self._samples.get(comparison, ())
+            if each.reference_first_call_ns is not None and each.candidate_first_call_ns is not None
+        ]
+
+
+def _figures(metric: MemoryMetric, readings: Sequence[Reading]) -> list[int]:
+    """Bytes, never less than what the method can tell from nothing."""
+    method, least = JUDGED_BY[metric], RESOLUTION if metric == "peak_rss" else 1
+    values = [
+        each.live_bytes if metric == "live_bytes" else each.peak_bytes for each in readings if each.method == method
+    ]
+    return [max(least, value) for value in values if value is not None]
+
+
+def _is_beside(comparison: Comparison, headline: Comparison) -> bool:
+    """Whether the two differ in nothing but their scale."""
+    return msgspec.structs.replace(comparison, scale=headline.scale) == headline
+
+
+def _spot(claim: Claim, scale: int, interval: Estimate) -> Spot:
+    return Spot(scale, interval.speedup, interval.speedup_interval, judge(claim, interval))
+
+
+def exact(values: Sequence[float]) -> Estimate:
+    """Counts have no noise: the range over the seeds takes the place of an interval."""
+    return Estimate(math.fsum(values) / len(values), min(values), max(values), 1.0, len(values), None)
+
+
+def cold_spot(claim: Claim, scale: int, pairs: Sequence[tuple[int, int]]) -> Spot | None:
+    """The verdict on the first call of a process, compiled code taken from disk; None where it was not timed."""
+    if not pairs:
+        return None
+    return _spot(
+        claim, scale, estimate([math.log(candidate / reference) for reference, candidate in pairs], SPOT_LEVEL)
+    )
+
+
+def break_even_calls(pairs: Sequence[tuple[int, int]], result: Result) -> float | None:
+    """(cold_C - cold_B) / (t_B - t_C), of medians: calls until the candidate has made up for its first one."""
+    if not pairs:
+        return None
+    extra = median(candidate for _, candidate in pairs) - median(reference for reference, _ in pairs)
+    gained = result.reference_ns - result.candidate_ns
+    return None if gained <= 0 else max(0.0, extra / gained)

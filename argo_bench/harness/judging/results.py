@@ -1,0 +1,64 @@
+"""From the samples of a comparison to its result: an estimate on both clocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+
+from argo_bench.harness.claims.claim import Metric
+from argo_bench.harness.record.records import Comparison, Result, Samples
+from argo_bench.harness.statistics.estimate import block_difference, estimate, trimmed_mean
+from argo_bench.harness.statistics.quality import quality, valid_blocks
+
+
+def result_of(comparison: Comparison, samples: Sequence[Samples], level: float) -> Result:
+    """Estimates on both clocks: per replicate the trimmed mean of its blocks' log-ratios, t over the replicates."""
+    return Result(
+        comparison,
+        cpu=estimate(log_ratios(samples, "cpu"), level),
+        wall=estimate(log_ratios(samples, "wall"), level),
+        reference_ns=_typical_ns(samples, "A"),
+        candidate_ns=_typical_ns(samples, "B"),
+        candidate_drain_ns=median(drains) if (drains := _drains(samples)) else None,
+        seconds_per_replicate=math.fsum(map(seconds_of, samples)) / len(samples),
+        flags=quality(samples),
+    )
+
+
+def seconds_of(samples: Samples) -> float:
+    """What the blocks of a replicate took; their wall time where the record has nothing better."""
+    if samples.seconds is not None:
+        return samples.seconds
+    return sum(sum(block.wall_ns) for block in samples.blocks) / 1e9
+
+
+def log_ratios(samples: Sequence[Samples], metric: Metric) -> list[float]:
+    """One value per replicate: ln(candidate / reference) per call, on the wall clock for ``wall``, else the CPU's."""
+    return [_log_ratio(each, "wall_ns" if metric == "wall" else "cpu_ns") for each in samples]
+
+
+def _log_ratio(samples: Samples, clock: str) -> float:
+    """ln of the candidate's time per call over the reference's, in one replicate."""
+    blocks = [block_difference(block.order, getattr(block, clock)) for block in valid_blocks(samples)]
+    return trimmed_mean(blocks) - math.log(samples.candidate_calls / samples.reference_calls)
+
+
+def _drains(samples: Sequence[Samples]) -> list[float]:
+    """What the candidate puts off beyond what closing the reference's world takes."""
+    return [
+        max(0.0, each.candidate_drain_ns - each.reference_drain_ns)
+        for each in samples
+        if each.candidate_drain_ns is not None and each.reference_drain_ns is not None
+    ]
+
+
+def _typical_ns(samples: Sequence[Samples], arm: str) -> float:
+    """Median wall time per call of one arm over all samples, for display."""
+    return median(
+        wall / (each.reference_calls if arm == "A" else each.candidate_calls)
+        for each in samples
+        for block in each.blocks
+        for slot, wall in zip(block.order, block.wall_ns, strict=True)
+        if slot == arm
+    )
