@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from argo_bench.comparison import compare
     from argo_bench.harness.benchmark import Benchmark
     from argo_bench.harness.claims.claim import Claim
+    from argo_bench.opening import open_report as load
     from argo_bench.optimizations import BASELINE, FIVE, OPTIMIZED, build, catalogue
     from argo_bench.optimizations.optimization import Optimization, Workload
     from argo_bench.pipeline.market import Tape, generate, installed_sample, read_bars, read_universe
     from argo_bench.pipeline.record import cycle
     from argo_bench.pipeline.world import SimulatedWorld
-    from argo_bench.report import open_report as load
 
 _HOMES = {
     "BASELINE": ("argo_bench.optimizations", "BASELINE"),
@@ -38,7 +38,7 @@ _HOMES = {
     "cycle": ("argo_bench.pipeline.record", "cycle"),
     "generate": ("argo_bench.pipeline.market", "generate"),
     "installed_sample": ("argo_bench.pipeline.market", "installed_sample"),
-    "load": ("argo_bench.report", "open_report"),
+    "load": ("argo_bench.opening", "open_report"),
     "read_bars": ("argo_bench.pipeline.market", "read_bars"),
     "read_universe": ("argo_bench.pipeline.market", "read_universe"),
 }

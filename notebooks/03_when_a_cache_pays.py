@@ -31,10 +31,10 @@ report = argo_bench.load(run)
 stores = argo_bench.load(lookups)
 
 # %%
-stores.pays(stages=report)
+stores.pays(report)
 
 # %%
-stores.pays(stages=report).data
+stores.pays(report).data
 
 # %% [markdown]
 # ## The published caches

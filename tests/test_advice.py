@@ -2,7 +2,7 @@
 
 import pytest
 
-from argo_bench.report.advice import advice, what_to_do
+from argo_bench.study.report.advice import advice, what_to_do
 from tests.test_report_finding import judgement, recorded
 
 SAME, DIFFERS = "same", "differs: missed in 3 of 40 symbol-cycles"

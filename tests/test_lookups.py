@@ -6,13 +6,14 @@ import msgspec
 import pytest
 
 from argo_bench.harness.record.records import Comparison, Counts
+from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.table import of_module
 from argo_bench.pipeline.world import redis
-from argo_bench.report.errors import errors, largest_errors
-from argo_bench.report.lookups import lookups as costs_of
-from argo_bench.report.lookups import when_a_cache_pays
 from argo_bench.report.tables import markdown_table
 from argo_bench.study import lookups
+from argo_bench.study.report.errors import ERRORS, largest_errors
+from argo_bench.study.report.lookups import CACHE_PAYS
+from argo_bench.study.report.lookups import lookups as costs_of
 from tests.test_report_finding import judgement, recorded, result
 
 
@@ -50,16 +51,19 @@ def test_look_ups_are_sorted_by_what_they_cost(measured):
 
 
 def test_a_store_pays_from_the_share_of_its_look_up_in_the_computation_on(measured):
-    picture = when_a_cache_pays(measured, {"regime": 50_000.0})
+    behind = judgement("confirmed", 2.0, claim="O07.time", workload="regime, live trace")
+    regime = msgspec.structs.replace(result(behind), reference_ns=50_000.0)
+    both = Recorded(None, [*measured.records, regime])
+    picture = CACHE_PAYS.picture(both)
     assert [row.cells[-1] for row in picture.data.rows] == ["0.2 %", "20 %", "never"]
     assert "Redis: 100 us" in picture.alt
-    assert picture.svg() == when_a_cache_pays(measured, {"regime": 50_000.0}).svg()
+    assert picture.svg() == CACHE_PAYS.picture(both).svg()
 
 
 def test_a_run_of_anything_else_has_neither_figure(tmp_path):
     other = recorded(tmp_path, result(judgement()))
-    assert when_a_cache_pays(other, {}) is None
-    assert errors(other) is None
+    assert CACHE_PAYS.picture(other) is None
+    assert ERRORS.picture(other) is None
 
 
 def test_the_largest_errors_are_the_medians_over_the_seeds_and_none_is_said_as_that(tmp_path):
@@ -74,6 +78,6 @@ def test_the_largest_errors_are_the_medians_over_the_seeds_and_none_is_said_as_t
     ]
     run = recorded(tmp_path, *counts)
     assert largest_errors(run) == {"volume": {"prescribed": 2e-8, "engineered": 0.0}}
-    picture = errors(run, "dark")
+    picture = ERRORS.picture(run, "dark")
     assert "prescribed 2.0e-08, engineered none" in picture.alt
     assert "| volume | 2.0e-08 | none |" in markdown_table(picture.data)

@@ -27,8 +27,8 @@ from argo_bench.harness.workers.messages import Arm, function_arm
 from argo_bench.harness.workers.processes import ArmFailed, job_of
 from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.optimizations import catalogue
-from argo_bench.report.line_memory import Line, LineRequest, Lines, Profiled, functions_of, is_compiled, rendered
 from argo_bench.study.recording import record
+from argo_bench.study.report.line_memory import Line, LineRequest, Lines, Profiled, functions_of, is_compiled, rendered
 from argo_bench.study.subject import stage_arm
 from tests.allocators import ALLOCATORS, MIB, Allocator
 
@@ -318,7 +318,7 @@ def test_the_lines_of_a_stage_are_measured_with_the_functions_that_it_leads_to(s
     inputs = tmp_path / "inputs.pickle"
     inputs.write_bytes(pickle.dumps(record(workload, small_universe, 300, seed=1)))
     request = LineRequest(stage_arm("O08", (workload.name, 300), "baseline", inputs), worker_cpu())
-    command = [sys.executable, "-m", "argo_bench.report.line_memory"]
+    command = [sys.executable, "-m", "argo_bench.study.report.line_memory"]
     found = memory.ask(command, request, Lines, hash_seed=0, numba_cache=tmp_path)
     functions = {each.name: each for each in found.functions}
     assert {"five", "columns", "sma", "windowed"} <= functions.keys()

@@ -10,7 +10,7 @@ import pytest
 from argo_bench.errors import UserError
 from argo_bench.extras import Requirement
 from argo_bench.integrations import notebooks
-from argo_bench.report import open_report
+from argo_bench.opening import open_report
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 

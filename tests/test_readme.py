@@ -10,7 +10,7 @@ from argo_bench.cli.main import cli
 from argo_bench.errors import UserError
 from argo_bench.harness.record.store import load
 from argo_bench.optimizations.together import ALL_IDS
-from argo_bench.report.readme import BEGIN, END, measured_table, write_table
+from argo_bench.study.report.readme import BEGIN, END, measured_table, write_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -5,8 +5,11 @@ import re
 import pytest
 
 from argo_bench.harness.record.records import Caching, Counts
-from argo_bench.report import counted, frontier, page
-from argo_bench.report.picture import COLOURS
+from argo_bench.report import counts as counted_tables
+from argo_bench.report import text
+from argo_bench.report.chart import COLOURS
+from argo_bench.study.report.frontier import FRONTIER
+from argo_bench.study.report.sections import STUDY
 from tests.test_report_finding import judgement, recorded
 from tests.test_report_tables import printed
 
@@ -48,7 +51,7 @@ def trading_day(workload: str = DAY, **arms: tuple[float, float]) -> list[Counts
 
 
 def test_damage_stands_beside_what_it_is_done_for(tmp_path):
-    table = counted.done_to_the_output(recorded(tmp_path, *trading_day()))
+    table = counted_tables.done_to_the_output(recorded(tmp_path, *trading_day()))
     assert [row.cells for row in table.rows[:3]] == [
         ("O03", "adaptive TTL: fetch, a trading day at 4,680 cycles", ""),
         ("baseline", "0: data age p99 s, wrong prices", "requests: 1,005 (1,000 to 1,010)"),
@@ -64,7 +67,7 @@ def test_damage_stands_beside_what_it_is_done_for(tmp_path):
 def test_the_terminal_has_medians_and_the_arms_and_workloads_that_a_verdict_speaks_of(tmp_path):
     spoken = judgement("fell short", 2.0, claim="O03.calls", metric="requests", reference="fixed 20 s", workload=DAY)
     run = recorded(tmp_path, spoken, *trading_day(), *trading_day(TICKING))
-    table = counted.done_to_the_output(run, brief=True)
+    table = counted_tables.done_to_the_output(run, brief=True)
     assert [row.cells[0] for row in table.rows] == ["O03", "baseline", "prescribed", "fixed 20 s"]
     assert table.rows[1].cells[2] == "requests: 1,005"
     assert "the saved report has ranges, other arms and workloads" in table.note
@@ -75,7 +78,7 @@ def test_an_arm_that_raised_says_so_in_the_place_of_its_counts(tmp_path):
     error = "KeyError: 'close'"
     failed = [Counts("O03", DAY, 4680, "cycles", "engineered", seed, {}, error) for seed in (0, 1)]
     found = trading_day(baseline=(0.0, 9.0)) + failed
-    assert counted.done_to_the_output(recorded(tmp_path, *found)).rows[-1].cells == (
+    assert counted_tables.done_to_the_output(recorded(tmp_path, *found)).rows[-1].cells == (
         "engineered",
         f"raised {error}",
         "-",
@@ -84,14 +87,14 @@ def test_an_arm_that_raised_says_so_in_the_place_of_its_counts(tmp_path):
 
 def test_workloads_without_damage_are_left_to_the_verdicts(tmp_path):
     plain = [Counts("O03", DAY, 4680, "cycles", arm, 0, {"requests": 9.0, "hits": 1.0}) for arm in ARMS]
-    assert counted.done_to_the_output(recorded(tmp_path, *plain)).rows == ()
+    assert counted_tables.done_to_the_output(recorded(tmp_path, *plain)).rows == ()
 
 
 @pytest.mark.parametrize(
     ("value", "words"), [(0.0, "0"), (168480.0, "168,480"), (1234.5, "1,234"), (12.345, "12.3"), (0.000321, "0.000321")]
 )
 def test_a_count_is_written_whole_and_a_measure_with_three_digits(value, words):
-    assert counted.quantity(value) == words
+    assert counted_tables.quantity(value) == words
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_a_count_is_written_whole_and_a_measure_with_three_digits(value, words):
 def test_a_cache_pays_from_a_hit_rate_on_or_never(tmp_path, break_even, words):
     rates = {"consensus, live trace, 6 symbols": 0.613, "consensus, live trace, 30 symbols": 0.64}
     run = recorded(tmp_path, Caching("O06", "engineered", 6, "symbols", break_even, rates))
-    assert [row.cells for row in counted.caches(run).rows] == [
+    assert [row.cells for row in counted_tables.caches(run).rows] == [
         (
             "O06 engineered\nat 6 symbols",
             "61.3 % on consensus, live trace, 6 symbols\n64 % on consensus, live trace, 30 symbols",
@@ -113,14 +116,14 @@ def test_a_cache_pays_from_a_hit_rate_on_or_never(tmp_path, break_even, words):
 
 def test_counts_and_caches_are_in_the_page_in_markdown_and_html(tmp_path):
     run = recorded(tmp_path, *trading_day(), Caching("O06", "engineered", 6, "symbols", 0.42, {}))
-    assert [table.title for table in page.tables(run)] == ["What it does to the output", "Caches"]
-    assert "data age p99 s: 1,195<br>0: wrong prices" in page.markdown(run)
-    assert "data age p99 s: 1,195<br>" in page.html(run)
-    assert "****" not in page.markdown(run)
+    assert [table.title for table in text.tabulate(run, STUDY, "terminal")] == ["What it does to the output", "Caches"]
+    assert "data age p99 s: 1,195<br>0: wrong prices" in text.markdown(run, STUDY)
+    assert "data age p99 s: 1,195<br>" in text.html(run, STUDY)
+    assert "****" not in text.markdown(run, STUDY)
 
 
 def test_the_frontier_has_a_marker_and_a_name_for_every_arm(tmp_path):
-    picture = frontier.frontier(recorded(tmp_path, *trading_day(), *trading_day(TICKING)))
+    picture = FRONTIER.picture(recorded(tmp_path, *trading_day(), *trading_day(TICKING)))
     assert picture is not None
     (axes,) = picture.figure.axes
     assert {text.get_text() for text in axes.texts} >= set(ARMS)
@@ -130,7 +133,7 @@ def test_the_frontier_has_a_marker_and_a_name_for_every_arm(tmp_path):
 
 
 def test_arms_with_a_fixed_lifetime_are_joined_in_the_order_of_their_damage(tmp_path):
-    picture = frontier.frontier(recorded(tmp_path, *trading_day()))
+    picture = FRONTIER.picture(recorded(tmp_path, *trading_day()))
     assert picture is not None
     joined = [line for line in picture.figure.axes[0].lines if len(line.get_xdata()) == 3]
     assert [list(line.get_xdata()) for line in joined] == [[19.0, 58.0, 295.0]]
@@ -138,7 +141,7 @@ def test_arms_with_a_fixed_lifetime_are_joined_in_the_order_of_their_damage(tmp_
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_names_of_a_frontier_do_not_cover_each_other(tmp_path, theme):
-    picture = frontier.frontier(recorded(tmp_path, *trading_day()), theme)
+    picture = FRONTIER.picture(recorded(tmp_path, *trading_day()), theme)
     assert picture is not None
     picture.figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in picture.figure.axes[0].texts if text.get_text() in ARMS]
@@ -151,16 +154,16 @@ def _rgba(colour: str) -> tuple[float, ...]:
 
 
 def test_the_alternative_text_of_a_frontier_gives_both_counts_of_every_arm(tmp_path):
-    picture = frontier.frontier(recorded(tmp_path, *trading_day()))
+    picture = FRONTIER.picture(recorded(tmp_path, *trading_day()))
     assert picture is not None
     assert "O03 adaptive TTL, data age p99 s and requests: baseline 0 and 1,005; prescribed 1,195 and 45" in picture.alt
 
 
 def test_there_is_no_frontier_without_a_workload_that_names_one(tmp_path):
-    assert frontier.frontier(recorded(tmp_path, *trading_day(TICKING))) is None
+    assert FRONTIER.picture(recorded(tmp_path, *trading_day(TICKING))) is None
 
 
 def test_arms_that_do_no_damage_at_all_still_make_a_frontier(tmp_path):
-    picture = frontier.frontier(recorded(tmp_path, *trading_day(baseline=(0.0, 5.0), engineered=(0.0, 5.0))))
+    picture = FRONTIER.picture(recorded(tmp_path, *trading_day(baseline=(0.0, 5.0), engineered=(0.0, 5.0))))
     assert picture is not None
     assert picture.svg().startswith(b"<?xml")

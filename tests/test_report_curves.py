@@ -3,8 +3,9 @@
 import pytest
 
 from argo_bench.harness.record.records import Spot
-from argo_bench.report import curves, verdicts
+from argo_bench.report import verdicts
 from argo_bench.study.records import LiveRates
+from argo_bench.study.report.curves import CURVES
 from tests.test_report_finding import judgement, recorded
 from tests.test_report_tables import printed
 
@@ -42,7 +43,7 @@ def test_the_change_rates_are_columns_with_ratio_and_verdict(tmp_path):
 
 
 def panels(directory, *records, theme="light"):
-    picture = curves.curves(recorded(directory, *records), theme)
+    picture = CURVES.picture(recorded(directory, *records), theme)
     assert picture is not None
     return picture
 
@@ -98,7 +99,7 @@ def test_the_alternative_text_of_curves_gives_every_ratio(tmp_path):
 
 
 def test_there_are_no_curves_without_a_claim_that_has_one(tmp_path):
-    assert curves.curves(recorded(tmp_path, judgement())) is None
+    assert CURVES.picture(recorded(tmp_path, judgement())) is None
 
 
 def test_a_count_that_has_gone_does_not_stretch_a_panel(tmp_path):

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from argo_bench.errors import UserError
 from argo_bench.optimizations import catalogue, subjects
-from argo_bench.report.explain import explain_optimization, explain_stage, listing
+from argo_bench.study.report.explain import explain_optimization, explain_stage, listing
 
 
 def printed(renderable, width: int = 120) -> str:

@@ -6,7 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from argo_bench.report import figures, finding
+from argo_bench.report import finding
+from argo_bench.report.chart import COLOURS
+from argo_bench.report.charts import forest
 from argo_bench.report.marks import contrast
 from tests.test_report_finding import judgement, recorded, result
 from tests.test_report_tables import WORDS, every_kind_of_row
@@ -14,8 +16,8 @@ from tests.test_report_tables import WORDS, every_kind_of_row
 DRAW = """
 import hashlib, sys
 from argo_bench.harness.record.store import load
-from argo_bench.report.figures import forest
-picture = forest(load(sys.argv[1]), sys.argv[2])
+from argo_bench.report.charts.forest import FOREST
+picture = FOREST.picture(load(sys.argv[1]), sys.argv[2])
 print(hashlib.sha256(picture.svg()).hexdigest(), hashlib.sha256(picture.png()).hexdigest())
 """
 
@@ -27,7 +29,7 @@ def full(tmp_path):
 
 def drawn(directory, *judgements):
     run = recorded(directory, *(result(each) for each in judgements if each.speedup), *judgements)
-    return figures.forest(run).figure
+    return forest.FOREST.picture(run).figure
 
 
 def words(figure) -> list[str]:
@@ -46,7 +48,7 @@ def test_two_processes_draw_the_same_bytes(full, theme):
 
 
 def test_the_title_states_the_finding(full):
-    assert figures.forest(full).figure.get_suptitle().replace("\n", " ") == finding.finding(full)
+    assert forest.FOREST.picture(full).figure.get_suptitle().replace("\n", " ") == finding.finding(full)
 
 
 def test_headline_rows_come_first_by_verdict_and_then_by_effect(tmp_path):
@@ -103,16 +105,16 @@ def test_one_replicate_is_drawn_without_an_interval(tmp_path):
 
 
 def test_a_run_without_verdicts_still_makes_a_picture(tmp_path):
-    assert figures.forest(recorded(tmp_path)).svg().startswith(b"<?xml")
+    assert forest.FOREST.picture(recorded(tmp_path)).svg().startswith(b"<?xml")
 
 
 def test_the_alternative_text_gives_every_headline_row(full):
-    assert figures.alt_text(full).count("claimed -50 to -70 %") == len(WORDS)
+    assert forest.FOREST.picture(full).alt.count("claimed -50 to -70 %") == len(WORDS)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_is_legible_on_its_background(theme):
-    colours = figures.COLOURS[theme]
+    colours = COLOURS[theme]
     assert min(contrast(text, colours.background) for text in (colours.ink, colours.muted)) >= 4.5
 
 
@@ -123,7 +125,7 @@ def test_drawing_does_not_load_pyplot(tmp_path):
 
 
 def test_a_picture_shows_itself_with_its_alternative_text(full):
-    picture = figures.forest(full)
+    picture = forest.FOREST.picture(full)
     shown = picture._repr_mimebundle_()
     assert set(shown) == {"text/html", "image/png", "text/plain"}
     assert shown["text/plain"] == picture.alt
@@ -158,15 +160,15 @@ def test_a_count_that_has_gone_is_an_arrow_and_does_not_stretch_the_axis(tmp_pat
 
 
 def test_too_many_further_readings_are_left_to_the_tables(tmp_path):
-    further = [judgement(claim=f"O06.{number}", headline=False) for number in range(figures.MOST_ROWS)]
+    further = [judgement(claim=f"O06.{number}", headline=False) for number in range(forest.MOST_ROWS)]
     run = recorded(tmp_path, judgement(), *further)
-    figure = figures.forest(run).figure
+    figure = forest.FOREST.picture(run).figure
     assert not any(each.startswith("O06.1 ") for each in words(figure))
     assert figure.axes[0].get_xlabel().endswith("40 further readings in the tables")
-    assert figures.alt_text(run).endswith("40 further readings in the tables.")
+    assert forest.FOREST.picture(run).alt.endswith("40 further readings in the tables.")
 
 
 def test_further_readings_alone_are_drawn_however_many(tmp_path):
-    further = [judgement(claim=f"O06.{number}", headline=False) for number in range(figures.MOST_ROWS + 1)]
-    shown = words(figures.forest(recorded(tmp_path, *further)).figure)
-    assert sum(each.startswith("O06.") for each in shown) == figures.MOST_ROWS + 1
+    further = [judgement(claim=f"O06.{number}", headline=False) for number in range(forest.MOST_ROWS + 1)]
+    shown = words(forest.FOREST.picture(recorded(tmp_path, *further)).figure)
+    assert sum(each.startswith("O06.") for each in shown) == forest.MOST_ROWS + 1

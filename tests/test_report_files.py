@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from argo_bench.errors import UserError
-from argo_bench.report import Report, open_report
+from argo_bench.opening import open_report
+from argo_bench.report import Report
 from tests.test_report_counted import trading_day
 from tests.test_report_curves import CURVE
 from tests.test_report_finding import judgement, recorded, result
@@ -69,7 +70,7 @@ def test_saving_writes_frontier_and_curves_where_there_is_something_to_draw(trad
     figures = {f"{name}{theme}.svg" for name in ("forest", "frontier", "curves") for theme in ("", "-dark")}
     assert names == figures | {"forest.png", "report.html", "report.md"}
     text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
-    places = [text.index(f'src="{name}.svg"') for name in ("forest", "frontier", "curves")]
+    places = [text.index(f'src="{name}.svg"') for name in ("forest", "curves", "frontier")]
     assert places == sorted(places)
     assert "*What each arm saves over what it does to the output, exact counts on a trace.*" in text
     assert all(path.stat().st_size < 400_000 for path in (tmp_path / "out").iterdir() if path.suffix != ".html")
@@ -77,7 +78,7 @@ def test_saving_writes_frontier_and_curves_where_there_is_something_to_draw(trad
 
 DRAW = """
 import hashlib, sys
-from argo_bench.report import open_report
+from argo_bench.opening import open_report
 report = open_report(sys.argv[1])
 pictures = report.frontier("dark"), report.curves("dark")
 print(*(hashlib.sha256(each.svg()).hexdigest() for each in pictures), "matplotlib.pyplot" in sys.modules)

@@ -23,9 +23,10 @@ from argo_bench.harness.record.records import (
     Spot,
 )
 from argo_bench.harness.record.store import Recorded
-from argo_bench.report import measured, page, remarks, verdicts
+from argo_bench.report import results, text, verdicts
 from argo_bench.report.marks import MARKS, OKABE_ITO, contrast, legible
 from argo_bench.study.records import Acceptance, LiveRates
+from argo_bench.study.report.sections import STUDY
 from tests.test_report_finding import counts, estimate, judgement, recorded, result
 
 WORDS: tuple[Word, ...] = get_args(Word)
@@ -98,7 +99,7 @@ def full(tmp_path) -> Recorded:
 
 def printed(run: Recorded, width: int = 80) -> str:
     console = Console(width=width, file=StringIO(), color_system=None)
-    console.print(page.terminal(run))
+    console.print(text.terminal(run, STUDY))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -140,7 +141,7 @@ def test_every_verdict_word_is_in_the_terminal_with_its_glyph(full, word):
 
 
 def test_headline_verdicts_come_before_further_readings_and_those_before_other_arms(full):
-    assert [table.title for table in page.tables(full)] == [
+    assert [table.title for table in text.tabulate(full, STUDY, "terminal")] == [
         "Verdicts",
         "Keep, fix or drop",
         "Further readings",
@@ -153,7 +154,7 @@ def test_headline_verdicts_come_before_further_readings_and_those_before_other_a
 
 def test_a_row_holds_claim_claimed_range_measured_interval_output_and_verdict(tmp_path):
     one = judgement("refuted", 0.208, flags=("wall time says: inconclusive",))
-    table = page.tables(recorded(tmp_path, result(one, wall=0.95), one))[0]
+    table = text.tabulate(recorded(tmp_path, result(one, wall=0.95), one), STUDY, "terminal")[0]
     assert table.rows[0].cells == (
         "O06.time consensus cache\nprescribed",
         "-50 to -70 %\n2.0-3.3x",
@@ -165,18 +166,18 @@ def test_a_row_holds_claim_claimed_range_measured_interval_output_and_verdict(tm
 
 def test_another_reference_than_the_baseline_is_named(tmp_path):
     one = judgement(reference="pandas")
-    table = page.tables(recorded(tmp_path, result(one), one))[0]
+    table = text.tabulate(recorded(tmp_path, result(one), one), STUDY, "terminal")[0]
     assert table.rows[0].cells[0] == "O06.time consensus cache\nprescribed vs pandas"
 
 
 def test_results_that_no_verdict_rests_on_stand_beside(full):
-    assert [row.cells for row in measured.beside(full).rows] == [
+    assert [row.cells for row in results.beside(full).rows] == [
         ("O08 TA-Lib", "full set at 300 bars", "210x\n206 to 214x, n=6", "244 ns\nfrom 51.2 us")
     ]
 
 
 def test_first_calls_stand_with_an_empty_and_with_a_filled_cache(full):
-    assert [row.cells for row in measured.first_calls(full).rows] == [
+    assert [row.cells for row in results.first_calls(full).rows] == [
         ("O08 engineered", "full set at 300 bars", "1.1 s", "400 ms", "-")
     ]
 
@@ -191,7 +192,7 @@ def test_the_terminal_has_only_the_slow_first_calls(tmp_path):
 
 
 def test_the_remarks_name_acceptance_differences_and_failures_with_their_reason(full):
-    assert [line for line in remarks.remarks(full) if "inconclusive" not in line] == [
+    assert [line for line in text.all_remarks(full, STUDY) if "inconclusive" not in line] == [
         "The consensus accepted 312 of 1,500 symbol-cycles (20.8 %).",
         "O11 prescribed, decisions of the pipeline: differs: missed in 3 of 480 symbol-cycles.",
         "O08 polars: untested, polars is not installed: pip install 'argo-bench[fast]'.",
@@ -202,7 +203,7 @@ def test_the_remarks_name_acceptance_differences_and_failures_with_their_reason(
 
 
 def test_an_inconclusive_verdict_is_followed_by_what_it_would_take(full):
-    said = [line for line in remarks.remarks(full) if "inconclusive" in line]
+    said = [line for line in text.all_remarks(full, STUDY) if "inconclusive" in line]
     assert len(said) == 2
     assert all(
         line.endswith("it would take 31 replicates (25 more, about 40 s in all) to tell it from 2x.") for line in said
@@ -211,11 +212,11 @@ def test_an_inconclusive_verdict_is_followed_by_what_it_would_take(full):
 
 def test_a_long_output_is_shortened_in_the_terminal_only(full):
     assert "key order" not in printed(full)
-    assert "key order" in page.markdown(full)
+    assert "key order" in text.markdown(full, STUDY)
 
 
 def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(full):
-    blocks = [block.splitlines() for block in page.markdown(full).split("\n\n") if block.startswith("|")]
+    blocks = [block.splitlines() for block in text.markdown(full, STUDY).split("\n\n") if block.startswith("|")]
     widths = [{len(re.split(r"(?<!\\)\|", line)) for line in block} for block in blocks]
     assert [len(each) for each in widths] == [1] * 8
 
@@ -223,24 +224,24 @@ def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(full):
 def test_markdown_shows_hostile_text_as_text(full):
     from markdown_it import MarkdownIt
 
-    shown = Text(MarkdownIt("commonmark").enable("table").render(page.markdown(full)))
+    shown = Text(MarkdownIt("commonmark").enable("table").render(text.markdown(full, STUDY)))
     assert HOSTILE in shown.text
 
 
 def test_html_shows_hostile_text_as_text(full):
-    shown = Text(page.html(full))
+    shown = Text(text.html(full, STUDY))
     assert "script" not in shown.tags
     assert HOSTILE in shown.text
 
 
 def test_html_takes_its_colours_from_the_notebook_with_fallbacks(full):
-    used = re.findall(r"var\(([^)]*)\)", page.html(full))
+    used = re.findall(r"var\(([^)]*)\)", text.html(full, STUDY))
     assert all(each.startswith("--jp-") and "," in each for each in used)
 
 
 @pytest.mark.parametrize("word", WORDS)
 def test_every_verdict_is_in_the_html_with_glyph_and_word(full, word):
-    assert f"{MARKS[word].glyph} {word}" in Text(page.html(full)).text
+    assert f"{MARKS[word].glyph} {word}" in Text(text.html(full, STUDY)).text
 
 
 def test_no_two_verdicts_share_a_glyph():
@@ -265,7 +266,7 @@ def test_scales_and_first_calls_are_shown_with_their_verdicts(full):
 
 
 def test_memory_is_shown_by_every_method_that_saw_something_with_its_ratio(full):
-    table = measured.memory(full)
+    table = results.memory(full)
     assert [column.name for column in table.columns] == ["arm", "peak RSS", "traced peak", "live after", "allocations"]
     assert table.rows[0].cells == ("O08 baseline", "100 MiB", "50 MiB", "4 KiB", "21,492")
     quarter = "\n0.25 of it"
@@ -273,7 +274,7 @@ def test_memory_is_shown_by_every_method_that_saw_something_with_its_ratio(full)
 
 
 def test_savings_that_depend_on_the_method_are_remarked_on(full):
-    assert [line for line in remarks.remarks(full) if "method-dependent" in line] == [
+    assert [line for line in text.all_remarks(full, STUDY) if "method-dependent" in line] == [
         "O08 engineered, memory: method-dependent: +75% saved by peak_rss, +0% by traced."
     ]
 
@@ -283,8 +284,8 @@ def test_a_brief_report_tells_of_other_scales_once_and_a_whole_one_has_their_tim
     here = judgement("confirmed", 2.4, strip=spots)
     there = result(msgspec.structs.replace(here, comparison=msgspec.structs.replace(here.comparison, scale=30)))
     run = recorded(tmp_path, result(here), there, here)
-    assert [row.cells[1] for row in measured.beside(run).rows] == ["consensus, hit at 30 symbols"]
-    assert measured.beside(run, brief=True).rows == ()
+    assert [row.cells[1] for row in results.beside(run).rows] == ["consensus, hit at 30 symbols"]
+    assert results.beside(run, brief=True).rows == ()
 
 
 def test_resident_memory_that_cannot_be_told_from_nothing_has_no_ratio(tmp_path):
@@ -292,7 +293,7 @@ def test_resident_memory_that_cannot_be_told_from_nothing_has_no_ratio(tmp_path)
         Memory("O06", "w", 6, arm, [Reading("peak_rss", "VmHWM reset", True, peak_bytes=peak)])
         for arm, peak in (("baseline", 0), ("engineered", 8192))
     ]
-    for row in measured.memory(recorded(tmp_path, *weighed)).rows:
+    for row in results.memory(recorded(tmp_path, *weighed)).rows:
         assert row.cells[1].startswith("< ")
         assert "of it" not in row.cells[1]
 
@@ -307,7 +308,7 @@ def of_every_metric() -> list:
 
 
 def test_the_note_says_which_metric_each_row_is_judged_on(tmp_path):
-    table = page.tables(recorded(tmp_path, *of_every_metric()))[0]
+    table = text.tabulate(recorded(tmp_path, *of_every_metric()), STUDY, "terminal")[0]
     assert table.note == (
         "Speed-up in CPU time, in wall time for O12.time, with 95 % intervals over n processes. Memory with 95 % "
         "intervals over n readings. Requests are counted exactly, with their range over the seeds."
@@ -317,14 +318,14 @@ def test_the_note_says_which_metric_each_row_is_judged_on(tmp_path):
 def test_the_note_of_counts_alone_speaks_of_no_clock_and_no_interval(tmp_path):
     calls = judgement("fell short", 1.5, metric="requests")
     dollars = judgement("fell short", 1.5, claim="O06.cost", metric="dollars")
-    assert page.tables(recorded(tmp_path, calls, dollars))[0].note == (
+    assert text.tabulate(recorded(tmp_path, calls, dollars), STUDY, "terminal")[0].note == (
         "Requests and dollars are counted exactly, with their range over the seeds."
     )
 
 
 def test_a_count_stands_with_its_share_and_its_seeds_on_a_line_each(tmp_path):
     run = recorded(tmp_path, *of_every_metric())
-    assert page.tables(run)[0].rows[-1].cells == (
+    assert text.tabulate(run, STUDY, "terminal")[0].rows[-1].cells == (
         "O03.calls adaptive TTL\nengineered vs fixed 20 s",
         "-50 to -70 %\n2.0-3.3x",
         "1.50x (-33 % requests)\n1.47 to 1.53x, 2 seeds",
@@ -364,23 +365,23 @@ def test_claims_that_do_not_hold_say_where_they_would(tmp_path):
 
 def test_where_claims_hold_stands_after_the_verdicts_and_is_coloured_by_them(tmp_path):
     run = recorded(tmp_path, *missed())
-    assert [table.title for table in page.tables(run)] == [
+    assert [table.title for table in text.tabulate(run, STUDY, "terminal")] == [
         "Verdicts",
         "Keep, fix or drop",
         "Further readings",
         "Holds when",
     ]
     assert max(len(line) for line in printed(run).splitlines()) <= 80
-    assert page.markdown(run).count("**◐ fell short**") == 2
+    assert text.markdown(run, STUDY).count("**◐ fell short**") == 2
 
 
 def test_the_terminal_has_claims_by_id_alone_where_the_saved_report_names_them(tmp_path):
     run = recorded(tmp_path, judgement())
     assert "consensus cache" not in printed(run)
-    assert "O06.time consensus cache" in page.markdown(run)
-    assert "O06.time consensus cache" in page.html(run)
+    assert "O06.time consensus cache" in text.markdown(run, STUDY)
+    assert "O06.time consensus cache" in text.html(run, STUDY)
 
 
 def test_a_live_market_is_described_by_how_often_its_quotes_move(tmp_path):
-    said = remarks.remarks(recorded(tmp_path, LiveRates({"MSFT": 0.914, "AAPL": 0.97})))
+    said = text.all_remarks(recorded(tmp_path, LiveRates({"MSFT": 0.914, "AAPL": 0.97})), STUDY)
     assert said[0] == "Live: the quote moves in 97 % of 5 s steps for AAPL, 91.4 % for MSFT."

@@ -7,8 +7,12 @@ import pytest
 
 from argo_bench.harness.record.records import Block, Caching, Comparison, Judgement, Result, Samples, Spot
 from argo_bench.harness.record.store import Recorded
-from argo_bench.report import arms, paying, samples, scaling, weighed
-from argo_bench.report.picture import COLOURS, NARROW, Picture, hue
+from argo_bench.report.chart import COLOURS, NARROW, Picture, hue
+from argo_bench.report.charts import arms
+from argo_bench.report.charts.break_even import BREAK_EVEN, HIT_RATES
+from argo_bench.report.charts.memory import MEMORY
+from argo_bench.report.charts.samples import ECDF, PAIRED_RATIO
+from argo_bench.report.charts.scaling import SCALING
 from tests.test_report_finding import estimate, judgement, recorded, result
 from tests.test_report_tables import weighed as readings
 
@@ -50,14 +54,14 @@ def rows(picture: Picture) -> list[tuple[str, ...]]:
 
 
 def test_the_spread_of_an_arm_is_that_of_its_samples_that_count(timed):
-    picture = drawn(samples.ecdf(timed))
+    picture = drawn(ECDF.picture(timed))
     assert rows(picture)[0][:6] == ("baseline", "6 of 2 replicates", "980 ns", "980 ns", "985 ns", "1 us")
     assert rows(picture)[1][:3] == ("engineered", "6 of 2 replicates", "100 ns")
     assert "O06.time, medians: baseline 1 us, engineered 100 ns" in picture.alt
 
 
 def test_arms_far_apart_are_drawn_over_their_own_medians(timed):
-    axes = drawn(samples.ecdf(timed)).figure.axes[0]
+    axes = drawn(ECDF.picture(timed)).figure.axes[0]
     assert axes.get_xlabel() == "CPU time per call, each arm over its median"
     left, right = axes.get_xlim()
     assert 0.9 < left < 1 < right < 1.1
@@ -65,20 +69,20 @@ def test_arms_far_apart_are_drawn_over_their_own_medians(timed):
 
 def test_arms_close_together_share_an_axis_of_times(tmp_path):
     one = judgement("no difference", 1.0, arm="engineered")
-    axes = drawn(samples.ecdf(recorded(tmp_path, *sampled(one, [block(1000, 11_000)])))).figure.axes[0]
+    axes = drawn(ECDF.picture(recorded(tmp_path, *sampled(one, [block(1000, 11_000)])))).figure.axes[0]
     assert axes.get_xlabel() == "CPU time per call, log scale"
     assert axes.get_xlim()[0] < 1000 < 1100 < axes.get_xlim()[1]
 
 
 def test_the_ratio_of_a_process_pair_is_the_trimmed_mean_of_what_counts(timed):
-    assert rows(drawn(samples.paired_ratio(timed))) == [
+    assert rows(drawn(PAIRED_RATIO.picture(timed))) == [
         ("process pair 1", "2", "10.1x", "10.0x", "10.2x"),
         ("process pair 2", "2, 1 not counted", "9.80x", "9.80x", "9.80x"),
     ]
 
 
 def test_a_disturbed_block_is_drawn_hollow_in_its_place(timed):
-    figure = drawn(samples.paired_ratio(timed)).figure
+    figure = drawn(PAIRED_RATIO.picture(timed)).figure
     hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
     seen = [(x, y) for line in hollow for x, y in line.get_xydata().tolist() if not math.isnan(y)]
     assert seen == [(3.5, pytest.approx(300.0))]
@@ -88,22 +92,22 @@ def test_a_disturbed_block_is_drawn_hollow_in_its_place(timed):
 def test_the_clock_is_the_one_that_decided(tmp_path):
     slow = Block("ABBA", (4000, 1000, 1000, 4000), (1000, 1000, 1000, 1000))
     one = judgement("exceeded", 40.0, metric="wall", arm="engineered")
-    assert rows(drawn(samples.paired_ratio(recorded(tmp_path, *sampled(one, [slow])))))[0][2] == "40.0x"
+    assert rows(drawn(PAIRED_RATIO.picture(recorded(tmp_path, *sampled(one, [slow])))))[0][2] == "40.0x"
 
 
 def test_further_readings_are_drawn_where_there_is_no_timed_headline(tmp_path):
     one = judgement("exceeded", 10.0, arm="engineered", headline=False)
-    picture = drawn(samples.paired_ratio(recorded(tmp_path, *sampled(one, [block(1000, 1000)]))))
+    picture = drawn(PAIRED_RATIO.picture(recorded(tmp_path, *sampled(one, [block(1000, 1000)]))))
     assert picture.alt.startswith("Ratio of every block in the order of measuring. O06.time engineered: 10.0x")
 
 
-FIGURES = [samples.ecdf, samples.paired_ratio, scaling.scaling, paying.break_even, paying.hit_rates, weighed.weighed]
+FIGURES = [ECDF, PAIRED_RATIO, SCALING, BREAK_EVEN, HIT_RATES, MEMORY]
 
 
-@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.__name__)
-def test_there_is_no_figure_of_what_was_not_measured(figure, tmp_path):
+@pytest.mark.parametrize("chart", FIGURES, ids=lambda chart: chart.find.__name__)
+def test_there_is_no_figure_of_what_was_not_measured(chart, tmp_path):
     counted = judgement("exceeded", 3.0, metric="requests")
-    assert figure(recorded(tmp_path, counted)) is None
+    assert chart.picture(recorded(tmp_path, counted)) is None
 
 
 def at_scales(times: dict[int, tuple[float, float]]) -> list:
@@ -117,7 +121,7 @@ def at_scales(times: dict[int, tuple[float, float]]) -> list:
 
 
 def test_scaling_says_slope_and_crossover(tmp_path):
-    picture = drawn(scaling.scaling(recorded(tmp_path, *at_scales({100: (1e6, 2e6), 10_000: (100e6, 50e6)}))))
+    picture = drawn(SCALING.picture(recorded(tmp_path, *at_scales({100: (1e6, 2e6), 10_000: (100e6, 50e6)}))))
     said = {arm: words for arm, _, words in rows(picture)}
     assert said["baseline"] == "grows as n^1.00"
     # gains of ln(1/2) and ln(2): halfway between the logarithms of the scales
@@ -125,7 +129,7 @@ def test_scaling_says_slope_and_crossover(tmp_path):
 
 
 def test_lines_that_never_cross_have_no_crossover(tmp_path):
-    picture = drawn(scaling.scaling(recorded(tmp_path, *at_scales({100: (1e6, 5e5), 1000: (1e7, 5e6)}))))
+    picture = drawn(SCALING.picture(recorded(tmp_path, *at_scales({100: (1e6, 5e5), 1000: (1e7, 5e6)}))))
     assert [words for _, _, words in rows(picture)] == ["grows as n^1.00"] * 2
 
 
@@ -133,7 +137,7 @@ def test_a_slow_first_call_is_made_up_for_where_the_line_crosses_one(tmp_path):
     one = judgement("exceeded", 2.0, arm="engineered", cold=Spot(6, 0.01, None, "refuted"), break_even_calls=990.0)
     found = sampled(one, [block(2000, 10_000)], first=(10_000, 1_000_000))
     found[1] = msgspec.structs.replace(found[1], reference_ns=2000.0, candidate_ns=1000.0)
-    picture = drawn(paying.break_even(recorded(tmp_path, *found)))
+    picture = drawn(BREAK_EVEN.picture(recorded(tmp_path, *found)))
     (line,) = [line for line in picture.figure.axes[0].lines if len(line.get_xdata()) > 2]
     crossing = next(x for x, y in line.get_xydata().tolist() if y >= 1)
     assert 990 <= crossing <= 990 * 1.13  # the next of 20 points a decade
@@ -148,7 +152,7 @@ def test_a_cache_is_drawn_from_the_times_of_its_hits_and_misses(tmp_path):
         place = Comparison("O11", workload, 6, "symbols", "baseline", "prescribed")
         found.append(Result(place, estimate(0.8), estimate(0.8), 1000.0, candidate, None, 0.5, []))
     run = recorded(tmp_path, *found, Caching("O11", "prescribed", 6, "symbols", 1.2, {"a trace": 0.5}))
-    picture = drawn(paying.hit_rates(run))
+    picture = drawn(HIT_RATES.picture(run))
     ((arm, ratios, pays),) = rows(picture)
     assert (arm, pays) == ("prescribed", "never, even a hit costs more")
     assert ratios.split("\n")[0] == "0 % hits: 0.400x"
@@ -156,11 +160,11 @@ def test_a_cache_is_drawn_from_the_times_of_its_hits_and_misses(tmp_path):
 
 
 def test_a_cache_whose_record_does_not_follow_from_its_times_is_not_drawn(tmp_path):
-    assert paying.hit_rates(recorded(tmp_path, Caching("O11", "prescribed", 6, "symbols", 0.3, {}))) is None
+    assert HIT_RATES.picture(recorded(tmp_path, Caching("O11", "prescribed", 6, "symbols", 0.3, {}))) is None
 
 
 def test_every_reading_of_memory_is_a_mark_and_polled_ones_are_hollow(tmp_path):
-    picture = drawn(weighed.weighed(recorded(tmp_path, judgement(), *readings())))
+    picture = drawn(MEMORY.picture(recorded(tmp_path, judgement(), *readings())))
     marks = [line for line in picture.figure.axes[0].lines if line.get_marker() not in ("None", "")]
     assert sorted(line.get_xdata()[0] for line in marks) == [25 << 20, 50 << 20, 50 << 20, 100 << 20]
     assert "O08, full set: baseline peak RSS 100 MiB, traced 50 MiB; engineered peak RSS 25 MiB" in picture.alt
@@ -186,7 +190,7 @@ def test_what_a_run_has_on_one_optimization_is_that_and_what_concerns_the_whole(
 def test_a_reference_that_served_two_candidates_is_counted_once(tmp_path):
     blocks = [block(1000, 1000), block(1020, 1000, order="BAAB")]
     both = [judgement("exceeded", 10.0, arm=arm) for arm in ("prescribed", "engineered")]
-    shown = rows(drawn(samples.ecdf(recorded(tmp_path, *(each for one in both for each in sampled(one, blocks))))))
+    shown = rows(drawn(ECDF.picture(recorded(tmp_path, *(each for one in both for each in sampled(one, blocks))))))
     assert [each[:2] for each in shown] == [
         ("baseline", "4 of 1 replicate"),
         ("prescribed", "4 of 1 replicate"),

@@ -8,9 +8,9 @@ from argo_bench.harness.record.records import Block, Comparison, Samples
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.optimizations import BASELINE, build, catalogue
 from argo_bench.pipeline.record import changed
-from argo_bench.report.picture import NARROW
-from argo_bench.report.shares import shares, shares_of
+from argo_bench.report.chart import NARROW
 from argo_bench.study.attribution import NAME, ONLY, OPTIMIZATION, WITHOUT, WORKLOAD
+from argo_bench.study.report.shares import SHARES, shares_of
 from tests.test_cli import argo
 from tests.test_gate import RUN
 from tests.test_report_finding import judgement, recorded
@@ -31,8 +31,8 @@ def samples(speedups, replicates=3):
 
 
 def factors(found):
-    parts, whole = found
-    return {each.id: round(math.exp(each.share.theta), 4) for each in parts}, round(math.exp(whole.theta), 4)
+    parts = {each.id: round(math.exp(each.share.theta), 4) for each in found.parts}
+    return parts, round(math.exp(found.whole.theta), 4)
 
 
 def test_independent_switches_share_the_whole_between_them():
@@ -43,15 +43,15 @@ def test_of_two_that_are_worth_less_together_each_gets_half_of_what_is_lost():
     found = shares_of(Recorded(None, [RUN, *samples(TWO | {"engineered": 4.0})]))
     # alone 3x and 2x; without the one 2x and 3x of 4x are left, so that as the last they are worth 2x and 1.33x
     assert factors(found) == ({"O08": round(math.sqrt(3 * 2), 4), "O07": round(math.sqrt(2 * 4 / 3), 4)}, 4.0)
-    assert all(each.interaction == pytest.approx(math.log(4 / 6), abs=1e-6) for each in found[0])
+    assert all(each.interaction == pytest.approx(math.log(4 / 6), abs=1e-6) for each in found.parts)
 
 
 def test_a_run_without_the_configurations_has_no_shares(tmp_path):
-    assert shares(recorded(tmp_path, judgement("confirmed", 2.0))) is None
+    assert SHARES.picture(recorded(tmp_path, judgement("confirmed", 2.0))) is None
 
 
 def test_the_figure_says_in_its_table_what_the_shares_do_not_add_up_to():
-    picture = shares(Recorded(None, [RUN, *samples(TWO | {"engineered": 9.0})]))
+    picture = SHARES.picture(Recorded(None, [RUN, *samples(TWO | {"engineered": 9.0})]))
     assert picture.figure.get_figwidth() == NARROW
     rows = [row.cells for row in picture.data.rows]
     assert [row[0] for row in rows] == ["O08", "O07", "", ""]
@@ -59,7 +59,7 @@ def test_the_figure_says_in_its_table_what_the_shares_do_not_add_up_to():
     assert rows[-1][2].startswith("9x")
     product = math.prod(float(row[2].split("x")[0]) for row in rows[:-1])
     assert product == pytest.approx(9.0, rel=0.02)
-    assert picture.svg() == shares(Recorded(None, [RUN, *samples(TWO | {"engineered": 9.0})])).svg()
+    assert picture.svg() == SHARES.picture(Recorded(None, [RUN, *samples(TWO | {"engineered": 9.0})])).svg()
 
 
 def test_the_configurations_are_each_alone_and_all_but_each():
@@ -73,6 +73,7 @@ def test_the_configurations_are_each_alone_and_all_but_each():
 def test_the_stored_shares_follow_from_their_samples():
     shown = argo("verify", "results/reference/shares")
     assert (shown.returncode, shown.stderr) == (0, "")
-    parts, whole = shares_of(load("results/reference/shares"))
+    found = shares_of(load("results/reference/shares"))
+    parts, whole = found.parts, found.whole
     assert {each.id for each in parts} == set(catalogue())
     assert whole.low < whole.theta < whole.high

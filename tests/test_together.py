@@ -10,8 +10,8 @@ from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.optimizations.together import ALL_IDS, FIVE_IDS
 from argo_bench.pipeline.market import Universe, generate
 from argo_bench.pipeline.record import PARTS, unwrapped
-from argo_bench.report.combined import combined
 from argo_bench.study.fidelity import Oracle, check_variant
+from argo_bench.study.report.combined import combined
 from argo_bench.study.subject import declaration_of
 
 TOGETHER = ("FIVE", "ALL")

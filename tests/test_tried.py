@@ -9,7 +9,7 @@ from argo_bench.harness.record.records import Observed, Run, Tried
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import estimate
 from argo_bench.report.tables import markdown_table, terminal_table
-from argo_bench.report.tried import tried
+from argo_bench.report.trials import tried
 
 REFERENCE, OTHER = "small pools", "large pools"
 CONDITIONS = tuple(f"{number} in flight" for number in (1, 8, 32, 64))

@@ -14,9 +14,13 @@ import pytest
 
 from argo_bench.harness.record.records import Comparison, Failure
 from argo_bench.harness.record.store import Recorded, load
-from argo_bench.report import figures, open_report, samples, webpage
+from argo_bench.opening import open_report
+from argo_bench.report.chart import COLOURS, palette
+from argo_bench.report.charts.forest import FOREST
+from argo_bench.report.charts.samples import ECDF, PAIRED_RATIO
 from argo_bench.report.marks import MARKS, contrast
-from argo_bench.report.picture import COLOURS, palette
+from argo_bench.report.webpage import webpage
+from argo_bench.study.report.sections import STUDY
 from tests.test_report_curves import CURVE
 from tests.test_report_finding import judgement, recorded
 from tests.test_report_tables import HOSTILE, WORDS, every_kind_of_row
@@ -60,7 +64,7 @@ def full(tmp_path_factory) -> Recorded:
 
 @pytest.fixture(scope="module")
 def page(full) -> Page:
-    return Page(webpage.webpage(full))
+    return Page(webpage(full, STUDY))
 
 
 @pytest.fixture(scope="session")
@@ -106,14 +110,14 @@ def test_what_the_record_says_is_text_and_never_a_tag(page):
 
 def test_a_hostile_name_stays_text_in_figures_and_sources_too(tmp_path):
     one = judgement("exceeded", 10.0, claim='O06."><img src=x onerror=alert(1)>', workload="<script>alert(1)</script>")
-    shown = Page(webpage.webpage(recorded(tmp_path, *sampled(one, [block(1000, 1000)]))))
+    shown = Page(webpage(recorded(tmp_path, *sampled(one, [block(1000, 1000)])), STUDY))
     assert not {"script", "img"} & set(shown.tags)
     assert not shown.all("onerror")
     assert "<script>alert(1)</script>" in shown.text
 
 
 def test_the_page_asks_for_nothing(full):
-    shown = webpage.webpage(full)
+    shown = webpage(full, STUDY)
     addresses = Page(shown).all("src") + Page(shown).all("href") + re.findall(r"url\((.*?)\)", shown)
     assert all(each.startswith(("#", "data:application/gzip")) for each in addresses)
     assert "@import" not in shown
@@ -142,8 +146,8 @@ def test_every_sample_is_inside_the_page(full, page, tmp_path):
 
 
 def test_a_record_that_is_too_large_is_left_beside_the_page(full, monkeypatch):
-    monkeypatch.setattr(webpage, "MOST_EMBEDDED", 10)
-    shown = Page(webpage.webpage(full))
+    monkeypatch.setattr("argo_bench.report.webpage.MOST_EMBEDDED", 10)
+    shown = Page(webpage(full, STUDY))
     assert not [each for each in shown.all("href") if each.startswith("data:")]
     assert "too large for this page" in shown.text
 
@@ -152,7 +156,8 @@ DRAW = """
 import hashlib, sys
 from argo_bench.harness.record.store import load
 from argo_bench.report.webpage import webpage
-print(hashlib.sha256(webpage(load(sys.argv[1])).encode()).hexdigest(), "matplotlib.pyplot" in sys.modules)
+from argo_bench.study.report.sections import STUDY
+print(hashlib.sha256(webpage(load(sys.argv[1]), STUDY).encode()).hexdigest(), "matplotlib.pyplot" in sys.modules)
 """
 
 
@@ -176,11 +181,11 @@ def test_colours_of_a_theme_are_told_apart_and_legible(theme):
     assert min(contrast(colours[name], background) for name in {*hues, "ink", "muted"}) >= 4.5
 
 
-@pytest.mark.parametrize("draw", [figures.forest, samples.ecdf, samples.paired_ratio], ids=lambda draw: draw.__name__)
-def test_a_light_figure_with_its_colours_exchanged_is_the_dark_one(draw, full):
+@pytest.mark.parametrize("chart", [FOREST, ECDF, PAIRED_RATIO], ids=["forest", "ecdf", "paired_ratio"])
+def test_a_light_figure_with_its_colours_exchanged_is_the_dark_one(chart, full):
     exchanged, dark = (
         re.sub(r'(id="|href="#|url\(#)\w+', "", svg.decode())
-        for svg in (draw(full).dark_svg(), draw(full, "dark").svg())
+        for svg in (chart.picture(full).dark_svg(), chart.picture(full, "dark").svg())
     )
     assert exchanged == dark
 
@@ -188,14 +193,14 @@ def test_a_light_figure_with_its_colours_exchanged_is_the_dark_one(draw, full):
 def test_functions_of_a_user_have_a_section_too(tmp_path):
     own = msgspec.structs.replace(judgement("faster", 2.0, claim="new against old"), optimization="new against old")
     own = msgspec.structs.replace(own, comparison=Comparison("new against old", "call", 1, "calls", "baseline", "new"))
-    page = Page(webpage.webpage(recorded(tmp_path, *sampled(own, [block(1000, 5000)]))))
+    page = Page(webpage(recorded(tmp_path, *sampled(own, [block(1000, 5000)])), STUDY))
     assert "Compared" in page.text
     assert {each[1:] for each in page.all("href") if each.startswith("#")} <= set(page.all("id"))
     assert not any(" " in each for each in page.all("id"))
 
 
 def test_a_run_without_verdicts_makes_a_page_too(tmp_path):
-    assert "No claim was judged" in Page(webpage.webpage(recorded(tmp_path, Failure("O06", "x", "failed", "no")))).text
+    assert "No claim was judged" in Page(webpage(recorded(tmp_path, Failure("O06", "x", "failed", "no")), STUDY)).text
 
 
 def test_the_page_of_the_stored_run_has_a_section_for_each_subject_and_stays_small(reference):

@@ -72,7 +72,7 @@ def list_command(as_json: bool) -> None:
     if as_json:
         print_json([described(optimization) for optimization in subjects().values()])
         return
-    from argo_bench.report.explain import listing
+    from argo_bench.study.report.explain import listing
 
     console().print(listing(list(subjects().values())))
 
@@ -212,7 +212,7 @@ def report_on(job: Job, out: str | None, strict_env: bool, as_json: bool, before
     directory = Path(out) if out else Path("results") / name
     interrupted = measure(dataclasses.replace(job, subjects=found), directory, name, machine, before)
 
-    from argo_bench.report import open_report
+    from argo_bench.opening import open_report
 
     if interrupted and not (directory / "run.jsonl").stat().st_size:
         (directory / "run.jsonl").unlink()
@@ -249,7 +249,7 @@ def measure(job: Job, directory: Path, name: str, machine: list[Finding], before
 @click.option("--memory", is_flag=True, help="What each line of the three adds to the memory, by memory_profiler.")
 def explain(id: str | None, stage: str | None, memory: bool) -> None:
     """A claim, its reading and workload, and the source of baseline, prescribed and engineered side by side."""
-    from argo_bench.report.explain import explain_optimization, explain_stage
+    from argo_bench.study.report.explain import explain_optimization, explain_stage
 
     if (id is None) == (stage is None):
         raise UserError("explain takes one optimization or one --stage, as in: argo-bench explain O11")
@@ -262,7 +262,7 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 
         optimization = lookup([id])[0]
         if memory:
-            from argo_bench.report.line_memory import line_memory
+            from argo_bench.study.report.line_memory import line_memory
 
             console().print(line_memory(optimization))
             return
@@ -287,13 +287,14 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path | None) -> None:
     """The verdicts of a stored RUN (its folder or run.jsonl), and its report: report.html, report.md and figures."""
     from argo_bench.harness.record.store import load
-    from argo_bench.report import PAGE, open_report
+    from argo_bench.opening import open_report
+    from argo_bench.report import PAGE
 
     if load(run).run.profile == GATE:
         sys.exit(told(run, form == "json"))
     opened = open_report(run)
     if readme is not None:
-        from argo_bench.report.readme import write_table
+        from argo_bench.study.report.readme import write_table
 
         write_table(readme, opened.recorded)
         return

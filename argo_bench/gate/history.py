@@ -13,7 +13,7 @@ from argo_bench.errors import UserError
 from argo_bench.harness.claims.claim import CLOCKS
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import FILE_NAME, Recorded, load
-from argo_bench.report.picture import COLOURS, Colours, Picture, hue, quiet, ratio_axis, stacked, titled
+from argo_bench.report.chart import COLOURS, Colours, Picture, hue, quiet, ratio_axis, stacked, titled
 from argo_bench.report.tables import Column, Row, Table
 
 RESULTS = Path("results")

@@ -31,8 +31,9 @@ from argo_bench.harness.machine.fitness import findings
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import Asked
 from argo_bench.harness.run import measure, run_id
+from argo_bench.opening import open_report
 from argo_bench.optimizations.optimization import Trace
-from argo_bench.report import Report, open_report
+from argo_bench.report import Report
 from argo_bench.report.machine import Machine
 from argo_bench.report.progress import clock_text, progress_lines, remaining
 from argo_bench.study.job import job_of

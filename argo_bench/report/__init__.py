@@ -9,27 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from argo_bench._moved import names_of
 from argo_bench.errors import UserError
+from argo_bench.extras import Requirement
 from argo_bench.harness.claims.verdict import HOLDS
 from argo_bench.harness.record.records import Judgement, Result
-from argo_bench.harness.record.store import Recorded, load
-from argo_bench.report import document, finding, page
+from argo_bench.harness.record.store import Recorded
+from argo_bench.report import document, finding, text
+from argo_bench.report.sections import HARNESS, Outline
 from argo_bench.report.tables import plain
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Group
 
-    from argo_bench.report.picture import Picture, Theme
+    from argo_bench.report.chart import Picture, Theme
 
 PAGE = "report.html"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A recorded run, readable: print it, show it in Jupyter, take its frame, draw it or save it."""
+    """A recorded run, readable: print it, show it in Jupyter, take its frame, draw it or save it.
+
+    ``outline`` says what reports on its kind of record consist of.
+    """
 
     recorded: Recorded
+    outline: Outline = HARNESS
 
     @property
     def directory(self) -> Path:
@@ -52,7 +59,7 @@ class Report:
         if optimization not in self.recorded.subjects:
             known = ", ".join(self.recorded.subjects)
             raise UserError(f"the run {self.recorded.run.run} has no {optimization!r}: expected one of {known}")
-        return Report(self.recorded.of(optimization))
+        return Report(self.recorded.of(optimization), self.outline)
 
     def __str__(self) -> str:
         return f"{self.finding}."
@@ -61,17 +68,17 @@ class Report:
         return self.terminal()
 
     def _repr_html_(self) -> str:
-        return page.html(self.recorded)
+        return text.html(self.recorded, self.outline)
 
     def _repr_markdown_(self) -> str:
-        return f"**{plain(str(self))}**\n\n{page.markdown(self.recorded)}"
+        return f"**{plain(str(self))}**\n\n{text.markdown(self.recorded, self.outline)}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self._repr_html_(), "text/markdown": self._repr_markdown_(), "text/plain": str(self)}
 
     def terminal(self) -> Group:
         """For a rich console of 80 columns or more."""
-        return page.terminal(self.recorded)
+        return text.terminal(self.recorded, self.outline)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types: the finding, the run, its verdicts, and the results that they rest on."""
@@ -83,7 +90,11 @@ class Report:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per judgement: speed-ups are reference / candidate, times nanoseconds per call."""
+        """Return one row per judgement: speed-ups are reference / candidate, times nanoseconds per call.
+
+        Raises UserError where pandas is not installed.
+        """
+        Requirement("pandas", "study").check("data frames")
         import pandas as pd
 
         return pd.DataFrame([self._row(each) for each in self.judgements])
@@ -117,108 +128,95 @@ class Report:
             "flags": "; ".join(judgement.flags),
         }
 
-    def forest(self, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture:
-        """The verdicts as intervals over the ranges claimed; shows itself in Jupyter."""
-        from argo_bench.report.figures import forest
+    def draw(self, name: str, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture | None:
+        """Return the chart of a name, such as ``forest``; None where the record has nothing that it could show.
 
-        return forest(self.recorded, theme, narrow=narrow, title=title)
+        Raises UserError where matplotlib is not installed.
+        """
+        section = self.outline.find(name)
+        if section is None:
+            return None
+        return section.load_chart().picture(self.recorded, theme, narrow=narrow, title=title)
+
+    def forest(self, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture | None:
+        """Draw the verdicts as intervals over the ranges claimed; the picture shows itself in Jupyter."""
+        return self.draw("forest", theme, narrow=narrow, title=title)
 
     def frontier(self, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
-        """What every arm saves over what it does to the output; None where no workload trades one for the other."""
-        from argo_bench.report.frontier import frontier
-
-        return frontier(self.recorded, theme, narrow=narrow)
+        """Draw what every arm saves over what it does to the output, where a workload trades one for the other."""
+        return self.draw("frontier", theme, narrow=narrow)
 
     def curves(self, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
-        """The claims' ratios over the share of ticking symbols; None where there is no such claim."""
-        from argo_bench.report.curves import curves
-
-        return curves(self.recorded, theme, narrow=narrow)
+        """Draw the claims' ratios over the share of ticking symbols."""
+        return self.draw("curves", theme, narrow=narrow)
 
     def ecdf(self, theme: Theme = "light") -> Picture | None:
-        """How the times of each arm are spread, behind each timed headline claim; None where nothing was timed."""
-        from argo_bench.report.samples import ecdf
-
-        return ecdf(self.recorded, theme)
+        """Draw how the times of each arm are spread, behind each timed headline claim."""
+        return self.draw("ecdf", theme)
 
     def paired_ratio(self, theme: Theme = "light") -> Picture | None:
-        """The ratio of every block in the order of measuring; None where nothing was timed."""
-        from argo_bench.report.samples import paired_ratio
-
-        return paired_ratio(self.recorded, theme)
+        """Draw the ratio of every block in the order of measuring."""
+        return self.draw("paired_ratio", theme)
 
     def shares(self, theme: Theme = "light") -> Picture | None:
-        """What each optimization contributes to all of them; None for any run but one of ``harness/attribution.py``."""
-        from argo_bench.report.shares import shares
-
-        return shares(self.recorded, theme)
+        """Draw what each optimization contributes to all of them, of a run of ``study/attribution.py``."""
+        return self.draw("shares", theme)
 
     def scaling(self, theme: Theme = "light") -> Picture | None:
-        """Time per call over the scale, with slopes and crossovers; None without several scales."""
-        from argo_bench.report.scaling import scaling
-
-        return scaling(self.recorded, theme)
+        """Draw the time per call over the scale, with slopes and crossovers."""
+        return self.draw("scaling", theme)
 
     def break_even(self, theme: Theme = "light") -> Picture | None:
-        """After how many calls a slow first one is made up for; None where no first call was timed."""
-        from argo_bench.report.paying import break_even
-
-        return break_even(self.recorded, theme)
+        """Draw after how many calls a slow first one is made up for."""
+        return self.draw("break_even", theme)
 
     def hit_rates(self, theme: Theme = "light") -> Picture | None:
-        """From which hit rate on a cache pays; None where hits and misses were not both timed."""
-        from argo_bench.report.paying import hit_rates
-
-        return hit_rates(self.recorded, theme)
+        """Draw from which hit rate on a cache pays."""
+        return self.draw("hit_rates", theme)
 
     def memory(self, theme: Theme = "light") -> Picture | None:
-        """Every reading of the memory that a pass takes; None where none was read."""
-        from argo_bench.report.weighed import weighed
-
-        return weighed(self.recorded, theme)
+        """Draw every reading of the memory that a pass takes."""
+        return self.draw("memory", theme)
 
     def errors(self, theme: Theme = "light") -> Picture | None:
-        """The largest error of each group of indicators; None where none were counted."""
-        from argo_bench.report.errors import errors
+        """Draw the largest error of each group of indicators."""
+        return self.draw("errors", theme)
 
-        return errors(self.recorded, theme)
-
-    def pays(self, stages: Report | None = None, theme: Theme = "light") -> Picture | None:
-        """From which hit rate on a cache pays, of a run of look-ups; ``stages`` is a run that says what stages of the
-        pipeline cost. None for any other run."""
-        from argo_bench.report.lookups import stage_costs, when_a_cache_pays
-
-        return when_a_cache_pays(self.recorded, {} if stages is None else stage_costs(stages.recorded), theme)
+    def pays(self, stages: Report, theme: Theme = "light") -> Picture | None:
+        """Draw from which hit rate on a cache pays, of a run of look-ups; ``stages`` is a run of the study, which has
+        what the stages of the pipeline cost."""
+        both = Recorded(self.directory, [*self.recorded.records, *stages.recorded.records])
+        return Report(both, stages.outline).draw("pays", theme)
 
     def save(self, directory: str | Path) -> None:
         """Write report.html, and report.md with its figures (SVGs in both themes, the forest plot as PNG too), each
         whole or not at all.
 
-        The figures are forest, and frontier and curves where there is something to draw.
+        Raises UserError where matplotlib is not installed.
         """
         self.save_page(directory)
-        forest = self.forest()
-        drawn = {"forest": forest, "frontier": self.frontier(), "curves": self.curves()}
+        drawn = {each.name: self.draw(each.name) for each in self.outline.at("files")}
         pictures = {name: picture for name, picture in drawn.items() if picture is not None}
         alts = {name: picture.alt for name, picture in pictures.items()}
-        files = {"forest.png": forest.png(), "report.md": document.document(self.recorded, alts).encode()}
+        files = {"report.md": document.document(self.recorded, self.outline, alts).encode()}
+        files |= {"forest.png": pictures["forest"].png()}
         files |= {f"{name}.svg": picture.svg() for name, picture in pictures.items()}
         files |= {f"{name}-dark.svg": picture.dark_svg() for name, picture in pictures.items()}
         for name, content in files.items():
             _write_whole(Path(directory) / name, content)
 
     def save_page(self, directory: str | Path) -> Path:
-        """Write report.html, which needs no other file and no network, and say where it is."""
+        """Write report.html, which needs no other file and no network, and return its path.
+
+        Raises UserError where matplotlib or jinja2 is not installed.
+        """
+        for module in ("matplotlib", "jinja2"):
+            Requirement(module, "report").check("report.html and its figures")
         from argo_bench.report.webpage import webpage
 
         path = Path(directory) / PAGE
-        _write_whole(path, webpage(self.recorded).encode())
+        _write_whole(path, webpage(self.recorded, self.outline).encode())
         return path
-
-
-def open_report(path: str | Path) -> Report:
-    """The report of a run: its directory or its run.jsonl. Raises UserError for anything else."""
-    return Report(load(path))
 
 
 def _write_whole(path: Path, content: bytes) -> None:
@@ -232,3 +230,6 @@ def _write_whole(path: Path, content: bytes) -> None:
             scratch.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"cannot write {path} ({error.strerror}): expected a folder that can be written") from None
+
+
+__getattr__ = names_of(__name__)

@@ -8,7 +8,8 @@ from typing import Any
 
 from argo_bench.harness.record.records import End, Judgement
 from argo_bench.harness.record.store import Recorded
-from argo_bench.report import finding, page
+from argo_bench.report import finding, text
+from argo_bench.report.sections import Outline
 from argo_bench.report.tables import plain
 
 DOES_NOT_SHOW = (
@@ -19,23 +20,15 @@ DOES_NOT_SHOW = (
 )
 
 
-CAPTIONS: Mapping[str, str] = {
-    "forest": "",
-    "frontier": "What each arm saves over what it does to the output, exact counts on a trace.",
-    "curves": "The same claims where fewer or more symbols tick in a step, over the range that was claimed.",
-}
-"""A sentence below each figure, in the order in which they stand."""
-
-
-def document(recorded: Recorded, alts: Mapping[str, str]) -> str:
-    """The whole report as Markdown, to be saved beside its figures.
+def document(recorded: Recorded, outline: Outline, alts: Mapping[str, str]) -> str:
+    """Return the whole report as Markdown, to be saved beside its figures.
 
     ``alts`` are their alternative texts by name, as ``forest`` of forest.svg and forest-dark.svg.
     """
     sections = [
         f"# {plain(finding.finding(recorded))}",
-        *(_picture(name, alts[name], caption) for name, caption in CAPTIONS.items() if name in alts),
-        page.markdown(recorded),
+        *(_picture(each.name, alts[each.name], each.caption) for each in outline.at("files") if each.name in alts),
+        text.markdown(recorded, outline),
         "## How it was measured",
         _listed(_circumstances(recorded)),
         "## Where it was measured",

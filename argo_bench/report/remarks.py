@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.memory import disagreement
 from argo_bench.harness.record.records import Declared, Failure, Fidelity, Judgement, Memory
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
-from argo_bench.study.records import Acceptance, LiveRates
 
 NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation")
 """Flags that are said in a remark; the others stand in the rows themselves."""
 
 
 def remarks(recorded: Recorded) -> list[str]:
-    """A sentence each: acceptance, how the market ticked, outputs that differ, arms that could not be measured."""
+    """Return a sentence each: outputs that differ, arms that could not be measured, what is still open."""
     lines = [
-        f"The consensus accepted {each.accepted:,} of {each.symbol_cycles:,} symbol-cycles ({100 * each.rate:.3g} %)."
-        for each in recorded.all(Acceptance)
-        if each.symbol_cycles
-    ]
-    lines += [_live(each.rates) for each in recorded.all(LiveRates) if each.rates]
-    lines += [
         f"{each.optimization} {each.arm}, {each.workload or 'decisions of the pipeline'}: {each.output}."
         for each in recorded.all(Fidelity)
         if not each.faithful
@@ -55,13 +48,6 @@ def remarks(recorded: Recorded) -> list[str]:
 def not_measured(recorded: Recorded) -> list[str]:
     """What failed or is untested, and why."""
     return [f"{each.optimization} {each.arm}: {each.kind}, {each.reason}." for each in recorded.all(Failure)]
-
-
-def _live(rates: Mapping[str, float]) -> str:
-    """How often a live market ticks, the quickest symbol first."""
-    (quickest, most), *others = sorted(rates.items(), key=lambda each: -each[1])
-    further = "".join(f", {100 * rate:.3g} % for {symbol}" for symbol, rate in others)
-    return f"Live: the quote moves in {100 * most:.3g} % of 5 s steps for {quickest}{further}."
 
 
 def _surroundings(recorded: Recorded) -> Iterator[str]:

@@ -9,7 +9,7 @@ import base64
 import gzip
 import html
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -22,36 +22,19 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from argo_bench.harness.calibration.standing import Used
-from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.verdict import Word
 from argo_bench.harness.machine.fitness import Finding
 from argo_bench.harness.record.records import End, Judgement
 from argo_bench.harness.record.store import Recorded, line_of
-from argo_bench.optimizations import catalogue, subjects
-from argo_bench.optimizations.document import RANKS
-from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.report import calibration, finding
-from argo_bench.report.advice import Advice, advice
-from argo_bench.report.combined import combined
-from argo_bench.report.counted import caches, done_to_the_output
-from argo_bench.report.curves import curves
+from argo_bench.report.chart import Picture, palette
+from argo_bench.report.charts.forest import FOREST
 from argo_bench.report.document import DOES_NOT_SHOW, facts
-from argo_bench.report.explain import Source, exchanged, place
-from argo_bench.report.figures import forest
-from argo_bench.report.frontier import frontier
 from argo_bench.report.marks import MARKS, labelled
-from argo_bench.report.measured import beside, first_calls
-from argo_bench.report.page import in_words
-from argo_bench.report.paying import break_even, hit_rates
-from argo_bench.report.picture import Picture, palette
-from argo_bench.report.remarks import remarks
-from argo_bench.report.samples import ecdf, paired_ratio
-from argo_bench.report.scaling import scaling
-from argo_bench.report.shares import shares
+from argo_bench.report.sections import Advice, Background, Outline, Part, Source
 from argo_bench.report.tables import VERDICT, Table
-from argo_bench.report.tried import tried
-from argo_bench.report.verdicts import holds_when, over_the_change_rate, strips, verdicts
-from argo_bench.report.weighed import weighed
+from argo_bench.report.text import all_remarks, tabulate
+from argo_bench.report.verdicts import verdicts
 
 MOST_EMBEDDED = 2_500_000
 """Bytes of packed samples from which on they are left beside the page."""
@@ -89,23 +72,22 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class Chapter:
     """All that a run has on one optimization, set or benchmark."""
 
     id: str
     anchor: str
     name: str
-    rank: str
+    background: Background
     advice: Advice | None
     finding: str
     judgements: Sequence[Judgement]
     headline: Sequence[Published]
     further: Sequence[Published]
-    may_change: str
     verdicts: Sequence[Table]
     columns: Sequence[Sequence[Figure]]
     tables: Sequence[Table]
-    sources: dict[str, Sequence[Code]]
+    sources: Mapping[str, Sequence[Code]]
     remarks: Sequence[str]
 
     def seen(self, claim: str, arm: str) -> list[tuple[Word, str]]:
@@ -114,8 +96,8 @@ class Section:
         return [(each.verdict, finding.measured(each)) for each in judged]
 
 
-def webpage(recorded: Recorded) -> str:
-    """The page as HTML. What comes from the record is escaped by the template."""
+def webpage(recorded: Recorded, outline: Outline) -> str:
+    """Return the page as HTML. What comes from the record is escaped by the template."""
     environment = Environment(
         loader=PackageLoader("argo_bench.report", "."),
         autoescape=True,
@@ -129,14 +111,15 @@ def webpage(recorded: Recorded) -> str:
         verdict=VERDICT,
         counted=finding.counted,
     )
-    return environment.get_template("webpage.html.jinja").render(_content(recorded))
+    return environment.get_template("webpage.html.jinja").render(_content(recorded, outline))
 
 
-def _content(recorded: Recorded) -> dict[str, Any]:
+def _content(recorded: Recorded, outline: Outline) -> dict[str, Any]:
     judgements = recorded.all(Judgement)
     headline = [each for each in judgements if each.headline]
-    common = [*remarks(recorded.of("")), finding.calibrated(recorded)]
-    sections = [_section(recorded, each, common, place) for place, each in enumerate(recorded.subjects)]
+    common = [*all_remarks(recorded.of(""), outline), finding.calibrated(recorded)]
+    chapters = [_chapter(recorded, outline, each, place) for place, each in enumerate(recorded.subjects)]
+    hero = FOREST.picture(recorded, title=False), FOREST.picture(recorded, narrow=True)
     kept = recorded.run.environment.get("calibration")
     return {
         "run": recorded.run,
@@ -145,12 +128,11 @@ def _content(recorded: Recorded) -> dict[str, Any]:
         "took": [finding.duration(1e9 * end.seconds) for end in recorded.all(End)],
         "tally": {word: sum(each.verdict == word for each in headline or judgements) for word in MARKS},
         "hero": [
-            ("wide", _inline(forest(recorded, title=False), "wide")),
-            ("narrow", _inline(forest(recorded, narrow=True), "narrow")),
+            (name, _inline(picture, name)) for name, picture in zip(("wide", "narrow"), hero, strict=True) if picture
         ],
-        "overview": [each for each in sections if each.advice is not None],
-        "verdicts": verdicts(recorded, "Verdicts", headline) if headline else forest(recorded).data,
-        "parts": _parts(sections),
+        "overview": [each for each in chapters if each.advice is not None],
+        "verdicts": verdicts(recorded, "Verdicts", headline or judgements),
+        "parts": _parts(outline.parts, chapters),
         "calibrated": finding.calibrated(recorded),
         "calibration": [] if kept is None else list(calibration.tables(msgspec.convert(kept, Used).calibration)),
         "fitness": msgspec.convert(recorded.run.environment.get("fitness", []), list[Finding]),
@@ -164,68 +146,51 @@ def _content(recorded: Recorded) -> dict[str, Any]:
     }
 
 
-def _parts(sections: Sequence[Section]) -> list[tuple[str, str, list[Section]]]:
-    """The sections under their headings: published ones, those together, and what is a user's own."""
-    together = [each.id for each in sections if each.id in subjects().keys() - catalogue().keys()]
-    found = {
-        ("optimizations", "Optimization by optimization"): [each for each in sections if each.id in catalogue()],
-        ("combined", "Combined claims"): [each for each in sections if each.id in together],
-        ("others", "Compared"): [each for each in sections if each.id not in subjects()],
-    }
-    return [(name, title, those) for (name, title), those in found.items() if those]
+def _parts(parts: Sequence[Part], chapters: Sequence[Chapter]) -> list[tuple[str, str, list[Chapter]]]:
+    """The chapters under their headings."""
+    found = [(*part, [each for each in chapters if each.background.part == part]) for part in parts]
+    return [each for each in found if each[-1]]
 
 
-def _section(recorded: Recorded, identifier: str, common: Sequence[str], place: int) -> Section:
+def _chapter(recorded: Recorded, outline: Outline, identifier: str, place: int) -> Chapter:
     of = recorded.of(identifier)
     judgements = of.all(Judgement)
-    known = subjects().get(identifier)
-    rank = RANKS.get(identifier)
+    background = outline.describe(identifier)
     headline = [each for each in judgements if each.headline]
     further = [each for each in judgements if not each.headline]
-    tables = (
-        combined(recorded, identifier),
-        holds_when(of),
-        done_to_the_output(of),
-        strips(of),
-        over_the_change_rate(of),
-        caches(of),
-        *tried(of),
-        beside(of),
-        first_calls(of),
-        *in_words(of),
-    )
-    is_single = identifier in catalogue()
-    return Section(
+    common = {*all_remarks(recorded.of(""), outline), finding.calibrated(recorded)}
+    return Chapter(
         identifier,
-        identifier if identifier in subjects() else f"own-{place}",
+        identifier if background.is_known else f"own-{place}",
         recorded.name_of(identifier),
-        "" if rank is None else f"{rank.priority} priority, {rank.effort} effort, week {rank.phase}",
-        next(iter(advice(of)), None),
+        background,
+        next(iter(outline.advise(of)), None),
         finding.finding(of),
         judgements,
         list(_published(recorded, headline)),
         list(_published(recorded, further)),
-        "" if known is None else known.may_change,
         [
             verdicts(of, title, those, brief=True)
             for title, those in (("Headline verdicts", headline), ("Further readings", further))
             if those
         ],
-        _columns(list(_figures(of, place))),
-        [table for table in tables if table.rows],
-        _sources(identifier) if is_single else {},
-        [line for line in remarks(of) if line not in common],
+        _columns(list(_figures(of, outline, place))),
+        tabulate(of, outline, "page"),
+        {part: [_code(each) for each in sources] for part, sources in background.sources.items()},
+        [line for line in all_remarks(of, outline) if line not in common],
     )
 
 
 def _published(recorded: Recorded, judgements: Sequence[Judgement]) -> Iterator[Published]:
     """The claims that were judged, as they were read."""
-    claims = {claim.id: claim for known in recorded.known.values() if not known.functions for claim in known.claims}
+    known = {claim.id: (each, claim) for each in recorded.known.values() if not each.functions for claim in each.claims}
     for each in {each.claim: each for each in judgements}.values():
         span = finding.claimed(each.kind, each.low, each.high)
         as_factor = finding.claimed_as_factor(each.kind, each.low, each.high)
-        claim: Claim | None = claims.get(each.claim)
-        references = dict.fromkeys(map(claim.against, VARIANTS) if claim else [each.comparison.reference])
+        subject, claim = known.get(each.claim, (None, None))
+        references = [each.comparison.reference]
+        if subject is not None and claim is not None:
+            references = list(dict.fromkeys(map(claim.against, subject.variants)))
         yield Published(
             each.claim,
             each.text,
@@ -236,44 +201,13 @@ def _published(recorded: Recorded, judgements: Sequence[Judgement]) -> Iterator[
         )
 
 
-Draw = Callable[[Recorded], Picture | None]
-FIGURES: Sequence[tuple[Draw, str]] = (
-    (
-        lambda of: forest(of, narrow=True),
-        "A tick is the estimate, the thick line its interval, the band what was claimed; ≠ computes something else.",
-    ),
-    (ecdf, "Every sample that counts. Thin lines are single processes; steps that lie together agree."),
-    (
-        paired_ratio,
-        "Reference / candidate, block by block in the order of measuring: drift, warm-up and disturbances would show "
-        "as slopes and jumps.",
-    ),
-    (
-        shares,
-        "What each multiplies the speed by, the largest first; below, what it is worth alone and beside the others.",
-    ),
-    (scaling, "A steeper line grows faster with its input; where lines cross, the faster arm changes."),
-    (break_even, "What a slow first call costs, and after how many calls it is made up for. From medians."),
-    (hit_rates, "A cache pays where its line is above 1x; marks are hit rates seen on traces. From medians."),
-    (
-        lambda of: curves(of, narrow=True),
-        "The claims where fewer or more symbols tick in a step, over the range that was claimed.",
-    ),
-    (
-        lambda of: frontier(of, narrow=True),
-        "What each arm saves over what it does to the output, exact counts: further left is less harm.",
-    ),
-    (weighed, "Every reading, in a process of its own. Hollow marks were polled and may miss a peak."),
-)
-"""The figures of a section in their order, and how to read each."""
-
-
-def _figures(of: Recorded, place: int) -> Iterator[Figure]:
-    for position, (draw, caption) in enumerate(FIGURES):
-        if (picture := draw(of)) is not None:
-            yield Figure(
-                _inline(picture, f"f{place}-{position}"), caption, picture.data, picture.figure.get_figheight()
-            )
+def _figures(of: Recorded, outline: Outline, place: int) -> Iterator[Figure]:
+    drawable = (each for each in outline.at("page") if each.chart)
+    for position, section in enumerate(drawable):
+        picture = section.load_chart().picture(of, narrow=True)
+        if picture is not None:
+            drawing = _inline(picture, f"f{place}-{position}")
+            yield Figure(drawing, section.caption, picture.data, picture.figure.get_figheight())
 
 
 def _columns(figures: Sequence[Figure]) -> list[list[Figure]]:
@@ -326,14 +260,9 @@ def _adapted(value: str, prefix: str, names: Mapping[str, str]) -> str:
     return re.sub(r"\s+", " ", value.replace("'DejaVu Sans'", "var(--sans)")).strip()
 
 
-def _sources(identifier: str) -> dict[str, Sequence[Code]]:
-    """The sources of every part that the optimization exchanges, as they are installed."""
-    return {part: [_code(each) for each in sources] for part, sources in exchanged(catalogue()[identifier]).items()}
-
-
 def _code(source: Source) -> Code:
     coloured = highlight(source.code, PythonLexer(), HtmlFormatter(nowrap=True))
-    return Code(source.title, place(source.module, source.first_line), Markup(coloured))
+    return Code(source.title, source.place, Markup(coloured))
 
 
 def _raw(recorded: Recorded) -> str | None:

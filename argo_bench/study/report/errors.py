@@ -5,29 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from statistics import median
 
-import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from argo_bench.harness.record.store import Recorded
-from argo_bench.report.arms import entry, style
-from argo_bench.report.counted import counted
-from argo_bench.report.picture import COLOURS, SETTINGS, Colours, Picture, Theme, hue, quiet
+from argo_bench.report.chart import Canvas, Chart, hue, quiet
+from argo_bench.report.charts.arms import entry, style
+from argo_bench.report.counts import counted
 from argo_bench.report.tables import Column, Row, Table
 
 BEGINS = "largest error of "
 EPSILONS = {"float64": 2.0**-53, "float32": 2.0**-24}
 """Half the distance of neighbouring numbers, relative to them: what one rounding may cost."""
-
-
-def errors(recorded: Recorded, theme: Theme = "light") -> Picture | None:
-    """A row for every group of indicators; None where no errors were counted."""
-    found = largest_errors(recorded)
-    if not found:
-        return None
-    with matplotlib.rc_context(SETTINGS):
-        return Picture(_drawn(found, COLOURS[theme]), _alt(found), _table(found))
 
 
 def largest_errors(recorded: Recorded) -> dict[str, dict[str, float]]:
@@ -41,7 +31,7 @@ def largest_errors(recorded: Recorded) -> dict[str, dict[str, float]]:
     return found
 
 
-def _alt(found: Mapping[str, Mapping[str, float]]) -> str:
+def describe(found: Mapping[str, Mapping[str, float]]) -> str:
     said = "; ".join(
         f"{group}: {', '.join(f'{arm} {_written(error)}' for arm, error in arms.items())}"
         for group, arms in found.items()
@@ -53,7 +43,7 @@ def _written(error: float) -> str:
     return f"{error:.1e}" if error else "none"
 
 
-def _table(found: Mapping[str, Mapping[str, float]]) -> Table:
+def tabulate(found: Mapping[str, Mapping[str, float]]) -> Table:
     arms = list(dict.fromkeys(arm for of in found.values() for arm in of))
     columns = (Column("indicators", None), *(Column(arm, 14) for arm in arms))
     rows = tuple(
@@ -62,7 +52,9 @@ def _table(found: Mapping[str, Mapping[str, float]]) -> Table:
     return Table("Largest errors", "Against float64, the median over the seeds.", columns, rows)
 
 
-def _drawn(found: Mapping[str, Mapping[str, float]], colours: Colours) -> Figure:
+def draw(found: Mapping[str, Mapping[str, float]], canvas: Canvas) -> Figure:
+    """Draw a row for every group of indicators."""
+    colours = canvas.colours
     arms = list(dict.fromkeys(arm for of in found.values() for arm in of))
     figure = Figure(figsize=(8, 1.5 + 0.42 * len(found)), facecolor=colours.background, layout="constrained")
     axes = figure.add_subplot(facecolor=colours.background)
@@ -97,3 +89,7 @@ def _drawn(found: Mapping[str, Mapping[str, float]], colours: Colours) -> Figure
         fontsize=8.5, labelcolor=colours.muted,
     )  # fmt: skip
     return figure
+
+
+ERRORS = Chart(largest_errors, draw, describe, tabulate)
+"""The largest error of each group of indicators."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,16 +21,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from argo_bench.harness.judging.holds_when import HitAndMiss
 from argo_bench.harness.record.records import Caching, Comparison, Judgement, Result, Samples
 from argo_bench.harness.record.store import Recorded
-from argo_bench.optimizations import subjects
 from argo_bench.report import finding
-from argo_bench.report.arms import entry, style
-from argo_bench.report.counted import pays
-from argo_bench.report.picture import (
-    COLOURS,
-    SETTINGS,
+from argo_bench.report.chart import (
+    Canvas,
+    Chart,
     Colours,
-    Picture,
-    Theme,
     hue,
     legend_below,
     quiet,
@@ -39,6 +33,8 @@ from argo_bench.report.picture import (
     stacked,
     titled,
 )
+from argo_bench.report.charts.arms import entry, style
+from argo_bench.report.counts import pays
 from argo_bench.report.tables import Column, Row, Table
 
 PANEL = 1.6
@@ -65,21 +61,26 @@ class Panel:
     lines: Sequence[Line]
 
 
-def break_even(recorded: Recorded, theme: Theme = "light") -> Picture | None:
-    """Of each headline claim the ratio over the calls of a process, the first one included; None where no first call
-    was timed."""
+@dataclass(frozen=True, slots=True)
+class Payoff:
+    """Several panels of ratios over the same axis, and what all of them show."""
+
+    title: str
+    panels: Sequence[Panel]
+
+
+def find_first_calls(recorded: Recorded) -> Payoff | None:
+    """Return, for each headline claim, the ratio over the calls of a process, the first one included."""
     panels = list(_by_calls(recorded))
-    if not panels:
-        return None
-    return _picture(panels, "Reference / candidate in the time of all calls of a process, the first included", theme)
+    title = "Reference / candidate in the time of all calls of a process, the first included"
+    return Payoff(title, panels) if panels else None
 
 
-def hit_rates(recorded: Recorded, theme: Theme = "light") -> Picture | None:
-    """Of each cache the ratio over the share of calls that hit; None where hits and misses were not both timed."""
+def find_hit_rates(recorded: Recorded) -> Payoff | None:
+    """Return, for each cache, the ratio over the share of calls that hit, where hits and misses were both timed."""
     panels = list(_by_hits(recorded))
-    if not panels:
-        return None
-    return _picture(panels, "Reference / candidate in the time per call over the share of calls that hit", theme)
+    title = "Reference / candidate in the time per call over the share of calls that hit"
+    return Payoff(title, panels) if panels else None
 
 
 def _by_calls(recorded: Recorded) -> Iterator[Panel]:
@@ -109,7 +110,7 @@ def _by_hits(recorded: Recorded) -> Iterator[Panel]:
     results = {each.comparison: each for each in recorded.all(Result)}
     found: dict[str, list[Line]] = {}
     for each in recorded.all(Caching):
-        if (cache := _hit_and_miss(each, results)) is not None:
+        if (cache := _hit_and_miss(recorded, each, results)) is not None:
             shares = np.linspace(0, 1, 51)
             ratios = cache.reference_ns / (shares * cache.hit_ns + (1 - shares) * cache.miss_ns)
             seen = tuple(dict.fromkeys(each.hit_rates.values()))
@@ -119,9 +120,9 @@ def _by_hits(recorded: Recorded) -> Iterator[Panel]:
         yield Panel(f"{optimization}: over the hit rate", recorded.name_of(optimization), "hits", lines)
 
 
-def _hit_and_miss(caching: Caching, results: dict[Comparison, Result]) -> HitAndMiss | None:
-    """The times that the recorded break-even rests on; None where the catalogue has no such workloads any more."""
-    known = subjects().get(caching.optimization)
+def _hit_and_miss(recorded: Recorded, caching: Caching, results: dict[Comparison, Result]) -> HitAndMiss | None:
+    """The times that the recorded break-even rests on; None where the record has no such workloads."""
+    known = recorded.known.get(caching.optimization)
     of: dict[str, Result] = {}
     for workload in () if known is None else known.workloads:
         at = Comparison(caching.optimization, workload.name, workload.scales[0], workload.unit, "baseline", caching.arm)
@@ -133,26 +134,24 @@ def _hit_and_miss(caching: Caching, results: dict[Comparison, Result]) -> HitAnd
     return cache if math.isclose(cache.rate_for(1.0), caching.break_even) else None
 
 
-def _picture(panels: Sequence[Panel], title: str, theme: Theme) -> Picture:
-    with matplotlib.rc_context(SETTINGS):
-        return Picture(_drawn(panels, COLOURS[theme]), _alt(panels, title), _table(panels, title))
+def describe(payoff: Payoff) -> str:
+    said = (
+        f"{panel.title}: {'; '.join(f'{line.arm} pays: {line.pays}' for line in panel.lines)}."
+        for panel in payoff.panels
+    )
+    return f"{payoff.title}. {' '.join(said)}"
 
 
-def _alt(panels: Sequence[Panel], title: str) -> str:
-    said = (f"{panel.title}: {'; '.join(f'{line.arm} pays: {line.pays}' for line in panel.lines)}." for panel in panels)
-    return f"{title}. {' '.join(said)}"
-
-
-def _table(panels: Sequence[Panel], title: str) -> Table:
+def tabulate(payoff: Payoff) -> Table:
     rows = []
-    for panel in panels:
+    for panel in payoff.panels:
         rows.append(Row((panel.title, "", ""), strong=True))
         for line in panel.lines:
             places = [(line.at[index], line.ratios[index]) for index in _shown(line)]
             ratios = (f"{_place(panel, at)}: {finding.factor(ratio, 3)}" for at, ratio in places)
             rows.append(Row((line.arm, "\n".join(ratios), line.pays)))
     columns = (Column("arm", None), Column("ratio", None), Column("pays", 24))
-    return Table("When it pays", f"{title}; computed from medians.", columns, tuple(rows))
+    return Table("When it pays", f"{payoff.title}; computed from medians.", columns, tuple(rows))
 
 
 def _shown(line: Line) -> range:
@@ -164,7 +163,8 @@ def _place(panel: Panel, at: float) -> str:
     return f"{at:,.0f} calls" if panel.axis == "calls" else f"{finding.level(at)} hits"
 
 
-def _drawn(panels: Sequence[Panel], colours: Colours) -> Figure:
+def draw(payoff: Payoff, canvas: Canvas) -> Figure:
+    colours, panels = canvas.colours, payoff.panels
     arms = dict.fromkeys(line.arm for panel in panels for line in panel.lines)
     entries: list[tuple[Patch | Line2D, str]] = [entry(arm, colours) for arm in arms]
     entries.append((Line2D([], [], color=colours.baseline, linewidth=1.4), "1x: as the reference"))
@@ -205,3 +205,9 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
             ratio = float(np.interp(rate, line.at, line.ratios))
             axes.plot([rate], [ratio], color=colour, marker="|", markersize=12, markeredgewidth=2, zorder=4)
     titled(axes, panel.title, panel.below, colours)
+
+
+BREAK_EVEN = Chart(find_first_calls, draw, describe, tabulate)
+"""After how many calls a slow first one is made up for."""
+HIT_RATES = Chart(find_hit_rates, draw, describe, tabulate)
+"""From which hit rate on a cache pays."""

@@ -7,8 +7,8 @@ pays from h = L / C on. L was measured for each store, C is on the axis.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from argo_bench.harness.record.records import Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
-from argo_bench.report.picture import COLOURS, SETTINGS, Colours, Picture, Theme, hue, quiet
+from argo_bench.report.chart import Canvas, Chart, hue, quiet
 from argo_bench.report.tables import Column, Row, Table
 
 DICT = "dict"
@@ -52,24 +52,30 @@ def stage_costs(recorded: Recorded) -> dict[str, float]:
     return found
 
 
-def when_a_cache_pays(recorded: Recorded, stages: Mapping[str, float], theme: Theme = "light") -> Picture | None:
-    """A line a store: below it a cache costs more than it saves; None for a run without look-ups."""
-    costs = lookups(recorded)
-    if not costs:
-        return None
-    with matplotlib.rc_context(SETTINGS):
-        return Picture(_drawn(costs, stages, COLOURS[theme]), _alt(costs), _table(costs, stages))
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Nanoseconds of a look-up by store, and of a call of the baseline's stages by name."""
+
+    stores: Mapping[str, float]
+    stages: Mapping[str, float]
 
 
-def _alt(costs: Mapping[str, float]) -> str:
-    said = "; ".join(f"{store}: {finding.duration(ns)}" for store, ns in costs.items())
+def find_costs(recorded: Recorded) -> Costs | None:
+    """Return what look-ups and stages cost; None where no look-up was timed."""
+    stores = lookups(recorded)
+    return Costs(stores, stage_costs(recorded)) if stores else None
+
+
+def describe(costs: Costs) -> str:
+    said = "; ".join(f"{store}: {finding.duration(ns)}" for store, ns in costs.stores.items())
     return (
         f"From which hit rate on a cache pays, over what a computation costs. A look-up takes: {said}. Left of where a "
         "line reaches 100 % its store never pays."
     )
 
 
-def _table(costs: Mapping[str, float], stages: Mapping[str, float]) -> Table:
+def tabulate(costs: Costs) -> Table:
+    stages = costs.stages
     columns = (
         Column("store", 14),
         Column("a look-up", 12),
@@ -78,7 +84,7 @@ def _table(costs: Mapping[str, float], stages: Mapping[str, float]) -> Table:
     )
     rows = tuple(
         Row((store, finding.duration(ns), finding.duration(ns), *(_rate(ns / cost) for cost in stages.values())))
-        for store, ns in costs.items()
+        for store, ns in costs.stores.items()
     )
     return Table("From which hit rate on", "The share of calls that must hit.", columns, rows)
 
@@ -87,11 +93,13 @@ def _rate(share: float) -> str:
     return "never" if share >= 1 else f"{100 * share:.2g} %"
 
 
-def _drawn(costs: Mapping[str, float], stages: Mapping[str, float], colours: Colours) -> Figure:
+def draw(costs: Costs, canvas: Canvas) -> Figure:
+    """Draw a line for every store, and a dotted one for every stage."""
+    colours, stages = canvas.colours, costs.stages
     figure = Figure(figsize=(8, 4.2), facecolor=colours.background, layout="constrained")
     axes = figure.add_subplot(facecolor=colours.background)
     at = np.geomspace(*COSTS_NS, 400)
-    for store, ns in costs.items():
+    for store, ns in costs.stores.items():
         shares = ns / at
         axes.plot(at[shares <= 1], shares[shares <= 1], color=hue(HUES[store], colours), linewidth=1.8)
     for name, ns in stages.items():
@@ -110,9 +118,13 @@ def _drawn(costs: Mapping[str, float], stages: Mapping[str, float], colours: Col
     quiet(axes, colours)
     axes.grid(axis="y", color=colours.rule, linewidth=0.8)
     axes.set_title("Above its line a cache pays", loc="left", color=colours.ink, fontsize=10, fontweight="bold")
-    handles = [Line2D([], [], color=hue(HUES[store], colours), linewidth=1.8) for store in costs]
-    names = [f"{store}, {finding.duration(ns)} a look-up" for store, ns in costs.items()]
+    handles = [Line2D([], [], color=hue(HUES[store], colours), linewidth=1.8) for store in costs.stores]
+    names = [f"{store}, {finding.duration(ns)} a look-up" for store, ns in costs.stores.items()]
     figure.legend(
         handles, names, loc="outside lower left", ncols=2, frameon=False, fontsize=8.5, labelcolor=colours.muted
     )
     return figure
+
+
+CACHE_PAYS = Chart(find_costs, draw, describe, tabulate)
+"""A line a store, below which a cache costs more than it saves."""

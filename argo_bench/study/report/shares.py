@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from argo_bench.harness.judging.results import log_ratios
@@ -19,11 +20,10 @@ from argo_bench.harness.record.records import Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate, estimate
 from argo_bench.optimizations import catalogue
-from argo_bench.report.picture import (
-    COLOURS,
+from argo_bench.report.chart import (
+    Canvas,
+    Chart,
     Colours,
-    Picture,
-    Theme,
     hue,
     legend_below,
     quiet,
@@ -55,8 +55,16 @@ class Share:
         return self.last.theta - self.alone.theta
 
 
-def shares_of(recorded: Recorded) -> tuple[list[Share], Estimate] | None:
-    """Every switch by its share, the largest first, and the whole; None where they were not measured."""
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Every switch by its share, the largest first, and all of them together."""
+
+    parts: Sequence[Share]
+    whole: Estimate
+
+
+def shares_of(recorded: Recorded) -> Shares | None:
+    """Return what each switch contributes; None where the configurations were not measured."""
     values: dict[str, dict[int, float]] = {}
     for each in recorded.all(Samples):
         if each.comparison.optimization == NAME:
@@ -67,7 +75,8 @@ def shares_of(recorded: Recorded) -> tuple[list[Share], Estimate] | None:
     found = [share for each in ids if (share := _share(each, values, whole)) is not None]
     if not found:
         return None
-    return sorted(found, key=lambda each: -each.share.theta), estimate(list(whole.values()), LEVEL)
+    parts = sorted(found, key=lambda each: -each.share.theta)
+    return Shares(parts, estimate(list(whole.values()), LEVEL))
 
 
 def _share(identifier: str, values: Mapping[str, Mapping[int, float]], whole: Mapping[int, float]) -> Share | None:
@@ -83,18 +92,14 @@ def _share(identifier: str, values: Mapping[str, Mapping[int, float]], whole: Ma
     return Share(identifier, estimate(alone, LEVEL), estimate(last, LEVEL), estimate(means, LEVEL))
 
 
-def shares(recorded: Recorded, theme: Theme = "light") -> Picture | None:
-    """The waterfall over what each switch is worth; None where the configurations were not measured."""
-    found = shares_of(recorded)
-    if found is None:
-        return None
-    parts, whole = found
-    colours = COLOURS[theme]
+def draw(shares: Shares, canvas: Canvas) -> Figure:
+    """Draw the waterfall over what each switch is worth alone and as the last one."""
+    colours, parts, whole = canvas.colours, shares.parts, shares.whole
     figure, (falls, worth) = stacked([ROW * (len(parts) + 2), ROW * len(parts)], colours, 1)
     _waterfall(falls, parts, whole, colours)
     _worth(worth, parts, colours)
     legend_below(figure, (_entry(name, colour, colours) for name, colour in MARKS.items()), colours, 2)
-    return Picture(figure, _alt(parts, whole), _table(parts, whole))
+    return figure
 
 
 MARKS = {"alone": "sky blue", "as the last one": "vermillion"}
@@ -147,7 +152,9 @@ def _factor(found: Estimate) -> str:
     return f"{math.exp(found.theta):.3g}x [{math.exp(found.low):.3g}, {math.exp(found.high):.3g}]"
 
 
-def _table(parts: Sequence[Share], whole: Estimate) -> Table:
+def tabulate(shares: Shares) -> Table:
+    """Return a row for every switch: its share, and what it is worth alone and as the last one."""
+    parts, whole = shares.parts, shares.whole
     columns = (
         *(Column("id", 4), Column("optimization", 30), Column("share", 22), Column("alone", 22)),
         *(Column("as the last one", 22), Column("beside the others", None)),
@@ -178,6 +185,12 @@ def _beside(share: Share) -> str:
     return f"worth {math.exp(abs(share.interaction)):.2f}x {'more' if share.interaction > 0 else 'less'}"
 
 
-def _alt(parts: Sequence[Share], whole: Estimate) -> str:
+def describe(shares: Shares) -> str:
+    """Say how large the whole is, and the largest shares."""
+    parts, whole = shares.parts, shares.whole
     largest = "; ".join(f"{each.id} {_factor(each.share)}" for each in parts[:5])
     return f"A waterfall of what each optimization contributes to {_factor(whole)} of all together: {largest}."
+
+
+SHARES = Chart(shares_of, draw, describe, tabulate)
+"""What each optimization contributes to all of them together."""

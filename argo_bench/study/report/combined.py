@@ -12,7 +12,7 @@ from argo_bench.optimizations import sets
 from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.optimizations.together import SERVED
 from argo_bench.report import finding
-from argo_bench.report.counted import counted
+from argo_bench.report.counts import counted
 from argo_bench.report.marks import labelled
 from argo_bench.report.tables import Column, Row, Table
 
@@ -25,9 +25,9 @@ NOTE = (
 )
 
 
-def combined(recorded: Recorded, of: str | None = None) -> Table:
-    """A row for every claim on a set of optimizations, or on the one set ``of``."""
-    together = {each.id for each in sets() if of in (None, each.id)}
+def combined(recorded: Recorded) -> Table:
+    """A row for every claim on a set of optimizations."""
+    together = {each.id for each in sets()}
     claims: dict[str, dict[str, Judgement]] = {}
     for each in recorded.all(Judgement):
         if each.optimization in together:

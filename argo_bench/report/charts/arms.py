@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from matplotlib.lines import Line2D
 
-from argo_bench.report.picture import Colours, hue
+from argo_bench.report.chart import Colours, hue
 
 
 class Style(NamedTuple):

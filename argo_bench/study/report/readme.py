@@ -11,9 +11,9 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.report import finding
-from argo_bench.report.advice import advice
 from argo_bench.report.marks import MARKS
 from argo_bench.report.tables import plain
+from argo_bench.study.report.advice import advice
 
 BEGIN, END = "<!-- measured: argo-bench report RUN --readme README.md -->", "<!-- end of measured -->"
 A_FEW = 4
@@ -30,7 +30,7 @@ def measured_table(recorded: Recorded) -> str:
     for each in recorded.all(Judgement):
         if each.headline:
             judged.setdefault(each.optimization, []).append(each)
-    words = {each.optimization: each.word for each in advice(recorded)}
+    words = {each.subject: each.word for each in advice(recorded)}
     rows = [_row(COLUMNS), _row(["---"] * len(COLUMNS))]
     for identifier, known in subjects().items():
         if identifier in judged:

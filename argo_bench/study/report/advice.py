@@ -12,28 +12,18 @@ undecided  else
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations.document import RANKS
 from argo_bench.report import finding
+from argo_bench.report.sections import Advice
 from argo_bench.report.tables import Column, Row, Table, lines
 
-Word = Literal["keep", "fix", "drop", "undecided"]
 GAINS = ("confirmed", "confirmed, at least low", "exceeded", "fell short")
 LOSES = ("refuted", "void")
 HALVES = ("fell short or worse", "inconclusive", "untested", "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    optimization: str
-    word: Word
-    reason: str
-    prescribed: str
-    engineered: str
 
 
 def advice(recorded: Recorded) -> list[Advice]:
@@ -52,7 +42,9 @@ def _advice(optimization: str, rows: Sequence[Judgement]) -> Advice:
     return Advice(optimization, word, reason, _worth(prescribed), _worth(engineered))
 
 
-def _word(prescribed: Sequence[Judgement], engineered: Sequence[Judgement]) -> tuple[Word, str]:
+def _word(
+    prescribed: Sequence[Judgement], engineered: Sequence[Judgement]
+) -> tuple[Literal["keep", "fix", "drop", "undecided"], str]:
     faults = "; ".join(_faults(prescribed))
     if _gains(prescribed) and not faults:
         output = next(each.output for each in prescribed if each.verdict in GAINS)
@@ -103,7 +95,7 @@ def what_to_do(recorded: Recorded, *, brief: bool = False) -> Table:
     rows = tuple(
         Row(
             (
-                lines(each.optimization if brief else _named(recorded, each.optimization), _rank(each.optimization)),
+                lines(each.subject if brief else _named(recorded, each.subject), _rank(each.subject)),
                 each.prescribed,
                 each.engineered,
                 f"{each.word}: {each.reason}",

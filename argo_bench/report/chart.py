@@ -1,6 +1,8 @@
-"""A picture that shows itself and saves itself, and what all pictures of a report have in common.
+"""How a figure comes from a record: its data is found once, and then drawn, described in words and tabulated.
 
-Only matplotlib's objects are used; nothing is drawn on a screen and no global state is touched.
+A figure is a ``Chart`` of four functions, and what it gives is a ``Picture``, which shows and saves itself. Below them
+is what all figures have in common. Only matplotlib's objects are used: nothing is drawn on a screen, and no global
+state is touched.
 """
 
 from __future__ import annotations
@@ -10,11 +12,11 @@ import html
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -23,10 +25,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from argo_bench.harness.record.store import Recorded
 from argo_bench.report.finding import duration
 from argo_bench.report.marks import OKABE_ITO, legible
 from argo_bench.report.tables import Table
 
+Data = TypeVar("Data")
 Theme = Literal["light", "dark"]
 WIDTH, NARROW = 8.0, 4.0
 """Inches: 800 pixels wide at 100 to the inch, where the smallest letters are 11 pixels high; and what stands two beside
@@ -61,6 +65,39 @@ COLOURS: Mapping[Theme, Colours] = {
     "light": Colours("#FFFFFF", "#E3E8EF", "#8391A3", "#1B1F24", "#57606A", "#6E7781", "#E9ECF0"),
     "dark": Colours("#0F1317", "#232B35", "#6F7F92", "#F0F3F6", "#A9B4C0", "#66727F", "#1E252C"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """Says how a figure is to look. A narrow one is for a phone: its panels stand below each other."""
+
+    colours: Colours
+    is_narrow: bool = False
+    has_title: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Chart(Generic[Data]):
+    """Turns a record into a figure, its alternative text and the table of its numbers.
+
+    ``find`` returns what the figure shows; where that is None or empty there is no figure. The other three get it.
+    """
+
+    find: Callable[[Recorded], Data | None]
+    draw: Callable[[Data, Canvas], Figure]
+    describe: Callable[[Data], str]
+    tabulate: Callable[[Data], Table]
+
+    def picture(
+        self, recorded: Recorded, theme: Theme = "light", *, narrow: bool = False, title: bool = True
+    ) -> Picture | None:
+        """Return the picture of a record, or None where the record has nothing that it could show."""
+        data = self.find(recorded)
+        if not data:
+            return None
+        with matplotlib.rc_context(SETTINGS):
+            figure = self.draw(data, Canvas(COLOURS[theme], narrow, title and not narrow))
+        return Picture(figure, self.describe(data), self.tabulate(data))
 
 
 @dataclass(frozen=True, slots=True)

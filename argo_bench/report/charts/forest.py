@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -17,19 +17,8 @@ from argo_bench.harness.claims.claim import CLOCKS, is_count
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
+from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, hue, quiet, ratio_axis
 from argo_bench.report.marks import MARKS, ORDER, labelled
-from argo_bench.report.picture import (
-    COLOURS,
-    NARROW,
-    SETTINGS,
-    WIDTH,
-    Colours,
-    Picture,
-    Theme,
-    hue,
-    quiet,
-    ratio_axis,
-)
 from argo_bench.report.tables import Table
 from argo_bench.report.verdicts import verdicts
 
@@ -74,32 +63,47 @@ FARTHEST = 1e5
 """A claimed edge or interval end this many times beyond what was seen is cut off with an arrow."""
 
 
-def forest(recorded: Recorded, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture:
-    """Headline verdicts first and bold, further readings lighter below, each part by verdict and then by effect.
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The judgements of a record in the order of drawing, headline ones first. ``left_out`` is the number of further
+    readings that stand in the tables alone."""
 
-    Times, memory and exact counts are ratios alike; a row without an interval was not measured, or is a level.
-    ``narrow``, for a phone: the words of a row stand above its interval, and there is no ``title``.
-    """
-    with matplotlib.rc_context(SETTINGS):
-        drawn = _forest(recorded, COLOURS[theme], NARROW_SHAPE if narrow else WIDE_SHAPE, title=title and not narrow)
-        return Picture(drawn, alt_text(recorded), _table(recorded))
+    recorded: Recorded
+    headline: Sequence[Judgement]
+    further: Sequence[Judgement]
+    left_out: int
+
+    @property
+    def shown(self) -> list[Judgement]:
+        return [*self.headline, *self.further]
 
 
-def alt_text(recorded: Recorded) -> str:
-    """What the forest plot shows, in words."""
-    headline, further = _parts(recorded)
-    sentences = [f"Forest plot of speed-ups on a log axis. {finding.finding(recorded)}."]
-    if shown := headline or further:
-        sentences.append("; ".join(_in_words(recorded, each) for each in shown) + ".")
-    if headline and further:
-        where = "below" if _drawn(headline, further) else "in the tables"
-        sentences.append(f"{finding.counted(len(further), 'further reading')} {where}.")
+def find_verdicts(recorded: Recorded) -> Verdicts:
+    """Sort the judgements by verdict and then by speed-up; with more than MOST_ROWS only headline ones are drawn."""
+    judgements = sorted(
+        recorded.all(Judgement), key=lambda each: (ORDER[each.verdict], -(each.speedup or 0), each.claim, each.arm)
+    )
+    headline = [each for each in judgements if each.headline]
+    further = [each for each in judgements if not each.headline]
+    if headline and len(judgements) > MOST_ROWS:
+        return Verdicts(recorded, headline, (), len(further))
+    return Verdicts(recorded, headline, further, 0)
+
+
+def describe(found: Verdicts) -> str:
+    """Say what the forest plot shows."""
+    sentences = [f"Forest plot of speed-ups on a log axis. {finding.finding(found.recorded)}."]
+    if shown := found.headline or found.further:
+        sentences.append("; ".join(_in_words(found.recorded, each) for each in shown) + ".")
+    if found.headline and (further := len(found.further) + found.left_out):
+        where = "in the tables" if found.left_out else "below"
+        sentences.append(f"{finding.counted(further, 'further reading')} {where}.")
     return " ".join(sentences)
 
 
-def _table(recorded: Recorded) -> Table:
-    headline, further = _parts(recorded)
-    return verdicts(recorded, "Verdicts", [*headline, *(further if _drawn(headline, further) else ())])
+def tabulate(found: Verdicts) -> Table:
+    """Return the table of all verdicts that are drawn."""
+    return verdicts(found.recorded, "Verdicts", found.shown)
 
 
 def _in_words(recorded: Recorded, judgement: Judgement) -> str:
@@ -108,31 +112,21 @@ def _in_words(recorded: Recorded, judgement: Judgement) -> str:
     return f"{finding.named(recorded, judgement)}, {judgement.arm}: claimed {claimed}, {seen}"
 
 
-def _parts(recorded: Recorded) -> tuple[list[Judgement], list[Judgement]]:
-    """Headline judgements and the others, by verdict and then the largest speed-up first."""
-    judgements = sorted(
-        recorded.all(Judgement), key=lambda each: (ORDER[each.verdict], -(each.speedup or 0), each.claim, each.arm)
-    )
-    return [each for each in judgements if each.headline], [each for each in judgements if not each.headline]
+def draw(found: Verdicts, canvas: Canvas) -> Figure:
+    """Draw headline verdicts first and bold, further readings lighter below.
 
-
-def _drawn(headline: Sequence[Judgement], further: Sequence[Judgement]) -> bool:
-    """Whether further readings are drawn too."""
-    return not headline or len(headline) + len(further) <= MOST_ROWS
-
-
-def _forest(recorded: Recorded, colours: Colours, shape: Shape, *, title: bool) -> Figure:
-    headline, further = _parts(recorded)
-    left_out = [] if _drawn(headline, further) else further
-    further = [] if left_out else further
-    rows = sum(map(shape.height, (*headline, *further)))
-    height = rows + shape.heading * (bool(headline) + bool(further))
-    drawn = [*headline, *further]
-    about = _about(drawn, len(left_out), shape)
+    Times, memory and exact counts are ratios alike; a row without an interval was not measured, or is a level. A narrow
+    figure has the words of a row above its interval.
+    """
+    colours, shape = canvas.colours, NARROW_SHAPE if canvas.is_narrow else WIDE_SHAPE
+    rows = sum(map(shape.height, found.shown))
+    height = rows + shape.heading * (bool(found.headline) + bool(found.further))
+    drawn = found.shown
+    about = _about(drawn, found.left_out, shape)
     figure, axes = _empty(max(height, shape.headline), about, colours, shape)
     _draw_axis(axes, drawn, about, colours, shape)
     y = 0.0
-    for name, part in (("Headline claims", headline), ("Further readings", further)):
+    for name, part in (("Headline claims", found.headline), ("Further readings", found.further)):
         if part:
             _label(axes, "inside" if shape.is_narrow else "left", y + shape.heading / 2, name, colours.muted, size=8.5)
             y += shape.heading
@@ -142,11 +136,11 @@ def _forest(recorded: Recorded, colours: Colours, shape: Shape, *, title: bool) 
             if shape.is_narrow:
                 _draw_narrow_row(axes, each, y, size, colours)
             else:
-                _draw_row(axes, each, recorded.name_of(each.optimization), (y + size / 2, size), colours)
+                _draw_row(axes, each, found.recorded.name_of(each.optimization), (y + size / 2, size), colours)
             y += size
-    if title:
+    if canvas.has_title:
         figure.suptitle(
-            textwrap.fill(finding.finding(recorded), TITLE_CHARACTERS),
+            textwrap.fill(finding.finding(found.recorded), TITLE_CHARACTERS),
             x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
         )  # fmt: skip
     if not shape.is_narrow:
@@ -340,3 +334,7 @@ def _spread(judgements: Sequence[Judgement]) -> str:
     shown = " or ".join(f"{100 * level:.4g} %" for level in sorted(levels, reverse=True))
     counts = "counts: range over seeds" if any(is_count(each.metric) for each in judgements) else ""
     return ", ".join(filter(None, (f"{shown} interval".strip() if levels or not counts else "", counts)))
+
+
+FOREST = Chart(find_verdicts, draw, describe, tabulate)
+"""Every verdict as an interval over the range that was claimed."""

@@ -31,7 +31,7 @@ from argo_bench.harness.workers.processes import ArmFailed
 from argo_bench.optimizations.optimization import VARIANTS, Optimization
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.model import Stage
-from argo_bench.report.explain import place, python_function, with_called
+from argo_bench.study.report.explain import place, python_function, with_called
 
 NOTE = (
     "Increments are changes of the resident memory between two looks of memory_profiler: whole pages of 4 KiB, so that "
@@ -99,7 +99,7 @@ def line_memory(optimization: Optimization) -> Group:
 def _shown(arm: Arm, numba_cache: Path) -> Iterator[Any]:
     try:
         request = LineRequest(arm, worker_cpu())
-        command = [sys.executable, "-m", "argo_bench.report.line_memory"]
+        command = [sys.executable, "-m", "argo_bench.study.report.line_memory"]
         lines = ask(command, request, Lines, hash_seed=0, numba_cache=numba_cache)
     except ArmFailed as error:
         yield Text(f"failed: {error}")

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, islice
 from statistics import median
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,13 +24,10 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import block_difference, trimmed_mean
 from argo_bench.harness.statistics.quality import valid_blocks
 from argo_bench.report import finding
-from argo_bench.report.arms import Style, style
-from argo_bench.report.picture import (
-    COLOURS,
-    SETTINGS,
+from argo_bench.report.chart import (
+    Canvas,
+    Chart,
     Colours,
-    Picture,
-    Theme,
     duration_axis,
     hue,
     legend_below,
@@ -40,6 +36,7 @@ from argo_bench.report.picture import (
     stacked,
     titled,
 )
+from argo_bench.report.charts.arms import Style, style
 from argo_bench.report.tables import Column, Row, Table
 
 SPREAD, RAN = 1.5, 1.15
@@ -108,13 +105,9 @@ def _clock(judgement: Judgement) -> str:
     return "wall_ns" if judgement.metric == "wall" else "cpu_ns"
 
 
-def ecdf(recorded: Recorded, theme: Theme = "light") -> Picture | None:
-    """The share of samples below each time per call, for every arm; thin lines are single processes. None untimed."""
-    panels = list(_spreads(recorded))[:MOST_PANELS]
-    if not panels:
-        return None
-    with matplotlib.rc_context(SETTINGS):
-        return Picture(_drawn_spreads(panels, COLOURS[theme]), _alt_of_spreads(panels), _quantiles(panels))
+def find_spreads(recorded: Recorded) -> list[Spread]:
+    """Return a panel for every timed workload, MOST_PANELS at the most."""
+    return list(islice(_spreads(recorded), MOST_PANELS))
 
 
 def _spreads(recorded: Recorded) -> Iterator[Spread]:
@@ -143,7 +136,7 @@ def _spreads(recorded: Recorded) -> Iterator[Spread]:
         yield Spread(of, [*drawn, *arms.values()])
 
 
-def _alt_of_spreads(panels: Sequence[Spread]) -> str:
+def describe_spreads(panels: Sequence[Spread]) -> str:
     said = []
     for panel in panels:
         medians = (f"{arm.name} {finding.duration(median(arm.times))}" for arm in panel.arms)
@@ -155,7 +148,7 @@ def _of_claims(judgements: Sequence[Judgement]) -> str:
     return ", ".join(dict.fromkeys(each.claim for each in judgements))
 
 
-def _quantiles(panels: Sequence[Spread]) -> Table:
+def tabulate_quantiles(panels: Sequence[Spread]) -> Table:
     shares = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
     rows = []
     for panel in panels:
@@ -172,7 +165,8 @@ def _quantiles(panels: Sequence[Spread]) -> Table:
     return Table("Samples", note, columns, tuple(rows))
 
 
-def _drawn_spreads(panels: Sequence[Spread], colours: Colours) -> Figure:
+def draw_spreads(panels: Sequence[Spread], canvas: Canvas) -> Figure:
+    colours = canvas.colours
     names = dict.fromkeys(arm.name for panel in panels for arm in panel.arms)
     rows = math.ceil((len(names) + 1) / 2)
     figure, drawn = stacked([SPREAD] * len(panels), colours, rows)
@@ -227,15 +221,10 @@ def _draw_steps(axes: Axes, times: Sequence[float], colour: str, *, width: float
         )  # fmt: skip
 
 
-def paired_ratio(recorded: Recorded, theme: Theme = "light") -> Picture | None:
-    """The ratio of every block in the order in which they were measured, process by process. None untimed."""
+def find_ratios(recorded: Recorded) -> list[tuple[Judgement, list[Samples]]]:
+    """Return the timed judgements, each with its samples in the order of measuring; MOST_PANELS at the most."""
     samples = _samples(recorded)
-    panels = [(each, samples[each.comparison]) for each in judged_by_time(recorded)]
-    panels = panels[:MOST_PANELS]
-    if not panels:
-        return None
-    with matplotlib.rc_context(SETTINGS):
-        return Picture(_drawn_ratios(panels, COLOURS[theme]), _alt_of_ratios(panels), _ratios_by_process(panels))
+    return [(each, samples[each.comparison]) for each in judged_by_time(recorded)][:MOST_PANELS]
 
 
 def _ratio(samples: Samples, block: Block, clock: str) -> float:
@@ -250,7 +239,7 @@ def _of_process(samples: Samples, clock: str) -> float:
     return math.exp(trimmed_mean(logs))
 
 
-def _alt_of_ratios(panels: Sequence[tuple[Judgement, Sequence[Samples]]]) -> str:
+def describe_ratios(panels: Sequence[tuple[Judgement, list[Samples]]]) -> str:
     said = []
     for judgement, samples in panels:
         of = [_of_process(each, _clock(judgement)) for each in samples]
@@ -259,7 +248,7 @@ def _alt_of_ratios(panels: Sequence[tuple[Judgement, Sequence[Samples]]]) -> str
     return f"Ratio of every block in the order of measuring. {'; '.join(said)}."
 
 
-def _ratios_by_process(panels: Sequence[tuple[Judgement, Sequence[Samples]]]) -> Table:
+def tabulate_ratios(panels: Sequence[tuple[Judgement, list[Samples]]]) -> Table:
     rows = []
     for judgement, samples in panels:
         where = f"{judgement.claim} {finding.arm_and_reference(judgement.comparison)}"
@@ -290,7 +279,8 @@ def _ratios_by_process(panels: Sequence[tuple[Judgement, Sequence[Samples]]]) ->
     return Table("Ratio of every process pair", note, columns, tuple(rows))
 
 
-def _drawn_ratios(panels: Sequence[tuple[Judgement, Sequence[Samples]]], colours: Colours) -> Figure:
+def draw_ratios(panels: Sequence[tuple[Judgement, list[Samples]]], canvas: Canvas) -> Figure:
+    colours = canvas.colours
     dot = Line2D([], [], color=colours.muted, marker="o", markersize=4, linestyle="")
     hollow = Line2D([], [], color=colours.muted, marker="o", markersize=4, linestyle="", markerfacecolor="none")
     entries: list[tuple[Patch | Line2D, str]] = [
@@ -348,3 +338,9 @@ def _draw_ratios(axes: Axes, judgement: Judgement, samples: Sequence[Samples], c
     against = finding.arm_and_reference(judgement.comparison)
     titled(axes, f"{judgement.claim} {against}", _where(judgement.comparison), colours)
     axes.set_xlabel("process pair, in the order of measuring", color=colours.muted, fontsize=8.5)
+
+
+ECDF = Chart(find_spreads, draw_spreads, describe_spreads, tabulate_quantiles)
+"""The share of samples below each time per call, for every arm; thin lines are single processes."""
+PAIRED_RATIO = Chart(find_ratios, draw_ratios, describe_ratios, tabulate_ratios)
+"""The ratio of every block in the order of measuring, process by process."""

@@ -9,7 +9,6 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,9 +18,9 @@ from matplotlib.transforms import Bbox
 
 from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import subjects
-from argo_bench.report.arms import FIXED, FIXED_STYLE, style
-from argo_bench.report.counted import BENEFITS, Counted, counted, quantity
-from argo_bench.report.picture import COLOURS, NARROW, SETTINGS, WIDTH, Colours, Picture, Theme, hue, quiet
+from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, hue, quiet
+from argo_bench.report.charts.arms import FIXED, FIXED_STYLE, style
+from argo_bench.report.counts import BENEFITS, Counted, counted, quantity
 from argo_bench.report.tables import Column, Row, Table
 
 COLUMNS = 2
@@ -57,16 +56,9 @@ class Panel:
     points: Sequence[Point]
 
 
-def frontier(recorded: Recorded, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
-    """A panel for each counted workload that names its two counts; None without any.
-
-    ``narrow``: below each other, without a title of the whole.
-    """
-    panels = [panel for each in counted(recorded) if (panel := _panel(recorded, each)) is not None]
-    if not panels:
-        return None
-    with matplotlib.rc_context(SETTINGS):
-        return Picture(_drawn(panels, COLOURS[theme], narrow), _alt(panels), _table(panels))
+def find_panels(recorded: Recorded) -> list[Panel]:
+    """Return a panel for each counted workload that names its two counts."""
+    return [panel for each in counted(recorded) if (panel := _panel(recorded, each)) is not None]
 
 
 def _panel(recorded: Recorded, counted: Counted) -> Panel | None:
@@ -82,8 +74,8 @@ def _panel(recorded: Recorded, counted: Counted) -> Panel | None:
     return None
 
 
-def _alt(panels: Sequence[Panel]) -> str:
-    """What the frontiers show, in words."""
+def describe(panels: Sequence[Panel]) -> str:
+    """Say what the frontiers show."""
     sentences = []
     for panel in panels:
         arms = (
@@ -102,7 +94,7 @@ def _written(count: str, value: float) -> str:
     return BENEFITS.get(count, quantity)(value)
 
 
-def _table(panels: Sequence[Panel]) -> Table:
+def tabulate(panels: Sequence[Panel]) -> Table:
     rows = []
     for panel in panels:
         rows.append(Row((panel.title, _words(panel.damage), _words(panel.benefit)), strong=True))
@@ -113,7 +105,9 @@ def _table(panels: Sequence[Panel]) -> Table:
     return Table("What is saved, and what for", "Medians over the seeds.", columns, tuple(rows))
 
 
-def _drawn(panels: Sequence[Panel], colours: Colours, narrow: bool) -> Figure:
+def draw(panels: Sequence[Panel], canvas: Canvas) -> Figure:
+    """Draw the panels beside each other; on a narrow canvas below each other, without a title of the whole."""
+    colours, narrow = canvas.colours, canvas.is_narrow
     columns = 1 if narrow else COLUMNS
     rows = math.ceil(len(panels) / columns)
     figure = Figure(
@@ -233,3 +227,7 @@ def _cost(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
     beside = max(0.0, frame.x0 - box.x0) + max(0.0, box.x1 - frame.x1)
     below = max(0.0, frame.y0 - box.y0) + max(0.0, box.y1 - frame.y1)
     return float(covered + beside * box.height + below * box.width)
+
+
+FRONTIER = Chart(find_panels, draw, describe, tabulate)
+"""What every arm saves over what it does to the output."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
@@ -14,36 +14,40 @@ from argo_bench.harness.record.records import Memory, Method, Reading
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.report import finding
-from argo_bench.report.arms import entry, style
-from argo_bench.report.measured import memory
-from argo_bench.report.picture import (
-    COLOURS,
-    SETTINGS,
+from argo_bench.report.chart import (
+    Canvas,
+    Chart,
     Colours,
-    Picture,
-    Theme,
     hue,
     legend_below,
     quiet,
     stacked,
     titled,
 )
+from argo_bench.report.charts.arms import entry, style
+from argo_bench.report.results import memory
+from argo_bench.report.tables import Table
 
 ROW, LEAST = 0.21, 0.4
 """Inches: the height of a row, and of the smallest panel."""
 METHODS: Mapping[Method, str] = {"peak_rss": "peak RSS", "traced": "traced", "memory_profiler": "polled"}
 
 
-def weighed(recorded: Recorded, theme: Theme = "light") -> Picture | None:
-    """A panel for every workload whose memory was read, a row for every method; None without any."""
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The arms of every workload whose memory was read, by optimization and workload, and their table."""
+
+    panels: Mapping[tuple[str, str], Sequence[Memory]]
+    table: Table
+
+
+def find_panels(recorded: Recorded) -> Weighed | None:
+    """Return a panel for every workload whose memory was read; None where none was."""
     panels: dict[tuple[str, str], list[Memory]] = {}
     for each in recorded.all(Memory):
         panels.setdefault((each.optimization, each.workload), []).append(each)
     panels = {place: arms for place, arms in panels.items() if any(map(_readings, arms))}
-    if not panels:
-        return None
-    with matplotlib.rc_context(SETTINGS):
-        return Picture(_drawn(list(panels.values()), COLOURS[theme]), _alt(panels), memory(recorded))
+    return Weighed(panels, memory(recorded)) if panels else None
 
 
 def _readings(memory: Memory) -> list[tuple[Reading, int]]:
@@ -55,9 +59,9 @@ def _readings(memory: Memory) -> list[tuple[Reading, int]]:
     ]
 
 
-def _alt(panels: Mapping[tuple[str, str], Sequence[Memory]]) -> str:
+def describe(weighed: Weighed) -> str:
     said = []
-    for (optimization, workload), arms in panels.items():
+    for (optimization, workload), arms in weighed.panels.items():
         of_arms = (
             f"{each.arm} {', '.join(f'{METHODS[r.method]} {finding.size(b)}' for r, b in _readings(each))}"
             for each in arms
@@ -66,7 +70,8 @@ def _alt(panels: Mapping[tuple[str, str], Sequence[Memory]]) -> str:
     return f"Memory of one pass beyond what was there before, on a log axis. {' '.join(said)}"
 
 
-def _drawn(panels: Sequence[Sequence[Memory]], colours: Colours) -> Figure:
+def draw(weighed: Weighed, canvas: Canvas) -> Figure:
+    colours, panels = canvas.colours, list(weighed.panels.values())
     arms = dict.fromkeys(each.arm for panel in panels for each in panel)
     heights = [max(LEAST, ROW * len(_rows(panel)) * (len(panel) + 0.6) / 2) for panel in panels]
     figure, drawn = stacked(heights, colours, math.ceil(len(arms) / 2))
@@ -116,3 +121,7 @@ def _ticks(low: float, high: float) -> list[float]:
     if len(powers) > 3:
         return [2.0**power for power in powers if power % math.ceil(len(powers) / 5) == 0]
     return [halves / 2 * 2.0**power for power in powers for halves in (2, 3)]
+
+
+MEMORY = Chart(find_panels, draw, describe, lambda weighed: weighed.table)
+"""The memory of a pass, a panel for every workload and a row for every method."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -15,19 +15,8 @@ from matplotlib.patches import Patch
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
-from argo_bench.report.arms import entry, style
-from argo_bench.report.picture import (
-    COLOURS,
-    NARROW,
-    SETTINGS,
-    WIDTH,
-    Colours,
-    Picture,
-    Theme,
-    hue,
-    quiet,
-    ratio_axis,
-)
+from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, hue, quiet, ratio_axis
+from argo_bench.report.charts.arms import entry, style
 from argo_bench.report.verdicts import over_the_change_rate
 from argo_bench.study.records import LiveRates
 
@@ -40,18 +29,20 @@ FARTHEST = 30.0
 """A claimed edge this many times beyond what was seen is cut off."""
 
 
-def curves(recorded: Recorded, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
-    """A panel for each claim with a curve; claims that rest on the same ratios share one. None without any.
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """The judgements of each panel, a line each. ``live`` is the share of steps, in percent, in which a live market
+    ticks, where the record has it."""
 
-    ``narrow``: below each other, without a title of the whole.
-    """
+    recorded: Recorded
+    panels: Sequence[Sequence[Judgement]]
+    live: float | None
+
+
+def find_curves(recorded: Recorded) -> Curves | None:
+    """Return a panel for each claim with a curve; claims that rest on the same ratios share one."""
     panels = _panels(recorded)
-    if not panels:
-        return None
-    with matplotlib.rc_context(SETTINGS):
-        return Picture(
-            _drawn(recorded, panels, COLOURS[theme], narrow), _alt(recorded, panels), over_the_change_rate(recorded)
-        )
+    return Curves(recorded, panels, _live(recorded)) if panels else None
 
 
 def _panels(recorded: Recorded) -> list[list[Judgement]]:
@@ -76,9 +67,11 @@ def _live(recorded: Recorded) -> float | None:
     return 100 * math.fsum(rates) / len(rates) if rates else None
 
 
-def _alt(recorded: Recorded, panels: Sequence[Sequence[Judgement]]) -> str:
-    """What the curves show, in words."""
-    lines = [f"{finding.named(recorded, each)}, {each.arm}: {_in_words(each)}" for of in panels for each in of]
+def describe(curves: Curves) -> str:
+    """Say what the curves show."""
+    lines = [
+        f"{finding.named(curves.recorded, each)}, {each.arm}: {_in_words(each)}" for of in curves.panels for each in of
+    ]
     return f"Ratios to the reference on a log axis over the share of ticking symbols. {'; '.join(lines)}."
 
 
@@ -87,8 +80,9 @@ def _in_words(judgement: Judgement) -> str:
     return ", ".join(f"{ratio} at {scale:,} {judgement.curve_unit}" for ratio, scale in ratios)
 
 
-def _drawn(recorded: Recorded, panels: Sequence[Sequence[Judgement]], colours: Colours, narrow: bool) -> Figure:
-    live = _live(recorded)
+def draw(curves: Curves, canvas: Canvas) -> Figure:
+    """Draw the panels beside each other; on a narrow canvas below each other, without a title of the whole."""
+    colours, panels, live, narrow = canvas.colours, curves.panels, curves.live, canvas.is_narrow
     most = 1 if narrow else COLUMNS
     columns = min(most, len(panels))
     rows = math.ceil(len(panels) / columns)
@@ -98,7 +92,7 @@ def _drawn(recorded: Recorded, panels: Sequence[Sequence[Judgement]], colours: C
     )  # fmt: skip
     for number, of in enumerate(panels):
         axes = figure.add_subplot(rows, most, number // columns * most + number % columns + 1)
-        _draw_panel(axes, of, finding.named(recorded, of[0]), live, colours)
+        _draw_panel(axes, of, finding.named(curves.recorded, of[0]), live, colours)
         if number % columns == 0:
             axes.set_ylabel("reference / candidate", color=colours.muted, fontsize=8.5)
         if number + columns >= len(panels):
@@ -177,3 +171,7 @@ def _draw_legend(figure: Figure, arms: Sequence[str], has_live: bool, colours: C
         handles, labels, loc="outside lower left", ncols=columns, frameon=False, fontsize=8.5,
         labelcolor=colours.muted, columnspacing=1.4, handlelength=2.4,
     )  # fmt: skip
+
+
+CURVES = Chart(find_curves, draw, describe, lambda curves: over_the_change_rate(curves.recorded))
+"""The ratio of every claim that has a curve, over the share of symbols that tick."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
@@ -16,13 +15,10 @@ from argo_bench.harness.claims.claim import CLOCKS
 from argo_bench.harness.record.records import Comparison, Judgement, Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
-from argo_bench.report.arms import entry, style
-from argo_bench.report.picture import (
-    COLOURS,
-    SETTINGS,
+from argo_bench.report.chart import (
+    Canvas,
+    Chart,
     Colours,
-    Picture,
-    Theme,
     duration_axis,
     hue,
     legend_below,
@@ -30,6 +26,7 @@ from argo_bench.report.picture import (
     stacked,
     titled,
 )
+from argo_bench.report.charts.arms import entry, style
 from argo_bench.report.tables import Column, Row, Table
 
 PANEL = 1.7
@@ -61,13 +58,9 @@ class Panel:
     candidates: Sequence[Line]
 
 
-def scaling(recorded: Recorded, theme: Theme = "light") -> Picture | None:
-    """A panel for every timed workload with several scales; None where nothing was measured at more than one."""
-    panels = list(_panels(recorded))
-    if not panels:
-        return None
-    with matplotlib.rc_context(SETTINGS):
-        return Picture(_drawn(panels, COLOURS[theme]), _alt(panels), _table(panels))
+def find_panels(recorded: Recorded) -> list[Panel]:
+    """Return a panel for every workload that was timed at several scales."""
+    return list(_panels(recorded))
 
 
 def _panels(recorded: Recorded) -> Iterator[Panel]:
@@ -99,7 +92,7 @@ def crossover(reference: Line, candidate: Line) -> float | None:
     return None
 
 
-def _said(panel: Panel, line: Line) -> str:
+def _describe_line(panel: Panel, line: Line) -> str:
     """How the time of a line grows, and where it crosses the reference."""
     slope = line.slope
     grows = "" if slope is None else f"grows as n^{slope:.2f}"
@@ -108,15 +101,15 @@ def _said(panel: Panel, line: Line) -> str:
     return ", ".join(filter(None, (grows, crosses)))
 
 
-def _alt(panels: Sequence[Panel]) -> str:
+def describe(panels: Sequence[Panel]) -> str:
     said = []
     for panel in panels:
-        lines = (f"{line.arm} {_said(panel, line)}" for line in (panel.reference, *panel.candidates))
+        lines = (f"{line.arm} {_describe_line(panel, line)}" for line in (panel.reference, *panel.candidates))
         said.append(f"{panel.claim}, {panel.comparison.workload}: {'; '.join(lines)}.")
     return f"Time per call over the scale, both on log axes. {' '.join(said)}"
 
 
-def _table(panels: Sequence[Panel]) -> Table:
+def tabulate(panels: Sequence[Panel]) -> Table:
     rows = []
     for panel in panels:
         rows.append(Row((panel.claim, panel.comparison.workload, ""), strong=True))
@@ -125,12 +118,13 @@ def _table(panels: Sequence[Panel]) -> Table:
                 f"{scale:,} {panel.comparison.unit}: {finding.duration(time)}"
                 for scale, time in sorted(line.times.items())
             )
-            rows.append(Row((line.arm, "\n".join(times), _said(panel, line))))
+            rows.append(Row((line.arm, "\n".join(times), _describe_line(panel, line))))
     columns = (Column("arm", None), Column("time per call", None), Column("slope and crossover", None))
     return Table("Scaling", "Median times per call; slopes by least squares over logarithms.", columns, tuple(rows))
 
 
-def _drawn(panels: Sequence[Panel], colours: Colours) -> Figure:
+def draw(panels: Sequence[Panel], canvas: Canvas) -> Figure:
+    colours = canvas.colours
     arms = dict.fromkeys(line.arm for panel in panels for line in (panel.reference, *panel.candidates))
     figure, drawn = stacked([PANEL] * len(panels), colours, math.ceil(len(arms) / 2))
     for axes, panel in zip(drawn, panels, strict=True):
@@ -164,3 +158,7 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
         )  # fmt: skip
     titled(axes, f"{panel.claim}: time per call over scale", panel.comparison.workload, colours)
     axes.set_xlabel(f"{panel.comparison.unit}, log scale", color=colours.muted, fontsize=8.5)
+
+
+SCALING = Chart(find_panels, draw, describe, tabulate)
+"""Time per call over the scale, for every timed workload with several scales."""

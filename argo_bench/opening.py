@@ -1,0 +1,35 @@
+"""Opens a record as the report that its kind has: the sections of any record, or those of the study too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from argo_bench.extras import Requirement
+from argo_bench.harness.record.store import Recorded, load
+from argo_bench.report import Report
+from argo_bench.report.sections import HARNESS, Outline
+
+CATALOGUE = (Requirement("pandas", "study"), Requirement("numba", "study"))
+
+
+def open_report(path: str | Path) -> Report:
+    """Return the report of a run: of its directory or its run.jsonl. Raises UserError for anything else."""
+    return report_of(load(path))
+
+
+def report_of(recorded: Recorded) -> Report:
+    """Return the report that a record's kind has.
+
+    Where the study is not installed, a run of it is shown by the sections of any record.
+    """
+    return Report(recorded, outline_of(recorded))
+
+
+def outline_of(recorded: Recorded) -> Outline:
+    """Return what a report on a record consists of."""
+    is_of_study = bool(recorded.run.optimizations)
+    if not is_of_study or not all(each.is_met for each in CATALOGUE):
+        return HARNESS
+    from argo_bench.study.report.sections import STUDY
+
+    return STUDY

@@ -1,0 +1,220 @@
+"""What a report consists of: a list of sections, which terminal, Markdown, notebook and page render, each in its way.
+
+The list is an argument of every renderer. ``HARNESS`` lists what any record can show, ``study/report/sections.py`` what
+a run of the study can show beside it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from argo_bench.extras import Requirement
+from argo_bench.harness.record.records import Judgement
+from argo_bench.harness.record.store import Recorded
+from argo_bench.report.counts import caches, done_to_the_output
+from argo_bench.report.results import beside, first_calls, memory
+from argo_bench.report.tables import Column, Row, Table
+from argo_bench.report.trials import tried
+from argo_bench.report.verdicts import holds_when, strips, verdicts
+
+if TYPE_CHECKING:
+    from argo_bench.report.chart import Chart
+
+Place = Literal["summary", "terminal", "text", "page", "files"]
+"""Where a section is shown: in the terminal for a run of many subjects or of a few, in Markdown and in a notebook, in
+a subject's part of report.html, and as a figure beside report.md."""
+
+SLOW_FIRST_CALL_NS = 50_000_000
+"""First calls from here on are worth a line in a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a report: tables, or a chart with its caption. What has no rows or nothing to draw is left out.
+
+    ``tables`` gets the record, and whether it is to be brief. ``chart`` names a Chart as ``module:NAME``; it is
+    imported when it is drawn, because matplotlib comes with an extra. ``is_narrow``: the page has it two in a row.
+    """
+
+    name: str
+    places: tuple[Place, ...]
+    tables: Callable[[Recorded, bool], Sequence[Table]] | None = None
+    chart: str = ""
+    caption: str = ""
+
+    def tabulate(self, recorded: Recorded, *, brief: bool = False) -> list[Table]:
+        """Return those of its tables that have rows."""
+        return [] if self.tables is None else [table for table in self.tables(recorded, brief) if table.rows]
+
+    def load_chart(self) -> Chart[Any]:
+        """Import its chart. Raises UserError where matplotlib is not installed."""
+        Requirement("matplotlib", "report").check("figures")
+        module, _, name = self.chart.partition(":")
+        found: Chart[Any] = getattr(importlib.import_module(module), name)
+        return found
+
+
+class Source(NamedTuple):
+    """A piece of source code, and the module and line that it is from."""
+
+    title: str
+    place: str
+    code: str
+
+
+class Part(NamedTuple):
+    """A heading of the page, under which subjects stand."""
+
+    anchor: str
+    title: str
+
+
+OTHERS = Part("others", "Compared")
+"""The heading of a user's own functions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What the page says of a subject beside what was measured. ``is_known``: its id can be linked to."""
+
+    part: Part = OTHERS
+    is_known: bool = False
+    rank: str = ""
+    may_change: str = ""
+    sources: Mapping[str, Sequence[Source]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do with a subject, and why; ``prescribed`` and ``engineered`` are what was seen of each variant."""
+
+    subject: str
+    word: Literal["keep", "fix", "drop", "undecided"]
+    reason: str
+    prescribed: str
+    engineered: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What reports on one kind of record consist of, from top to bottom.
+
+    ``remarks`` are sentences that come before those of any record. ``parts`` are the headings of the page in order.
+    """
+
+    sections: Sequence[Section]
+    remarks: Callable[[Recorded], Sequence[str]] = lambda recorded: ()
+    advise: Callable[[Recorded], Sequence[Advice]] = lambda recorded: ()
+    describe: Callable[[str], Background] = lambda subject: Background()
+    parts: Sequence[Part] = (OTHERS,)
+
+    def at(self, place: Place) -> Iterator[Section]:
+        """The sections that a place shows."""
+        return (each for each in self.sections if place in each.places)
+
+    def find(self, name: str) -> Section | None:
+        """Return the section of a name, or None where such reports have none."""
+        return next((each for each in self.sections if each.name == name), None)
+
+
+def tabulate_headline(recorded: Recorded, brief: bool) -> list[Table]:
+    """Return the verdicts on headline claims."""
+    judged = [each for each in recorded.all(Judgement) if each.headline]
+    return [verdicts(recorded, "Verdicts", judged, brief=brief)]
+
+
+def tabulate_further(recorded: Recorded, brief: bool) -> list[Table]:
+    """Return the verdicts on further readings."""
+    judged = [each for each in recorded.all(Judgement) if not each.headline]
+    return [verdicts(recorded, "Further readings", judged, brief=brief)]
+
+
+def tabulate_first_calls(recorded: Recorded, brief: bool) -> list[Table]:
+    """Return what first calls took; briefly, only slow ones."""
+    return [first_calls(recorded, SLOW_FIRST_CALL_NS if brief else 0)]
+
+
+def tabulate_sentences(recorded: Recorded, brief: bool) -> list[Table]:
+    """Return each claim as it was published, and what was seen in full sentences."""
+    seen: dict[tuple[str, str], list[str]] = {}
+    for each in recorded.all(Judgement):
+        seen.setdefault((each.claim, each.text), []).append(each.sentence)
+    rows = tuple(Row((claim, text, "\n".join(sentences))) for (claim, text), sentences in seen.items())
+    columns = (Column("claim", 14), Column("as published", None), Column("seen", None))
+    return [Table("In words", "", columns, rows)]
+
+
+CHARTS = "argo_bench.report.charts."
+ANY_TEXT: tuple[Place, ...] = ("terminal", "text")
+ANY_TABLE: tuple[Place, ...] = ("terminal", "text", "page")
+
+HEADLINE = Section("verdicts", ("summary", "terminal", "text"), tabulate_headline)
+FURTHER = Section("further readings", ANY_TEXT, tabulate_further)
+FOREST = Section(
+    "forest",
+    ("page", "files"),
+    chart=f"{CHARTS}forest:FOREST",
+    caption=(
+        "A tick is the estimate, the thick line its interval, the band what was claimed; ≠ computes something else."
+    ),
+)
+ECDF = Section(
+    "ecdf",
+    ("page",),
+    chart=f"{CHARTS}samples:ECDF",
+    caption="Every sample that counts. Thin lines are single processes; steps that lie together agree.",
+)
+PAIRED_RATIO = Section(
+    "paired_ratio",
+    ("page",),
+    chart=f"{CHARTS}samples:PAIRED_RATIO",
+    caption=(
+        "Reference / candidate, block by block in the order of measuring: drift, warm-up and disturbances would show "
+        "as slopes and jumps."
+    ),
+)
+SCALING = Section(
+    "scaling",
+    ("page",),
+    chart=f"{CHARTS}scaling:SCALING",
+    caption="A steeper line grows faster with its input; where lines cross, the faster arm changes.",
+)
+BREAK_EVEN = Section(
+    "break_even",
+    ("page",),
+    chart=f"{CHARTS}break_even:BREAK_EVEN",
+    caption="What a slow first call costs, and after how many calls it is made up for. From medians.",
+)
+HIT_RATES = Section(
+    "hit_rates",
+    ("page",),
+    chart=f"{CHARTS}break_even:HIT_RATES",
+    caption="A cache pays where its line is above 1x; marks are hit rates seen on traces. From medians.",
+)
+MEMORY = Section(
+    "memory",
+    ("page",),
+    chart=f"{CHARTS}memory:MEMORY",
+    caption="Every reading, in a process of its own. Hollow marks were polled and may miss a peak.",
+)
+HOLDS_WHEN = Section("holds when", ANY_TABLE, lambda recorded, brief: [holds_when(recorded)])
+STRIPS = Section("over scales", ANY_TABLE, lambda recorded, brief: [strips(recorded)])
+OUTPUT = Section("output", ANY_TABLE, lambda recorded, brief: [done_to_the_output(recorded, brief=brief)])
+CACHES = Section("caches", ANY_TABLE, lambda recorded, brief: [caches(recorded)])
+TRIALS = Section("trials", ANY_TABLE, lambda recorded, brief: tried(recorded, brief=brief))
+MEMORY_TABLE = Section("memory table", ANY_TEXT, lambda recorded, brief: [memory(recorded)])
+BESIDE = Section("beside", ANY_TABLE, lambda recorded, brief: [beside(recorded, brief=brief)])
+FIRST_CALLS = Section("first calls", ANY_TABLE, tabulate_first_calls)
+SENTENCES = Section("in words", ("text", "page"), tabulate_sentences)
+
+HARNESS = Outline(
+    (
+        *(HEADLINE, FURTHER),
+        *(FOREST, ECDF, PAIRED_RATIO, SCALING, BREAK_EVEN, HIT_RATES, MEMORY),
+        *(HOLDS_WHEN, STRIPS, OUTPUT, CACHES, TRIALS, MEMORY_TABLE, BESIDE, FIRST_CALLS, SENTENCES),
+    )
+)
+"""What any record can show. In the page the charts of a subject stand above its tables."""

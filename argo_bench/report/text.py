@@ -1,0 +1,72 @@
+"""The sections of a report as text: for a terminal, as Markdown, and as HTML in the colours of a notebook."""
+
+from __future__ import annotations
+
+import html as markup
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from argo_bench.harness.record.store import Recorded
+from argo_bench.report import finding
+from argo_bench.report.remarks import not_measured, remarks
+from argo_bench.report.sections import Outline, Place
+from argo_bench.report.tables import Table, html_table, markdown_table, plain, terminal_table
+
+MANY = 5
+"""Optimizations from which on a terminal shows what was judged, and leaves all else to the page."""
+FRAME = (
+    "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:var(--jp-ui-font-size1,13px);"
+    "color:var(--jp-ui-font-color1,#1b1f24);background:var(--jp-layout-color1,#ffffff)"
+)
+
+
+def tabulate(recorded: Recorded, outline: Outline, place: Place, *, brief: bool = False) -> list[Table]:
+    """Return the tables that a place shows, in order."""
+    return [table for section in outline.at(place) for table in section.tabulate(recorded, brief=brief)]
+
+
+def all_remarks(recorded: Recorded, outline: Outline) -> list[str]:
+    """Return the sentences below the tables: those of the kind of record, then those of any."""
+    return [*outline.remarks(recorded), *remarks(recorded)]
+
+
+def is_long(recorded: Recorded) -> bool:
+    """Whether its tables are too long for a terminal."""
+    return len(recorded.run.optimizations) >= MANY
+
+
+def terminal(recorded: Recorded, outline: Outline) -> Group:
+    """Render for a rich console of 80 columns or more, briefly; of a long run only a summary."""
+    parts: list[Any] = [
+        Text(f"{finding.finding(recorded)}.", style="bold"),
+        Text(f"{finding.setting(recorded)}\n", style="dim"),
+    ]
+    is_summary = is_long(recorded)
+    for table in tabulate(recorded, outline, "summary" if is_summary else "terminal", brief=True):
+        parts += [terminal_table(table), Text()]
+    listed = RichTable.grid(padding=(0, 1))
+    for line in not_measured(recorded) if is_summary else all_remarks(recorded, outline):
+        listed.add_row("*", Text(line, overflow="fold"))
+    if is_summary:
+        more = f"Scales, samples, counts, memory and remarks: argo-bench report {recorded.directory} --open"
+        return Group(*parts, listed, Text(more, style="dim"))
+    return Group(*parts, listed)
+
+
+def markdown(recorded: Recorded, outline: Outline) -> str:
+    """Render tables and remarks as GitHub shows them."""
+    parts = [markdown_table(table) for table in tabulate(recorded, outline, "text")]
+    if listed := [f"- {plain(line)}" for line in all_remarks(recorded, outline)]:
+        parts.append("\n".join(listed))
+    return "\n\n".join(parts) + "\n"
+
+
+def html(recorded: Recorded, outline: Outline) -> str:
+    """Render as HTML that needs nothing else, in the colours of the notebook's theme."""
+    title = f'<div style="{FRAME}"><p><strong>{markup.escape(finding.finding(recorded))}.</strong></p>'
+    drawn = "".join(html_table(table) for table in tabulate(recorded, outline, "text"))
+    items = "".join(f"<li>{markup.escape(line)}</li>" for line in all_remarks(recorded, outline))
+    return title + drawn + (f"<ul>{items}</ul>" if items else "") + "</div>"

@@ -1,0 +1,103 @@
+"""What a report on a run of the study consists of: the sections of any report, and those on edits of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from argo_bench.harness.record.store import Recorded
+from argo_bench.optimizations import catalogue, subjects
+from argo_bench.optimizations.document import RANKS
+from argo_bench.report import sections as shared
+from argo_bench.report.sections import ANY_TABLE, OTHERS, Background, Outline, Part, Section, Source
+from argo_bench.report.verdicts import over_the_change_rate
+from argo_bench.study.records import Acceptance, LiveRates
+from argo_bench.study.report.advice import advice, what_to_do
+from argo_bench.study.report.combined import combined
+from argo_bench.study.report.explain import exchanged, place
+
+PUBLISHED = Part("optimizations", "Optimization by optimization")
+TOGETHER = Part("combined", "Combined claims")
+CHARTS = "argo_bench.study.report."
+
+ADVICE = Section("advice", ("summary", "terminal", "text"), lambda recorded, brief: [what_to_do(recorded, brief=brief)])
+COMBINED = Section("combined claims", ("summary", *ANY_TABLE), lambda recorded, brief: [combined(recorded)])
+CHANGE_RATE = Section("change rate", ANY_TABLE, lambda recorded, brief: [over_the_change_rate(recorded)])
+SHARES = Section(
+    "shares",
+    ("page",),
+    chart=f"{CHARTS}shares:SHARES",
+    caption=(
+        "What each multiplies the speed by, the largest first; below, what it is worth alone and beside the others."
+    ),
+)
+FRONTIER = Section(
+    "frontier",
+    ("page", "files"),
+    chart=f"{CHARTS}frontier:FRONTIER",
+    caption="What each arm saves over what it does to the output, exact counts: further left is less harm.",
+)
+CURVES = Section(
+    "curves",
+    ("page", "files"),
+    chart=f"{CHARTS}curves:CURVES",
+    caption="The claims where fewer or more symbols tick in a step, over the range that was claimed.",
+)
+ERRORS = Section("errors", (), chart=f"{CHARTS}errors:ERRORS")
+PAYS = Section("pays", (), chart=f"{CHARTS}lookups:CACHE_PAYS")
+
+
+def remarks(recorded: Recorded) -> list[str]:
+    """Return how many symbol-cycles were accepted, and how often a live market ticks."""
+    lines = [
+        f"The consensus accepted {each.accepted:,} of {each.symbol_cycles:,} symbol-cycles ({100 * each.rate:.3g} %)."
+        for each in recorded.all(Acceptance)
+        if each.symbol_cycles
+    ]
+    return lines + [_describe_rates(each.rates) for each in recorded.all(LiveRates) if each.rates]
+
+
+def _describe_rates(rates: Mapping[str, float]) -> str:
+    """Say how often a live market ticks, the quickest symbol first."""
+    (quickest, most), *others = sorted(rates.items(), key=lambda each: -each[1])
+    further = "".join(f", {100 * rate:.3g} % for {symbol}" for symbol, rate in others)
+    return f"Live: the quote moves in {100 * most:.3g} % of 5 s steps for {quickest}{further}."
+
+
+def describe(subject: str) -> Background:
+    """Return what the catalogue says of an optimization or of a set of them, and the sources as they are installed."""
+    known = subjects().get(subject)
+    if known is None:
+        return Background(OTHERS)
+    is_single = subject in catalogue()
+    sources = exchanged(catalogue()[subject]) if is_single else {}
+    return Background(
+        PUBLISHED if is_single else TOGETHER,
+        True,
+        describe_rank(subject),
+        known.may_change,
+        {
+            part: [Source(each.title, place(each.module, each.first_line), each.code) for each in found]
+            for part, found in sources.items()
+        },
+    )
+
+
+def describe_rank(subject: str) -> str:
+    """Say how the document ranks an optimization; nothing where it does not."""
+    rank = RANKS.get(subject)
+    return "" if rank is None else f"{rank.priority} priority, {rank.effort} effort, week {rank.phase}"
+
+
+STUDY = Outline(
+    (
+        *(shared.HEADLINE, ADVICE, shared.FURTHER, COMBINED),
+        *(shared.FOREST, shared.ECDF, shared.PAIRED_RATIO, SHARES, shared.SCALING),
+        *(shared.BREAK_EVEN, shared.HIT_RATES, CURVES, FRONTIER, shared.MEMORY, ERRORS, PAYS),
+        *(shared.HOLDS_WHEN, shared.STRIPS, CHANGE_RATE, shared.OUTPUT, shared.CACHES, shared.TRIALS),
+        *(shared.MEMORY_TABLE, shared.BESIDE, shared.FIRST_CALLS, shared.SENTENCES),
+    ),
+    remarks,
+    advice,
+    describe,
+    (PUBLISHED, TOGETHER, OTHERS),
+)
