@@ -76,7 +76,14 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOMES[name]
-    value = getattr(import_module(module), attribute)
+    try:
+        value = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        from argo_bench.extras import explain_missing
+
+        if (sentence := explain_missing(error, f"argo_bench.{name}")) is None:
+            raise
+        raise ModuleNotFoundError(sentence, name=error.name) from None
     globals()[name] = value
     return value
 

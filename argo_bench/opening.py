@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from argo_bench.extras import Requirement
+from argo_bench.extras import find_missing
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.report import Report
 from argo_bench.report.sections import HARNESS, Outline
-
-CATALOGUE = (Requirement("pandas", "study"), Requirement("numba", "study"))
 
 
 def open_report(path: str | Path) -> Report:
@@ -28,7 +26,7 @@ def report_of(recorded: Recorded) -> Report:
 def outline_of(recorded: Recorded) -> Outline:
     """Return what a report on a record consists of."""
     is_of_study = bool(recorded.run.optimizations)
-    if not is_of_study or not all(each.is_met for each in CATALOGUE):
+    if not is_of_study or find_missing("study") is not None:
         return HARNESS
     from argo_bench.study.report.sections import STUDY
 

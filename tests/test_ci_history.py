@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from argo_bench.errors import UserError
-from argo_bench.gate.history import Point, Series, drawn, history_of, read, table_of
+from argo_bench.gate.history import Point, Series, history_of, read, table_of
+from argo_bench.gate.history_figure import draw_history
 from tests.test_cli import argo
 from tests.test_report_finding import judgement, recorded
 
@@ -46,10 +47,10 @@ def test_a_claim_that_no_run_has_is_told():
 
 def test_the_figure_has_a_panel_each_and_says_what_moved(tmp_path):
     series = [Series("a", (point(1, 2.0), point(2, 3.0))), Series("b", (point(1, 2.0),))]
-    picture = drawn(series)
+    picture = draw_history(series)
     assert len(picture.figure.axes) == 2
     assert picture.alt == "a: moved from 2x [1.95, 2.05] to 3x [2.95, 3.05] on 2026-11-02. b: between 2x and 2x."
-    assert picture.svg() == drawn(series).svg()
+    assert picture.svg() == draw_history(series).svg()
     assert len(picture.data.rows) == 3
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from argo_bench import extras
 from argo_bench.errors import UserError
-from argo_bench.extras import Requirement
 from argo_bench.integrations import notebooks
 from argo_bench.opening import open_report
 
@@ -76,15 +76,15 @@ def test_a_run_becomes_an_executed_notebook_of_its_claims(tmp_path):
 
 @pytest.mark.parametrize("name", ["open_lab", "executed"])
 def test_without_jupyterlab_the_line_that_installs_it_is_told(name, monkeypatch, tmp_path):
-    monkeypatch.setattr(notebooks, "NEEDS", (Requirement("no_such_module", "notebooks"),))
     arguments = () if name == "open_lab" else (open_report(REFERENCE), tmp_path)
-    with pytest.raises(UserError, match=r"no_such_module is not installed: .*argo-bench\[notebooks\]"):
+    monkeypatch.setattr(extras, "EXTRAS", {"notebooks": ("no_such_module",)})
+    with pytest.raises(UserError, match=r"no_such_module, which is not installed: .*argo-bench\[notebooks\]"):
         getattr(notebooks, name)(*arguments)
 
 
 def test_lab_is_jupyterlab_on_the_folder_of_the_notebooks(monkeypatch):
     called = []
-    monkeypatch.setattr(notebooks, "NEEDS", ())
+    monkeypatch.setattr(extras, "EXTRAS", {"notebooks": ()})
     monkeypatch.setattr(subprocess, "call", lambda command: called.append(command) or 0)
     assert notebooks.open_lab() == 0
     assert called == [[sys.executable, "-m", "jupyterlab", str(NOTEBOOKS[0].parent)]]

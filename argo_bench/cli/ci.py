@@ -24,6 +24,7 @@ from argo_bench.cli.shell import (
     shown_progress,
 )
 from argo_bench.errors import UserError
+from argo_bench.extras import check_extra
 
 GATE = "ci"
 """The profile of a gate's record."""
@@ -174,7 +175,7 @@ def thresholds(run: Path, margin: float, times: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json: bool) -> None:
     """How the ratios of RUNS (all under results/ by default) have moved: each to the baseline of its own session."""
-    from argo_bench.gate.history import drawn, history_of, read, table_of
+    from argo_bench.gate.history import history_of, read, table_of
     from argo_bench.report.tables import terminal_table
 
     recorded, unreadable = read(runs)
@@ -188,7 +189,10 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
     else:
         console().print(terminal_table(table_of(found)))
     if svg is not None:
-        svg.write_bytes(drawn(found).svg())
+        check_extra("report", "--svg")
+        from argo_bench.gate.history_figure import draw_history
+
+        svg.write_bytes(draw_history(found).svg())
         click.echo(f"figure: {svg}", err=True)
 
 

@@ -29,6 +29,7 @@ from argo_bench.cli.shell import (
     shown_progress,
 )
 from argo_bench.errors import UserError
+from argo_bench.extras import explain_missing, find_missing
 from argo_bench.optimizations.optimization import Trace
 
 if TYPE_CHECKING:
@@ -442,8 +443,12 @@ def show(report: Report, as_json: bool) -> None:
 
 
 def save(report: Report, directory: Path) -> None:
+    """Write the report's files into a folder, and say where they are, or which extra they need."""
     from argo_bench.report import PAGE
 
+    if (missing := find_missing("report")) is not None:
+        click.echo(f"record: {directory}; {missing.describe(PAGE)}", err=True)
+        return
     report.save(directory)
     click.echo(f"report: {directory / PAGE}, with record and figures beside it", err=True)
 
@@ -479,6 +484,11 @@ def main() -> None:
         cli.main(standalone_mode=False)
     except UserError as error:
         click.echo(f"argo-bench: {error}", err=True)
+        sys.exit(MISUSED)
+    except ModuleNotFoundError as error:
+        if (sentence := explain_missing(error, "this command")) is None:
+            raise
+        click.echo(f"argo-bench: {sentence}", err=True)
         sys.exit(MISUSED)
     except click.ClickException as error:
         error.show()

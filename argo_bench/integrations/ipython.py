@@ -24,6 +24,7 @@ from IPython.display import display
 
 from argo_bench.comparison import Compared, compare
 from argo_bench.errors import UserError
+from argo_bench.extras import check_extra, find_missing
 from argo_bench.harness.compare import BUDGET_S
 from argo_bench.harness.durations import seconds
 from argo_bench.harness.machine import environment
@@ -36,7 +37,6 @@ from argo_bench.optimizations.optimization import Trace
 from argo_bench.report import Report
 from argo_bench.report.machine import Machine
 from argo_bench.report.progress import clock_text, progress_lines, remaining
-from argo_bench.study.job import job_of
 
 UPDATED_EVERY_S = 0.5
 MARKERS = ("#: baseline", "#: candidate")
@@ -71,13 +71,17 @@ class ArgoMagics(Magics):
             given.budget,
         )  # fmt: skip
         with told():
+            check_extra("study", "%argo_run")
+            from argo_bench.study.job import job_of
+
             job = job_of(asked)
             name = run_id(job.profile, datetime.now())
             directory = Path(given.out) if given.out else Path("results") / name
             with self._shown() as on_progress:
                 interrupted = measure(job, directory, name, on_progress, findings())
             report = open_report(directory)
-            report.save(directory)
+            if find_missing("report") is None:
+                report.save(directory)
         if interrupted:
             display(Line(f"interrupted: the verdicts rest on what was measured until then; the record is {directory}"))
         return report

@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 from argo_bench.errors import UserError
-from argo_bench.extras import Requirement
+from argo_bench.extras import check_extra
 from argo_bench.report import Report
 
 AT_A_GLANCE, ONE_OPTIMIZATION = "01_claims_at_a_glance.ipynb", "02_one_optimization.ipynb"
-NEEDS = (Requirement("jupyterlab", "notebooks"), Requirement("papermill", "notebooks"))
 
 
 def folder() -> Path:
@@ -25,7 +24,7 @@ def folder() -> Path:
 
 def open_lab() -> int:
     """JupyterLab on the notebooks, until it is ended; its exit code. Raises UserError where it is not installed."""
-    _check_installed()
+    check_extra("notebooks", "JupyterLab")
     return subprocess.call([sys.executable, "-m", "jupyterlab", str(folder())])
 
 
@@ -34,7 +33,7 @@ def executed(report: Report, directory: Path) -> Path:
 
     Raises UserError where papermill is not installed.
     """
-    _check_installed()
+    check_extra("notebooks", "an executed notebook")
     import papermill
 
     ids = report.recorded.run.optimizations
@@ -43,9 +42,3 @@ def executed(report: Report, directory: Path) -> Path:
     path = directory / "report.ipynb"
     papermill.execute_notebook(source, path, parameters, cwd=source.parent, progress_bar=False, log_output=False)
     return path
-
-
-def _check_installed() -> None:
-    for need in NEEDS:
-        if not need.is_met:
-            raise UserError(f"{need.module} is not installed: {need.install_line}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from argo_bench.errors import UserError
+from argo_bench.extras import check_extra
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.loading import module_from
 from argo_bench.optimizations.optimization import VARIANTS, Optimization, Trace, Variant
@@ -87,6 +88,7 @@ def _forget() -> None:
 def published() -> tuple[Optimization, ...]:
     """The optimizations of this package: one a file, ``oNN_*.py``."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if re.match(r"o\d\d_", module.name))
+    check_extra("study", "the catalogue of optimizations")
     return tuple(importlib.import_module(f"{__name__}.{name}").OPTIMIZATION for name in names)
 
 

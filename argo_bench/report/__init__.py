@@ -11,7 +11,7 @@ import msgspec
 
 from argo_bench._moved import names_of
 from argo_bench.errors import UserError
-from argo_bench.extras import Requirement
+from argo_bench.extras import check_extra
 from argo_bench.harness.claims.verdict import HOLDS
 from argo_bench.harness.record.records import Judgement, Result
 from argo_bench.harness.record.store import Recorded
@@ -94,7 +94,7 @@ class Report:
 
         Raises UserError where pandas is not installed.
         """
-        Requirement("pandas", "study").check("data frames")
+        check_extra("study", "a data frame")
         import pandas as pd
 
         return pd.DataFrame([self._row(each) for each in self.judgements])
@@ -192,7 +192,7 @@ class Report:
         """Write report.html, and report.md with its figures (SVGs in both themes, the forest plot as PNG too), each
         whole or not at all.
 
-        Raises UserError where matplotlib is not installed.
+        Raises UserError where matplotlib or jinja2 is not installed.
         """
         self.save_page(directory)
         drawn = {each.name: self.draw(each.name) for each in self.outline.at("files")}
@@ -210,8 +210,7 @@ class Report:
 
         Raises UserError where matplotlib or jinja2 is not installed.
         """
-        for module in ("matplotlib", "jinja2"):
-            Requirement(module, "report").check("report.html and its figures")
+        check_extra("report", PAGE)
         from argo_bench.report.webpage import webpage
 
         path = Path(directory) / PAGE

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from argo_bench.extras import Requirement
+from argo_bench.extras import check_extra
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report.counts import caches, done_to_the_output
@@ -51,7 +51,7 @@ class Section:
 
     def load_chart(self) -> Chart[Any]:
         """Import its chart. Raises UserError where matplotlib is not installed."""
-        Requirement("matplotlib", "report").check("figures")
+        check_extra("report", "a figure")
         module, _, name = self.chart.partition(":")
         found: Chart[Any] = getattr(importlib.import_module(module), name)
         return found
