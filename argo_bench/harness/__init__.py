@@ -1,1 +1,1 @@
-"""Two arms in, samples and a verdict out: nothing here knows what the arms compute."""
+"""Measures which of two arms is better, and how sure that is; nothing here knows what the arms compute."""

@@ -1,4 +1,4 @@
-"""A user's two callables as a subject of measurement: what they are called, how they are fed, checked and claimed."""
+"""Makes a subject of a user's two callables: how they are named, fed and checked, and what is claimed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell
 from argo_bench.harness.workers.messages import Agree, Agreement, Arm, function_arm
 
 Function = Callable[..., Any] | str
-"""A callable, or the name of one as ``module:name`` or ``file.py:name``."""
+"""A function is given as a callable, or by its name as ``module:name`` or ``file.py:name``."""
 
 Check = Literal["allclose", "equal"] | Callable[[Any, Any], object] | str | None
 CHECKS = ("allclose", "equal")
@@ -26,16 +26,18 @@ WORKLOAD = "call"
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """``candidate`` against ``baseline``, both called with what ``setup`` returns.
+    """A benchmark compares ``candidate`` with ``baseline``; both are called with what ``setup`` returns.
 
-    ``setup`` returns nothing, one argument, or a tuple of arguments; it runs once in every process, with ``fresh``
-    before every call. ``check`` says when two outputs agree: ``allclose`` (numbers as numpy.allclose has it),
-    ``equal``, a callable that gets both and returns False or fails an assertion, or None. ``metric`` is CPU time where
-    both compute and wall time where one waits, unless it is named. ``claim`` is the sentence to be judged; without one
-    the question is which of the two is faster.
+    ``setup`` returns nothing, one argument, or a tuple of arguments. It runs once in every process, or before every
+    call where ``fresh`` is set. ``check`` says when two outputs agree: ``allclose`` (numbers agree as numpy.allclose
+    has it), ``equal``, a callable that gets both outputs and returns False or fails an assertion where they differ, or
+    None for no check. Unless ``metric`` names one, CPU time is measured where both functions compute and wall time
+    where one of them waits. ``claim`` is the sentence to be judged; without one the question is which of the two is
+    faster.
 
-    Functions that can be imported are measured in a process each; local ones are copied to one process for both
-    (shared isolation), where they may share what they close over. Raises UserError for what cannot be read.
+    Functions that can be imported are measured in a process each. Local ones are copied to one process for both (shared
+    isolation), where they may share what they close over. Raises UserError for an unknown metric or check, for a
+    function that is neither a callable nor a name, and for a claim that cannot be read.
     """
 
     name: str
@@ -61,11 +63,14 @@ class Benchmark:
 
     @classmethod
     def of(cls, declared: Declared) -> Benchmark:
-        """The benchmark of a record: enough to judge it again, not to run it."""
+        """Rebuild the benchmark of a record: it can be judged again, but not run."""
         return cls(declared.name, declared.baseline, declared.candidate, metric=declared.metric, claim=declared.claim)
 
     def found(self) -> Benchmark:
-        """Itself, once every function that is named has been found. Raises UserError for one that has not."""
+        """Return this benchmark once every function that is given by its name has been found.
+
+        Raises UserError for a function that cannot be found.
+        """
         for function in self._functions():
             if isinstance(function, str):
                 resolved(function, search_path())
@@ -89,7 +94,7 @@ class Benchmark:
 
     @property
     def is_local(self) -> bool:
-        """Whether a function cannot be imported by another process."""
+        """Say whether one of the functions cannot be imported by another process."""
         return any(importable(each) is None for each in self._functions())
 
     def _functions(self) -> list[Function]:
@@ -102,7 +107,10 @@ class Benchmark:
         return replace(self, metric=metric)
 
     def declared(self) -> Declared:
-        """What the record says of it, with which its verdict can be computed again. The metric must be settled."""
+        """Return the line that the record keeps of this benchmark, from which its verdict can be computed again.
+
+        The metric must be settled.
+        """
         assert self.metric is not None
         return Declared(
             name=self.name,
@@ -117,7 +125,10 @@ class Benchmark:
         )
 
     def declaration(self) -> Declaration:
-        """What the record says of its claim. The metric must be settled for its verdict."""
+        """Return the line that the record keeps of this benchmark's claim, arms and workload.
+
+        The metric must be settled before the claim can be judged.
+        """
         functions = {"baseline": short(label(self.baseline)), "candidate": short(label(self.candidate))}
         facts = WorkloadFacts(WORKLOAD, "calls", [1])
         return Declaration(
@@ -128,7 +139,7 @@ class Benchmark:
         return [self.comparison]
 
     def weighed(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
-        """Memory is measured where it is what decides."""
+        """Return the comparison where its metric is a figure of memory; memory is not measured otherwise."""
         metric = self.metric or "cpu"
         return [(self.comparison, (JUDGED_BY[metric],))] if is_memory(metric) else []
 
@@ -152,7 +163,7 @@ class Benchmark:
         return Settled(settled, lines, is_faithful=differs is None)
 
     def unsettled(self) -> Settled:
-        """Judged on CPU time unless a metric is named, since nothing is known of its functions."""
+        """Return the benchmark without calling its functions: CPU time decides unless a metric is named."""
         settled = self.measured_in(self.metric or "cpu")
         return Settled(settled, [settled.declared(), settled.declaration()], is_faithful=False)
 
@@ -175,7 +186,7 @@ class Benchmark:
         return []
 
     def arms(self, scratch: Path) -> dict[str, Arm]:
-        """Both arms by name; local functions are written to a file under ``scratch``.
+        """Return both arms by name; local functions are written to a file under ``scratch``.
 
         Raises UserError for a local function that cannot be copied to another process.
         """
@@ -214,7 +225,7 @@ class Benchmark:
 
 
 def claim_of(name: str, sentence: str | None, metric: Metric) -> Claim:
-    """The claim of a benchmark: the published sentence as it was read, or the open question which is faster."""
+    """Return the claim of a benchmark: the sentence as it was read, or the open question which arm is faster."""
     if sentence is not None:
         return read_claim(sentence, id=name, workload=WORKLOAD, metric=metric)
     return Claim(
@@ -230,7 +241,7 @@ def claim_of(name: str, sentence: str | None, metric: Metric) -> Claim:
 
 
 def importable(function: Function) -> str | None:
-    """The ``module:name`` under which another process finds a function, or None where there is no such name."""
+    """Return the ``module:name`` under which another process finds a function, or None where there is no such name."""
     if isinstance(function, str):
         return function
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
@@ -244,10 +255,10 @@ def importable(function: Function) -> str | None:
 
 
 def label(function: Function) -> str:
-    """What a function is called in a sentence or a record."""
+    """Return the name of a function for a sentence or a record."""
     return function if isinstance(function, str) else getattr(function, "__qualname__", type(function).__name__)
 
 
 def short(name: str) -> str:
-    """The last part of a function's name: ``parse`` of ``mypackage.fast:parse``."""
+    """Return the last part of a function's name: ``parse`` of ``mypackage.fast:parse``."""
     return name.rpartition(":")[2].rpartition(">.")[2]

@@ -1,4 +1,4 @@
-"""Two callables of the user's in, a verdict out: which is faster, by how much, and where the record of that is."""
+"""Compares two callables of the user's: which is faster, by how much, and where the record of the comparison is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BUDGET_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Speedup:
-    """baseline / candidate: above 1 the candidate is better. ``low`` and ``high`` bound the interval."""
+    """A speed-up is baseline / candidate: above 1 the candidate is better. ``low`` and ``high`` bound the interval."""
 
     point: float
     low: float
@@ -37,7 +37,7 @@ class Speedup:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a comparison found, from its record: print it, ask it for ``speedup`` and ``verdict``."""
+    """Holds what a comparison found, read from its record: print it, or ask it for ``speedup`` and ``verdict``."""
 
     recorded: Recorded
 
@@ -47,20 +47,21 @@ class Found:
 
     @property
     def verdict(self) -> Word:
-        """``faster``, ``slower`` or ``no difference`` where nothing was claimed, else the claim's verdict.
+        """Return the claim's verdict, or ``faster``, ``slower`` or ``no difference`` where nothing was claimed.
 
-        ``inconclusive`` is not ``no difference``; ``void``: the two do not compute the same; ``failed``: one raised.
+        ``inconclusive`` is not ``no difference``. ``void`` means that the two functions do not compute the same,
+        ``failed`` that one of them raised an error.
         """
         return self.judgement.verdict
 
     @property
     def holds(self) -> bool:
-        """Whether there was a claim and it holds."""
+        """Say whether there was a claim and it holds."""
         return self.verdict in HOLDS
 
     @property
     def speedup(self) -> Speedup:
-        """The estimate with its interval. Raises UserError where there is none, saying why."""
+        """Return the estimate with its interval. Raises UserError, with the reason, where there is none."""
         judgement = self.judgement
         if judgement.speedup is None or judgement.interval is None:
             raise UserError(f"there is no ratio: {judgement.sentence}")
@@ -68,17 +69,17 @@ class Found:
 
     @property
     def reading(self) -> str:
-        """How the claim was read."""
+        """Return how the claim was read."""
         return self.recorded.declarations[0].claims[0].reading
 
     @property
     def seconds(self) -> float:
-        """What the comparison took."""
+        """Return the seconds that the comparison took."""
         return self.recorded.all(End)[-1].seconds
 
     @property
     def directory(self) -> Path:
-        """Where its record is: ``run.jsonl``, which ``argo-bench verify`` and ``argo-bench report`` read."""
+        """Return the folder of the record, which ``argo-bench verify`` and ``argo-bench report`` read."""
         return self.recorded.directory
 
     def __str__(self) -> str:
@@ -101,13 +102,15 @@ def compare(
     out: str | Path | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Found:
-    """How much faster ``candidate`` is than ``baseline``, with an interval, once it is clear that they agree.
+    """Measure how much faster ``candidate`` is than ``baseline``, with an interval, once their outputs are found to
+    agree.
 
-    Both are callables, plain or async, or their names as ``module:name``; they are called with what ``setup`` returns
-    (nothing, one argument, or a tuple of arguments), which is made once per process, or with ``fresh`` before every
-    call. ``check``, ``metric`` and ``claim`` are those of ``Benchmark``. ``quick`` takes six replicates in one process
-    each; otherwise each function has processes of its own and measuring goes on until the verdict is clear, for
-    ``budget_s`` seconds at the most. Local functions are copied to one process for both.
+    Both are callables, plain or async, or their names as ``module:name``. They are called with what ``setup`` returns
+    (nothing, one argument, or a tuple of arguments); it is called once per process, or before every call where
+    ``fresh`` is set. ``check``, ``metric`` and ``claim`` are those of ``Benchmark``. ``quick`` takes six replicates in
+    which both functions share one process; otherwise each function has processes of its own, and measuring goes on
+    until the verdict is clear, for ``budget_s`` seconds at the most. Local functions are copied to one process for
+    both.
 
     ``out`` is the folder of the record (a temporary one by default). Raises UserError for what cannot be measured.
     """
@@ -124,7 +127,10 @@ def measure_benchmarks(
     out: str | Path | None,
     on_progress: Callable[[Progress], None],
 ) -> Recorded:
-    """The record of a run of benchmarks. What was measured before an interrupt is in the record."""
+    """Run benchmarks and return the record of the run.
+
+    Raises KeyboardInterrupt after an interrupt; what was measured before it is in the record.
+    """
     job = Job([benchmark.found() for benchmark in benchmarks], profile, seed, NoSupply())
     directory = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="argo-bench-compare-"))
     if measure(job, directory, run_id(profile, datetime.now()), on_progress):

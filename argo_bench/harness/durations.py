@@ -1,4 +1,4 @@
-"""Times and shares as users write them."""
+"""Reads durations and shares as users write them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def seconds(text: str) -> float:
-    """A duration such as ``90``, ``90s``, ``5m`` or ``1.5h`` in seconds. Raises ValueError for anything else."""
+    """Convert a duration such as ``90``, ``90s``, ``5m`` or ``1.5h`` to seconds.
+
+    Raises ValueError for anything else.
+    """
     if (found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip().lower())) is None:
         raise ValueError(f"expected a duration such as 90s, 5m or 1h, got {text!r}")
     return float(found[1]) * SECONDS[found[2] or "s"]
 
 
 def share(value: object) -> float:
-    """``0.03`` or ``"3%"`` as a share. Raises ValueError for anything else, and for none between 0 and 1."""
+    """Convert ``0.03`` or ``"3%"`` to a share between 0 and 1, both excluded. Raises ValueError for anything else."""
     text = str(value).strip()
     try:
         found = float(text[:-1]) / 100 if text.endswith("%") else float(text)

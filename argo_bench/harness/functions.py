@@ -1,4 +1,4 @@
-"""A user's callable found by its name in this process, as workers find it in theirs."""
+"""Finds a user's callable by its name in this process, as the workers find it in theirs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from argo_bench.loading import module_from
 
 
 def resolved(target: str, path: Sequence[str] = ()) -> Callable[..., Any]:
-    """The callable that ``module:name`` or ``file.py:name`` stands for. Raises UserError where there is none."""
+    """Return the callable that ``module:name`` or ``file.py:name`` names. Raises UserError where there is none."""
     extend(path)
     return timing.resolved(target, module_from)
 
 
 def search_path() -> list[str]:
-    """Where this process finds modules, for another one: the current folder first."""
+    """Return the folders where this process finds modules, the current one first, to hand on to another process."""
     return list(
         dict.fromkeys(os.path.abspath(entry) for entry in ["", *sys.path] if entry == "" or os.path.isdir(entry))
     )

@@ -1,7 +1,7 @@
-"""The memory of an arm, one fresh process per reading: peak RSS, what allocators say, and cross-checks.
+"""Measures the memory of an arm, one fresh process per reading: peak RSS, what allocators report, and cross-checks.
 
-Memory is never read while timing. Readings of the kernel's counters are as fine as RESOLUTION; a saving that depends
-on the method is reported as such.
+Memory is never read while timing. Readings of the kernel's counters are no finer than RESOLUTION. Where methods
+disagree about a saving, ``disagreement`` says so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from argo_bench.parent import start
 __all__ = ["Method", "Reading", "disagreement", "measure", "memory_of", "peak_rss_runs"]
 
 FORKED: tuple[Method, ...] = ("peak_rss", "traced")
-"""Methods whose readings may be taken in copies of one process; the others bring more with them."""
+"""The readings of these methods may be taken in copies of one process; the other methods load modules of their own."""
 REPEATABLE = 0.02
 FEWEST_RUNS, MOST_RUNS = 2, 6
 METHOD_DEPENDENT = 0.15
@@ -43,7 +43,8 @@ ALLOCATORS = {
     "MALLOC_ARENA_MAX": "1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
-"""What the child runs under, so that freed memory goes back at once and does not serve the pass unseen."""
+"""The child runs under these settings, so that freed memory goes back to the system at once. Otherwise the measured
+pass would reuse it, and the reading would not see that."""
 NEEDS: dict[Method, Requirement] = {
     "memory_profiler": Requirement("memory_profiler", "memory"),
     "allocations": Requirement("memray", "memory"),
@@ -51,12 +52,12 @@ NEEDS: dict[Method, Requirement] = {
 
 
 def available(methods: Sequence[Method]) -> list[Method]:
-    """Those of the methods whose packages are installed."""
+    """Return the methods whose packages are installed."""
     return [method for method in methods if method not in NEEDS or NEEDS[method].is_met]
 
 
 class Request(msgspec.Struct, frozen=True):
-    """``processor`` is the one to stay on, if any."""
+    """Asks for one reading of one arm. ``processor`` is the one to stay on; None leaves the choice to the system."""
 
     arm: Arm
     method: Method
@@ -71,7 +72,7 @@ def measure(
     numba_cache: Path | None = None,
     processor: int | None = None,
 ) -> Reading:
-    """One reading by one method, in a fresh process on one processor, the workers' unless another is named.
+    """Take one reading by one method, in a fresh process on one processor: the workers', unless another is named.
 
     Raises UserError where the method's package is not installed, ArmFailed where the arm raises or its process dies.
     """
@@ -81,7 +82,7 @@ def measure(
 
 
 def check_installed(method: Method) -> None:
-    """Raises UserError, with the line that installs it, where the method's package is missing."""
+    """Raise UserError, with the command that installs it, where the method's package is missing."""
     if (need := NEEDS.get(method)) is not None and not need.is_met:
         raise UserError(f"the method {method} needs {need.module}, which is not installed: {need.install_line}")
 
@@ -89,7 +90,7 @@ def check_installed(method: Method) -> None:
 def ask(
     command: Sequence[str], request: Any, expected: type[Answer], hash_seed: int, numba_cache: Path | None
 ) -> Answer:
-    """What a command that serves requests answers from a fresh process. Raises ArmFailed as ``measure`` does."""
+    """Start a command, send it one request, and return its answer. Raises ArmFailed as ``measure`` does."""
     with _started(command, hash_seed, numba_cache) as child:
         try:
             written, _ = child.communicate(msgspec.json.encode(request))
@@ -105,10 +106,11 @@ def ask(
 
 
 class Forks:
-    """A process that has imported some modules and answers requests in copies of itself, which begin at once.
+    """Keeps a process that has imported some modules, and answers each request in a copy of it, which starts at once.
 
-    A context manager. What is resident already is no part of a reading: those in copies are the same as those in new
-    processes, within the counter's resolution. Where processes cannot be copied, every reading begins one.
+    It is a context manager. Memory that was resident before the request is no part of a reading: readings in copies
+    equal those in new processes, within the counter's resolution. Where processes cannot be copied, every reading
+    starts a new one.
     """
 
     def __init__(self, hash_seed: int, numba_cache: Path, modules: Sequence[str] = ()) -> None:
@@ -126,7 +128,7 @@ class Forks:
                 pass
 
     def ask(self, request: Request) -> Reading:
-        """Raises ArmFailed where the arm raises or its process dies."""
+        """Take one reading. Raises ArmFailed where the arm raises or its process dies."""
         if self._process is None:
             return ask(job_of("memory"), request, Reading, *self._begun_with)
         assert self._process.stdin is not None
@@ -165,8 +167,10 @@ def memory_of(
     processor: int | None = None,
     forks: Forks | None = None,
 ) -> list[Reading]:
-    """The readings by several methods in their order, of peak RSS as many as ``peak_rss_runs`` takes; those FORKED by
-    ``forks``, where there are any."""
+    """Take the readings by several methods, in their order; of peak RSS as many as ``peak_rss_runs`` takes.
+
+    Where ``forks`` is given, it takes the readings of the FORKED methods.
+    """
 
     def once(method: Method) -> Reading:
         if forks is not None and method in FORKED:
@@ -180,7 +184,7 @@ def memory_of(
 
 
 def peak_rss_runs(once: Callable[[], Reading]) -> list[Reading]:
-    """Two readings of peak RSS, or six where the two differ by more than 2 % and RESOLUTION."""
+    """Take two readings of peak RSS, or up to six where they differ by more than 2 % and by more than RESOLUTION."""
     runs = [once() for _ in range(FEWEST_RUNS)]
     while len(runs) < MOST_RUNS and not is_repeatable(runs):
         runs.append(once())
@@ -193,9 +197,9 @@ def is_repeatable(runs: Sequence[Reading]) -> bool:
 
 
 def disagreement(reference: Sequence[Reading], candidate: Sequence[Reading]) -> str | None:
-    """Which two methods see savings of peak memory more than 15 points apart, or None.
+    """Name the two methods whose savings of peak memory lie more than 15 percentage points apart, or return None.
 
-    A method that sees no more than RESOLUTION in the reference has nothing to say: polling misses what is short.
+    A method that sees no more than RESOLUTION in the reference is left out: polling misses what is short.
     """
     methods = dict.fromkeys(each.method for each in reference)
     savings = {method: saved for method in methods if (saved := _saving(method, reference, candidate)) is not None}

@@ -1,4 +1,4 @@
-"""How far a run is, and how long it will take by what its parts have taken, within the time that it was given."""
+"""Predicts how long a run will still take from what its parts have taken, within the time that it was given."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 LEAST_SHARE = 0.1
-"""Of the planned seconds of blocks: what a comparison keeps, however short the time."""
+"""A comparison keeps at least this share of its planned seconds of blocks, however short the time."""
 
 ASSUMED = 0.01
-"""Of a part's units: so many are taken to have been done at the expected pace, so that its first one does not stand for
+"""This share of a part's units counts as done at the expected pace, so that the first one measured does not stand for
 all."""
 
 
 @dataclass(slots=True)
 class Part:
-    """``unit_s`` is what a unit is expected to take before one is done."""
+    """Counts the units of one part of a run. ``unit_s`` is what a unit is expected to take before one is done."""
 
     units: float
     unit_s: float
@@ -24,7 +24,10 @@ class Part:
     spent_s: float = 0.0
 
     def to_come_s(self, speed: float) -> float:
-        """``speed`` is that of the run so far: the seconds taken for a second expected."""
+        """Return the seconds that the part's remaining units will take.
+
+        ``speed`` is that of the run so far: the seconds taken for each second expected.
+        """
         assumed = ASSUMED * self.units if self.unit_s else 0.0
         known = assumed + self.done
         unit_s = (assumed * self.unit_s * speed + self.spent_s) / known if known else 0.0
@@ -32,7 +35,7 @@ class Part:
 
 
 class Pace:
-    """The parts of a run in units of work; time passes into the part whose unit is done next.
+    """Counts the parts of a run in units of work; time that passes belongs to the part whose unit is done next.
 
     ``budget_s`` is the time for the whole. ``clock`` is injected by tests.
     """
@@ -44,12 +47,12 @@ class Pace:
         self._parts: dict[str, Part] = {}
 
     def plan(self, part: str, units: float, unit_s: float) -> None:
-        """So many units of a part are still to be done, beside those that have been; planning it again changes that."""
+        """Plan ``units`` more units of a part, beside those that are done; planning it again replaces the number."""
         known = self._parts.setdefault(part, Part(0.0, unit_s))
         known.units = known.done + units
 
     def did(self, part: str, units: float = 1.0) -> None:
-        """Units are done, and took the time since anything was done last."""
+        """Note that units of a part are done, and that they took the time since anything was last done."""
         now = self._clock()
         known = self._parts.setdefault(part, Part(units, 0.0))
         known.done += units
@@ -63,11 +66,11 @@ class Pace:
 
     @property
     def left_s(self) -> float:
-        """Of the budget; negative when it is used up."""
+        """Return the seconds that are left of the budget; negative when it is used up."""
         return self._budget_s - self.spent_s
 
     def to_come_s(self) -> float:
-        """Seconds that the units still to be done will take."""
+        """Return the seconds that the units still to be done will take."""
         expected = sum(part.done * part.unit_s for part in self._parts.values())
         spent = sum(part.spent_s for part in self._parts.values() if part.unit_s)
         speed = spent / expected if expected else 1.0
@@ -75,10 +78,11 @@ class Pace:
 
 
 def share_of_blocks(allowed_s: float, blocks_s: float, taken_s: float | None, planned_s: float) -> float:
-    """The share of the planned seconds of blocks that lets a replicate end in time, between LEAST_SHARE and 1.
+    """Return the share of the planned seconds of blocks that lets a replicate end in time, between LEAST_SHARE and 1.
 
-    ``blocks_s`` are the planned seconds of all blocks; ``taken_s`` is what the last replicate took beside its blocks,
-    None before the first, when ``planned_s`` stands for it.
+    ``allowed_s`` are the seconds that the replicate may take, ``blocks_s`` the planned seconds of all its blocks.
+    ``taken_s`` is what the last replicate took beside its blocks; before the first it is None, and ``planned_s`` stands
+    for it.
     """
     beside_s = planned_s if taken_s is None else taken_s
     return min(1.0, max(LEAST_SHARE, (allowed_s - beside_s) / blocks_s)) if blocks_s else 1.0

@@ -1,8 +1,8 @@
-"""How much is measured: the profiles, the comparisons of a run, and the blocks that are worth taking.
+"""Decides how much is measured: the profiles, the plan of a run, and the blocks that are worth taking.
 
 Between two looks, blocks and replicates share the time that is left as two-stage sampling would have it (Cochran 1977,
-section 10.6): with a deviation within processes of w, between them of b, and costs of c for a block and s for starting
-a process, the precision for the time spent is best at w/b sqrt(s/c) blocks a process.
+section 10.6): where w is the deviation within processes and b that between them, and a block costs c and the start of a
+process costs s, the precision for the time spent is best at w/b sqrt(s/c) blocks per process.
 """
 
 from __future__ import annotations
@@ -23,26 +23,27 @@ FAMILY_ERROR = 0.05
 FEWEST_BLOCKS = 4
 MOST_BLOCKS = 40
 MOST_SECONDS = 5.0
-"""Of blocks per comparison and replicate."""
+"""A comparison takes no more than these seconds of blocks in one replicate."""
 SET_UP_S = 0.5
-"""What a comparison costs in a replicate beside its blocks: its share of the start, and the warm-up."""
+"""A comparison costs these seconds in a replicate beside its blocks: its share of the start, and the warm-up."""
 JUDGED_BY: Mapping[Metric, Method] = {"peak_rss": "peak_rss", "traced_peak": "traced", "live_bytes": "traced"}
-"""The method whose readings a claim about memory is judged on."""
+"""A claim about one of these metrics of memory is judged on the readings of this method."""
 TRIMMED_VARIANCE = 1.4
-"""Variance of the 40 % trimmed mean of normal values against that of their mean (the median's is pi/2)."""
+"""The 40 % trimmed mean of normal values has this multiple of the variance of their mean (the median has pi/2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How much is measured.
+    """Says how much is measured.
 
-    ``looks``: the numbers of replicates after which a comparison may stop; ``budget_s``: no replicate begins that would
-    end after so many seconds, once the first look is reached; ``headline_s`` and ``other_s``: seconds of blocks per
-    comparison and replicate; ``every_scale``, not only the headline one; ``every_claim`` and arm, not only the headline
-    claims, and trials in their short form (``full_trials``: the long ones); ``seeds``: under which counts are taken at
-    the headline scale, all of which must lie in one region; ``warm_up_s``: what an arm is warmed up for at least;
-    ``memory``: the methods by which the arms behind a headline claim are weighed, cross-checks only where it is about
-    memory.
+    ``looks`` are the numbers of replicates after which a comparison may stop. ``budget_s``: once the first look is
+    reached, no replicate begins that would end after so many seconds. ``headline_s`` and ``other_s`` are the seconds of
+    blocks per comparison and replicate, of comparisons behind a headline claim and of others. ``every_scale`` measures
+    every scale of a workload, not only the headline one. ``every_claim`` judges every claim on every arm, not only the
+    headline claims, and makes the trials in their short form; ``full_trials`` makes them in their long form. ``seeds``
+    is the number of seeds under which counts are taken at the headline scale; a verdict needs the counts of all of them
+    in one region. ``warm_up_s`` is what an arm is warmed up for at least. ``memory`` are the methods by which the arms
+    behind a headline claim are measured; cross-checks are made only where the claim is about memory.
     """
 
     name: Literal["quick", "default"]
@@ -64,11 +65,11 @@ class Profile:
         return round(1e9 * self.warm_up_s)
 
     def scales(self, scales: tuple[int, ...]) -> tuple[int, ...]:
-        """Those of a workload that are measured."""
+        """Return the scales of a workload that are measured."""
         return scales if self.every_scale else scales[:1]
 
     def claims(self, claims: Sequence[Claim]) -> list[Claim]:
-        """Those of a subject that are judged."""
+        """Return the claims of a subject that are judged."""
         return [claim for claim in claims if claim.headline or self.every_claim]
 
 
@@ -111,11 +112,11 @@ def plan_of(
     families: Mapping[str, Sequence[str]],
     sets: Mapping[str, Sequence[str]],
 ) -> Plan:
-    """What a run sets out to do, and at which levels the claims of some subjects are judged.
+    """Plan what a run sets out to do, and at which confidence levels the claims of its subjects are judged.
 
-    The intervals of a family hold simultaneously (Bonferroni). ``families`` are those whose claims are not all measured
-    in every run, so that one row alone and all together give the same verdict on the same data; any other family has
-    the headline claims of the subjects that name it.
+    The intervals of a family hold simultaneously (Bonferroni). ``families`` lists the claims of families of which a run
+    may measure only some, so that one subject alone and all together give the same verdict on the same data. Any other
+    family consists of the headline claims of the subjects that name it.
     """
     found = {each.family: [*families.get(each.family, headline_ids(each))] for each in declarations}
     judged = [claim.id for each in declarations for claim in profile.claims(each.claims)]
@@ -136,12 +137,12 @@ def headline_ids(declaration: Declaration) -> list[str]:
 
 
 def levels_of(families: Mapping[str, Sequence[str]], error: float, looks: Sequence[int]) -> dict[str, float]:
-    """The confidence level at every look that keeps the error of each family, over all looks, at ``error``."""
+    """Return the confidence level at every look that keeps the error of each family, over all looks, at ``error``."""
     return {name: 1 - nominal_error(error / max(1, len(claims)), tuple(looks)) for name, claims in families.items()}
 
 
 def replicate_seed(seed: int, replicate: int) -> int:
-    """The seed of a replicate's inputs and of the order of its blocks."""
+    """Return the seed of a replicate's inputs and of the order of its blocks."""
     return seed * 1000 + replicate
 
 
@@ -150,9 +151,10 @@ def arms(comparison: Comparison) -> tuple[str, str]:
 
 
 def seconds_worth(samples: Sequence[Samples], profile_s: float) -> float:
-    """Seconds of blocks per replicate that narrow the interval fastest, from what the samples so far have shown.
+    """Return the seconds of blocks per replicate that narrow the interval fastest, judged by the samples so far.
 
-    Between FEWEST_BLOCKS and MOST_BLOCKS blocks, no more than MOST_SECONDS; ``profile_s`` where too little is known.
+    They amount to between FEWEST_BLOCKS and MOST_BLOCKS blocks, and to no more than MOST_SECONDS. Returns ``profile_s``
+    where too little is known.
     """
     kept = [valid_blocks(each) for each in samples]
     if len(kept) < 3 or any(len(blocks) < 2 for blocks in kept):
@@ -168,7 +170,7 @@ def seconds_worth(samples: Sequence[Samples], profile_s: float) -> float:
 
 
 def _block_s(samples: Samples) -> float:
-    """Seconds that a block of the replicate took; its wall time where the record has nothing better."""
+    """Return the seconds that a block of the replicate took, or its wall time where the record has nothing better."""
     if samples.seconds is not None:
         return samples.seconds / len(samples.blocks)
     return fmean(sum(block.wall_ns) for block in samples.blocks) / 1e9

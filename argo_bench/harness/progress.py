@@ -1,4 +1,4 @@
-"""How far a run is, for whoever shows it."""
+"""Holds how far a run is, for whoever shows it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 
 class Progress(NamedTuple):
-    """Seconds that a run has taken and those that it is expected to take still (infinite where that is unknown), what
-    it is doing, and the interval so far."""
+    """Says how many seconds a run has taken and is still expected to take, what it is doing, and the interval so far.
+
+    ``left_s`` is infinite where it is unknown.
+    """
 
     spent_s: float
     left_s: float

@@ -1,4 +1,4 @@
-"""One replicate: a fresh pair of processes in which comparisons are warmed up and timed in blocks there and back."""
+"""Measures one replicate: a fresh pair of processes warms comparisons up and times them in blocks of both orders."""
 
 from __future__ import annotations
 
@@ -26,15 +26,19 @@ LONGEST_PASS_NS = 30_000_000
 """A pass of many calls is cut to what all arms do in this time; a single call may take longer."""
 
 FAST_S = 0.6
-"""Four blocks are taken where they take no longer."""
+"""Four blocks are taken where they take no longer than these seconds."""
 
 Roles = tuple[Arm, Arm]
-"""The reference's arm and the candidate's."""
+"""The two are the reference's arm and the candidate's."""
 
 
 class Replicate:
-    """``number`` and ``seed`` are those of the replicate; ``rng`` draws the order of the blocks; ``warm_up_ns`` is what
-    every arm is warmed up for at least; ``call_ns`` has what a call takes by an arm's key, and learns of others."""
+    """Prepares, warms up and times comparisons in one pair of processes.
+
+    ``number`` and ``seed`` are those of the replicate. ``rng`` draws the order of the blocks. Every arm is warmed up
+    for ``warm_up_ns`` at least. ``call_ns`` holds what a call takes, by the arm's key; arms that are new are added to
+    it.
+    """
 
     def __init__(
         self,
@@ -67,7 +71,7 @@ class Replicate:
         return self._met[worker, arm]
 
     def calls(self, arms: Roles, *, together: bool = False) -> int:
-        """The calls of a pass in which both arms are timed on the same inputs."""
+        """Return the number of calls of a pass, in which both arms are timed on the same inputs."""
         met = self.meet(arms, together=together)
         return max(1, min(met[0].calls, LONGEST_PASS_NS // max(self._call_ns[arm.key] for arm in arms)))
 
@@ -81,8 +85,8 @@ class Replicate:
     ) -> list[Samples]:
         """Warm all arms up on the same calls, then take blocks until ``budget_s`` is used.
 
-        The comparisons have their reference's arm in common: its samples serve all of them. ``together`` puts all into
-        one process. ``is_cold``: first calls here were made before any other scale's.
+        The comparisons have their reference's arm in common, and its samples serve all of them. ``together`` puts all
+        arms into one process. ``is_cold`` says that the first calls here were made before those of any other scale.
         """
         pair = self._pair.together() if together else self._pair
         met = [self.meet(arms, together=together) for _, arms in compared]
@@ -121,7 +125,10 @@ class Replicate:
 
 
 def is_short(blocks: int, seconds: float, budget_s: float) -> bool:
-    """Whether a replicate takes one more block: four at least, of long ones as many as fit into twice the budget."""
+    """Say whether a replicate takes one more block.
+
+    It takes four at least, or, of long ones, as many as fit into twice the budget.
+    """
     if blocks == 0:
         return True
     if blocks < FEWEST_BLOCKS:

@@ -1,4 +1,4 @@
-"""The replicates of a run: which comparisons are timed in each, for how long, and when they have been timed enough."""
+"""Measures the replicates of a run: which comparisons are timed in each, for how long, and when they end."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ from argo_bench.harness.subject import Around
 from argo_bench.harness.workers.processes import Twins
 
 UNIT_S = 1.0
-"""What a comparison is expected to take in a replicate, before there is anything to go by."""
+"""A comparison is expected to take these seconds in a replicate, before any has been measured."""
 
 
 @dataclass(slots=True)
 class Costs:
-    """What replicates have taken: ``beside_s`` beside their blocks (None before the first), and ``overrun`` the seconds
-    that blocks took for a second planned, since long ones take more than their share."""
+    """Keeps what replicates have cost.
+
+    ``beside_s`` are the seconds that the last replicate took beside its blocks (None before the first), and ``overrun``
+    the seconds that blocks took for each second planned, since long blocks take more than their share.
+    """
 
     beside_s: float | None = None
     overrun: float = 1.0
 
 
 def time_replicates(state: RunState, around: Around) -> None:
-    """Replicates until every comparison has ended, or the budget has."""
+    """Measure replicates until every comparison has ended, or the budget is used up."""
     first, most = state.profile.looks[0], state.profile.looks[-1]
     costs, longest = Costs(), 0.0
     for number in range(_whole_replicates(state), most):
@@ -51,22 +54,27 @@ def time_replicates(state: RunState, around: Around) -> None:
 
 
 def _whole_replicates(state: RunState) -> int:
-    """How many of the first replicates an earlier part of the run has measured, all comparisons or up to a look."""
+    """Return how many replicates every comparison behind a claim has from an earlier part of the run."""
     claimed = filterfalse(state.is_unclaimed, state.comparisons)
     return min((len(state.samples.get(each, ())) for each in claimed), default=0)
 
 
 def _look(state: RunState) -> None:
-    """Comparisons leave when more replicates could change no verdict, or could not be expected to give one; those
-    that stay get the blocks that narrow their interval fastest."""
+    """Take out the comparisons whose verdicts more replicates could not change, or could not be expected to give.
+
+    Those that stay get the seconds of blocks that narrow their interval fastest.
+    """
     state.comparisons = [each for each in state.comparisons if not has_comparison_ended(state, each)]
     for each in state.comparisons:
         state.block_s[each] = seconds_worth(state.samples.get(each, ()), _profile_s(state, each))
 
 
 def has_comparison_ended(state: RunState, comparison: Comparison) -> bool:
-    """Comparisons behind no claim end when they have the replicates of the first look; those behind none about time
-    at that look."""
+    """Say whether a comparison needs no more replicates.
+
+    One behind no claim ends when it has the replicates of the first look; one behind claims of which none is about time
+    ends at that look.
+    """
     if state.is_unclaimed(comparison):
         return len(state.samples.get(comparison, ())) >= state.profile.looks[0]
     result = result_of(comparison, state.samples[comparison], state.level_of(comparison))
@@ -75,9 +83,10 @@ def has_comparison_ended(state: RunState, comparison: Comparison) -> bool:
 
 
 def _replicate(state: RunState, around: Around, number: int, until_s: float, costs: Costs) -> None:
-    """Every comparison once, in random order, in a fresh pair of processes: the first calls, then the times.
+    """Time every comparison once, in random order, in a fresh pair of processes: the first calls, then the times.
 
-    Blocks get what the time allows for; where it is short, what no claim rests on is left to other replicates.
+    Blocks get as many seconds as the time allows. Where it is short, comparisons behind no claim are left to other
+    replicates.
     """
     seed = state.seed_of(number)
     rng = random.Random(seed)
@@ -112,7 +121,7 @@ def _replicate(state: RunState, around: Around, number: int, until_s: float, cos
 def _meet(
     state: RunState, around: Around, replicate: Replicate, pair: Twins, comparisons: Sequence[Comparison]
 ) -> None:
-    """The first calls at the headline scale, as a cold start would find them."""
+    """Make the first calls at the headline scale, as a cold start would find them."""
     for comparison in filter(state.is_at_headline_scale, comparisons):
         if comparison in state.comparisons:
             with state.failing(comparison.optimization, comparison.candidate):
@@ -122,7 +131,7 @@ def _meet(
 
 
 def _plan_times(state: RunState, done: int) -> None:
-    """The comparisons that are still to be timed until the next look."""
+    """Plan the comparisons that are still to be timed until the next look, when ``done`` replicates have been taken."""
     next_look = next((look for look in state.profile.looks if look > done), done)
     claimed = len([*filterfalse(state.is_unclaimed, state.comparisons)])
     state.pace.plan("times", claimed * (next_look - done), UNIT_S)
@@ -131,10 +140,10 @@ def _plan_times(state: RunState, done: int) -> None:
 def _timed(
     state: RunState, around: Around, replicate: Replicate, pair: Twins, alike: Sequence[Comparison], share: float
 ) -> Iterator[Samples]:
-    """The samples of comparisons with one reference, which is sampled once for all of them.
+    """Time comparisons that share a reference, which is sampled once for all of them, and yield their samples.
 
-    Of traces it is sampled once for those whose passes are as long: what a cache is worth depends on that. An arm
-    that raises ends its own comparisons; the others are timed again without it.
+    Comparisons on traces share the reference's samples only where their passes are equally long, since the gain of a
+    cache depends on that. An arm that raises ends its own comparisons; the others are timed again without it.
     """
     state.feed(around, replicate.number, [each for each in alike if each in state.comparisons])
     done: set[Comparison] = set()
@@ -160,7 +169,7 @@ def _timed(
 
 
 def _seconds_of_blocks(state: RunState, alike: Sequence[Comparison]) -> float:
-    """Of comparisons that share their reference's samples."""
+    """Return the seconds of blocks for comparisons that share their reference's samples."""
     return max(state.block_s.get(each, _profile_s(state, each)) for each in alike) * (1 + len(alike)) / 2
 
 
@@ -174,7 +183,7 @@ def _is_measured(state: RunState, comparison: Comparison, replicate: int) -> boo
 
 
 def _by_reference(comparisons: Iterable[Comparison]) -> list[list[Comparison]]:
-    """Those that differ in nothing but the candidate, together, in the order of the first of them."""
+    """Group the comparisons that differ in nothing but the candidate, in the order of the first of each group."""
     found: dict[Comparison, list[Comparison]] = {}
     for each in comparisons:
         found.setdefault(msgspec.structs.replace(each, candidate=""), []).append(each)

@@ -1,4 +1,4 @@
-"""A run: its passes, the replicates that measure it, and the verdicts at the end.
+"""Runs a job: the passes, then the replicates, and at the end the verdicts.
 
 Everything measured is on disk before the next thing begins. An interrupt ends the measuring, not the run: what was
 measured until then is still estimated and judged.
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from argo_bench.harness.machine.fitness import Finding
 
 FIRST_CALL_S, TRIAL_S = 0.35, 10.0
-"""What a first call and a trial are expected to take, before there is anything to go by."""
+"""A first call and a trial are expected to take these seconds, before any has been made."""
 
 
 def measure(
@@ -51,10 +51,10 @@ def measure(
     machine: Sequence[Finding] = (),
     before: Recorded | None = None,
 ) -> bool:
-    """Measure a job into a folder; whether Ctrl-C ended it, after which what was measured is recorded and judged.
+    """Measure a job into a folder, and say whether Ctrl-C ended it; what was measured by then is recorded and judged.
 
     ``name`` is the run's in the record, ``machine`` what was found about its fitness, ``before`` the interrupted run
-    that is taken up. Raises UserError where the folder holds a run already.
+    that is continued. Raises UserError where the folder holds a run already.
     """
     writer = Writer(directory, resume=before is not None)
     try:
@@ -74,7 +74,10 @@ def run(
     machine: Sequence[Finding] = (),
     before: Recorded | None = None,
 ) -> list[Judgement]:
-    """Measure, check and judge. Re-raises KeyboardInterrupt after what was measured has been judged."""
+    """Measure, check and judge a job, and return the judgements.
+
+    Re-raises KeyboardInterrupt after what was measured has been judged.
+    """
     state = RunState.begin(job, writer, on_progress, before)
     is_interrupted, has_begun = False, before is not None
     try:
@@ -98,17 +101,17 @@ def run(
 
 
 def run_id(profile: Profile, at: datetime) -> str:
-    """A name for the run's directory that sorts by time."""
+    """Return a name for the run's directory that sorts by time."""
     return f"{at:%Y%m%d-%H%M%S}-{profile.name}"
 
 
 def _declared_at_once(state: RunState) -> list[msgspec.Struct]:
-    """What is known of subjects before their functions have been called."""
+    """Return the declarations that are complete before any function of a subject has been called."""
     return [each for each in state.declared.values() if not each.functions]
 
 
 def _needs(state: RunState) -> set[str]:
-    """The servers that have to run for what is timed and for the trials."""
+    """Return the servers that have to run for what is timed and for the trials."""
     needed = [state.subject_of(each).needs(each) for each in state.comparisons]
     return set[str]().union(*needed, *(trial.needs for _, trial in trials_of(state)))
 
@@ -149,7 +152,7 @@ def _leave_out(state: RunState, around: Around) -> None:
 
 
 def _measure(state: RunState, around: Around) -> None:
-    """The passes, and then the replicates."""
+    """Make all passes, and then the replicates."""
     _plan_pace(state)
     state.feed(around, 0, [*filter(state.is_at_headline_scale, state.comparisons)])
     with Twins.start("shared", state.seed, around.scratch / "numba") as pair:
@@ -163,7 +166,7 @@ def _measure(state: RunState, around: Around) -> None:
 
 
 def _plan_pace(state: RunState) -> None:
-    """The parts of the run in units of work."""
+    """Plan the parts of the run in units of work."""
     subjects = list(state.subjects.values())
     begun = filter(state.is_at_headline_scale, state.comparisons)
     weighed = [each for subject in subjects for each, _ in subject.weighed(state.profile)]

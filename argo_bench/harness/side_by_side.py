@@ -1,4 +1,4 @@
-"""Work without a clock, on all processors at once: checks in worker processes, and readings of memory in theirs."""
+"""Does work without a clock on all processors at once: checks in worker processes, and readings of memory in theirs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Value = TypeVar("Value")
 
 
 def processors() -> list[int]:
-    """Those that this process may use, where the system tells."""
+    """Return the processors that this process may use; empty where the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
@@ -29,9 +29,9 @@ def at_once() -> int:
 def answers_of(
     questions: Mapping[Key, Message], hash_seed: int, numba_cache: Path
 ) -> Iterator[tuple[Key, Returned | ArmFailed]]:
-    """The answer to every question as it comes, by key; a failure in place of the answer where an arm raised.
+    """Yield the answer to every question with its key, as it comes, or the failure where an arm raised.
 
-    A worker that has died is replaced, so that one arm's crash is no other's.
+    A worker that has died is replaced, so that one arm's crash does not end another's call.
     """
     with ExitStack() as stack:
         idle: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
@@ -63,8 +63,10 @@ def _bound(call: Callable[[Message], Value], message: Message) -> Callable[[], V
 
 
 def side_by_side(calls: Mapping[Key, Callable[[], Value]]) -> Iterator[tuple[Key, Value]]:
-    """What the calls return as it comes, so many at once as there are processors. Calls not yet begun when the caller
-    ends early are dropped."""
+    """Yield what the calls return with their keys, as it comes; as many run at once as there are processors.
+
+    Calls that have not begun when the caller ends early are dropped.
+    """
     threads = ThreadPoolExecutor(at_once())
     running: dict[Future[Value], Key] = {threads.submit(call): key for key, call in calls.items()}
     try:

@@ -1,4 +1,4 @@
-"""What a run knows: its subjects, what is still to be compared, and all that was found so far."""
+"""Holds what a run knows: its subjects, what is still to be compared, and all that was found so far."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from argo_bench.harness.workers.processes import ArmFailed
 
 Kind = TypeVar("Kind")
 Place = tuple[str, str, int]
-"""Optimization, workload and scale: what shares recorded inputs."""
+"""A place is an optimization, a workload and a scale; comparisons of one place share recorded inputs."""
 
 
 def place_of(comparison: Comparison) -> Place:
@@ -40,8 +40,11 @@ def place_of(comparison: Comparison) -> Place:
 
 @dataclass(slots=True)
 class RunState:
-    """``before`` is the interrupted run that is taken up. ``call_ns`` has what a call takes by an arm's key, and
-    ``block_s`` the seconds of blocks that are worth taking of a comparison."""
+    """Holds the state of a run, which the passes and the replicates read and extend.
+
+    ``before`` is the interrupted run that is continued. ``call_ns`` has what a call takes by an arm's key, and
+    ``block_s`` the seconds of blocks that are worth taking of a comparison.
+    """
 
     subjects: dict[str, Subject]
     supply: Supply
@@ -67,7 +70,7 @@ class RunState:
     def begin(
         cls, job: Job, writer: Writer, on_progress: Callable[[Progress], None], before: Recorded | None
     ) -> RunState:
-        """The state of a run in which nothing has been measured yet, or what an interrupted one has measured."""
+        """Return the state of a run: nothing is measured yet, or what the interrupted run ``before`` measured."""
         subjects = {subject.id: subject for subject in job.subjects}
         declared = {subject.id: subject.declaration() for subject in job.subjects}
         planned = [comparison for subject in job.subjects for comparison in subject.comparisons(job.profile)]
@@ -85,7 +88,7 @@ class RunState:
         return state
 
     def _take_up(self) -> None:
-        """Go on with what an interrupted run has measured."""
+        """Take over what the interrupted run has measured."""
         self.fidelities = self.earlier(Fidelity)
         self.memories = self.earlier(Memory)
         self.counts = self.earlier(Counts)
@@ -111,14 +114,14 @@ class RunState:
 
     @property
     def gone(self) -> set[tuple[str, str]]:
-        """Subjects with the arms, workloads and trials of theirs that are known not to run."""
+        """Return pairs of a subject and the name of its arm, workload or trial that is known not to run."""
         return {(each.optimization, each.arm) for each in self.failures}
 
     def subject_of(self, comparison: Comparison) -> Subject:
         return self.subjects[comparison.optimization]
 
     def claims_on(self, comparison: Comparison) -> list[Claim]:
-        """The claims whose verdict rests on it."""
+        """Return the claims whose verdicts rest on the comparison."""
         return self.declared[comparison.optimization].claims_on(comparison)
 
     def level_of(self, comparison: Comparison) -> float:
@@ -132,15 +135,17 @@ class RunState:
         return comparison.scale == workload.scales[0]
 
     def is_unclaimed(self, comparison: Comparison) -> bool:
-        """Whether no claim rests on it: further arms, and other scales."""
+        """Say whether no claim rests on the comparison, as on those of further arms and of other scales."""
         return not self.claims_on(comparison)
 
     def seed_of(self, replicate: int) -> int:
         return replicate_seed(self.seed, replicate)
 
     def feed(self, around: Around, replicate: int, comparisons: Sequence[Comparison]) -> None:
-        """Make what comparisons of a replicate are fed, unless that is there; a workload that the data gives no input
-        for is untested from here on."""
+        """Make the inputs of the comparisons in a replicate, unless they are there.
+
+        A workload for which the data gives no input is untested from here on.
+        """
         for subject in self.subjects.values():
             own = [each for each in comparisons if each.optimization == subject.id]
             for comparison, reason in subject.feed(own, self.seed_of(replicate), around.scratch, self.tell).items():
@@ -150,7 +155,7 @@ class RunState:
                     self.comparisons = [each for each in self.comparisons if place_of(each) != place]
 
     def arms_of(self, comparison: Comparison, around: Around) -> tuple[Arm, Arm]:
-        """The reference's and the candidate's."""
+        """Return the reference's arm and the candidate's."""
         subject = self.subject_of(comparison)
         reference, candidate = (subject.arm(comparison, name, around.scratch) for name in arms(comparison))
         return reference, candidate
@@ -173,7 +178,7 @@ class RunState:
             self.seen = f"{candidate} {estimate.speedup:.3g}x [{interval[0]:.3g}, {interval[1]:.3g}]"
 
     def earlier(self, kind: type[Kind]) -> list[Kind]:
-        """What an earlier part of the run has recorded of a kind."""
+        """Return the lines of a kind that an earlier part of the run has recorded."""
         return [] if self.before is None else self.before.all(kind)
 
     def write(self, lines: Sequence[msgspec.Struct]) -> None:
@@ -187,8 +192,10 @@ class RunState:
         self.tell(doing)
 
     def tell(self, doing: str) -> None:
-        """Say what is being done; replicates after the first look use up what is left of the budget, unless all is
-        decided by then."""
+        """Report what is being done and the time that is left.
+
+        Replicates after the first look use up what is left of the budget, unless everything is decided by then.
+        """
         left = self.pace.to_come_s()
         if len(self.profile.looks) > 1 and self.comparisons:
             left = max(left, self.pace.left_s)
@@ -196,7 +203,7 @@ class RunState:
 
     @contextmanager
     def failing(self, subject: str, arm: str) -> Iterator[None]:
-        """An arm that raises is recorded as failed, and its comparisons end; the others go on."""
+        """Record an arm that raises within the block as failed and end its comparisons; the others go on."""
         try:
             yield
         except ArmFailed as error:

@@ -1,4 +1,4 @@
-"""What can be measured: the protocols of a subject, of what subjects are fed from, and of what a run asks of them.
+"""Declares what can be measured: the protocols of a subject, of its supply, and of what a run asks of them.
 
 A user's ``Benchmark`` is a subject, and the study makes one of every optimization. The harness knows no other kinds.
 """
@@ -21,13 +21,16 @@ from argo_bench.harness.workers.messages import Arm, Call, Message
 Expected = TypeVar("Expected")
 Tell = Callable[[str], None]
 Ask = Callable[[Message, type[Any]], Any]
-"""Sends a message to a worker and returns its reply, of the type that is named. Raises ArmFailed."""
+"""Sends a message to a worker and returns its reply, which has the type that is named. Raises ArmFailed."""
 
 
 @dataclass(slots=True)
 class Around:
-    """What runs around a run: ``scratch`` is a folder of its own, ``facts`` are for the record, ``missing`` says why
-    a server that was asked for is not there, and the way out; ``servers`` are the supply's own."""
+    """Holds what surrounds a run while it goes on.
+
+    ``scratch`` is a folder of its own, ``facts`` are for the record. ``missing`` says, by server, why one that was
+    asked for is not there, and the way out. ``servers`` are the supply's own.
+    """
 
     scratch: Path
     facts: dict[str, Any] = field(default_factory=dict)
@@ -36,7 +39,7 @@ class Around:
 
 
 class OutputCheck(NamedTuple):
-    """A comparison of outputs that a worker makes: what it is of, what is called, and the line that it returns."""
+    """Describes a comparison of outputs that a worker makes: of which arm, by which call, and the kind of its line."""
 
     arm: str
     workload: str | None
@@ -45,7 +48,7 @@ class OutputCheck(NamedTuple):
 
 
 class Counting(Protocol):
-    """Exact counts of some arms under one seed, which any process can take. It can be pickled."""
+    """Counts calls of some arms exactly under one seed, in any process. It can be pickled."""
 
     @property
     def subject(self) -> str: ...
@@ -55,21 +58,21 @@ class Counting(Protocol):
     def seed(self) -> int: ...
     @property
     def places(self) -> set[tuple[int, str]]:
-        """The scales and arms that are counted."""
+        """Return the scales and arms that are counted."""
 
     @property
     def work(self) -> float:
-        """What it takes, in calls."""
+        """Return how many calls the counting takes."""
 
     def without(self, arms: Collection[str]) -> Counting:
-        """The same without some arms."""
+        """Return the same counting without some arms."""
 
     def count(self, scratch: Path) -> list[Counts]:
-        """The counts; an arm that raises has an ``error`` instead. ``scratch`` keeps what several of them use."""
+        """Count; an arm that raises has an ``error`` instead. ``scratch`` keeps what several countings use."""
 
 
 class Observation(NamedTuple):
-    """One arm under one condition once: numbers by name, with their unit in the name."""
+    """Holds what one arm did once under one condition: numbers by name, with their unit in the name."""
 
     arm: str
     condition: str
@@ -77,7 +80,7 @@ class Observation(NamedTuple):
 
 
 class Trial(Protocol):
-    """A study on real components that yields numbers instead of a ratio of two arms."""
+    """A trial is a study on real components that yields numbers instead of a ratio of two arms."""
 
     @property
     def name(self) -> str: ...
@@ -85,23 +88,23 @@ class Trial(Protocol):
     def description(self) -> str: ...
     @property
     def reference(self) -> str:
-        """The arm that others are laid against."""
+        """Return the arm that the others are compared with."""
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """The values that are."""
+        """Return the names of the observed values that are compared."""
 
     @property
     def needs(self) -> frozenset[str]:
-        """The servers that it asks for."""
+        """Return the servers that the trial asks for."""
 
     def observe(self, around: Around) -> Iterator[Observation]:
-        """What is seen, as it is seen."""
+        """Yield the observations as they are made."""
 
 
 class Settled(NamedTuple):
-    """A subject whose outputs were compared before anything else: itself, now ready, what the record says of that, and
-    whether it can be timed."""
+    """Holds a subject after its outputs were compared: ``subject`` is ready to be timed, ``lines`` are what the record
+    says of the outputs, ``is_faithful`` says whether it may be timed."""
 
     subject: Subject
     lines: Sequence[msgspec.Struct]
@@ -109,7 +112,7 @@ class Settled(NamedTuple):
 
 
 class Subject(Protocol):
-    """What claims are made about. Where nothing else is said a method of a plain subject returns nothing."""
+    """A subject is what claims are made about. Of a plain subject, methods return nothing unless they say otherwise."""
 
     @property
     def id(self) -> str: ...
@@ -117,79 +120,81 @@ class Subject(Protocol):
     def name(self) -> str: ...
     @property
     def variants(self) -> tuple[str, ...]:
-        """The arms that every claim is judged on."""
+        """Return the names of the arms on which every claim is judged."""
 
     @property
     def claims(self) -> tuple[Claim, ...]: ...
     @property
     def is_local(self) -> bool:
-        """Whether its arms must share a process, since they cannot be imported by two."""
+        """Say whether its arms must share a process, since they cannot be imported by two."""
 
     def declaration(self) -> Declaration:
-        """What judging needs to know of it, for the record."""
+        """Return what judging needs to know of the subject, as a line of the record."""
 
     def comparisons(self, profile: Profile) -> list[Comparison]:
-        """What is timed."""
+        """Return the comparisons that are timed."""
 
     def weighed(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
-        """The comparisons whose arms' memory is measured, and by what."""
+        """Return the comparisons whose arms' memory is measured, each with the methods."""
 
     def obstacles(self, comparisons: Sequence[Comparison]) -> list[tuple[str, str, Collection[Comparison]]]:
-        """What cannot be run here: the name of an arm or a workload, why, and the comparisons that it takes away."""
+        """Return what cannot run here: the name of an arm or a workload, why, and the comparisons that it takes
+        away."""
 
     def needs(self, comparison: Comparison) -> frozenset[str]:
-        """The servers behind a comparison."""
+        """Return the servers that a comparison needs."""
 
     def settle(self, ask: Ask, scratch: Path) -> Settled:
-        """Ready to be timed, once it is known that its outputs agree and what decides. Raises ArmFailed."""
+        """Compare the subject's outputs, decide on its metric, and return it ready to be timed. Raises ArmFailed."""
 
     def unsettled(self) -> Settled:
-        """The subject where that failed."""
+        """Return the subject as it is left where ``settle`` failed."""
 
     def feed(self, comparisons: Sequence[Comparison], seed: int, scratch: Path, tell: Tell) -> Mapping[Comparison, str]:
-        """Make what comparisons are fed in the replicates of a seed; those that there is nothing for, and why."""
+        """Make the inputs of comparisons for the replicates of a seed; return those without any input, and why."""
 
     def arm(self, comparison: Comparison, name: str, scratch: Path) -> Arm:
-        """An arm by its name. Raises UserError for what cannot be passed to another process."""
+        """Return an arm by its name. Raises UserError for what cannot be passed to another process."""
 
     def is_trace(self, comparison: Comparison) -> bool:
-        """Whether a pass must not be shortened for another arm's sake."""
+        """Say whether the comparison replays a trace, whose pass must not be shortened for another arm's sake."""
 
     def checks(self, comparisons: Sequence[Comparison], scratch: Path) -> list[OutputCheck]:
-        """Comparisons of outputs that need nothing but a worker, for what is timed at the headline scale."""
+        """Return the comparisons of outputs that need nothing but a worker, for what is timed at the headline scale."""
 
     def countings(self, profile: Profile, seeds: Sequence[int]) -> list[Counting]: ...
     def trials(self, profile: Profile) -> list[Trial]: ...
 
 
 class Supply(Protocol):
-    """What the subjects of a run are fed from: data, and servers behind it."""
+    """A supply is what the subjects of a run are fed from: data, and the servers behind it."""
 
     def header(self) -> dict[str, Any]:
-        """Fields of the record's first line."""
+        """Return fields for the record's first line."""
 
     def families(self) -> Mapping[str, Sequence[str]]:
-        """Claims whose intervals hold together, whatever of them is measured."""
+        """Return the claims of each family whose intervals hold together, whichever of them are measured."""
 
     def open(self, needs: Collection[str]) -> AbstractContextManager[Around]:
-        """A place on disk and the servers, gone at the end."""
+        """Open a place on disk and start the servers; both are gone at the end."""
 
     def lines(self) -> list[msgspec.Struct]:
-        """What the record says of the data."""
+        """Return the lines of the record about the data."""
 
     def checks(self, scratch: Path) -> list[OutputCheck]:
-        """What is found out of the data by a worker."""
+        """Return what a worker finds out about the data."""
 
     def preload(self) -> tuple[str, ...]:
-        """Modules that all arms need."""
+        """Return the modules that all arms need."""
 
     def first(self) -> frozenset[str]:
-        """Subjects whose further arms are timed before others'."""
+        """Return the subjects whose comparisons behind no claim are timed before those of others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is measured, by which profile and under which seed; ``asked`` is what it can be resumed with, if it can."""
+    """Says what is measured, by which profile and under which seed; ``asked`` is what it can be resumed with, if it
+    can."""
 
     subjects: Sequence[Subject]
     profile: Profile
@@ -197,4 +202,4 @@ class Job:
     supply: Supply
     asked: Asked | None = None
     sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """The members of what stands for several subjects."""
+    """The keys are names that stand for several subjects; the values are their members."""

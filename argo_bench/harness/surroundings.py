@@ -1,4 +1,4 @@
-"""A run's own place on disk, which is gone at the end however the run ends."""
+"""Gives a run its own place on disk, which is gone at the end however the run ends."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from argo_bench.harness.subject import Around, OutputCheck
 from argo_bench.parent import cleaner
 
 SCRATCH = "ARGO_BENCH_SCRATCH"
-"""The environment variable that says where scratch directories go."""
+"""This environment variable says where scratch directories go."""
 
 
 @contextmanager
 def scratch_directory() -> Iterator[Around]:
-    """A directory that is also where this process and its children put what is temporary; gone at the end, removed by
-    a process that outlives this one."""
+    """Make a directory in which this process and its children put temporary files, and remove it at the end.
+
+    A process that outlives this one removes it.
+    """
     before = os.environ.get("TMPDIR")
     with ExitStack() as stack:
         scratch = place() / f"argo-bench-{secrets.token_hex(8)}"
-        stack.enter_context(cleaner(scratch))  # before there is anything to remove: a kill may come at any moment
+        stack.enter_context(cleaner(scratch))  # before the directory exists: a kill may come at any moment
         scratch.mkdir(mode=0o700)
         stack.callback(_end_what_runs_in, scratch)
         stack.callback(_put_temporary_files_in, before)
@@ -38,7 +40,7 @@ def scratch_directory() -> Iterator[Around]:
 
 
 def place() -> Path:
-    """Where scratch directories go: ARGO_BENCH_SCRATCH, else the first of the usual places that is on a disk.
+    """Return the folder where scratch directories go: ARGO_BENCH_SCRATCH, else the first usual place that is on a disk.
 
     Raises UserError where ARGO_BENCH_SCRATCH cannot be written to.
     """
@@ -51,8 +53,10 @@ def place() -> Path:
 
 
 def _end_what_runs_in(scratch: Path) -> None:
-    """Kill what was started within, in a session of its own, and still runs, as it does after an interrupt: it would go
-    on writing there."""
+    """Kill the child processes that were started within the directory, in a session of their own, and still run.
+
+    They do so after an interrupt, and would go on writing there.
+    """
     for child in psutil.Process().children():
         with suppress(psutil.Error, ProcessLookupError):
             if child.environ().get("TMPDIR") == str(scratch) and os.getsid(child.pid) == child.pid:
@@ -68,7 +72,7 @@ def _put_temporary_files_in(directory: str | None) -> None:
 
 
 class NoSupply:
-    """What functions are fed from: nothing but what their setup makes."""
+    """Supplies nothing, for functions that are fed only by their setup."""
 
     def header(self) -> dict[str, Any]:
         return {}

@@ -1,4 +1,4 @@
-"""The benchmarks of a project: the tables [tool.argo_bench.benchmarks.NAME] of its pyproject.toml.
+"""Reads the benchmarks of a project from the tables [tool.argo_bench.benchmarks.NAME] of its pyproject.toml.
 
 A table names a pair of functions (``baseline`` and ``candidate``), for argo-bench compare, or one ``function`` that
 argo-bench ci times in two revisions.
@@ -17,7 +17,7 @@ from argo_bench.harness.benchmark import Benchmark, short
 from argo_bench.loading import module_from, settings_of
 
 FUNCTION = "function"
-"""The key of a table about one function in two revisions."""
+"""This key marks a table about one function in two revisions."""
 PAIR = ("baseline", "candidate")
 COMMON = ("setup", "check", "metric", "fresh", "tolerance", "counts")
 OF_PAIR = (*PAIR, *COMMON, "claim")
@@ -27,7 +27,7 @@ NUMBERS = ("tolerance",)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A table: where it stands, its name, and its keys as they were checked."""
+    """Holds a table: where it stands, its name, and its keys after they were checked."""
 
     where: str
     name: str
@@ -38,12 +38,12 @@ class Entry:
         return FUNCTION not in self.keys
 
     def text(self, key: str) -> str:
-        """The value of a key that is a text; empty without it."""
+        """Return the value of a key as text; empty where the table does not have it."""
         return str(self.keys.get(key, ""))
 
 
 def entries_of(path: Path = Path("pyproject.toml")) -> list[Entry]:
-    """The tables of a pyproject.toml in its order; none where there is no such file or table.
+    """Read the tables of a pyproject.toml in its order; empty where there is no such file or table.
 
     Raises UserError, naming the table, for what is missing, unknown or of another type.
     """
@@ -72,19 +72,19 @@ def _entry(where: str, name: str, table: object) -> Entry:
 
 
 def pairs_of(path: Path = Path("pyproject.toml")) -> dict[str, Benchmark]:
-    """The benchmarks of two functions in a pyproject.toml, by name. Raises UserError as ``entries_of`` does."""
+    """Read the benchmarks of two functions in a pyproject.toml, by name. Raises UserError as ``entries_of`` does."""
     return {each.name: benchmark_of(each.name, each.keys) for each in entries_of(path) if each.is_pair}
 
 
 def benchmark_of(name: str, keys: Mapping[str, Any]) -> Benchmark:
-    """A benchmark from a table's keys or a command's options; the word ``none`` for a check is None."""
+    """Make a benchmark from a table's keys or a command's options; the word ``none`` for a check becomes None."""
     options = {key: value for key, value in keys.items() if key not in ("tolerance", "counts")}
     check = options.get("check", "allclose")
     return Benchmark(name, **{**options, "check": None if check == "none" else check})
 
 
 def of_module(file: Path) -> list[Benchmark]:
-    """The benchmarks that a Python file defines, whatever their names, or those in a list of its.
+    """Return the benchmarks that a Python file defines as values of any name, or as items of a list or tuple.
 
     Raises UserError for a file that is missing or cannot be imported.
     """
@@ -96,9 +96,9 @@ def of_module(file: Path) -> list[Benchmark]:
 
 
 def benchmarks_of(words: Sequence[str], options: Mapping[str, Any]) -> list[Benchmark]:
-    """Two functions with ``options`` as one benchmark, or benchmarks of pyproject.toml by name; all of them for none.
+    """Return one benchmark of two named functions with ``options``, or the benchmarks of pyproject.toml that are named.
 
-    Raises UserError for anything else.
+    No words at all stand for every benchmark of pyproject.toml. Raises UserError for anything else.
     """
     if words and ":" in words[0]:
         if len(words) != 2:

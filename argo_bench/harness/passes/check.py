@@ -1,4 +1,4 @@
-"""Whether the arms compute the same: a user's functions before anything else, all else in workers beside each other."""
+"""Checks whether the arms compute the same: a user's functions first, all else in workers on all processors at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from argo_bench.harness.subject import Around, OutputCheck
 from argo_bench.harness.workers.processes import ArmFailed, Twins
 
 UNIT_S = 0.35
-"""What a check is expected to take, before there is anything to go by."""
+"""A check is expected to take these seconds, before any has been made."""
 
 
 def settle(state: RunState, pair: Twins, around: Around) -> None:
@@ -30,7 +30,7 @@ def settle(state: RunState, pair: Twins, around: Around) -> None:
 
 
 def check(state: RunState, around: Around) -> None:
-    """Ask for every comparison of outputs that the record does not have."""
+    """Make every comparison of outputs that the record does not have yet."""
     known = {(each.optimization, each.arm, each.workload) for each in state.fidelities}
     asked: dict[tuple[str, str, str | None], OutputCheck] = {}
     for subject in state.subjects.values():

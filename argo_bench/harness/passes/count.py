@@ -1,4 +1,4 @@
-"""Exact counts of every arm under several seeds, beside each other on all processors: nothing is timed here."""
+"""Takes the exact counts of every arm under several seeds, on all processors at once; nothing is timed here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from argo_bench.harness.subject import Around, Counting
 from argo_bench.parent import die_with_parent
 
 UNIT_S = 4e-5
-"""What a counted call is expected to take, before there is anything to go by."""
+"""A counted call is expected to take these seconds, before any has been made."""
 
 
 def count(state: RunState, around: Around) -> None:
@@ -42,13 +42,13 @@ def count(state: RunState, around: Around) -> None:
 
 
 def all_countings(state: RunState) -> list[Counting]:
-    """What is counted of all subjects, under every seed."""
+    """Return the countings of all subjects, under every seed."""
     seeds = [state.seed_of(number) for number in range(state.profile.seeds)]
     return [each for subject in state.subjects.values() for each in subject.countings(state.profile, seeds)]
 
 
 def pool(numba_cache: Path) -> ProcessPoolExecutor:
-    """Processes to count in, one for each processor; Ctrl-C reaches the orchestrator alone."""
+    """Start processes to count in, one for each processor; Ctrl-C reaches only the process that starts them."""
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(initializer=_begin, initargs=(str(numba_cache), os.getpid()), mp_context=context)
 
@@ -60,7 +60,7 @@ def _begin(numba_cache: str, parent: int) -> None:
 
 
 def _is_counted(state: RunState, counting: Counting) -> bool:
-    """Whether the record has all counts of a workload under a seed."""
+    """Say whether the record has all counts of a workload under a seed."""
     same = (counting.subject, counting.workload, counting.seed)
     known = {(each.scale, each.arm) for each in state.counts if (each.optimization, each.workload, each.seed) == same}
     return known >= counting.places

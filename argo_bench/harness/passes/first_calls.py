@@ -1,4 +1,4 @@
-"""The first call of every arm at the headline scale, with nothing compiled before; it shows whether the arm runs."""
+"""Makes the first call of every arm at the headline scale, with nothing compiled before; that shows whether it runs."""
 
 from __future__ import annotations
 

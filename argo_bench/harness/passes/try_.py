@@ -1,4 +1,4 @@
-"""Every trial, observation by observation; one that raises is recorded as failed, and the others go on."""
+"""Makes every trial, observation by observation; one that raises is recorded as failed, and the others go on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from argo_bench.harness.subject import Around, Trial
 
 
 def trials_of(state: RunState) -> list[tuple[str, Trial]]:
-    """Those that can run and have not, each with its subject."""
+    """Return the trials that can run and have not run yet, each with its subject."""
     begun = [(each.optimization, each.trial) for each in state.earlier(Tried)]
     seen_before = set(begun) - (set() if state.samples else set(begun[-1:]))  # the last one was interrupted
     return [

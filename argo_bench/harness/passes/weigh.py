@@ -1,4 +1,5 @@
-"""The memory of every arm that a claim about it rests on, each reading in a process of its own; never while timing."""
+"""Measures the memory of every arm behind a claim about it, each reading in a process of its own, never while
+timing."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from argo_bench.harness.workers.messages import Arm
 from argo_bench.harness.workers.processes import ArmFailed
 
 UNIT_S = 0.8
-"""What an arm's readings are expected to take, before there is anything to go by."""
+"""The readings of an arm are expected to take these seconds, before any has been taken."""
 Weighed = tuple[Comparison, tuple[Method, ...]]
 Idle = queue.SimpleQueue[tuple[int | None, Forks]]
 
@@ -50,7 +51,7 @@ def weigh(state: RunState, around: Around) -> None:
 
 
 def _asked(state: RunState) -> list[Weighed]:
-    """What is weighed, but for comparisons that were to be timed and cannot be."""
+    """Return what is measured, without the comparisons that were to be timed and cannot be."""
     found = [each for subject in state.subjects.values() for each in subject.weighed(state.profile)]
     gone = set(state.plan.comparisons) - set(state.comparisons)
     return [each for each in found if each[0] not in gone]
@@ -59,7 +60,7 @@ def _asked(state: RunState) -> list[Weighed]:
 def _readings_of(
     arm: Arm, methods: Sequence[Method], hash_seed: int, numba_cache: Path, idle: Idle
 ) -> list[Reading] | ArmFailed:
-    """The readings on a processor that is idle, or how the arm failed."""
+    """Take the readings of an arm on a processor that is idle, or return how the arm failed."""
     processor, forks = idle.get()
     try:
         return memory_of(arm, methods, hash_seed, numba_cache, processor, forks)
