@@ -102,8 +102,7 @@ def compare(
     out: str | Path | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Found:
-    """Measure how much faster ``candidate`` is than ``baseline``, with an interval, once their outputs are found to
-    agree.
+    """Measure how much faster ``candidate`` is than ``baseline``, with an interval, once their outputs agree.
 
     Both are callables, plain or async, or their names as ``module:name``. They are called with what ``setup`` returns
     (nothing, one argument, or a tuple of arguments); it is called once per process, or before every call where

@@ -10,8 +10,7 @@ LEAST_SHARE = 0.1
 """A comparison keeps at least this share of its planned seconds of blocks, however short the time."""
 
 ASSUMED = 0.01
-"""This share of a part's units counts as done at the expected pace, so that the first one measured does not stand for
-all."""
+"""This share of a part's units counts as done at the expected pace: the first one measured does not stand for all."""
 
 
 @dataclass(slots=True)

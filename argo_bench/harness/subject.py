@@ -138,8 +138,7 @@ class Subject(Protocol):
         """Return the comparisons whose arms' memory is measured, each with the methods."""
 
     def obstacles(self, comparisons: Sequence[Comparison]) -> list[tuple[str, str, Collection[Comparison]]]:
-        """Return what cannot run here: the name of an arm or a workload, why, and the comparisons that it takes
-        away."""
+        """Return what cannot run here: the name of an arm or a workload, why, and the comparisons it takes away."""
 
     def needs(self, comparison: Comparison) -> frozenset[str]:
         """Return the servers that a comparison needs."""
@@ -193,8 +192,7 @@ class Supply(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Says what is measured, by which profile and under which seed; ``asked`` is what it can be resumed with, if it
-    can."""
+    """Says what is measured, by which profile and seed; ``asked`` is what the run can be resumed with, if it can."""
 
     subjects: Sequence[Subject]
     profile: Profile

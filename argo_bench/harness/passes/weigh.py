@@ -1,5 +1,5 @@
-"""Measures the memory of every arm behind a claim about it, each reading in a process of its own, never while
-timing."""
+"""Measures the memory of every arm behind a claim about memory, each reading in a process of its own; it never
+times."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The processes that call what is measured, and what is said to them."""
+"""Calls what is measured in processes of its own, and defines what is said to them."""

@@ -1,4 +1,4 @@
-"""The file that every worker process begins with, in any interpreter: ``python -P PATH/TO/workers JOB ARGUMENT ...``.
+"""Begins every worker process, in any interpreter: ``python -P PATH/TO/workers JOB ARGUMENT ...``.
 
 It gives the package beside it a name of its own, since the interpreter may have another argo_bench, or none.
 """
@@ -12,7 +12,7 @@ NAME = "_argo_bench"
 
 
 def begin(job: str, *arguments: str) -> None:
-    """Run ``main`` of the module of this folder that a job names."""
+    """Run ``main`` of the module in this folder that a job names."""
     package = sys.modules[NAME] = ModuleType(NAME)
     package.__path__ = [str(Path(__file__).resolve().parents[2])]
     importlib.import_module(f"{NAME}.harness.workers.{job}").main(*arguments)

@@ -1,4 +1,4 @@
-"""Where two outputs first differ, as one line, or None where they agree.
+"""Finds where two outputs first differ, as one line, or None where they agree.
 
 Values are compared, not their types: 3 agrees with 3.0, a list with a tuple or an array of the same items, NaN with
 NaN. What must be the same is the kind (a number is no text and no truth value), the class and the fields of a record,
@@ -31,16 +31,16 @@ from typing import Any, Literal
 from ...errors import UserError
 
 RTOL, ATOL = 1e-5, 1e-8
-"""numpy.allclose's defaults, the first relative to the expected number."""
+"""These are numpy.allclose's defaults, of which the first is relative to the expected number."""
 
 SHOWN = 60
-"""Characters of a value that a line shows."""
+"""A line shows at most this number of characters of a value."""
 
 CONTEXT = 12
-"""Characters before the first different one of a long text that a line shows."""
+"""A line shows this number of characters before the first different one of a long text."""
 
 NUMERIC = "biufc"
-"""The kinds of numpy's dtypes that are Python's numbers and truth values."""
+"""These kinds of numpy's dtypes hold Python's numbers and truth values."""
 
 PLAIN = frozenset({int, float, str, bool, bytes, type(None)})
 
@@ -52,11 +52,11 @@ _repr.maxstring = _repr.maxlong = _repr.maxother = SHOWN
 def first_difference(
     expected: Any, got: Any, check: Literal["allclose", "equal"] | Callable[[Any, Any], object]
 ) -> str | None:
-    """None where the two agree, otherwise one line with the place and both values.
+    """Return None where the two agree, otherwise one line with the place and both values.
 
-    ``equal`` compares numbers exactly, ``allclose`` as numpy.allclose does; everything else is compared for equality.
-    A callable gets both outputs, and they differ where it returns a false value other than None or raises
-    AssertionError. Raises UserError for what cannot be compared, such as a generator.
+    ``equal`` compares numbers exactly, ``allclose`` as numpy.allclose does; everything else is compared for equality. A
+    callable gets both outputs, and they differ where it returns a false value other than None or raises AssertionError.
+    Raises UserError for what cannot be compared, such as a generator.
     """
     if callable(check):
         return _by(check, expected, got)
@@ -111,7 +111,7 @@ def _refuse_streams(value: Any, where: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """The value as what it stands for: numpy's scalars as Python's, views and buffers as what they show."""
+    """Convert numpy's scalars to Python's, and views and buffers to copies of what they show; return the rest."""
     if _is(value, "numpy", "ndarray") and value.ndim == 0:
         value = value[()]
     if _is(value, "numpy", "generic") and value.dtype.kind in NUMERIC:
@@ -129,13 +129,13 @@ def _plain(value: Any) -> Any:
 
 
 def _is(value: Any, module: str, name: str) -> bool:
-    """isinstance for a class of a module that may not be loaded."""
+    """Do what isinstance does, for a class of a module that may not be loaded."""
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(value, getattr(loaded, name, ()))
 
 
 def _first(pairs: Iterable[tuple[str, Any, Any]], close: bool) -> str | None:
-    """The first difference between values that belong together, each pair with its place."""
+    """Return the first difference within pairs of values, each given with its place; None where there is none."""
     found = (_difference(left, right, place, close) for place, left, right in pairs)
     return next((line for line in found if line is not None), None)
 
@@ -155,12 +155,12 @@ def _are_close(expected: Any, got: Any) -> bool:
 
 
 def _within(error: float, expected: float) -> bool:
-    """Whether an error is tolerated; nothing is close to infinity, which tolerates anything."""
+    """Say whether an error is within the tolerance; nothing is close to infinity, which would tolerate anything."""
     return error <= ATOL + RTOL * expected < math.inf
 
 
 def _texts(expected: Any, got: Any, where: str, close: bool) -> str | None:
-    """Text or bytes; of long ones the part is shown in which they begin to differ."""
+    """Compare texts or bytes; of long ones the line shows the part in which they begin to differ."""
     if expected == got:
         return None
     shorter = min(len(expected), len(got))
@@ -168,7 +168,7 @@ def _texts(expected: Any, got: Any, where: str, close: bool) -> str | None:
     start = max(0, unlike - CONTEXT)
     if start == 0 or max(len(expected), len(got)) <= SHOWN:
         return _values(expected, got, where)
-    end = start + SHOWN - 2  # room for the quotation marks
+    end = start + SHOWN - 2  # leaves room for the quotation marks
     return _values(expected[start:end], got[start:end], f"{where}[{start}:]")
 
 
@@ -186,7 +186,10 @@ def _mappings(expected: Any, got: Any, where: str, close: bool) -> str | None:
 
 
 def _sets(expected: Any, got: Any, where: str, close: bool) -> str | None:
-    """Members that have no equal are paired by size where they are numbers: NaN and tolerance hold for sets too."""
+    """Compare sets; where all members without an equal are numbers they are paired by size.
+
+    NaN and the tolerance so hold for sets too.
+    """
     missing, further = set(expected) - set(got), set(got) - set(expected)
     if len(missing) == len(further) and all(isinstance(each, Real) for each in missing | further):
         in_order = [sorted(each, key=lambda number: (number != number, number)) for each in (missing, further)]
@@ -197,7 +200,7 @@ def _sets(expected: Any, got: Any, where: str, close: bool) -> str | None:
 
 
 def _records(expected: Any, got: Any, where: str, close: bool) -> str | None:
-    """By class name and fields, so that a class that was loaded twice is one."""
+    """Compare by class name and fields, so that a class that was loaded twice counts as one."""
     names = _fields(expected)
     if type(expected).__name__ != type(got).__name__:
         return _types(expected, got, where)
@@ -207,7 +210,7 @@ def _records(expected: Any, got: Any, where: str, close: bool) -> str | None:
 
 
 def _fields(record: Any) -> tuple[str, ...]:
-    """The names of what is compared in a dataclass, a msgspec Struct or an exception; empty for anything else."""
+    """Return the names of the compared fields of a dataclass, a msgspec Struct or an exception; else nothing."""
     if isinstance(record, BaseException):
         return ("args",)
     if dataclasses.is_dataclass(record):
@@ -233,12 +236,12 @@ def _sequences(expected: Any, got: Any, where: str, close: bool) -> str | None:
 
 
 def _listed(items: Any) -> Any:
-    """An array of numbers as lists, which are walked several times faster."""
+    """Convert an array of numbers to lists, which are walked several times faster; return anything else as it is."""
     return items.tolist() if _is(items, "numpy", "ndarray") and items.dtype.kind in NUMERIC else items
 
 
 def _are_same(left: Any, right: Any, close: bool) -> bool:
-    """A short way for the many items that plainly agree."""
+    """Say quickly that two items agree, for the many that plainly do; False means that they must be looked at."""
     if type(left) is not type(right) or type(left) not in PLAIN:
         return False
     return left == right or (close and type(left) is float and _within(abs(left - right), abs(left)))
@@ -257,7 +260,7 @@ def _arrays(expected: Any, got: Any, where: str, close: bool) -> str | None:
     if _is(expected, "numpy.ma", "MaskedArray") or _is(got, "numpy.ma", "MaskedArray"):
         masks = [np.ma.getmaskarray(each) for each in (expected, got)]
         data = [np.ma.getdata(each) for each in (expected, got)]
-        # What lies under the mask is nobody's value.
+        # A masked array's data under its mask has no meaning, so that it must not make a difference.
         data[1] = np.where(masks[0], *data)
         return _arrays(masks[0], masks[1], f"{where}.mask", close) or _arrays(data[0], data[1], where, close)
     if names:
@@ -303,14 +306,17 @@ def _series(expected: Any, got: Any, where: str, close: bool) -> str | None:
 
 
 def _columns(expected: Any, got: Any, where: str, close: bool) -> str | None:
-    """The values of two series or indexes; pandas is asked first, since its own types are slow to walk as objects."""
+    """Compare the values of two series or indexes.
+
+    pandas is asked first, since values of its own dtypes are slow to walk as objects.
+    """
     if expected.dtype == got.dtype != object and expected.equals(got):
         return None
     return _arrays(expected.to_numpy(), got.to_numpy(), where, close)
 
 
 def _others(expected: Any, got: Any, where: str) -> str | None:
-    """Anything else by its own ==; missing values such as NaT are those that are not equal to themselves."""
+    """Compare anything else by its own ==; missing values such as NaT are those that are not equal to themselves."""
     is_one_type = type(expected) is type(got)
     try:
         if bool(expected == got) or (bool(expected != expected) and bool(got != got)):
@@ -324,7 +330,7 @@ def _others(expected: Any, got: Any, where: str) -> str | None:
 
 
 def _is_opaque(value: Any) -> bool:
-    """Whether only the object itself is equal to it, though another could mean the same."""
+    """Say whether a value is equal to itself only, though another could mean the same."""
     equality: Any = type(value).__eq__
     return equality is object.__eq__ and not isinstance(value, Enum) and not callable(value)
 
@@ -354,7 +360,7 @@ def _shown(value: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    # numpy counts a timedelta64 among its integers; here it is a length of time.
+    # numpy counts a timedelta64 among its integers; here it is a duration and no number.
     return isinstance(value, Number) and not _is(value, "numpy", "timedelta64")
 
 
@@ -375,4 +381,4 @@ KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, Any, str, bool], str | 
     (lambda value: _is(value, "pandas", "Series"), _series),
     (lambda value: _is(value, "pandas", "Index"), _columns),
 )
-"""The kinds of values in the order in which they are recognised, and what compares two of one kind."""
+"""The first kind of values that fits is taken, in this order; its function compares two values of the kind."""

@@ -1,6 +1,6 @@
-"""What can be timed: a body that a factory makes from an arm's arguments, or a user's function by itself.
+"""Builds what can be timed: a body that a factory makes from an arm's arguments, or a user's function by itself.
 
-The standard library alone, and imports by their place: the same file also runs in interpreters without the package.
+It uses the standard library alone and relative imports: the same file also runs in interpreters without the package.
 """
 
 from __future__ import annotations
@@ -21,48 +21,51 @@ from .timing import WARM_UP_NS, FunctionBody, Timing, resolved
 
 
 class Body(Protocol):
-    """One arm, built and ready. A pass is ``calls`` calls; everything that is prepared is prepared outside the time."""
+    """A body is one arm, built and ready. A pass is ``calls`` calls; preparations for it are not timed."""
 
     calls: int
     few: int
-    """Calls that a check or a reading of memory can do with: a pass may have more, and may wait in every one."""
+    """So many calls are enough for a check or a reading of memory; a pass may have more, and may wait in every one."""
     is_stored: bool
-    """Whether what a pass returns is in a database: then only what the arm keeps is worth weighing."""
+    """Says whether the results of a pass are in a database; then only the memory that the arm keeps is measured."""
 
     def first_call(self) -> Any:
-        """What the first call of a pass returns, on the state as built."""
+        """Return what the first call of a pass returns, on the state as built."""
 
     def results(self) -> list[Any]:
-        """What every call of a pass returns, on newly built state."""
+        """Return what every call of a pass returns, on newly built state."""
 
     def keep(self, calls: int) -> None:
-        """Make a pass shorter: so many calls at the most, where it can be cut."""
+        """Make a pass shorter, to ``calls`` calls at the most, where it can be cut."""
 
     def prepared(self) -> Any:
-        """The calls of one pass, with the copies and the new state that they need."""
+        """Prepare the calls of one pass, with the copies and the new state that they need."""
 
     def timed(self, prepared: Any, passes: int) -> Timing:
-        """The timed region: the prepared calls, so many times."""
+        """Time the prepared calls, ``passes`` times over."""
 
     def sample(self, passes: int) -> Timing:
-        """So many passes with what they need, on both clocks: wall (hybrid) and CPU of this process."""
+        """Prepare and time ``passes`` passes on both clocks: wall (hybrid) and CPU of this process."""
 
     def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
-        """Warm up for so long at least; the passes that make a sample."""
+        """Warm up for ``least_ns`` nanoseconds at least, and return the number of passes that make a sample."""
 
     def drained_ns(self) -> float | None:
-        """What is put off until the arm's world closes, per call of a pass on cold state; None where state is kept."""
+        """Return the nanoseconds that a pass on cold state puts off until the arm's world closes, per call.
+
+        None where state is kept between passes.
+        """
 
     def close(self) -> None:
-        """Let the state go."""
+        """Drop the state."""
 
 
 Arm = Mapping[str, Any]
-"""An arm as ``messages.Arm`` is written: its name, factory, arguments (a JSON text) and path."""
+"""An arm is a mapping with the fields of ``messages.Arm``: its name, factory, arguments (a JSON text) and path."""
 
 
 def body_of(arm: Arm) -> Body:
-    """The arm's body, built in this process, by its factory; without one that of a user's function.
+    """Build the arm's body in this process by its factory, or, without a factory, that of a user's function.
 
     Raises UserError where a name leads to nothing that can be called.
     """
@@ -75,7 +78,7 @@ def body_of(arm: Arm) -> Body:
 
 
 def function_body(name: str, arguments: Mapping[str, Any]) -> FunctionBody:
-    """The body of a user's function in the role ``name``."""
+    """Build the body of a user's function in the role ``name``."""
     function = role_of(arguments, name, arguments["function"])
     if function is None:
         raise UserError(f"expected a function as module:name, got {arguments['function']!r}")
@@ -83,7 +86,10 @@ def function_body(name: str, arguments: Mapping[str, Any]) -> FunctionBody:
 
 
 def role_of(arguments: Mapping[str, Any], role: str, target: str) -> Callable[..., Any] | None:
-    """The callable in a role (an arm's name, ``setup`` or ``check``): from the arms' file, by its name, or None."""
+    """Return the callable in a role, from the arms' file or by its name; None where there is neither.
+
+    A role is an arm's name, ``setup`` or ``check``.
+    """
     file = arguments.get("pickled")
     if file and (pickled := _unpickled(file).get(role)) is not None:
         return pickled
@@ -92,24 +98,24 @@ def role_of(arguments: Mapping[str, Any], role: str, target: str) -> Callable[..
 
 @cache
 def _unpickled(file: str) -> dict[str, Callable[..., Any]]:
-    """Local functions by their roles, which need cloudpickle where they were written and where they are read."""
+    """Read local functions by their roles; writing and reading the file both need cloudpickle."""
     return pickle.loads(Path(file).read_bytes())  # type: ignore[no-any-return]
 
 
 def extend(path: Sequence[str]) -> None:
-    """Have modules found in the folders of ``path`` first."""
+    """Put the folders of ``path`` first in the search for modules."""
     for entry in reversed(path):
         if entry not in sys.path:
             sys.path.insert(0, entry)
 
 
 def found(target: str) -> Callable[..., Any]:
-    """The callable that ``module:name`` or ``file.py:name`` stands for. Raises UserError as ``resolved`` does."""
+    """Return the callable that ``module:name`` or ``file.py:name`` names. Raises UserError as ``resolved`` does."""
     return resolved(target, module_in)
 
 
 def module_in(file: Path) -> ModuleType:
-    """A Python file as the module of its name; what it imports is found beside it too, after all else."""
+    """Load a Python file as the module of its name; what it imports is found beside it too, after all else."""
     for name in (file.stem, f"argo_bench_{file.stem}"):
         known = sys.modules.get(name)
         if known is None:
@@ -135,7 +141,7 @@ def _loaded(name: str, file: Path) -> ModuleType:
 
 
 def raised(error: Exception) -> dict[str, Any]:
-    """What a request raised: a user's mistake is a sentence by itself."""
+    """Return the reply for a request that raised; the message of a user's mistake is a sentence by itself."""
     is_own = any(each.__name__ == "UserError" for each in type(error).__mro__)
     said = str(error) if is_own else f"{type(error).__name__}: {error}"
     return {

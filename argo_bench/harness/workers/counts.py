@@ -1,6 +1,6 @@
-"""What one warm call comes to, exactly: bytes, allocations, bytecode instructions, and a benchmark's own counts.
+"""Counts what one warm call takes, exactly: bytes, allocations, bytecode instructions, and a benchmark's own counts.
 
-As a job of its own it makes nothing but calls, for a counter of machine instructions. The standard library alone.
+As a job of its own it only makes calls, for a counter of machine instructions. It uses the standard library alone.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ...errors import UserError
 from .bodies import Arm, Body, body_of, found
 
 LONGEST_TRACED_S = 0.5
-"""Of a call whose bytecode instructions are counted, which takes some 50 times as long."""
+"""A call that takes longer is not traced: counting its bytecode instructions takes some 50 times as long."""
 WARM_CALLS = 3
-"""After which Python's interpreter has specialized what it will in short calls, and caches are filled."""
+"""After so many calls Python's interpreter has specialized what it will in short calls, and caches are filled."""
 
 
 def counts_of(arm: Arm, counts: str) -> dict[str, Any]:
-    """Bytes, allocations and bytecode instructions of one warm call, and what the benchmark's own counter says."""
+    """Count bytes, allocations and bytecode instructions of one warm call, and call the benchmark's own counter."""
     body = body_of(arm)
     for _ in range(WARM_CALLS):
         started = time.perf_counter()
@@ -59,7 +59,7 @@ def _own_counts(target: str) -> dict[str, float]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """No collection of garbage within: when one comes depends on everything before."""
+    """Collect no garbage within the block: when a collection comes depends on everything before."""
     gc.collect()
     gc.disable()
     try:
@@ -81,7 +81,7 @@ def _peak_bytes(body: Body) -> int:
 
 
 def _allocations(body: Body) -> int | None:
-    """Calls of the allocators, by memray; None where the interpreter does not have it."""
+    """Count the calls of the allocators by memray; None where the interpreter does not have it."""
     try:
         import memray
     except ImportError:
@@ -98,7 +98,7 @@ def _allocations(body: Body) -> int | None:
 
 @contextmanager
 def instructions_into(counts: Counter[CodeType]) -> Iterator[None]:
-    """Every bytecode instruction that this thread executes within, by code object."""
+    """Count every bytecode instruction that this thread executes within the block, by code object."""
     if sys.version_info >= (3, 12):
         monitoring = sys.monitoring
         tool, event = monitoring.PROFILER_ID, monitoring.events.INSTRUCTION
@@ -130,7 +130,7 @@ def instructions_into(counts: Counter[CodeType]) -> Iterator[None]:
 
 
 def main(arm: str, times: str) -> None:
-    """Nothing but so many calls, after the first ones, with the garbage left where it is."""
+    """Make ``times`` calls after the warm ones, without collecting garbage, and nothing else."""
     body = body_of(json.loads(arm))
     for _ in range(WARM_CALLS):
         body.first_call()

@@ -1,9 +1,9 @@
-"""One reading of one arm's memory in this process, which is fresh.
+"""Takes one reading of one arm's memory in this process, which is fresh.
 
 The request (an arm, a method and a processor to stay on) comes as JSON on stdin and the answer goes out where stdout
-was; what the arm prints goes to stderr. Nothing is imported that the arm and the method do not need, since it would be
-part of what is resident before the pass: the standard library alone. With ``each`` and modules as arguments it answers
-a request per line, each in a copy of a process that has imported these.
+was; what the arm prints goes to stderr. Only the standard library is imported, and what the arm and the method need,
+since every import would be part of what is resident before the pass. With ``each``, a path and modules as arguments it
+answers one request per line, each in a copy of a process that has imported these modules.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ from .bodies import Body, body_of, extend, raised
 from .timing import FunctionBody
 
 Reading = dict[str, Any]
-"""What one method saw of one pass of an arm, as ``records.Reading`` has it."""
+"""Holds what one method saw of one pass of an arm, with the fields of ``records.Reading``."""
 
 POLLED_S = 0.001
 PROFILER_POLLED_S = 0.1
 RESOLUTION = max(64, 2 * (os.cpu_count() or 1)) * mmap.PAGESIZE
-"""Bytes of resident memory that mean nothing: each processor counts so many pages alone before the kernel adds up."""
+"""So many bytes of resident memory mean nothing: each processor counts up to so many pages by itself before the kernel
+adds them to the sum that it shows."""
 COUNTED_AT_ONCE = 8 * RESOLUTION
-"""Bytes that come and go in one step and that no processor keeps to itself."""
+"""A change of so many bytes in one step is always added to the kernel's sum at once."""
 PR_SET_THP_DISABLE = 41
 
 
@@ -56,7 +57,7 @@ def reading_of(
 
 
 class Ready:
-    """An arm that has made its first call, with the inputs of one pass at hand and nothing left over from before."""
+    """Holds an arm after its first call, with the inputs of one pass at hand and no garbage left over."""
 
     def __init__(self, body: Body) -> None:
         body.keep(min(body.calls, body.few))
@@ -72,9 +73,9 @@ class Ready:
 
 
 def free_blocks_filled() -> list[object]:
-    """Objects in every free block that Python's allocator holds in reserve.
+    """Put an object into every free block that Python's allocator holds in reserve, and return these objects.
 
-    Its reserve is resident already: a pass that was served from it would seem to need less than it does.
+    The reserve is resident already: a pass that was served from it would seem to need less memory than it does.
     """
     with tempfile.TemporaryFile() as shown, stderr_to(shown.fileno()):
         getattr(sys, "_debugmallocstats", int)()
@@ -88,7 +89,7 @@ def free_blocks_filled() -> list[object]:
 
 
 def block(size: int, number: int) -> object:
-    """An object that takes a block of so many bytes; a bytes object has 33 of its own."""
+    """Make an object that takes a block of ``size`` bytes; a bytes object has 33 of its own."""
     return object() if size <= 16 else 1_000_000 + number if size <= 32 else bytes(size - 33)
 
 
@@ -107,7 +108,10 @@ def stderr_to(descriptor: int) -> Iterator[None]:
 
 
 def peak_rss(ready: Ready) -> Reading:
-    """The kernel's own high-water mark, set back just before the pass; the whole child's where that cannot be done."""
+    """Read the kernel's own high-water mark, which is reset just before the pass.
+
+    Where it cannot be reset, the mark of the whole child is read.
+    """
     if not can_reset_high_water():
         return peak_of_the_whole_child(ready)
     settle_counters()
@@ -118,7 +122,7 @@ def peak_rss(ready: Ready) -> Reading:
 
 
 def can_reset_high_water() -> bool:
-    """Whether the system lets us, and means it: some sandboxes take the write and do nothing."""
+    """Say whether the system lets us reset the mark, and does it: some sandboxes accept the write and do nothing."""
     try:
         reset_high_water()
         return high_water() - resident() < COUNTED_AT_ONCE
@@ -127,9 +131,9 @@ def can_reset_high_water() -> bool:
 
 
 def peak_of_the_whole_child(ready: Ready) -> Reading:
-    """The most that this process ever had, less what it had before the pass: its start and first call are included.
+    """Return the most that this process ever had, less what it had before the pass: start and first call are included.
 
-    VmHWM, where there is one, since ``ru_maxrss`` begins with what the parent had.
+    It is VmHWM, where there is one, since ``ru_maxrss`` begins with what the parent had.
     """
     before = psutil_rss()
     ready.run()
@@ -154,12 +158,15 @@ def high_water() -> int:
 
 
 def resident() -> int:
-    """From the page tables themselves: VmRSS of ``status`` may be a few pages a processor behind."""
+    """Return the resident bytes from the page tables: VmRSS of ``status`` may be a few pages per processor behind."""
     return kibibytes_in("/proc/self/smaps_rollup", b"\nRss:")
 
 
 def kibibytes_in(path: str, field: bytes) -> int:
-    """A field of a file under /proc, in bytes. Raises OSError without such a file, ValueError without the field."""
+    """Read a field of a file under /proc, in bytes.
+
+    Raises OSError without such a file, ValueError without the field.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         text = os.read(descriptor, 1 << 14)
@@ -172,8 +179,8 @@ def kibibytes_in(path: str, field: bytes) -> int:
 def settle_counters() -> None:
     """Make the kernel add up what it counted on every processor alone, of file pages and of others.
 
-    VmHWM is taken from sums that a processor joins in steps of many pages; a change larger than that joins at once,
-    with all that was waiting there.
+    VmHWM is taken from sums to which a processor adds its own count in steps of many pages. A change larger than a step
+    is added at once, with all that was waiting on that processor.
     """
     maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
     files = {line.split(maxsplit=5)[-1] for line in maps if "/" in line}
@@ -192,7 +199,7 @@ def settle_counters() -> None:
 
 
 def ru_maxrss(ready: Ready) -> Reading:
-    """What getrusage has seen at the end: the most of this process, or of its parent, whose figure it began with."""
+    """Read what getrusage has seen at the end: the most of this process, or of its parent, from which it began."""
     before = psutil_rss()
     ready.run()
     how = "getrusage of the whole child"
@@ -206,7 +213,7 @@ def most_resident() -> int:
 
 
 def polled_rss(ready: Ready) -> Reading:
-    """A thread looks every millisecond, when it is let: what comes and goes between two looks is missed."""
+    """Let a thread look every millisecond, when it is scheduled: what comes and goes between two looks is missed."""
     seen: list[int] = []
     done = threading.Event()
 
@@ -227,7 +234,7 @@ def polled_rss(ready: Ready) -> Reading:
 
 
 def memory_profiler(ready: Ready) -> Reading:
-    """memory_usage at its defaults: polled at 100 ms, and called again at shorter steps where that saw too little."""
+    """Call memory_usage at its defaults: it polls at 100 ms, and again at shorter steps where it saw too little."""
     from memory_profiler import memory_usage
 
     before = psutil_rss()
@@ -246,10 +253,10 @@ def psutil_rss() -> int:
 
 
 class ArrowPool:
-    """What Arrow's default pool holds beyond what it held before, and its peak; nothing where Arrow is not loaded.
+    """Measures what Arrow's default pool holds beyond what it held before, and its peak; 0 where Arrow is not loaded.
 
-    The peak of a pool cannot be set back. A buffer that nobody touches lifts what is allocated up to it, so that
-    whatever comes on top moves it.
+    The peak of a pool cannot be reset. A buffer that nobody touches lifts what is allocated up to the old peak, so that
+    whatever is allocated on top moves the peak.
     """
 
     def __init__(self) -> None:
@@ -269,7 +276,10 @@ class ArrowPool:
 
 
 def traced(ready: Ready) -> Reading:
-    """tracemalloc sees Python, numpy and numba; Arrow's pool is added, its peak as if it came at the same moment."""
+    """Read tracemalloc, which sees Python, numpy and numba, and add Arrow's pool.
+
+    The peak is the sum of both peaks, as if they came at the same moment.
+    """
     arrow = ArrowPool()
     tracemalloc.start()
     ready.run()
@@ -282,14 +292,17 @@ def traced(ready: Ready) -> Reading:
 
 
 def held_by(body: Body) -> int:
-    """Bytes that the results of a pass hold, and what the arm keeps for them."""
+    """Return the bytes that the results of a pass hold, with what the arm keeps for them."""
     live = held_after(body)
     body.keep(0)
     return live if body.calls else live - held_after(body)
 
 
 def held_after(body: Body) -> int:
-    """Bytes that the results of a pass and the arm's new state hold; the state alone for a pass without calls."""
+    """Return the bytes that the results of a pass and the arm's new state hold.
+
+    For a pass without calls these are the bytes of the state alone.
+    """
     arrow = ArrowPool()
     tracemalloc.start()
     held = body.results()
@@ -301,17 +314,17 @@ def held_after(body: Body) -> int:
 
 
 def allocations(ready: Ready) -> Reading:
-    """Every request to an allocator, Python's own included, beyond those of a pass that calls an empty function."""
+    """Count every request to an allocator, Python's own included, beyond those of a pass over an empty function."""
     empty = FunctionBody(lambda: None)
     nothing = partial(empty.timed, empty.prepared(), 1)
-    requests(nothing)  # memray's own first time
+    requests(nothing)  # the first run includes what memray itself allocates once
     around, _ = requests(nothing)
     count, peak = requests(ready.run)
     return reading_of("allocations", "memray", True, peak, allocations=count - around)
 
 
 def requests(run: Callable[[], object]) -> tuple[int, int]:
-    """How often memory was asked for, and the peak of what was held, in bytes."""
+    """Count the requests for memory, and return them with the peak of what was held, in bytes."""
     import memray
 
     freed = (memray.AllocatorType.FREE, memray.AllocatorType.PYMALLOC_FREE, memray.AllocatorType.MUNMAP)
@@ -320,7 +333,7 @@ def requests(run: Callable[[], object]) -> tuple[int, int]:
         with memray.Tracker(file, trace_python_allocators=True):
             run()
         recorded = memray.FileReader(file)
-        # The total in the metadata counts what was freed as well.
+        # The total in the metadata also counts what was freed.
         count = sum(each.allocator not in freed for each in recorded.get_allocation_records())
         peak = recorded.metadata.peak_memory
         recorded.close()
@@ -346,7 +359,7 @@ def take_reading(request: Mapping[str, Any]) -> Reading:
 
 
 def use_small_pages() -> None:
-    """No huge pages, with which one touched byte would count as 2 MiB on some machines and as 4 KiB on others."""
+    """Turn huge pages off: with them one touched byte would count as 2 MiB on some machines and as 4 KiB on others."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
 
@@ -387,11 +400,11 @@ def serve_each() -> None:
 
 
 def main(*arguments: str) -> None:
-    """One reading; with ``each``, a path and modules as arguments one per line."""
+    """Take one reading; with ``each``, a path and modules as arguments, one reading per line of stdin."""
     match arguments:
         case ["each", path, *modules]:
             extend(path.split(os.pathsep))
-            for module in modules:  # what the arms need is there before the copies are made
+            for module in modules:  # the copies then have what the arms need
                 importlib.import_module(module)
             serve_each()
         case _:

@@ -1,4 +1,4 @@
-"""What the orchestrator and its workers say to each other: JSON, which the workers read without any library."""
+"""Defines what the orchestrator and its workers say to each other: JSON, which the workers read without any library."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import msgspec
 
 
 class Arm(msgspec.Struct, frozen=True):
-    """What a worker builds and calls, in the role ``name``.
+    """Says what a worker builds and calls, in the role ``name``.
 
-    ``factory`` is the ``module:name`` of what makes a body from ``arguments``, a JSON object as text; empty for a
+    ``factory`` is the ``module:name`` of what makes a body from ``arguments``, a JSON object as text; it is empty for a
     user's function. ``path`` is put in front of ``sys.path``. Arms of one ``key`` do the same, whatever they are fed.
     """
 
@@ -22,7 +22,7 @@ class Arm(msgspec.Struct, frozen=True):
 
 
 def arm_of(name: str, factory: str, arguments: dict[str, Any], path: tuple[str, ...] = (), key: str = "") -> Arm:
-    """An arm with its arguments as text; they are its key where there is no other."""
+    """Make an arm with its arguments as text; factory and arguments are its key where there is no other."""
     text = msgspec.json.encode(arguments).decode()
     return Arm(name, factory, text, path, key or f"{factory} {text}")
 
@@ -37,26 +37,30 @@ def function_arm(
     path: tuple[str, ...] = (),
     key: str = "",
 ) -> Arm:
-    """One of a user's callables in the role ``name``.
+    """Make an arm of one of a user's callables in the role ``name``.
 
-    ``function`` and ``setup`` are ``module:name``, or empty where ``pickled`` names a file with the local functions by
-    role (and ``setup``). ``fresh``: every call gets a new product of setup.
+    ``function`` and ``setup`` are ``module:name``. ``function`` is empty where ``pickled`` names a file with the local
+    functions by role, which may hold the setup too. With ``fresh`` every call gets a new product of ``setup``.
     """
     arguments = {"function": function, "setup": setup, "fresh": fresh, "pickled": pickled}
     return arm_of(name, "", arguments, path, key)
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
-    """Build the arm and make its first call, and one more to see what it takes, unless that ``is_known``. Answered by
-    Prepared."""
+    """Build the arm and make its first call, and one more to see what it takes, unless that ``is_known``.
+
+    Prepared is the answer.
+    """
 
     arm: Arm
     is_known: bool = False
 
 
 class WarmUp(msgspec.Struct, frozen=True, tag=True):
-    """Warm the arm up on its first ``calls`` calls, for ``least_ns`` unless it is warm from them, and find the passes
-    that make a sample. Answered by Ready."""
+    """Warm the arm up on its first ``calls`` calls, and find the passes that make a sample.
+
+    It takes ``least_ns`` at least, unless the arm is warm from the same calls. Ready is the answer.
+    """
 
     arm: Arm
     calls: int
@@ -64,28 +68,28 @@ class WarmUp(msgspec.Struct, frozen=True, tag=True):
 
 
 class Sample(msgspec.Struct, frozen=True, tag=True):
-    """Time so many passes. Answered by Taken."""
+    """Time ``passes`` passes. Taken is the answer."""
 
     arm: Arm
     passes: int
 
 
 class Drain(msgspec.Struct, frozen=True, tag=True):
-    """Time what the arm has put off in its last pass until its world closes. Answered by Drained."""
+    """Time what the arm has put off in its last pass until its world closes. Drained is the answer."""
 
     arm: Arm
 
 
 class Forget(msgspec.Struct, frozen=True, tag=True):
-    """Drop all arms and collect garbage. Answered by Done."""
+    """Drop all arms and collect garbage. Done is the answer."""
 
 
 class Collect(msgspec.Struct, frozen=True, tag=True):
-    """Collect garbage, as before every comparison. Answered by Done."""
+    """Collect garbage, as before every comparison. Done is the answer."""
 
 
 class Agree(msgspec.Struct, frozen=True, tag=True):
-    """Call a user's two functions once and compare what they return. Answered by Agreement.
+    """Call a user's two functions once and compare what they return. Agreement is the answer.
 
     ``check`` is ``allclose``, ``equal``, ``module:name`` of a callable, ``pickled`` for one that stands in the file of
     the arms, or empty for none.
@@ -97,21 +101,21 @@ class Agree(msgspec.Struct, frozen=True, tag=True):
 
 
 class Describe(msgspec.Struct, frozen=True, tag=True):
-    """Call the function twice and write the pickled results to a file. Answered by Described."""
+    """Call the function twice and write the pickled results to a file. Described is the answer."""
 
     arm: Arm
     results: str
 
 
 class Count(msgspec.Struct, frozen=True, tag=True):
-    """Count what one call does, ``counts`` being a function that counts more. Answered by Counted."""
+    """Count what one call does; ``counts`` names a function that counts more. Counted is the answer."""
 
     arm: Arm
     counts: str = ""
 
 
 class Call(msgspec.Struct, frozen=True, tag=True):
-    """Call ``module:name`` with ``arguments``, a JSON object as text. Answered by Returned."""
+    """Call ``module:name`` with ``arguments``, a JSON object as text. Returned is the answer."""
 
     target: str
     arguments: str
@@ -119,7 +123,7 @@ class Call(msgspec.Struct, frozen=True, tag=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, tag=True):
-    """``call_ns`` is what a later call took; None where that is known."""
+    """Says that an arm is built. ``call_ns`` is what a later call took; None where that is known."""
 
     first_call_ns: int
     call_ns: int | None
@@ -137,27 +141,33 @@ class Taken(msgspec.Struct, frozen=True, tag=True):
 
 
 class Drained(msgspec.Struct, frozen=True, tag=True):
-    """None where the workload keeps its state between passes."""
+    """Says what a drain took, in nanoseconds per call; None where the workload keeps its state between passes."""
 
     ns_per_call: float | None
 
 
 class Returned(msgspec.Struct, frozen=True, tag=True):
-    """``result`` is a JSON text: what the called function returned."""
+    """Carries what the called function returned: ``result``, a JSON text."""
 
     result: str
 
 
 class Agreement(msgspec.Struct, frozen=True, tag=True):
-    """``difference`` is the first one, or None. ``waits``: an arm spent less than nine tenths of its call computing."""
+    """Says whether two outputs agree: ``difference`` is the first one, or None.
+
+    ``waits`` says that an arm spent less than nine tenths of its call computing.
+    """
 
     difference: str | None
     waits: bool
 
 
 class Described(msgspec.Struct, frozen=True, tag=True):
-    """``files`` are the source files loaded for it; ``waits``: the call computed for less than nine tenths of its time;
-    ``unpicklable`` is why its results cannot be compared, if they cannot."""
+    """Describes a function that was called twice.
+
+    ``files`` are the source files that were loaded for it. ``waits`` says that the call computed for less than nine
+    tenths of its time. ``unpicklable`` is the reason why its results cannot be compared, or None.
+    """
 
     files: list[str]
     waits: bool
@@ -165,8 +175,10 @@ class Described(msgspec.Struct, frozen=True, tag=True):
 
 
 class Counted(msgspec.Struct, frozen=True, tag=True):
-    """``counts`` of one call by name, ``by_function`` the bytecode instructions of each function; empty where a call is
-    too long to be traced."""
+    """Carries the counts of one call by name, and the bytecode instructions of each function.
+
+    ``by_function`` is empty where a call is too long to be traced.
+    """
 
     counts: dict[str, float]
     by_function: dict[str, int]
@@ -177,8 +189,10 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 class Raised(msgspec.Struct, frozen=True, tag=True):
-    """The request raised: one line for the user and the traceback for the record. ``is_missing``: the arm's name leads
-    to nothing."""
+    """Says that the request raised: one line for the user and the traceback for the record.
+
+    ``is_missing`` says that the arm's name leads to nothing.
+    """
 
     error: str
     details: str
@@ -186,7 +200,7 @@ class Raised(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
-    """The process ended without an answer: its exit status, or the signal as a negative number."""
+    """Says that the process ended without an answer: its exit status, or the signal as a negative number."""
 
     code: int
 

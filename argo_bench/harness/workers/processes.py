@@ -1,4 +1,4 @@
-"""Twin worker processes on one processor, of which only one runs at a time.
+"""Runs twin worker processes on one processor, of which only one runs at a time.
 
 The orchestrator hands the turn over a socket and sleeps until the answer comes. Two arms never share a heap, a garbage
 collector or a JIT, yet their samples interleave within milliseconds. In shared isolation both roles are one process.
@@ -27,10 +27,10 @@ Expected = TypeVar("Expected")
 
 
 class ArmFailed(Exception):
-    """A worker's request raised, or the worker died.
+    """Says that a worker's request raised, or that the worker died.
 
-    ``details`` is the traceback, where there is one; ``arm`` names the arm that was asked, where the request is about
-    one; ``is_missing``: its name leads to nothing.
+    ``details`` is the traceback, where there is one. ``arm`` names the arm that was asked, where the request is about
+    one. ``is_missing`` says that the arm's name leads to nothing.
     """
 
     def __init__(self, reason: str, details: str = "", arm: str | None = None, is_missing: bool = False) -> None:
@@ -42,7 +42,7 @@ class ArmFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Where workers run: in which interpreter, folder and environment (this process's where it is None)."""
+    """Says in which interpreter, folder and environment workers run; None stands for this process's own."""
 
     python: str = sys.executable
     folder: Path | None = None
@@ -50,18 +50,18 @@ class Program:
 
 
 HERE = Program()
-"""This process's own interpreter."""
+"""Workers run in this process's own interpreter."""
 WORKERS = Path(__file__).parent
-"""What every worker process begins with: see ``__main__`` there."""
+"""Every worker process begins with ``__main__`` in this folder."""
 
 
 def job_of(name: str, *arguments: object, python: str = sys.executable) -> list[str]:
-    """The command of a worker process that does a job: ``worker``, ``memory`` or ``counts``."""
+    """Return the command of a worker process that does a job: ``worker``, ``memory`` or ``counts``."""
     return [python, "-P", str(WORKERS / "__main__.py"), name, *map(str, arguments)]
 
 
 class WorkerProcess:
-    """One worker, pinned to ``processor`` if there is one. ``hash_seed`` becomes its PYTHONHASHSEED."""
+    """Runs one worker, pinned to ``processor`` if there is one. ``hash_seed`` becomes its PYTHONHASHSEED."""
 
     def __init__(self, hash_seed: int, numba_cache: Path, processor: int | None, program: Program = HERE) -> None:
         self._begun_with = hash_seed, numba_cache, processor, program
@@ -88,7 +88,7 @@ class WorkerProcess:
         self._connection = Connection(ours.detach())
 
     def ask(self, message: Message, expected: type[Expected]) -> Expected:
-        """The reply to a message. Raises ArmFailed when the request raised or the process died."""
+        """Send a message and return the reply. Raises ArmFailed when the request raised or the process died."""
         about = getattr(message, "arm", None)
         arm = None if about is None else str(about.name)
         try:
@@ -108,7 +108,7 @@ class WorkerProcess:
         return self._process.poll() is None
 
     def fresh(self) -> WorkerProcess:
-        """Another one like it."""
+        """Start another worker like this one."""
         return WorkerProcess(*self._begun_with)
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class WorkerProcess:
 
 
 class Turn(NamedTuple):
-    """One sample to take: in which process, of which arm, of so many passes."""
+    """Describes one sample to take: in which process, of which arm, of how many passes."""
 
     worker: WorkerProcess
     arm: Arm
@@ -129,7 +129,7 @@ class Turn(NamedTuple):
 
 
 class Twins:
-    """Two workers, or one in both roles, for one replicate. A context manager."""
+    """Holds two workers, or one in both roles, for one replicate. It is a context manager."""
 
     def __init__(self, reference: WorkerProcess, candidate: WorkerProcess) -> None:
         self.reference = reference
@@ -137,13 +137,13 @@ class Twins:
 
     @classmethod
     def start(cls, isolation: Isolation, hash_seed: int, numba_cache: Path) -> Self:
-        """Fresh processes."""
+        """Start fresh processes."""
         processor = worker_cpu()
         reference = WorkerProcess(hash_seed, numba_cache, processor)
         return cls(reference, WorkerProcess(hash_seed, numba_cache, processor) if isolation == "twins" else reference)
 
     def together(self) -> Twins:
-        """Both roles in the reference's process."""
+        """Return twins with both roles in the reference's process."""
         return Twins(self.reference, self.reference)
 
     @property
@@ -151,7 +151,7 @@ class Twins:
         return {self.reference, self.candidate}
 
     def candidate_for(self, arm: Arm) -> WorkerProcess:
-        """The process of a candidate's arm."""
+        """Return the process of a candidate's arm."""
         return self.candidate
 
     def __enter__(self) -> Self:
@@ -162,7 +162,7 @@ class Twins:
             worker.close()
 
     def revive(self) -> None:
-        """Fresh processes in the places of those that have died."""
+        """Put fresh processes in the places of those that have died."""
         for dead in {worker for worker in (self.reference, self.candidate) if not worker.is_alive}:
             dead.close()
             fresh = dead.fresh()
@@ -171,14 +171,17 @@ class Twins:
             )
 
     def forget(self) -> None:
-        """Both processes drop their arms."""
+        """Have both processes drop their arms."""
         for worker in self.workers:
             worker.ask(Forget(), Done)
 
 
 def blocks_of(turns: Sequence[Turn], rng: random.Random) -> list[Block]:
-    """A block for each candidate, of one sample there and one back: the turns, the reference's first, are taken in
-    random order and then in the opposite one, so that each candidate stands to the reference as ABBA or BAAB."""
+    """Take a block for each candidate, with two samples of every arm.
+
+    The turns, the reference's first, are taken in random order and then in the opposite one, so that each candidate
+    stands to the reference as ABBA or BAAB. All candidates share the reference's samples.
+    """
     watch = Watch()
     order = rng.sample(range(len(turns)), len(turns))
     there = {number: turns[number].taken() for number in order}

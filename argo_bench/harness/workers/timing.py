@@ -1,6 +1,6 @@
-"""A callable found by its name, and the loop that times it, within a nanosecond a call of timeit's.
+"""Finds a callable by its name and times it, within a nanosecond per call of what timeit measures.
 
-The standard library alone, and imports by their place: the same file also runs in interpreters without the package.
+It uses the standard library alone and relative imports: the same file also runs in interpreters without the package.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 from ...errors import UserError
 
 SAMPLE_NS = 10_000_000
-"""Wall time of a sample: long against the clock's resolution and the cost of reading it."""
+"""A sample takes this wall time, which is long against the clock's resolution and the cost of reading it."""
 WARM_UP_NS = 200_000_000
-"""What an arm is warmed up for at least, unless a profile has less time."""
+"""An arm is warmed up for this time at least, unless a profile has less."""
 
 
 WAITS_BELOW = 0.9
-"""A call that computes for less than this share of its time waits for something."""
+"""A call waits for something if it computes for less than this share of its time."""
 
 
 Arguments = tuple[Any, ...]
@@ -42,9 +42,10 @@ def waits(timing: Timing) -> bool:
 
 
 class FunctionBody:
-    """``function`` called with what ``setup`` returns: nothing for None, a tuple's items, or the one value.
+    """Calls ``function`` with what ``setup`` returns: nothing for None, a tuple's items, or the one value.
 
-    The setup runs once; with ``fresh`` before every call, outside the time, for functions that change their input.
+    The setup runs once; with ``fresh`` it runs before every call, outside the time, for functions that change their
+    input.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class FunctionBody:
         return [self.first_call()]
 
     def keep(self, calls: int) -> None:
-        """A pass is one call already."""
+        """Do nothing: a pass is one call already."""
 
     def prepared(self) -> list[Arguments]:
         return [self._arguments()]
@@ -82,7 +83,7 @@ class FunctionBody:
         return self.timed(self.prepared(), passes)
 
     def timed(self, prepared: Sequence[Arguments], passes: int) -> Timing:
-        """One call for each of the prepared arguments, or ``passes`` calls with the only ones."""
+        """Time one call for each of the prepared arguments, or ``passes`` calls with the only ones."""
         function, many = self._function, len(prepared) > 1
         if self._is_async:
             calls = prepared if many else itertools.repeat(prepared[0], passes)
@@ -145,7 +146,7 @@ async def _awaited(value: Awaitable[Any]) -> Any:
 
 
 def resolved(target: str, module_from: Callable[[Path], ModuleType]) -> Callable[..., Any]:
-    """The callable that ``module:name`` or ``file.py:name`` stands for; ``module_from`` loads a file.
+    """Return the callable that ``module:name`` or ``file.py:name`` names; ``module_from`` loads a file.
 
     Raises UserError where the module cannot be imported, has no such name, or the name cannot be called.
     """
@@ -173,16 +174,16 @@ def resolved(target: str, module_from: Callable[[Path], ModuleType]) -> Callable
 
 
 def compiled_signatures(function: Callable[..., Any]) -> int:
-    """How many signatures numba has compiled for the function and for what stands beside it in its module."""
+    """Count the signatures that numba has compiled for the function and for the other functions of its module."""
     module = sys.modules.get(getattr(function, "__module__", ""), None)
     beside = {id(each): each for each in (function, *vars(module or object).values())}
     return sum(len(each.signatures) for each in beside.values() if isinstance(getattr(each, "signatures", None), list))
 
 
 def warmed_up(sample: Callable[[int], Timing], signatures: Callable[[], int], least_ns: int) -> int:
-    """Take samples of one pass for so long at least and until numba compiles nothing more; the passes of a sample.
+    """Take samples of one pass until numba compiles nothing more, for ``least_ns`` at least.
 
-    Every arm has been called before, so that a single slow pass is enough.
+    Every arm has been called before, so that a single slow pass is enough. Returns the passes that make a sample.
     """
     started = time.perf_counter_ns()
     shortest = math.inf

@@ -1,7 +1,7 @@
-"""A worker process: prepares arms, warms them up and takes samples when it is told to; sleeps in ``recv`` otherwise.
+"""Prepares arms, warms them up and takes samples when it is told to, in a process that sleeps in ``recv`` otherwise.
 
-It answers the messages of ``messages`` as JSON over a socket. The standard library alone: it runs in any interpreter,
-and what it calls is loaded by the factories of the arms.
+It answers the messages of ``messages`` as JSON over a socket. It uses the standard library alone, so that it runs in
+any interpreter; what it calls is loaded by the factories of the arms.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DONE: Reply = {"type": "Done"}
 
 
 class Worker:
-    """The process's state: bodies by arm, and the calls that each was last warmed up on."""
+    """Holds the process's state: bodies by arm, and the calls that each was last warmed up on."""
 
     def __init__(self) -> None:
         self._bodies: dict[str, Body] = {}
@@ -79,7 +79,7 @@ class Worker:
         return {"type": "Prepared", "first_call_ns": calls_ns[0], "call_ns": call_ns, "calls": body.calls}
 
     def _warm_up(self, arm: Arm, calls: int, least_ns: int) -> Reply:
-        """Warm from the last comparison if it used the same calls: one baseline serves several candidates."""
+        """Warm an arm up, unless the last comparison did on the same calls: one baseline serves several candidates."""
         key, body = json.dumps(arm), self._body(arm)
         if self._kept.get(key) != calls:
             body.keep(calls)
@@ -98,7 +98,7 @@ class Worker:
 
 
 def agreement_of(baseline: Arm, candidate: Arm, check: str) -> Reply:
-    """Whether the first calls agree, each function with itself and then the two, and whether one of them waits."""
+    """Say whether the first calls agree, each function with itself and then the two, and whether one of them waits."""
     extend(baseline.get("path", ()))
     results, again, is_waiting = [], [], False
     for arm in (baseline, candidate):
@@ -124,7 +124,7 @@ def agreement_of(baseline: Arm, candidate: Arm, check: str) -> Reply:
 
 
 def description_of(arm: Arm, results: Path) -> Reply:
-    """What two calls return, in a file, and what was imported for them."""
+    """Write what two calls return to a file, and list the files of the modules that are loaded."""
     body = body_of(arm)
     assert isinstance(body, FunctionBody)
     first = body.first_call()
