@@ -1,7 +1,7 @@
-"""What records of schemas 1 and 2 do not say and was the same for all of them: the catalogue's claims, and the plan.
+"""Supplies what records of schemas 1 and 2 leave out: the catalogue's claims, and the plan.
 
-They were judged by the claims of the catalogue that was installed. It stands in ``past_declarations.json`` as it was at
-the end of schema 2, so that those records can be read and verified whatever is installed now.
+Those records were judged by the claims of the catalogue that was installed. It stands in ``past_declarations.json`` as
+it was at the end of schema 2, so that they can be read and verified whatever is installed now.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 FILE = Path(__file__).with_name("past_declarations.json")
 ERROR = 0.05
 SEEDS = 6
-"""Under so many seeds was counted at the most."""
+"""Counts were taken under so many seeds at the most."""
 
 
 @cache
 def catalogue() -> dict[str, Declaration]:
-    """The subjects of the catalogue at the end of schema 2, by id."""
+    """Return the subjects of the catalogue at the end of schema 2, by id."""
     return {each.id: each for each in msgspec.json.decode(FILE.read_bytes(), type=list[Declaration])}
 
 
 def declarations_of(recorded: Recorded) -> list[Declaration]:
-    """Of the optimizations that were asked for, and of a user's functions as the record names them."""
+    """Return the declarations of the optimizations that were asked for, and of a user's functions in the record."""
     from argo_bench.harness.benchmark import Benchmark
 
     known = catalogue()
@@ -39,7 +39,7 @@ def declarations_of(recorded: Recorded) -> list[Declaration]:
 
 
 def plan_of(recorded: Recorded) -> Plan:
-    """The levels and the claims of the run's profile."""
+    """Return the plan of the run's profile, with its levels and claims."""
     from argo_bench.harness.plan import levels_of, replicate_seed
 
     run, declarations = recorded.run, recorded.declarations

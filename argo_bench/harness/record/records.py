@@ -1,6 +1,6 @@
-"""The lines of a record, by what they say.
+"""Defines the kinds of lines in a record.
 
-Times are integer nanoseconds of a whole sample; ratios are always baseline / candidate for ``speedup``.
+Times are integer nanoseconds of a whole sample; ``speedup`` is always the ratio baseline / candidate.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from argo_bench.harness.statistics.estimate import Estimate
 SCHEMA = 3
 LAST_WITHOUT_DECLARATIONS = 2
 RULE = "student-t"
-"""What judges a run: the 40 % trimmed mean of a replicate's blocks, Student's t over the replicates."""
+"""This rule judges a run: the 40 % trimmed mean of a replicate's blocks, and Student's t over the replicates."""
 SIGN_TEST = "sign-test"
-"""What judges a gate."""
+"""This rule judges a gate."""
 
 
 Isolation = Literal["shared", "twins"]
-"""Whether the arms of a comparison share a process, or have one each."""
+"""The arms of a comparison share a process, or each has one of two."""
 Method = Literal["peak_rss", "traced", "polled_rss", "memory_profiler", "ru_maxrss", "allocations"]
-"""The ways to read memory; each is a function of ``workers/memory``."""
+"""These are the ways to read memory; each is a function of ``workers/memory``."""
 
 
 class Reading(msgspec.Struct, frozen=True, tag="reading"):
-    """What one method saw of one pass of an arm, beyond what was there before.
+    """Says what one method saw of one pass of an arm, beyond what was there before.
 
-    ``peak_bytes`` is the largest memory at any moment of the pass, ``live_bytes`` what results and caches hold after
-    it (of whole cycles, whose results are rows of a database, the caches alone), both without ``baseline_bytes``, the
-    resident memory just before. ``exact`` readings miss no moment; they are as fine as the counter behind them
-    (RESOLUTION). ``how`` names the means.
+    ``peak_bytes`` is the largest memory at any moment of the pass. ``live_bytes`` is what results and caches hold after
+    it; of whole cycles, whose results are rows of a database, it is what the caches hold. Neither includes
+    ``baseline_bytes``, the resident memory just before the pass. ``exact`` readings miss no moment; they are as fine as
+    the counter behind them (RESOLUTION). ``how`` names the means.
     """
 
     method: Method
@@ -46,7 +46,7 @@ class Reading(msgspec.Struct, frozen=True, tag="reading"):
 
 
 class Comparison(msgspec.Struct, frozen=True, order=True):
-    """What was measured against what: the candidate and the reference are arms of one optimization's workload."""
+    """Names what is compared with what: the candidate and the reference are arms of one optimization's workload."""
 
     optimization: str
     workload: str
@@ -62,12 +62,12 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
 
     @property
     def place(self) -> str:
-        """The scale in words, as in ``300 bars`` or ``20 % ticking``."""
+        """Return the scale in words, as in ``300 bars`` or ``20 % ticking``."""
         return f"{self.scale:,} {self.unit}"
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """The settings of a run, as given: ids, names and files, the data, the profile and what it was switched to."""
+    """Keeps the settings of a run as they were given: ids, names and files, the data, the profile and its options."""
 
     ids: list[str]
     data: str | None
@@ -82,12 +82,12 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):
-    """The first line: what was asked for, on what data, where.
+    """Opens a record: it says what was asked for, on what data, and where.
 
     ``looks`` are the numbers of replicates at which a comparison may stop. ``trace`` is the market under every trace
-    where it was not each workload's own, ``skip_unchanged`` whether last signals were served for unchanged prices.
-    ``asked`` is what the run can be resumed with, ``bars`` a digest of the data. ``rule`` names what the verdicts were
-    reached by, RULE or SIGN_TEST; records of schemas 1 and 2 do not say so.
+    where it was not each workload's own; ``skip_unchanged`` says whether last signals were served for unchanged prices.
+    ``asked`` is what the run can be resumed with, ``bars`` a digest of the data. ``rule`` names the rule by which the
+    verdicts were reached, RULE or SIGN_TEST; records of schemas 1 and 2 do not name it.
     """
 
     schema: int
@@ -110,8 +110,11 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
 
 
 class WorkloadFacts(msgspec.Struct, frozen=True):
-    """What judging needs to know of a workload: ``inputs`` says whether a cache finds what it is asked (``hit``) or not
-    (``miss``), ``stage`` which workloads ask the same; ``is_modelled``: constants stand for waits in its wall time."""
+    """Says what judging needs to know of a workload.
+
+    ``inputs`` says whether a cache finds what it is asked for (``hit``) or not (``miss``); workloads of one ``stage``
+    ask for the same. ``is_modelled`` says that constants stand for waits in its wall time.
+    """
 
     name: str
     unit: str
@@ -122,10 +125,10 @@ class WorkloadFacts(msgspec.Struct, frozen=True):
 
 
 class Declaration(msgspec.Struct, frozen=True, tag="subject"):
-    """What is judged of a subject, as it was when it was measured: with it verdicts follow from the record alone.
+    """Declares what is judged of a subject, as of its measurement, so that verdicts follow from the record alone.
 
-    ``family`` names the claims whose intervals hold together with its headline claims. ``functions`` are the names of
-    a user's two functions by arm, empty for anything else. ``nouns`` say what its counts are of.
+    ``family`` names the claims whose intervals hold together with its headline claims. ``functions`` are the names of a
+    user's two functions by arm, empty for anything else. ``nouns`` say what its counts are of.
     """
 
     id: str
@@ -141,22 +144,22 @@ class Declaration(msgspec.Struct, frozen=True, tag="subject"):
         return next(each for each in self.workloads if each.name == name)
 
     def headline_comparison(self, claim: Claim, variant: str) -> Comparison:
-        """What gives a claim its verdict: its workload at the headline scale, against its reference."""
+        """Return the comparison that gives a claim its verdict, at the headline scale and against its reference."""
         workload = self.workload(claim.workload)
         return Comparison(self.id, workload.name, workload.scales[0], workload.unit, claim.against(variant), variant)
 
     def claims_on(self, comparison: Comparison) -> list[Claim]:
-        """The claims whose verdict rests on a comparison; none for further arms and other scales."""
+        """Return the claims whose verdicts rest on a comparison; none for further arms and other scales."""
         if comparison.candidate not in self.variants:
             return []
         return [each for each in self.claims if self.headline_comparison(each, comparison.candidate) == comparison]
 
 
 class Plan(msgspec.Struct, frozen=True, tag="plan"):
-    """What a run set out to do, and at which levels it judges.
+    """Says what a run set out to do, and at which levels it judges.
 
-    ``families`` are claims by the name of what holds together; of each the error of all verdicts together is ``error``,
-    and ``levels`` is the confidence level of its intervals at every look. ``level`` is that of all other intervals.
+    ``families`` are claims by the name of their family. ``error`` is the error of all verdicts of one family together,
+    and ``levels`` holds the confidence level of its intervals at every look; ``level`` is that of all other intervals.
     ``claims`` are those that are judged, ``seeds`` those that counts are taken under, ``sets`` the members of what
     stands for several optimizations, ``comparisons`` what is to be timed.
     """
@@ -171,15 +174,15 @@ class Plan(msgspec.Struct, frozen=True, tag="plan"):
     comparisons: list[Comparison]
 
     def level_of(self, declaration: Declaration, comparison: Comparison) -> float:
-        """The confidence level of a comparison's interval: that of a family where a headline claim rests on it."""
+        """Return the confidence level of a comparison's interval: its family's where a headline claim rests on it."""
         in_family = any(claim.headline for claim in declaration.claims_on(comparison))
         return self.levels.get(declaration.family, self.level) if in_family else self.level
 
 
 class Declared(msgspec.Struct, frozen=True, tag="benchmark"):
-    """A user's two functions by their names, how they were fed and checked, and the sentence that was judged.
+    """Names a user's two functions, how they were fed and checked, and the sentence that was judged.
 
-    ``isolation`` is ``shared`` for local functions, which were copied to one process for both; otherwise the run's.
+    ``isolation`` is ``shared`` for local functions, which were copied to one process for both, and None for the run's.
     """
 
     name: str
@@ -194,11 +197,11 @@ class Declared(msgspec.Struct, frozen=True, tag="benchmark"):
 
 
 class Fidelity(msgspec.Struct, frozen=True, tag="fidelity"):
-    """How a variant's decisions differ from the oracle's, and an arm's outputs from its reference's.
+    """Says how a variant's decisions differ from the oracle's, or an arm's outputs from its reference's.
 
-    ``output`` is the Output column: ``same``, ``as declared ...`` or ``differs: ...``. ``counts`` are exact, of
-    ``compared`` symbol-cycles (pipeline) or calls (workload), ``permitted`` those that the optimization declares.
-    ``largest_error`` is relative.
+    ``output`` is the Output column: ``same``, ``as declared ...`` or ``differs: ...``. ``counts`` are exact counts of
+    differences, among ``compared`` symbol-cycles (of the pipeline) or calls (of a workload); ``permitted`` are those
+    that the optimization declares. ``largest_error`` is relative.
     """
 
     optimization: str
@@ -213,7 +216,10 @@ class Fidelity(msgspec.Struct, frozen=True, tag="fidelity"):
 
 
 class Cold(msgspec.Struct, frozen=True, tag="cold"):
-    """The first call in a fresh process. ``compiled``: with an empty numba cache, so that it includes compilation."""
+    """Keeps the first call in a fresh process.
+
+    ``compiled`` says that its numba cache was empty, so that the call includes compilation.
+    """
 
     optimization: str
     workload: str
@@ -225,10 +231,10 @@ class Cold(msgspec.Struct, frozen=True, tag="cold"):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """Four samples in the order of the slots; A is the reference, B the candidate.
+    """Keeps four samples in the order of the slots; A is the reference, B the candidate.
 
     ``invalid`` names the cause from outside (stolen processor, clock jump, suspension) for which a block does not
-    count; samples never lose their place for their value.
+    count. No sample is ever left out because of its value.
     """
 
     order: Literal["ABBA", "BAAB"]
@@ -238,12 +244,12 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Samples(msgspec.Struct, frozen=True, tag="samples"):
-    """All samples of one comparison in one replicate.
+    """Keeps all samples of one comparison in one replicate.
 
-    ``reference_calls`` and ``candidate_calls`` are calls per sample; ``*_first_call_ns`` the wall time of the arm's
-    first call in this process (None where another scale of it had run there before); ``*_drain_ns`` what an arm puts
+    ``reference_calls`` and ``candidate_calls`` are calls per sample. ``*_first_call_ns`` is the wall time of the arm's
+    first call in this process (None where another scale of it had run there before). ``*_drain_ns`` is what an arm puts
     off until its world closes, per call of one pass on cold state (None where state is kept between passes).
-    ``seconds`` is what the blocks took in fact: waits of the simulated world take none.
+    ``seconds`` is the time that the blocks really took: waits of the simulated world take none.
     """
 
     comparison: Comparison
@@ -260,7 +266,8 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
 
 
 class Caching(msgspec.Struct, frozen=True, tag="caching"):
-    """From which hit rate on a cache pays, from the times of a hit, a miss and the reference; and what its traces give.
+    """Says from which hit rate on a cache pays, by the times of a hit, a miss and the reference, and what its traces
+    give.
 
     ``break_even`` is above 1 where even a hit costs more than the reference; ``hit_rates`` are by workload, the median
     over the seeds.
@@ -275,7 +282,7 @@ class Caching(msgspec.Struct, frozen=True, tag="caching"):
 
 
 class Memory(msgspec.Struct, frozen=True, tag="memory"):
-    """What one pass of an arm takes in memory, by several methods, each reading in a process of its own."""
+    """Keeps what one pass of an arm takes in memory, by several methods, each reading in a process of its own."""
 
     optimization: str
     workload: str
@@ -285,7 +292,7 @@ class Memory(msgspec.Struct, frozen=True, tag="memory"):
 
 
 class Counts(msgspec.Struct, frozen=True, tag="counts"):
-    """What an arm's replay of a trace came to under one seed: exact counts by name, benefit and damage.
+    """Keeps what an arm's replay of a trace came to under one seed: exact counts by name, of benefit and of damage.
 
     ``error`` is what the arm raised; it has no counts then.
     """
@@ -301,8 +308,11 @@ class Counts(msgspec.Struct, frozen=True, tag="counts"):
 
 
 class Tried(msgspec.Struct, frozen=True, tag="trial"):
-    """The first line of a trial: a study on real components that yields numbers. ``compared`` are the values that are
-    laid against those of the arm ``reference``; ``full`` is the long form."""
+    """Opens the lines of a trial, a study on real components that yields numbers.
+
+    ``compared`` are the values that are compared with those of the arm ``reference``; ``full`` says that it is the long
+    form.
+    """
 
     optimization: str
     trial: str
@@ -313,7 +323,7 @@ class Tried(msgspec.Struct, frozen=True, tag="trial"):
 
 
 class Observed(msgspec.Struct, frozen=True, tag="observation"):
-    """What a trial saw of one arm under one condition, once: numbers by name."""
+    """Keeps what a trial saw of one arm under one condition, once: numbers by name."""
 
     optimization: str
     trial: str
@@ -323,7 +333,7 @@ class Observed(msgspec.Struct, frozen=True, tag="observation"):
 
 
 class Banked(msgspec.Struct, frozen=True, tag="banked"):
-    """A replicate of the calibration bank: what the machine was doing beside it, and the seconds it took in all."""
+    """Keeps a replicate of the calibration bank, with what the machine did beside it and the seconds it took in all."""
 
     condition: Literal["quiet", "busy"]
     seconds: float
@@ -331,7 +341,7 @@ class Banked(msgspec.Struct, frozen=True, tag="banked"):
 
 
 class Result(msgspec.Struct, frozen=True, tag="result"):
-    """What the samples of one comparison amount to, on both clocks, with median times per call in nanoseconds.
+    """Says what the samples of one comparison amount to, on both clocks, with median times per call in nanoseconds.
 
     ``candidate_drain_ns`` is work deferred beyond the reference's, which ``candidate_ns`` does not contain.
     ``seconds_per_replicate`` is the time of the blocks; ``flags`` are what the samples say about their own quality.
@@ -347,12 +357,12 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
     flags: list[str]
 
     def on(self, metric: Metric) -> Estimate:
-        """On the wall clock for ``wall``, else on the CPU's."""
+        """Return the estimate on the wall clock for ``wall``, else that on the CPU's."""
         return self.wall if metric == "wall" else self.cpu
 
 
 class Spot(msgspec.Struct, frozen=True):
-    """A verdict at another scale, or on the first call: outside the family, its interval holds at 95 % by itself."""
+    """Holds a verdict at another scale, or on the first call; outside the family, its interval holds at 95 % alone."""
 
     scale: int
     speedup: float
@@ -361,14 +371,14 @@ class Spot(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
-    """One claim, one arm, one word. ``sentence`` says what was seen; ``output`` is the Output column.
+    """Judges one claim on one arm in one word. ``sentence`` says what was seen; ``output`` is the Output column.
 
     ``level`` is the confidence level of ``interval``. ``detectable`` is the smallest speed-up (or slow-down, as its
     inverse) that the run would have found with a power of 95 %; ``needs`` says what an inconclusive result would take.
-    ``strip`` are the verdicts at every scale that was measured, ``cold`` the one on the first call of a process, and
-    ``break_even_calls`` the calls after which the candidate has made up for its first one (0: at once, None: never).
-    ``curve`` are the verdicts over a condition in ``curve_unit``, ``holds_when`` says of a claim that was not confirmed
-    where it would hold. ``level_seen`` is the range of a counted level over the seeds.
+    ``strip`` holds the verdicts at every scale that was measured, ``cold`` the one on the first call of a process.
+    ``break_even_calls`` is the number of calls after which the candidate has made up for its first one (0: at once,
+    None: never). ``curve`` holds the verdicts over a condition in ``curve_unit``; ``holds_when`` says of a claim that
+    was not confirmed where it would hold. ``level_seen`` is the range of a counted level over the seeds.
     """
 
     claim: str
@@ -400,8 +410,10 @@ class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):
-    """An arm that could not run (``untested``: something is missing) or raised (``failed``); in the arm's place a
-    workload or a trial, where every arm of it is concerned."""
+    """Says that an arm could not run (``untested``: something is missing) or raised (``failed``).
+
+    ``arm`` names a workload or a trial where every arm of it is concerned.
+    """
 
     optimization: str
     arm: str
@@ -410,7 +422,7 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):
-    """The last line: ``interrupted`` runs keep what they had."""
+    """Ends a record. Where ``interrupted`` is true, the record has what was measured until then."""
 
     seconds: float
     interrupted: bool
@@ -439,11 +451,11 @@ Record = (
 
 
 CONCLUSIONS = (Result, Caching, Judgement, End)
-"""What follows from the rest of a record."""
+"""These kinds of lines follow from the rest of a record."""
 
 
 class Foreign(msgspec.Struct, frozen=True):
-    """A line of a kind that the harness does not know: the study's, the gate's, or a later version's."""
+    """Keeps a line of a kind that the harness does not know: the study's, the gate's, or a later version's."""
 
     tag: str
     content: msgspec.Raw

@@ -1,4 +1,4 @@
-"""Where the record of a run is: a file of one JSON line per result, written and flushed the moment it exists.
+"""Reads and writes the record of a run: a file of one JSON line per result, written and flushed the moment it exists.
 
 Every line is ``{"xxh3": digest, "record": {...}}``; the digest guards against accidents.
 """
@@ -43,13 +43,13 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 def line_of(record: msgspec.Struct) -> bytes:
-    """A record as it stands in a file, with its digest."""
+    """Return a record as it stands in a file, with its digest."""
     body = bytes(record.content) if isinstance(record, Foreign) else msgspec.json.encode(record)
     return msgspec.json.encode(_Line(xxhash.xxh3_64_hexdigest(body), msgspec.Raw(body))) + b"\n"
 
 
 class Writer:
-    """Appends records to ``directory``/run.jsonl, one flushed line each; to a file that is there only to ``resume``."""
+    """Appends records to ``directory``/run.jsonl, one flushed line each; to a file that exists only with ``resume``."""
 
     def __init__(self, directory: Path, *, resume: bool = False) -> None:
         try:
@@ -63,7 +63,7 @@ class Writer:
             ) from None
 
     def write(self, *records: msgspec.Struct) -> None:
-        """All of them at once: an interrupt comes before or after."""
+        """Write all records at once, so that an interrupt comes before or after all of them."""
         self._file.write(b"".join(map(line_of, records)))
         os.fsync(self._file.fileno())
 
@@ -72,7 +72,7 @@ class Writer:
 
 
 class Recorded:
-    """A run read back: ``load`` makes it. Records by kind, in the order in which they were written."""
+    """Holds a run that ``load`` has read back, with its records in the order in which they were written."""
 
     def __init__(self, directory: Path, records: Sequence[msgspec.Struct]) -> None:
         self.directory = directory
@@ -80,18 +80,21 @@ class Recorded:
         self.run = self.all(Run)[0]
 
     def all(self, kind: type[Kind]) -> list[Kind]:
-        """The records of a kind, in order; those of a kind that the harness does not know are read as that kind."""
+        """Return the records of a kind, in order; lines that the harness does not know are read as that kind."""
         if tag_of(kind) in KNOWN:
             return [record for record in self.records if isinstance(record, kind)]
         return [record for record in map(partial(read_as, kind), self.records) if record is not None]
 
     def lines(self) -> Iterator[tuple[int, msgspec.Struct]]:
-        """Every record with its number in the file."""
+        """Return every record with its number in the file."""
         return enumerate(self.records, 1)
 
     @cached_property
     def declarations(self) -> list[Declaration]:
-        """What is judged of every subject, in order: as the record says, or as it was for schemas 1 and 2."""
+        """Return what is judged of every subject, in order.
+
+        It is read from the record, or, for schemas 1 and 2, from the catalogue of their time.
+        """
         if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
             from argo_bench.harness.record.past import declarations_of
 
@@ -100,7 +103,10 @@ class Recorded:
 
     @cached_property
     def plan(self) -> Plan:
-        """What the run set out to do, and at which levels it judges. Raises UserError where the record has no plan."""
+        """Return what the run set out to do, and at which levels it judges.
+
+        Raises UserError where the record does not have exactly one plan.
+        """
         if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
             from argo_bench.harness.record.past import plan_of
 
@@ -114,7 +120,7 @@ class Recorded:
 
     @cached_property
     def known(self) -> Mapping[str, Declaration]:
-        """Every declaration by id; to records of schemas 1 and 2 the whole catalogue of then is known."""
+        """Return every declaration by id; records of schemas 1 and 2 know the whole catalogue of their time."""
         if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
             from argo_bench.harness.record.past import catalogue
 
@@ -122,22 +128,26 @@ class Recorded:
         return {each.id: each for each in self.declarations}
 
     def name_of(self, subject: str) -> str:
-        """The name of an optimization by its id; empty for a user's functions and for what the record does not know."""
+        """Return the name of an optimization by its id; empty for a user's functions and for unknown ids."""
         known = self.known.get(subject)
         return "" if known is None or known.functions else known.name
 
     @property
     def subjects(self) -> list[str]:
-        """The ids of the optimizations that were asked for, and of all else that was judged."""
+        """Return the ids of the optimizations that were asked for, and of all else that was judged."""
         return list(dict.fromkeys([*self.run.optimizations, *(each.optimization for each in self.all(Judgement))]))
 
     def of(self, optimization: str) -> Recorded:
-        """What concerns one optimization (or benchmark), and what concerns the run as a whole."""
+        """Return the part of the record about one optimization (or benchmark), and about the run as a whole."""
         return Recorded(self.directory, [each for each in self.records if _subject(each) in (None, optimization)])
 
 
 def read_as(kind: type[Kind], record: msgspec.Struct) -> Kind | None:
-    """The record, if it is of a kind; what the harness does not know is told by its tag."""
+    """Return the record as one of a kind, or None where it is of another.
+
+    Of what the harness does not know, the tag tells the kind. Raises UserError for a line that has the tag and cannot
+    be read.
+    """
     if isinstance(record, kind):
         return record
     if not isinstance(record, Foreign) or record.tag != tag_of(kind):
@@ -149,7 +159,7 @@ def read_as(kind: type[Kind], record: msgspec.Struct) -> Kind | None:
 
 
 def tag_of(kind: type[Any]) -> object:
-    """The tag of a kind of record."""
+    """Return the tag of a kind of record."""
     config = getattr(kind, "__struct_config__", None)
     return None if config is None else config.tag
 
@@ -169,7 +179,7 @@ def _subject(record: msgspec.Struct) -> str | None:
 
 
 def load(path: str | Path) -> Recorded:
-    """The run in a directory, or in a run.jsonl file, gzipped or not.
+    """Read the run in a directory, or in a run.jsonl file, gzipped or not.
 
     Raises UserError, naming the line, for a missing, empty, truncated or foreign file and for a newer schema.
     """
@@ -184,7 +194,7 @@ def load(path: str | Path) -> Recorded:
 
 
 def reopened(directory: Path) -> Recorded:
-    """A run that can be appended to: its conclusions are taken out of the file, and a line that was cut off.
+    """Return a run that can be appended to, after taking its conclusions and a line that was cut off out of the file.
 
     Nothing measured is lost: conclusions follow from the samples. Raises UserError as ``load`` does, and for a packed
     run.
@@ -236,7 +246,7 @@ def _read(file: Path) -> Iterator[msgspec.Struct]:
 
 
 KNOWN = {tag_of(kind) for kind in get_args(Record)}
-"""The tags of the kinds that the harness knows."""
+"""These are the tags of the kinds that the harness knows."""
 
 
 class _Tagged(msgspec.Struct):
@@ -258,5 +268,5 @@ def _check_schema(file: Path, record: bytes) -> None:
 
 
 def command_line() -> str:
-    """The command as it can be typed again, without the path of the program."""
+    """Return the command as it can be typed again, without the path of the program."""
     return shlex.join(["argo-bench", *sys.argv[1:]])

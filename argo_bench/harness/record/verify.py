@@ -1,4 +1,4 @@
-"""Recompute a run from its raw samples alone, and name every line of the record that does not agree.
+"""Recomputes a run from its raw samples alone, and names every line of the record that does not agree.
 
 The digests of the lines guard against accidents; this guards against a record that was edited with care.
 """
@@ -41,11 +41,11 @@ from argo_bench.harness.record.records import (
 from argo_bench.harness.record.store import Recorded
 
 TOLERANCE = 1e-12
-"""Relative; sums are exact to the bit on one platform and agree to this elsewhere."""
+"""The tolerance is relative: sums are exact to the bit on one platform and agree to this on others."""
 
 
 class Disagreement(NamedTuple):
-    """One line of the record and what is wrong with it."""
+    """Names one line of the record and says what is wrong with it."""
 
     line: int
     what: str
@@ -55,7 +55,10 @@ class Disagreement(NamedTuple):
 
 
 def verify(recorded: Recorded) -> list[Disagreement]:
-    """Everything that does not follow from the samples, the claims and the seeds; empty for an honest record."""
+    """Return everything that does not follow from the samples, the claims and the seeds; empty for an honest record.
+
+    Raises UserError for a record that was judged by a rule that this version does not know.
+    """
     if recorded.run.profile == "calibrate":
         return sorted(_calibration(recorded))
     if recorded.run.schema > LAST_WITHOUT_DECLARATIONS and recorded.run.rule != RULE:
@@ -68,7 +71,7 @@ def verify(recorded: Recorded) -> list[Disagreement]:
 
 
 def _calibration(recorded: Recorded) -> Iterator[Disagreement]:
-    """A bank against the summary beside it."""
+    """Check a calibration bank against the summary beside it."""
     file = recorded.directory / SUMMARY
     if not file.is_file():
         yield Disagreement(len(recorded.records), f"no {SUMMARY} beside it: argo-bench calibrate writes one")
@@ -79,12 +82,13 @@ def _calibration(recorded: Recorded) -> Iterator[Disagreement]:
 
 
 def _known(recorded: Recorded) -> dict[str, Declaration]:
-    """What was measured, by id, as the record declares it."""
+    """Return what was measured, by id, as the record declares it."""
     return {each.id: each for each in recorded.declarations}
 
 
 def _levels(recorded: Recorded) -> Iterator[Disagreement]:
-    """The levels of a plan follow from its families and the looks, and the claims of a subject are in its family."""
+    """Check that a plan's levels follow from its families and the looks, and that subjects' claims are in their
+    families."""
     plan, looks = recorded.plan, recorded.run.looks
     line = next((line for line, record in recorded.lines() if isinstance(record, Plan)), 1)
     expected = levels_of(plan.families, plan.error, looks)
@@ -104,7 +108,7 @@ def _levels(recorded: Recorded) -> Iterator[Disagreement]:
 
 
 def _functions(recorded: Recorded) -> Iterator[Disagreement]:
-    """What is judged of a user's functions is what was asked of them."""
+    """Check that what is judged of a user's functions is what was asked of them."""
     known = _known(recorded)
     for line, record in recorded.lines():
         if not isinstance(record, Declared):
