@@ -1,1 +1,1 @@
-"""A claim, how a sentence is read as one, and the verdict that an interval gives it."""
+"""Defines a claim, reads a sentence as one, and says which verdict an interval gives it."""

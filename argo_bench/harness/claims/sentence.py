@@ -1,4 +1,4 @@
-"""A published sentence, such as "30-50% reduction" or "50-100 ms -> 5-15 ms", read as a Claim.
+"""Reads a published sentence, such as "30-50% reduction" or "50-100 ms -> 5-15 ms", as a Claim.
 
 The sentence is rewritten into plain signs (``REWRITTEN``), refused where it is about something else than a gain
 (``REFUSED``), and its figures are read form by form (``FORMS``); figures that say the same count as one. What could
@@ -60,7 +60,7 @@ REWRITTEN: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\bhalv(?:es?|ed|ing)\b", "50 % reduced"),
     (r"\s+", " "),
 )
-"""Patterns and what stands for them, in this order, on the sentence in lower case."""
+"""Each pattern is replaced by what stands beside it, in this order, in the sentence in lower case."""
 
 NO_GAIN = (
     "is a loss or no gain, and a claim promises a gain",
@@ -88,11 +88,11 @@ REFUSED: tuple[tuple[str, tuple[str, str]], ...] = (
     (rf"(?:{AT_MOST}) ?\d\S*", BOUNDED),
     (rf"(?<!\bup )(?<![\d%x] )\bto {NUMBER}(?: ?- ?{NUMBER})? ?%", LEFT),
 )
-"""What is not read, with the reason and the way out."""
+"""A sentence is refused where one of these patterns is found in it, with the reason and the way out beside it."""
 
 
 class Unreadable(Exception):
-    """Why a sentence cannot be read, and the way out."""
+    """Says why a sentence cannot be read, and the way out."""
 
     def __init__(self, why: str, way_out: str) -> None:
         super().__init__(why, way_out)
@@ -101,7 +101,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What one figure of a sentence says, in the terms of a Claim."""
+    """Holds what one figure of a sentence says, in the terms of a Claim."""
 
     kind: Kind
     low: float
@@ -122,7 +122,7 @@ def read_claim(
     source: str = "",
     headline: bool = True,
 ) -> Claim:
-    """The Claim that a sentence makes; its ``reading`` says how it was read and how to ask for another reading.
+    """Read a sentence as a Claim, whose ``reading`` says how it was read and how to ask for another reading.
 
     Raises UserError for a sentence that names no gain, several different figures, or one that cannot be read.
     """
@@ -156,7 +156,7 @@ def read_claim(
 
 
 def _figure(text: str) -> Figure:
-    """The one figure of a rewritten sentence, or the direction that it names without one."""
+    """Return the one figure of a rewritten sentence, or the direction that it names without one."""
     for pattern, reason in REFUSED:
         if found := re.search(pattern, text):
             raise _unreadable(found, reason)
@@ -190,7 +190,7 @@ def _direction(text: str) -> Figure:
 
 
 def _pair(found: re.Match[str]) -> Figure:
-    """Before over after, from the least that the two ranges allow to the most."""
+    """Read a pair as the range of before over after, from the least that the two ranges allow to the most."""
     before, after = _quantities(found, "before"), _quantities(found, "after")
     if (found["before_unit"] in TIMES) != (found["after_unit"] in TIMES):
         raise _unreadable(found, ("sets a time against a size", "write both sides in one kind of unit"))
@@ -205,14 +205,14 @@ def _pair(found: re.Match[str]) -> Figure:
 
 
 def _quantities(found: re.Match[str], side: str) -> list[float]:
-    """The ends of one side of a pair, in seconds or bytes."""
+    """Return the ends of one side of a pair, in seconds or bytes."""
     low, low_unit, high, unit = found.group(f"{side}_low", f"{side}_low_unit", f"{side}_high", f"{side}_unit")
     ends = [_number(low) * UNITS[low_unit or unit]] if high else []
     return _ordered(found, [*ends, _number(high or low) * UNITS[unit]])
 
 
 def _percent(found: re.Match[str]) -> Figure:
-    """A share less is a reduction; a share faster is that much more speed, the weaker of its two readings."""
+    """Read a share: less is a reduction; faster is that much more speed, the weaker of its two readings."""
     ends = _ends(found)
     shown = "-".join(each for each in found.group("low", "high") if each) + " %"
     shares = [end / 100 for end in ends]
@@ -230,7 +230,7 @@ def _percent(found: re.Match[str]) -> Figure:
 
 
 def _means_less(found: re.Match[str]) -> bool:
-    """Whether a share is one saved: by its sign, else by the word behind it, else by the words around it."""
+    """Say whether a share is one saved: by its sign, else by the word behind it, else by the words around it."""
     if found["sign"] == "-":
         if word := re.search(rf"{LESS}|{GAIN}|{SPEED}", found.string):
             raise _unreadable(found, (f'is negative beside "{word[0]}"', "leave out the sign or the word"))
@@ -266,7 +266,7 @@ def _ordered(found: re.Match[str], ends: list[float]) -> list[float]:
 
 
 def _single(found: re.Match[str], factor: float, words: str = "") -> Figure:
-    """One factor with what bounds it; on its own it is the least that is promised."""
+    """Read one factor with what bounds it; on its own it is the least that is promised."""
     if factor <= 1:
         raise _unreadable(found, NO_GAIN)
     if found["bound"] and re.fullmatch(UP_TO, found["bound"]):
@@ -313,10 +313,10 @@ FORMS: tuple[tuple[str, Callable[[re.Match[str]], Figure]], ...] = (
     (_bounded("%"), _percent),
     (_bounded(FOLD), _factor),
 )
-"""The ways to write a figure, in the order in which they are tried, and what reads them."""
+"""A figure is read by the first of these forms that fits, with the function beside it."""
 
 CONTEXT = (
     r"\b(?:on|for|with|at|over|in|of|after|across) \d[\d.,]* "
     rf"(?!(?:to|and|or|times|fold|points?|{'|'.join(UNITS)})\b)[a-z]{{2,}}"
 )
-"""A number of things, as in "on 1,000 rows": not a figure of the claim."""
+"""This is a number of things, as in "on 1,000 rows", and no figure of the claim."""

@@ -1,4 +1,4 @@
-"""From a claim and an interval to a verdict.
+"""Turns a claim and an interval into a verdict.
 
 The whole interval of lambda = ln(baseline / candidate) must lie in one region; otherwise nothing is said
 (``inconclusive`` is not ``equal``).
@@ -41,7 +41,7 @@ TOGETHER: dict[frozenset[Region], Word] = {
 
 
 def judge(claim: Claim, interval: Estimate) -> Word:
-    """The verdict that an interval supports. Without an interval (one replicate) nothing can be said.
+    """Return the verdict that an interval supports; without an interval (one replicate) it is ``inconclusive``.
 
     Raises ValueError for claims about a level, which are judged on exact counts by ``judge_level``.
     """
@@ -56,17 +56,17 @@ def judge(claim: Claim, interval: Estimate) -> Word:
 
 
 def _difference(lower: float, upper: float) -> Word:
-    """For lambda in [lower, upper], where nothing was claimed: which one is faster, if it matters at all."""
+    """Judge lambda in [lower, upper] where nothing was claimed: which arm is faster, if it matters at all."""
     if lower >= -EPSILON and upper <= EPSILON:
         return "no difference"
     return "faster" if lower > 0 else "slower" if upper < 0 else "inconclusive"
 
 
 def regions(lower: float, upper: float, low: float, high: float) -> list[Region]:
-    """The regions that the interval [lower, upper] of lambda touches, for a claimed range [low, high].
+    """Return the regions that the interval [lower, upper] of lambda touches, for a claimed range [low, high].
 
-    The edges belong as the table of verdicts says: refuted up to EPSILON, then fell short below low, confirmed from
-    low to high, exceeded above.
+    The edges belong as the table of verdicts says: refuted up to EPSILON, then fell short below ``low``, confirmed from
+    ``low`` to ``high``, exceeded above.
     """
     touched: list[Region] = []
     if lower <= EPSILON:
@@ -81,12 +81,12 @@ def regions(lower: float, upper: float, low: float, high: float) -> list[Region]
 
 
 def is_worse(interval: Estimate) -> bool:
-    """The whole interval lies on the wrong side of practical zero: slower, not merely no faster."""
+    """Say whether the whole interval lies on the wrong side of practical zero: slower, not merely no faster."""
     return interval.low is not None and interval.low > EPSILON
 
 
 def judge_level(claim: Claim, values: Sequence[float]) -> Word:
-    """The verdict on exact counts, one per seed: all seeds in one region, or inconclusive."""
+    """Return the verdict on exact counts, one per seed: all seeds lie in one region, or it is ``inconclusive``."""
     low, high = claim.region()
     words = {"fell short" if value < low else "exceeded" if value > high else "confirmed" for value in values}
     word: Word = words.pop() if len(words) == 1 else "inconclusive"  # type: ignore[assignment]

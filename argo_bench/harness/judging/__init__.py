@@ -1,4 +1,4 @@
-"""From the samples of a run to its verdicts: results.py, measured.py, judgements.py, and outputs.py beside them."""
+"""Turns the samples of a run into its verdicts: results.py, measured.py, judgements.py, and outputs.py beside them."""
 
 from argo_bench._moved import names_of
 

@@ -1,4 +1,4 @@
-"""Where a claim that was not confirmed would hold: read off its strip of scales, its curve, and its hits and misses."""
+"""Finds where a claim that was not confirmed would hold, by its strip of scales, its curve, and its hits and misses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ NOWHERE = "nowhere measured"
 
 
 class HitAndMiss(NamedTuple):
-    """What a call of the reference takes, and a call of the cache that finds its result or does not; nanoseconds."""
+    """Holds the nanoseconds of a call of the reference, and of a cache that finds its result (hit) or does not
+    (miss)."""
 
     reference_ns: float
     hit_ns: float
     miss_ns: float
 
     def rate_for(self, factor: float) -> float:
-        """The hit rate from which on calls are so many times as fast as the reference's; above 1 for never."""
+        """Return the hit rate from which on calls are ``factor`` times as fast as the reference's.
+
+        A rate above 1 means that they never are.
+        """
         saved = self.miss_ns - self.hit_ns
         if saved <= 0:
             return math.inf if self.hit_ns > self.reference_ns / factor else 0.0
@@ -32,7 +36,7 @@ class HitAndMiss(NamedTuple):
 def holds_when(
     claim: Claim, strip: Sequence[Spot], unit: str, curve: Sequence[Spot], curve_unit: str, cache: HitAndMiss | None
 ) -> str:
-    """The condition under which the measured figures reach the claim, in words; the boundary is interpolated."""
+    """Say in words under which condition the measured figures reach the claim; the boundary is interpolated."""
     low = claim.region()[0]
     found = [
         words
@@ -46,7 +50,7 @@ def holds_when(
 
 
 def _boundary(spots: Sequence[Spot], unit: str, low: float) -> str | None:
-    """Where the estimates cross the claim's lower edge; None where they never reach it."""
+    """Say where the estimates cross the claim's lower edge; None where they never reach it."""
     gains = [math.log(spot.speedup) - low for spot in spots]
     held = [gain >= 0 for gain in gains]
     if len(spots) < 2 or not any(held):
@@ -67,7 +71,7 @@ def _in_words(at: float, unit: str, *, below: bool) -> str:
 
 
 def straddled(claim: Claim, interval: Estimate) -> float | None:
-    """The edge nearest to an estimate that its interval lies across, as a speed-up; None where it lies across none."""
+    """Return, as a speed-up, the nearest edge that an estimate's interval lies across; None where there is none."""
     if interval.low is None or interval.high is None:
         return None
     edges = [edge for edge in claim.edges() if -interval.high <= edge <= -interval.low]

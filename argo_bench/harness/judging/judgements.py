@@ -1,4 +1,4 @@
-"""From what was measured to a verdict for every claim: pure functions of the records and the claims."""
+"""Gives every claim a verdict from what was measured, by pure functions of the records and the claims."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ from argo_bench.harness.statistics.estimate import Estimate, estimate
 from argo_bench.harness.statistics.looks import outlook, smallest_detectable
 
 WORDS = {"time": ("faster", "slower"), "memory": ("lighter in memory", "heavier in memory")}
-"""What a gain and a loss are called."""
+"""Each pair is the words for a gain and for a loss."""
 NEVER = 2.0
-"""Stands for a hit rate that cannot be: a cache whose hits cost more than the reference never pays."""
+"""This hit rate is impossible: a cache whose hits cost more than the reference never pays."""
 MOST_REPLICATES = 10_000
 """No projection goes further."""
 NOTABLE_DRAIN = 0.05
-"""Deferred work is flagged from this share of a call's time."""
+"""Deferred work is flagged from this share of a call's time on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Does a claim hold of a variant of a subject? ``comparison`` is where it is asked, ``output`` the Output column.
+    """Asks whether a claim holds of a variant of a subject.
 
-    A question is ``is_void`` where the variant's decisions differ from those of the reference, however fast it is.
+    ``comparison`` is where it is asked, ``output`` the Output column. ``is_void`` says that the variant's decisions
+    differ from those of the reference; then it does not count how fast it is.
     """
 
     subject: Declaration
@@ -54,7 +55,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The word for a question, and the fields of its Judgement that rest on measurements; see there."""
+    """Holds the word for a question, and the fields of its Judgement that rest on measurements (described there)."""
 
     word: Word
     flags: list[str]
@@ -76,8 +77,10 @@ def judgements(
     failures: Sequence[Failure],
     judged: Collection[str] | None = None,
 ) -> list[Judgement]:
-    """A verdict for every claim and variant, also for those that could not be measured; ``judged`` are the ids of the
-    claims that are, all of them for None."""
+    """Judge every claim on every variant, including those that could not be measured.
+
+    ``judged`` are the ids of the claims that are judged, None stands for all.
+    """
     failed = {(each.optimization, each.arm): each for each in failures}
     found = []
     for question in _ask(subjects, fidelities, judged):
@@ -102,7 +105,7 @@ def _ask(
 
 
 def _find_failure(question: Question, failed: Mapping[tuple[str, str], Failure]) -> Failure | None:
-    """Why the variant, its reference or the workload of the claim was not measured; None where all of them were."""
+    """Return why the variant, its reference or the claim's workload was not measured; None where all were."""
     concerned = question.variant, question.claim.against(question.variant), question.claim.workload
     return next((failed[key] for each in concerned if (key := (question.subject.id, each)) in failed), None)
 
@@ -118,7 +121,7 @@ def _answer(question: Question, measured: Measured) -> Answer:
 
 
 def _leave_open(question: Question, reason: str = "not measured before the run ended") -> Answer:
-    """The answer without a figure."""
+    """Answer a question about which there is no figure."""
     return Answer("void", [question.output]) if question.is_void else Answer("inconclusive", [reason])
 
 
@@ -149,7 +152,7 @@ def _answer_by_time(question: Question, result: Result, measured: Measured) -> A
 
 
 def _time_flags(question: Question, result: Result, clock: Clock, word: Word) -> list[str]:
-    """What a reader of the verdict on one clock has to know besides."""
+    """Return what a reader of the verdict on one clock has to know besides."""
     other = judge(question.claim, result.on("wall" if clock == "cpu" else "cpu"))
     is_modelled = clock == "wall" and question.subject.workload(question.claim.workload).is_modelled
     flags = ["worse"] if is_worse(result.on(clock)) else []
@@ -163,7 +166,7 @@ def _time_flags(question: Question, result: Result, clock: Clock, word: Word) ->
 
 
 def _answer_by_level(question: Question, measured: Measured) -> Answer:
-    """The verdict of a claim about the level of an exact count, such as a hit rate: the range over the seeds."""
+    """Judge a claim about the level of an exact count, such as a hit rate, by its range over the seeds."""
     claim = question.claim
     levels = list(measured.counts(claim.metric, question.comparison, question.variant).values())
     if not levels or question.is_void:
@@ -174,7 +177,7 @@ def _answer_by_level(question: Question, measured: Measured) -> Answer:
 
 
 def _answer_by_count(question: Question, measured: Measured) -> Answer:
-    """The verdict of a claim about an exact count: all seeds together, as if their range were an interval."""
+    """Judge a claim about an exact count on all seeds together, as if their range were an interval."""
     claim, comparison = question.claim, question.comparison
     values = measured.count_ratios(claim.metric, comparison)
     if not values or question.is_void:
@@ -196,13 +199,13 @@ def _answer_by_count(question: Question, measured: Measured) -> Answer:
 
 
 def _answer_by_memory(question: Question, measured: Measured) -> Answer:
-    """The verdict of a claim about memory, from the readings of both arms."""
+    """Judge a claim about memory by the readings of both arms."""
     claim = question.claim
     assert is_memory(claim.metric)
     values = measured.memory(claim.metric, question.comparison)
     if not values or question.is_void:
         return _leave_open(question)
-    # Exact readings that are alike have no spread: two of them make an interval of no width.
+    # Exact readings that agree have no spread: two of them make an interval without width.
     interval = estimate(values if len(values) > 1 else values * 2, SPOT_LEVEL)
     word = judge(claim, interval)
     needs = _say_exact_needs(claim, interval, "readings") if word == "inconclusive" else None
@@ -217,7 +220,7 @@ def _say_exact_needs(claim: Claim, interval: Estimate, of: str) -> str | None:
 
 
 def _say_needs(claim: Claim, interval: Estimate, result: Result) -> str:
-    """What an inconclusive result would take: the edge to clear, replicates and seconds."""
+    """Say what an inconclusive result would take: the edge to clear, replicates and seconds."""
     found = outlook(claim, interval, MOST_REPLICATES)
     if found is None:
         edge = straddled(claim, interval)
@@ -264,7 +267,7 @@ def _write_judgement(question: Question, answer: Answer) -> Judgement:
 
 
 def _say_when_it_holds(question: Question, answer: Answer) -> str | None:
-    """None for a claim that holds, that names no factor, or of which nothing was measured."""
+    """Say when the claim would hold; None where it holds, names no factor, or has no measurement."""
     if answer.interval is None or answer.word in HOLDS or question.claim.kind == "difference":
         return None
     unit = question.comparison.unit
@@ -272,7 +275,7 @@ def _say_when_it_holds(question: Question, answer: Answer) -> str | None:
 
 
 def cachings(subjects: Sequence[Declaration], measured: Measured) -> Iterator[Caching]:
-    """For every variant with a workload of hits and one of misses: from which hit rate on it pays."""
+    """Yield, for every variant with a workload of hits and one of misses, from which hit rate on it pays."""
     for subject in subjects:
         for workload in subject.workloads:
             if workload.inputs != "hit":
@@ -307,7 +310,7 @@ def _write_sentence(question: Question, answer: Answer) -> str:
 def _write_sentence_on_functions(
     functions: Mapping[str, str], interval: Estimate | None, flags: Sequence[str], metric: Metric
 ) -> str:
-    """As in ``new ran 2.41x [2.36, 2.47] faster than old``."""
+    """Write a sentence such as ``new ran 2.41x [2.36, 2.47] faster than old``."""
     new, old = functions["candidate"], functions["baseline"]
     if interval is None:
         return f"{new} against {old}: {'; '.join(flags)}"

@@ -1,4 +1,4 @@
-"""What a run measured, looked up by what a claim asks for: ratios, counts, memory and spots beside the headline."""
+"""Looks up what a run measured by what a claim asks for: ratios, counts, memory, and spots beside the headline."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from argo_bench.harness.workers.memory import RESOLUTION
 
 SPOT_LEVEL = 0.95
 LEAST = 1e-9
-"""Of the reference's count: what a candidate that counts nothing is taken for."""
+"""A count of zero of the candidate is taken to be this share of the reference's count, since ln 0 has no value."""
 
 
 class Measured:
-    """Results by comparison, the samples behind them, the memory of the arms, and their exact counts."""
+    """Holds results by comparison, the samples behind them, the memory of the arms, and their exact counts."""
 
     def __init__(
         self,
@@ -42,8 +42,8 @@ class Measured:
             self._samples.setdefault(each.comparison, []).append(each)
 
     def strip(self, claim: Claim, headline: Comparison) -> list[Spot]:
-        """The claim's verdict at every scale, in the order of the scales."""
-        # A claim of "up to" may be met at any of the scales, so that the error of all together counts.
+        """Return the claim's verdict at every scale, in the order of the scales."""
+        # A claim of "up to" may be met at any of the scales, so that the error of all of them together counts.
         same = [self.results[each] for each in self._samples if each in self.results and _is_beside(each, headline)]
         return [
             _spot(claim, each.comparison.scale, self._interval(claim, each, len(same) if claim.kind == "up_to" else 1))
@@ -51,7 +51,7 @@ class Measured:
         ]
 
     def curve(self, subject: Declaration, claim: Claim, headline: Comparison) -> tuple[list[Spot], str]:
-        """The claim's verdicts over the condition of its curve, and that condition's unit; empty without a curve."""
+        """Return the claim's verdicts over the condition of its curve, with its unit; empty without a curve."""
         if not claim.curve:
             return [], ""
         workload = subject.workload(claim.curve)
@@ -67,7 +67,7 @@ class Measured:
         return [_spot(claim, scale, exact(ratios)) for scale, ratios in values.items() if ratios]
 
     def count_ratios(self, metric: Metric, comparison: Comparison) -> list[float]:
-        """ln(candidate / reference) of an exact count, a value for each seed; none where nothing was counted."""
+        """Return ln(candidate / reference) of an exact count, one value per seed; none where nothing was counted."""
         reference = self.counts(metric, comparison, comparison.reference)
         candidate = self.counts(metric, comparison, comparison.candidate)
         return [
@@ -77,12 +77,12 @@ class Measured:
         ]
 
     def counts(self, metric: str, comparison: Comparison, arm: str) -> dict[int, float]:
-        """An arm's exact count by seed."""
+        """Return an arm's exact count by seed."""
         at = comparison.optimization, comparison.workload, comparison.scale, arm
         return {each.seed: each.counts[metric] for each in self._counts.get(at, ()) if metric in each.counts}
 
     def hit_rates(self, optimization: str, arm: str) -> dict[str, float]:
-        """The median over the seeds of the hit rate that an arm had on each counted trace, by workload and scale."""
+        """Return the hit rate of an arm on each counted trace, by workload and scale, as the median over the seeds."""
         return {
             f"{each[1]}, {each[2]:,} {counts[0].unit}": median(rates)
             for each, counts in self._counts.items()
@@ -92,7 +92,7 @@ class Measured:
         }
 
     def hit_and_miss(self, subject: Declaration, comparison: Comparison) -> HitAndMiss | None:
-        """What hits and misses take where an optimization has a workload of each for the stage of a comparison."""
+        """Return the times of hits and misses at a comparison's stage; None unless a workload of each was measured."""
         stage = subject.workload(comparison.workload).stage
         results = {}
         for workload in subject.workloads:
@@ -107,12 +107,16 @@ class Measured:
         return HitAndMiss(miss.reference_ns, hit.candidate_ns, miss.candidate_ns)
 
     def _interval(self, claim: Claim, result: Result, family: int) -> Estimate:
-        """At 95 % over ``family`` whatever the level of the result: a strip is outside the headline family."""
+        """Return the interval at 95 % over ``family``, not at the result's level: a strip is outside the headline
+        family."""
         level = 1 - (1 - SPOT_LEVEL) / family
         return estimate(log_ratios(self._samples[result.comparison], claim.metric), level)
 
     def memory(self, metric: MemoryMetric, comparison: Comparison) -> list[float]:
-        """ln(candidate / reference) of a figure of memory, a value for each pair of readings; none where unmeasured."""
+        """Return ln(candidate / reference) of a figure of memory, one value per pair of readings.
+
+        The list is empty where an arm was not measured.
+        """
         at = comparison.optimization, comparison.workload, comparison.scale
         reference, candidate = (
             _figures(metric, self._readings.get((*at, arm), [])) for arm in (comparison.reference, comparison.candidate)
@@ -120,7 +124,7 @@ class Measured:
         return [math.log(after / before) for before, after in zip(reference, candidate, strict=False)]
 
     def first_calls(self, comparison: Comparison) -> list[tuple[int, int]]:
-        """Nanoseconds of the first calls of reference and candidate, a pair for each replicate that has both."""
+        """Return the first calls of reference and candidate in nanoseconds, a pair for each replicate that has both."""
         return [
             (each.reference_first_call_ns, each.candidate_first_call_ns)
             for each in self._samples.get(comparison, ())
@@ -129,7 +133,7 @@ class Measured:
 
 
 def _figures(metric: MemoryMetric, readings: Sequence[Reading]) -> list[int]:
-    """Bytes, never less than what the method can tell from nothing."""
+    """Return the readings of a figure in bytes, none below what the method can tell from nothing."""
     method, least = JUDGED_BY[metric], RESOLUTION if metric == "peak_rss" else 1
     values = [
         each.live_bytes if metric == "live_bytes" else each.peak_bytes for each in readings if each.method == method
@@ -138,7 +142,7 @@ def _figures(metric: MemoryMetric, readings: Sequence[Reading]) -> list[int]:
 
 
 def _is_beside(comparison: Comparison, headline: Comparison) -> bool:
-    """Whether the two differ in nothing but their scale."""
+    """Say whether the two differ in nothing but their scale."""
     return msgspec.structs.replace(comparison, scale=headline.scale) == headline
 
 
@@ -147,12 +151,12 @@ def _spot(claim: Claim, scale: int, interval: Estimate) -> Spot:
 
 
 def exact(values: Sequence[float]) -> Estimate:
-    """Counts have no noise: the range over the seeds takes the place of an interval."""
+    """Return the range of exact counts over the seeds in place of an interval, since counts have no noise."""
     return Estimate(math.fsum(values) / len(values), min(values), max(values), 1.0, len(values), None)
 
 
 def cold_spot(claim: Claim, scale: int, pairs: Sequence[tuple[int, int]]) -> Spot | None:
-    """The verdict on the first call of a process, compiled code taken from disk; None where it was not timed."""
+    """Judge the first call of a process, with compiled code taken from disk; None where it was not timed."""
     if not pairs:
         return None
     return _spot(
@@ -161,7 +165,10 @@ def cold_spot(claim: Claim, scale: int, pairs: Sequence[tuple[int, int]]) -> Spo
 
 
 def break_even_calls(pairs: Sequence[tuple[int, int]], result: Result) -> float | None:
-    """(cold_C - cold_B) / (t_B - t_C), of medians: calls until the candidate has made up for its first one."""
+    """Return the calls after which the candidate has made up for its first one; None where it never does.
+
+    It is (cold_C - cold_B) / (t_B - t_C), of medians, where C is the candidate and B the reference.
+    """
     if not pairs:
         return None
     extra = median(candidate for _, candidate in pairs) - median(reference for reference, _ in pairs)

@@ -1,4 +1,4 @@
-"""What the Output column says, from the comparisons of outputs."""
+"""Says what the Output column shows, from the comparisons of outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from argo_bench.harness.record.records import Fidelity
 
 
 def output_of(fidelities: Sequence[Fidelity], subject: str, arm: str) -> tuple[str, bool]:
-    """The Output column of an arm, and whether it is faithful: on all workloads and in the whole pipeline."""
+    """Return an arm's Output column, and whether it is faithful on all workloads and in the whole pipeline."""
     relevant = [each for each in fidelities if each.optimization == subject and each.arm == arm]
     if not relevant:
         return "not checked", True
@@ -21,7 +21,7 @@ def output_of(fidelities: Sequence[Fidelity], subject: str, arm: str) -> tuple[s
 
 
 def differing(counts: Mapping[str, int]) -> str:
-    """The most frequent kinds of differences, in words."""
+    """Name the most frequent kinds of differences."""
     return f"differs: {most_frequent(counts)}"
 
 

@@ -1,4 +1,4 @@
-"""From the samples of a comparison to its result: an estimate on both clocks."""
+"""Turns the samples of a comparison into its result: an estimate on both clocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from argo_bench.harness.statistics.quality import quality, valid_blocks
 
 
 def result_of(comparison: Comparison, samples: Sequence[Samples], level: float) -> Result:
-    """Estimates on both clocks: per replicate the trimmed mean of its blocks' log-ratios, t over the replicates."""
+    """Estimate on both clocks: the trimmed mean of each replicate's log-ratios per block, and t over the replicates."""
     return Result(
         comparison,
         cpu=estimate(log_ratios(samples, "cpu"), level),
@@ -27,25 +27,28 @@ def result_of(comparison: Comparison, samples: Sequence[Samples], level: float) 
 
 
 def seconds_of(samples: Samples) -> float:
-    """What the blocks of a replicate took; their wall time where the record has nothing better."""
+    """Return the seconds that a replicate's blocks took, or their wall time where the record has nothing better."""
     if samples.seconds is not None:
         return samples.seconds
     return sum(sum(block.wall_ns) for block in samples.blocks) / 1e9
 
 
 def log_ratios(samples: Sequence[Samples], metric: Metric) -> list[float]:
-    """One value per replicate: ln(candidate / reference) per call, on the wall clock for ``wall``, else the CPU's."""
+    """Return ln(candidate / reference) per call, one value per replicate.
+
+    Times are on the wall clock for ``wall``, else on the CPU's.
+    """
     return [_log_ratio(each, "wall_ns" if metric == "wall" else "cpu_ns") for each in samples]
 
 
 def _log_ratio(samples: Samples, clock: str) -> float:
-    """ln of the candidate's time per call over the reference's, in one replicate."""
+    """Return ln of the candidate's time per call over the reference's, in one replicate."""
     blocks = [block_difference(block.order, getattr(block, clock)) for block in valid_blocks(samples)]
     return trimmed_mean(blocks) - math.log(samples.candidate_calls / samples.reference_calls)
 
 
 def _drains(samples: Sequence[Samples]) -> list[float]:
-    """What the candidate puts off beyond what closing the reference's world takes."""
+    """Return what the candidate puts off beyond what closing the reference's world takes, in nanoseconds per call."""
     return [
         max(0.0, each.candidate_drain_ns - each.reference_drain_ns)
         for each in samples
@@ -54,7 +57,7 @@ def _drains(samples: Sequence[Samples]) -> list[float]:
 
 
 def _typical_ns(samples: Sequence[Samples], arm: str) -> float:
-    """Median wall time per call of one arm over all samples, for display."""
+    """Return the median wall time per call of one arm over all samples, for display."""
     return median(
         wall / (each.reference_calls if arm == "A" else each.candidate_calls)
         for each in samples

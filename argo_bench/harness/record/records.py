@@ -266,8 +266,7 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
 
 
 class Caching(msgspec.Struct, frozen=True, tag="caching"):
-    """Says from which hit rate on a cache pays, by the times of a hit, a miss and the reference, and what its traces
-    give.
+    """Says from which hit rate on a cache pays, by the times of a hit, a miss and the reference, and its traces' rates.
 
     ``break_even`` is above 1 where even a hit costs more than the reference; ``hit_rates`` are by workload, the median
     over the seeds.

@@ -87,8 +87,7 @@ def _known(recorded: Recorded) -> dict[str, Declaration]:
 
 
 def _levels(recorded: Recorded) -> Iterator[Disagreement]:
-    """Check that a plan's levels follow from its families and the looks, and that subjects' claims are in their
-    families."""
+    """Check that a plan's levels follow from its families and looks, and that claims are in their subject's family."""
     plan, looks = recorded.plan, recorded.run.looks
     line = next((line for line, record in recorded.lines() if isinstance(record, Plan)), 1)
     expected = levels_of(plan.families, plan.error, looks)

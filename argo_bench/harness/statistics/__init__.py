@@ -1,1 +1,1 @@
-"""From samples to estimates, and when there are enough of them."""
+"""Turns samples into estimates, and says when there are enough of them."""

@@ -1,6 +1,6 @@
-"""From blocks to an estimate: a trimmed mean inside each process, Student's t over the processes.
+"""Turns blocks into an estimate: a trimmed mean inside each process, Student's t over the processes.
 
-The process is the unit of replication, so correlation inside a process cannot make an interval too short.
+The process is the unit of replication, so that correlation inside a process cannot make an interval too short.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from statistics import fmean
 import msgspec
 
 TRIM = 0.4
-"""Share cut from each end: the median's robustness at a little less variance."""
+"""This share is cut from each end: the mean is then as robust as the median at a little less variance."""
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """theta = E[ln candidate - ln baseline] with its confidence interval; the bounds are None below two replicates.
+    """Holds theta = E[ln candidate - ln baseline] with its confidence interval.
 
-    ``deviation`` is the standard deviation of the replicates' values.
+    ``low`` and ``high`` are None below two replicates. ``deviation`` is the standard deviation of the replicates'
+    values.
     """
 
     theta: float
@@ -31,7 +32,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
     @property
     def speedup(self) -> float:
-        """baseline / candidate; above 1 the candidate is better."""
+        """Return baseline / candidate; above 1 the candidate is better."""
         return math.exp(-self.theta)
 
     @property
@@ -42,7 +43,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 def estimate(values: Sequence[float], level: float) -> Estimate:
-    """The mean of one value per replicate, with a t interval at a confidence level such as 0.95.
+    """Return the mean of one value per replicate, with a t interval at a confidence level such as 0.95.
 
     Raises ValueError for no values or values that are not finite.
     """
@@ -58,7 +59,10 @@ def estimate(values: Sequence[float], level: float) -> Estimate:
 
 
 def block_difference(order: str, values: Sequence[float]) -> float:
-    """mean ln of the candidate's samples minus mean ln of the baseline's; ``order`` is ABBA or BAAB, A the baseline."""
+    """Return mean ln of the candidate's samples minus mean ln of the baseline's.
+
+    ``order`` is ABBA or BAAB, where A is the baseline.
+    """
     logs = [math.log(value) for value in values]
     return fmean(x for x, arm in zip(logs, order, strict=True) if arm == "B") - fmean(
         x for x, arm in zip(logs, order, strict=True) if arm == "A"
@@ -66,7 +70,7 @@ def block_difference(order: str, values: Sequence[float]) -> float:
 
 
 def trimmed_mean(values: Sequence[float], share: float = TRIM) -> float:
-    """The mean of what is left when ``share`` is cut from each end (always at least the middle one or two)."""
+    """Return the mean of what is left when ``share`` is cut from each end (always at least the middle one or two)."""
     ordered = sorted(values)
     cut = min(int(share * len(ordered)), (len(ordered) - 1) // 2)
     kept = ordered[cut : len(ordered) - cut]
@@ -75,9 +79,10 @@ def trimmed_mean(values: Sequence[float], share: float = TRIM) -> float:
 
 @cache
 def student_t(probability: float, degrees: int) -> float:
-    """The quantile of Student's t for whole degrees of freedom, by bisection of its distribution function.
+    """Return a quantile of Student's t for whole degrees of freedom, by bisection of its distribution function.
 
-    P(|T| < t) is the finite trigonometric sum of Abramowitz and Stegun, 26.7.3 and 26.7.4.
+    P(|T| < t) is the finite trigonometric sum of Abramowitz and Stegun, 26.7.3 and 26.7.4. Raises ValueError unless 0 <
+    probability < 1 and degrees >= 1.
     """
     if not (0 < probability < 1 and degrees >= 1):
         raise ValueError(f"expected 0 < probability < 1 and degrees >= 1, got {probability!r} and {degrees!r}")
@@ -96,7 +101,7 @@ def student_t(probability: float, degrees: int) -> float:
 
 
 def _within(t: float, degrees: int) -> float:
-    """P(|T| < t)."""
+    """Return P(|T| < t)."""
     angle = math.atan(t / math.sqrt(degrees))
     sine, squared = math.sin(angle), math.cos(angle) ** 2
     odd = degrees % 2

@@ -1,4 +1,4 @@
-"""When a comparison may stop: looks at fixed numbers of replicates, with the error of all looks together controlled.
+"""Says when a comparison may stop: at fixed numbers of replicates (looks), with the error of all of them controlled.
 
 At every look the interval has the same nominal error, chosen so that the chance of being wrong at any look is the
 overall error (Pocock's boundary, 1977, for t statistics). Looking four times at 5 % each would be wrong 13 % of the
@@ -25,14 +25,14 @@ from argo_bench.harness.statistics.estimate import Estimate, student_t
 LOOKS = (6, 10, 16, 24)
 POWER = 0.95
 PRECISE_ENOUGH = 0.005
-"""Half-width (of ln) at which measuring on could only split hairs: half a percent."""
+"""At this half-width (of ln), half a percent, an interval is narrow enough to stop measuring."""
 
 FUTILE = 1.5
-"""How far beyond the last look a projection must lie before measuring is given up."""
+"""Measuring is given up when a projection needs this many times the replicates of the last look."""
 
 SIMULATED = 2_000_000
 KNOWN = {0.05: 0.0167, 0.10: 0.0359, 0.01: 0.00298, 0.05 / 3: 0.00511, 0.05 / 15: 0.000943}
-"""Simulated before for LOOKS, so that a run need not wait three seconds for what is in use; a test repeats it."""
+"""These were simulated for LOOKS, so that a run need not wait three seconds for common errors; a test repeats it."""
 
 CHUNK = 250_000
 DIGITS = 3
@@ -40,10 +40,11 @@ DIGITS = 3
 
 @cache
 def nominal_error(overall: float, looks: tuple[int, ...] = LOOKS) -> float:
-    """The error of each look that keeps the error of all looks together at ``overall``, to three digits.
+    """Return the error of each look that keeps the error of all looks together at ``overall``, to three digits.
 
-    From a seeded simulation of two million experiments without an effect; for a single look nothing is simulated.
-    Raises ValueError unless 0 < overall < 1 and the looks increase, from at least two where there are several.
+    It comes from a seeded simulation of two million experiments without an effect; for a single look nothing is
+    simulated. Raises ValueError unless 0 < overall < 1 and the looks increase, from at least two where there are
+    several.
     """
     if not 0 < overall < 1 or list(looks) != sorted(set(looks)) or not looks:
         raise ValueError(f"expected an error within (0, 1) and increasing looks, got {overall!r} and {looks!r}")
@@ -55,7 +56,7 @@ def nominal_error(overall: float, looks: tuple[int, ...] = LOOKS) -> float:
 
 
 def _kept_or_simulated(overall: float, looks: tuple[int, ...]) -> float:
-    """From the user's folder, where a simulation of three seconds is kept for the next time."""
+    """Return the error from the user's folder, where a simulation of three seconds is kept for the next time."""
     file = user_folder() / "nominal_errors.json"
     key = f"{overall!r} {looks!r} {SIMULATED}"
     try:
@@ -64,7 +65,7 @@ def _kept_or_simulated(overall: float, looks: tuple[int, ...]) -> float:
         kept = {}
     if key not in kept:
         kept[key] = simulated_error(overall, looks)
-        with contextlib.suppress(OSError):  # what cannot be kept is simulated again
+        with contextlib.suppress(OSError):  # an error that cannot be kept is simulated again
             file.parent.mkdir(parents=True, exist_ok=True)
             scratch = file.with_suffix(f".{os.getpid()}")
             scratch.write_bytes(msgspec.json.encode(kept))
@@ -73,7 +74,7 @@ def _kept_or_simulated(overall: float, looks: tuple[int, ...]) -> float:
 
 
 def simulated_error(overall: float, looks: tuple[int, ...]) -> float:
-    """``nominal_error`` by simulation."""
+    """Compute ``nominal_error`` by simulation."""
     statistics = _null_statistics(looks)
     low, high = overall / len(looks), overall
     while high - low > 1e-4 * low:
@@ -84,7 +85,7 @@ def simulated_error(overall: float, looks: tuple[int, ...]) -> float:
 
 @cache
 def _null_statistics(looks: tuple[int, ...]) -> np.ndarray:
-    """|t| at each look of experiments in which nothing differs; shape (SIMULATED, looks)."""
+    """Simulate experiments in which nothing differs; return |t| at each look, float32 of shape (SIMULATED, looks)."""
     rng = np.random.Generator(np.random.PCG64(20_250_115))
     found = np.empty((SIMULATED, len(looks)), np.float32)
     for start in range(0, SIMULATED, CHUNK):
@@ -102,9 +103,10 @@ def _error_of_any(statistics: np.ndarray, looks: Sequence[int], nominal: float) 
 
 
 def smallest_detectable(estimate: Estimate) -> float | None:
-    """The smallest effect |theta| that this many replicates would have found with a power of 95 %.
+    """Return the smallest effect |theta| that this many replicates would have found with a power of 95 %.
 
-    (t(1 - alpha/2) + t(0.95)) s / sqrt(R), both quantiles with R - 1 degrees of freedom.
+    It is (t(1 - alpha/2) + t(0.95)) s / sqrt(R), both quantiles with R - 1 degrees of freedom; None without an
+    interval.
     """
     if estimate.deviation is None:
         return None
@@ -115,14 +117,15 @@ def smallest_detectable(estimate: Estimate) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What an inconclusive result would take: the edge (a speed-up) that its interval must clear, and replicates."""
+    """Says what an inconclusive result would take: the edge (a speed-up) that its interval must clear, and
+    replicates."""
 
     edge: float
     replicates: int
 
 
 def outlook(claim: Claim, estimate: Estimate, most: int = 10_000) -> Outlook | None:
-    """The replicates after which the interval would lie on one side of the nearest edge, if nothing else changed.
+    """Project how many replicates would put the interval on one side of the nearest edge, if nothing else changed.
 
     None where there is no interval yet, or where even ``most`` replicates would not do.
     """
@@ -145,14 +148,16 @@ def outlook(claim: Claim, estimate: Estimate, most: int = 10_000) -> Outlook | N
 
 
 def _clearest(value: float) -> tuple[float, float]:
-    """The edge that an open question is decided at with the widest interval, and its distance: whether there is a
-    difference at all (0), or one that matters (EPSILON on the value's side)."""
+    """Return the edge at which an open question can be decided with the widest interval, and the distance to it.
+
+    The edge is 0 (is there a difference at all?) or EPSILON on the value's side (is there one that matters?).
+    """
     relevant = EPSILON - abs(value)
     return (0.0, abs(value)) if abs(value) >= relevant else (math.copysign(EPSILON, value), relevant)
 
 
 def replicates_for(half_width: float, deviation: float, level: float, most: int = 10_000) -> int | None:
-    """The fewest replicates whose interval is at most this wide on either side, or None beyond ``most``."""
+    """Return the fewest replicates whose interval is at most this wide on either side, or None beyond ``most``."""
     if deviation == 0:
         return 2
     low, high = 2, most
@@ -169,7 +174,7 @@ def _half_width(replicates: int, deviation: float, level: float) -> float:
 
 
 def is_decided(claims: Sequence[Claim], metric_estimates: Sequence[Estimate]) -> bool:
-    """Whether every claim that rests on a comparison has its verdict, or the interval is as narrow as it need be."""
+    """Say whether every claim that rests on a comparison has its verdict, or an interval as narrow as it need be."""
     return all(
         judge(claim, estimate) != "inconclusive" or _is_precise(estimate)
         for claim, estimate in zip(claims, metric_estimates, strict=True)
@@ -177,8 +182,11 @@ def is_decided(claims: Sequence[Claim], metric_estimates: Sequence[Estimate]) ->
 
 
 def is_futile(claims: Sequence[Claim], metric_estimates: Sequence[Estimate], most: int) -> bool:
-    """Whether no claim without a verdict can be expected to get one within ``most`` replicates, even if the projection
-    is off by FUTILE: it rests on a deviation of a few values and on an estimate that is still uncertain itself."""
+    """Say whether no claim without a verdict can be expected to get one within ``most`` replicates.
+
+    The projection may be off by FUTILE, since it rests on a deviation of a few values and on an estimate that is still
+    uncertain itself.
+    """
     open_claims = [
         (claim, estimate)
         for claim, estimate in zip(claims, metric_estimates, strict=True)
@@ -188,7 +196,7 @@ def is_futile(claims: Sequence[Claim], metric_estimates: Sequence[Estimate], mos
 
 
 def _is_far(claim: Claim, estimate: Estimate, most: int) -> bool:
-    """Whether a verdict is out of reach wherever within one standard error the truth may lie."""
+    """Say whether a verdict is out of reach wherever within one standard error the truth may lie."""
     if estimate.deviation is None:
         return False
     error = estimate.deviation / math.sqrt(estimate.replicates)
@@ -198,7 +206,7 @@ def _is_far(claim: Claim, estimate: Estimate, most: int) -> bool:
 
 
 def has_ended(claims: Sequence[Claim], metric_estimates: Sequence[Estimate], most: int) -> bool:
-    """Whether a comparison leaves at a look: its verdicts are clear, or cannot be expected to become clear."""
+    """Say whether a comparison leaves at a look: its verdicts are clear, or cannot be expected to become clear."""
     return is_decided(claims, metric_estimates) or is_futile(claims, metric_estimates, most)
 
 

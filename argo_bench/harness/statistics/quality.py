@@ -1,4 +1,4 @@
-"""What the samples of a comparison say about their own quality: flags, never a reason to drop a value.
+"""Says what the samples of a comparison tell about their own quality, as flags: no value is dropped for it.
 
 Each check is one number per replicate and a t test over the replicates at 1 %.
 """
@@ -16,16 +16,19 @@ from argo_bench.harness.statistics.estimate import block_difference, estimate
 MOST_INVALID = 0.10
 CONFIDENCE = 0.99
 NOTABLE = 0.01
-"""Effects below 1 % of a time are not worth a flag, however clear."""
+"""Effects below 1 % of a time are not worth a flag, however clear they are."""
 
 
 def valid_blocks(samples: Samples) -> list[Block]:
-    """The blocks without a recorded cause from outside; all of them where none would be left."""
+    """Return the blocks without a recorded cause from outside, or all of them where none would be left."""
     return [block for block in samples.blocks if block.invalid is None] or samples.blocks
 
 
 def quality(samples: Sequence[Samples]) -> list[str]:
-    """``unstable`` (over 10 % of the blocks invalid), ``drift``, ``position`` and ``autocorrelation``."""
+    """Return the flags that apply: ``unstable``, ``drift``, ``position`` and ``autocorrelation``.
+
+    Samples are unstable where over 10 % of their blocks are invalid.
+    """
     blocks = [block for each in samples for block in each.blocks]
     invalid = sum(block.invalid is not None for block in blocks)
     flags = [f"unstable: {invalid} of {len(blocks)} blocks invalid"] if invalid > MOST_INVALID * len(blocks) else []
@@ -54,7 +57,7 @@ def _is_clear(values: Sequence[float], least: float) -> bool:
 
 
 def _drift(blocks: Sequence[tuple[str, float]]) -> float | None:
-    """The change of the log-ratio from the first block to the last, by least squares."""
+    """Return the change of the log-ratio from the first block to the last, by least squares; None below four blocks."""
     n = len(blocks)
     if n < 4:
         return None
@@ -64,19 +67,19 @@ def _drift(blocks: Sequence[tuple[str, float]]) -> float | None:
 
 
 def position_effect(samples: Samples) -> float | None:
-    """How much the log-ratio of one replicate depends on who goes first, or None where one order never came up."""
+    """Return how much the log-ratio of one replicate depends on who goes first; None where one order is missing."""
     return _position([(block.order, block_difference(block.order, block.cpu_ns)) for block in valid_blocks(samples)])
 
 
 def _position(blocks: Sequence[tuple[str, float]]) -> float | None:
-    """How much the log-ratio depends on who goes first."""
+    """Return how much the log-ratio depends on who goes first; None where one order is missing."""
     outer = [value for order, value in blocks if order == "ABBA"]
     inner = [value for order, value in blocks if order == "BAAB"]
     return fmean(outer) - fmean(inner) if outer and inner else None
 
 
 def _autocorrelation(blocks: Sequence[tuple[str, float]]) -> float | None:
-    """The correlation of neighbouring blocks, corrected for its bias of -1/n."""
+    """Return the correlation of neighbouring blocks, corrected for its bias of -1/n; None below eight blocks."""
     n = len(blocks)
     if n < 8:
         return None

@@ -1,7 +1,7 @@
-"""Is a median beyond an edge? An exact sign test, with looks: it counts on which side of the edge the values lie.
+"""Tests whether a median is beyond an edge, exactly and with looks: it counts on which side of the edge the values lie.
 
-Of processes on a shared machine one in ten is slow from begin to end, by chance and by up to several times: means and
-their t intervals would need hundreds of replicates, counts do not care how far off a value is. Nothing is assumed but
+On a shared machine one process in ten is slow from begin to end, by chance and by up to several times. Means and their
+t intervals would need hundreds of replicates; counts do not care how far off a value is. Nothing is assumed but
 independent values (Conover 1999, "Practical Nonparametric Statistics", chapter 3).
 """
 
@@ -14,12 +14,12 @@ from statistics import median
 from typing import NamedTuple
 
 LOOKS = (16, 24, 40, 64)
-"""Numbers of replicates at which may be decided: many short ones, since processes differ more than their blocks do."""
+"""A test may be decided at these numbers of replicates: many short ones, since processes differ more than blocks do."""
 ERROR = 0.05
 
 
 class Median(NamedTuple):
-    """A median with the interval that the test at ``nominal`` gives; no bounds where there are too few values."""
+    """Holds a median with the interval that the test at ``nominal`` gives; no bounds where there are too few values."""
 
     middle: float
     low: float | None
@@ -28,22 +28,22 @@ class Median(NamedTuple):
 
 
 def tail(number: int, beyond: int) -> float:
-    """P(at least ``beyond`` of ``number`` values on one side of the true median)."""
+    """Return P(at least ``beyond`` of ``number`` values lie on one side of the true median)."""
     ways: int = sum(math.comb(number, count) for count in range(beyond, number + 1))
     return ways / float(2**number)
 
 
 @cache
 def critical(number: int, nominal: float) -> int | None:
-    """The fewest of ``number`` values on one side that are as improbable as ``nominal``; None where no number is."""
+    """Return the fewest of ``number`` values on one side that are as improbable as ``nominal``, or None."""
     return next((count for count in range(number // 2, number + 1) if tail(number, count) <= nominal), None)
 
 
 @cache
 def nominal_error(overall: float, looks: tuple[int, ...] = LOOKS) -> float:
-    """The error of each look that keeps the error of all looks together at ``overall``, one-sided.
+    """Return the one-sided error of each look that keeps the error of all looks together at ``overall``.
 
-    Exact, by the distribution of the count over all paths that no look has stopped; to a thousandth.
+    It is exact to a thousandth: the distribution of the count is computed over all paths that no look has stopped.
     """
     low, high = overall / len(looks), overall
     while high - low > 1e-3 * low:
@@ -53,7 +53,7 @@ def nominal_error(overall: float, looks: tuple[int, ...] = LOOKS) -> float:
 
 
 def _error_of_any(nominal: float, looks: Sequence[int]) -> float:
-    """The probability that some look finds as many values on one side as are critical there, at the true median."""
+    """Return the probability, at the true median, that some look finds a critical number of values on one side."""
     paths, stopped = [1.0], 0.0
     for number in range(1, looks[-1] + 1):
         paths = [0.5 * (here + before) for here, before in zip([*paths, 0.0], [0.0, *paths], strict=True)]
@@ -64,7 +64,7 @@ def _error_of_any(nominal: float, looks: Sequence[int]) -> float:
 
 
 def median_of(values: Sequence[float], nominal: float) -> Median:
-    """The median and the values between which it lies: beyond an edge exactly where the test finds it there."""
+    """Return the median and the bounds of its interval, which exclude an edge exactly where the test does."""
     ordered = sorted(values)
     if (limit := critical(len(ordered), nominal)) is None:
         return Median(median(ordered), None, None, len(ordered))
@@ -72,10 +72,10 @@ def median_of(values: Sequence[float], nominal: float) -> Median:
 
 
 def beyond(values: Mapping[str, Sequence[float]], edges: Mapping[str, float], error: float = ERROR) -> list[str]:
-    """The names whose median lies above its edge, with the chance of naming any that does not held at ``error``.
+    """Return the names whose median lies above its edge; ``error`` is the chance of naming any whose median does not.
 
-    Holm (1979): the smallest p against ``error`` over all m, the next against m - 1, until one does not pass; ``error``
-    is spent over all looks.
+    Holm (1979): the smallest p is tested against ``error`` / m of m names, the next against ``error`` / (m - 1), until
+    one does not pass. Each is spent over all looks.
     """
     ranked = sorted((tail(len(of), sum(each > edges[name] for each in of)), name) for name, of in values.items())
     found: list[str] = []
