@@ -1,4 +1,4 @@
-"""The harness measured by itself: a bank of comparisons whose answers are known, and what it says."""
+"""Measures the harness by itself: fills a bank of comparisons whose answers are known, and says what they show."""
 
 from argo_bench._moved import names_of
 

@@ -1,8 +1,8 @@
-"""The calibration bank: replicates of nothing, and of work that is exactly so much more, recorded on this machine.
+"""Records the calibration bank of this machine: replicates of equal work, and of work that is exactly so much more.
 
-A series is one workload of ``planted`` at a number of symbols against itself at 100, on a quiet machine or beside a
-process that keeps a core busy. The series take turns of 24 replicates in a row, as many as a comparison takes at the
-most: inside a turn they follow each other as in a comparison, and a change of the machine meets all series.
+A series compares one workload of ``planted`` at some number of symbols with the same at 100, on a quiet machine or
+beside a process that keeps a core busy. The series take turns of 24 replicates in a row, as many as a comparison takes
+at the most: inside a turn they follow each other as in a comparison, and a change of the machine meets all series.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ SEED = 1
 
 
 class Series(NamedTuple):
-    """``workload`` at ``symbols`` against ``reference`` at 100 symbols, and the replicates that are wanted."""
+    """Compares ``workload`` at ``symbols`` with ``reference`` at 100 symbols, in ``replicates`` replicates.
+
+    An empty ``reference`` stands for the workload itself.
+    """
 
     condition: Condition
     workload: str
@@ -65,7 +68,7 @@ MODULES = {
     **dict.fromkeys(("microsecond", "millisecond", "twin"), "argo_bench.harness.calibration.planted"),
     "tenth": "argo_bench.study.planted",
 }
-"""Where the functions of a workload are; those by pandas are the study's."""
+"""The functions of a workload are in this module; those that use pandas are the study's."""
 WORKLOADS = ("microsecond", "millisecond", "tenth")
 CONDITIONS: tuple[Condition, ...] = ("quiet", "busy")
 PLANTED = (50, 90, 97, 102, 105, 110, 200, 2000)
@@ -80,7 +83,7 @@ QUICK_BUDGET_S = 215.0
 
 
 def banked(directory: Path) -> list[Banked]:
-    """What a bank holds; nothing where there is none yet."""
+    """Return the replicates that a bank holds; none where there is no bank yet."""
     return load(directory).all(Banked) if (directory / FILE_NAME).exists() else []
 
 
@@ -141,7 +144,7 @@ def _header() -> Run:
 
 
 def _in_turns(plan: Sequence[Series], have: Mapping[Comparison, int]) -> Iterator[Series]:
-    """The series whose turn it is, a replicate at a time: the one that has had fewest turns."""
+    """Yield the series whose turn it is, once per replicate; the one with the fewest replicates is next."""
     while missing := [each for each in plan if have.get(each.comparison, 0) < each.replicates]:
         begun = [each for each in missing if have.get(each.comparison, 0) % TURN]
         yield begun[0] if begun else min(missing, key=lambda each: have.get(each.comparison, 0))
@@ -152,7 +155,7 @@ def _replicate(series: Series, number: int, scratch: Path) -> Banked:
     with kept_busy() if series.condition == "busy" else contextlib.nullcontext():
         began = time.monotonic()
         with Twins.start("twins", seed, scratch / "numba") as pair:
-            # As the default profile's runs are: what is calibrated is what they do.
+            # The settings are the default profile's, since its runs are what is calibrated.
             replicate = Replicate(pair, number, seed, random.Random(f"{series.comparison} {seed}"), DEFAULT.warm_up_ns)
             samples = replicate.compared([(series.comparison, series.arms)], DEFAULT.headline_s)[0]
         return Banked(series.condition, time.monotonic() - began, samples)
@@ -160,7 +163,7 @@ def _replicate(series: Series, number: int, scratch: Path) -> Banked:
 
 @contextlib.contextmanager
 def kept_busy() -> Iterator[None]:
-    """A process beside that never waits, on whatever core the system gives it."""
+    """Run a process beside this one that never waits, on whatever core the system gives it."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         yield

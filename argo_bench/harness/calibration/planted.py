@@ -1,7 +1,7 @@
-"""Workloads whose work scales exactly, to find out what the harness finds: ``millisecond_103`` does 3 % more work.
+"""Provides workloads whose work scales exactly, to see what the harness finds: ``millisecond_103`` does 3 % more work.
 
-A call walks so many symbols and does the same to each; the number is part of the name, as in ``microsecond_100`` or
-``millisecond_97``. At 100 symbols a call takes about 5 us and 5 ms: plain arithmetic, and a Python loop over bars.
+A call does the same work for each of so many symbols; their number is part of the name, as in ``microsecond_100`` or
+``millisecond_97``. At 100 symbols a call takes about 5 us (plain arithmetic) or 5 ms (a Python loop over bars).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ BARS = 1500
 
 
 def microsecond(symbols: int) -> float:
-    """One addition and one multiplication a symbol."""
+    """Make one addition and one multiplication per symbol."""
     total = 0.0
     for symbol in range(symbols):
         total += 0.25 * symbol
@@ -21,7 +21,7 @@ def microsecond(symbols: int) -> float:
 
 
 def millisecond(symbols: int) -> float:
-    """A weighted loop over the bars of every symbol."""
+    """Run a weighted loop over the bars of every symbol."""
     prices = price_series()
     total = 0.0
     for _ in range(symbols):
@@ -33,7 +33,7 @@ def millisecond(symbols: int) -> float:
 
 
 def twin(symbols: int) -> float:
-    """``millisecond`` once more, byte-different and equivalent: what the layout of code alone can change."""
+    """Do what ``millisecond`` does in other bytecode, to show what the layout of code alone can change."""
     bars = price_series()
     total = 0.0
     for _each in range(symbols):
@@ -57,7 +57,7 @@ SIZED: dict[str, Callable[[int], float]] = {
 
 
 def sized(name: str, module: str, functions: Mapping[str, Callable[[int], float]]) -> Callable[[], float]:
-    """The function that a name with a number stands for in a module. Raises AttributeError for any other name."""
+    """Return the function that a name with a number stands for. Raises AttributeError for any other name."""
     kind, _, symbols = name.rpartition("_")
     if kind not in functions or not symbols.isdigit():
         example = next(iter(functions))

@@ -1,4 +1,4 @@
-"""What the bank says about the harness: false positives, power, coverage, and how much nothing at all seems to matter.
+"""Computes what the bank says of the harness: false positives, power, coverage, and effects of what should not matter.
 
 A virtual experiment takes replicates that were recorded in a row, roles kept, and goes through the looks and rules of a
 real comparison without a claim. Exact intervals rest on experiments that share no replicate.
@@ -28,7 +28,7 @@ from argo_bench.harness.statistics.quality import position_effect
 
 ERROR = 0.05
 FIXED = 10
-"""Replicates of the experiments whose coverage is counted without stopping."""
+"""Coverage without stopping is counted on experiments of this number of replicates."""
 SIMULATED = 20_000
 QUESTION = claim_of("calibration", None, "cpu")
 
@@ -40,7 +40,7 @@ class Decision(NamedTuple):
 
 
 def decide(values: Sequence[float], seconds: Sequence[float], looks: Sequence[int] = LOOKS) -> Decision | None:
-    """What a comparison without a claim would have said of these replicates; None where they end before it would."""
+    """Decide as a comparison without a claim would have on these replicates; None where they end before a decision."""
     level = 1 - nominal_error(ERROR, tuple(looks))
     for look in looks:
         if look > len(values):
@@ -52,7 +52,7 @@ def decide(values: Sequence[float], seconds: Sequence[float], looks: Sequence[in
 
 
 def decisions(series: Sequence[Banked]) -> list[Decision]:
-    """Experiments one after the other, none of which shares a replicate with another."""
+    """Return the decisions of experiments one after the other, none of which shares a replicate with another."""
     values, seconds = _values(series), [each.seconds for each in series]
     found, start = [], 0
     while (decision := decide(values[start:], seconds[start:])) is not None:
@@ -62,7 +62,7 @@ def decisions(series: Sequence[Banked]) -> list[Decision]:
 
 
 def calibration(recorded: Recorded) -> Calibration:
-    """Everything that a bank tells. Raises ValueError for a bank without comparisons of equal code."""
+    """Compute everything that a bank tells. Raises ValueError for a bank without comparisons of equal code."""
     banks: dict[Comparison, list[Banked]] = {}
     for each in recorded.all(Banked):
         banks.setdefault(each.samples.comparison, []).append(each)
@@ -89,7 +89,7 @@ def calibration(recorded: Recorded) -> Calibration:
 
 
 def power(comparison: Comparison, bank: Sequence[Banked]) -> Power:
-    """How a planted effect fared."""
+    """Return how often and how fast a planted effect was found."""
     right: Word = "slower" if comparison.scale > SYMBOLS else "faster"
     made = decisions(bank)
     return Power(
@@ -125,7 +125,7 @@ def _from_any_start(bank: Sequence[Banked]) -> Iterator[bool]:
 
 
 def _covered(comparison: Comparison, bank: Sequence[Banked]) -> Iterator[bool]:
-    """Whether intervals at 95 % of ten replicates each contain what was planted."""
+    """Yield whether successive intervals, each at 95 % over ten replicates, contain what was planted."""
     values, truth = _values(bank), math.log(comparison.scale / SYMBOLS)
     for start in range(0, len(values) - FIXED + 1, FIXED):
         yield contains(estimate(values[start : start + FIXED], 1 - ERROR), truth)
@@ -142,7 +142,8 @@ def contains(interval: Estimate, truth: float) -> bool:
 
 
 def _nulls(banks: dict[Comparison, list[Banked]]) -> Iterator[Null]:
-    """Role (who is the candidate), position (who goes first) and layout (other bytes, same work), as mean speed-ups."""
+    """Yield the mean speed-ups of role (who is candidate), position (who goes first) and layout (other bytes, same
+    work)."""
     for comparison, bank in sorted(banks.items()):
         if comparison.scale != SYMBOLS:
             continue
@@ -162,7 +163,7 @@ def _null(what: str, values: Sequence[float]) -> Null:
 
 
 def simulated_coverage(contained: Callable[[Sequence[float], float], bool], experiments: int = SIMULATED) -> float:
-    """The share of simulated experiments whose interval contains the truth.
+    """Return the share of simulated experiments whose interval contains the truth.
 
     A replicate is the trimmed mean of twenty blocks with long-tailed noise (Student's t, three degrees of freedom) of
     1.5 %, and a normal effect of its own of 0.7 %; the truth is 3 %.
@@ -188,7 +189,7 @@ def _stopped(values: Sequence[float], truth: float) -> bool:
 
 
 def store(directory: Path) -> Calibration:
-    """Work the bank out and keep the summary beside it."""
+    """Compute the summary of a bank, keep it beside the bank, and return it."""
     found = calibration(load(directory))
     (directory / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
     return found

@@ -1,4 +1,4 @@
-"""How far the harness can be trusted on this machine: the calibration that stands for a run, and where it is kept."""
+"""Says how far the harness can be trusted on this machine: which calibration stands for a run, and where it is kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IDENTITY = ("processor", "cores", "memory_bytes", "system", "python")
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """``events`` of ``trials`` with the exact interval of Clopper and Pearson (1934) at 95 %."""
+    """Holds ``events`` of ``trials`` with the exact interval of Clopper and Pearson (1934) at 95 %."""
 
     events: int
     trials: int
@@ -31,8 +31,11 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Power(msgspec.Struct, frozen=True):
-    """How often a planted effect was found with its sign, the median seconds and replicates that it took, and how often
-    the wrong sign was: ``change`` is the candidate's work relative to the reference's, 1.03 for 3 % more."""
+    """Says how often a planted effect was found with its sign, and what that took.
+
+    ``change`` is the candidate's work relative to the reference's, 1.03 for 3 % more. ``wrong`` counts how often the
+    other sign was found; ``seconds`` and ``replicates`` are medians.
+    """
 
     change: float
     found: Rate
@@ -42,7 +45,7 @@ class Power(msgspec.Struct, frozen=True):
 
 
 class Null(msgspec.Struct, frozen=True):
-    """A speed-up that should be 1, as a mean over replicates with its interval at 95 %."""
+    """Holds a speed-up that should be 1, as a mean over replicates with its interval at 95 %."""
 
     what: str
     speedup: float
@@ -51,10 +54,11 @@ class Null(msgspec.Struct, frozen=True):
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """The harness measured by itself on one machine. Rates by series are over contiguous draws with early stopping.
+    """Holds what the harness found about itself on one machine.
 
-    ``any_start`` is the share of false positives over every starting point, whose draws overlap. Coverage is that of
-    intervals at 95 %, at ten replicates and with stopping, on recorded replicates and on simulated ones.
+    Rates by series are over successive experiments with early stopping, which share no replicate. ``any_start`` is the
+    share of false positives over every starting point, whose experiments overlap. Coverage is that of intervals at 95
+    %, at ten replicates and with stopping, on recorded replicates and on simulated ones.
     """
 
     machine: str
@@ -73,19 +77,19 @@ class Calibration(msgspec.Struct, frozen=True):
 
     @property
     def floor(self) -> float:
-        """The largest effect that code layout, position or role alone may have here, as a share of the time."""
+        """Return the largest effect that code layout, position or role alone may have here, as a share of the time."""
         return max(abs(math.log(bound)) for null in self.nulls for bound in (null.low, null.high))
 
 
 class Used(msgspec.Struct, frozen=True):
-    """The calibration that stands for a run: of its own machine (``here``) or of the reference machine."""
+    """Holds the calibration that stands for a run: its own machine's (``here``) or the reference machine's."""
 
     where: Literal["here", "reference"]
     calibration: Calibration
 
 
 def used() -> Used | None:
-    """This machine's calibration, else the reference machine's that comes with the package."""
+    """Return this machine's calibration, else the reference machine's from the package; None without either."""
     own = home(fingerprint()) / SUMMARY
     places: tuple[tuple[Literal["here", "reference"], Path], ...] = (("here", own), ("reference", REFERENCE))
     for where, file in places:
@@ -95,18 +99,21 @@ def used() -> Used | None:
 
 
 def fingerprint() -> str:
-    """Twelve characters that stay the same as long as the machine, its kernel and its Python do."""
+    """Return twelve characters that stay the same as long as the machine, its kernel and its Python do."""
     facts = environment.facts()
     return xxhash.xxh3_64_hexdigest("|".join(str(facts[name]) for name in IDENTITY).encode())[:12]
 
 
 def home(machine: str | None = None) -> Path:
-    """Where the calibration of a machine (this one by default) is kept."""
+    """Return the folder where the calibration of a machine (this one by default) is kept."""
     return environment.user_folder() / "calibration" / (machine or fingerprint())
 
 
 def clopper_pearson(events: int, trials: int, level: float = 0.95) -> tuple[float, float]:
-    """The exact interval of a binomial share (Clopper and Pearson, 1934), by bisection; (0, 1) without trials."""
+    """Return the exact interval of a binomial share (Clopper and Pearson, 1934), or (0, 1) without trials.
+
+    It is found by bisection.
+    """
     tail = (1 - level) / 2
     low = 0.0 if events == 0 else _solved(lambda share: 1 - _at_most(events - 1, trials, share), tail)
     high = 1.0 if events == trials else 1 - _solved(lambda share: _at_most(events, trials, 1 - share), tail)
@@ -114,7 +121,7 @@ def clopper_pearson(events: int, trials: int, level: float = 0.95) -> tuple[floa
 
 
 def _solved(rising: Callable[[float], float], wanted: float) -> float:
-    """Where a function that rises over [0, 1] has a value."""
+    """Return the place in [0, 1] at which a rising function has a value."""
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -123,5 +130,5 @@ def _solved(rising: Callable[[float], float], wanted: float) -> float:
 
 
 def _at_most(events: int, trials: int, share: float) -> float:
-    """P(X <= events) for X binomial."""
+    """Return P(X <= events) for X binomial."""
     return math.fsum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(events + 1))

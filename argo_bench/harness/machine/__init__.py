@@ -1,1 +1,1 @@
-"""The machine: what is known of it, and whether it is fit for measuring."""
+"""Says what is known of the machine, and whether it is fit for measuring."""

@@ -1,4 +1,4 @@
-"""The machine and the versions that a run was measured on, as recorded facts."""
+"""Records the machine and the versions that a run was measured on."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PACKAGES = ("argo-bench", "pandas", "numpy", "numba", "joblib", "msgspec", "orjs
 THREAD_CAPS = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS"), "1"
 )
-"""What workers run under; set before numpy is imported."""
+"""Workers run with these variables, which must be set before numpy is imported."""
 
 
 def facts() -> dict[str, object]:
-    """Processor, cores, memory, kernel, load, versions and thread caps; what cannot be read is left out."""
+    """Return processor, cores, memory, kernel, load, versions and thread caps; None where something cannot be read."""
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()} {platform.release()}",
@@ -37,12 +37,12 @@ def facts() -> dict[str, object]:
 
 
 def user_folder() -> Path:
-    """Where what is worth keeping between runs is kept: ARGO_BENCH_HOME, or the user's data folder."""
+    """Return the folder of what is kept between runs: ARGO_BENCH_HOME, or the user's data folder."""
     return Path(os.environ.get("ARGO_BENCH_HOME") or platformdirs.user_data_path("argo-bench"))
 
 
 def worker_cpu() -> int | None:
-    """The processor that workers are pinned to: the last one allowed, so that the orchestrator keeps the first."""
+    """Return the processor that workers are pinned to, the last one allowed: the orchestrator keeps the first."""
     if sys.platform != "linux":
         return None
     allowed = sorted(os.sched_getaffinity(0))
@@ -57,7 +57,7 @@ def _processor() -> str:
 
 
 def read_text(path: str | Path) -> str | None:
-    """The text of a file of the system, or None where it is not to be had."""
+    """Return the text of a file of the system, or None where it cannot be read."""
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError:
@@ -86,7 +86,7 @@ class Watch:
         self._monotonic, self._wall, self._boot = time.monotonic(), time.time(), _boot_time()
 
     def outside_cause(self) -> str | None:
-        """Why what was measured since does not count, or None."""
+        """Return why what was measured since the start does not count, or None."""
         elapsed = time.monotonic() - self._monotonic
         if (slept := _boot_time() - self._boot - elapsed) > CLOCK_JUMP_S:
             return f"the machine slept for {slept:.1f} s"
@@ -99,7 +99,10 @@ class Watch:
 
 
 def stolen_ticks(processor: int | None) -> int:
-    """Ticks that the hypervisor gave to other machines since boot, of one processor or of all; 0 where unknown."""
+    """Return the ticks since boot that the hypervisor gave to other machines; 0 where unknown.
+
+    They are those of one processor, or of all for None.
+    """
     name = "cpu" if processor is None else f"cpu{processor}"
     for line in (read_text("/proc/stat") or "").splitlines():
         fields = line.split()
@@ -116,12 +119,12 @@ IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
 
 
 def file_system(path: Path) -> str:
-    """The type of the file system that holds a path (``ext4``, ``tmpfs``); ``unknown`` where no mount point says."""
+    """Return the type of the file system that holds a path (``ext4``, ``tmpfs``), or ``unknown``."""
     place = path.resolve()
     mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
     return next((mounts[each] for each in (place, *place.parents) if each in mounts), "unknown")
 
 
 def is_disk(path: Path) -> bool:
-    """Whether what is written there leaves the memory: a tmpfs is not a disk, and says nothing about durability."""
+    """Say whether what is written there leaves the memory: a tmpfs is not a disk, and says nothing about durability."""
     return file_system(path) not in IN_MEMORY

@@ -1,4 +1,4 @@
-"""Whether this machine is fit for measuring, in plain words and with advice: what ``argo-bench env`` prints.
+"""Says whether this machine is fit for measuring, in plain words and with advice: what ``argo-bench env`` prints.
 
 Nothing here stops a run unless ``--strict-env`` is asked for; what is found is recorded with every run.
 """
@@ -28,7 +28,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One fact about the machine; ``advice`` is empty where it is fit."""
+    """States one fact about the machine; ``advice`` is empty where it is fit."""
 
     subject: str
     found: str
@@ -37,7 +37,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def findings(watched_s: float = WATCHED_S) -> list[Finding]:
-    """Every check, in the order in which they matter; watches the machine for a second."""
+    """Make every check, in the order in which they matter; this watches the machine for a second."""
     stolen, busy = watched(watched_s)
     checks: Sequence[Callable[[], Iterator[Finding]]] = (
         _cores,
@@ -53,9 +53,10 @@ def findings(watched_s: float = WATCHED_S) -> list[Finding]:
 
 
 def watched(seconds: float) -> tuple[float | None, float]:
-    """The share of the worker's processor that was stolen, and the busy share of all, while nothing is done.
+    """Watch the machine for some seconds in which this process does nothing.
 
-    The first is None where the system does not tell.
+    Returns the share of the worker's processor that was stolen (None where the system does not tell), and the busy
+    share of all processors.
     """
     before = stolen_ticks(worker_cpu())
     psutil.cpu_percent()

@@ -117,8 +117,7 @@ def smallest_detectable(estimate: Estimate) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Says what an inconclusive result would take: the edge (a speed-up) that its interval must clear, and
-    replicates."""
+    """Says what an inconclusive result would take: the edge (a speed-up) to be cleared, and replicates."""
 
     edge: float
     replicates: int
