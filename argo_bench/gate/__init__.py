@@ -1,1 +1,1 @@
-"""A gate for changes: benchmarks of one revision against those of another, and the three answers it can give."""
+"""Says whether a change is slower: it compares the benchmarks of one revision with those of another."""

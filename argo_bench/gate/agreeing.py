@@ -1,6 +1,6 @@
-"""Do base and head return the same? ``python -m argo_bench.gate.agreeing BASE HEAD CHECK PATH...`` prints the answer.
+"""Says whether base and head return the same: ``python -m argo_bench.gate.agreeing BASE HEAD CHECK PATH...`` prints it.
 
-In a process of its own, since reading the results imports modules of the repository that is judged.
+It runs in a process of its own, since reading the results imports modules of the repository that is judged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECONDS = 120.0
 
 
 def agreed(benchmark: str, base: Path, head: Path, check: str, path: Sequence[str]) -> Agreed:
-    """What comparing two files of results came to; ``path`` is where modules of the repository are found."""
+    """Compare two files of results in a process of its own; ``path`` is where modules of the repository are found."""
     command = [sys.executable, "-P", "-m", MODULE, benchmark, str(base), str(head), check, *path]
     environment = clean_environment() | {"PYTHONPATH": str(Path(__file__).parents[2])}
     try:
@@ -38,7 +38,7 @@ def agreed(benchmark: str, base: Path, head: Path, check: str, path: Sequence[st
 
 
 def compared(benchmark: str, base: Path, head: Path, check: str) -> Agreed:
-    """The same in this process; each side's two results must agree before the sides are compared."""
+    """Compare two files of results in this process, once each side's two results are found to agree."""
     results = {side: pickle.loads(file.read_bytes()) for side, file in (("base", base), ("head", head))}
     kind = cast("Literal['allclose', 'equal']", check)
     for side, (first, second) in results.items():

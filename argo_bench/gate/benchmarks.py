@@ -1,4 +1,4 @@
-"""What a gate compares: functions of a repository, as its pyproject.toml names them, and the settings of the gate.
+"""Reads what a gate compares, functions that a repository's pyproject.toml names, and the settings of the gate.
 
 [tool.argo_bench.benchmarks.parse]
 function = "mypackage.parser:parse"      # or "benchmarks/parse.py:parse"
@@ -38,10 +38,13 @@ EXAMPLE = (
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """``function`` of a module is each revision's own; of a ``file.py`` it is the head's for both, so that both are
-    asked for the same work. ``metric`` is CPU time, or wall time where the function waits, unless it is named.
-    ``tolerance`` is the slow-down, as a share, that does not matter. ``check`` is how the two outputs are compared:
-    ``allclose``, ``equal`` or ``none``; ``counts`` names what returns exact counts of its own."""
+    """Names one function that a gate times in two revisions.
+
+    ``function`` of a module is each revision's own; of a ``file.py`` it is the head's for both, so that both are asked
+    for the same work. ``metric`` is CPU time, or wall time where the function waits, unless it is named. ``tolerance``
+    is the slow-down, as a share, that does not matter. ``check`` is how the two outputs are compared: ``allclose``,
+    ``equal`` or ``none``. ``counts`` names what returns exact counts of its own.
+    """
 
     name: str
     function: str
@@ -54,14 +57,17 @@ class Benchmark:
 
     @property
     def file(self) -> str:
-        """The file in which it stands, relative to the repository."""
+        """Return the file in which the function stands, relative to the repository."""
         module = self.function.rpartition(":")[0]
         return module if module.endswith(".py") else module.replace(".", "/") + ".py"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``base``: the revision to compare with, where none is named; ``install``: pip's arguments."""
+    """Holds the gate's settings.
+
+    ``base`` is the revision to compare with, where none is named; ``install`` are pip's arguments.
+    """
 
     base: str | None = None
     tolerance: float = TOLERANCE
@@ -71,7 +77,7 @@ class Settings:
 
 
 def settings(root: Path) -> Settings:
-    """[tool.argo_bench.ci] of a repository. Raises UserError, naming the key, for what cannot be read."""
+    """Read [tool.argo_bench.ci] of a repository. Raises UserError, naming the key, for what cannot be read."""
     path = root / PYPROJECT
     table = settings_of(path).get("ci", {})
     where = f"{path}, [tool.argo_bench.ci]"
@@ -92,7 +98,7 @@ def settings(root: Path) -> Settings:
 
 
 def benchmarks(root: Path, tolerance: float) -> list[Benchmark]:
-    """The benchmarks of a repository; of a pair of functions (as for argo-bench compare) the candidate.
+    """Read the benchmarks of a repository; of a pair of functions (as for argo-bench compare) the candidate is taken.
 
     Raises UserError, naming the table, for what is missing, unknown or of another type, and where there is none.
     """

@@ -1,6 +1,7 @@
-"""Instructions of one call by Callgrind, as a whole and by function: exact, whatever else the machine does.
+"""Counts the instructions of one call by Callgrind, as a whole and by function.
 
-Start-up cancels: the counts of so many calls are taken from those of twice as many.
+The counts are exact, whatever else the machine does. Start-up cancels: the counts of so many calls are subtracted from
+those of twice as many.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from argo_bench.harness.workers.processes import ArmFailed, job_of
 
 Value = TypeVar("Value")
 COUNTED_NS = 5_000_000
-"""What the calls of the smaller count take by themselves, at least; Callgrind makes it some 50 times as long."""
+"""The calls of the smaller count take this time by themselves, at least; Callgrind makes it some 50 times as long."""
 MOST_CALLS = 1000
 LONGEST_START_S = 0.4
-"""Until the second call has returned, outside of Callgrind. Four counts on two cores took 42 s for a start of 0.37 s,
-68 s for 0.46 s, and over 300 s for 1.0 s with compiled kernels."""
+"""A benchmark that takes longer until its second call has returned, outside of Callgrind, is not counted. Four counts
+on two cores took 42 s for a start of 0.37 s, 68 s for 0.46 s, and over 300 s for 1.0 s with compiled kernels."""
 NAME = re.compile(r"^(c?)fn=\((\d+)\)(?: (.*))?$")
 COST = re.compile(r"^[+*\-\d]\S* (\d+)")
 
 
 def side_by_side(counts: Iterable[Callable[[], Value]]) -> list[Value]:
-    """What several counts come to, taken at the same time: none of them depends on what else the machine does."""
+    """Take several counts at the same time and return them: none of them depends on what else the machine does."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda count: count(), counts))
 
@@ -46,12 +47,15 @@ def is_there() -> bool:
 
 
 def calls_for(call_ns: int) -> int:
-    """How many calls the smaller count has."""
+    """Return the number of calls in the smaller count."""
     return min(MOST_CALLS, max(1, math.ceil(COUNTED_NS / max(1, call_ns))))
 
 
 def instructions(checkout: Checkout, arm: Arm, calls: int, scratch: Path, seconds: float) -> dict[str, float]:
-    """Instructions of one call by C function. Raises ArmFailed where the calls fail or take longer than ``seconds``."""
+    """Count the instructions of one call by C function.
+
+    Raises ArmFailed where the calls fail or take longer than ``seconds``.
+    """
     fewer, more = side_by_side(
         partial(_counted, checkout, arm, number, scratch / f"callgrind-{checkout.role}-{number}", seconds)
         for number in (calls, 2 * calls)
@@ -88,9 +92,11 @@ def _counted(checkout: Checkout, arm: Arm, calls: int, output: Path, seconds: fl
 
 
 def self_costs(lines: Iterable[str]) -> Counter[str]:
-    """The first event's cost of every function by itself, from a file of Callgrind's (its format: the Valgrind manual,
-    "Callgrind Format Specification"). A ``calls=`` line is followed by the cost of what was called, which is another
-    function's."""
+    """Sum the first event's cost of every function by itself, from the lines of a file of Callgrind's.
+
+    Its format is described in the Valgrind manual, "Callgrind Format Specification". A ``calls=`` line is followed by
+    the cost of what was called, which belongs to another function.
+    """
     names: dict[str, str] = {}
     costs: Counter[str] = Counter()
     function = ""

@@ -1,4 +1,4 @@
-"""Two revisions of a repository, each in a worktree with an environment of its own; both are gone at the end."""
+"""Checks two revisions of a repository out, each in a worktree with an environment of its own, and removes both."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from argo_bench.harness.workers.processes import Program
 Role = Literal["base", "head"]
 Environment = Literal["own", "current"]
 INSTALLED_BY = ("pyproject.toml", "setup.py")
-"""One of these makes a folder something that pip can install."""
+"""A folder with one of these files can be installed by pip."""
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SYSTEMROOT")
-"""Environment variables that workers see: nothing that could make one side differ from the other."""
+"""Workers see these environment variables alone, so that none can make one side differ from the other."""
 SHOWN_LINES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """One revision: its worktree, and the interpreter in which it is installed; ``failure`` is why it is not."""
+    """Holds one revision: its worktree, and the interpreter in which it is installed; ``failure`` is why it is not."""
 
     role: Role
     revision: str
@@ -40,12 +40,12 @@ class Checkout:
 
     @property
     def path(self) -> tuple[str, ...]:
-        """Where its modules are found first."""
+        """Return the folders in which its modules are found first."""
         return tuple(str(folder) for folder in (self.root / "src", self.root) if folder.is_dir())
 
     @property
     def program(self) -> Program:
-        """A worker in its interpreter, with a clean environment."""
+        """Return the program of a worker in its interpreter, with a clean environment."""
         return Program(str(self.python), self.root, clean_environment())
 
 
@@ -54,7 +54,7 @@ def clean_environment() -> dict[str, str]:
 
 
 class Repository:
-    """The git repository around a folder. Raises UserError where there is none, or no git."""
+    """Finds the git repository around a folder. Raises UserError where there is none, or no git."""
 
     def __init__(self, folder: Path) -> None:
         if shutil.which("git") is None:
@@ -66,7 +66,7 @@ class Repository:
         self.root = Path(found.stdout.strip())
 
     def commit_of(self, revision: str) -> str:
-        """The commit that a revision names. Raises UserError for one that the repository does not have."""
+        """Return the commit that a revision names. Raises UserError for one that the repository does not have."""
         found = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if found.returncode:
             shallow = self._git("rev-parse", "--is-shallow-repository").stdout.strip() == "true"
@@ -75,18 +75,18 @@ class Repository:
         return found.stdout.strip()
 
     def uncommitted(self) -> list[str]:
-        """The tracked files whose changes are in no commit."""
+        """Return the tracked files whose changes are in no commit."""
         lines = self._git("status", "--porcelain", "--untracked-files=no").stdout.splitlines()
         return [line[3:] for line in lines]
 
     def changed(self, base: str, head: str) -> set[str]:
-        """The files that differ between two commits, relative to the root."""
+        """Return the files that differ between two commits, relative to the root."""
         return set(self._git("diff", "--name-only", "-z", base, head).stdout.split("\0")) - {""}
 
     @contextmanager
     def worktree(self, commit: str, root: Path) -> Iterator[Path]:
-        """A commit in a folder, until the end."""
-        self._git("worktree", "prune")  # those of a gate that was killed: their folders are gone
+        """Check a commit out in a folder, and remove the folder at the end."""
+        self._git("worktree", "prune")  # forgets worktrees of a gate that was killed: their folders are gone
         added = self._git("worktree", "add", "--detach", "--quiet", str(root), commit)
         if added.returncode:
             raise UserError(f"git cannot check {commit[:10]} out ({added.stderr.strip()}): mend that first")
@@ -107,7 +107,7 @@ def checked_out(
     environment: Environment,
     install: Sequence[str],
 ) -> Iterator[dict[Role, Checkout]]:
-    """Both revisions, checked out and installed side by side; removed at the end.
+    """Check both revisions out and install them side by side; both are removed at the end.
 
     ``install`` are pip's arguments; none stands for the project itself. Raises UserError as ``commit_of`` does.
     """
@@ -128,7 +128,7 @@ def checked_out(
 
 
 def _installed(root: Path, folder: Path, python: Path, install: Sequence[str]) -> str | None:
-    """Make an environment and install the project there; what pip said where it could not."""
+    """Make an environment and install the project in it; return what pip said where it could not."""
     has_pip = find_spec("pip") is not None
     _said([sys.executable, "-m", "venv", *(["--without-pip"] if has_pip else []), str(folder)], root)
     pip = [sys.executable, "-m", "pip", "--python", str(python)] if has_pip else [str(python), "-m", "pip"]
@@ -140,7 +140,7 @@ def _installed(root: Path, folder: Path, python: Path, install: Sequence[str]) -
 
 
 def _project(root: Path) -> list[str]:
-    """What installs the project in a folder: nothing where pip would not know how."""
+    """Return pip's arguments that install the project in a folder; none where pip would not know how."""
     if not any((root / name).is_file() for name in INSTALLED_BY):
         return []
     pyproject = root / "pyproject.toml"
@@ -150,7 +150,7 @@ def _project(root: Path) -> list[str]:
 
 
 def _said(command: Sequence[str], folder: Path) -> str | None:
-    """The last lines of a command that fails; None for one that does not."""
+    """Run a command and return the last lines that it wrote if it failed, else None."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if not done.returncode:
         return None

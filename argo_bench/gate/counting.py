@@ -1,4 +1,4 @@
-"""What a call comes to without noise on both sides: bytes, allocations, instructions, and a benchmark's own counts."""
+"""Counts what a call takes on both sides, without noise: bytes, allocations, instructions, a benchmark's own counts."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ def exact(
     counts: Mapping[Role, str],
     scratch: Path,
 ) -> Exact:
-    """The counts of both sides, each read twice in a process of its own; instructions again where they alone grew.
+    """Read the counts of both sides twice, each in a process of its own.
 
-    Raises ArmFailed where a side raises.
+    Machine instructions are counted once more where they grew and bytecode instructions did not. Raises ArmFailed where
+    a side raises.
     """
     both = [partial(_counted, checkouts[role], arms[role], counts[role], scratch) for role in arms]
     once, again = callgrind.side_by_side(both), callgrind.side_by_side(both)
@@ -76,7 +77,7 @@ def _counted(checkout: Checkout, arm: Arm, counts: str, scratch: Path) -> Counte
 def _instructions(
     checkouts: Mapping[Role, Checkout], arms: Mapping[Role, Arm], scratch: Path
 ) -> dict[Role, dict[str, float]]:
-    """By C function. Raises ArmFailed, saying why, where they cannot be counted."""
+    """Count machine instructions by C function. Raises ArmFailed, saying why, where they cannot be counted."""
     if not callgrind.is_there():
         raise ArmFailed("valgrind is not installed")
     began = time.monotonic()
@@ -95,7 +96,7 @@ def _instructions(
 
 
 def _has_more_bytecode(found: Mapping[Role, Mapping[str, float]]) -> bool:
-    """Whether a second count of another kind has grown too."""
+    """Say whether the count of bytecode instructions has grown too."""
     return all(BYTECODE in found[role] for role in found) and is_grown(
         Change(found["base"][BYTECODE], found["head"][BYTECODE])
     )
@@ -110,7 +111,7 @@ def _is_steady(first: float, second: float | None) -> bool:
 
 
 def _moved(base: Mapping[str, float], head: Mapping[str, float]) -> dict[str, float]:
-    """The functions whose counts differ most, with the difference."""
+    """Return the functions whose counts differ most, with the difference."""
     differences = {name: head.get(name, 0) - base.get(name, 0) for name in base.keys() | head.keys()}
     largest = sorted(differences.items(), key=lambda item: (-abs(item[1]), item[0]))[:SHOWN]
     return {name: difference for name, difference in largest if difference}

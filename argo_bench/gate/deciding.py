@@ -1,4 +1,4 @@
-"""From the record of a gate to its answers: worse, fine, cannot tell.
+"""Decides from the record of a gate: worse, fine, or cannot tell.
 
 A benchmark is worse where its slow-down lies beyond the tolerance, in a first batch and in an independent second one,
 with the error over all benchmarks held at 5 % by Holm's procedure at every look; or where an exact count grew by
@@ -29,13 +29,13 @@ AGAIN: Candidate = "base again"
 THRESHOLD = 0.01
 OTHERWISE = "base and head return different things"
 DIGITS = 3
-"""A share is judged as it is shown: to a tenth of a percent."""
+"""A share is judged as it is shown: rounded to a tenth of a percent."""
 SHOWN_FUNCTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The outcomes, those that block first, and why times block nothing, if they do not (``advisory``)."""
+    """Holds the outcomes, those that block first; ``advisory`` is why times block nothing, or None where they may."""
 
     outcomes: tuple[Outcome, ...]
     advisory: str | None
@@ -46,11 +46,11 @@ class Gate:
 
     @property
     def differs(self) -> bool:
-        """Whether it blocks for nothing but outputs that differ."""
+        """Say whether the gate blocks for nothing but outputs that differ."""
         return all(each.state == "differs" for each in self.outcomes if each.blocks)
 
     def __str__(self) -> str:
-        """The finding."""
+        """Return the finding."""
         number = len(self.outcomes)
         counted = {
             state: sum(each.state == state for each in self.outcomes)
@@ -78,7 +78,7 @@ def comparison_of(name: str, batch: Batch, candidate: Candidate) -> Comparison:
 
 
 class Times:
-    """The samples of a gate by batch and candidate, and what they amount to: ln(head / base) of every replicate."""
+    """Holds the samples of a gate by batch and candidate, and computes ln(head / base) of every replicate from them."""
 
     def __init__(self, samples: Sequence[Samples], revisions: Revisions) -> None:
         self._revisions = revisions
@@ -90,25 +90,25 @@ class Times:
         return self._samples.get(comparison_of(name, batch, candidate), [])
 
     def names(self, batch: Batch) -> list[str]:
-        """The benchmarks that reached the first look in a batch."""
+        """Return the benchmarks that reached the first look in a batch."""
         return [name for name in self._revisions.files if len(self.of(name, batch)) >= LOOKS[0]]
 
     def median(self, name: str, batch: Batch) -> Median:
-        """With an interval that holds for all benchmarks of the batch together."""
+        """Return a benchmark's median, with an interval that holds for all benchmarks of the batch together."""
         return median_of(self._values(name, batch), nominal_error(ERROR / len(self.names(batch))))
 
     def worse(self, batch: Batch) -> list[str]:
-        """Those whose slow-down lies beyond its tolerance."""
+        """Return the benchmarks whose slow-down lies beyond their tolerance."""
         return beyond({name: self._values(name, batch) for name in self.names(batch)}, self._edges())
 
     def untrusted(self, batch: Batch) -> list[str]:
-        """Those whose base seems to differ from itself by more than the tolerance, in either direction."""
+        """Return the benchmarks whose base seems to differ from itself, either way, by more than the tolerance."""
         apart = {name: self._values(name, batch, AGAIN) for name in self.names(batch)}
         mirrored = {name: [-each for each in values] for name, values in apart.items()}
         return [name for one in (apart, mirrored) for name in beyond(one, self._edges(), ERROR / 2)]
 
     def is_below(self, name: str, batch: Batch) -> bool:
-        """Whether a slow-down beyond the tolerance is ruled out."""
+        """Say whether a slow-down beyond the tolerance is ruled out."""
         return self._is_under(name, batch, self._edges()[name])
 
     def is_better(self, name: str, batch: Batch) -> bool:
@@ -129,7 +129,7 @@ class Times:
 
 
 def gate_of(recorded: Recorded) -> Gate:
-    """What a record of ``argo-bench ci`` amounts to."""
+    """Decide what a record of ``argo-bench ci`` amounts to."""
     revisions = recorded.all(Revisions)[0]
     times = Times(recorded.all(Samples), revisions)
     untrusted = [*times.untrusted(FIRST), *times.untrusted(CONFIRMATION)]
@@ -174,7 +174,7 @@ def _outcome(name: str, recorded: Recorded, revisions: Revisions, times: Times, 
 
 
 def _failed(name: str, file: str, failures: Sequence[Failure]) -> Outcome:
-    """Base and head may both have failed: only what the head alone cannot do blocks."""
+    """Return the outcome of a benchmark that failed: it blocks where the head alone fails, not where both do."""
     sides = {each.arm: each for each in failures}
     head, base = sides.get("head"), sides.get("base")
     if head is not None and (base is None or base.kind == "untested"):
@@ -186,7 +186,7 @@ def _failed(name: str, file: str, failures: Sequence[Failure]) -> Outcome:
 
 
 def _timed(name: str, times: Times) -> tuple[State, str, bool]:
-    """The state by times alone, what was seen, and whether two batches found it slower."""
+    """Return the state by times alone, what was seen, and whether two batches found the head slower."""
     if name not in times.names(FIRST):
         return "not measured", "no time was left for it", False
     seen = in_words(times.median(name, FIRST))
@@ -213,7 +213,7 @@ def _ratio(name: str, batch: Batch, times: Times) -> tuple[float | None, tuple[f
 
 
 def in_words(found: Median) -> str:
-    """As in ``4.9 % slower [4.2, 5.6]``; in the brackets of a faster one a minus stands for slower."""
+    """Describe a median, as in ``4.9 % slower [4.2, 5.6]``; beside "faster" a minus in the brackets means slower."""
     slower, low, high = (None if each is None else 100 * math.expm1(each) for each in found[:3])
     assert slower is not None
     sign = 1 if slower >= 0 else -1
@@ -225,7 +225,7 @@ def in_words(found: Median) -> str:
 
 
 def changes(exact: Exact | None) -> dict[str, Change]:
-    """The counts that both sides have and that a second reading confirmed."""
+    """Return the counts that both sides have and that a second reading confirmed."""
     if exact is None:
         return {}
     return {
@@ -248,13 +248,13 @@ def _growth(name: str, change: Change, exact: Exact) -> str:
 
 
 def gated(gate: Gate) -> Iterator[Gated]:
-    """The outcomes as lines of a record."""
+    """Yield the outcomes as lines of a record."""
     for each in gate.outcomes:
         yield Gated(each.name, each.state, each.blocks, each.sentence, each.speedup, each.interval)
 
 
 def disagreements(recorded: Recorded) -> list[tuple[int, str]]:
-    """The lines of a record, by number, that say other than what follows from its samples and counts."""
+    """Return the lines of a record, by number, that say other than what follows from its samples and counts."""
     ours = {each.benchmark: each for each in gated(gate_of(recorded))}
     found = []
     for line, record in recorded.lines():

@@ -1,4 +1,4 @@
-"""How ratios have moved from run to run: each is one to the baseline of its own session, so none depends on the day."""
+"""Shows how ratios moved from run to run: each is one to the baseline of its own session, so that no day matters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESULTS = Path("results")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run's ratio, baseline / candidate, with its interval; where and with what it was measured."""
+    """Holds one run's ratio, baseline / candidate, with its interval, and where and with what it was measured."""
 
     started: str
     run: str
@@ -34,14 +34,14 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The ratios of one claim and arm in order of time."""
+    """Holds the ratios of one claim and arm in order of time."""
 
     name: str
     points: tuple[Point, ...]
 
     @property
     def moves(self) -> tuple[str, ...]:
-        """The changes between neighbours whose intervals have nothing in common, in words."""
+        """Describe the changes between neighbours whose intervals have nothing in common."""
         return tuple(
             f"moved from {before} to {after} on {after.started[:10]}"
             for before, after in pairwise(self.points)
@@ -50,7 +50,10 @@ class Series:
 
 
 def read(paths: Sequence[Path]) -> tuple[list[Recorded], list[str]]:
-    """The runs in order of time, those under results/ for no paths; and of each that cannot be read, why."""
+    """Read the runs of some paths in order of time; without paths those under results/.
+
+    Also returns, for each run that cannot be read, the reason.
+    """
     folders = list(paths) or sorted(
         {file.parent for pattern in (FILE_NAME, f"{FILE_NAME}.gz") for file in RESULTS.rglob(pattern)}
     )
@@ -64,7 +67,10 @@ def read(paths: Sequence[Path]) -> tuple[list[Recorded], list[str]]:
 
 
 def history_of(recorded: Sequence[Recorded], claim: str | None = None) -> list[Series]:
-    """Of every claim on a time, or of one. Raises UserError where no run has a ratio of it."""
+    """Collect the ratios of every claim on a time, or of the one that is named.
+
+    Raises UserError where no run has a ratio of it.
+    """
     points: dict[str, list[Point]] = {}
     for run in recorded:
         for judgement in run.all(Judgement):
@@ -89,7 +95,7 @@ def _point(judgement: Judgement, recorded: Recorded) -> Point | None:
 
 
 def table_of(series: Sequence[Series]) -> Table:
-    """First and last ratio of each, and whether it moved, what moved first."""
+    """Tabulate the first and last ratio of each series, and whether it moved; those that moved come first."""
     ordered = sorted(series, key=lambda each: not each.moves)
     rows = tuple(
         Row(

@@ -1,4 +1,4 @@
-"""What a gate says of one benchmark: worse, fine, cannot tell, or why there is nothing to say."""
+"""Holds what a gate says of one benchmark: worse, fine, cannot tell, or why there is nothing to say."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from argo_bench.harness.record.records import Samples
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An exact count of the base and of the head, such as requests, bytes or instructions."""
+    """Holds an exact count of the base and of the head, such as requests, bytes or instructions."""
 
     base: float
     head: float
 
     @property
     def share(self) -> float:
-        """The growth as a share of the base; infinite where the base has none."""
+        """Return the growth as a share of the base; infinite where the base has none."""
         if self.base == self.head:
             return 0.0
         return (self.head - self.base) / self.base if self.base else float("inf")
@@ -28,9 +28,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``sentence`` says what was seen and stands alone. ``speedup`` is base / head (or baseline / candidate) with its
-    interval: below 1 the head is slower; None where no time was compared. ``blocks``: the gate fails for it. ``file``
-    is where the benchmark stands, relative to the repository."""
+    """Says what was found about one benchmark.
+
+    ``sentence`` says what was seen and stands alone. ``speedup`` is base / head (or baseline / candidate) with its
+    ``interval``: below 1 the head is slower; None where no time was compared. ``blocks`` says that the gate fails for
+    it. ``file`` is where the benchmark stands, relative to the repository.
+    """
 
     name: str
     state: State
@@ -44,7 +47,7 @@ class Outcome:
     file: str | None = None
 
     def row(self) -> dict[str, Any]:
-        """As plain data, without the samples."""
+        """Return the outcome as plain data, without the samples."""
         return {
             "benchmark": self.name,
             "state": self.state,

@@ -1,4 +1,4 @@
-"""The lines of a record that a gate alone writes."""
+"""Defines the lines of a record that a gate alone writes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from argo_bench.harness.claims.claim import Clock
 
 
 class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
-    """What a gate compares: two commits of a repository, and of every benchmark its file, clock and tolerance (the
-    slow-down, as a share, that does not matter); those whose files ``changed``, and those of which changes of output
-    and of exact counts are ``accepted``."""
+    """Says what a gate compares: two commits of a repository, and the file, clock and tolerance of every benchmark.
+
+    A tolerance is the slow-down, as a share, that does not matter. ``changed`` are the benchmarks whose files differ,
+    ``accepted`` those of which changes of output and of exact counts are meant.
+    """
 
     base: str
     head: str
@@ -25,7 +27,7 @@ class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
 
 
 class Agreed(msgspec.Struct, frozen=True, tag="agreement"):
-    """Whether base and head return the same: the first ``difference``, or why they could not be compared."""
+    """Says whether base and head return the same: the first ``difference``, or why it is ``unknown``."""
 
     benchmark: str
     difference: str | None
@@ -33,10 +35,10 @@ class Agreed(msgspec.Struct, frozen=True, tag="agreement"):
 
 
 class Exact(msgspec.Struct, frozen=True, tag="exact"):
-    """What one warm call comes to on both sides, without noise, by the name of the count.
+    """Holds what one warm call takes on both sides, without noise, by the name of the count.
 
-    ``unsteady`` are counts that a second reading contradicted; ``moved`` the functions whose share of a count grew or
-    shrank most, with the difference; ``uncounted`` says why there are no instructions.
+    ``unsteady`` are counts that a second reading contradicted. ``moved`` are the functions whose share of a count grew
+    or shrank most, with the difference. ``uncounted`` says why there are no instructions.
     """
 
     benchmark: str
@@ -48,12 +50,12 @@ class Exact(msgspec.Struct, frozen=True, tag="exact"):
 
 
 State = Literal["worse", "fine", "better", "cannot tell", "differs", "failed", "new", "not measured"]
-"""What a gate can say of a benchmark. ``differs``: the two do not compute the same; ``new``: the base has nothing to
-compare with; ``not measured``: no time was left, or something is missing."""
+"""A gate says one of these of a benchmark. ``differs``: the two do not compute the same. ``new``: the base has nothing
+to compare with. ``not measured``: no time was left, or something is missing."""
 
 
 class Gated(msgspec.Struct, frozen=True, tag="gate"):
-    """One benchmark, one word; ``speedup`` is base / head. ``blocks``: the gate fails for it."""
+    """Judges one benchmark in one word. ``speedup`` is base / head; ``blocks`` says that the gate fails for it."""
 
     benchmark: str
     state: State

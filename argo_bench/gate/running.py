@@ -1,4 +1,4 @@
-"""A gate from two revisions to its record: check out, describe, compare outputs, count, time, decide."""
+"""Runs a gate from two revisions to its record: check out, describe, compare outputs, count, time, decide."""
 
 from __future__ import annotations
 
@@ -31,14 +31,17 @@ from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
 
 PROFILE = "ci"
 FIRST_SHARE = 0.6
-"""Of the time that is left for timing: the first batch's; the rest is for confirming."""
+"""The first batch gets this share of the time that is left for timing; the rest is for confirming."""
 OF_ALL = ("pyproject.toml", "constraints.txt", "requirements.txt", "uv.lock", "poetry.lock", "setup.py", "setup.cfg")
-"""Files whose change may touch every benchmark."""
+"""A change of one of these files may touch every benchmark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``accepted`` are the benchmarks whose changes of output and of exact counts are meant."""
+    """Says what a gate is asked.
+
+    ``accepted`` are the benchmarks whose changes of output and of exact counts are meant.
+    """
 
     base: str
     head: str
@@ -49,7 +52,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What both sides of a benchmark are called, and what describing them found."""
+    """Holds how both sides of a benchmark are called, and what describing them found."""
 
     benchmark: Benchmark
     arms: Mapping[Role, Arm]
@@ -112,7 +115,7 @@ def _header(question: Question, directory: Path) -> Run:
 
 
 def _conclude(directory: Path, writer: Writer, seconds: float, *, interrupted: bool) -> Gate | None:
-    """The answers that the record supports; None where an interrupt came before there was anything to answer."""
+    """Write and return the answers that the record supports; None where an interrupt came before any."""
     recorded = load(directory)
     gate = gate_of(recorded) if recorded.all(Revisions) else None
     for each in gated(gate) if gate is not None else ():
@@ -214,7 +217,7 @@ def _described_by(checkout: Checkout, arm: Arm, results: Path, scratch: Path) ->
 
 
 def in_head(target: str, head: Path) -> str:
-    """A target in a file as the head has it; one in a module as it is."""
+    """Return a target in a file as the head has it, and one in a module as it is."""
     module, colon, name = target.rpartition(":")
     return f"{head / module}{colon}{name}" if module.endswith(".py") else target
 
@@ -235,7 +238,7 @@ def _revisions(
 
 
 def _is_changed(sides: Sides, root: Path, changed: set[str]) -> bool:
-    """Whether a file differs that was loaded for it, or that may touch everything."""
+    """Say whether a file differs that was loaded for the benchmark, or that may touch every benchmark."""
     head = sides.described.get("head")
     loaded = set() if head is None else {Path(each) for each in head.files}
     return any(each in OF_ALL or root / each in loaded for each in changed)
@@ -258,7 +261,7 @@ def _counted(
     writer: Writer,
     tell: Callable[[str], None],
 ) -> Iterator[Sides]:
-    """Those that could be counted."""
+    """Count every benchmark, and yield those that could be counted."""
     for each in sides:
         tell(f"{each.benchmark.name}: counting")
         try:

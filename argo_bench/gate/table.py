@@ -1,4 +1,4 @@
-"""The answers of a gate as a table: the finding on top, what blocks first."""
+"""Shows the answers of a gate as a table: the finding on top, what blocks first."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ WORDS: Mapping[State, Word] = {
     "better": "faster",
     "fine": "no difference",
 }
-"""The verdicts whose glyphs and colours stand for the states."""
+"""A state has the glyph and the colour of this verdict."""
 COMMIT = 10
 
 
 def table_of(gate: Gate, recorded: Recorded) -> Table:
-    """The outcomes, and under them what was compared and what nothing can be said about."""
+    """Tabulate the outcomes, and say under them what was compared and what nothing can be said about."""
     return outcome_table(str(gate), " ".join(notes(gate, recorded)), gate.outcomes, "head against base")
 
 
 def outcome_table(finding: str, note: str, outcomes: Sequence[Outcome], seen: str) -> Table:
-    """Outcomes in the order given; ``seen`` is the name of the column with what was seen."""
+    """Tabulate outcomes in the order given; ``seen`` is the name of the column with what was seen."""
     rows = tuple(
         Row((each.name, labelled(each.state), _seen(each)), WORDS[each.state], each.blocks) for each in outcomes
     )
@@ -40,12 +40,12 @@ def outcome_table(finding: str, note: str, outcomes: Sequence[Outcome], seen: st
 
 
 def labelled(state: State) -> str:
-    """A state with its glyph."""
+    """Return a state with its glyph."""
     return f"{MARKS[WORDS[state]].glyph} {state}"
 
 
 def notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
-    """What was compared with what, and what could not be."""
+    """Yield what was compared with what, and what could not be."""
     revisions = recorded.all(Revisions)[0]
     yield f"Base {revisions.base[:COMMIT]}, head {revisions.head[:COMMIT]}; brackets hold for all benchmarks together."
     if gate.advisory is not None:
@@ -62,7 +62,7 @@ def notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
 
 
 def _seen(outcome: Outcome) -> str:
-    """The sentence without the name, and the counts that shrank."""
+    """Return the sentence without the name, and the counts that shrank."""
     seen = outcome.sentence.removeprefix(f"{outcome.name}: ")
     return "; ".join([seen, *(f"{name} {_less(each)}" for name, each in outcome.counts.items() if each.share < 0)])
 

@@ -1,10 +1,10 @@
-"""What a run must reach: thresholds in a TOML file, checked against a record, or proposed from one.
+"""Checks a record against thresholds in a TOML file, which say what a run must reach, or proposes them from one.
 
 [ratios]                          # speed-ups (or savings), at least; they travel between machines
 "O08.time engineered" = 87.0
 [levels]                          # hit rates, at least
 "O01.hits prescribed" = 0.9
-[times]                           # seconds a call, at most, on one processor alone
+[times]                           # seconds per call, at most, on one processor alone
 processor = "AMD EPYC"
 "O08.time engineered" = 4.5e-5
 """
@@ -28,7 +28,7 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate, estimate
 
 LEVEL = 0.95
-"""Of the interval of an absolute time."""
+"""An absolute time has an interval at this confidence level."""
 TABLES = ("ratios", "levels", "times")
 PROCESSOR = "processor"
 COMMAND = "argo-bench ci thresholds"
@@ -36,7 +36,7 @@ COMMAND = "argo-bench ci thresholds"
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """By ``claim arm``: least speed-ups, least levels, and most seconds a call on one ``processor``."""
+    """Holds least speed-ups, least levels, and most seconds per call on one ``processor``, by ``claim arm``."""
 
     path: Path
     ratios: Mapping[str, float]
@@ -47,14 +47,18 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """``unknown`` are thresholds that the run has nothing for, a sentence each; ``note`` what could not be compared."""
+    """Holds the outcomes of checking thresholds.
+
+    ``unknown`` has a sentence for each threshold that the run has nothing for; ``note`` says what could not be
+    compared.
+    """
 
     outcomes: tuple[Outcome, ...]
     unknown: tuple[str, ...]
     note: str
 
     def __str__(self) -> str:
-        """The finding."""
+        """Return the finding."""
         reached = sum(each.state == "fine" for each in self.outcomes)
         missed = sum(each.blocks for each in self.outcomes)
         undecided = len(self.outcomes) - reached - missed
@@ -65,7 +69,7 @@ class Checked:
 
 
 def read_thresholds(path: Path) -> Thresholds:
-    """The thresholds of a file. Raises UserError, naming table and key, for what cannot be read."""
+    """Read the thresholds of a file. Raises UserError, naming table and key, for what cannot be read."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -95,7 +99,7 @@ def _numbers(where: str, table: Mapping[str, Any]) -> dict[str, float]:
 
 
 def checked(recorded: Recorded, thresholds: Thresholds) -> Checked:
-    """Every threshold against a run: reached, missed, or undecided where the interval lies across it."""
+    """Check every threshold against a run: reached, missed, or undecided where the interval lies across it."""
     known = {f"{each.claim} {each.arm}": each for each in recorded.all(Judgement)}
     outcomes: list[Outcome] = []
     unknown: list[str] = []
@@ -152,7 +156,7 @@ def _in_time(name: str, judgement: Judgement, most: float, recorded: Recorded) -
 
 
 def _unjudged(name: str, judgement: Judgement) -> Outcome | None:
-    """What is no question of a threshold any more."""
+    """Return the outcome of a verdict to which no threshold applies, such as ``void``; None where one does."""
     match judgement.verdict:
         case "void":
             return Outcome(name, "differs", True, f"{name}: {judgement.output}")
@@ -176,7 +180,7 @@ def _shown(interval: tuple[float, float] | None, point: float | None) -> str:
 
 
 def time_of(judgement: Judgement, recorded: Recorded) -> Estimate | None:
-    """ln of the candidate's seconds a call with its interval, one median per replicate; None without samples."""
+    """Estimate ln of the candidate's seconds per call from one median per replicate; None without samples."""
     clock = "wall_ns" if judgement.metric == "wall" else "cpu_ns"
     taken = [each for each in recorded.all(Samples) if each.comparison == judgement.comparison]
     medians = [
@@ -194,9 +198,10 @@ def time_of(judgement: Judgement, recorded: Recorded) -> Estimate | None:
 
 
 def proposed(recorded: Recorded, margin: float, *, with_times: bool = False) -> str:
-    """TOML with a threshold ``margin`` below the interval of every ratio and level that gains, and whose output holds.
+    """Propose thresholds, as TOML, a ``margin`` below the intervals of all ratios and levels that gain.
 
-    An interval speaks of one machine and hour; the margin is for others, where ratios move by more than it shows.
+    Arms whose output does not hold are left out. An interval speaks of one machine and hour; the margin is for others,
+    where ratios move by more than it shows.
     """
     run = recorded.run
     processor = str(run.environment.get(PROCESSOR, ""))
@@ -223,7 +228,7 @@ def _rows(judgements: list[Judgement], margin: float, *, levels: bool) -> Iterat
 
 
 def _is_gain(judgement: Judgement, margin: float) -> bool:
-    """Whether it gains even the margin below its interval, and its output is what it should be."""
+    """Say whether it gains even the margin below its interval, and its output is what it should be."""
     if judgement.verdict in ("void", "failed", "untested", "inconclusive"):
         return False
     if judgement.level_seen is not None:

@@ -1,4 +1,4 @@
-"""Both revisions timed side by side: three processes take turns, the base, the head and the base once more.
+"""Times both revisions side by side: three processes take turns, the base, the head and the base once more.
 
 The third one is the control: it is compared with the first as the head is, in the same blocks (A C B B C A).
 """
@@ -26,14 +26,14 @@ from argo_bench.harness.workers.messages import Arm
 from argo_bench.harness.workers.processes import ArmFailed, Twins, WorkerProcess
 
 BLOCKS_S = 0.35
-"""Of three samples there and back: for a benchmark in a replicate."""
+"""A benchmark takes these seconds of blocks in a replicate; a block has two samples of each of the three processes."""
 WARM_UP_NS = 30_000_000
 CONFIRMATION_FROM = 1000
-"""The replicates of the second batch begin with this number: their seeds are others."""
+"""The replicates of the second batch begin with this number, so that their seeds are others."""
 
 
 class Trio(Twins):
-    """The base, the head and the base again, each in the interpreter of its checkout."""
+    """Runs the base, the head and the base again, each in the interpreter of its checkout."""
 
     def __init__(self, base: WorkerProcess, head: WorkerProcess, again: WorkerProcess) -> None:
         super().__init__(base, head)
@@ -63,8 +63,8 @@ class Trio(Twins):
 class Timer:
     """Takes replicates of some benchmarks until all are decided, or the time is up.
 
-    ``arms`` are those of every benchmark by role; ``changed`` those whose files differ, which come first. What was
-    taken is in the record at once; ``failed`` are the benchmarks that raised.
+    ``arms`` are those of every benchmark by role; ``changed`` are the benchmarks whose files differ, which come first.
+    What was taken is in the record at once; ``failed`` are the benchmarks that raised.
     """
 
     def __init__(
@@ -97,8 +97,11 @@ class Timer:
         until: float,
         is_decided: Callable[[str], bool],
     ) -> None:
-        """Replicates up to the last look, none that would end after ``until`` (monotonic seconds) beyond the first
-        look; at a look those that ``is_decided`` leave. Where time is short what did not change is left out."""
+        """Take replicates up to the last look, and none beyond the first look that would end after ``until``.
+
+        ``until`` is in seconds of the monotonic clock. At a look the benchmarks that ``is_decided`` leave. Where time
+        is short, benchmarks that did not change are left out.
+        """
         first = 0 if batch == "first" else CONFIRMATION_FROM
         self._batch_began = time.monotonic()
         longest = 0.0
@@ -146,7 +149,10 @@ class Timer:
             self.samples.append(each)
 
     def _tell(self, doing: str, done: int, looks: Sequence[int]) -> None:
-        """``left`` is until the next look, at which the batch may end; unknown before a replicate is done."""
+        """Report what is done and the seconds until the next look, at which the batch may end.
+
+        They are unknown (infinite) before a replicate is done.
+        """
         now = time.monotonic()
         following = next(look for look in looks if look > done)
         left = (now - self._batch_began) / done * (following - done) if done else math.inf

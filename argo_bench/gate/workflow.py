@@ -1,4 +1,4 @@
-"""A workflow for GitHub that runs the gate on every pull request."""
+"""Writes a workflow for GitHub that runs the gate on every pull request."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ jobs:
 
 
 def written(folder: Path, *, overwrite: bool) -> tuple[Path, str]:
-    """The file, and what is still missing for it to work, if anything. Raises UserError where there is one already."""
+    """Write the file and return its path, with what is still missing for it to work, if anything.
+
+    Raises UserError where the file is there already and ``overwrite`` is false.
+    """
     path = folder / PATH
     if path.exists() and not overwrite:
         raise UserError(f"{path} is there already: --force writes over it")

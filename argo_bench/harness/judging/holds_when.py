@@ -15,8 +15,7 @@ NOWHERE = "nowhere measured"
 
 
 class HitAndMiss(NamedTuple):
-    """Holds the nanoseconds of a call: the reference's, and a cache's that finds its result (hit) or does not
-    (miss)."""
+    """Holds the nanoseconds of a call: of the reference, and of a cache that finds its result or does not."""
 
     reference_ns: float
     hit_ns: float

@@ -107,8 +107,7 @@ class Measured:
         return HitAndMiss(miss.reference_ns, hit.candidate_ns, miss.candidate_ns)
 
     def _interval(self, claim: Claim, result: Result, family: int) -> Estimate:
-        """Return the interval at 95 % over ``family``, not at the result's level: strips are outside the headline
-        family."""
+        """Return the interval at 95 % over ``family``, whatever the result's level: strips are outside that family."""
         level = 1 - (1 - SPOT_LEVEL) / family
         return estimate(log_ratios(self._samples[result.comparison], claim.metric), level)
 

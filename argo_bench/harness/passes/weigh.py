@@ -1,5 +1,4 @@
-"""Measures the memory of every arm behind a claim about memory, each reading in a process of its own; it never
-times."""
+"""Measures the memory of every arm behind a claim about memory, each reading in a process of its own."""
 
 from __future__ import annotations
 
