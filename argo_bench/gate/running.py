@@ -52,7 +52,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Holds how both sides of a benchmark are called, and what describing them found."""
+    """Holds what is called on both sides of a benchmark, and what describing the sides found."""
 
     benchmark: Benchmark
     arms: Mapping[Role, Arm]

@@ -1,1 +1,1 @@
-"""Where argo-bench meets other programs: scripts for other tools, and their figures beside ours."""
+"""Connects argo-bench with other programs: scripts for other tools, and their figures beside ours."""

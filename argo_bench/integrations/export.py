@@ -1,4 +1,4 @@
-"""A comparison as two standalone scripts that pyperf and hyperfine can run: a second opinion by other tools.
+"""Writes a comparison as two standalone scripts that pyperf and hyperfine can run, for a second opinion by other tools.
 
 Both scripts time the body that a run times, on the inputs that a run records, and leave the measuring to the tool.
 """
@@ -37,7 +37,7 @@ Role = Literal["baseline", "candidate"]
 ROLES: tuple[Role, Role] = ("baseline", "candidate")
 DESCRIPTION = "export.json"
 RUN_NS = 1_000_000_000
-"""Work of one run under hyperfine, beside which the noise of starting a process is small."""
+"""A run under hyperfine does this much work, beside which the noise of starting a process is small."""
 
 SCRIPT = '''\
 """{title}.
@@ -96,7 +96,10 @@ if __name__ == "__main__":
 
 
 class Export(msgspec.Struct, frozen=True):
-    """What the scripts of a folder measure. ``calls`` are the calls in a pass, ``passes`` those that take a second."""
+    """Says what the scripts of a folder measure.
+
+    ``calls`` is the number of calls in a pass, ``passes`` the number of passes of each arm that take a second.
+    """
 
     comparison: Comparison
     calls: int
@@ -104,7 +107,7 @@ class Export(msgspec.Struct, frozen=True):
 
 
 def subject_of(targets: Sequence[str], setup: str | None, universe: Callable[[], Universe], seed: int) -> Subject:
-    """An optimization by its id, a benchmark by its name in pyproject.toml, or a benchmark of two functions.
+    """Return an optimization by its id, a benchmark by its name in pyproject.toml, or a benchmark of two functions.
 
     ``universe`` makes what an optimization is fed. Raises UserError for anything else.
     """
@@ -151,7 +154,10 @@ def export(subject: Subject, variant: str, seed: int, directory: Path) -> Export
 
 
 def timed_claim(subject: Subject) -> Claim:
-    """The headline claim about a time, or the first further reading that is one. Raises UserError where none is."""
+    """Return the headline claim about a time, or the first further reading that is about one.
+
+    Raises UserError where none is.
+    """
     timed = [claim for claim in subject.claims if claim.metric in CLOCKS]
     if isinstance(subject, StudySubject):
         timed = [each for each in timed if subject.optimization.workload(each.workload).timed]
@@ -173,7 +179,7 @@ def _details(subject: Subject, comparison: Comparison) -> str:
 
 
 def _standalone(arm: Arm) -> Arm:
-    """The arm as a process started anywhere finds it; a user's function needs the current folder on its path."""
+    """Return the arm as a process started anywhere finds it; a user's function needs the current folder on its path."""
     if arm.factory:
         return msgspec.structs.replace(arm, path=())
 
@@ -187,7 +193,7 @@ def _standalone(arm: Arm) -> Arm:
 
 
 def _lengths(arms: Mapping[Role, Arm]) -> tuple[int, dict[Role, int]]:
-    """The calls in a pass, as a run would choose them, and the passes of each arm that take a second."""
+    """Return the calls in a pass, as a run would choose them, and the passes of each arm that take a second."""
     bodies = {role: body_of(msgspec.to_builtins(arm)) for role, arm in arms.items()}
     call_ns = {role: _call_ns(body, arms[role]) for role, body in bodies.items()}
     for body in bodies.values():
@@ -229,7 +235,7 @@ def _script(role: Role, arm: Arm, exported: Export, details: str) -> str:
 
 
 def commands(exported: Export, directory: Path) -> list[str]:
-    """What to type: pyperf on both scripts and its own comparison, hyperfine on both with and without the calls."""
+    """Return the commands to type: pyperf on both scripts and its comparison, hyperfine with and without the calls."""
     python = "python" if shutil.which("python") == sys.executable else sys.executable
     script = {role: str(directory / f"{role}.py") for role in ROLES}
     figures = {role: str(directory / f"{role}.json") for role in ROLES}
@@ -246,7 +252,7 @@ def commands(exported: Export, directory: Path) -> list[str]:
 
 
 def read_export(directory: Path) -> Export:
-    """What the scripts of a folder measure. Raises UserError for a folder that no export wrote."""
+    """Read what the scripts of a folder measure. Raises UserError for a folder that no export wrote."""
     file = directory / DESCRIPTION
     try:
         return msgspec.json.decode(file.read_bytes(), type=Export)

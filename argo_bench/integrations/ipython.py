@@ -1,6 +1,6 @@
-"""The magics of ``%load_ext argo_bench``: %argo_env, %argo_run and %%argo_compare.
+"""Provides the magics of ``%load_ext argo_bench``: %argo_env, %argo_run and %%argo_compare.
 
-They return objects that show themselves. Mistakes are said in one sentence; progress is one line that is written anew.
+They return objects that show themselves. A mistake is reported in one sentence; progress is one line that is rewritten.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class ArgoMagics(Magics):
 
     @contextmanager
     def _shown(self) -> Iterator[Callable[[Progress], None]]:
-        """One line that is written anew in a notebook; in a terminal a line now and then."""
+        """Show progress in a notebook as one line that is rewritten, in a terminal as a line now and then."""
         if not hasattr(self.shell, "kernel"):
             with progress_lines() as show:
                 yield show
@@ -150,7 +150,7 @@ class ArgoMagics(Magics):
 
 
 class Line:
-    """A line of text that shows itself as that, whatever it holds."""
+    """Shows itself as a line of text, whatever the text holds."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -166,7 +166,7 @@ class Blocks(NamedTuple):
 
 
 def blocks_of(cell: str) -> Blocks:
-    """The cell's parts. Raises UserError unless both markers stand there once, each on a line of its own."""
+    """Split a cell into its parts. Raises UserError unless both markers stand there once, each on a line of its own."""
     lines = cell.splitlines()
     places = [[number for number, line in enumerate(lines) if line.strip() == marker] for marker in MARKERS]
     if any(len(each) != 1 for each in places) or places[0] > places[1]:
@@ -177,7 +177,7 @@ def blocks_of(cell: str) -> Blocks:
 
 
 def function_of(name: str, code: str, namespace: dict[str, Any]) -> FunctionType:
-    """A function with the block as its body, which returns the value of the last expression; async where it awaits.
+    """Make a function of a block that returns the value of its last expression; it is async where the block awaits.
 
     Raises UserError where the block does not end with an expression, SyntaxError where it is no Python.
     """
@@ -197,13 +197,13 @@ def function_of(name: str, code: str, namespace: dict[str, Any]) -> FunctionType
 
 
 def awaits(code: str, name: str) -> bool:
-    """Whether code awaits something outside its own functions."""
+    """Say whether code awaits something outside its own functions."""
     compiled: CodeType = compile(code, f"<{name}>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     return bool(compiled.co_flags & CO_COROUTINE)
 
 
 def arguments(magic: Any, line: str) -> Any:
-    """A magic's arguments; quoted ones without their quotes. Raises UsageError for those that it does not know."""
+    """Parse a magic's arguments; quoted ones lose their quotes. Raises UsageError for those that it does not know."""
     try:
         return magic.parser.parse_args(shlex.split(line))
     except ValueError as error:
@@ -212,7 +212,7 @@ def arguments(magic: Any, line: str) -> Any:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """A user's mistake as IPython shows one: a sentence, without a traceback."""
+    """Show a user's mistake as IPython shows one: a sentence, without a traceback."""
     try:
         yield
     except UserError as error:

@@ -1,4 +1,4 @@
-"""The notebooks that come with the package: opened in JupyterLab, or executed for a run."""
+"""Opens the notebooks that come with the package in JupyterLab, or executes one for a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ AT_A_GLANCE, ONE_OPTIMIZATION = "01_claims_at_a_glance.ipynb", "02_one_optimizat
 
 
 def folder() -> Path:
-    """Where the notebooks are: in an installed package, or beside it in a checkout. Raises UserError without them."""
+    """Return the folder of the notebooks: in an installed package, or beside it in a checkout.
+
+    Raises UserError where there are none.
+    """
     package = Path(__file__).parents[1]
     for found in (package / "notebooks", package.parent / "notebooks"):
         if found.is_dir():
@@ -29,7 +32,7 @@ def open_lab() -> int:
 
 
 def executed(report: Report, directory: Path) -> Path:
-    """The notebook of a run, executed, as ``directory``/report.ipynb: that of one optimization where it has no other.
+    """Execute the notebook of a run as ``directory``/report.ipynb: that of one optimization where the run has no other.
 
     Raises UserError where papermill is not installed.
     """

@@ -1,4 +1,4 @@
-"""What a pair of functions in a test came to, what may be asserted of it, and how it is shown and recorded."""
+"""Measures a pair of functions in a test, says what may be asserted of it, and shows and records it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BUDGET_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """An answer to ``assert``: true or false where the whole interval says so, else the test is skipped.
+    """Answers ``assert``: it is true or false where the whole interval says so, else the test is skipped.
 
     Where the interval lies across what is expected nothing can be said, which is no failure.
     """
@@ -52,9 +52,10 @@ class Expectation:
 
 @dataclass(slots=True)
 class Result:
-    """The outcome of measuring a pair. ``peak_bytes`` are those of baseline and candidate by tracemalloc, where asked.
+    """Holds the outcome of measuring a pair.
 
-    ``compared`` is None where nothing was measured, since pytest-benchmark is disabled: then every expectation is met.
+    ``compared`` is None where nothing was measured, since pytest-benchmark is disabled; then every expectation is met.
+    ``peak_bytes`` are those of baseline and candidate by tracemalloc, where they were asked for.
     """
 
     name: str
@@ -64,7 +65,7 @@ class Result:
 
     @property
     def speedup(self) -> float:
-        """baseline / candidate; above 1 the candidate is faster."""
+        """Return baseline / candidate; above 1 the candidate is faster."""
         return 1.0 if self.compared is None else self.compared.speedup.point
 
     @property
@@ -78,22 +79,23 @@ class Result:
         return "untested" if self.compared is None else self.compared.verdict
 
     def at_least(self, factor: float) -> Expectation:
-        """Whether the candidate is at least so many times as fast."""
+        """Say whether the candidate is at least ``factor`` times as fast."""
         return self._expected(factor, f"at least {factor:g}x")
 
     def not_slower_than(self, tolerance: float) -> Expectation:
-        """Whether the candidate takes at most so much more, as a share: 0.03 for 3 %."""
+        """Say whether the candidate takes at most ``tolerance`` more time, as a share: 0.03 for 3 %."""
         return self._expected(1 / (1 + tolerance), f"at most {100 * tolerance:g} % slower")
 
     def confirms(self) -> Expectation:
-        """Whether the claim that was passed holds."""
+        """Say whether the claim that was passed holds."""
         answer: Answer = "yes" if self.compared is None or self.compared.holds else "no"
         if self.compared is not None and self.compared.verdict == "inconclusive":
             answer = "cannot tell"
         return self._noted(Expectation(answer, str(self), "the claim to hold"))
 
     def _expected(self, least: float, words: str) -> Expectation:
-        """The interval holds at every look together, so that any edge may be asked of it afterwards."""
+        """Note whether the interval lies above a factor; it holds at all looks together, so any edge may be asked of
+        it."""
         if self.compared is None:
             return self._noted(Expectation("yes", "not measured", words))
         low, high = self.interval
@@ -108,7 +110,7 @@ class Result:
         return "not measured: pytest-benchmark is disabled" if self.compared is None else str(self.compared)
 
     def facts(self) -> dict[str, Any]:
-        """What stands in a record of pytest-benchmark's."""
+        """Return what stands in a record of pytest-benchmark's."""
         if self.compared is None:
             return {"verdict": self.verdict}
         judgement = self.compared.judgement
@@ -124,7 +126,7 @@ class Result:
         }
 
     def properties(self) -> list[tuple[str, str]]:
-        """What stands in JUnit XML."""
+        """Return what stands in JUnit XML."""
         return [(f"argo.{name}", str(value)) for name, value in self.facts().items() if value is not None]
 
 
@@ -155,7 +157,10 @@ def measured(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
 
 
 def named(function: Callable[..., Any] | str) -> Callable[..., Any] | str:
-    """The function, or ``file.py:name`` for one of a test module, which workers do not find by the module's name."""
+    """Return the function, or ``file.py:name`` for one of a test module.
+
+    Workers do not find a test module by its name.
+    """
     if isinstance(function, str):
         return function
     name, file = getattr(function, "__qualname__", "<"), inspect.getsourcefile(inspect.unwrap(function))
@@ -167,7 +172,7 @@ def named(function: Callable[..., Any] | str) -> Callable[..., Any] | str:
 
 
 def _is_found_by_workers(function: Callable[..., Any]) -> bool:
-    """Whether the module that the name leads to, in another process, is the function's file."""
+    """Say whether the name of the function leads another process to a module that is the function's file."""
     target = importable(function)
     if target is None:
         return False
@@ -192,7 +197,7 @@ def _check(result: Result) -> None:
 
 
 def _only_checked(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
-    """Whether both agree, by one call each; what pytest-benchmark does when it is disabled."""
+    """Check by one call each whether both agree, which is what pytest-benchmark does when it is disabled."""
     from argo_bench.harness.functions import resolved
 
     def called(role: str, *arguments: Any) -> Any:
@@ -214,7 +219,7 @@ async def _awaited(value: Awaitable[Any]) -> Any:
 
 
 def _peaks(options: Mapping[str, Any]) -> tuple[int, int]:
-    """The traced peaks of both, each in a process of its own."""
+    """Return the traced peaks of both, each in a process of its own."""
     benchmark = Benchmark("memory", options["baseline"], options["candidate"], options.get("setup"))
     with tempfile.TemporaryDirectory() as scratch:
         arms = benchmark.arms(Path(scratch))
@@ -223,7 +228,7 @@ def _peaks(options: Mapping[str, Any]) -> tuple[int, int]:
 
 
 class Fed:
-    """A clock that a function advances by the next of some durations: what was measured elsewhere, for a record."""
+    """Is a clock that ``advance`` sets forward by the next of some durations, which were measured elsewhere."""
 
     __name__ = "argo_bench"
 
@@ -239,8 +244,11 @@ class Fed:
 
 
 def _feed(benchmark: Any, result: Result) -> None:
-    """The candidate's samples as rounds of pytest-benchmark's. Its clock is the only way in: a round is what lies
-    between two readings, and a marker could set a clock for the test, but not know the samples."""
+    """Pass the candidate's samples to pytest-benchmark as its rounds.
+
+    Its clock is the only way in: a round is what lies between two readings, and a marker could set a clock for the
+    test, but not know the samples.
+    """
     assert result.compared is not None
     recorded = result.compared.report.recorded
     declared = recorded.all(Declared)[0]
@@ -260,7 +268,7 @@ def _feed(benchmark: Any, result: Result) -> None:
 
 
 def summary(results: Sequence[Result], *, is_terminal: bool) -> Iterator[str]:
-    """The lines of a table of 80 columns: what was seen, and what was expected of it."""
+    """Yield the lines of a table of 80 columns: what was seen, and what was expected of it."""
     from io import StringIO
 
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""The figures of pyperf and hyperfine for a comparison, beside those of a run.
+"""Shows the figures of pyperf and hyperfine for a comparison beside those of a run.
 
 Times are wall nanoseconds per call; a ratio is baseline / candidate, above 1 the candidate is faster.
 """
@@ -26,7 +26,7 @@ Decoded = TypeVar("Decoded")
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """A mean with its standard deviation, which is zero for a single value."""
+    """Holds a mean with its standard deviation, which is zero for a single value."""
 
     mean_ns: float
     deviation_ns: float
@@ -34,7 +34,7 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What another tool says of a comparison."""
+    """Holds what another tool says of a comparison."""
 
     tool: str
     baseline: Time
@@ -46,14 +46,14 @@ class Peer:
 
     @property
     def deviation(self) -> float:
-        """Of the speed-up, by propagation of both relative deviations, as hyperfine does it."""
+        """Return the standard deviation of the speed-up, by propagation of both relative ones, as hyperfine does it."""
         return self.speedup * math.hypot(
             self.baseline.deviation_ns / self.baseline.mean_ns, self.candidate.deviation_ns / self.candidate.mean_ns
         )
 
 
 class _PyperfRun(msgspec.Struct):
-    """A process; those that calibrate have no values."""
+    """Holds the values of one process; one that only calibrates has none."""
 
     values: list[float] = []
 
@@ -77,7 +77,7 @@ class _Hyperfine(msgspec.Struct):
 
 
 def peers(directory: Path) -> list[Peer]:
-    """What the tools left in a folder of exported scripts. Raises UserError where that is nothing, or foreign."""
+    """Read what the tools left in a folder of exported scripts. Raises UserError where that is nothing, or foreign."""
     export = read_export(directory)
     found = []
     if all((directory / f"{role}.json").exists() for role in ROLES):
@@ -93,7 +93,7 @@ def peers(directory: Path) -> list[Peer]:
 
 
 def pyperf(directory: Path) -> Peer:
-    """baseline.json and candidate.json: the mean over the values of all processes, as pyperf shows it."""
+    """Read baseline.json and candidate.json; as in pyperf, a time is the mean over the values of all processes."""
     times = {}
     for role in ROLES:
         file = directory / f"{role}.json"
@@ -105,7 +105,10 @@ def pyperf(directory: Path) -> Peer:
 
 
 def hyperfine(directory: Path, calls: int) -> Peer:
-    """hyperfine.json: what the calls add to a process that prepares them; the whole process where that was not run."""
+    """Read hyperfine.json: the time that the calls add to a process that prepares them.
+
+    It is the time of the whole process where that one was not run.
+    """
     file = directory / "hyperfine.json"
     runs: dict[tuple[str, str], tuple[int, Time]] = {}
     for each in _read(file, _Hyperfine).results:
@@ -130,7 +133,7 @@ def _beyond(file: Path, role: Role, whole: Time, empty: Time) -> Time:
 
 
 def result_of(recorded: Recorded, comparison: Comparison) -> Result:
-    """What a run says of a comparison. Raises UserError where it did not measure it."""
+    """Return what a run says of a comparison. Raises UserError where the run did not measure it."""
     for result in recorded.all(Result):
         if result.comparison == comparison:
             return result
@@ -140,7 +143,7 @@ def result_of(recorded: Recorded, comparison: Comparison) -> Result:
 
 
 def beside(recorded: Recorded, directory: Path) -> Table:
-    """The table: a row for every tool that left figures in a folder of exported scripts, and one for the run."""
+    """Make a table with a row for every tool that left figures in a folder of exported scripts, and one for the run."""
     export = read_export(directory)
     result = result_of(recorded, export.comparison)
     rows = [Row((each.tool, _time(each.baseline), _time(each.candidate), _ratio(each))) for each in peers(directory)]

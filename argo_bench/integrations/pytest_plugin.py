@@ -1,11 +1,11 @@
-"""A plug-in for pytest: ``argo_pair`` measures two functions in turn, and a test says what it expects of them.
+"""Adds ``argo_pair`` to pytest: it measures two functions in turn, and a test says what it expects of them.
 
     def test_parse(argo_pair):
         result = argo_pair(old_parse, new_parse, setup=example)
         assert result.at_least(2.0)
 
-It is loaded in every session of pytest, so it imports nothing else until it is used. With pytest-benchmark the samples
-of the candidate are the rounds of its record; it is not needed.
+The plug-in is loaded in every session of pytest, so it imports nothing of argo_bench until it is used. Where
+pytest-benchmark is installed, the samples of the candidate are the rounds of its record.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OPTIONS = (
     *("fresh", "quick", "budget_s", "seed", "memory"),
 )
 BENCHMARK = "benchmark"
-"""The name of pytest-benchmark's plug-in and of its fixture."""
+"""Both pytest-benchmark's plug-in and its fixture have this name."""
 RESULTS = pytest.StashKey[list["Result"]]()
 ALONE = "timings would be taken side by side: run these tests without -n, or with -n 1"
 
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Recorded:
-    """The fixture where pytest-benchmark is there: its options decide what runs, its record gets the samples."""
+    """Provides the fixture where pytest-benchmark is there, whose options and record then count."""
 
     @pytest.fixture
     def argo_pair(self, request: pytest.FixtureRequest, benchmark: Any) -> Pair:
@@ -48,7 +48,7 @@ class Recorded:
 
 
 class Unrecorded:
-    """The fixture without pytest-benchmark."""
+    """Provides the fixture without pytest-benchmark."""
 
     @pytest.fixture
     def argo_pair(self, request: pytest.FixtureRequest) -> Pair:
@@ -57,7 +57,7 @@ class Unrecorded:
 
 
 class Pair:
-    """What ``argo_pair`` is in a test."""
+    """Is what a test gets as ``argo_pair``: calling it measures two functions."""
 
     def __init__(self, request: pytest.FixtureRequest, benchmark: Any) -> None:
         self._request = request
@@ -67,9 +67,9 @@ class Pair:
         self, baseline: Callable[..., Any] | str | None = None, candidate: Callable[..., Any] | str | None = None,
         **options: Any,
     ) -> Result:  # fmt: skip
-        """The result of measuring both; options are those of ``argo_bench.compare``, and ``memory=True``.
+        """Measure both functions; options are those of ``argo_bench.compare``, and ``memory=True``.
 
-        The marker ``argo`` gives what the call does not. Fails where the two do not agree, or one raises.
+        The marker ``argo`` gives what the call does not. The test fails where the two do not agree, or one raises.
         """
         given = {"baseline": baseline, "candidate": candidate, **options}
         chosen = self._marked() | {name: value for name, value in given.items() if value is not None}
@@ -88,7 +88,7 @@ class Pair:
         return result
 
     def _marked(self) -> dict[str, Any]:
-        """The options of all markers, the nearest first."""
+        """Return the options of all markers, of which the nearest to the test win."""
         found: dict[str, Any] = {}
         for marker in self._request.node.iter_markers(MARKER):
             if marker.args:
@@ -98,7 +98,7 @@ class Pair:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The verdicts of the session as a table."""
+    """Print the verdicts of the session as a table."""
     if not (results := config.stash[RESULTS]):
         return
     from argo_bench.integrations.paired import summary

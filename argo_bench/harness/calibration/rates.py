@@ -142,7 +142,7 @@ def contains(interval: Estimate, truth: float) -> bool:
 
 
 def _nulls(banks: dict[Comparison, list[Banked]]) -> Iterator[Null]:
-    """Yield the mean speed-ups of role (who is candidate), position (who goes first) and layout (equal work, other
+    """Yield mean speed-ups of role (who is candidate), position (who goes first) and layout (equal work, other
     bytes)."""
     for comparison, bank in sorted(banks.items()):
         if comparison.scale != SYMBOLS:

@@ -1,5 +1,7 @@
-"""The outcomes of a gate or a run as what other tools read: GitHub, JUnit, github-action-benchmark, pytest-benchmark,
-pyperf."""
+"""Writes the outcomes of a gate or a run in the formats of other tools.
+
+They are GitHub, JUnit, github-action-benchmark, pytest-benchmark and pyperf.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +38,13 @@ STATES: Mapping[str, State] = {
     "refuted": "worse",
     "slower": "worse",
 }
-"""What a verdict that does not hold is to a gate."""
+"""To a gate, a verdict that does not hold is this state."""
 
 
 def write_all(
     directory: Path, title: str, outcomes: Sequence[Outcome], recorded: Recorded, note: str = ""
 ) -> list[Path]:
-    """Every format, each in its file, written whole or not at all; the files."""
+    """Write every format to its file, whole or not at all, and return the files."""
     texts: Mapping[str, Callable[[], str]] = {
         "summary.md": lambda: step_summary(title, outcomes, note),
         "junit.xml": lambda: junit("argo-bench", outcomes),
@@ -55,7 +57,7 @@ def write_all(
     written = []
     for name, text in texts.items():
         if name.startswith("pyperf") and not has_samples:
-            continue  # pyperf reads no suite without a benchmark
+            continue  # pyperf cannot read a suite without a benchmark
         scratch = directory / f".{name}.{os.getpid()}"
         scratch.write_text(text(), encoding="utf-8")
         os.replace(scratch, directory / name)
@@ -64,7 +66,10 @@ def write_all(
 
 
 def from_judgements(recorded: Recorded) -> list[Outcome]:
-    """The verdicts of a run as outcomes; what an engineered variant computes wrongly, and what failed, blocks."""
+    """Return the verdicts of a run as outcomes.
+
+    What an engineered variant computes wrongly, and what failed, blocks.
+    """
     return [_outcome(each, recorded) for each in recorded.all(Judgement)]
 
 

@@ -1,4 +1,4 @@
-"""GitHub's ways to show outcomes: the summary of a job, annotations, and the history of github-action-benchmark."""
+"""Shows outcomes in GitHub's ways: the summary of a job, annotations, and the history of github-action-benchmark."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from argo_bench.gate.outcome import Outcome
 from argo_bench.gate.table import labelled
 
 MOST_BYTES = 1 << 20
-"""Of a step's summary (docs.github.com, "Workflow commands for GitHub Actions")."""
+"""A step's summary may have this size (docs.github.com, "Workflow commands for GitHub Actions")."""
 MOST_OF_A_KIND = 10
-"""Annotations of a kind that a step shows."""
+"""A step shows this number of annotations of a kind."""
 Kind = Literal["error", "warning", "notice"]
 FIRST: Sequence[str] = ("failed", "differs", "worse", "cannot tell", "not measured", "new", "better", "fine")
 
 
 def step_summary(title: str, outcomes: Sequence[Outcome], note: str = "") -> str:
-    """Markdown with the finding on top, what blocks first; rows that a summary has no room for are counted."""
+    """Write Markdown with the finding on top, what blocks first; rows that a summary has no room for are counted."""
     head = f"### {_plain(title)}\n\n| benchmark | change | state | seen |\n| --- | --- | --- | --- |\n"
     foot = f"\n{_plain(note)}\n" if note else ""
     room = MOST_BYTES - len((head + foot).encode()) - 200
@@ -43,7 +43,7 @@ def _cells(outcome: Outcome) -> tuple[str, str, str, str]:
 
 
 def change(outcome: Outcome) -> str:
-    """The ratio head / base with its interval, as in ``1.05 [1.04, 1.06]``."""
+    """Return the ratio head / base with its interval, as in ``1.05 [1.04, 1.06]``."""
     if outcome.speedup is None:
         return ""
     bounds = outcome.interval
@@ -51,12 +51,13 @@ def change(outcome: Outcome) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that neither HTML nor a Markdown table takes for anything else."""
+    """Escape a text so that neither HTML nor a Markdown table takes it for anything else."""
     return " ".join(html.escape(text, quote=False).split()).replace("|", r"\|").replace("`", r"\`")
 
 
 def annotated(outcomes: Sequence[Outcome]) -> str:
-    """Workflow commands: an error for what blocks, a warning for what is worse and does not, a notice for undecided."""
+    """Write workflow commands: errors for what blocks, warnings for what is worse only, notices for what is
+    undecided."""
     kinds: dict[Kind, list[Outcome]] = {"error": [], "warning": [], "notice": []}
     for each in outcomes:
         if each.blocks:
@@ -97,7 +98,10 @@ class _Entry(msgspec.Struct):
 
 
 def smaller_is_better(outcomes: Sequence[Outcome]) -> str:
-    """JSON for github-action-benchmark's ``customSmallerIsBetter``: head / base, which travels between machines."""
+    """Write JSON for github-action-benchmark's ``customSmallerIsBetter``.
+
+    The values are head / base, a ratio that travels between machines.
+    """
     entries = []
     for each in outcomes:
         if each.speedup is None:

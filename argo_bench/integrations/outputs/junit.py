@@ -1,4 +1,4 @@
-"""Outcomes as JUnit XML: what blocks is a failure, what cannot be told is skipped."""
+"""Writes outcomes as JUnit XML: what blocks is a failure, what cannot be told is skipped."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from argo_bench.gate.outcome import Outcome
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 does not have (section 2.2), escaped or not."""
+"""XML 1.0 does not allow these characters (section 2.2), escaped or not."""
 SKIPPED = ("cannot tell", "not measured", "new")
 
 
 def junit(suite: str, outcomes: Sequence[Outcome]) -> str:
-    """One test case per outcome, with ratio, interval and counts as its properties."""
+    """Write one test case per outcome, with ratio, interval and counts as its properties."""
     root = ElementTree.Element("testsuites")
     counts = {
         "tests": len(outcomes),

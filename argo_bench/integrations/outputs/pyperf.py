@@ -1,4 +1,4 @@
-"""One side of a gate as a suite of pyperf's: every process a run, its samples the values, in seconds."""
+"""Writes one side of a gate as a suite of pyperf's: every process is a run, its samples are the values, in seconds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from argo_bench.harness.record.records import Run
 from argo_bench.integrations.outputs.sides import Side, clock, seconds_of
 
 VERSION = "1.0"
-"""Of the format (pyperf's documentation, "pyperf JSON")."""
+"""The format has this version (pyperf's documentation, "pyperf JSON")."""
 
 
 def pyperf(outcomes: Sequence[Outcome], run: Run, side: Side) -> str:
-    """JSON that ``pyperf show`` and ``pyperf compare_to`` read."""
+    """Write JSON that ``pyperf show`` and ``pyperf compare_to`` read."""
     benchmarks = [
         {
             "metadata": {"name": each.name, "unit": "second", "timer": clock(each)},
@@ -34,7 +34,7 @@ def pyperf(outcomes: Sequence[Outcome], run: Run, side: Side) -> str:
 
 
 def _metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Under pyperf's names."""
+    """Return the facts under pyperf's names."""
     implementation, _, version = str(facts.get("python", "")).partition(" ")
     found = {
         "cpu_model_name": facts.get("processor"),

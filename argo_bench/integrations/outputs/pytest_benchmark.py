@@ -1,4 +1,4 @@
-"""Outcomes as a record of pytest-benchmark's, which its ``compare`` reads: base and head are two of them."""
+"""Writes outcomes as a record of pytest-benchmark's for its ``compare``, with base and head as two benchmarks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from argo_bench.harness.record.records import Run
 from argo_bench.integrations.outputs.sides import SIDES, Side, clock, seconds_of
 
 VERSION = "5.0.0"
-"""The oldest version of pytest-benchmark that writes records like this."""
+"""This is the oldest version of pytest-benchmark that writes records like this."""
 
 
 def pytest_benchmark(outcomes: Sequence[Outcome], run: Run) -> str:
-    """JSON with a round for every sample, in seconds per call, and what was found under ``extra_info["argo"]``."""
+    """Write JSON with a round for every sample, in seconds per call; the finding is in ``extra_info["argo"]``."""
     record = {
         "machine_info": {
             "node": "",
@@ -62,7 +62,7 @@ def _benchmark(outcome: Outcome, side: Side, values: Sequence[float]) -> dict[st
 
 
 def _statistics(values: Sequence[float]) -> dict[str, Any]:
-    """The fields of pytest-benchmark's, outliers by its own two rules."""
+    """Compute the fields of pytest-benchmark's statistics, with outliers by its own two rules."""
     mean, deviation = fmean(values), stdev(values) if len(values) > 1 else 0.0
     first, _, third = quantiles(values, n=4, method="inclusive") if len(values) > 1 else (values[0],) * 3
     spread = third - first

@@ -1,4 +1,4 @@
-"""The samples of an outcome by side, as seconds per call in every process."""
+"""Gives the samples of an outcome by side, as seconds per call in every process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIDES: Sequence[Side] = ("base", "head")
 
 
 def seconds_of(outcome: Outcome, side: Side) -> list[list[float]]:
-    """One list per replicate, in the order in which the samples were taken."""
+    """Return one list per replicate, in the order in which the samples were taken."""
     return [_seconds(each, side, outcome.metric == "wall") for each in outcome.samples]
 
 
