@@ -1,6 +1,6 @@
 """Counts the instructions of one call by Callgrind, as a whole and by function.
 
-The counts are exact, whatever else the machine does. Start-up cancels: the counts of so many calls are subtracted from
+The counts are exact, whatever else the machine does. Start-up cancels: the counts of some calls are subtracted from
 those of twice as many.
 """
 

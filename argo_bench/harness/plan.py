@@ -36,14 +36,17 @@ TRIMMED_VARIANCE = 1.4
 class Profile:
     """Says how much is measured.
 
-    ``looks`` are the numbers of replicates after which a comparison may stop. ``budget_s``: once the first look is
-    reached, no replicate begins that would end after so many seconds. ``headline_s`` and ``other_s`` are the seconds of
-    blocks per comparison and replicate, of comparisons behind a headline claim and of others. ``every_scale`` measures
-    every scale of a workload, not only the headline one. ``every_claim`` judges every claim on every arm, not only the
-    headline claims, and makes the trials in their short form; ``full_trials`` makes them in their long form. ``seeds``
-    is the number of seeds under which counts are taken at the headline scale; a verdict needs the counts of all of them
-    in one region. ``warm_up_s`` is what an arm is warmed up for at least. ``memory`` are the methods by which the arms
-    behind a headline claim are measured; cross-checks are made only where the claim is about memory.
+    ``looks`` are the numbers of replicates after which a comparison may stop. Once the first look is reached, no
+    replicate begins that would end after ``budget_s`` seconds. ``headline_s`` and ``other_s`` are the seconds of blocks
+    per comparison and replicate, for comparisons behind a headline claim and for others.
+
+    ``every_scale`` measures every scale of a workload, not only the headline one. ``every_claim`` judges every claim on
+    every arm, not only the headline claims, and makes the trials in their short form; ``full_trials`` makes them in
+    their long form. ``seeds`` is the number of seeds under which counts are taken at the headline scale; a verdict
+    needs the counts of all of them in one region.
+
+    Every arm is warmed up for ``warm_up_s`` seconds at least. ``memory`` are the methods by which the memory of the
+    arms behind a headline claim is measured; cross-checks are made only where the claim is about memory.
     """
 
     name: Literal["quick", "default"]

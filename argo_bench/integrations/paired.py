@@ -94,8 +94,7 @@ class Result:
         return self._noted(Expectation(answer, str(self), "the claim to hold"))
 
     def _expected(self, least: float, words: str) -> Expectation:
-        """Note whether the interval lies above a factor; it holds at all looks together, so any edge may be asked of
-        it."""
+        """Note whether the interval lies above ``least``; it holds at all looks together, so any edge may be asked."""
         if self.compared is None:
             return self._noted(Expectation("yes", "not measured", words))
         low, high = self.interval
@@ -228,7 +227,7 @@ def _peaks(options: Mapping[str, Any]) -> tuple[int, int]:
 
 
 class Fed:
-    """Is a clock that ``advance`` sets forward by the next of some durations, which were measured elsewhere."""
+    """Acts as a clock, which ``advance`` sets forward by the next of some durations that were measured elsewhere."""
 
     __name__ = "argo_bench"
 

@@ -57,7 +57,7 @@ class Unrecorded:
 
 
 class Pair:
-    """Is what a test gets as ``argo_pair``: calling it measures two functions."""
+    """Measures two functions when a test calls it, as ``argo_pair``."""
 
     def __init__(self, request: pytest.FixtureRequest, benchmark: Any) -> None:
         self._request = request

@@ -1,4 +1,4 @@
-"""Records the calibration bank of this machine: replicates of equal work, and of work that is exactly so much more.
+"""Records the calibration bank of this machine: replicates of equal work, and of work that differs by a known share.
 
 A series compares one workload of ``planted`` at some number of symbols with the same at 100, on a quiet machine or
 beside a process that keeps a core busy. The series take turns of 24 replicates in a row, as many as a comparison takes

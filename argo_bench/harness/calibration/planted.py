@@ -1,6 +1,6 @@
 """Provides workloads whose work scales exactly, to see what the harness finds: ``millisecond_103`` does 3 % more work.
 
-A call does the same work for each of so many symbols; their number is part of the name, as in ``microsecond_100`` or
+A call does the same work for each of a number of symbols, which is part of the name, as in ``microsecond_100`` or
 ``millisecond_97``. At 100 symbols a call takes about 5 us (plain arithmetic) or 5 ms (a Python loop over bars).
 """
 

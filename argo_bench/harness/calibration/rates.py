@@ -142,8 +142,7 @@ def contains(interval: Estimate, truth: float) -> bool:
 
 
 def _nulls(banks: dict[Comparison, list[Banked]]) -> Iterator[Null]:
-    """Yield mean speed-ups of role (who is candidate), position (who goes first) and layout (equal work, other
-    bytes)."""
+    """Yield the mean speed-ups by role (who is candidate), position (who goes first) and layout (other bytes)."""
     for comparison, bank in sorted(banks.items()):
         if comparison.scale != SYMBOLS:
             continue

@@ -32,7 +32,7 @@ WORDS = {"time": ("faster", "slower"), "memory": ("lighter in memory", "heavier 
 NEVER = 2.0
 """This hit rate is impossible: a cache whose hits cost more than the reference never pays."""
 MOST_REPLICATES = 10_000
-"""No projection goes further."""
+"""No projection goes beyond this number of replicates."""
 NOTABLE_DRAIN = 0.05
 """Deferred work is flagged from this share of a call's time on."""
 

@@ -10,7 +10,8 @@ from argo_bench.harness.subject import Around, Trial
 def trials_of(state: RunState) -> list[tuple[str, Trial]]:
     """Return the trials that can run and have not run yet, each with its subject."""
     begun = [(each.optimization, each.trial) for each in state.earlier(Tried)]
-    seen_before = set(begun) - (set() if state.samples else set(begun[-1:]))  # the last one was interrupted
+    # Without samples the earlier run was interrupted in its last trial, which is therefore made again.
+    seen_before = set(begun) - (set() if state.samples else set(begun[-1:]))
     return [
         (subject.id, trial)
         for subject in state.subjects.values()

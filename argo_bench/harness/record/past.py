@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FILE = Path(__file__).with_name("past_declarations.json")
 ERROR = 0.05
 SEEDS = 6
-"""Counts were taken under so many seeds at the most."""
+"""Counts were taken under this many seeds at the most."""
 
 
 @cache

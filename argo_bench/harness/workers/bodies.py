@@ -25,7 +25,7 @@ class Body(Protocol):
 
     calls: int
     few: int
-    """So many calls are enough for a check or a reading of memory; a pass may have more, and may wait in every one."""
+    """This many calls are enough for a check or a reading of memory; a pass may have more, each of which may wait."""
     is_stored: bool
     """Says whether the results of a pass are in a database; then only the memory that the arm keeps is measured."""
 

@@ -23,7 +23,7 @@ from .bodies import Arm, Body, body_of, found
 LONGEST_TRACED_S = 0.5
 """A call that takes longer is not traced: counting its bytecode instructions takes some 50 times as long."""
 WARM_CALLS = 3
-"""After so many calls Python's interpreter has specialized what it will in short calls, and caches are filled."""
+"""After this many calls Python's interpreter has specialized what it will in short calls, and caches are filled."""
 
 
 def counts_of(arm: Arm, counts: str) -> dict[str, Any]:

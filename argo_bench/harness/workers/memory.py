@@ -35,10 +35,10 @@ Reading = dict[str, Any]
 POLLED_S = 0.001
 PROFILER_POLLED_S = 0.1
 RESOLUTION = max(64, 2 * (os.cpu_count() or 1)) * mmap.PAGESIZE
-"""So many bytes of resident memory mean nothing: each processor counts up to so many pages by itself before the kernel
-adds them to the sum that it shows."""
+"""A smaller difference in bytes of resident memory means nothing: each processor counts this many pages by itself
+before the kernel adds them to the sum that it shows."""
 COUNTED_AT_ONCE = 8 * RESOLUTION
-"""A change of so many bytes in one step is always added to the kernel's sum at once."""
+"""A change of this many bytes in one step is always added to the kernel's sum at once."""
 PR_SET_THP_DISABLE = 41
 
 

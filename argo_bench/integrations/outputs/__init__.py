@@ -38,7 +38,7 @@ STATES: Mapping[str, State] = {
     "refuted": "worse",
     "slower": "worse",
 }
-"""To a gate, a verdict that does not hold is this state."""
+"""A gate gives this state to a verdict that does not hold."""
 
 
 def write_all(

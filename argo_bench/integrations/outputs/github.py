@@ -56,8 +56,7 @@ def _plain(text: str) -> str:
 
 
 def annotated(outcomes: Sequence[Outcome]) -> str:
-    """Write workflow commands: errors for what blocks, warnings for what is worse only, notices for what is
-    undecided."""
+    """Write workflow commands: errors for what blocks, warnings for what is only worse, notices for the undecided."""
     kinds: dict[Kind, list[Outcome]] = {"error": [], "warning": [], "notice": []}
     for each in outcomes:
         if each.blocks:
