@@ -1,4 +1,4 @@
-"""Market data: bars read or generated, the symbols of a study, and the ticks within a day."""
+"""Market data comes from here: bars that are read or generated, the symbols of a study, and the ticks within a day."""
 
 from argo_bench.pipeline.market.generator import Generated, generate
 from argo_bench.pipeline.market.quotes import is_crypto, quoted, trading_seconds

@@ -1,4 +1,4 @@
-"""How a symbol is quoted: on which price step, and for how many seconds a day.
+"""How a symbol is quoted is defined here: on which price step, and for how many seconds a day.
 
 A symbol ending in ``-USD`` is crypto (it trades every day and in fractions), any other is a stock.
 """
@@ -19,7 +19,7 @@ def is_crypto(symbol: str) -> bool:
 
 
 def trading_seconds(symbol: str) -> float:
-    """Seconds a day in which the symbol trades: 6.5 hours for a stock, 24 for crypto."""
+    """Return how many seconds a day the symbol trades: 23,400 (6.5 hours) for a stock, 86,400 (24 hours) for crypto."""
     return CRYPTO_SECONDS if is_crypto(symbol) else STOCK_SECONDS
 
 
@@ -28,8 +28,9 @@ def quote_step(price: float) -> float:
 
 
 def quoted(prices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The prices on their quote step, at least one step above zero. The same step as ``quote_digits``, for arrays.
+    """Round prices to their quote step, to at least one step above zero.
 
-    Rounding keeps the order of prices, so low <= open, close <= high survives it.
+    The step is that of ``quote_digits``, computed for arrays. Rounding keeps the order of prices, so a bar with low <=
+    open, close <= high still has them in this order afterwards.
     """
     return np.where(prices >= 1, np.round(prices, 2), np.maximum(np.round(prices, 4), 0.0001))

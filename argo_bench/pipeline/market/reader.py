@@ -1,4 +1,4 @@
-"""Bars as people keep them, read into one canonical frame; or one sentence that says what is wrong with them.
+"""Files and frames of bars are read here into one canonical frame, or refused in one sentence that says what is wrong.
 
 Every source becomes rows of unparsed cells first, so that a refusal can name the line and show the cell as it stands.
 """
@@ -36,16 +36,18 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "adjusted": ("adj close", "adj_close", "adjclose", "adjusted close"),
     "ticker": ("ticker", "symbol"),
 }
-"""What each column may be called, in lower case; where a source has several of these, the first one counts."""
+"""What each column may be called, in lower case. Where a source has several of these names, the first one listed
+counts."""
 
 MAX_HEADER_ROWS = 3
 HEADER_LABELS = ("price", "ticker", "date", "datetime")
 ABSENT = ("", "nan", "nat", "none", "null", "<na>")
 MAX_SHOWN = 200
-# A damaged footer reaches pandas as JSON with wrong keys or types, so that what it raises is not only pyarrow's.
+# A damaged footer reaches pandas as JSON with wrong keys or types, so reading may raise more than pyarrow's errors.
 PARQUET_ERRORS = (OSError, ValueError, KeyError, TypeError, NotImplementedError, pyarrow.ArrowException)
 
-# Adjusted prices have often passed through float32: two units in its last place are rounding, more is a wrong bar.
+# Adjusted prices have often passed through float32: an error of two units in its last place is rounding, a larger one
+# is a wrong bar.
 ROUNDING = 2 * float(np.finfo(np.float32).eps)
 
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].+)?|\d{8}", re.ASCII)
@@ -55,7 +57,10 @@ THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One symbol's cells as the source has them. ``places`` are 1-based lines of a file or 0-based rows of a frame."""
+    """Holds one symbol's cells as the source has them.
+
+    ``places`` are the rows' line numbers in a file, counted from 1, or their row numbers in a frame, counted from 0.
+    """
 
     source: str
     unit: Literal["line", "row"]
@@ -80,18 +85,22 @@ class Table:
 def read_bars(
     source: str | Path | pd.DataFrame, *, name: str | None = None, ticker: str | None = None, minimum: int = 1
 ) -> pd.DataFrame:
-    """The bars of one symbol: float64 columns open high low close volume on a UTC index named ``timestamp``, unit us.
+    """Read the bars of one symbol into a canonical frame.
 
-    Takes ``.csv``, ``.csv.gz``, ``.parquet`` or a frame, in any order of dates: yfinance with one or several tickers
-    (``ticker`` picks one), Yahoo with ``Adj Close``, backtesting.py, Nasdaq, long tables with a ticker column.
+    The frame has the float64 columns open, high, low, close, volume and a UTC index named ``timestamp`` of unit us. The
+    source is a ``.csv``, ``.csv.gz`` or ``.parquet`` file or a frame, with its dates in any order. Understood are
+    yfinance with one or several tickers (``ticker`` picks one), Yahoo with ``Adj Close``, backtesting.py, Nasdaq, and
+    long tables with a ticker column.
 
     Dates with an offset are converted to UTC, dates without one are taken as UTC. Slashes are read as mm/dd/yyyy, the
     US way; a day-first file is refused at its first impossible month, because guessing per file would scramble a US
     file with one typing error. Where there is an ``Adj Close``, open, high and low are scaled by Adj Close / Close and
-    the close is Adj Close, as yfinance's ``auto_adjust`` does; volume stays. A high below the low by no more than
-    float32 rounding, an open or close outside them and a volume of zero are data and stay as they are.
+    the close is Adj Close, as yfinance's ``auto_adjust`` does; volume stays as it is. Three oddities are taken for data
+    and stay as they are: a high below the low by no more than float32 rounding, an open or close outside high and low,
+    and a volume of zero.
 
-    Raises UserError naming file (or ``name``), line or column, what was expected, what was found and the way out.
+    Raises UserError that names the file (or ``name``), the line or column, what was expected, what was found and what
+    to do.
     """
     found = tables(source, name=name)
     where = name or ("the frame" if isinstance(source, pd.DataFrame) else str(source))
@@ -108,7 +117,10 @@ def read_bars(
 
 
 def tables(source: str | Path | pd.DataFrame, *, name: str | None = None) -> dict[str, Table]:
-    """Symbol -> its cells, in the order of the source; the symbol is '' where the source names none."""
+    """Return the unparsed cells of every symbol of a source, by symbol, in the order of the source.
+
+    The symbol is '' where the source names none.
+    """
     if isinstance(source, pd.DataFrame):
         whole, depth = _frame_cells(source, name or "the frame")
     else:
@@ -130,7 +142,10 @@ def tables(source: str | Path | pd.DataFrame, *, name: str | None = None) -> dic
 
 
 def canonical(table: Table, minimum: int) -> pd.DataFrame:
-    """The canonical frame of a table with at least ``minimum`` bars, checked cell by cell."""
+    """Check a table of at least ``minimum`` bars cell by cell and return it as a canonical frame.
+
+    Raises UserError as ``read_bars`` does.
+    """
     columns = _columns(table)
     if missing := [field for field in ("date", *COLUMNS) if field not in columns]:
         found = ", ".join(map(repr, table.names)) or "none"
@@ -157,7 +172,7 @@ def canonical(table: Table, minimum: int) -> pd.DataFrame:
 
 
 def canonical_frame(values: NDArray[np.float64], stamps: NDArray[np.datetime64]) -> pd.DataFrame:
-    """The frame of ``values``, shape (5, n) in the order of COLUMNS, at the UTC moments ``stamps``."""
+    """Build a canonical frame from ``values``, shape (5, n) in the order of COLUMNS, at the UTC moments ``stamps``."""
     index = pd.DatetimeIndex(stamps.astype("datetime64[us]"), name="timestamp").tz_localize("UTC")
     return pd.DataFrame(values.T, index=index, columns=list(COLUMNS))
 
@@ -168,7 +183,7 @@ def _refuse(where: str, expected: str, found: str, way_out: str) -> NoReturn:
 
 
 def _file_cells(path: Path, source: str) -> tuple[Table, int]:
-    """The cells of a file and the number of rows that are header for certain."""
+    """Return the cells of a file, and how many of its first rows are certain to be header."""
     if path.is_dir():
         _refuse(source, "a file", "a directory", "name a file in it or read them all with read_universe")
     if not path.exists():
@@ -200,7 +215,10 @@ def _unreadable(error: Exception) -> str:
 
 
 def _frame_cells(frame: pd.DataFrame, source: str) -> tuple[Table, int]:
-    """The same for a frame: one header row per column level; an index that only counts is no column."""
+    """Return the cells of a frame, and how many of its first rows are header: one per column level.
+
+    An index that only counts the rows does not become a column.
+    """
     levels = frame.columns.nlevels
     names = [list(frame.columns.get_level_values(level)) for level in range(levels)]
     rows = frame.astype(object).to_numpy().tolist()
@@ -208,7 +226,8 @@ def _frame_cells(frame: pd.DataFrame, source: str) -> tuple[Table, int]:
     if not isinstance(index, pd.RangeIndex):
         label = "date" if isinstance(index, pd.DatetimeIndex) else index.name or ""
         if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
-            # pandas cannot print a moment with a zone in a year that datetime lacks, and the refusal has to show it.
+            # pandas cannot print a moment with a time zone in a year that datetime lacks, and a refusal has to print
+            # it.
             index = index.tz_convert(None)
         names = [[label, *level] for level in names]
         rows = [[stamp, *row] for stamp, row in zip(index, rows, strict=True)]
@@ -223,19 +242,20 @@ def _is_header(row: Sequence[object]) -> bool:
 
 
 def _wide(body: Table, tickers: Sequence[str]) -> dict[str, Table]:
-    """One table per ticker of a multi-ticker header; the dates stand in the first column."""
+    """Split a table with several tickers in its header into one table per ticker. Its first column holds the dates."""
     dated = replace(body, names=["date", *body.names[1:]])
     split = {}
     for ticker in dict.fromkeys(filter(None, tickers[1:])):
         own = [column for column, each in enumerate(tickers) if column and each == ticker]
-        # Tickers with different calendars share the file's dates: a date without any cell is no bar of this one.
+        # Tickers with different calendars share the file's dates: where all of a ticker's cells are empty, it has no
+        # bar.
         bars = [index for index, row in enumerate(body.rows) if not all(_is_absent(row[column]) for column in own)]
         split[ticker] = dated.part(ticker, bars, [0, *own])
     return split
 
 
 def _long(body: Table, column: int) -> dict[str, Table]:
-    """One table per ticker of a column that names it in every row."""
+    """Split a table by a column that names the ticker in every row. Raises UserError for a row that names none."""
     bars: dict[str, list[int]] = {}
     for index, row in enumerate(body.rows):
         if _is_absent(row[column]):
@@ -245,7 +265,8 @@ def _long(body: Table, column: int) -> dict[str, Table]:
 
 
 def _columns(table: Table) -> dict[str, int]:
-    """Field -> its column, for the fields that are there."""
+    """Return the position of each field's column, for the fields that the table has. Raises UserError for two columns
+    of one name."""
     lowered = [name.strip().lower() for name in table.names]
     columns = {}
     for field, aliases in NAMES.items():
@@ -269,7 +290,10 @@ def _dates(table: Table, column: int) -> NDArray[np.datetime64]:
 
 
 def _date(cell: object) -> datetime | None:
-    """The moment in UTC, without its zone; None for what is neither ISO nor a US date (epoch numbers have no unit)."""
+    """Return the moment in UTC, without its time zone, or None for a cell that holds neither an ISO nor a US date.
+
+    Epoch numbers are not read as dates, since their unit is unknown.
+    """
     text = str(cell).strip()
     try:
         if us := US_DATE.fullmatch(text):
@@ -281,7 +305,10 @@ def _date(cell: object) -> datetime | None:
 
 
 def _numbers(table: Table, column: int, field: str) -> NDArray[np.float64]:
-    """The column as float64, every digit kept: finite, prices above zero, volumes not below."""
+    """Return a column as float64 with every digit kept.
+
+    Raises UserError for a number that is not finite, a price that is not above zero and a volume below zero.
+    """
     cells = [row[column] for row in table.rows]
     numbers = np.array([_number(cell) for cell in cells], dtype=np.float64)
     for row in np.flatnonzero(~np.isfinite(numbers)).tolist():
@@ -296,7 +323,10 @@ def _numbers(table: Table, column: int, field: str) -> NDArray[np.float64]:
 
 
 def _number(cell: object) -> float:
-    """The number in a cell, also as ``$1,234.50``; NaN where there is none. A decimal comma is never guessed."""
+    """Return the number in a cell, which may be written as ``$1,234.50``; NaN where there is none.
+
+    A comma is never taken for a decimal point.
+    """
     try:
         text = str(cell).strip().removeprefix("$")
         return float(text.replace(",", "") if THOUSANDS.fullmatch(text) else text)

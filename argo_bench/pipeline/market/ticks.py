@@ -1,4 +1,4 @@
-"""The market as it moves within a day: bars whose last one is live, cycle by cycle."""
+"""The market is replayed here as it moves within a day: in each cycle the last bar is live, the others are closed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ from argo_bench.pipeline.market.quotes import quote_step, quoted
 from argo_bench.pipeline.model import COLUMNS, Bars
 
 MINIMUM_BARS = 260
-# The expected range of a Brownian motion with unit variance (Feller 1951) is sqrt(8 / pi).
+# A Brownian motion of unit variance has the expected range sqrt(8 / pi) (Feller 1951).
 RANGE_OF_UNIT_WALK = math.sqrt(8 / math.pi)
-# Trade is busier at both ends of a day: the share traded by time x is x + U_SHAPE sin(2 pi x).
+# Trade is busier at both ends of a day: by the share x of the day, x + U_SHAPE sin(2 pi x) of the volume has been
+# traded.
 U_SHAPE = 0.08
 
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """One symbol's day. ``ticks[step]`` counts the ticks until then, ``prices[i]`` is the last price after i + 1."""
+    """Holds one symbol's day.
+
+    ``ticks[step]`` is the number of ticks up to that step, and ``prices[i]`` the last price after i + 1 ticks.
+    """
 
     number: int
     bar: tuple[float, float, float, float, float]
@@ -32,7 +36,7 @@ class _Day:
     prices: NDArray[np.float64]
 
     def live(self, step: int) -> tuple[float, float, float, float, float]:
-        """Open, high, low, close and volume of the bar as ticked so far."""
+        """Return open, high, low, close and volume of the day's bar as ticked up to ``step``."""
         ticks = int(self.ticks[step])
         if ticks == len(self.prices):
             return self.bar
@@ -46,17 +50,19 @@ class _Day:
 
 
 class Tape:
-    """The tick stream over some symbols; cycle k is step k % cycles_per_bar of day k // cycles_per_bar.
+    """Replays the ticks of some symbols; cycle k is step k % cycles_per_bar of day k // cycles_per_bar.
 
-    On day d the history is the file's bars from the first one, and bar ``start - 1 + d`` is live (a file with fewer
-    than ``start`` bars, but 260 or more, starts on its last). The live bar follows a seeded bridge that starts at the
-    bar's open, ends at its close and touches its high and low, rounded to the quote step; with too few ticks to touch
-    both, high and low come with the last one. A bar whose open or close lies outside its range has the range widened,
-    as a path that was there has been there. Content is a function of (seed, symbol, day, step), never of call order.
+    On day d the history is the file's bars from the first one on, and bar ``start - 1 + d`` is live (a file with fewer
+    than ``start`` bars, but 260 or more, starts on its last one). The live bar follows a seeded bridge: a random path
+    that starts at the bar's open, ends at its close and touches its high and low, rounded to the quote step. With too
+    few ticks to touch both, high and low come with the last tick. Where a bar's open or close lies outside its range,
+    the range is widened to include it, since the path has been there. What a cycle holds is a function of (seed,
+    symbol, day, step), never of the order of calls.
 
     The canonical ``frames`` are not copied. ``change_rate`` is the share of the steps within a day at which anything
-    ticks, for all symbols or by symbol.
-    ``last_cycle`` is the last cycle that every symbol has bars for; asking for a later one raises UserError.
+    ticks, given for all symbols or by symbol. ``last_cycle`` is the last cycle that every symbol has bars for.
+
+    Raises UserError for empty or too short histories, for numbers out of range, and where a later cycle is asked for.
     """
 
     def __init__(
@@ -80,7 +86,8 @@ class Tape:
         self._timestamps: dict[str, NDArray[np.datetime64]] = {}
         self._start: dict[str, int] = {}
         self._rate: dict[str, float] = {}
-        # One day a symbol: cycles run forward, and at 600 symbols more would dwarf the memory that studies measure.
+        # Only one day per symbol is kept: cycles run forward, and with 600 symbols more days would dwarf the memory
+        # that studies measure.
         self._today: dict[str, _Day] = {}
         for symbol, frame in frames.items():
             if len(frame) < min(start, MINIMUM_BARS):
@@ -100,7 +107,8 @@ class Tape:
         self.last_cycle = days * cycles_per_bar - 1
 
     def bars(self, symbol: str, cycle: int) -> Bars:
-        """The history and the live bar as ticked so far, the last column. The values are a copy of the caller's own."""
+        """Return the history with the live bar, as ticked so far, in the last column. The values are a copy that the
+        caller owns."""
         day, step = self._at(symbol, cycle)
         end = self._start[symbol] + day.number
         values = self._values[symbol][:, :end].copy()
@@ -108,12 +116,13 @@ class Tape:
         return Bars(symbol, self._timestamps[symbol][:end], values)
 
     def quote(self, symbol: str, cycle: int) -> float:
-        """The last price."""
+        """Return the last price."""
         day, step = self._at(symbol, cycle)
         return float(day.prices[day.ticks[step] - 1])
 
     def changed(self, symbol: str, cycle: int) -> bool:
-        """Whether the bars differ from the cycle before; the first cycle of a day has a new bar."""
+        """Return whether the bars differ from those of the cycle before. The first cycle of a day always brings a new
+        bar."""
         day, step = self._at(symbol, cycle)
         return step == 0 or bool(day.ticks[step] != day.ticks[step - 1] and day.live(step) != day.live(step - 1))
 
@@ -151,7 +160,10 @@ class Tape:
 def _bridge(
     open_: float, high: float, low: float, close: float, ticks: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Quoted prices from open to close within low..high, shape (ticks,), touching both where there are four or more."""
+    """Draw a path of quoted prices from open to close within low..high, float64 of shape (ticks,).
+
+    With four ticks or more the path touches both low and high.
+    """
     if ticks == 1 or high == low:
         return np.full(ticks, close)
     anchors = {0: open_, ticks - 1: close}
@@ -164,18 +176,19 @@ def _bridge(
     span = high - low
     noise = np.cumsum(rng.normal(0, span / RANGE_OF_UNIT_WALK / math.sqrt(ticks), ticks))
     path = noise + np.interp(np.arange(ticks), at, pinned - noise[at])
-    # Reflected at both ends: clipping would let the price stick to the extremes for minutes.
+    # The path is reflected at both ends, since clipping would let the price stick to the extremes for minutes.
     inside = low + span - np.abs((path - low) % (2 * span) - span)
     inside[at] = pinned
     return quoted(inside)
 
 
 def live_change_rate(close: NDArray[np.float64], *, trading_seconds: float, step_s: float = 5.0) -> float:
-    """The share of steps of ``step_s`` in which the quoted price of such a symbol moves, by its own daily volatility.
+    """Estimate the share of steps of ``step_s`` seconds in which the quoted price moves, from the daily closes' own
+    volatility.
 
-    A move of sigma Z within a step, seen through a quote step q, shows with probability E[min(1, |sigma Z| / q)],
-    here in closed form; sigma is the deviation of the daily log returns, scaled by price and the root of time, and is
-    counted in quote steps.
+    A move of sigma Z within a step, seen through a quote step q, shows with the probability E[min(1, |sigma Z| / q)],
+    which is computed here in closed form. Sigma is the deviation of the daily log returns, scaled by the price and the
+    root of time, and counted in quote steps. Raises UserError for fewer than 3 closes.
     """
     if len(close) < 3:
         raise UserError(f"live_change_rate: expected at least 3 closes, got {len(close)}; give a longer history.")

@@ -1,4 +1,4 @@
-"""Which symbols a study walks, with the bars of each and whether they are real or generated."""
+"""A universe says which symbols a study walks, with the bars of each and whether they are real or generated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAMPLE_SEED = 2_025
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """Canonical frames by symbol, in the order in which they are walked; ``source`` says where they come from."""
+    """Holds canonical frames by symbol, in the order in which they are walked; ``source`` says where they come from."""
 
     frames: Mapping[str, pd.DataFrame]
     origin: Mapping[str, Origin]
@@ -36,7 +36,11 @@ class Universe:
         return tuple(self.frames)
 
     def take(self, n: int, seed: int = 0, *, bars: int = 1_000) -> Universe:
-        """The first ``n`` symbols, filled up with generated ones (SYN001, SYN002, ...) of ``bars`` bars each."""
+        """Return a universe of the first ``n`` symbols.
+
+        Where there are fewer, generated symbols (SYN001, SYN002, ...) of ``bars`` bars each fill it up. Raises
+        UserError for ``n`` below 1.
+        """
         if n < 1:
             raise UserError(f"Universe.take: expected at least 1 symbol, got {n!r}; ask for a positive number.")
         frames = dict(islice(self.frames.items(), n))
@@ -47,9 +51,10 @@ class Universe:
 
 
 def read_universe(path: str | Path, *, minimum: int = 260) -> Universe:
-    """All symbols of a file or of the ``.csv``, ``.csv.gz`` and ``.parquet`` files of a directory, sorted by file name.
+    """Read all symbols of a file, or of a directory's ``.csv``, ``.csv.gz`` and ``.parquet`` files, sorted by file
+    name.
 
-    A symbol is called as in the file's header or ticker column, else by the file's name (``AAPL.csv`` is AAPL). Raises
+    A symbol is named by the file's header or ticker column, else by the file's name (``AAPL.csv`` is AAPL). Raises
     UserError as ``read_bars`` does, and for a directory without such files or two files with the same symbol.
     """
     place = Path(path).expanduser()
@@ -73,9 +78,10 @@ def read_universe(path: str | Path, *, minimum: int = 260) -> Universe:
 
 
 def installed_sample() -> Universe:
-    """Real adjusted daily bars of AAPL, GOOG (from 2004), IBM and MSFT, 2000 to 2013, and two generated crypto symbols.
+    """Return the sample universe: four real stocks and two generated crypto symbols.
 
-    The real ones come with the ``bokeh_sampledata`` package; nothing is downloaded.
+    The stocks are AAPL, GOOG (from 2004), IBM and MSFT with adjusted daily bars of 2000 to 2013. They come with the
+    ``bokeh_sampledata`` package; nothing is downloaded.
     """
     data = importlib.resources.files("bokeh_sampledata") / "_data" / "stocks.csv.gz"
     with importlib.resources.as_file(data) as path:
@@ -87,6 +93,6 @@ def installed_sample() -> Universe:
 
 
 def _stem(path: Path) -> str:
-    """The file's name without its extension, '' for a file of another kind."""
+    """Return the file's name without its extension, or '' for a file of another kind."""
     extension = next((each for each in EXTENSIONS if path.name.lower().endswith(each)), None)
     return path.name[: -len(extension)] if extension and path.is_file() else ""
