@@ -1,4 +1,4 @@
-"""The worlds that a pipeline can run in: today the simulated one."""
+"""A world is what a pipeline runs in; this package exports the simulated one, the loopback one is in ``loopback``."""
 
 from argo_bench.pipeline.world.simulated import SimulatedWorld
 

@@ -1,4 +1,4 @@
-"""What all worlds have in common: the requests that stages make, the database, the sinks and the ledger."""
+"""All worlds have in common what is here: the requests that stages make, the database, the sinks and the ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from argo_bench.pipeline.world import content
 from argo_bench.pipeline.world.database import FILE_NAME, INSERT, Settings, open_database, settings
 
 EPOCH_S = 1_736_951_400.0
-"""The virtual clock's start: 2025-01-15 14:30 UTC, the opening of the day that the documents carry."""
+"""The moment at which the virtual clock starts: 2025-01-15 14:30 UTC, the opening of the day that the documents
+carry."""
 
 CYCLE_S = 5
 OPINION = "Sentiment of {symbol}? Answer as direction=LONG|SHORT confidence=0..100"
@@ -26,7 +27,7 @@ Value = TypeVar("Value")
 
 
 class Market(Protocol):
-    """Where bars come from: a ``market.Tape``, or anything of its shape."""
+    """Describes where bars come from: a ``market.Tape``, or anything of its shape."""
 
     @property
     def symbols(self) -> Sequence[str]: ...
@@ -34,7 +35,7 @@ class Market(Protocol):
 
 
 class Text:
-    """The text of a completion under way."""
+    """Stands for the text of a completion that is under way."""
 
     __slots__ = ("_pending",)
 
@@ -50,11 +51,11 @@ class Text:
 
 
 class BaseWorld:
-    """The half of a world that does not depend on how requests travel and how time passes. ``run`` drives a coroutine;
-    as a context manager a world drains its resources at the end.
+    """Implements the half of a world that does not depend on how requests travel and how time passes.
 
-    ``directory`` holds the database; without one a temporary directory is made, and removed at the end. A database that
-    need not be ``durable`` runs with synchronous OFF, whatever level a stage asks for.
+    ``run`` drives a coroutine. Used as a context manager, a world drains its resources at the end. ``directory`` holds
+    the database; without one a temporary directory is made, and removed at the end. A database that need not be
+    ``durable`` runs with synchronous OFF, whatever level a stage asks for.
     """
 
     _loop: asyncio.AbstractEventLoop
@@ -79,7 +80,7 @@ class BaseWorld:
         self.discard()
 
     def discard(self) -> None:
-        """Let go of everything without draining the resources: what was put off is dropped."""
+        """Close everything without draining the resources: work that was put off is dropped."""
         self.resources = AsyncExitStack()
         if tasks := asyncio.all_tasks(self._loop):
             for task in tasks:
@@ -92,7 +93,8 @@ class BaseWorld:
             self._temporary.cleanup()
 
     def run(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """The coroutine's result, driven on the world's loop, also from inside a running loop (Jupyter)."""
+        """Run the coroutine on the world's loop and return its result, also when called inside a running loop
+        (Jupyter)."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -100,7 +102,7 @@ class BaseWorld:
         return in_thread(lambda: self._loop.run_until_complete(work))
 
     def nominal_time(self) -> float:
-        """When the current cycle was due, in seconds since the epoch."""
+        """Return when the current cycle was due, in seconds since the epoch."""
         return EPOCH_S + CYCLE_S * self.cycle
 
     # Requests
@@ -109,13 +111,13 @@ class BaseWorld:
         return self.transport(self, Request(provider, symbol, "bars"))
 
     def opinion(self, provider: Provider, symbol: str, what: str) -> Pending[Any]:
-        """A technical figure (``rsi``, ``sma``, ``quote``) or a model's one-line reply (``opinion``)."""
+        """Ask for a technical figure (``rsi``, ``sma``, ``quote``) or for a model's one-line reply (``opinion``)."""
         if what == "opinion":
             return self._asked(provider, symbol, what, OPINION.format(symbol=symbol))
         return self.transport(self, Request(provider, symbol, what))
 
     def ask(self, symbol: str, prompt: str) -> Pending[str]:
-        """The explanation model's answer."""
+        """Ask the explanation model and return its pending answer."""
         return self._asked("explanation", symbol, "explanation", prompt)
 
     def _asked(self, provider: Provider, symbol: str, what: str, prompt: str) -> Text:
@@ -140,18 +142,18 @@ class BaseWorld:
 
     @property
     def database_settings(self) -> Settings:
-        """What is in force on the world's own connection, which writes."""
+        """The settings that are in force on the world's own connection, the one that writes."""
         return settings(self._database)
 
     def insert(self, row: Mapping[str, Any]) -> None:
-        """One INSERT and its commit."""
+        """Insert one row and commit."""
         self.insert_many([row])
 
     def insert_many(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """An INSERT each, and one commit.
+        """Insert rows by one INSERT each, and commit once.
 
         Raises sqlite3.IntegrityError where a row violates a constraint and sqlite3.OperationalError where the disk does
-        not take them; then none of them is kept.
+        not take the rows; in both cases none of them is kept.
         """
         self.ledger.sql_statements += len(rows)
         self.ledger.commits += 1
@@ -185,7 +187,8 @@ class BaseWorld:
         return self._database.execute(sql, parameters).fetchall()
 
     def publish(self, log_line: str | bytes, body: str | bytes) -> None:
-        """The log line and the outbound POST leave the process; nothing here waits for them."""
+        """Send the log line and the body of the outbound POST out of the process. Here they are only counted, nothing
+        waits."""
         self.ledger.bytes_out += len(log_line) + len(body)
 
 
@@ -194,7 +197,7 @@ def _unset_transport(world: World, request: Request) -> Pending[Any]:
 
 
 def in_thread(call: Callable[[], Value]) -> Value:
-    """What the call returns, made in a thread of its own."""
+    """Make the call in a thread of its own, and return what it returns or raise what it raises."""
     outcome: list[Value] = []
     failure: list[BaseException] = []
 

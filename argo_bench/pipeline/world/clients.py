@@ -1,7 +1,7 @@
-"""The libraries that requests of the loopback world travel with, ``requests`` and ``aiohttp``, and what they bring.
+"""Requests of the loopback world travel with the clients defined here, built on ``requests`` and on ``aiohttp``.
 
-Every failure becomes a ProviderError of one sentence, raised where neither the library's own exception nor the
-response is in sight: these hold the request's headers, and a live model's key is among them.
+Every failure becomes a ProviderError of one sentence. It is raised where neither the library's own exception nor the
+response is in scope, since both hold the request's headers, and a live model's key is among these.
 """
 
 from __future__ import annotations
@@ -28,22 +28,24 @@ if TYPE_CHECKING:
     from argo_bench.pipeline.world.loopback import LiveModel, LoopbackWorld
 
 RETRIES = 3
-"""How often a client comes back to a provider that names a time to do so (Retry-After with 429 or 503)."""
+"""The number of times that a client asks again when a provider names a time to do so (Retry-After with 429 or 503)."""
 
 JSON = {"Content-Type": "application/json"}
 NO_PROXY = {"http": "", "https": ""}
-"""A proxy that the environment names is for the outside, not for the loopback interface."""
+"""Switches off any proxy that the environment names: it is for the outside, not for the loopback interface."""
 
 
 class RequestsClient:
-    """``requests``, which blocks: with a session whose pool is as told, or without any, a new connection each time.
+    """Sends requests by ``requests``, which blocks.
 
-    Awaited, it runs in a thread of its world's executor; a request under way there cannot be cancelled.
+    With a pool it uses a session that keeps connections as the pool says; without one it opens a new connection each
+    time. An awaited request runs in a thread of its world's executor, where it cannot be cancelled once it is under
+    way.
     """
 
     def __init__(self, world: LoopbackWorld, pool: Pool | None) -> None:
         self._world = world
-        self._is_counting = pool is not None and not pool.size  # Without a pool its user counts, by ``connect``.
+        self._is_counting = pool is not None and not pool.size  # Without a pool the transport counts, by ``connect``.
         self._session = None
         if pool is not None and pool.size:
             retry = Retry(RETRIES, connect=0, read=False, redirect=0, other=0, allowed_methods=None)
@@ -54,7 +56,7 @@ class RequestsClient:
             self._session.mount("https://", adapter)
 
     def ready(self) -> None:
-        """A session opens its connections when it needs them."""
+        """Do nothing: a session opens its connections when it needs them."""
 
     def close(self) -> None:
         if self._session is not None:
@@ -102,7 +104,10 @@ class RequestsClient:
 
 
 class AiohttpClient:
-    """``aiohttp`` on the world's loop: one session, opened with the first request, its connections as the pool says."""
+    """Sends requests by ``aiohttp`` on the world's loop.
+
+    It has one session, which is opened with the first request and keeps connections as the pool says.
+    """
 
     def __init__(self, world: LoopbackWorld, pool: Pool) -> None:
         self._world = world
@@ -166,11 +171,14 @@ class AiohttpClient:
 
     async def _closed(self, session: aiohttp.ClientSession) -> None:
         await session.close()
-        await asyncio.sleep(0)  # Transports close one turn of the loop later.
+        await asyncio.sleep(0)  # aiohttp's transports close one turn of the loop later.
 
 
 def counting_pools(opened: Callable[[], None]) -> dict[str, Any]:
-    """urllib3's pools with connections that say when they are opened, also when a dropped one is opened anew."""
+    """Return urllib3's pool classes by scheme, with connections that call ``opened`` whenever they connect.
+
+    A dropped connection that is opened anew counts again.
+    """
 
     class Http(HTTPConnection):
         def connect(self) -> None:
@@ -192,7 +200,7 @@ def counting_pools(opened: Callable[[], None]) -> dict[str, Any]:
 
 
 class Bearer(AuthBase):
-    """A live model's key on its way into a request's headers; it stands in no variable and no representation."""
+    """Puts a live model's key into a request's headers, so that it stands in no variable and no representation."""
 
     def __init__(self, live: LiveModel) -> None:
         self._live = live
@@ -203,7 +211,7 @@ class Bearer(AuthBase):
 
 
 def reason(error: Exception, timeout_s: float) -> str:
-    """Why a request failed, without anything of the request itself."""
+    """Say why a request failed, without repeating anything of the request itself."""
     if isinstance(error, requests.Timeout | TimeoutError):
         return f"did not answer within {timeout_s:g} s"
     if isinstance(error, requests.exceptions.RetryError):
@@ -212,7 +220,7 @@ def reason(error: Exception, timeout_s: float) -> str:
 
 
 def received(world: LoopbackWorld, request: Request, status: int, body: bytes, why: str) -> Any:
-    """The answer that a body holds, billed if it is a completion, or the ProviderError to raise."""
+    """Return the answer that a body holds, or the ProviderError to raise in its place. A completion is billed."""
     if not why and status != 200:
         why = f"answered {status}"
     answer = None
@@ -229,7 +237,10 @@ def received(world: LoopbackWorld, request: Request, status: int, body: bytes, w
 
 
 def given(answer: Any) -> Any:
-    """The answer; raises the ProviderError that stands in its place. No body is in sight here: one may repeat a key."""
+    """Return the answer, or raise the ProviderError that stands in its place.
+
+    It is raised here because no body is in scope here: a body may repeat a key.
+    """
     if isinstance(answer, ProviderError):
         raise answer
     return answer

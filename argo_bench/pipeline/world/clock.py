@@ -1,8 +1,9 @@
-"""Two clocks and an event loop that jumps over idle time instead of sleeping through it.
+"""Time in the simulated world is kept here: two clocks, and an event loop that jumps over idle time instead of
+sleeping.
 
 The *virtual* clock advances only by waiting: CPU costs nothing, so everything counted or compared on it is
-deterministic. The *hybrid* clock is real busy time plus the idle time that was skipped: what a wall clock would have
-shown, had the waits been real. All values are integer nanoseconds, so that sums are exact.
+deterministic. The *hybrid* clock is real busy time plus the idle time that was skipped: it shows what a wall clock
+would have shown if the waits had been real. All values are integer nanoseconds, so that sums are exact.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def nanoseconds(seconds: float) -> int:
 
 
 class Clock:
-    """The virtual and the hybrid clock of one world. ``busy_ns`` is injected by tests."""
+    """Keeps the virtual and the hybrid clock of one world. ``busy_ns`` counts real time; tests inject their own."""
 
     __slots__ = ("_busy_ns", "_skipped_ns", "_stopped_at_ns", "virtual_ns")
 
@@ -38,20 +39,22 @@ class Clock:
         return busy + self._skipped_ns
 
     def block(self, duration_ns: int) -> None:
-        """A wait during which nothing else runs."""
+        """Advance both clocks by a wait during which nothing else runs."""
         self.virtual_ns += duration_ns
         self._skipped_ns += duration_ns
 
     def jump_to(self, virtual_ns: int) -> None:
-        """Idle until a virtual time; the hybrid clock follows when the waiting task wakes (``catch_up``)."""
+        """Advance the virtual clock to a time, unless it is past it. The hybrid clock follows when the waiting task
+        wakes, by ``catch_up``."""
         self.virtual_ns = max(self.virtual_ns, virtual_ns)
 
     def catch_up(self, hybrid_ns: int) -> None:
-        """A task wakes that was due at this hybrid time: what was not spent busy until then was idle."""
+        """Advance the hybrid clock to the time at which a waking task was due: what was not spent busy until then was
+        idle."""
         self._skipped_ns += max(0, hybrid_ns - self.hybrid_ns())
 
     def stop(self) -> None:
-        """Stand still: the other side of a request computes, or the worker waits for its turn."""
+        """Stop the hybrid clock, while the other side of a request computes or the worker waits for its turn."""
         if self._stopped_at_ns is None:
             self._stopped_at_ns = self._busy_ns()
 
@@ -62,7 +65,7 @@ class Clock:
 
 
 class _JumpingSelector(selectors.BaseSelector):
-    """Never waits for anything real: where the loop would sleep, the virtual clock jumps."""
+    """Never waits for anything real: where the loop would sleep, it makes the virtual clock jump."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -88,10 +91,11 @@ class _JumpingSelector(selectors.BaseSelector):
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
-    """Schedules by the virtual clock, so the order of wake-ups is deterministic, and keeps the hybrid clock beside it.
+    """Schedules by the virtual clock, so that wake-ups come in a deterministic order, and keeps the hybrid clock as
+    well.
 
     Every timer carries the hybrid time at which it is due; when it fires, the hybrid clock catches up to that time
-    unless it has passed already. Concurrency and the critical path come out as on a wall clock.
+    unless it has passed it already. Concurrency and the critical path come out as on a wall clock.
     """
 
     def __init__(self, clock: Clock) -> None:

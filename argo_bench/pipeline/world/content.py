@@ -1,8 +1,8 @@
-"""What the simulated providers answer and how long they take: functions of (seed, provider, symbol, cycle), no state.
+"""Providers' answers and latencies are computed here, as functions of (seed, provider, symbol, cycle) without state.
 
 The order in which requests arrive therefore changes nothing. Latencies are log-normal, given as median and 99th
-percentile in seconds. Language models answer in the shape of OpenAI-compatible chat completions; money follows their
-``usage`` and a dated price table.
+percentile in seconds. Language models answer in the shape of OpenAI-compatible chat completions; their cost follows
+from their ``usage`` and a dated price table.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MODEL_CONFIDENCE = 75
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Log-normal: ``median_s`` and ``p99_s``."""
+    """Describes a log-normal latency by its median and its 99th percentile, in seconds."""
 
     median_s: float
     p99_s: float
@@ -57,7 +57,7 @@ LATENCIES: Mapping[str, Latency] = {
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A language model as the pipeline asks it; the system prompt is the same for every request."""
+    """Describes a language model and how the pipeline asks it; the system prompt is the same for every request."""
 
     name: str
     system: str
@@ -74,7 +74,8 @@ MODELS: Mapping[Provider, Model] = {
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per million tokens and per thousand requests, as ``source`` had them on ``as_of``."""
+    """Holds a model's price in US dollars per million tokens and per thousand requests, as ``source`` had it on
+    ``as_of``."""
 
     input: float
     output: float
@@ -83,7 +84,7 @@ class Price:
     thousand_requests: float = 0.0
 
 
-# Market data and technical figures come by subscription: one request more costs nothing.
+# Market data and technical figures come by subscription, so that one more request costs nothing.
 PRICES: Mapping[str, Price] = {
     "explanation": Price(3.0, 15.0, "2025-01-15", "the study's own assumption"),
     "grok-2-1212": Price(2.0, 10.0, "2024-12-17", "docs.x.ai/docs/models"),
@@ -93,25 +94,25 @@ PRICES: Mapping[str, Price] = {
 
 
 def dollars(model: str, usage: Usage) -> float:
-    """What one request costs."""
+    """Return what one request to a model costs, in US dollars."""
     price = PRICES[model]
     tokens_cost = usage.prompt_tokens * price.input + usage.completion_tokens * price.output
     return tokens_cost / 1e6 + price.thousand_requests / 1e3
 
 
 def uniform(*key: object) -> float:
-    """A number in (0, 1) that depends on the key alone."""
+    """Return a number in (0, 1) that depends on the key alone."""
     return (xxhash.xxh3_64_intdigest("|".join(map(str, key)).encode()) + 0.5) / 2**64
 
 
 def latency_s(seed: int, cycle: int, request: Request) -> float:
-    """How long this request takes, in seconds."""
+    """Return how long this request takes, in seconds."""
     draw = uniform(seed, "latency", request.provider, request.symbol, request.what, cycle, request.attempt)
     return LATENCIES[request.provider].quantile(draw)
 
 
 def answers(seed: int, cycle: int, symbol: str, bars: Bars) -> dict[tuple[str, str, str], Any]:
-    """What all providers but the explanation model answer in a cycle, by provider, symbol and what was asked."""
+    """Return what all providers but the explanation model answer in a cycle, by provider, symbol and what was asked."""
     sent = trend(bars)
     found: dict[tuple[str, str, str], Any] = {(provider, symbol, "bars"): bars for provider in ("massive", "alpaca")}
     found |= {("alpha_vantage", symbol, what): value for what, value in technical(bars).items()}
@@ -121,7 +122,7 @@ def answers(seed: int, cycle: int, symbol: str, bars: Bars) -> dict[tuple[str, s
 
 
 def technical(bars: Bars) -> Mapping[str, float]:
-    """The technical provider's own figures: RSI 14 by simple averages (Cutler), SMA 20 and the last price."""
+    """Compute the technical provider's own figures: RSI 14 by simple averages (Cutler), SMA 20 and the last price."""
     close = bars.values[3, -20:].tolist()
     changes = [after - before for before, after in pairwise(close[-15:])]
     gain, loss = math.fsum(each for each in changes if each > 0), -math.fsum(each for each in changes if each < 0)
@@ -130,7 +131,7 @@ def technical(bars: Bars) -> Mapping[str, float]:
 
 
 def trend(bars: Bars) -> Direction:
-    """The direction of the trend rule, which the simulated models lean on."""
+    """Return the direction of the trend rule, which the simulated models lean on."""
     close = bars.values[3, -50:].tolist()
     last, s20, s50 = close[-1], math.fsum(close[-20:]) / len(close[-20:]), math.fsum(close) / len(close)
     if last > s20 > s50:
@@ -139,7 +140,7 @@ def trend(bars: Bars) -> Direction:
 
 
 def opinion(seed: int, cycle: int, provider: str, symbol: str, trend_direction: Direction) -> str:
-    """A model's one-line reply: it follows the trend (LONG when there is none) with probability 0.8."""
+    """Return a model's one-line reply, which follows the trend (LONG when there is none) with probability 0.8."""
     leaning = "SHORT" if trend_direction == "SHORT" else "LONG"
     other = "LONG" if leaning == "SHORT" else "SHORT"
     direction = leaning if uniform(seed, "opinion", provider, symbol, cycle) < FOLLOWS else other
@@ -155,7 +156,10 @@ OPENINGS = (
 
 
 def explanation(seed: int, cycle: int, symbol: str, prompt: str) -> str:
-    """The explanation model's reply: it repeats the figures that the prompt gives it."""
+    """Return the explanation model's reply, which repeats the figures that the prompt gives.
+
+    Raises KeyError for a figure that the prompt lacks.
+    """
     fields = dict(line.split(": ", 1) for line in prompt.splitlines() if ": " in line)
     opening = OPENINGS[int(uniform(seed, "explanation", symbol, cycle) * len(OPENINGS))]
     return (
@@ -166,13 +170,13 @@ def explanation(seed: int, cycle: int, symbol: str, prompt: str) -> str:
 
 
 def chat_request(request: Request) -> ChatRequest:
-    """A request to a model as it travels."""
+    """Return a request to a model in the form in which it travels."""
     messages = (Message("system", request.system), Message("user", request.prompt))
     return ChatRequest(request.model, messages, request.max_tokens, request.temperature)
 
 
 def completion(seed: int, cycle: int, request: Request, answer: str) -> Completion:
-    """A model's answer as it comes back; the simulated ones stay below ``max_tokens``."""
+    """Return a model's answer in the form in which it comes back. Simulated answers stay below ``max_tokens``."""
     sent = chat_request(request)
     key = f"{seed}|completion|{cycle}|{request.provider}|{request.symbol}|{request.attempt}"
     prompted, completed = sum(tokens(message.content) for message in sent.messages), tokens(answer)
@@ -185,5 +189,5 @@ def completion(seed: int, cycle: int, request: Request, answer: str) -> Completi
 
 
 def tokens(text: str) -> int:
-    """Tokens of a text at the customary four characters each."""
+    """Estimate the number of tokens of a text, at the customary four characters each."""
     return math.ceil(len(text) / 4)

@@ -1,4 +1,4 @@
-"""The SQLite table that signals are stored in: how it is opened, filled ahead of a study, and described in a record."""
+"""Signals are stored in the SQLite table of this module: it is opened, filled ahead of a study, and described here."""
 
 from __future__ import annotations
 
@@ -59,35 +59,38 @@ CREATE INDEX IF NOT EXISTS by_timestamp ON signals (timestamp);
 CREATE INDEX IF NOT EXISTS by_outcome ON signals (outcome);
 """
 SIGNAL_ID, TIMESTAMP = (1 + COLUMNS.index(name) for name in ("signal_id", "timestamp"))
-"""Where they stand in a row of ``SELECT *``, which begins with the row's number."""
+"""The positions that these columns have in a row of ``SELECT *``, which begins with the row's number."""
 
-# In one transaction: a process that is killed here leaves no table without its indexes.
+# One transaction makes it all, so that a process that is killed meanwhile leaves no table without its indexes.
 SCHEMA = f"BEGIN IMMEDIATE; {TABLE} {INDEXES} COMMIT;"
 
 INSERT = f"INSERT INTO signals ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"
 INSERT_IN_ORDER = f"INSERT INTO signals ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
-"""The levels by their numbers."""
+"""SQLite's synchronous levels, listed so that each stands at its number."""
 
 
 SYMBOLS = (
     *("AAPL", "NVDA", "TSLA", "MSFT", "BTC-USD", "ETH-USD", "GOOG", "IBM", "GENA-USD", "GENB-USD"),
     *(f"SYN{number:03d}" for number in range(1, 31)),
 )
-"""What a database is filled with: the usual symbols, those of the installed sample and the first generated ones."""
+"""The symbols that a database is filled with: the usual ones, those of the installed sample, the first generated
+ones."""
 
 ROWS_PER_CYCLE = 8
 SETTLED = 0.9
-"""The oldest rows that have an outcome, as a share of all."""
+"""The share of all rows, from the oldest on, that have an outcome."""
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """A connection at SQLite's defaults (rollback journal, synchronous FULL) to a file that has the table.
+    """Open a connection at SQLite's defaults (rollback journal, synchronous FULL) to a file, and make the table if it
+    lacks it.
 
     Only a new file gets the indexes: those that an optimization has dropped do not come back with every opening.
     """
-    # One thread at a time uses it; a notebook may run the loop in another thread than the one that opened it.
+    # One thread at a time uses the connection; in a notebook the loop may run in another thread than the one that
+    # opened it.
     connection = sqlite3.connect(path, check_same_thread=False)
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'signals'").fetchone():
         connection.executescript(SCHEMA)
@@ -96,7 +99,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What durability and speed of a connection hang on, as it is in force there. ``page_size`` is in bytes."""
+    """Holds what a connection's durability and speed depend on, as it is in force there. ``page_size`` is in bytes."""
 
     journal_mode: str
     synchronous: str
@@ -107,8 +110,8 @@ class Settings:
 
 
 def settings(connection: sqlite3.Connection) -> Settings:
-    """The settings in force on a connection, asked of SQLite."""
-    # A connection notices that another one has switched the file's journal mode when it next reads the file.
+    """Ask SQLite for the settings that are in force on a connection."""
+    # A connection notices only at its next read of the file that another one has switched the file's journal mode.
     connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     journal_mode, synchronous, page_size = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "page_size")
@@ -117,10 +120,11 @@ def settings(connection: sqlite3.Connection) -> Settings:
 
 
 def preloaded(path: Path, rows: int, seed: int = 0, symbols: Sequence[str] = SYMBOLS) -> Path:
-    """``path``, which is a database of so many plausible rows; made if it is not there.
+    """Return ``path`` after making sure that it is a database; where it does not exist, make one of ``rows`` plausible
+    rows.
 
     The rows end a cycle before the world's epoch, and the older ones have an outcome. Several processes may ask for the
-    same file at once: it appears complete, under its name, on the disk.
+    same file at once: it appears under its name only when it is complete and on the disk.
     """
     if path.exists():
         return path
@@ -129,7 +133,7 @@ def preloaded(path: Path, rows: int, seed: int = 0, symbols: Sequence[str] = SYM
         with closing(sqlite3.connect(unfinished)) as connection:
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
-            # The unique index is in random order: its pages stay in memory while it grows.
+            # The unique index grows in random order, so 256 MiB of cache keep its pages in memory meanwhile.
             connection.execute("PRAGMA cache_size = -262144")
             connection.executescript(TABLE)
             with connection:
@@ -143,8 +147,8 @@ def preloaded(path: Path, rows: int, seed: int = 0, symbols: Sequence[str] = SYM
 
 
 def plausible(rows: int, seed: int, symbols: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """Rows as a service would have stored them, oldest first, in the order of COLUMNS."""
-    from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S  # which imports this module
+    """Generate rows as a service would have stored them, oldest first, in the order of COLUMNS."""
+    from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S  # imported here because it imports this module
 
     generator = random.Random(seed)
     draw, bits = generator.random, generator.getrandbits
@@ -182,14 +186,17 @@ def plausible(rows: int, seed: int, symbols: Sequence[str]) -> Iterator[tuple[An
 
 
 def seen(readings: Readings) -> tuple[list[str], list[str], float | None]:
-    """What readers were told: the ids of the latest signals, of the latest of a symbol, and the win rate."""
+    """Return what readers were told: the ids of the latest signals, those of the latest of a symbol, and the win
+    rate."""
     latest, of_symbol = ([row[SIGNAL_ID] for row in rows] for rows in (readings.latest, readings.latest_of_symbol))
     return latest, of_symbol, readings.win_rate
 
 
 def copy_into(directory: Path, source: Path) -> None:
-    """Give a world's directory a copy of a database, all of it on the disk: nothing is left to be written while a study
-    takes times."""
+    """Copy a database into a world's directory and flush the copy to the disk.
+
+    Nothing is then left to be written while a study takes times.
+    """
     target = directory / FILE_NAME
     shutil.copyfile(source, target)
     flush(target)

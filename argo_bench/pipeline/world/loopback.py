@@ -1,8 +1,8 @@
-"""The loopback world: the pipeline against real sockets and a real clock, the client's side.
+"""The loopback world runs the pipeline against real sockets and a real clock; the client's side of it is here.
 
 The providers are one process (``providers.py``) that listens on the loopback interface, every provider on an address of
 its own, so that clients see as many hosts as there are providers. Answers and latencies are those of the simulated
-world; connections, threads, event loops and TLS are real. The libraries that requests travel with are in
+world; connections, threads, event loops and TLS are real. The libraries that requests travel with are used in
 ``clients.py``, which is imported when the first of them is needed.
 """
 
@@ -35,17 +35,21 @@ if TYPE_CHECKING:
     from argo_bench.pipeline.world.redis import RedisClient
 
 HOSTS: Mapping[str, str] = {provider: f"127.0.0.{number}" for number, provider in enumerate(content.LATENCIES, 1)}
-"""The address of each provider. All of 127.0.0.0/8 is the loopback interface."""
+"""The address that each provider listens on. All of 127.0.0.0/8 is the loopback interface."""
 
 TOKEN_FILE, TOKEN_HEADER = "token", "X-Token"
 CONCURRENCY = 128
-"""Threads for awaited requests of a blocking client, started as they are needed."""
+"""The number of threads that a blocking client's awaited requests may use. They are started as they are needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the providers listen: ports for requests in the clear, over TLS, and for the harness; ``ca`` is the path of
-    the certificate that they are verified by. The token that the control port asks for lies beside it."""
+    """Says where the providers listen.
+
+    The ports are for requests in the clear, for requests over TLS, and for the harness; ``ca`` is the path of the
+    certificate by which clients verify the providers. The file with the token that the control port asks for lies
+    beside it.
+    """
 
     http: int
     https: int
@@ -62,8 +66,11 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The shares of a provider's requests that are answered 503, answered 429 with ``Retry-After``, and never answered.
-    Which ones these are depends on the request alone."""
+    """Holds the shares of a provider's requests that fail: answered 503, answered 429 with ``Retry-After``, never
+    answered.
+
+    Which requests these are depends on the request alone.
+    """
 
     unavailable: float = 0.0
     throttled: float = 0.0
@@ -73,7 +80,8 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """How the providers behave towards one world; ``market`` is the digest of the market that they answer from."""
+    """Describes how the providers behave towards one world; ``market`` is the digest of the market that they answer
+    from."""
 
     market: str
     seed: int
@@ -85,13 +93,13 @@ class Conditions:
 
 @dataclass(slots=True)
 class ProviderLedger:
-    """What the providers saw of one world, exactly.
+    """Counts exactly what the providers saw of one world.
 
-    ``connections`` that carried a request, ``handshakes`` of those with TLS; ``requests`` and ``failed`` (503 and 429)
-    by provider, ``hanging`` those that are never answered; ``cancelled`` the requests whose client was gone before the
-    answer was written, and which were served all the same. ``discarded`` counts the connections that the client closed
-    while no request was under way, though they could have carried more, and ``idle_closed`` those that the providers
-    closed. A session's own end is in neither.
+    ``connections`` are those that carried a request, ``handshakes`` those of them with TLS. ``requests`` and ``failed``
+    (503 and 429) are by provider, ``hanging`` is the number of requests that are never answered. ``cancelled`` counts
+    requests whose client was gone before the answer was written, and which were served all the same. ``discarded``
+    counts the connections that the client closed while no request was under way, though they could have carried more,
+    and ``idle_closed`` those that the providers closed. A session's own end counts in neither.
     """
 
     connections: int = 0
@@ -110,7 +118,7 @@ LIVE = "ARGO_BENCH_LIVE"
 
 @dataclass(frozen=True, slots=True)
 class LiveModel:
-    """A real explanation model behind an OpenAI-compatible endpoint. The key is shown nowhere."""
+    """Names a real explanation model behind an OpenAI-compatible endpoint. The key is shown nowhere."""
 
     base_url: str
     model: str
@@ -118,7 +126,7 @@ class LiveModel:
 
     @classmethod
     def from_environment(cls) -> LiveModel | None:
-        """The model that the environment names, None unless ARGO_BENCH_LIVE is set.
+        """Return the model that the environment names, or None unless ARGO_BENCH_LIVE is set.
 
         Raises UserError where OPENAI_API_KEY or ARGO_BENCH_LIVE_MODEL is missing.
         """
@@ -141,8 +149,11 @@ class LiveModel:
 
 
 class RunningClock:
-    """The virtual clock of a world in real time: it runs by itself and jumps ahead over what nobody needs to wait for.
-    It stands until ``go``."""
+    """Keeps the virtual clock of a world in real time: it runs by itself and can jump ahead over what nobody needs to
+    wait for.
+
+    It stands still until ``go``.
+    """
 
     __slots__ = ("_reached_ns", "_since_ns")
 
@@ -155,7 +166,7 @@ class RunningClock:
         return self._reached_ns + (0 if self._since_ns is None else time.perf_counter_ns() - self._since_ns)
 
     def jump_to(self, virtual_ns: int) -> None:
-        """Be there at once, unless that time has passed already."""
+        """Set the clock to a time at once, unless that time has passed already."""
         self._reached_ns += max(0, virtual_ns - self.virtual_ns)
 
     def stop(self) -> None:
@@ -167,14 +178,18 @@ class RunningClock:
 
 
 class Control:
-    """The providers' control port: conditions are set and counts read there, outside of what is measured."""
+    """Talks to the providers' control port, where conditions are set and counts are read outside of what is
+    measured."""
 
     def __init__(self, address: Address) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", address.control, timeout=60)
         self._token = Path(address.ca).with_name(TOKEN_FILE)
 
     def conditions(self, conditions: Conditions, market: bytes) -> str:
-        """The id under which the providers answer so. The market travels only where they do not know it yet."""
+        """Set the conditions and return the id under which the providers answer by them.
+
+        The market is sent only where the providers do not know it yet.
+        """
         if self._ask("GET", f"/markets/{conditions.market}") == b"unknown":
             self._ask("POST", f"/markets/{conditions.market}", market)
         return self._ask("POST", "/conditions", msgspec.json.encode(conditions)).decode()
@@ -209,7 +224,7 @@ class Control:
 
 
 class LoopbackPending:
-    """A request of the loopback world; it is sent when it is waited for."""
+    """Stands for a request of the loopback world, which is sent only when it is waited for."""
 
     __slots__ = ("_client", "_request")
 
@@ -225,14 +240,15 @@ class LoopbackPending:
 
 
 class LoopbackWorld(BaseWorld):
-    """Providers behind sockets, a shared store behind another, a real clock.
+    """Runs a pipeline against providers behind sockets, a shared store behind another socket, and a real clock.
 
     Without ``address`` there are no providers, without ``redis_url`` no store. ``latency_scale`` multiplies the
     providers' latencies, ``rtt_s`` is the round trip that they add to each request and to each step of a connection's
-    opening, ``faults`` are by provider, and a connection without a request for ``idle_close_s`` is closed by them. A
-    request without an answer for ``timeout_s`` fails. ``live`` answers in place of the explanation model.
+    opening, ``faults`` are given by provider, and the providers close a connection that has had no request for
+    ``idle_close_s``. A request without an answer for ``timeout_s`` fails. ``live`` answers in place of the explanation
+    model.
 
-    The ledger counts as in the simulated world, but bills a completion when it has come.
+    The ledger counts as in the simulated world, except that it bills a completion when the completion has arrived.
     """
 
     def __init__(
@@ -273,7 +289,7 @@ class LoopbackWorld(BaseWorld):
         self._loop = asyncio.new_event_loop()
 
     def discard(self) -> None:
-        """Let go of everything: the providers end what is under way, threads, sessions and sockets are closed."""
+        """Close everything: the providers end what is under way, then threads, sessions and sockets are closed."""
         if self._control is not None:
             self._end_conditions(self._control)
         if self._executor is not None:
@@ -289,7 +305,7 @@ class LoopbackWorld(BaseWorld):
             if self._identity:
                 control.end(self._identity)
         except ProviderError:
-            pass  # The providers are gone, and with them their side of every connection.
+            pass  # The providers are gone, and so is their side of every connection.
         finally:
             control.close()
 
@@ -305,7 +321,8 @@ class LoopbackWorld(BaseWorld):
         time.sleep(seconds)
 
     def begin(self, cycle: int) -> None:
-        """Start a cycle at max(5 s x cycle, now), with the providers' answers prepared; that takes no virtual time."""
+        """Start a cycle at max(5 s x cycle, now), with the providers' answers prepared. Preparing takes no virtual
+        time."""
         if cycle == self.cycle:
             return
         self.clock.stop()
@@ -317,8 +334,11 @@ class LoopbackWorld(BaseWorld):
         self.clock.go()
 
     def ready(self) -> None:
-        """Do ahead what would else be done at the first request: upload the market, prepare the current cycle's
-        answers, load the libraries, open sessions and both connections to the store. Raises StoreError without it."""
+        """Do ahead what would otherwise be done at the first request.
+
+        This uploads the market, prepares the current cycle's answers, loads the libraries, and opens sessions and both
+        connections to the store. Raises StoreError where the store does not answer.
+        """
         self._prepare()
         if self._control is not None:
             self._without_session()
@@ -345,7 +365,7 @@ class LoopbackWorld(BaseWorld):
 
     @property
     def providers(self) -> ProviderLedger:
-        """What the providers have seen of this world until now."""
+        """The counts of what the providers have seen of this world until now."""
         identity = self._conditions()
         assert self._control is not None
         return self._control.ledger(identity)
@@ -358,13 +378,18 @@ class LoopbackWorld(BaseWorld):
             self.ledger.connections += 1
 
     def exchange(self, request: Request) -> LoopbackPending:
-        """The request on a new connection, which is closed afterwards: ``requests`` without a session, as in the
-        documents. Awaited, it runs in a thread."""
+        """Return the request as one that travels on a new connection, which is closed afterwards.
+
+        It is sent by ``requests`` without a session, as in the documents. An awaited request runs in a thread.
+        """
         return LoopbackPending(self._without_session(), request)
 
     def session(self, pool: Pool) -> Callable[[Request], Pending[Any]]:
-        """A client that keeps connections as its pool says. ``aiohttp`` always waits for one of ``size`` connections
-        per host; it has no way to open one more and throw it away."""
+        """Return a client that keeps connections as its pool says.
+
+        ``aiohttp`` always waits for one of ``size`` connections per host; it has no way to open one more and throw it
+        away.
+        """
         from argo_bench.pipeline.world.clients import AiohttpClient, RequestsClient
 
         client = AiohttpClient(self, pool) if pool.client == "aiohttp" else RequestsClient(self, pool)
@@ -412,7 +437,7 @@ class LoopbackWorld(BaseWorld):
         return self.live is not None and request.provider == "explanation"
 
     def url(self, request: Request) -> str:
-        """Where a request goes; its path says which one it is."""
+        """Return the URL of a request; its path says which request it is."""
         names = self._conditions(), self.cycle, request.provider, request.symbol, request.what, request.attempt
         path = "/".join(quote(str(each), safe="") for each in names)
         assert self._address is not None
@@ -426,7 +451,7 @@ class LoopbackWorld(BaseWorld):
             self.ledger.requests[request.provider] += 1
 
     def failed(self, request: Request, why: str) -> ProviderError:
-        """The error to raise for a request that failed, counted."""
+        """Count a failed request, and return the error to raise for it."""
         with self._counting:
             self.ledger.failures[request.provider] += 1
         return ProviderError(f"{request.provider} {why}")
@@ -438,6 +463,6 @@ class LoopbackWorld(BaseWorld):
     def _bill(self, completion: Completion) -> None:
         if self.live is None:
             super()._bill(completion)
-        else:  # A live model has a price that is not known here; its tokens are.
+        else:  # A live model's price is not known here, but its tokens are.
             self.ledger.input_tokens += completion.usage.prompt_tokens
             self.ledger.output_tokens += completion.usage.completion_tokens

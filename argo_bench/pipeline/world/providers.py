@@ -1,14 +1,14 @@
-"""The providers as one process on the loopback interface: ``started``, or this module run by itself.
+"""The providers of the loopback world are served by this module, as one process: by ``started``, or run by itself.
 
-It listens in the clear, over TLS 1.3 (a throw-away certificate made at the start) and, for the harness, on a control
-port, everywhere with TCP_NODELAY, which asyncio sets. Answers and latencies are functions of the request
-(``content``); what a cycle's answers take to compute is spent in ``/prepare``, outside of what is measured.
+The process listens in the clear, over TLS 1.3 (with a throw-away certificate made at the start) and, for the harness,
+on a control port, everywhere with TCP_NODELAY, which asyncio sets. Answers and latencies are functions of the request
+(``content``); the time that a cycle's answers take to compute is spent in ``/prepare``, outside of what is measured.
 
-The network's round trip is emulated here: a request waits for one; the first request of a connection for one more
-(TCP's handshake), over TLS for yet another one (TLS 1.3's). Waits may be a millisecond late, as timers are.
+The network's round trip is emulated here: a request waits for one; the first request of a connection waits for one more
+(TCP's handshake), and over TLS for yet another one (TLS 1.3's). Waits may be a millisecond late, as timers are.
 
-It ends, and removes what it made, with SIGTERM, SIGINT or EOF on its standard input, which is to be a pipe that its
-parent holds. Raises UserError for a port that is in use.
+The process ends, and removes what it made, at SIGTERM, SIGINT or EOF on its standard input, which has to be a pipe that
+its parent holds. It raises UserError for a port that is in use.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ MARKETS = 8
 
 
 class Book:
-    """One world's conditions, its cycle's answers, and the ledger of what it was served."""
+    """Keeps one world's conditions, its cycle's answers, and the ledger of what it was served."""
 
     def __init__(self, conditions: Conditions, market: Market | None) -> None:
         self.conditions = conditions
@@ -86,7 +86,7 @@ class Book:
             self._cycle = cycle
 
     def body(self, cycle: int, request: Request) -> bytes:
-        """Raises UserError for what nobody has an answer to."""
+        """Return the body of the answer to a request. Raises UserError for a request that nobody has an answer to."""
         answer = self._answer(cycle, request)
         if isinstance(answer, str):
             return wire.completion_body(content.completion(self.conditions.seed, cycle, request, answer))
@@ -118,8 +118,11 @@ class Book:
         return found
 
     def fault(self, cycle: int, request: Request) -> Fault | None:
-        """What goes wrong with a request, by its names alone. One that was throttled is another attempt when it
-        comes again under the same names, as a client that honours Retry-After sends it."""
+        """Return what goes wrong with a request, decided by its names alone.
+
+        A request that was throttled counts as another attempt when it comes again under the same names, as a client
+        that honours Retry-After sends it.
+        """
         faults = self.conditions.faults.get(request.provider, Faults())
         names = request.provider, request.symbol, request.what, cycle, request.attempt
         attempt = request.attempt + self._throttled[names]
@@ -136,7 +139,7 @@ class Book:
 
 
 class Connection(RequestHandler):
-    """A client's connection. It belongs to the world of its first request."""
+    """Serves one connection of a client. It belongs to the world of its first request."""
 
     book: Book | None = None
     _answered = _received = 0
@@ -144,7 +147,7 @@ class Connection(RequestHandler):
     _idle: asyncio.TimerHandle | None = None
 
     def received(self, book: Book) -> int:
-        """A request has come; returns the round trips that it waits for."""
+        """Count a request that has arrived, and return how many round trips it waits for."""
         self._received += 1
         if self._idle is not None:
             self._idle.cancel()
@@ -158,7 +161,7 @@ class Connection(RequestHandler):
         return 2 + is_secure
 
     def answered(self) -> None:
-        """The answer goes out; from now on the connection is idle."""
+        """Count an answer that goes out. From now on the connection is idle."""
         assert self.book is not None
         self._answered += 1
         loop = asyncio.get_running_loop()
@@ -167,7 +170,7 @@ class Connection(RequestHandler):
     def _close_idle(self) -> None:
         is_ours = self.book is not None and not self._is_closed_by_client
         self.force_close()
-        if is_ours:  # counted behind the close, so that who reads the count finds the connection closed
+        if is_ours:  # counted after the close, so that whoever reads the count finds the connection closed
             asyncio.get_running_loop().call_soon(self._count_idle_close)
 
     def _count_idle_close(self) -> None:
@@ -194,7 +197,7 @@ class Connection(RequestHandler):
 
 
 class Providers:
-    """What the process knows: markets by digest, and a book for every world."""
+    """Knows all that the process knows: markets by digest, and a book for every world."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -204,7 +207,10 @@ class Providers:
     # Requests
 
     async def serve(self, request: web.BaseRequest) -> web.Response:
-        """Answer a request of a world: ``/world/cycle/provider/symbol/what/attempt``, a question with its body."""
+        """Answer a request of a world.
+
+        Its path is ``/world/cycle/provider/symbol/what/attempt``; a question to a language model has a body as well.
+        """
         names = [unquote(part) for part in request.raw_path.split("/")[1:7]]
         if len(names) < 6 or names[0] not in self._books or names[2] not in HOSTS:
             return web.Response(status=404)
@@ -256,11 +262,11 @@ class Providers:
     # The harness
 
     async def control(self, request: web.BaseRequest) -> web.Response:
-        """Answer the harness, which knows the token; 422 is a mistake of the user's."""
+        """Answer the harness, which knows the token. Status 422 means a mistake of the user's."""
         if not secrets.compare_digest(request.headers.get(TOKEN_HEADER, ""), self._token):
             return web.Response(status=403)
         body = await request.content.read()
-        await asyncio.sleep(0)  # Connections that were closed before this request came are to be counted in its answer.
+        await asyncio.sleep(0)  # This lets connections that were closed before be counted in the answer.
         try:
             answer = self._controlled(request.method, request.path.split("/")[1:], body)
         except UserError as error:
@@ -301,7 +307,10 @@ def counted(counts: dict[str, int], name: str) -> None:
 
 
 def sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
-    """Listening sockets with the same port on every host; with port 0 the kernel chooses it."""
+    """Return listening sockets with the same port on every host; for port 0 the kernel chooses it.
+
+    Raises UserError for a port that is in use or an address that does not exist.
+    """
     for attempt in range(ATTEMPTS):
         listening: list[socket.socket] = []
         try:
@@ -328,7 +337,7 @@ def unavailable(host: str, port: int, error: OSError) -> str:
 
 
 async def run(ports: Sequence[int]) -> None:
-    """Listen, say where in one line of JSON, and serve until told to end."""
+    """Listen, print the addresses as one line of JSON, and serve until told to end."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in ENDS:
@@ -359,13 +368,13 @@ async def run(ports: Sequence[int]) -> None:
             listening.append(chosen)
         say(Address(listening[0], listening[1], listening[2], str(place / "ca.pem")).to_json())
         await ended.wait()
-    for number in ENDS:  # The parent's death may come as a signal as well, after its end of the pipe.
+    for number in ENDS:  # When the parent dies, its signal may come after the end of the pipe.
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
 
 
 def say(line: str) -> None:
-    """Tell the parent, unless it is gone."""
+    """Print a line for the parent, unless it is gone."""
     with suppress(BrokenPipeError):
         os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
@@ -376,7 +385,7 @@ def end_with_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> Non
     def watch() -> None:
         while os.read(0, 4096):
             pass
-        with suppress(RuntimeError):  # The loop is closed: a signal has come first.
+        with suppress(RuntimeError):  # The loop is closed because a signal has come first.
             loop.call_soon_threadsafe(ended.set)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -384,10 +393,11 @@ def end_with_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> Non
 
 @contextmanager
 def started(processor: int | None = None, *, http: int = 0, https: int = 0, control: int = 0) -> Iterator[Address]:
-    """The providers in a process of their own, on one processor if it is named; they end with the block, and with this
-    process. Ports are chosen by the kernel where they are 0.
+    """Start the providers in a process of their own and yield where they listen.
 
-    To be entered in the main thread (``parent``). Raises UserError where the process cannot serve.
+    ``processor`` pins the process to one processor. The kernel chooses the ports that are 0. The providers end with the
+    block, and with this process. The block has to be entered in the main thread (see ``parent``). Raises UserError
+    where the process cannot serve.
     """
     command = [sys.executable, "-m", "argo_bench.pipeline.world.providers", *map(str, (http, https, control))]
     command += [] if processor is None else ["--processor", str(processor)]

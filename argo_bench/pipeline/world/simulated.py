@@ -1,8 +1,8 @@
-"""The simulated world: no sockets, deterministic and seeded, with latencies that cost no real time.
+"""The simulated world has no sockets and is deterministic and seeded, and its latencies cost no real time.
 
 Providers answer from ``content``; the database is a real SQLite file. What the other side of a request computes is
-prepared in ``begin``, outside the pipeline's time, or on demand where nothing is timed. New connections are counted;
-what a handshake and a look-up in the shared store cost are constants that were measured on sockets.
+prepared in ``begin``, outside the pipeline's time, or on demand where nothing is timed. New connections are counted. A
+handshake and a look-up in the shared store cost constant times that were measured on sockets.
 """
 
 from __future__ import annotations
@@ -20,16 +20,22 @@ from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S, BaseWorld, Market
 from argo_bench.pipeline.world.clock import NS, Clock, SimulatedLoop, nanoseconds
 
 HANDSHAKE_S = 0.0433
-"""What a new connection costs beyond its request: TCP and TLS at a round trip of 20 ms, the median of O14's trial
-("1 in flight, TLS, RTT 20 ms", no session against a warm one) in results/reference/sockets."""
+"""The time that a new connection costs beyond its request: TCP and TLS at a round trip of 20 ms.
+
+It is the median of O14's trial ("1 in flight, TLS, RTT 20 ms", no session against a warm one) in
+results/reference/sockets.
+"""
 
 ROUND_TRIP_S = 0.00015
-"""What a look-up in the shared store costs: the median read of fetched bars from Redis on the same machine, of O01's
-trial ("2 workers, TCP") in results/reference/sockets."""
+"""The time that a look-up in the shared store costs.
+
+It is the median read of fetched bars from Redis on the same machine, of O01's trial ("2 workers, TCP") in
+results/reference/sockets.
+"""
 
 
 class SimulatedPending:
-    """A request of the simulated world, already sent: its answer and its latency are settled."""
+    """Stands for a request of the simulated world that is sent already: its answer and its latency are settled."""
 
     __slots__ = ("_answer", "_latency_ns", "_world")
 
@@ -53,12 +59,14 @@ class SimulatedPending:
 
 
 class SimulatedWorld(BaseWorld):
-    """Providers, database and clocks of one run. Use it as a context manager; ``run`` drives a coroutine.
+    """Holds the providers, the database and the clocks of one run. Use it as a context manager; ``run`` drives a
+    coroutine.
 
-    ``busy_ns`` is the counter of real time (injected by tests); ``latency_scale`` multiplies every latency, those of
-    handshakes and of the shared store too; ``error_rate`` is the share of requests that fail. Without
-    ``prepare_ahead`` a symbol's answers are computed when it is first asked for in a cycle: the same answers, and less
-    work for studies that count and do not time. For these the database need not be ``durable`` (synchronous OFF).
+    ``busy_ns`` counts real time; tests inject their own. ``latency_scale`` multiplies every latency, those of
+    handshakes and of the shared store too; ``error_rate`` is the share of requests that fail. Without ``prepare_ahead``
+    a symbol's answers are computed when it is first asked for in a cycle: the answers are the same, and studies that
+    count and do not time have less work. For these the database need not be ``durable`` (it then runs with synchronous
+    OFF).
     """
 
     def __init__(
@@ -99,7 +107,8 @@ class SimulatedWorld(BaseWorld):
         self.clock.block(nanoseconds(seconds))
 
     def begin(self, cycle: int) -> None:
-        """Start a cycle at max(5 s x cycle, now), and prepare what the providers will answer in it if that is due."""
+        """Start a cycle at max(5 s x cycle, now), and with ``prepare_ahead`` prepare what the providers will answer in
+        it."""
         if cycle == self.cycle:
             return
         self.clock.stop()
@@ -124,7 +133,7 @@ class SimulatedWorld(BaseWorld):
         self._unpaid_ns += self._handshake_ns
 
     def exchange(self, request: Request) -> SimulatedPending:
-        """The request as it will travel: answer and latency are settled, the wait is the caller's."""
+        """Send the request and return it as pending: answer and latency are settled, the wait is left to the caller."""
         latency_ns, self._unpaid_ns = self._latency_ns(request) + self._unpaid_ns, 0
         self.ledger.requests[request.provider] += 1
         if self._error_rate and self._fails(request):
@@ -154,7 +163,7 @@ class SimulatedWorld(BaseWorld):
         return self._answers[key]
 
     def session(self, pool: Pool) -> Callable[[Request], Pending[Any]]:
-        """A client that opens connections as its pool says; what it saves are handshakes."""
+        """Return a client that opens connections as its pool says; what it saves are handshakes."""
         return ModelledPool(self, pool)
 
     @property
@@ -163,8 +172,11 @@ class SimulatedWorld(BaseWorld):
 
 
 class ModelledPool:
-    """The connections of a client in a world without sockets: one is opened where none is idle, and one that is given
-    back to a full pool is closed. A client that must not open one more waits for one, where it can wait."""
+    """Models the connections of a client in a world without sockets.
+
+    A connection is opened where none is idle, and one that is given back to a full pool is closed. A client that must
+    not open one more waits for one, where it can wait.
+    """
 
     def __init__(self, world: SimulatedWorld, pool: Pool) -> None:
         self._world = world
@@ -185,14 +197,14 @@ class ModelledPool:
         self._idle[host] = min(self._idle[host] + 1, self._pool.size)
 
     def gate(self, host: str) -> asyncio.Semaphore | None:
-        """What a request waits at before it is sent, where the pool blocks."""
+        """Return the semaphore that a request acquires before it is sent, or None where the pool does not block."""
         if not self._pool.block:
             return None
         return self._gates.setdefault(host, asyncio.Semaphore(self._pool.size))
 
 
 class PooledPending:
-    """A request that is sent through a modelled pool when it is waited for."""
+    """Stands for a request that is sent through a modelled pool when it is waited for."""
 
     __slots__ = ("_pool", "_request", "_world")
 
@@ -227,7 +239,8 @@ class PooledPending:
 
 
 class ModelledRedis:
-    """The shared store of a world without sockets: values by key until their time is over, a round trip each."""
+    """Models the shared store in a world without sockets: it keeps values by key until they expire, at a round trip a
+    command."""
 
     def __init__(self, world: SimulatedWorld) -> None:
         self._world = world

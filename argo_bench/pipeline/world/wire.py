@@ -1,4 +1,5 @@
-"""What requests and answers of the loopback world look like as JSON, and back: exact to the last bit of every float.
+"""Requests and answers of the loopback world are written as JSON and read back here, exact to the last bit of every
+float.
 
 Bars travel as Polygon's aggregates (https://polygon.io/docs), figures as one number each, questions to language models
 and their replies as OpenAI-compatible chat completions.
@@ -19,7 +20,7 @@ MARKET_DATA = ("massive", "alpaca")
 
 
 class Aggregate(msgspec.Struct, gc=False):
-    """A bar: when it starts, in milliseconds since the epoch, its prices and its volume."""
+    """Holds a bar: when it starts, in milliseconds since the epoch, its prices and its volume."""
 
     t: int
     o: float
@@ -74,14 +75,15 @@ class WireCompletion(msgspec.Struct):
 
 
 def chat_body(request: Request) -> bytes:
-    """A question to a language model."""
+    """Encode a question to a language model."""
     chat = content.chat_request(request)
     messages = [WireMessage(*message) for message in chat.messages]
     return msgspec.json.encode(WireChat(chat.model, messages, chat.max_tokens, chat.temperature))
 
 
 def answer(request: Request, body: bytes) -> Any:
-    """What a body says: Bars, a figure or a Completion. Raises msgspec.DecodeError where it is something else."""
+    """Decode what a body says: Bars, a figure or a Completion. Raises msgspec.DecodeError where it is something
+    else."""
     if request.prompt:
         return completion(body)
     if request.provider in MARKET_DATA:
@@ -110,7 +112,8 @@ def completion(body: bytes) -> Completion:
 
 
 def asked(provider: Provider, symbol: str, what: str, attempt: int, body: bytes) -> Request:
-    """The request that a question to a language model was made from; without a body one for a figure or bars."""
+    """Decode the request that a question to a language model was made from; without a body, one for a figure or
+    bars."""
     if not body:
         return Request(provider, symbol, what, attempt=attempt)
     chat = msgspec.json.decode(body, type=WireChat)
@@ -122,7 +125,8 @@ def asked(provider: Provider, symbol: str, what: str, attempt: int, body: bytes)
 
 
 def bars_body(found: Bars) -> bytes:
-    """Raises UserError for bars that start within a millisecond: they would not come back as they are."""
+    """Encode bars. Raises UserError for bars that start within a millisecond, since they would not come back as they
+    are."""
     milliseconds = found.timestamps.astype("datetime64[ms]")
     if (milliseconds != found.timestamps).any():
         raise UserError(f"{found.symbol}: expected bars that start at whole milliseconds; round their times.")
