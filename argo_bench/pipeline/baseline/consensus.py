@@ -1,4 +1,4 @@
-"""The weighted vote of the sources, counted anew in every cycle."""
+"""The weighted vote of the sources is counted here, anew in every cycle."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ ACCEPTED = 75.0
 
 
 def consensus(world: World, signals: Signals, regime: Regime) -> Consensus | None:
-    """The direction with the larger weighted vote, or None: no directional source, a tie, or a confidence below 75.
+    """Return the direction with the larger weighted vote, or None.
 
+    It is None where no source names a direction, where both votes are equal, and where the confidence is below 75.
     Votes are summed in the fixed source order, since a sum in another order may round to another confidence.
     """
     weights = WEIGHTS[regime]

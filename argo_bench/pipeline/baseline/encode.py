@@ -1,4 +1,4 @@
-"""A decision as JSON for its three sinks, serialized once for each."""
+"""A decision is encoded as JSON for its three sinks here, and serialized once for each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ SIGNED = ("signal_id", "symbol", "direction", "entry", "stop", "target", "confid
 
 
 def encode(world: World, decisions: Sequence[Decision]) -> list[Encoded]:
-    """The log line and the POST body carry all fields; the SHA-256 covers the canonical JSON of the signed ones."""
+    """Encode decisions: log line and POST body carry all fields, the SHA-256 covers the canonical JSON of the signed
+    ones."""
     return [
         Encoded(decision, json.dumps(payload(decision)), json.dumps(payload(decision)), digest(decision))
         for decision in decisions
@@ -28,7 +29,7 @@ def payload(decision: Decision) -> dict[str, Any]:
 
 
 def digest(decision: Decision) -> str:
-    """SHA-256, as hexadecimal text, of the canonical JSON of the signed fields."""
+    """Return the SHA-256, as hexadecimal text, of the canonical JSON of the signed fields."""
     signed = {name: getattr(decision, name) for name in SIGNED}
     return hashlib.sha256(
         json.dumps(signed, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

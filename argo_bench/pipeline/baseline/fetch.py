@@ -1,4 +1,4 @@
-"""The bars and the other providers' raw opinions of one symbol, asked for one after another."""
+"""The bars and the other providers' raw opinions of one symbol are fetched here, one request after another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from argo_bench.pipeline.model import Bars, Fetched, Opinions, ProviderError, Wo
 
 
 def fetch(world: World, symbol: str) -> Fetched:
-    """Six requests, each waited for before the next is sent.
+    """Send six requests, and wait for each before the next is sent.
 
     Raises ProviderError when a provider that has no fallback fails.
     """
@@ -18,7 +18,7 @@ def fetch(world: World, symbol: str) -> Fetched:
 
 
 def market_data(world: World, symbol: str) -> Bars:
-    """Bars from the primary provider, or from the fallback when the primary fails."""
+    """Return bars from the primary provider, or from the fallback when the primary fails."""
     try:
         return world.bars("massive", symbol).result()
     except ProviderError:

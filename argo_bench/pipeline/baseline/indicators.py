@@ -1,12 +1,12 @@
-"""The indicators before any optimization: loops over the frame that keep a full column of every indicator.
+"""The indicators before any optimization are computed here: loops over the frame keep a full column of every indicator.
 
 One pass with ``itertuples`` takes the frame into lists; one plain function per indicator fills a column with a value
 for every bar, NaN before its first valid one; the latest values are the result. ``vectorized`` computes the same in
-idiomatic pandas: the second reference.
+idiomatic pandas and is the second reference.
 
 Definitions: Wilder, New Concepts in Technical Trading Systems (1978) for RSI, ATR, DI and ADX; Appel, The Moving
-Average Convergence-Divergence Trading Method (1979) for MACD; Bollinger, Bollinger on Bollinger Bands (2001), with
-the population's deviation. Seeds and first valid bars are TA-Lib's (https://ta-lib.org/functions/).
+Average Convergence-Divergence Trading Method (1979) for MACD; Bollinger, Bollinger on Bollinger Bands (2001), with the
+population's deviation. Seeds and first valid bars are TA-Lib's (https://ta-lib.org/functions/).
 
 Bars count from 0. Changes and volatilities are fractions of the price. Prices are positive: the reader sees to it.
 """
@@ -36,7 +36,7 @@ class History(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """The columns that both halves of the set use."""
+    """Holds the columns that both halves of the set of indicators use."""
 
     sma20: Column
     volume_sma20: Column
@@ -50,26 +50,26 @@ class Directional(NamedTuple):
 
 
 def indicators(world: World, frame: pd.DataFrame) -> Indicators:
-    """The latest value of every indicator, by loops."""
+    """Compute the latest value of every indicator, by loops."""
     bars = columns(frame)
     common = shared(bars)
     return Indicators(**latest(published(bars, common)), **latest(others(bars, common)))
 
 
 def five(world: World, frame: pd.DataFrame) -> dict[str, float]:
-    """The five outputs of the published code, by the same loops."""
+    """Compute the five outputs of the published code, by the same loops."""
     bars = columns(frame)
     return latest(published(bars, shared(bars)))
 
 
 def remaining(world: World, frame: pd.DataFrame) -> dict[str, float]:
-    """Every other field of Indicators, by the same loops."""
+    """Compute every other field of Indicators, by the same loops."""
     bars = columns(frame)
     return latest(others(bars, shared(bars)))
 
 
 def columns(frame: pd.DataFrame) -> History:
-    """The frame as five lists, in one pass over a copy. Raises ValueError for no bars, a NaN or an infinity."""
+    """Copy the frame into five lists, in one pass. Raises ValueError for an empty frame, a NaN or an infinity."""
     bars = History([], [], [], [], [])
     rows: Iterable[Any] = frame.copy().itertuples(index=False)
     for row in rows:
@@ -134,7 +134,7 @@ def latest(columns: Mapping[str, Column]) -> dict[str, float]:
 
 
 def windowed(values: Column, n: int, function: Callable[[Column], float]) -> Column:
-    """A function of the last n values, bar by bar."""
+    """Apply a function to the last n values, bar by bar; NaN where there are fewer than n."""
     return [NAN if end < n else function(values[end - n : end]) for end in range(1, len(values) + 1)]
 
 
@@ -143,7 +143,10 @@ def sma(values: Column, n: int) -> Column:
 
 
 def deviation(values: Column, n: int, ddof: int) -> Column:
-    """Standard deviation of the last n values, about their own mean: the mean of the squares would cancel."""
+    """Compute the standard deviation of the last n values about their own mean, bar by bar.
+
+    The mean of the squares minus the square of the mean would lose its digits to cancellation.
+    """
 
     def of(window: Column) -> float:
         mean = sum(window) / n
@@ -157,7 +160,7 @@ def change(values: Column, n: int) -> Column:
 
 
 def smoothed(values: Column, n: int, seed_bar: int, weight: float) -> Column:
-    """A recursive average that starts at ``seed_bar`` with the mean of the n values up to there."""
+    """Compute a recursive average that starts at ``seed_bar`` with the mean of the n values up to there; NaN before."""
     column = [NAN] * len(values)
     if seed_bar < len(values):
         average = column[seed_bar] = sum(values[seed_bar - n + 1 : seed_bar + 1]) / n
@@ -176,13 +179,14 @@ def wilder(values: Column, n: int, seed_bar: int) -> Column:
 
 
 def macd(close: Column, fast: int, slow: int) -> Column:
-    """The MACD line. Both averages start at the same bar, so the fast one here is not the EMA of that period."""
+    """Compute the MACD line. Both averages start at the same bar, so the fast one here is not the EMA of that
+    period."""
     averages = zip(ema(close, fast, slow - 1), ema(close, slow, slow - 1), strict=True)
     return [quick - steady for quick, steady in averages]
 
 
 def rsi(close: Column, n: int) -> Column:
-    """Wilder's RSI; 0 where nothing has moved yet, as in TA-Lib."""
+    """Compute Wilder's RSI; it is 0 where nothing has moved yet, as in TA-Lib."""
     changes = [NAN] + [now - before for before, now in pairwise(close)]
     gain = wilder([max(each, 0.0) for each in changes], n, seed_bar=n)
     loss = wilder([max(-each, 0.0) for each in changes], n, seed_bar=n)
@@ -190,13 +194,13 @@ def rsi(close: Column, n: int) -> Column:
 
 
 def true_range(bars: History) -> Column:
-    """The bar's range including the gap from the previous close; the first bar has none."""
+    """Compute each bar's range including the gap from the previous close. The first bar has none, so it is NaN."""
     today = zip(bars.high[1:], bars.low[1:], bars.close, strict=False)
     return [NAN] + [max(high, before) - min(low, before) for high, low, before in today]
 
 
 def directional(bars: History, ranges: Column, n: int) -> Directional:
-    """+DI, -DI and ADX. A move counts for the larger of the two sides, for neither when they are equal."""
+    """Compute +DI, -DI and ADX. A move counts for the larger of the two sides, and for neither when they are equal."""
     ups = [NAN] + [now - before for before, now in pairwise(bars.high)]
     downs = [NAN] + [before - now for before, now in pairwise(bars.low)]
     rising = [up if up > down and up > 0 else 0.0 for up, down in zip(ups, downs, strict=True)]
@@ -209,7 +213,7 @@ def directional(bars: History, ranges: Column, n: int) -> Directional:
 
 
 def wilder_sum(values: Column, n: int) -> Column:
-    """Wilder's running sum: it starts from the sum of n - 1 values, and is valid from the next bar."""
+    """Compute Wilder's running sum: it starts from the sum of n - 1 values, and is valid from the next bar."""
     column = [NAN] * len(values)
     total = sum(values[1:n])
     for at in range(n, len(values)):
@@ -219,12 +223,12 @@ def wilder_sum(values: Column, n: int) -> Column:
 
 
 def share(part: float, whole: float) -> float:
-    """Per cent of the whole; 0 of nothing."""
+    """Return the part as a percentage of the whole; 0 where the whole is 0."""
     return 100 * part / whole if whole else 0.0
 
 
 def vectorized(world: World, frame: pd.DataFrame) -> Indicators:
-    """The latest value of every indicator, by pandas over full columns."""
+    """Compute the latest value of every indicator, by pandas over full columns."""
     refuse_gaps(frame)
     frame = frame.astype(np.float64)
     high, low, close, volume = frame["high"], frame["low"], frame["close"], frame["volume"]
@@ -232,7 +236,7 @@ def vectorized(world: World, frame: pd.DataFrame) -> Indicators:
     change_1 = close / before - 1
     window = close.rolling(20)
     sma20, volume_sma20 = window.mean(), volume.rolling(20).mean()
-    # pandas' running deviation keeps a remainder, 1e-7 of the price, of moves that have left the window.
+    # pandas' running deviation keeps a remainder of 1e-7 of the price from moves that have left the window.
     band = (2 * window.std(ddof=0)).mask(window.max() == window.min(), 0.0)
     ema26 = seeded(close, 0, 26, 2 / 27)
     line = seeded(close, 14, 12, 2 / 13) - ema26
@@ -242,7 +246,8 @@ def vectorized(world: World, frame: pd.DataFrame) -> Indicators:
     ranges = high.where(high > before, before) - low.where(low < before, before)
     up, down = high.diff(), -low.diff()
     moves = up.where((up > down) & (up > 0), 0.0), down.where((down > up) & (down > 0), 0.0)
-    # Wilder's sums start from n - 1 values: n with a first of zero. Their factor n cancels in the quotient.
+    # Wilder's sums start from n - 1 values, that is from n values whose first is zero. Means replace the sums here,
+    # since the factor n cancels in the quotient.
     total = seeded(ranges.fillna(0.0), 0, 14, 1 / 14)
     plus, minus = (share_column(seeded(move, 0, 14, 1 / 14), total).iloc[14:] for move in moves)
     adx = seeded(share_column((plus - minus).abs(), plus + minus), 0, 14, 1 / 14)
@@ -274,7 +279,7 @@ def vectorized(world: World, frame: pd.DataFrame) -> Indicators:
 
 
 def vectorized_five(world: World, frame: pd.DataFrame) -> dict[str, float]:
-    """The five outputs of the published code, by pandas over full columns."""
+    """Compute the five outputs of the published code, by pandas over full columns."""
     refuse_gaps(frame)
     frame = frame.astype(np.float64)
     close, volume = frame["close"], frame["volume"]
@@ -288,13 +293,13 @@ def vectorized_five(world: World, frame: pd.DataFrame) -> dict[str, float]:
 
 
 def refuse_gaps(frame: pd.DataFrame) -> None:
-    """Raise what ``columns`` raises, without its loop where there is nothing to refuse."""
+    """Raise what ``columns`` raises, but run its loop only where there is something to refuse."""
     if frame.empty or not np.isfinite(frame.to_numpy()).all():
         columns(frame)
 
 
 def seeded(values: pd.Series, first: int, n: int, weight: float) -> pd.Series:
-    """A recursive average that starts with the mean of the n values from bar ``first``; NaN before its seed."""
+    """Compute a recursive average that starts with the mean of the n values from bar ``first``; NaN before its seed."""
     column = values.to_numpy(copy=True)
     seed_bar = first + n - 1
     if seed_bar < len(column):
@@ -304,7 +309,7 @@ def seeded(values: pd.Series, first: int, n: int, weight: float) -> pd.Series:
 
 
 def share_column(part: pd.Series, whole: pd.Series) -> pd.Series:
-    """Per cent of the whole; 0 of nothing, NaN where there is no whole yet."""
+    """Return the part as a percentage of the whole; 0 where the whole is 0, NaN where there is no whole yet."""
     return (100 * part / whole).mask(whole == 0, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""The queries that readers issue after a cycle, asked of the database each time."""
+"""The queries that readers issue after a cycle are made here, asked of the database each time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIN_RATE = "SELECT AVG(outcome = 'win') FROM signals WHERE outcome IS NOT NULL"
 
 
 def read(world: World, symbols: Sequence[str]) -> Readings:
-    """The latest ten signals, the latest ten of one symbol (another one each cycle), and the win rate."""
+    """Read the latest ten signals, the latest ten of one symbol (another one each cycle), and the win rate."""
     symbol = symbols[world.cycle % len(symbols)]
     return Readings(
         latest=world.query(LATEST),

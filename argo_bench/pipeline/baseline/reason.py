@@ -1,4 +1,4 @@
-"""The explanation of a decision, asked of the language model inline."""
+"""The language model is asked here to explain a decision, and the pipeline waits for the answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from argo_bench.pipeline.model import Decision, ProviderError, Reasoning, World
 
 
 def reason(world: World, decision: Decision) -> Reasoning:
-    """The model's text, or a template marked as such when the model fails."""
+    """Return the model's text, or a template marked as such when the model fails."""
     try:
         return Reasoning(world.ask(decision.symbol, prompt(decision)).result(), "model")
     except ProviderError:
@@ -14,7 +14,7 @@ def reason(world: World, decision: Decision) -> Reasoning:
 
 
 def prompt(decision: Decision) -> str:
-    """Everything that the explanation may speak of, one field a line."""
+    """Write the prompt: everything that the explanation may speak of, one field a line."""
     return "\n".join(
         (
             "Explain this trading signal in at most three sentences (200 tokens).",

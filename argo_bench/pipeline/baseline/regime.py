@@ -1,4 +1,4 @@
-"""The market regime of one symbol, detected anew in every cycle."""
+"""The market regime of one symbol is detected here, anew in every cycle."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ VOLATILE_RATIO = 1.25
 
 
 def regime(world: World, frame: pd.DataFrame) -> Regime:
-    """TRENDING, CONSOLIDATION or VOLATILE; UNKNOWN below 200 bars.
+    """Detect TRENDING, CONSOLIDATION or VOLATILE; UNKNOWN below 200 bars.
 
-    Simple averages of the close over 20, 50 and 200 bars; deviations (ddof 1) of 1-bar returns over 20 and 50.
+    The rule reads simple averages of the close over 20, 50 and 200 bars, and the deviations (ddof 1) of 1-bar returns
+    over 20 and 50 bars.
     """
     frame = frame.copy()
     close = frame["close"]

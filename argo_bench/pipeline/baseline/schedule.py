@@ -1,4 +1,4 @@
-"""How symbols are walked: one after another."""
+"""The symbols are walked here, one after another."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from argo_bench.pipeline.record import Pipeline, decide
 
 
 async def schedule(world: World, pipeline: Pipeline, symbols: Sequence[str]) -> list[Decision]:
-    """The decisions of the universe; symbols without a consensus yield none."""
+    """Return the decisions of the universe; symbols without a consensus yield none."""
     decisions = [await decide(pipeline, world, symbol) for symbol in symbols]
     return [decision for decision in decisions if decision is not None]

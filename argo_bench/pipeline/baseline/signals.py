@@ -1,4 +1,4 @@
-"""One directional signal per source, from the indicators and the providers' replies."""
+"""One directional signal per source is made here, from the indicators and the providers' replies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ STRONG_TREND = 25
 
 
 def signals(world: World, indicators: Indicators, opinions: Opinions) -> dict[str, Signal]:
-    """Source -> signal in the fixed source order; a reply that cannot be parsed is no signal, and counted."""
+    """Return the signals by source, in the fixed source order.
+
+    A reply that cannot be parsed yields no signal, and is counted among the ledger's failures.
+    """
     found = {
         "massive": trend(indicators),
         "alpha_vantage": momentum(indicators),
@@ -26,7 +29,10 @@ def signals(world: World, indicators: Indicators, opinions: Opinions) -> dict[st
 
 
 def trend(i: Indicators) -> Signal:
-    """Price above both averages in order, or below both in order; NaN comparisons are false, as they should be."""
+    """Compare the price with both averages: above both in order is LONG, below both in order is SHORT.
+
+    Comparisons with NaN are false, so a history that is too short yields NEUTRAL.
+    """
     confidence = 60.0 + 15.0 * (i.volume_ratio > HIGH_VOLUME) + 15.0 * (i.adx14 > STRONG_TREND)
     if i.close > i.sma20 > i.sma50:
         return Signal("LONG", confidence)
@@ -41,7 +47,7 @@ def momentum(i: Indicators) -> Signal:
 
 
 def parsed(reply: str) -> Signal | None:
-    """The signal in a model's fixed one-line format, ``direction=LONG confidence=75``."""
+    """Parse a model's fixed one-line format, ``direction=LONG confidence=75``; None for anything else."""
     match = REPLY.fullmatch(reply)
     if match is None:
         return None

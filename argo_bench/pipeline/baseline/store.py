@@ -1,4 +1,4 @@
-"""Signals into SQLite, one INSERT and one commit each."""
+"""Signals are stored in SQLite here, with one INSERT and one commit each."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from argo_bench.pipeline.model import Encoded, World
 
 
 def store(world: World, signals: Sequence[Encoded]) -> None:
-    """Raises sqlite3.IntegrityError where a row violates a constraint; nothing is ignored."""
+    """Insert each signal. Raises sqlite3.IntegrityError where a row violates a constraint; nothing is ignored."""
     for signal in signals:
         world.insert(row(world, signal))
 
 
 def row(world: World, signal: Encoded) -> dict[str, Any]:
-    """The signal as a row of the table; its outcome is not known yet."""
+    """Return the signal as a row of the table; its outcome is not known yet."""
     decision = signal.decision
     return {
         "signal_id": decision.signal_id,

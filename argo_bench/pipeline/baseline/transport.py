@@ -1,4 +1,4 @@
-"""How a request travels before optimizing: every one on a connection of its own."""
+"""Requests travel here as they do before optimizing: every one on a connection of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from argo_bench.pipeline.model import Pending, Request, World
 
 
 def transport(world: World, request: Request) -> Pending[Any]:
-    """The request, on a new connection."""
+    """Send the request on a new connection."""
     world.connect(request.provider)
     return world.exchange(request)

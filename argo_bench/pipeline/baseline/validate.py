@@ -1,4 +1,4 @@
-"""The rules that a decision must pass before it is published, one decision and one rule after another."""
+"""Decisions must pass the rules here before they are published, one decision and one rule after another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DUPLICATE = "SELECT 1 FROM signals WHERE signal_id = ?"
 
 
 def validate(world: World, decisions: Sequence[Decision]) -> Validated:
-    """What was kept, and what was rejected with the first rule that it broke."""
+    """Return the decisions that were kept, and those that were rejected with the first rule that each broke."""
     kept: list[Decision] = []
     rejected: list[Rejection] = []
     for decision in decisions:
@@ -26,7 +26,7 @@ def validate(world: World, decisions: Sequence[Decision]) -> Validated:
 
 
 def broken_rule(world: World, decision: Decision) -> str | None:
-    """The first rule that the decision breaks; only the last two wait for anything."""
+    """Return the first rule that the decision breaks, or None. Only the last two rules wait for anything."""
     return broken_plain_rule(world, decision) or broken_waiting_rule(world, decision)
 
 
@@ -43,7 +43,7 @@ def broken_plain_rule(world: World, decision: Decision) -> str | None:
 
 
 def broken_waiting_rule(world: World, decision: Decision) -> str | None:
-    """The rules that ask the database and a provider."""
+    """Check the rules that ask the database and a provider, and return the first that the decision breaks."""
     if world.query(DUPLICATE, (decision.signal_id,)):
         return "duplicate"
     try:

@@ -1,4 +1,4 @@
-"""The weighted vote, remembered for votes and regimes that were counted before."""
+"""The weighted vote is remembered here for votes and regimes that were counted before."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from argo_bench.pipeline.memo import Memo
 from argo_bench.pipeline.model import Regime, Signals, Stage
 
 SCHEMA = f"1:{ACCEPTED}:{sorted((regime, sorted(weights.items())) for regime, weights in WEIGHTS.items())}"
-"""Entries counted with other weights or another threshold are never served."""
+"""Names what the votes were counted with, so that entries counted with other weights or another threshold are never
+served."""
 
 
 def votes(signals: Signals, regime: Regime) -> Hashable:
-    """All that the vote reads, as a small tuple."""
+    """Return all that the vote reads, as a small tuple."""
     return regime, *signals.items()
 
 
 def remembered(consensus: Stage) -> Memo:
-    """The vote is a pure function, so nothing expires; the bound is ten minutes of a universe of 120 symbols."""
+    """Wrap the consensus stage in a Memo.
+
+    The vote is a pure function, so nothing expires; the bound is ten minutes of a universe of 120 symbols.
+    """
     return Memo(consensus, votes, maxsize=16_384, disk=True, schema=SCHEMA)

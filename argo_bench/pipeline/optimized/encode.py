@@ -1,4 +1,5 @@
-"""A decision as JSON for its three sinks, serialized once: the log line and the POST are the same bytes."""
+"""A decision is encoded as JSON for its three sinks here, and serialized once: the log line and the POST are the same
+bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ ENCODER = msgspec.json.Encoder()
 
 
 def encode(world: World, decisions: Sequence[Decision]) -> list[Encoded]:
-    """One encoding of all fields for log line and POST body; the canonical JSON of the signed fields for the digest."""
+    """Encode decisions: log line and POST body are one encoding of all fields, the SHA-256 covers the canonical JSON of
+    the signed ones."""
     encoded = []
     for decision in decisions:
         body = ENCODER.encode(decision)
@@ -22,9 +24,10 @@ def encode(world: World, decisions: Sequence[Decision]) -> list[Encoded]:
 
 
 def canonical(decision: Decision) -> bytes:
-    """The signed fields as JSON without spaces; the keys stand here in sorted order.
+    """Encode the signed fields as JSON without spaces. The keys are written here in sorted order.
 
-    The same text as json.dumps writes, for numbers from 0.0001 up to 1e16: beyond, the two write exponents differently.
+    The text is the same as json.dumps writes for numbers from 0.0001 up to 1e16; beyond, the two write exponents
+    differently.
     """
     return ENCODER.encode(
         {

@@ -1,6 +1,7 @@
-"""All requests of a symbol at once, its bars from the first provider that succeeds, and once for all who ask together.
+"""All requests of a symbol are sent at once here: its bars come from the first provider that succeeds, and callers that
+ask for a symbol together share one fetch.
 
-Nothing is left running: who started a request waits for its end, or cancels it and waits for that.
+Nothing is left running: whoever started a request waits for its end, or cancels it and waits for that.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ LIMITS_S: Mapping[Provider, float] = {
     "x_sentiment": 40.0,
     "sonar": 60.0,
 }
-"""How long an answer is waited for: ten times what one in a hundred takes, so that only one that hangs is given up."""
+"""How long an answer is waited for, by provider.
+
+It is ten times what the slowest answer in a hundred takes, so that only a request that hangs is given up.
+"""
 
 TECHNICAL = ("rsi", "sma", "quote")
 
@@ -31,10 +35,11 @@ LATENCIES_KEPT = 200
 
 
 class SingleFlight:
-    """A fetch stage of which one call a symbol is under way, whoever asks meanwhile.
+    """Wraps a fetch stage so that one call per symbol is under way, however many ask for it meanwhile.
 
-    The flight belongs to all who wait for it: whoever of them is cancelled, the others get what it brings; when the
-    last one has left, it is cancelled. A failure reaches all of them. Nothing is kept after it has landed.
+    The flight (the call under way) belongs to all who wait for it: whoever of them is cancelled, the others get what it
+    brings; when the last one has left, it is cancelled. A failure reaches all of them. Nothing is kept after it has
+    landed.
     """
 
     def __init__(self, fetch: Stage) -> None:
@@ -61,7 +66,7 @@ class SingleFlight:
 
 
 class Flight:
-    """A call under way, and how many wait for it."""
+    """Holds a call that is under way, and how many wait for it."""
 
     __slots__ = ("task", "waiting")
 
@@ -71,7 +76,7 @@ class Flight:
 
 
 class AtOnce:
-    """A fetch stage that sends all requests of a symbol together.
+    """Fetches a symbol by sending all of its requests together.
 
     Raises ProviderError as soon as a source without a fallback fails or exceeds its limit; the rest is cancelled.
     """
@@ -96,10 +101,11 @@ class AtOnce:
 
 
 class Hedged:
-    """Bars from the primary provider; from the other one where the primary fails, or is late and the other is quicker.
+    """Fetches bars from the primary provider, and asks the other one as well where the primary fails or is late.
 
-    Late is later than 19 of 20 of its own last 200 answers. One that was overtaken counts with the time until then: too
-    little, but still among the slowest, which is all that is asked of it.
+    The first success is taken. Late is later than 19 of 20 of the primary's last 200 answers. A primary that was
+    overtaken counts with the time until then: this is too little, but still among the slowest, and no more is needed of
+    it.
     """
 
     def __init__(self) -> None:
@@ -133,7 +139,7 @@ def is_refused(task: asyncio.Future[Any]) -> bool:
 
 
 async def first_success(asked: Iterable[asyncio.Future[Any]]) -> Any:
-    """What the first of them brings that does not fail. Raises the first ProviderError when all do."""
+    """Return what the first of the requests brings that does not fail. Raises the first ProviderError when all fail."""
     failures: list[ProviderError] = []
     for first in asyncio.as_completed(asked):
         try:
@@ -144,7 +150,7 @@ async def first_success(asked: Iterable[asyncio.Future[Any]]) -> Any:
 
 
 async def answer(provider: Provider, pending: Pending[Any]) -> Any:
-    """The provider's answer. Raises ProviderError where it fails or takes too long."""
+    """Wait for the provider's answer. Raises ProviderError where it fails or takes too long."""
     limit_s = LIMITS_S[provider]
     try:
         async with asyncio.timeout(limit_s):
@@ -154,7 +160,7 @@ async def answer(provider: Provider, pending: Pending[Any]) -> Any:
 
 
 async def ended(tasks: Collection[asyncio.Future[Any]]) -> None:
-    """Cancel those that are under way and wait until they are over; what they would have raised is of no interest."""
+    """Cancel the tasks that are under way and wait until they are over. What they would have raised is ignored."""
     under_way = [task for task in tasks if not task.done()]
     for task in under_way:
         task.cancel()
@@ -166,5 +172,5 @@ async def ended(tasks: Collection[asyncio.Future[Any]]) -> None:
 
 
 def at_once() -> SingleFlight:
-    """The stage with nothing under way."""
+    """Build the fetch stage, with nothing under way."""
     return SingleFlight(AtOnce())

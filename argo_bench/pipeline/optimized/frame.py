@@ -1,4 +1,4 @@
-"""The bars of one symbol as a frame without a copy: a view of the array that they came in."""
+"""The bars of one symbol become a frame here without a copy: it is a view of the array that they came in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from argo_bench.pipeline.optimized.indicators import CANONICAL
 
 
 def frame(world: World, bars: Bars) -> pd.DataFrame:
-    """The same frame as in ``baseline/frame.py``, one block in the bars' own dtype; only the timestamps are new memory.
+    """Build the same frame as ``baseline/frame.py``, as one block in the bars' own dtype; only the timestamps are new
+    memory.
 
     Columns may be added or replaced; what would write into the bars raises ValueError.
     """

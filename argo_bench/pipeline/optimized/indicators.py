@@ -1,4 +1,5 @@
-"""The indicators by one fused pass over the bars: no columns kept, no copy made, nothing written to the frame.
+"""The indicators are computed by one fused pass over the bars here: no columns kept, no copy made, the frame not
+written to.
 
 ``Incremental`` makes even that pass only once for a history: from then on the recursions are continued.
 """
@@ -24,21 +25,22 @@ from argo_bench.pipeline.kernels import (
 from argo_bench.pipeline.model import COLUMNS, Indicators, Stage, World
 
 CANONICAL = pd.Index(COLUMNS)
-"""Frames built with this very index are recognized by identity, which is 3 us cheaper than by comparison."""
+"""The columns' index. Frames built with this very object are recognized by identity, 3 us cheaper than by
+comparison."""
 
 DRIFT = 1e-12
-"""What ``Incremental`` may differ from a full pass by, relative to the value or to 1 where that is more, however many
-bars it was continued over.
+"""How much ``Incremental`` may differ from a full pass, however many bars it was continued over.
 
-Both do the same operations in the same order, so that mostly they do not differ at all. Were a multiplication and an
-addition fused in one and not in the other, that would be 1.1e-16 of the sum a bar, which does not add up: a recursion
-that keeps k of its sum keeps k of its errors, so that 1 / (1 - k) of them are in it: 14 for Wilder's averages, 13.5 for
-the slow EMA. The rest of the bound is for ratios and differences of such sums.
+The bound is relative to the value, or to 1 where the value is smaller. Both do the same operations in the same order,
+so that mostly they do not differ at all. If a multiplication and an addition were fused in one and not in the other,
+each bar would add an error of 1.1e-16 of the sum. These errors do not pile up: a recursion that keeps the share k of
+its sum keeps the share k of its errors, so that 1 / (1 - k) of them remain, 14 for Wilder's averages and 13.5 for the
+slow EMA. The rest of the bound is for ratios and differences of such sums.
 """
 
 
 def indicators(world: World, frame: pd.DataFrame) -> Indicators:
-    """The latest value of every indicator, from float64 or float32 bars. Raises what the baseline raises."""
+    """Compute the latest value of every indicator, from float64 or float32 bars. Raises what the baseline raises."""
     values: list[float] = latest_indicators(block(frame)).tolist()
     if math.isnan(values[0]):
         columns(frame)  # raises: it names the column and the bar, which the kernel does not know
@@ -46,7 +48,7 @@ def indicators(world: World, frame: pd.DataFrame) -> Indicators:
 
 
 def five(world: World, frame: pd.DataFrame) -> dict[str, float]:
-    """The five outputs of the published code, from the last 50 bars; bad numbers before them go unnoticed."""
+    """Compute the five outputs of the published code, from the last 50 bars; bad numbers before them go unnoticed."""
     values: list[float] = latest_five(block(frame)).tolist()
     if math.isnan(values[0]):
         columns(frame)  # raises: it names the column and the bar, which the kernel does not know
@@ -54,9 +56,10 @@ def five(world: World, frame: pd.DataFrame) -> dict[str, float]:
 
 
 def block(frame: pd.DataFrame) -> Block:
-    """The frame as a read-only C-contiguous array of shape (5, n): a view where the frame is one block of floats.
+    """Return the frame as a read-only C-contiguous array of shape (5, n), a view where the frame is one block of
+    floats.
 
-    Always read-only, since a kernel compiles anew for writable arrays.
+    It is always read-only, since a kernel would compile anew for writable arrays.
     """
     if not frame.columns.equals(CANONICAL):
         frame = frame[list(COLUMNS)]
@@ -70,9 +73,9 @@ def block(frame: pd.DataFrame) -> Block:
 
 @dataclass(slots=True)
 class History:
-    """The closed bars of a symbol, the recursive sums over them, and what came of them with the live bar.
+    """Holds the closed bars of a symbol, the recursive sums over them, and what came of them with the live bar.
 
-    The bars are a copy: a caller who writes into his frame must not write into the version that is compared with.
+    The bars are a copy: a caller who writes into his frame must not change what the next frame is compared with.
     """
 
     closed: Block
@@ -81,7 +84,10 @@ class History:
     values: list[float] = field(default_factory=list)
 
     def continued(self, bars: Block) -> Indicators | None:
-        """The indicators of these bars; None where they do not continue the history, which is worthless then."""
+        """Return the indicators of these bars, or None where they do not continue the history.
+
+        A history that returned None is worthless from then on.
+        """
         values: list[float] = continued_indicators(bars, self.closed, self.sums).tolist()
         if math.isnan(values[0]):
             return None
@@ -93,22 +99,22 @@ class History:
 
 
 class Incremental:
-    """The indicators, continued bar by bar, around the stage that computes them in full.
+    """Continues the indicators bar by bar, and wraps the stage that computes them in full.
 
-    The last bar of a frame is live: it may be replaced as often as it likes, and closes when another follows it, with
-    whatever values it has then. What the recursive averages carry of the closed bars is kept; of a frame that goes on
-    from the same closed bars, the live one and those that have closed since are added by the arithmetic of the full
-    pass, and the windows of 20, 50 and 200 bars are summed anew: running sums would drift, and save nothing beside the
-    call. So the result is that of the kernel's full pass, up to DRIFT.
+    The last bar of a frame is live: it may be replaced any number of times, and closes when another follows it, with
+    whatever values it has then. The sums that the recursive averages carry of the closed bars are kept. For a frame
+    that goes on from the same closed bars, the live bar and the bars that have closed since are added by the arithmetic
+    of the full pass, and the windows of 20, 50 and 200 bars are summed anew: running sums would drift, and would save
+    nothing compared with the cost of the call. So the result is that of the kernel's full pass, up to DRIFT.
 
-    A bar's version is its content. Every closed bar is compared with the one that was seen, 12 kB at 300 bars: a
-    comparison of memory, a small part of a pass, whereas trusting the last timestamp would miss a revision. Frames with
-    revised, inserted or missing bars, or a shorter history, are computed in full. Timestamps are not compared, since no
-    indicator reads them.
+    The version of a bar is its content. Every closed bar is compared with the one that was seen. That compares 12 kB of
+    memory at 300 bars, a small part of a pass; trusting the last timestamp instead would miss a revision. Frames with
+    revised, inserted or missing bars, or with a shorter history, are computed in full. Timestamps are not compared,
+    since no indicator reads them.
 
-    A history is found by its first bar, as the stage is not told the symbol; two with the same one take turns in being
-    computed in full. ``maximum`` histories are kept, those used last. ``hits`` are the calls that were continued,
-    ``misses`` those that were computed in full.
+    A history is found by its first bar, as the stage is not told the symbol; two symbols with the same first bar take
+    turns in being computed in full. The ``maximum`` histories used last are kept. ``hits`` counts the calls that were
+    continued, ``misses`` those that were computed in full.
     """
 
     def __init__(self, indicators: Stage, maximum: int = 16_384) -> None:
@@ -121,7 +127,8 @@ class Incremental:
     def __call__(self, world: World, frame: pd.DataFrame) -> Indicators:
         bars = block(frame)
         first = bars[:, :1].tobytes()
-        # Taken out, so that bad bars leave no half-continued history behind, and put back last: the order is of use.
+        # The history is taken out, so that bad bars leave no half-continued one behind. It is put back last, since the
+        # order of the dictionary is the order of use.
         history = self._histories.pop(first, None)
         latest: Indicators | None = None if history is None else history.continued(bars)
         if history is None or latest is None:

@@ -1,4 +1,4 @@
-"""The readers' answers, asked of the database again only when it may have changed them."""
+"""The readers' answers are kept here, and asked of the database again only when it may have changed them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from argo_bench.pipeline.baseline.read import LATEST, LATEST_OF_SYMBOL, WIN_RATE
 from argo_bench.pipeline.model import Encoded, Readings, World
 
 VERSION = "PRAGMA data_version"
-"""Another number after a commit by another connection; the same after one's own."""
+"""Asks SQLite for a number that changes after a commit by another connection, and stays after a commit by one's own."""
 
 MAXIMUM_ANSWERS = 1024
 
 
 class Answers:
-    """A read stage that keeps each answer until a commit may have changed it, and hands it out immutable.
+    """Serves readings, keeps each answer until a commit may have changed it, and hands it out immutable.
 
     Signals that were stored here change the latest ones and those of their symbols; they have no outcome yet, so the
-    win rate stands. What another connection commits may change anything: SQLite is asked for that at each reading, a
-    query that touches no row. ``hits`` and ``misses`` are counted. Full, it forgets its oldest answer.
+    win rate stands. A commit by another connection may change anything: SQLite is asked at each reading whether there
+    was one, by a query that touches no row. ``hits`` and ``misses`` are counted. When full, it forgets its oldest
+    answer.
     """
 
     def __init__(self, tune: Callable[[World], None]) -> None:
@@ -54,7 +55,7 @@ class Answers:
         return answer
 
     def changed_by(self, signals: Sequence[Encoded]) -> None:
-        """Forget what these signals, which have just been stored, make out of date."""
+        """Forget the answers that these signals, which have just been stored, make out of date."""
         self._answers.pop((LATEST,), None)
         for signal in signals:
             self._answers.pop((LATEST_OF_SYMBOL, signal.decision.symbol), None)

@@ -1,4 +1,4 @@
-"""The explanation of a decision, remembered by what it means; its figures are always the decision's own."""
+"""The explanation of a decision is remembered here by what it means; its figures are always the decision's own."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from argo_bench.pipeline.record import settle
 from argo_bench.pipeline.world.content import MODELS
 
 TTL_S = 3600.0
-"""A rationale is served for an hour: an older one speaks of another market."""
+"""How long a rationale is served, an hour: an older one speaks of another market."""
 
 CONFIDENCE_BAND = 5.0
-"""Points (of 100) of confidence within which a text may be called high or low in the same words."""
+"""The width of a band of confidence, in points of 100, within which a text may call it high or low in the same
+words."""
 
 FIGURES = ("entry", "stop", "target", "confidence")
 BLANK = Decision("", "", "LONG", 0.0, 0.0, 0.0, 0.0, "UNKNOWN", "", (), 0.0, 0.0)
 SCHEMA = f"1:{MODELS['explanation']}:{prompt(BLANK)}"
-"""Rationales that another model gave, or that were asked for in other words, are never served."""
+"""Names the model and the prompt, so that rationales of another model or of another wording are never served."""
 
 
 class Rationale(NamedTuple):
-    """A text taken apart: words at the even places of ``parts``, at the odd ones names of the figures to fill in.
+    """Holds a text that was taken apart: words at the even places of ``parts``, names of the figures to fill in at the
+    odd ones.
 
-    ``written_at`` is when it arrived. A text that could not be taken apart is ``only_for`` the signal with that id.
+    ``written_at`` is when the text arrived, in seconds since the epoch. ``only_for`` is the id of the one signal that a
+    text may be served for when it could not be taken apart.
     """
 
     parts: tuple[str, ...]
@@ -42,7 +45,7 @@ class Rationale(NamedTuple):
 
 
 def taken_apart(text: str, decision: Decision) -> tuple[str, ...] | None:
-    """The parts of a text about a decision; None where a number in it is not certainly one figure of the decision.
+    """Take a text about a decision apart; None where a number in it is not certainly one figure of the decision.
 
     Figures are found as the prompt writes them: a text that says $100.00 for 100.0 cannot be taken apart.
     """
@@ -57,13 +60,13 @@ def taken_apart(text: str, decision: Decision) -> tuple[str, ...] | None:
 
 
 def meaning(decision: Decision) -> Hashable:
-    """What the words of an explanation depend on; its figures are filled in."""
+    """Return what the words of an explanation depend on. Its figures are not part of it, since they are filled in."""
     band = int(decision.confidence // CONFIDENCE_BAND)
     return decision.symbol, decision.direction, decision.regime, decision.sources, band
 
 
 class TakingApart:
-    """A reason stage whose explanations come as rationales."""
+    """Wraps a reason stage so that its explanations come as rationales."""
 
     def __init__(self, reason: Stage) -> None:
         self.__wrapped__ = reason
@@ -77,10 +80,10 @@ class TakingApart:
 
 
 class Remembered:
-    """A reason stage that asks once for every meaning and fills in the figures of the decision at hand.
+    """Wraps a reason stage so that it asks once for every meaning, and fills in the figures of the decision at hand.
 
-    What cannot be filled in, a template among it, is not kept. ``ages_s`` counts the texts served by their age in
-    seconds since the model wrote them.
+    A text that cannot be filled in is not kept, and neither is a template. ``ages_s`` counts the texts served by their
+    age in seconds since the model wrote them.
     """
 
     def __init__(self, reason: Stage) -> None:
@@ -101,7 +104,8 @@ class Remembered:
     async def _rationale(self, world: World, decision: Decision) -> Rationale:
         rationale: Rationale = await settle(self.__wrapped__(world, decision))
         if rationale.only_for and rationale.only_for != decision.signal_id:
-            # Another decision of the same meaning waited for the same answer, and it turned out to be that one's only.
+            # The answer that this decision waited for turned out to be good only for another decision of the same
+            # meaning.
             rationale = await settle(self.__wrapped__.__wrapped__(world, decision))
         return rationale
 
@@ -111,7 +115,8 @@ class Remembered:
 
 
 class AnsweredAtOnce(Remembered):
-    """The same, but nobody waits for the model: what is not remembered is answered with a template, marked as such.
+    """Remembers like ``Remembered``, but never waits for the model: what is not remembered is answered with a marked
+    template.
 
     The question is asked in the background, so that a later cycle has the answer; closing the world waits for it.
     """
@@ -122,7 +127,7 @@ class AnsweredAtOnce(Remembered):
 
     async def __call__(self, world: World, decision: Decision) -> Reasoning:
         asking = asyncio.ensure_future(self._rationale(world, decision))
-        await asyncio.sleep(0)  # one turn: enough for what is remembered, and the question is on its way
+        await asyncio.sleep(0)  # one turn of the loop serves what is remembered and sends the question otherwise
         if asking.done():
             return self._served(world, decision, asking.result())
         if self._asking is None:
@@ -137,7 +142,7 @@ class AnsweredAtOnce(Remembered):
 
 
 async def reason(world: World, decision: Decision) -> Reasoning:
-    """As in ``baseline/reason.py``, but others may run while the model answers."""
+    """Explain as ``baseline/reason.py`` does, but let other tasks run while the model answers."""
     try:
         return Reasoning(await world.ask(decision.symbol, prompt(decision)), "model")
     except ProviderError:

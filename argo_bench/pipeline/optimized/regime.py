@@ -1,4 +1,5 @@
-"""The regime by one kernel over the last 200 closes, and remembered for closes that were seen before."""
+"""The regime is detected by one kernel over the last 200 closes here, and remembered for closes that were seen
+before."""
 
 from __future__ import annotations
 
@@ -14,15 +15,15 @@ from argo_bench.pipeline.model import Regime, Stage, World
 
 NAMES: dict[int, Regime] = {TRENDING: "TRENDING", CONSOLIDATION: "CONSOLIDATION", VOLATILE: "VOLATILE"}
 SCHEMA = f"1:{MINIMUM_BARS}:{VOLATILE_RATIO}"
-"""Entries detected by other thresholds are never served."""
+"""Names the thresholds, so that entries detected by other ones are never served."""
 
 
 class Detector:
-    """A detector in front of ``regime``, the stage that it stands in for, with the same decisions.
+    """Detects the regime by a kernel, with the same results as ``regime``, the stage that it wraps.
 
-    Float32 closes are taken as the float64 numbers that they are. Where two averages lie so near to each other that
-    the order of a sum decides, ``regime`` is asked: a kernel that sums as pandas does today would be wrong when pandas
-    sums otherwise, as it does where bottleneck is installed.
+    Float32 closes are taken as the float64 numbers that they are. Where two averages lie so near to each other that the
+    order of a sum decides, ``regime`` is asked: a kernel that sums as pandas does today would be wrong when pandas sums
+    otherwise, as it does where bottleneck is installed.
     """
 
     def __init__(self, regime: Stage) -> None:
@@ -40,20 +41,20 @@ class Detector:
 
 
 def remembered(regime: Stage) -> Memo:
-    """The detector is a pure function of the closes, so nothing expires."""
+    """Wrap a detector in a Memo. The detector is a pure function of the closes, so nothing expires."""
     return Memo(Detector(regime), read, disk=True, schema=SCHEMA)
 
 
 def read(frame: pd.DataFrame) -> bytes:
-    """All that the detector reads, as 16 bytes (XXH3-128)."""
+    """Return all that the detector reads, as a digest of 16 bytes (XXH3-128)."""
     return xxhash.xxh3_128_digest(closes(frame).data)
 
 
 def closes(frame: pd.DataFrame) -> NDArray[np.float64]:
-    """The last 200 closes, fewer where there are no more: a view where the frame is one block of float64.
+    """Return the last 200 closes, or all where there are fewer; a view where the frame is one block of float64.
 
-    Always read-only, since a kernel compiles anew for writable arrays. The way over the frame's values takes an eighth
-    of the time that the way over its column takes.
+    The array is always read-only, since a kernel would compile anew for writable ones. Going over the frame's values
+    takes an eighth of the time that going over its column takes.
     """
     column = frame.to_numpy()[-MINIMUM_BARS:, frame.columns.get_loc("close")]
     close = np.ascontiguousarray(column, dtype=np.float64)

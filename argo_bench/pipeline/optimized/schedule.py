@@ -1,4 +1,4 @@
-"""How symbols are walked: side by side, so many at a time, every one of them."""
+"""The symbols are walked side by side here, a bounded number at a time, and every one of them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from argo_bench.pipeline.model import Decision, ProviderError, World
 from argo_bench.pipeline.record import Pipeline, decide
 
 AT_ONCE = 100
-"""Symbols under way at the same time, each with one request: what a client's connection pool carries by default
-(``limit`` of aiohttp's ``TCPConnector``)."""
+"""The number of symbols that are under way at the same time, each with one request.
+
+It is what a client's connection pool carries by default (``limit`` of aiohttp's ``TCPConnector``).
+"""
 
 OUTAGE = 6
-"""Symbols that must have failed before a walk is given up, however few have been begun."""
+"""The number of symbols that must have failed before a walk is given up, however few have been begun."""
 
 
 class SideBySide:
-    """A schedule without barriers: a symbol begins as soon as another has ended.
+    """Walks symbols without barriers: a symbol begins as soon as another has ended.
 
     A symbol whose provider fails yields no decision in this cycle, does not disturb the others, and is counted among
     the ledger's failures as ``schedule``. When more than half of the symbols begun have failed, there is an outage, and
-    those not yet begun are left out, counted alike; they come first in the next cycle, so that none starves. Nothing
+    those not yet begun are left out and counted alike; they come first in the next cycle, so that none starves. Nothing
     else ends a walk early: a symbol without a consensus is no failure, and a deadline would drop signals, as a chain of
     requests usually takes longer than the 5 s between cycles.
 
@@ -34,7 +36,7 @@ class SideBySide:
         self._left_out: set[str] = set()
 
     async def __call__(self, world: World, pipeline: Pipeline, symbols: Sequence[str]) -> list[Decision]:
-        """The decisions in the order of the symbols."""
+        """Return the decisions in the order of the symbols."""
         gate = asyncio.Semaphore(self._at_once)
         begun = failed = 0
         left_out: set[str] = set()
@@ -42,7 +44,8 @@ class SideBySide:
         async def walk(symbol: str) -> Decision | None:
             nonlocal begun, failed
             async with gate:
-                # Of those begun, not of those ended: failures are quick, and would be most of what has ended at first.
+                # The share is one of symbols begun, not ended: failures are quick, and would be most of what has ended
+                # at first.
                 if failed >= OUTAGE and 2 * failed > begun:
                     left_out.add(symbol)
                     return None

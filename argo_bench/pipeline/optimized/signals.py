@@ -1,4 +1,4 @@
-"""Unchanged: see ``baseline/signals.py``."""
+"""This part is unchanged: see ``baseline/signals.py``."""
 
 from argo_bench.pipeline.baseline.signals import signals
 

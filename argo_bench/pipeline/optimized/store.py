@@ -1,4 +1,4 @@
-"""Signals into SQLite, those of a cycle in one transaction, on a connection with a write-ahead log."""
+"""Signals are stored in SQLite here, those of a cycle in one transaction, on a connection with a write-ahead log."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ INDEXES = (
     "DROP INDEX IF EXISTS by_symbol",
     "DROP INDEX IF EXISTS by_outcome",
 )
-"""The composite index finds the latest of a symbol without sorting, and whatever the one on the symbol alone found. A
-new signal has no outcome yet: it costs the partial index nothing. The index on the timestamp stays, it serves the
-latest of all."""
+"""The statements that exchange the indexes.
+
+The composite index finds the latest of a symbol without sorting, and whatever the index on the symbol alone found. A
+new signal has no outcome yet, so it costs the partial index nothing. The index on the timestamp stays, since it serves
+the latest of all.
+"""
 
 
 class Tuned:
-    """A world's database as it is to be, made so before its first use: journal mode, synchronous level, indexes.
+    """Tunes a world's database before its first use: journal mode, synchronous level, indexes.
 
-    Everything but the journal mode belongs to a connection and not to the file, hence the world's own one, that which
-    writes. FULL loses no acknowledged row to a power failure; NORMAL, in a write-ahead log, those of the last commits.
-    Neither loses one to a killed process.
+    The synchronous level belongs to a connection and not to the file, so it is set on the world's own connection, the
+    one that writes. FULL loses no acknowledged row when the power fails; NORMAL with a write-ahead log loses those of
+    the last commits. Neither loses one when the process is killed.
     """
 
     def __init__(self, journal_mode: JournalMode = "WAL", synchronous: Synchronous = "FULL") -> None:
@@ -41,7 +44,7 @@ class Tuned:
 
 
 class InOneTransaction:
-    """A store stage that returns when all its rows are committed, and then tells of them.
+    """Stores signals, returns when all their rows are committed, and then passes them to ``tell``.
 
     There is no queue: a commit for a cycle's rows is one for all of them already, and a row that waited for the next
     cycle's would be acknowledged late or be lost. Raises sqlite3.IntegrityError where a row violates a constraint; then

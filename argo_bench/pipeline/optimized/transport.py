@@ -1,5 +1,8 @@
-"""Fewer requests: answers kept while their price can hardly have moved, and equal prompts sent once. Fewer connections:
-one client for all requests."""
+"""Fewer requests and fewer connections are made here.
+
+Answers are kept while their price can hardly have moved, equal prompts are sent once, and one client serves all
+requests.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,22 @@ PRICE_BUDGET = 0.001
 """How far a served price may be expected to be off: a tenth of a per cent, a thirtieth of the way to the stop."""
 
 BOUND_S = 60.0
-"""Nothing is served that was asked for longer ago while its market is open."""
+"""The age beyond which no answer is served while its market is open, counted from when it was asked for."""
 
 QUOTA = 100
-"""Requests that a provider is asked to answer at the same time. The study's providers name no quota: it is the limit
-that aiohttp has by default. One more waits here, where waiting is cheap, instead of being refused there."""
+"""The number of requests that a provider is asked to answer at the same time.
+
+The study's providers name no quota, so this is the limit that aiohttp has by default. A further request waits here,
+where waiting is cheap, instead of being refused there.
+"""
 
 DEVIATION_BARS = 20
 JITTER = 0.1
-"""Lifetimes are shortened by up to this share, so that what was asked for together does not expire together."""
+"""The share by which lifetimes are shortened at most, so that what was asked for together does not expire together."""
 
 
 class Arrived:
-    """An answer that is there already: nothing is waited for."""
+    """Stands for an answer that is there already, so that nothing is waited for."""
 
     __slots__ = ("_answer",)
 
@@ -52,7 +58,7 @@ class Arrived:
 
 
 class Arriving:
-    """A request under way whose answer is handed to ``keep`` when it arrives; a failure is not."""
+    """Stands for a request under way; its answer is handed to ``keep`` when it arrives, a failure is not."""
 
     __slots__ = ("_keep", "_pending")
 
@@ -77,7 +83,8 @@ class Kept(NamedTuple):
 
 
 class Cached:
-    """A transport that serves an answer again until it expires. ``hits`` and ``misses`` are counted."""
+    """Serves an answer again until it expires, and wraps the transport that asks for it. ``hits`` and ``misses`` are
+    counted."""
 
     def __init__(self, transport: Stage) -> None:
         self.__wrapped__ = transport
@@ -86,7 +93,7 @@ class Cached:
         self._kept: dict[Hashable, Kept] = {}
 
     def expires_at(self, world: World, request: Request, answer: Any, sent_at: float) -> float:
-        """Until when an answer that has just arrived is served, in seconds since the epoch."""
+        """Return until when an answer that has just arrived is served, in seconds since the epoch."""
         raise NotImplementedError
 
     def __call__(self, world: World, request: Request) -> Pending[Any]:
@@ -103,15 +110,15 @@ class Cached:
 
 
 class WithinBudget(Cached):
-    """Market data, technical figures and opinions, each kept for as long as its error stays within a budget.
+    """Keeps market data, technical figures and opinions, each for as long as its error stays within a budget.
 
-    A price is kept until one standard deviation of its move reaches PRICE_BUDGET: that is after trading seconds x
+    A price is kept until one standard deviation of its move reaches PRICE_BUDGET, which is after trading seconds x
     (budget / daily deviation)^2, by the symbol's own bars. The technical provider's RSI and SMA are daily figures that
     move with a fraction of the price, and a model's opinion has no price to be measured by: both are kept for BOUND_S,
-    which bounds every lifetime in trading hours and counts from when the request was sent. While the exchange is
-    closed the prices of a stock stand still and are served until the next open. Explanations pass through.
+    which bounds every lifetime in trading hours and counts from when the request was sent. While the exchange is closed
+    the prices of a stock stand still and are served until the next open. Explanations are not kept.
 
-    There are six entries a symbol, so nothing is evicted.
+    There are six entries per symbol, so nothing is evicted.
     """
 
     def __init__(self, transport: Stage) -> None:
@@ -136,7 +143,7 @@ class WithinBudget(Cached):
         return sent_at + lifetime_s * (1 - JITTER * share(request))
 
     def _price_lifetime_s(self, symbol: str) -> float:
-        """Zero for a symbol whose bars have not been seen."""
+        """Return how long a price is kept, in seconds; zero for a symbol whose bars have not been seen."""
         deviation = self._deviations.get(symbol, math.inf)
         if deviation == 0:
             return BOUND_S
@@ -149,24 +156,24 @@ class WithinBudget(Cached):
 
 
 def within_budget(transport: Stage) -> WithinBudget:
-    """The transport with answers kept within an error budget."""
+    """Wrap the transport so that answers are kept within an error budget."""
     return WithinBudget(transport)
 
 
 def daily_deviation(bars: Bars) -> float:
-    """Of the last 20 daily returns (ddof 1), or today's move where that is larger already."""
+    """Return the deviation (ddof 1) of the last 20 daily returns, or today's move where that is larger already."""
     close = bars.values[3, -DEVIATION_BARS - 1 :]
     returns = np.diff(close) / close[:-1]
     return max(float(returns.std(ddof=1)), abs(float(returns[-1])))
 
 
 def share(request: Request) -> float:
-    """A number in [0, 1) that depends on the symbol and on what is asked alone."""
+    """Return a number in [0, 1) that depends only on the symbol and on what is asked."""
     return xxhash.xxh3_64_intdigest(f"{request.symbol}|{request.what}".encode()) / 2**64
 
 
 class Session(NamedTuple):
-    """A trading session, in seconds since the epoch."""
+    """Holds the hours of one trading session, in seconds since the epoch."""
 
     opens_at: float
     closes_at: float
@@ -177,9 +184,10 @@ LONGEST_CLOSURE = pd.Timedelta(days=14)
 
 
 def session_after(now: float) -> Session:
-    """The session of the New York Stock Exchange that is on, or the next one; holidays and early closes are known.
+    """Return the session of the New York Stock Exchange that is on, or the next one; holidays and early closes are
+    known.
 
-    Without exchange_calendars every hour counts as trading hours: more requests, and nothing older.
+    Without exchange_calendars every hour counts as trading hours: more requests are sent, and nothing served is older.
     """
     try:
         import exchange_calendars
@@ -187,7 +195,7 @@ def session_after(now: float) -> Session:
         return ALWAYS_OPEN
     day = pd.Timestamp(now, unit="s").normalize()
     with warnings.catch_warnings():
-        # Its release of March 2026 calls what pandas 3.1 deprecates.
+        # The exchange_calendars of March 2026 calls what pandas 3.1 deprecates.
         warnings.simplefilter("ignore", DeprecationWarning)
         calendar = exchange_calendars.get_calendar("XNYS", start=day, end=day + LONGEST_CLOSURE)
         sessions = zip(calendar.opens, calendar.closes, strict=True)
@@ -205,7 +213,8 @@ FACTS = re.compile(
     r"(?m)^[ \t]+|[-+]?\d+(?:\.\d+)?|\b[A-Z][A-Z0-9.-]*\b"
     r"|\b(?i:long|short|neutral|buy|sell|bullish|bearish|not|no|never|without)\b"
 )
-"""What two wordings of a question must share: indents, numbers, words in capitals (symbols), directions, negations."""
+"""Matches what two wordings of a question must share: indents, numbers, words in capitals (symbols), directions,
+negations."""
 
 BUCKETS_LOG2 = 10
 Vector = NDArray[np.float64]
@@ -213,32 +222,33 @@ Embedder = Callable[[str], Vector]
 
 
 def hashed_trigrams(text: str) -> Vector:
-    """The text as counts of its character trigrams in 1,024 hashed buckets, scaled to unit length, shape (1024,)."""
+    """Count the text's character trigrams in 1,024 hashed buckets, scaled to unit length; float64 of shape (1024,)."""
     codes = np.frombuffer(f"  {text.lower()}  ".encode(), np.uint8).astype(np.uint32)
     trigrams = codes[:-2] << 16 | codes[1:-1] << 8 | codes[2:]
-    # Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+    # This is multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4).
     buckets = trigrams * np.uint32(2_654_435_761) >> (32 - BUCKETS_LOG2)
     counts = np.bincount(buckets, minlength=1 << BUCKETS_LOG2)
     return counts / np.linalg.norm(counts)
 
 
 class Asked(NamedTuple):
-    """A prompt that was answered."""
+    """Holds a prompt that was answered, with its answer."""
 
     prompt: str
     completion: Completion
 
 
 class Deduplicated:
-    """A transport that asks a model the same question once.
+    """Asks a model the same question once, and wraps the transport that asks.
 
-    Equal are requests that agree in every field that changes the answer and in the prompt but for blanks at its ends.
-    So are prompts of cosine similarity 0.95 or more that share all FACTS in the same order; the facts lead to the few
-    candidates, whose similarities are one matrix product. Other opposites in small letters are not told apart: that is
-    for prompts of one's own templates. Opinions are about the present: the cycle is part of their
-    question. A request that is under way already is waited for together; a failure is not remembered.
+    Two requests are the same question when they agree in every field that changes the answer and in the prompt but for
+    blanks at its ends. Prompts of cosine similarity 0.95 or more that share all FACTS in the same order are the same as
+    well; the facts lead to the few candidates, whose similarities are one matrix product. Opposites in small letters
+    that FACTS does not list are not told apart, so this is for prompts from one's own templates. Opinions are about the
+    present, so the cycle is part of their question. Callers share a request that is already under way; a failure is not
+    remembered.
 
-    ``hits``, ``misses`` and ``comparisons`` of embeddings are counted. Full, it forgets its oldest question.
+    ``hits``, ``misses`` and ``comparisons`` of embeddings are counted. When full, it forgets its oldest question.
     """
 
     def __init__(self, transport: Stage, embed: Embedder = hashed_trigrams) -> None:
@@ -296,12 +306,12 @@ class Deduplicated:
 
 
 def deduplicated(transport: Stage) -> Deduplicated:
-    """The transport with equal questions to a model asked once."""
+    """Wrap the transport so that equal questions to a model are asked once."""
     return Deduplicated(transport)
 
 
 def asked_of(world: World, request: Request) -> Hashable:
-    """All but the prompt that an answer depends on."""
+    """Return all that an answer depends on, except the prompt."""
     when = None if request.provider == "explanation" else world.cycle
     return (
         *(request.provider, request.symbol, request.what, when),
@@ -310,9 +320,10 @@ def asked_of(world: World, request: Request) -> Hashable:
 
 
 class Flight:
-    """A request under way that several callers may wait for; ``over`` is called when it has ended or all have left.
+    """Stands for a request under way that several callers may wait for; ``over`` is called when it ends or all have
+    left.
 
-    When the one who waits for it is cancelled, the next in line waits instead. A failure reaches all of them.
+    When the caller that waits for it is cancelled, the next in line waits instead. A failure reaches all of them.
     """
 
     def __init__(self, pending: Pending[Any], over: Callable[[], object]) -> None:
@@ -362,7 +373,7 @@ class Flight:
 
 
 class Pooled:
-    """A transport whose requests share the connections of one client, which is made with the first and ends with its
+    """Sends all requests over the connections of one client, which is made with the first request and ends with its
     world."""
 
     def __init__(self, pool: Pool) -> None:
@@ -377,5 +388,8 @@ class Pooled:
 
 
 def one_client() -> Pooled:
-    """The transport of a process: one client of the event loop, as many connections to a provider as it has quota."""
+    """Build the transport of a process.
+
+    It has one client of the event loop, with as many connections to a provider as the provider has quota.
+    """
     return Pooled(Pool("aiohttp", size=QUOTA, block=True))

@@ -1,4 +1,5 @@
-"""The same rules, a batch at a time: those that never wait first, then one look-up, then all quotes at once."""
+"""Decisions must pass the same rules here, a batch at a time: first rules that never wait, then one look-up, then all
+quotes."""
 
 from __future__ import annotations
 
@@ -10,14 +11,14 @@ from argo_bench.pipeline.model import Decision, ProviderError, Rejection, Valida
 
 STORED = "SELECT signal_id FROM signals WHERE signal_id IN ({})"
 IDS_PER_QUERY = 500
-"""SQLite before 3.32 took 999 parameters."""
+"""The number of ids in one query: SQLite before 3.32 took at most 999 parameters."""
 
 QUOTES_IN_FLIGHT = 16
-"""A batch of hundreds must not arrive at the provider as one burst."""
+"""The number of quotes asked for at the same time: a batch of hundreds must not arrive at the provider as one burst."""
 
 
 async def validate(world: World, decisions: Sequence[Decision]) -> Validated:
-    """What was kept and what was rejected, in the order and for the rules of ``baseline/validate.py``.
+    """Return what was kept and what was rejected, in the order and for the rules of ``baseline/validate.py``.
 
     A rule that raises rejects the decision that it raised for. All ages are taken when the batch arrives, while the
     baseline's rules see the later decisions of a batch older by the time that they waited for.
@@ -33,13 +34,13 @@ def unbroken(decisions: Sequence[Decision], broken: Sequence[str | None]) -> lis
 
 
 def settle_rest(broken: list[str | None], rules: Sequence[str | None]) -> None:
-    """Write the rules of the decisions that had broken none into their places."""
+    """Write the rules of the decisions that had broken none so far into their places."""
     rest = iter(rules)
     broken[:] = [next(rest) if rule is None else rule for rule in broken]
 
 
 def parted(decisions: Sequence[Decision], broken: Sequence[str | None]) -> Validated:
-    """The decisions by the rule that each breaks, None for those to keep."""
+    """Part the decisions by the rule that each breaks; None marks those to keep."""
     pairs = list(zip(decisions, broken, strict=True))
     return Validated(
         kept=tuple(decision for decision, rule in pairs if rule is None),
@@ -55,13 +56,13 @@ def plain_rule(world: World, decision: Decision) -> str | None:
 
 
 def duplicates(world: World, decisions: Sequence[Decision]) -> list[str | None]:
-    """For each decision whether it is stored already, by one query."""
+    """Return for each decision, by one query, "duplicate" where it is stored already, and None elsewhere."""
     try:
         stored = stored_ids(world, [decision.signal_id for decision in decisions])
     except Exception as error:  # noqa: BLE001 - as above
         if len(decisions) == 1:
             return [raised("duplicate", error)]
-        # One id that cannot be looked up fails the query for all.
+        # One id that cannot be looked up fails the query for all, so each is looked up alone.
         return [rule for decision in decisions for rule in duplicates(world, [decision])]
     return ["duplicate" if decision.signal_id in stored else None for decision in decisions]
 
@@ -75,7 +76,8 @@ def stored_ids(world: World, ids: Sequence[str]) -> set[str]:
 
 
 async def unquoted(world: World, decisions: Sequence[Decision]) -> list[str | None]:
-    """For each decision whether its symbol has no reference price; every symbol is asked for once."""
+    """Return for each decision the rule that it breaks where its symbol has no reference price. Each symbol is asked
+    for once."""
     free = asyncio.Semaphore(QUOTES_IN_FLIGHT)
 
     async def broken_rule(symbol: str) -> str | None:
