@@ -1,4 +1,5 @@
-"""The workload: a trading-signal pipeline in a baseline and an optimized implementation, its market and its world."""
+"""The workload is defined here: a trading-signal pipeline in a baseline and an optimized version, its market, its
+world."""
 
 from argo_bench._moved import names_of
 

@@ -1,4 +1,5 @@
-"""Every numba kernel of the package, in one module: numba's disk cache does not see changes in another file.
+"""Every numba kernel of the package is in this one module, since numba's disk cache does not see changes in another
+file.
 
 A block is a C-contiguous array of shape (5, n), float64 or float32, with one row each for open, high, low, close,
 volume, oldest bar first. Kernels compile at their first call, accumulate in float64 and never write to their input.
@@ -23,10 +24,10 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 Decorator = Callable[[Kernel], Kernel]
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Indicators))
-"""What the numbers of ``latest_indicators`` are, in their order."""
+"""The names of the numbers that ``latest_indicators`` returns, in their order."""
 
 FIVE_FIELDS = ("close", "sma20", "sma50", "volume_ratio", "change_1")
-"""What the numbers of ``latest_five`` are, in their order."""
+"""The names of the numbers that ``latest_five`` returns, in their order."""
 
 SHORT, MEDIUM, LONG = 20, 50, 200
 FAST, SLOW, SIGNAL = 12, 26, 9
@@ -43,13 +44,14 @@ DIRECTION_SEED, WILDER_SEED, ADX_SEED = WILDER - 1, WILDER, 2 * WILDER - 1
 LAST_SEED = max(FAST_SEED, SIGNAL_SEED, ADX_SEED)
 
 SUMS = 11
-"""How many recursive sums ``carry`` takes from bar to bar."""
+"""The number of recursive sums that ``carry`` takes from bar to bar."""
 
 NAN = math.nan
 
-# No "nnan" or "ninf": the kernels tell a NaN from a number.
+# The flags "nnan" and "ninf" are left out, since the kernels have to tell a NaN from a number.
 exact: Decorator[Any] = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-# Sums over windows may be reordered, so that they use vector registers; the recursions may not: it lengthens chains.
+# Sums over windows may be reordered, so that they use vector registers. The recursions may not, since reordering makes
+# their chains of dependent operations longer.
 reordered: Decorator[Any] = njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp", "afn"}
 )
@@ -57,7 +59,10 @@ reordered: Decorator[Any] = njit(
 
 @exact
 def latest_indicators(block: Block) -> NDArray[np.float64]:
-    """The latest value of every indicator in the order of FIELDS; all NaN where a bar holds a NaN or an infinity."""
+    """Compute the latest value of every indicator, float64 in the order of FIELDS.
+
+    All values are NaN where a bar holds a NaN or an infinity.
+    """
     bars = block.shape[1]
     if bars == 0:
         return np.full(len(FIELDS), NAN)
@@ -73,17 +78,18 @@ def latest_indicators(block: Block) -> NDArray[np.float64]:
 
 @exact
 def carry(sums: NDArray[np.float64], block: Block, start: int, stop: int) -> float:
-    """Take the recursive sums, in place, over the bars from ``start`` (1 or later) to ``stop - 1``.
+    """Carry the recursive sums, in place, over the bars from ``start`` (1 or later) to ``stop - 1``.
 
-    Sums of zeros belong to ``start`` 1; from there on they may be carried in any steps, with the same result. Returns
-    0, or NaN where one of these bars holds a NaN or an infinity: the sums are worthless then.
+    At ``start`` 1 the sums have to be zeros; from there on they may be carried in any steps, with the same result.
+    Returns 0, or NaN where one of these bars holds a NaN or an infinity, which makes the sums worthless.
 
-    Every recursive average is kept as a weighted sum, ``sum = keep * sum + value``: one fused multiply-add a bar, so
-    the chains are short and overlap. The average is the sum times ``1 - keep``. Its seed is a value given to the sum
-    at the right bar; while one of Wilder's averages is being seeded its sum keeps everything.
+    Every recursive average is kept as a weighted sum, ``sum = keep * sum + value``: that is one fused multiply-add per
+    bar, so the chains of dependent operations are short and overlap. The average is the sum times ``1 - keep``. It is
+    seeded by giving the sum a value at the right bar; while one of Wilder's averages is being seeded, its sum keeps
+    everything.
 
-    Fewer operations for the same numbers: the RSI sums changes and their sizes, not gains and losses; the true range
-    spans the bar and the close before it; ADX needs no range, which cancels between +DI and -DI.
+    Some numbers are reached by fewer operations: the RSI sums changes and their sizes instead of gains and losses; the
+    true range spans the bar and the close before it; ADX needs no range, which cancels between +DI and -DI.
     """
     opened, high, low, close, volume = block[0], block[1], block[2], block[3], block[4]
     fast, slow, quick, signal, moved, drift, span, range_sum, rising, falling, trend = sums
@@ -144,7 +150,8 @@ def carry(sums: NDArray[np.float64], block: Block, start: int, stop: int) -> flo
 
 @exact
 def indicator_values(block: Block, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The numbers of ``latest_indicators`` from the sums over all bars; the windows are summed from the last bars."""
+    """Return the numbers of ``latest_indicators`` from the sums over all bars. The windows are summed from the last
+    bars."""
     close, volume = block[3], block[4]
     bars = close.size
     fast, slow, quick, signal, moved, drift, span, range_sum, rising, falling, trend = sums
@@ -184,7 +191,7 @@ def indicator_values(block: Block, sums: NDArray[np.float64]) -> NDArray[np.floa
 
 @exact
 def closed_sums(block: Block) -> NDArray[np.float64]:
-    """The recursive sums over all bars of a block but the last one, which is live."""
+    """Return the recursive sums over all bars of a block but the last one, which is live."""
     sums = np.zeros(SUMS)
     carry(sums, block, 1, block.shape[1] - 1)
     return sums
@@ -192,12 +199,12 @@ def closed_sums(block: Block) -> NDArray[np.float64]:
 
 @exact
 def continued_indicators(block: Block, closed: Block, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The numbers of ``latest_indicators`` in a time that, but for a comparison, does not grow with the history.
+    """Return the numbers of ``latest_indicators``, in a time that grows with the history only by a comparison.
 
-    ``closed`` are the bars, one or more, that ``sums`` were taken over. In place the sums are taken on over bars that
-    have closed since; the last bar of the block is live and leaves no trace in them. All NaN where the block does not
-    begin with the closed bars or has none after them, and where a later bar holds a NaN or an infinity: the sums are
-    worthless then.
+    ``closed`` are the bars, one or more, that ``sums`` were taken over. The sums are carried on, in place, over the
+    bars that have closed since; the last bar of the block is live and leaves no trace in them. All values are NaN where
+    the block does not begin with the closed bars or has none after them, and where a later bar holds a NaN or an
+    infinity, which makes the sums worthless.
     """
     kept, live = closed.shape[1], block.shape[1] - 1
     if live < kept or not begins_with(block, closed):
@@ -212,7 +219,10 @@ def continued_indicators(block: Block, closed: Block, sums: NDArray[np.float64])
 
 @exact
 def begins_with(block: Block, bars: Block) -> bool:
-    """Whether the first bars of a block are these. Counted a row at a time: a loop that may stop uses no vectors."""
+    """Return whether a block begins with these bars.
+
+    Differences are counted over a whole row, since a loop that may stop early uses no vector registers.
+    """
     for row in range(len(bars)):
         different = 0
         for bar in range(bars.shape[1]):
@@ -224,9 +234,9 @@ def begins_with(block: Block, bars: Block) -> bool:
 
 @exact
 def latest_five(block: Block) -> NDArray[np.float64]:
-    """The published code's five outputs in the order of FIVE_FIELDS, from the last bars alone.
+    """Compute the published code's five outputs, float64 in the order of FIVE_FIELDS, from the last bars alone.
 
-    All NaN where a bar that it reads holds a NaN or an infinity; the bars before are not looked at.
+    All values are NaN where a bar that is read holds a NaN or an infinity; the bars before are not looked at.
     """
     close, volume = block[3], block[4]
     bars = close.size
@@ -260,7 +270,10 @@ def latest_mean(values: Values, count: int) -> float:
 
 @reordered
 def latest_deviation(values: Values, count: int) -> float:
-    """The population's deviation, about the mean: the mean of the squares would cancel."""
+    """Return the population's standard deviation about the mean.
+
+    The mean of the squares minus the square of the mean would lose its digits to cancellation.
+    """
     if values.size < count:
         return NAN
     center = latest_mean(values, count)
@@ -273,7 +286,10 @@ def latest_deviation(values: Values, count: int) -> float:
 
 @reordered
 def latest_volatility(close: Values, count: int) -> float:
-    """The sample's deviation of 1-bar returns. Growth is the return plus 1, and deviates alike."""
+    """Return the sample's standard deviation of 1-bar returns.
+
+    It is computed from growth, which is the return plus 1 and has the same deviation.
+    """
     if close.size <= count:
         return NAN
     start = close.size - count
@@ -297,34 +313,35 @@ def latest_change(close: Values, count: int) -> float:
 
 @exact
 def ratio(values: Values, average: float) -> float:
-    """The latest value over the average; NaN of an average of zero."""
+    """Return the latest value over the average; NaN where the average is 0."""
     return np.float64(values[values.size - 1]) / average if average != 0.0 else NAN
 
 
 @exact
 def share(part: float, whole: float) -> float:
-    """Per cent of the whole; 0 of nothing."""
+    """Return the part as a percentage of the whole; 0 where the whole is 0."""
     return 100 * part / whole if whole > 0.0 else 0.0
 
 
 ROUNDING = 1e-13
-"""Two sums of up to 200 numbers, each in an order of its own, differ by less than this share of the numbers' sizes.
+"""The share of the numbers' sizes by which two sums of up to 200 numbers, each in an order of its own, differ at most.
 
 A sum of n numbers in any order is off by at most n 2^-53 of the sum of their sizes (Higham, Accuracy and Stability of
 Numerical Algorithms, 2002, section 4.2). Where two averages are compared, four sums take part: 4 x 200 x 2^-53 < 1e-13.
-A deviation is off by less, measured by the sum of the sizes of what deviates.
+The error of a deviation is smaller, measured by the sum of the sizes of what deviates.
 """
 
 TRENDING, CONSOLIDATION, VOLATILE, IN_DOUBT = 0, 1, 2, -1
-"""What ``latest_regime`` returns."""
+"""The numbers that ``latest_regime`` returns."""
 
 
 @exact
 def latest_regime(close: Values, volatile_ratio: float) -> int:
-    """The regime of the last 200 closes; IN_DOUBT where the order of the sums would decide, or a number is missing.
+    """Return the regime of the last 200 closes, or IN_DOUBT where the order of the sums would decide or a number is
+    missing.
 
-    ``close`` has 200 values or more. ``volatile_ratio`` is how much larger than over 50 bars the deviation of the
-    returns over 20 bars must be.
+    ``close`` has 200 values or more. The regime is VOLATILE where the deviation of the returns over 20 bars is more
+    than ``volatile_ratio`` times that over 50 bars.
     """
     slack = ROUNDING * growth(close, MEDIUM)
     excess = latest_volatility(close, SHORT) - volatile_ratio * latest_volatility(close, MEDIUM)
@@ -341,7 +358,7 @@ def latest_regime(close: Values, volatile_ratio: float) -> int:
 
 @reordered
 def size(values: Values, count: int) -> float:
-    """The sum of the sizes of the latest values."""
+    """Return the sum of the sizes (absolute values) of the latest values."""
     total = 0.0
     for bar in range(values.size - count, values.size):
         total += abs(np.float64(values[bar]))
@@ -350,7 +367,7 @@ def size(values: Values, count: int) -> float:
 
 @reordered
 def growth(close: Values, count: int) -> float:
-    """The sum of the sizes of the latest 1-bar growth factors."""
+    """Return the sum of the sizes (absolute values) of the latest 1-bar growth factors."""
     total = 0.0
     for bar in range(close.size - count, close.size):
         total += abs(np.float64(close[bar]) / np.float64(close[bar - 1]))

@@ -1,11 +1,11 @@
-"""Memo: a stage that remembers, with a dictionary in front of joblib.Memory and a time to live on the world's clock.
+"""Memo is a stage that remembers: a dictionary in front of joblib.Memory, with a time to live on the world's clock.
 
-The in-process layer answers within a process. The disk layer is for restarts: it is read only where an earlier
-process left entries, and written when the world closes, so that a miss costs the key and the computation, not a file.
-A full dictionary gives up its oldest entry: looking up an LRU (cachetools) takes longer than the cheapest memoized
+The in-process layer answers within a process. The disk layer is for restarts: it is read only where an earlier process
+left entries, and written when the world closes, so that a miss costs the key and the computation, not a file. A full
+dictionary gives up its oldest entry, since looking up an LRU cache (cachetools) takes longer than the cheapest memoized
 stage takes to compute.
 
-A hit takes no lock. A miss joins the flight of its key, one computation that every concurrent caller waits for.
+A hit takes no lock. A miss joins the flight of its key: one computation that every concurrent caller waits for.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from argo_bench.pipeline.record import settle
 
 
 class Entry(NamedTuple):
-    """What is handed out for a key, and when its computation began."""
+    """Holds what is handed out for a key, and when its computation began."""
 
     stored_at: float
     value: Any
 
 
 class Memo:
-    """``function``, a stage, with its results kept per key.
+    """Wraps ``function``, a stage, and keeps its results per key.
 
-    ``key`` maps the stage's arguments (without the World) to something hashable that holds all that the function
-    reads; by default their content. ``ttl_s`` is counted on ``world.now()`` from the start of the computation; without
-    it an entry never expires. At most ``maxsize`` entries are held at any time, and as many wait to be written.
-    ``disk`` adds joblib.Memory under ``world.directory``; ``schema`` is part of its keys and changes with the meaning
-    of a value. ``keep`` says whether a value is kept; one that is not still answers everybody who waits for it.
+    ``key`` maps the stage's arguments (without the World) to something hashable that holds all that the function reads;
+    by default their content. ``ttl_s`` is counted on ``world.now()`` from the start of the computation; without it an
+    entry never expires. At most ``maxsize`` entries are held at any time, and as many wait to be written. ``disk`` adds
+    joblib.Memory under ``world.directory``; ``schema`` is part of its keys and changes with the meaning of a value.
+    ``keep`` says whether a value is kept; one that is not still answers everybody who waits for it.
 
-    For a key one computation is under way at a time: in the process where the stage is plain, per event loop where it
-    returns an awaitable, and then Memo returns awaitables too. A failure is raised to all who wait and is not kept.
-    When the leader is cancelled, one of the others takes over. A stage may not ask its own Memo for the key that it
-    computes.
+    One computation per key is under way at a time: in the whole process where the stage is plain, per event loop where
+    it returns an awaitable, and then Memo returns awaitables too. A failure is raised to all who wait and is not kept.
+    When the leader (the caller that computes) is cancelled, one of the others takes over. A stage may not ask its own
+    Memo for the key that it computes.
 
-    Values are handed out as they are, so a mutable one is refused (TypeError). ``hits`` counts the answers that were
+    Values are handed out as they are, so a mutable one is refused with TypeError. ``hits`` counts the answers that were
     found or waited for, ``misses`` those that were computed, ``corrupted`` the entries on disk that were unusable and
-    computed anew. Misses are exact. Hits are counted without a lock: exact where threads share an interpreter lock,
-    since none is switched within ``+=``; without one (free-threaded Python) some may go uncounted.
+    computed anew. Misses are exact. Hits are counted without a lock: exactly where threads share an interpreter lock,
+    since none is switched within ``+=``; without that lock (free-threaded Python) some may go uncounted.
     """
 
     def __init__(
@@ -117,9 +117,10 @@ class Memo:
             return own.entry.value
 
     async def _awaited(self, world: World, key: Hashable, arguments: tuple[Any, ...], begun: Any = None) -> Any:
-        """The same for a stage that is awaited; ``begun`` is the awaitable by which it was found out to be one.
+        """Answer as ``_answered`` does, for a stage that is awaited.
 
-        The flight starts when this is awaited: nobody may wait for a coroutine that was made and dropped.
+        ``begun`` is the awaitable by which the stage was found out to be one. The flight starts when this coroutine is
+        awaited, so that nobody waits for a coroutine that was made and dropped.
         """
         own = Flight(self._flights, (asyncio.get_running_loop(), key), asyncio.Lock())
         await own.latch.acquire()
@@ -139,10 +140,13 @@ class Memo:
                 return await settle(own.entry.value)
         finally:
             if inspect.iscoroutine(begun):
-                begun.close()  # where another led it never ran; where it ran this does nothing
+                begun.close()  # where another caller led, it never ran; where it ran, this does nothing
 
     def _joined(self, world: World, key: Hashable, own: Flight) -> Flight | None:
-        """Another's flight to wait for. None where ``own`` now leads, or carries the entry that landed meanwhile."""
+        """Return the flight of another caller to wait for.
+
+        It is None where ``own`` now leads, or carries the entry that landed meanwhile.
+        """
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None and self._is_fresh(world, entry):
@@ -155,7 +159,7 @@ class Memo:
         return self._ttl_s is None or world.now() - entry.stored_at < self._ttl_s
 
     def _recalled(self, world: World, key: Hashable) -> Entry | None:
-        """The entry that an earlier process left on disk."""
+        """Return the entry that an earlier process left on disk, or None."""
         if not self._uses_disk:
             return None
         with self._lock:
@@ -188,7 +192,7 @@ class Memo:
 
 
 def put(entries: dict[Hashable, Entry], key: Hashable, entry: Entry, maxsize: int) -> None:
-    """The entry as the youngest; the oldest goes where there is no room."""
+    """Put the entry in as the youngest, and drop the oldest where there is no room."""
     if entries.pop(key, None) is None and len(entries) >= maxsize:
         del entries[next(iter(entries))]
     entries[key] = entry
@@ -196,7 +200,7 @@ def put(entries: dict[Hashable, Entry], key: Hashable, entry: Entry, maxsize: in
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settled:
-    """A value for callers who await it: any number of them, on any event loop."""
+    """Holds a value for callers who await it: any number of them, on any event loop."""
 
     value: Any
 
@@ -206,7 +210,7 @@ class Settled:
 
 
 class Flight:
-    """One computation under way. Its latch, a lock that the leader holds, opens when it has landed."""
+    """Stands for one computation under way. Its latch, a lock that the leader holds, opens when it has landed."""
 
     __slots__ = ("_failure", "_flights", "entry", "latch", "place")
 
@@ -218,7 +222,8 @@ class Flight:
         self.entry: Entry | None = None
 
     def brought(self) -> Entry | None:
-        """What it brought, None where its leader was cancelled. Raises what the computation raised."""
+        """Return the entry that the flight brought, None where its leader was cancelled. Raises what the computation
+        raised."""
         if self._failure is not None:
             raise self._failure
         return self.entry
@@ -227,20 +232,21 @@ class Flight:
         return self
 
     def __exit__(self, kind: object, failure: BaseException | None, traceback: object) -> None:
-        # Only the leader is cancelled, interrupted or closed; a failure of the computation is everybody's.
+        # A cancellation, an interrupt or a close concerns the leader alone; a failure of the computation concerns
+        # everybody.
         self._failure = failure if isinstance(failure, Exception) else None
         del self._flights[self.place]
         self.latch.release()
 
 
 SEAL = 16
-"""Bytes of an XXH3-128."""
+"""The number of bytes of an XXH3-128."""
 
 PLAIN = (int, float, str, bytes, type(None))
 
 
 def mutable_part(value: Any) -> type | None:
-    """The type of the first part of a value that a caller could change, or None."""
+    """Return the type of the first part of a value that a caller could change, or None."""
     if isinstance(value, PLAIN):
         return None
     if isinstance(value, tuple | frozenset):
@@ -253,10 +259,11 @@ def mutable_part(value: Any) -> type | None:
 
 
 class Shelf:
-    """joblib.Memory with keys of our own: entries of earlier processes are read, new ones written by ``flush``.
+    """Keeps entries in joblib.Memory under our own keys: those of earlier processes are read, ``flush`` writes new
+    ones.
 
-    An entry is stored under a seal over its key and its bytes: one that was truncated, overwritten or put in another's
-    place is not served, and is not unpickled.
+    An entry is stored under a seal over its key and its bytes. An entry that was truncated, overwritten or put in
+    another's place is not served, and is not unpickled.
     """
 
     def __init__(self, directory: Path, schema: str) -> None:
@@ -283,12 +290,13 @@ class Shelf:
         pending, self.pending = self.pending, {}
         for key, entry in pending.items():
             digest = self._digest(key)
-            # ``call`` overwrites, where calling would find the expired or corrupted entry of before.
+            # ``call`` overwrites; calling ``remembered`` itself would find the earlier entry, expired or corrupted.
             remembered.call(digest, lambda digest=digest, entry=entry: sealed(digest, entry))
 
     def _opened(self) -> Any:
         remembered = joblib.Memory(self._directory, verbose=0).cache(_remember, ignore=["make"])
-        # A process's first question is answered no wherever joblib finds no note of the function's code: it makes one.
+        # The first question of a process is always answered "no" where joblib has no note of the function's code, and
+        # makes joblib write it: this one is asked for that effect.
         remembered.check_call_in_cache("", None)
         return remembered
 
@@ -306,7 +314,8 @@ def sealed(digest: str, entry: Entry) -> bytes:
 
 
 def unsealed(digest: str, stored: bytes) -> Entry:
-    """Raises ValueError for anything that is not a whole entry of this key, and what unpickling raises."""
+    """Return the entry. Raises ValueError for anything that is not a whole entry of this key, and what unpickling
+    raises."""
     seal, payload = stored[:SEAL], stored[SEAL:]
     if seal != xxhash.xxh3_128_digest(digest.encode() + payload):
         raise ValueError(f"expected the entry {digest}, got {len(stored)} bytes of something else")
@@ -314,7 +323,8 @@ def unsealed(digest: str, stored: bytes) -> Entry:
 
 
 def content_key(*values: Any) -> bytes:
-    """16 bytes (XXH3-128) that depend on the content alone: equal frames have equal keys whatever their memory layout.
+    """Return 16 bytes (XXH3-128) that depend on the content alone: equal frames have equal keys whatever their memory
+    layout.
 
     Takes numbers, texts, None, tuples and mappings of them, numpy arrays, and frames (values, dtypes, column names and
     the index with its unit). Raises TypeError for anything else.
@@ -348,5 +358,5 @@ def _update(digest: xxhash.xxh3_128, value: Any) -> None:
 
 
 def _indices(index: pd.Index) -> Any:
-    """The index as an array that carries its unit; pandas would give objects for one with a time zone."""
+    """Return the index as an array that carries its unit. For an index with a time zone pandas would give objects."""
     return index.tz_convert(None).to_numpy() if isinstance(index, pd.DatetimeIndex) and index.tz else index.to_numpy()

@@ -1,4 +1,4 @@
-"""What flows through the pipeline, and the World through which a stage reaches the outside.
+"""The types that flow through the pipeline are defined here, and the World through which a stage reaches the outside.
 
 Units: prices in the quote currency, volumes in shares or coins, confidences 0..100, times in seconds since the epoch
 (UTC) unless a name ends in ``_ns``.
@@ -24,7 +24,7 @@ Regime = Literal["TRENDING", "CONSOLIDATION", "VOLATILE", "UNKNOWN"]
 Provider = Literal["massive", "alpaca", "alpha_vantage", "x_sentiment", "sonar", "explanation"]
 
 SOURCES = ("massive", "alpha_vantage", "x_sentiment", "sonar")
-"""The four signal sources in the fixed order in which votes are summed."""
+"""The four signal sources, in the fixed order in which votes are summed."""
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 STRATEGY = "weighted_consensus"
@@ -33,7 +33,7 @@ Reply = TypeVar("Reply", covariant=True)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bars:
-    """Daily OHLCV bars of one symbol, oldest first, as a provider returns them.
+    """Holds daily OHLCV bars of one symbol, oldest first, as a provider returns them.
 
     ``timestamps``: shape (n,), datetime64[us], UTC, strictly increasing.
     ``values``: shape (5, n), float64, one row each for open, high, low, close, volume.
@@ -49,7 +49,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Opinions:
-    """The raw replies of the providers other than the market data ones.
+    """Holds the raw replies of the providers that give no market data.
 
     ``technical``: the technical provider's three figures (``rsi``, ``sma``, ``quote``).
     ``x_sentiment``, ``sonar``: the models' one-line texts.
@@ -68,14 +68,14 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """In place of what would be fetched: the symbol's last decision stands, None where it had none."""
+    """Replaces what would be fetched: the symbol's last decision stands, None where it had none."""
 
     decision: Decision | None
 
 
 @dataclass(frozen=True, slots=True)
 class Indicators:
-    """The latest value of every indicator; NaN where the history is too short.
+    """Holds the latest value of every indicator; NaN where the history is too short.
 
     Definitions and seeds are TA-Lib's; ``baseline/indicators.py`` names them one by one.
     """
@@ -106,14 +106,14 @@ class Indicators:
 
 
 class Signal(NamedTuple):
-    """One source's opinion. A tuple, so that ``json.dumps`` takes it as it is."""
+    """Holds one source's opinion. It is a tuple, so that ``json.dumps`` takes it as it is."""
 
     direction: Direction
     confidence: float
 
 
 Signals = Mapping[str, Signal]
-"""Source name -> signal, in the order of SOURCES; a source without a usable reply is absent."""
+"""Maps source names to signals, in the order of SOURCES; a source without a usable reply is absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Consensus:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """The explanation of a decision and who wrote it; a template is never passed off as the model's."""
+    """Holds the explanation of a decision and who wrote it; a template is never passed off as the model's."""
 
     text: str
     author: Literal["model", "template"]
@@ -132,7 +132,7 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A signal that may be published. ``timestamp`` is the cycle's nominal time.
+    """Holds a signal that may be published. ``timestamp`` is the cycle's nominal time.
 
     ``reference`` is the provider's quote that the entry is checked against. ``sources`` are the directions that the
     sources voted for, in their fixed order.
@@ -168,7 +168,7 @@ class Validated:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One decision as JSON for its three sinks: the log line, the outbound POST, the row (by its SHA-256)."""
+    """Holds one decision as JSON for its three sinks: the log line, the outbound POST, the row (by its SHA-256)."""
 
     decision: Decision
     log_line: str | bytes
@@ -178,7 +178,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What the readers' three queries return after a cycle."""
+    """Holds what the readers' three queries return after a cycle."""
 
     latest: Sequence[Any]
     latest_of_symbol: Sequence[Any]
@@ -187,7 +187,7 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to a provider. ``what`` tells several requests to the same provider apart.
+    """Describes one request to a provider. ``what`` tells several requests to the same provider apart.
 
     A request to a language model carries a prompt; it travels as a ``ChatRequest`` and a ``Completion`` comes back.
     """
@@ -209,7 +209,7 @@ class Message(NamedTuple):
 
 
 class ChatRequest(NamedTuple):
-    """The body of ``POST /v1/chat/completions`` as OpenAI-compatible services take it."""
+    """Holds the body of ``POST /v1/chat/completions`` as OpenAI-compatible services take it."""
 
     model: str
     messages: tuple[Message, ...]
@@ -218,7 +218,7 @@ class ChatRequest(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """The tokens that a model's service counted, and bills."""
+    """Holds the numbers of tokens that a model's service counted and bills."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -231,7 +231,7 @@ class Choice(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """A model's reply as OpenAI-compatible services return it."""
+    """Holds a model's reply as OpenAI-compatible services return it."""
 
     id: str
     model: str
@@ -240,15 +240,16 @@ class Completion(NamedTuple):
 
 
 class ProviderError(Exception):
-    """A provider answered with an error or not at all."""
+    """Is raised where a provider answered with an error or not at all."""
 
 
 class StoreError(Exception):
-    """The shared store did not answer, or refused."""
+    """Is raised where the shared store did not answer, or refused."""
 
 
 class Pending(Protocol[Reply]):
-    """A request under way: ``result()`` blocks until its answer is there, ``await`` lets other tasks run meanwhile."""
+    """Stands for a request under way: ``result()`` blocks until its answer is there, ``await`` lets other tasks run
+    meanwhile."""
 
     def result(self) -> Reply: ...
 
@@ -257,9 +258,12 @@ class Pending(Protocol[Reply]):
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """How a client keeps connections: ``client`` is the library, ``hosts`` how many hosts it keeps a pool for, ``size``
-    the connections that it keeps per host; with ``block`` a request waits for one of these, without it opens one more
-    and throws it away afterwards. ``size`` 0 keeps none."""
+    """Says how a client keeps connections.
+
+    ``client`` is the library, ``hosts`` the number of hosts that it keeps a pool for, ``size`` the number of
+    connections that it keeps per host. With ``block`` a request waits for one of these; without it, the request opens
+    one connection more, which is thrown away afterwards. ``size`` 0 keeps none.
+    """
 
     client: Literal["requests", "aiohttp"]
     hosts: int = 10
@@ -268,8 +272,10 @@ class Pool:
 
 
 class Redis(Protocol):
-    """The shared store as a stage sees it: bytes by key, for so many seconds. Both raise StoreError from the Pending
-    when the server does not answer."""
+    """Describes the shared store as a stage sees it: it keeps bytes by key for a number of seconds.
+
+    The Pending of either method raises StoreError when the server does not answer.
+    """
 
     def get(self, key: str) -> Pending[bytes | None]: ...
     def set(self, key: str, value: bytes, ttl_s: float) -> Pending[None]: ...
@@ -277,8 +283,10 @@ class Redis(Protocol):
 
 @dataclass(slots=True)
 class Ledger:
-    """Exact counts of everything that crossed the border of the process. They have no noise. ``rows`` are those that
-    were committed."""
+    """Counts exactly everything that crossed the border of the process; the counts have no noise.
+
+    ``rows`` are those that were committed.
+    """
 
     requests: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
@@ -294,14 +302,14 @@ class Ledger:
 
 
 class World(Protocol):
-    """Everything outside the pipeline. A stage reaches the outside through its World and nothing else.
+    """Describes everything outside the pipeline. A stage reaches the outside through its World and nothing else.
 
-    ``now()`` is the virtual clock (CPU costs nothing; all that is counted or compared), ``clock_ns()`` the clock that
-    carries times. ``resources`` holds clients, queues and tasks, closed in reverse; ``directory`` is the pipeline's
-    own place on disk. ``session`` is a client with a pool of connections, ``redis`` the store that processes share.
-    Of the database, ``insert`` is one INSERT and its commit, ``insert_many`` several in one transaction, ``execute`` a
-    statement without rows (PRAGMA, CREATE INDEX) on the world's own connection, and ``connect_database`` opens another
-    one at SQLite's defaults, which the caller closes.
+    ``now()`` is the virtual clock (CPU costs nothing; all that is counted or compared uses it), ``clock_ns()`` the
+    clock that times are taken by. ``resources`` holds clients, queues and tasks, closed in reverse; ``directory`` is
+    the pipeline's own place on disk. ``session`` is a client with a pool of connections, ``redis`` the store that
+    processes share. In the database, ``insert`` is one INSERT and its commit, ``insert_many`` several in one
+    transaction, ``execute`` a statement without rows (PRAGMA, CREATE INDEX) on the world's own connection, and
+    ``connect_database`` opens another connection at SQLite's defaults, which the caller closes.
     """
 
     transport: Callable[[World, Request], Pending[Any]]

@@ -35,7 +35,7 @@ TARGET_FRACTION = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """One callable per part, in the order in which a cycle uses them."""
+    """Holds one callable per part, in the order in which a cycle uses them."""
 
     transport: Stage
     fetch: Stage
@@ -52,7 +52,7 @@ class Pipeline:
     schedule: Stage
 
     def replace(self, **parts: Stage) -> Pipeline:
-        """The same pipeline with some parts exchanged."""
+        """Return the same pipeline with some parts exchanged."""
         return dataclasses.replace(self, **parts)
 
 
@@ -62,7 +62,7 @@ Edit = Callable[[Pipeline], Pipeline]
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What one cycle did. Symbols whose sources reach no consensus are neither decided nor rejected."""
+    """Holds what one cycle did. Symbols whose sources reach no consensus are neither decided nor rejected."""
 
     decided: tuple[Decision, ...]
     rejected: tuple[Rejection, ...]
@@ -71,12 +71,12 @@ class Cycle:
 
 
 async def settle(value: Any) -> Any:
-    """The value, awaited if it needs awaiting: an edit may turn a plain stage async."""
+    """Return the value, after awaiting it where it is awaitable: an edit may turn a plain stage async."""
     return await value if inspect.isawaitable(value) else value
 
 
 async def decide(pipeline: Pipeline, world: World, symbol: str) -> Decision | None:
-    """Stages 1 to 7 for one symbol: a decision with its explanation, or nothing."""
+    """Run stages 1 to 7 for one symbol, and return a decision with its explanation, or None."""
     fetched = await settle(pipeline.fetch(world, symbol))
     if isinstance(fetched, Served):
         return fetched.decision
@@ -101,7 +101,7 @@ def drafted(
     signals: Signals,
     consensus: Consensus,
 ) -> Decision:
-    """The decision that a consensus amounts to, not yet explained. Prices are rounded as they are quoted."""
+    """Return the decision that a consensus amounts to, not yet explained. Prices are rounded as they are quoted."""
     close = indicators.close
     sign = 1 if consensus.direction == "LONG" else -1
     digits = quote_digits(close)
@@ -123,7 +123,8 @@ def drafted(
 
 
 def quote_digits(price: float) -> int:
-    """Decimals in which a price is quoted: cents from 1.00 up, hundredths of a cent below (SEC Rule 612)."""
+    """Return the decimals in which a price is quoted: 2 from 1.00 up (cents), 4 below (hundredths of a cent; SEC Rule
+    612)."""
     return 2 if price >= 1 else 4
 
 
@@ -142,7 +143,7 @@ async def cycle(pipeline: Pipeline, world: World, symbols: Sequence[str], number
 
 
 def unwrapped(stage: Stage) -> tuple[Any, ...]:
-    """What a stage consists of: the types of its wrappers from the outside in, then the code of the function."""
+    """Return what a stage consists of: the types of its wrappers from the outside in, then the code of the function."""
     layers: list[Any] = []
     while True:
         if (inner := getattr(stage, "__wrapped__", None)) is not None and not inspect.isfunction(stage):
@@ -156,6 +157,9 @@ def unwrapped(stage: Stage) -> tuple[Any, ...]:
 
 
 def changed(before: Pipeline, after: Pipeline) -> Mapping[str, tuple[Stage, Stage]]:
-    """The parts in which two pipelines differ, compared by wrapper types and code, so that it cannot lie."""
+    """Return the parts in which two pipelines differ, with both stages, by part.
+
+    Stages are compared by wrapper types and code, so that the answer cannot lie.
+    """
     pairs = {part: (getattr(before, part), getattr(after, part)) for part in PARTS}
     return {part: pair for part, pair in pairs.items() if unwrapped(pair[0]) != unwrapped(pair[1])}

@@ -1,7 +1,8 @@
-"""A fetch stage whose answers all processes share through the store, and which needs the store for nothing.
+"""A fetch stage whose answers all processes share through the store is defined here. It can do without the store.
 
 What is fetched belongs to a cycle: the same symbol in the same cycle is the same market, whoever asked first. So the
-cycle is part of the key, nothing served is older than its cycle, and a life of a minute only bounds the store's memory.
+cycle is part of the key, nothing served is older than its cycle, and the lifetime of a minute only bounds the store's
+memory.
 """
 
 from __future__ import annotations
@@ -19,29 +20,30 @@ from argo_bench.pipeline.world.base import OPINION
 from argo_bench.pipeline.world.content import MODELS, uniform
 
 SCHEMA = 1
-"""The layout of the bytes; entries of another one are never read."""
+"""The version of the bytes' layout; entries of another one are never read."""
 
 TTL_S = 60.0
 JITTER = 0.1
-"""Lives are shortened by up to this share, so that what was stored together does not expire together."""
+"""The share by which lifetimes are shortened at most, so that what was stored together does not expire together."""
 
 LOCAL_ENTRIES = 1024
-"""Kept in the process: two cycles of a universe of 500 symbols, 15 kB each."""
+"""The number of entries kept in the process: two cycles of a universe of 500 symbols, 15 kB each."""
 
 RETRY_S = 1.0
 ASKED = repr((OPINION, MODELS["x_sentiment"], MODELS["sonar"]))
-"""What else the answers depend on: another model's opinion is another answer."""
+"""Names what else the answers depend on, since another model's opinion is another answer."""
 
 
 class SharedFetch:
-    """The stage with the process's own memory in front of the store, and the providers behind it.
+    """Fetches through the process's own memory, then the store behind it, then the providers behind that.
 
-    In the process one call fetches for all that ask together; processes that ask for the same at the same moment all
+    Within a process one call fetches for all that ask together; processes that ask for the same at the same moment all
     fetch. While the store is down everything is fetched. An entry is served only if its seal, over its key and its
     bytes, is right. Without ``keeps_locally`` every call reads the store.
 
-    ``misses`` counts what was fetched, ``found`` what the store had, ``hits`` that and what the process had itself;
-    ``unusable`` are entries of the store that were corrupt or of another schema, ``failures`` commands without answer.
+    ``misses`` counts what was fetched, ``found`` what the store had, and ``hits`` what either the store or the process
+    had. ``unusable`` counts entries of the store that were corrupt or of another schema, ``failures`` commands without
+    answer.
     """
 
     def __init__(self, fetch: Stage, *, keeps_locally: bool = True) -> None:
@@ -107,7 +109,7 @@ class SharedFetch:
 
 
 class Circuit:
-    """Whether the store is asked. After a failure nobody asks it for a second, then one call tries for all."""
+    """Decides whether the store is asked. After a failure nobody asks it for a second, then one call tries for all."""
 
     def __init__(self) -> None:
         self._is_open = False
@@ -129,17 +131,17 @@ class Circuit:
 
 
 def key_of(world: World, symbol: str) -> str:
-    """The symbol's key in the current cycle."""
+    """Return the symbol's key in the current cycle."""
     return f"argo:{SCHEMA}:fetched:{symbol}:{content_key(world.nominal_time(), ASKED).hex()}"
 
 
 def sealed(key: str, body: bytes) -> bytes:
-    """The schema, an XXH3-128 over key and body, and the body."""
+    """Return the schema, an XXH3-128 over key and body, and the body, as one string of bytes."""
     return bytes([SCHEMA]) + digest_of(key, body) + body
 
 
 def unsealed(key: str, stored: bytes) -> bytes | None:
-    """The body; None for anything but a whole entry of this key in this schema."""
+    """Return the body, or None for anything but a whole entry of this key in this schema."""
     body = stored[1 + SEAL :]
     is_whole = stored[:1] == bytes([SCHEMA]) and stored[1 : 1 + SEAL] == digest_of(key, body)
     return body if is_whole else None
@@ -152,7 +154,7 @@ def digest_of(key: str, body: bytes) -> bytes:
 
 
 class Layout(msgspec.Struct, array_like=True, frozen=True):
-    """What was fetched as MessagePack: the arrays as their bytes, each with its dtype."""
+    """Describes the MessagePack of what was fetched: the arrays as their bytes, each with its dtype."""
 
     symbol: str
     stamps: tuple[str, bytes]
@@ -173,7 +175,7 @@ def encoded(fetched: Fetched) -> bytes:
 
 
 def decoded(body: bytes) -> Fetched:
-    """The same to the last bit; its arrays are views of the bytes and cannot be written to."""
+    """Decode what was fetched, the same to the last bit. Its arrays are views of the bytes and cannot be written to."""
     layout = DECODER.decode(body)
     (stamps_type, stamps), (values_type, values) = layout.stamps, layout.values
     bars = Bars(layout.symbol, np.frombuffer(stamps, stamps_type), np.frombuffer(values, values_type).reshape(5, -1))

@@ -1,4 +1,4 @@
-"""The rule "serve the last signal while the price moved by less than 0.5 %", as an edit: a switch of the workload.
+"""The rule "serve the last signal while the price moved by less than 0.5 %" is an edit, and a switch of the workload.
 
 It is none of the published optimizations, yet it hides most of them, so that a study can show both.
 """
@@ -11,17 +11,17 @@ from argo_bench.pipeline.model import Bars, Decision, Fetched, Served, Stage, Wo
 from argo_bench.pipeline.record import Pipeline, settle
 
 UNCHANGED = 0.005
-"""A move of the last price below this share is no move."""
+"""The share of the last price below which a move counts as none."""
 
 
 def skip_unchanged(pipeline: Pipeline) -> Pipeline:
-    """The pipeline that decides a symbol anew only when its price has moved since its last decision."""
+    """Return the pipeline that decides a symbol anew only when its price has moved since its last decision."""
     serving = LastServed(pipeline.fetch, pipeline.schedule)
     return pipeline.replace(fetch=serving.fetch, schedule=serving.schedule)
 
 
 class LastServed:
-    """Per symbol the price at which it was last decided, and what came of it (None: no signal)."""
+    """Keeps for each symbol the price at which it was last decided, and what came of it (None: no signal)."""
 
     def __init__(self, fetch: Stage, schedule: Stage) -> None:
         self._fetch = fetch
