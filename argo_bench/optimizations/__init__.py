@@ -1,4 +1,4 @@
-"""The catalogue: one optimization a file, found by its name (``oNN_*.py``); ``build`` applies a selection of them."""
+"""The catalogue is one optimization a file, found by its name (``oNN_*.py``); ``build`` applies a selection of them."""
 
 from __future__ import annotations
 
@@ -24,36 +24,40 @@ from argo_bench.pipeline.record import Pipeline
 Selection = Mapping[str, Variant]
 BASELINE: Selection = {}
 FIVE: Selection = dict.fromkeys(FIVE_IDS, "prescribed")
-"""What the documents call the state after the first five."""
+"""The selection that the documents call the state after the first five."""
 OPTIMIZED: Selection = dict.fromkeys(ALL_IDS, "engineered")
-"""All fifteen, engineered."""
+"""The selection of all fifteen, as engineered."""
 FILES = "ARGO_BENCH_OPTIMIZATIONS"
-"""The environment variable that names files with further optimizations, which workers inherit."""
+"""The environment variable that names files with further optimizations. Workers inherit it."""
 TRACE, SKIP_UNCHANGED = "ARGO_BENCH_TRACE", "ARGO_BENCH_SKIP_UNCHANGED"
-"""Those that put another market, and the rule of ``unchanged``, under every trace."""
+"""The environment variables that put another market, and the rule of ``unchanged``, under every trace."""
 
 
 @cache
 def catalogue() -> Mapping[str, Optimization]:
-    """Every optimization by id, in the order of the ids; after the published ones those of the files in FILES."""
+    """Return every optimization by id: the published ones in the order of their ids, then those of the files in
+    FILES."""
     further = [each for file in os.environ.get(FILES, "").split(os.pathsep) if file for each in of_file(Path(file))]
     return {each.id: switched(each) for each in (*published(), *further)}
 
 
 @cache
 def subjects() -> Mapping[str, Optimization]:
-    """What can be measured: the catalogue, and the published ones together, the first five and all."""
+    """Return what can be measured: the catalogue, and the published ones together, as the first five and as all."""
     return {**catalogue(), **{each.id: switched(each) for each in sets()}}
 
 
 @cache
 def sets() -> tuple[Optimization, ...]:
-    """The published optimizations together: the first five, and all."""
+    """Return the published optimizations together: the first five, and all."""
     return first_five(published()), all_fifteen(published())
 
 
 def switched(optimization: Optimization) -> Optimization:
-    """The optimization with its traces as the environment has them; curves over the share of ticks keep their own."""
+    """Return the optimization with its traces as the environment has them.
+
+    Curves over the share of ticks keep their own trace.
+    """
     trace = cast("Trace | None", os.environ.get(TRACE))
     skips = SKIP_UNCHANGED in os.environ
     if trace is None and not skips:
@@ -70,8 +74,10 @@ def switched(optimization: Optimization) -> Optimization:
 
 
 def switch(trace: Trace | None, *, skip_unchanged: bool) -> None:
-    """Run every trace of the catalogue of this process and its workers on another market, or with the last signal
-    served while a price has hardly moved."""
+    """Switch every trace of the catalogue, for this process and its workers.
+
+    ``trace`` names another market; ``skip_unchanged`` has the last signal served while a price has hardly moved.
+    """
     if trace is not None:
         os.environ[TRACE] = trace
     if skip_unchanged:
@@ -86,21 +92,21 @@ def _forget() -> None:
 
 @cache
 def published() -> tuple[Optimization, ...]:
-    """The optimizations of this package: one a file, ``oNN_*.py``."""
+    """Return the optimizations of this package: one a file, ``oNN_*.py``."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if re.match(r"o\d\d_", module.name))
     check_extra("study", "the catalogue of optimizations")
     return tuple(importlib.import_module(f"{__name__}.{name}").OPTIMIZATION for name in names)
 
 
 def of_file(file: Path) -> list[Optimization]:
-    """The optimizations of a Python file, under whatever names; published ones that it uses are not among them."""
+    """Return the optimizations that a Python file defines under any name, except published ones that it only uses."""
     known = {id(each) for each in published()}
     values = vars(module_from(file.resolve())).values()
     return [each for each in values if isinstance(each, Optimization) and id(each) not in known]
 
 
 def add_file(file: Path) -> list[Optimization]:
-    """Those optimizations, and from here on they are in the catalogue of this process and of its workers.
+    """Return the optimizations of a Python file, and add them to the catalogue of this process and of its workers.
 
     Raises UserError where one has the id of another.
     """
@@ -113,7 +119,7 @@ def add_file(file: Path) -> list[Optimization]:
 
 
 def lookup(ids: Iterable[str]) -> list[Optimization]:
-    """The optimizations with these ids, in the order of the catalogue; for no ids all of them and the two sets.
+    """Return the optimizations with these ids, in the order of the catalogue; for no ids all of them and the two sets.
 
     Raises UserError with the closest id or name for one that is not there.
     """
@@ -139,7 +145,7 @@ def canonical_id(text: str) -> str:
 
 
 def build(selection: Selection) -> Pipeline:
-    """The baseline with a selection's edits applied, by layer and then by id. Every call builds new, cold state.
+    """Return the baseline with a selection's edits applied, by layer and then by id. Every call builds new, cold state.
 
     Raises UserError for an unknown id or variant.
     """
@@ -156,5 +162,5 @@ def build(selection: Selection) -> Pipeline:
 
 
 def headline_claims() -> list[Claim]:
-    """The family of claims whose intervals hold simultaneously, whatever of it was run."""
+    """Return the family of claims whose intervals hold simultaneously, however few of them were run."""
     return [claim for optimization in (*published(), *sets()) for claim in optimization.claims if claim.headline]

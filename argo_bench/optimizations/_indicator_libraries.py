@@ -1,7 +1,8 @@
-"""The same indicators by TA-Lib, by polars, and by the baseline's loops on the last windows only: references for O08.
+"""The indicators are computed here by TA-Lib, by polars, and by the baseline's loops on the last windows, to compare
+O08 with.
 
-All return what the baseline returns. TA-Lib and polars are optional and imported at the first call. Neither is
-charged for refusing a NaN, which the baseline and the kernel do, and both read the same block that the kernel reads.
+All return what the baseline returns. TA-Lib and polars are optional and imported at the first call. Neither is charged
+for refusing a NaN, which the baseline and the kernel do, and both read the same block that the kernel reads.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ Array = NDArray[np.float64]
 
 
 def latest_only(world: World, frame: pd.DataFrame) -> Indicators:
-    """Plain Python without the columns that nobody reads: a window is summed once, at the last bar."""
+    """Compute the indicators in plain Python without the columns that nobody reads: a window is summed once, at the
+    last bar."""
     bars = History(*block(frame).tolist())
     if not bars.close or not all(math.isfinite(sum(values)) for values in bars):
         columns(frame)
@@ -78,12 +80,13 @@ def latest_only(world: World, frame: pd.DataFrame) -> Indicators:
 
 
 def talib_indicators(world: World, frame: pd.DataFrame) -> Indicators:
-    """TA-Lib at its fastest for latest values: windowed functions see the last window, recursive ones all bars."""
+    """Compute by TA-Lib at its fastest for latest values: windowed functions see the last window, recursive ones all
+    bars."""
     return by_talib(frame, lambda values, window: values[-window:])
 
 
 def talib_columns(world: World, frame: pd.DataFrame) -> Indicators:
-    """TA-Lib as it is commonly used: every function over whole columns, of which the last value is taken."""
+    """Compute by TA-Lib as it is commonly used: every function over whole columns, of which the last value is taken."""
     return by_talib(frame, lambda values, window: values)
 
 
@@ -127,25 +130,27 @@ def by_talib(frame: pd.DataFrame, tail: Callable[[Array, int], Array]) -> Indica
 
 
 def bare(function: Any) -> Any:
-    """A TA-Lib function without the look for pandas and polars arguments, which takes longer than 200 bars of EMA."""
+    """Return a TA-Lib function without its check for pandas and polars arguments, which takes longer than 200 bars of
+    EMA."""
     return getattr(function, "__wrapped__", function)
 
 
 def polars_indicators(world: World, frame: pd.DataFrame) -> Indicators:
-    """Polars over full columns. Its series, not one large expression: three times faster at 300 bars.
+    """Compute by polars over full columns.
 
-    Columns start at their first valid bar and are aligned at their ends.
+    Polars' series are used and not one large expression, since they are three times faster at 300 bars. Columns start
+    at their first valid bar and are aligned at their ends.
     """
     import polars as pl
 
     def average(values: polars.Series, n: int, weight: float) -> polars.Series:
-        """A recursive average that starts with the mean of the first n values."""
+        """Compute a recursive average that starts with the mean of the first n values."""
         if len(values) < n:
             return values.clear()
         return pl.concat([pl.Series([values.head(n).mean()]), values.slice(n)]).ewm_mean(alpha=weight, adjust=False)
 
     def share(part: polars.Series, whole: polars.Series) -> polars.Series:
-        """Per cent of the whole; 0 of nothing."""
+        """Return the part as a percentage of the whole; 0 where the whole is 0."""
         return (100 * part / whole).fill_nan(0.0)
 
     def last(column: polars.Series) -> float:
@@ -166,7 +171,10 @@ def polars_indicators(world: World, frame: pd.DataFrame) -> Indicators:
     loss = average((-step).zip_with(step < 0, zero), 14, 1 / 14)
 
     def wilder_sum(moves: polars.Series) -> polars.Series:
-        """Over n, which cancels in quotients. It starts from n - 1 values: n with a first of zero."""
+        """Compute Wilder's running sum over n, divided by n.
+
+        The factor n cancels in quotients. The sum starts from n - 1 values, that is from n values whose first is zero.
+        """
         return average(pl.concat([zero.head(1), moves]), 14, 1 / 14).slice(1)
 
     total = wilder_sum(ranges)

@@ -1,7 +1,8 @@
-"""What additional_optimizations.txt says in all: every expected impact with the claims that judge it, and how it ranks
-the optimizations.
+"""This module holds all that additional_optimizations.txt says: every expected impact, and how it ranks the
+optimizations.
 
-Priority, effort and phase are the document's own words; reports lay them beside what was measured.
+Each impact comes with the claims that judge it. Priority, effort and phase are the document's own words; reports lay
+them beside what was measured.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import Literal, NamedTuple
 
 
 class Rank(NamedTuple):
-    """How urgent the document finds an optimization, what it takes, and the week in which it would come.
+    """Says how urgent the document finds an optimization, what it takes, and the week in which it would come.
 
-    Its sections and its table disagree on O12 (red high), O08 and O11 (green high): the words are taken, not the
-    colours. Of the first five it says only that they are there.
+    The document's sections and its table disagree on O12 (red high), O08 and O11 (green high): the words are taken, not
+    the colours. Of the first five the document says only that they are there.
     """
 
     priority: Literal["high", "medium"]
@@ -37,7 +38,8 @@ RANKS: Mapping[str, Rank] = {
 
 
 class Statement(NamedTuple):
-    """A bullet under "Expected Impact" or a row of a table, and the claims that judge it; without any, why not."""
+    """Holds a bullet under "Expected Impact" or a row of a table, with the claims that judge it; where there are none,
+    why."""
 
     where: str
     text: str

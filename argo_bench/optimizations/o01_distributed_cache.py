@@ -52,7 +52,7 @@ MINUTE_S = 60
 
 
 class JSONStore:
-    """The document's store: JSON texts in Redis, or in a dict if Redis does not answer at the first use."""
+    """Implements the document's store: JSON texts in Redis, or in a dict if Redis does not answer at the first use."""
 
     def __init__(self) -> None:
         self._fallback: dict[str, bytes] | None = None
@@ -82,7 +82,7 @@ class JSONStore:
 
 
 class StoredFetch:
-    """A fetch stage that keeps the market of a minute in the document's store."""
+    """Wraps a fetch stage and keeps the market of a minute in the document's store."""
 
     def __init__(self, fetch: Stage, store: JSONStore) -> None:
         self.__wrapped__ = fetch
@@ -103,7 +103,7 @@ class StoredFetch:
 
 
 class StoredConsensus:
-    """A consensus stage that keeps its votes in the document's store."""
+    """Wraps a consensus stage and keeps its votes in the document's store."""
 
     def __init__(self, consensus: Stage, store: JSONStore) -> None:
         self.__wrapped__ = consensus
@@ -126,7 +126,7 @@ class StoredConsensus:
 
 
 class LocalDict:
-    """The same minute's market in a dict of the process: what a store that is shared is to be compared with."""
+    """Keeps the same minute's market in a dict of the process: a shared store is to be compared with this."""
 
     def __init__(self, fetch: Stage) -> None:
         self.__wrapped__ = fetch
@@ -149,7 +149,7 @@ def minute_key(world: World, symbol: str) -> str:
 
 
 def to_json(fetched: Fetched) -> dict[str, Any]:
-    """What was fetched as lists, numbers and texts; timestamps are microseconds since the epoch."""
+    """Return what was fetched as lists, numbers and texts; timestamps are microseconds since the epoch."""
     bars, opinions = fetched.bars, fetched.opinions
     return {
         "symbol": bars.symbol,
@@ -179,7 +179,7 @@ def engineered(pipeline: Pipeline) -> Pipeline:
 
 
 def from_redis_alone(pipeline: Pipeline) -> Pipeline:
-    """The engineered variant as another process meets its entries: nothing is in the process itself."""
+    """Edit as ``engineered``, as another process meets its entries: nothing is kept in the process itself."""
     return pipeline.replace(fetch=SharedFetch(pipeline.fetch, keeps_locally=False))
 
 

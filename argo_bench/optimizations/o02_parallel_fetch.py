@@ -59,7 +59,7 @@ RACE_S = 2.0
 
 
 async def fetch_sources(world: World, symbol: str) -> Fetched:
-    """The document's gather over the sources; what one source consists of is asked for in order."""
+    """Gather over the sources as the document does. What one source consists of is asked for in order."""
     bars, technical, sentiment, analysis = await asyncio.gather(
         race(world, symbol),
         technical_figures(world, symbol),
@@ -70,7 +70,7 @@ async def fetch_sources(world: World, symbol: str) -> Fetched:
 
 
 async def race(world: World, symbol: str) -> Bars:
-    """What the market provider that is done first brings, be it a failure."""
+    """Return what the market provider that ends first brings, or raise its failure."""
     providers = [
         asyncio.create_task(settle(world.bars("massive", symbol))),
         asyncio.create_task(settle(world.bars("alpaca", symbol))),
@@ -78,7 +78,7 @@ async def race(world: World, symbol: str) -> Bars:
     done, pending = await asyncio.wait(providers, timeout=RACE_S, return_when=asyncio.FIRST_COMPLETED)
     for loser in pending:
         loser.cancel()
-    for first in providers:  # not done.pop(): which of two the set yields differs from run to run
+    for first in providers:  # instead of done.pop(), which may yield either of two from run to run
         if first in done:
             bars: Bars = first.result()
             return bars
@@ -90,7 +90,7 @@ async def technical_figures(world: World, symbol: str) -> dict[str, float]:
 
 
 class RequestCoalescer:
-    """The document's coalescer in front of a fetch stage."""
+    """Implements the document's coalescer, in front of a fetch stage."""
 
     def __init__(self, fetch: Stage) -> None:
         self.__wrapped__ = fetch
@@ -109,13 +109,13 @@ class RequestCoalescer:
 
 
 async def all_at_once(world: World, pipeline: Pipeline, symbols: Sequence[str]) -> list[Decision]:
-    """The document's gather over the symbols."""
+    """Gather over the symbols as the document does."""
     decisions = await asyncio.gather(*(decide(pipeline, world, symbol) for symbol in symbols))
     return [decision for decision in decisions if decision is not None]
 
 
 def overlapping(pipeline: Pipeline, fetch: Stage, schedule: Stage) -> Pipeline:
-    """The pipeline with another fetch and schedule, and the baseline's blocking reason awaited."""
+    """Return the pipeline with another fetch and schedule, and the baseline's blocking reason awaited."""
     is_plain = pipeline.reason is baseline.PIPELINE.reason
     reason = awaiting_reason if is_plain else pipeline.reason
     return pipeline.replace(fetch=fetch, reason=reason, schedule=schedule)
@@ -130,13 +130,13 @@ def engineered(pipeline: Pipeline) -> Pipeline:
 
 
 GIVEN_UP_S = 30.0
-"""After so long a fetch that has not ended is taken for one that hangs; its requests take less by far."""
+"""The time after which a fetch that has not ended is taken for one that hangs; its requests take less by far."""
 
 
 class Refusing:
-    """A transport in which one request for bars in twenty is refused, after its latency, by provider, symbol and cycle.
+    """Wraps a transport and refuses one request for bars in twenty, after its latency, by provider, symbol and cycle.
 
-    ``served`` counts the bars that arrived by their provider, ``under_way`` the requests that are waited for by symbol.
+    ``served`` counts the bars that arrived, by provider; ``under_way`` the requests that are waited for, by symbol.
     """
 
     def __init__(self, transport: Stage) -> None:
@@ -181,7 +181,7 @@ def refuses(provider: str, symbol: str, cycle: int) -> bool:
 
 
 class Surviving:
-    """A fetch stage in a service that goes on without a symbol whose fetch fails or hangs.
+    """Wraps a fetch stage in a service that goes on without a symbol whose fetch fails or hangs.
 
     ``outcomes`` counts how fetches ended, and the requests that were still under way when they had.
     """
@@ -211,7 +211,8 @@ class Surviving:
 
 
 def where_bars_are_refused(edit: Edit) -> Edit:
-    """The edit where one request for bars in twenty is refused, and a fetch that fails costs its symbol alone."""
+    """Return the edit for a market where one request for bars in twenty is refused; a fetch that fails costs only its
+    symbol."""
 
     def edited(pipeline: Pipeline) -> Pipeline:
         transport = Refusing(pipeline.transport)
@@ -222,7 +223,7 @@ def where_bars_are_refused(edit: Edit) -> Edit:
 
 
 def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """What the race costs and loses. Requests that are refused are billed like others."""
+    """Count what the race costs and loses. Requests that are refused are billed like others."""
     wanted, found = decided(expected), decided(got)
     served, outcomes = got.pipeline.transport.served, got.pipeline.fetch.outcomes  # type: ignore[attr-defined]
     market = [
@@ -240,7 +241,7 @@ def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
 
 
 def decided(replay: Replay) -> set[tuple[int, str]]:
-    """The cycle and symbol of every signal."""
+    """Return the cycle and symbol of every signal."""
     return {(call.cycle, decision.symbol) for call in replay.calls for decision in call.result.decided}
 
 

@@ -47,11 +47,11 @@ TYPE: Mapping[str, str] = {
     "opinion": "sentiment",
     "explanation": "reasoning",
 }
-"""What is asked, as one of the document's types of data."""
+"""Maps what is asked to one of the document's types of data."""
 
 BY_REGIME: Mapping[str, float] = {"VOLATILE": 0.7, "CONSOLIDATION": 1.5}
 Clock = Callable[[float], int]
-"""From seconds since the epoch to the hour that a clock shows."""
+"""Maps seconds since the epoch to the hour that a clock shows."""
 
 
 def utc_hour(now: float) -> int:
@@ -63,7 +63,7 @@ def new_york_hour(now: float) -> int:
 
 
 def adaptive_ttl_s(data_type: str, current_volatility: float | None, regime: str, symbol: str, hour: int) -> float:
-    """The document's lifetime of an answer."""
+    """Return the document's lifetime of an answer, in seconds."""
     ttl = BASE_S * BY_TYPE[data_type]
     if current_volatility:
         if current_volatility > 0.05:
@@ -77,7 +77,7 @@ def adaptive_ttl_s(data_type: str, current_volatility: float | None, regime: str
 
 
 class AdaptiveTTL(Cached):
-    """The document's cache in front of a transport; lifetimes count from when the answer arrives."""
+    """Implements the document's cache, in front of a transport; lifetimes count from when the answer arrives."""
 
     def __init__(self, pipeline: Pipeline, hour: Clock = utc_hour) -> None:
         super().__init__(pipeline.transport)
@@ -98,7 +98,7 @@ class AdaptiveTTL(Cached):
 
 
 class FixedTTL(Cached):
-    """One lifetime for every answer, counted from when it arrives."""
+    """Keeps every answer for one lifetime, counted from when it arrives."""
 
     def __init__(self, transport: Stage, ttl_s: float) -> None:
         super().__init__(transport)
@@ -109,7 +109,7 @@ class FixedTTL(Cached):
 
 
 class LibraryTTL:
-    """The same with cachetools.TTLCache, which is bounded and forgets what has expired."""
+    """Keeps every answer for one lifetime with cachetools.TTLCache, which is bounded and forgets what has expired."""
 
     def __init__(self, transport: Stage, ttl_s: float) -> None:
         self.__wrapped__ = transport
@@ -145,7 +145,7 @@ def on_a_new_york_clock(pipeline: Pipeline) -> Pipeline:
 
 
 def fixed(ttl_s: float) -> Edit:
-    """The edit with one lifetime for every answer."""
+    """Return the edit with one lifetime for every answer."""
     return lambda pipeline: pipeline.replace(transport=FixedTTL(pipeline.transport, ttl_s))
 
 
@@ -156,11 +156,11 @@ def cachetools_arm(pipeline: Pipeline) -> Pipeline:
 REFERENCE_S = 20.0
 FIXED_20 = "fixed 20 s"
 MINUTE = 12
-"""Cycles of 5 s in a minute."""
+"""The number of cycles of 5 s in a minute."""
 
 
 def damage(expected: Replay, got: Replay) -> dict[str, float]:
-    """How old the bars are that a decision is made on, and how far off their last price is.
+    """Measure how old the bars are that a decision is made on, and how far off their last price is.
 
     The age is the time since the market last looked like what was served. The steepest minute is, for each symbol, the
     one in which its price moved furthest; the largest error within it is averaged over the symbols.
@@ -193,12 +193,13 @@ def damage(expected: Replay, got: Replay) -> dict[str, float]:
 
 
 def looks(bars: Any) -> tuple[int, bytes]:
-    """What tells two states of a symbol's market apart: how many bars there are, and the live one."""
+    """Return what tells two states of a symbol's market apart: how many bars there are, and the live one."""
     return len(bars), bars.values[:, -1].tobytes()
 
 
 def steepest_minute(prices: np.ndarray) -> slice:
-    """The cycles of the minute in which the price moved furthest; all of them where there is no minute."""
+    """Return the cycles of the minute in which the price moved furthest; all of them where there is less than a
+    minute."""
     if len(prices) <= MINUTE:
         return slice(None)
     start = int(np.abs(prices[MINUTE:] / prices[:-MINUTE] - 1).argmax())

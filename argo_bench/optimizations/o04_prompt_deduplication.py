@@ -52,7 +52,7 @@ class Entry(NamedTuple):
 
 
 class PromptDeduplicator:
-    """The document's cache in front of a transport, for the requests that carry a prompt."""
+    """Implements the document's cache, in front of a transport, for the requests that carry a prompt."""
 
     def __init__(self, transport: Stage, embed: Embedder = hashed_trigrams) -> None:
         self.__wrapped__ = transport
@@ -99,7 +99,7 @@ class PromptDeduplicator:
 
 
 class LibraryExact:
-    """cachetools.TTLCache keyed by all that travels to a model, for the document's 24 h."""
+    """Keeps answers in a cachetools.TTLCache, keyed by all that travels to a model, for the document's 24 h."""
 
     def __init__(self, transport: Stage) -> None:
         self.__wrapped__ = transport
@@ -140,13 +140,13 @@ TOLD = re.compile(
     r"a (?P<direction>\w+) position in (?P<symbol>\S+) at (?P<entry>\S+) with a confidence of (?P<confidence>\S+) "
     r"in a (?P<regime>\w+) market\. The stop at (?P<stop>\S+) limits the loss; the target is (?P<target>\S+)\."
 )
-"""What an explanation of the simulated model says."""
+"""Matches what an explanation of the simulated model says."""
 
 NUMBERS = ("entry", "stop", "target", "confidence")
 
 
 def wrong_explanations(expected: Replay, got: Replay) -> dict[str, float]:
-    """Explanations that speak of something else than the decision that they explain.
+    """Count the explanations that speak of something else than the decision that they explain.
 
     One that is wrong in several ways counts under each, and once among the wrong hits.
     """
@@ -162,7 +162,8 @@ def wrong_explanations(expected: Replay, got: Replay) -> dict[str, float]:
 
 
 def told_wrongly(decision: Decision, reasoning: Reasoning) -> set[str]:
-    """The fields that a model's text gives another value than the decision; a template is made of the decision."""
+    """Return the fields to which a model's text gives another value than the decision. A template is made of the
+    decision."""
     told = TOLD.search(reasoning.text)
     if reasoning.author == "template" or told is None:
         return set()
@@ -170,7 +171,7 @@ def told_wrongly(decision: Decision, reasoning: Reasoning) -> set[str]:
 
 
 def other_opinions(expected: Replay, got: Replay) -> dict[str, float]:
-    """Opinions that the model would not have given at the time."""
+    """Count the opinions that the model would not have given at the time."""
     pairs = [
         (getattr(at.result.opinions, model), getattr(answer.result.opinions, model))
         for at, answer in zip(expected.calls, got.calls, strict=True)
@@ -180,7 +181,7 @@ def other_opinions(expected: Replay, got: Replay) -> dict[str, float]:
 
 
 def served(got: Replay) -> dict[str, float]:
-    """Requests that were answered without being sent, and embeddings compared to find what they were answered with."""
+    """Count the requests answered without being sent, and the embeddings compared to find their answers."""
     transport = got.pipeline.transport
     return {
         "served calls": float(getattr(transport, "hits", 0)),

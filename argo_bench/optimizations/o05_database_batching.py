@@ -54,7 +54,7 @@ INDEXED = ("symbol, timestamp", "outcome, timestamp", "symbol, outcome")
 
 
 class BatchedDatabase:
-    """The document's queue of rows and its cache of answers."""
+    """Implements the document's queue of rows and its cache of answers."""
 
     def __init__(self) -> None:
         self.hits = 0
@@ -109,7 +109,7 @@ class BatchedDatabase:
         self._world = world
 
     def forget(self) -> None:
-        """Not from the document: every answer is to be asked for anew."""
+        """Forget every answer, so that it is asked for anew. This is not from the document."""
         self._answers.clear()
 
 
@@ -119,7 +119,8 @@ def prescribed(pipeline: Pipeline) -> Pipeline:
 
 
 def in_one_transaction(journal_mode: JournalMode, synchronous: Synchronous) -> Edit:
-    """One transaction for each cycle and answers kept, at this journal mode and synchronous level."""
+    """Return the edit with one transaction for each cycle and kept answers, at this journal mode and synchronous
+    level."""
 
     def edited(pipeline: Pipeline) -> Pipeline:
         tuned = Tuned(journal_mode, synchronous)
@@ -133,7 +134,7 @@ engineered = in_one_transaction("WAL", "FULL")
 
 
 def with_nothing_kept(edit: Edit) -> Edit:
-    """The edit whose readers find no answer kept: what a query costs where it must be asked."""
+    """Return the edit whose readers find no answer kept: it shows what a query costs where it must be asked."""
 
     def edited(pipeline: Pipeline) -> Pipeline:
         pipeline = edit(pipeline)
@@ -151,7 +152,7 @@ def with_nothing_kept(edit: Edit) -> Edit:
 
 
 def surviving(edit: Edit) -> Edit:
-    """The edit in a service whose loop logs a violated constraint and goes on with the next cycle."""
+    """Return the edit in a service whose loop logs a violated constraint and goes on with the next cycle."""
 
     def edited(pipeline: Pipeline) -> Pipeline:
         pipeline = edit(pipeline)
@@ -171,7 +172,7 @@ def tolerant(stage: Stage) -> Stage:
 
 
 def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """Rows that were acknowledged and are not in the database, and what readers did not see in time."""
+    """Count rows that were acknowledged and are not in the database, and what readers did not see in time."""
     acknowledged = {each.decision.signal_id for call in got.calls for each in call.result.stored}
     pairs = [
         (left.result.readings, right.result.readings) for left, right in zip(expected.calls, got.calls, strict=True)
@@ -193,7 +194,7 @@ def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
 
 
 def behind_s(expected: Readings, got: Readings) -> float:
-    """By how much the newest signal that readers see is older than the one that they should see."""
+    """Return by how many seconds the newest signal that readers see is older than the one that they should see."""
     if not expected.latest:
         return 0.0
     oldest = expected.latest[-1][TIMESTAMP]

@@ -33,7 +33,8 @@ TTL_S = 60.0
 
 
 class TextKeyedCache:
-    """The document's cache around a consensus stage; one that is awaited is remembered when its vote is there."""
+    """Implements the document's cache around a consensus stage; for a stage that is awaited, the vote is stored when it
+    is there."""
 
     def __init__(self, consensus: Stage) -> None:
         self.__wrapped__ = consensus
@@ -68,7 +69,7 @@ class TextKeyedCache:
 
 
 class DiskOnly:
-    """joblib.Memory around the vote with its arguments as the key and nothing in front, as a first try would be."""
+    """Wraps the vote in joblib.Memory keyed by its arguments, with nothing in front, as a first try would be."""
 
     def __init__(self, consensus: Stage) -> None:
         self.__wrapped__ = consensus

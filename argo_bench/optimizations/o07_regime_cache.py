@@ -36,7 +36,8 @@ TTL_S = 300.0
 
 
 class Store:
-    """What the document asks of its Redis client, in a dict: a text by key, gone when its seconds are over."""
+    """Implements in a dict what the document asks of its Redis client: a text by key, gone when its seconds are
+    over."""
 
     def __init__(self) -> None:
         self._texts: dict[str, tuple[Regime, float]] = {}
@@ -50,13 +51,13 @@ class Store:
         self._texts[key] = text, world.now() + ttl
 
     def _expire(self, world: World) -> None:
-        """The oldest first, as all live equally long."""
+        """Delete expired texts, the oldest first, as all live equally long."""
         while self._texts and next(iter(self._texts.values()))[1] <= world.now():
             del self._texts[next(iter(self._texts))]
 
 
 class Forgetful(Store):
-    """A store that never finds anything: every call is a first one."""
+    """Never finds anything, so that every call is a first one."""
 
     def get(self, world: World, key: str) -> Regime | None:
         super().get(world, key)
@@ -64,7 +65,7 @@ class Forgetful(Store):
 
 
 class RedisStore(Store):
-    """The document's Redis client itself, asked in line."""
+    """Asks the document's Redis client itself, and blocks meanwhile."""
 
     def get(self, world: World, key: str) -> Regime | None:
         text = world.redis.get(key).result()
@@ -75,7 +76,7 @@ class RedisStore(Store):
 
 
 class TextKeyedRegime:
-    """The document's cache around a regime stage; without a store it has nowhere to put a regime."""
+    """Implements the document's cache around a regime stage; without a store it has nowhere to put a regime."""
 
     def __init__(self, regime: Stage, store: Store | None) -> None:
         self.__wrapped__ = regime
@@ -108,7 +109,7 @@ class TextKeyedRegime:
 
 
 def text_key(frame: pd.DataFrame) -> str:
-    """The document's key: the last 200 rows as pandas prints them."""
+    """Return the document's key: the MD5 of the last 200 rows as pandas prints them."""
     return "regime:" + hashlib.md5(frame.tail(WINDOW).to_string().encode()).hexdigest()
 
 
@@ -137,7 +138,7 @@ def recompute(pipeline: Pipeline) -> Pipeline:
 
 
 def wrong_regimes(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """Calls that were handed another regime than their frame has."""
+    """Count the calls that were handed another regime than their frame has."""
     pairs = zip(expected.calls, got.calls, strict=True)
     return {"calls": len(got.calls), "wrong regimes": sum(right.result != given.result for right, given in pairs)}
 

@@ -29,7 +29,7 @@ from argo_bench.pipeline.record import Edit, Pipeline
 
 
 def rolling_five(world: World, frame: pd.DataFrame) -> dict[str, float]:
-    """The document's five outputs by rolling windows. Writes five columns into the caller's frame."""
+    """Compute the document's five outputs by rolling windows. This writes five columns into the caller's frame."""
     frame["sma_20"] = frame["close"].rolling(20, min_periods=1).mean()
     frame["sma_50"] = frame["close"].rolling(50, min_periods=1).mean()
     frame["volume_sma"] = frame["volume"].rolling(20, min_periods=1).mean()
@@ -46,12 +46,12 @@ def rolling_five(world: World, frame: pd.DataFrame) -> dict[str, float]:
 
 
 def rolling_and_loop(world: World, frame: pd.DataFrame) -> Indicators:
-    """The full set: the document's five, and the loop for all that the document does not vectorize."""
+    """Compute the full set: the document's five, and by the loop all that the document does not vectorize."""
     return Indicators(**{**remaining(world, frame), **rolling_five(world, frame)})
 
 
 def edit(stage: Stage) -> Edit:
-    """The edit that puts a stage in the place of the indicators."""
+    """Return the edit that puts a stage in the place of the indicators."""
     return lambda pipeline: pipeline.replace(indicators=stage)
 
 

@@ -50,11 +50,14 @@ from argo_bench.pipeline.optimized.indicators import indicators as accumulating_
 from argo_bench.pipeline.record import Pipeline, quote_digits, settle
 
 CENTS_SURVIVE_BELOW = 131_072.0
-"""2^17: below it a float32 is at most 0.0039 off, and rounding finds the cent again; from there up 0.0078."""
+"""The price, 2^17, below which cents survive float32.
+
+Below it a float32 is at most 0.0039 off, and rounding finds the cent again; from there up it is 0.0078 off.
+"""
 
 
 def optimize_dataframe_memory(df: pd.DataFrame) -> pd.DataFrame:
-    """The document's cast."""
+    """Cast the frame's columns as the document does."""
     if df is None or df.empty:
         return df
     df = df.copy()
@@ -67,7 +70,7 @@ def optimize_dataframe_memory(df: pd.DataFrame) -> pd.DataFrame:
 
 
 class CastFrame:
-    """A frame stage followed by the document's cast."""
+    """Runs a frame stage and then the document's cast."""
 
     def __init__(self, frame: Stage) -> None:
         self.__wrapped__ = frame
@@ -78,7 +81,7 @@ class CastFrame:
 
 
 class CollectedAfter:
-    """The last part of a cycle followed by a full garbage collection."""
+    """Runs the last part of a cycle and then a full garbage collection."""
 
     def __init__(self, read: Stage) -> None:
         self.__wrapped__ = read
@@ -90,13 +93,14 @@ class CollectedAfter:
 
 
 def float32_frame(world: World, bars: Bars) -> pd.DataFrame:
-    """One float32 block, cast once and copied never; float64 where the last close would lose its cents."""
+    """Build one float32 block, cast once and never copied; float64 where the last close would lose its cents."""
     dtype = np.float32 if bars.values[3, -1:].max(initial=0.0) < CENTS_SURVIVE_BELOW else np.float64
     return view_of(world, dataclasses.replace(bars, values=bars.values.astype(dtype)))
 
 
 class QuotedClose:
-    """An indicators stage whose close, from which entry, stop and target are derived, is rounded to its quote step."""
+    """Wraps an indicators stage and rounds its close, from which entry, stop and target are derived, to its quote
+    step."""
 
     def __init__(self, indicators: Stage) -> None:
         self.__wrapped__ = indicators
@@ -127,11 +131,12 @@ ERRORS = {
     "volume, of the value": ("volume_sma20", "volume_ratio"),
     "changes and volatilities": ("change_1", "change_4", "volatility20", "volatility50"),
 }
-"""Indicators whose errors are given in the same unit: shares of the close or of the value, points of 100, fractions."""
+"""Groups the indicators whose errors have the same unit: shares of the close or of the value, points of 100,
+fractions."""
 
 
 def frame_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """The bytes of the frames, and what their rounding does to indicators that accumulate in float64."""
+    """Count the bytes of the frames, and measure what their rounding does to indicators that accumulate in float64."""
     pairs = [
         (read_from(then.result), read_from(now.result)) for then, now in zip(expected.calls, got.calls, strict=True)
     ]
@@ -151,7 +156,8 @@ def read_from(frame: pd.DataFrame) -> Indicators:
 
 
 def error(expected: Indicators, got: Indicators, what: str) -> float:
-    """The largest difference of a group of indicators in the group's unit; NaNs are on both sides and count nothing."""
+    """Return the largest difference of a group of indicators in the group's unit. NaNs are on both sides and count
+    nothing."""
     found = 0.0
     for name in ERRORS[what]:
         value = getattr(expected, name)
@@ -163,12 +169,15 @@ def error(expected: Indicators, got: Indicators, what: str) -> float:
 
 
 def bytes_of(frame: pd.DataFrame) -> int:
-    """What pandas says that a frame takes, its index included."""
+    """Return how many bytes pandas says that a frame takes, its index included."""
     return int(frame.memory_usage(deep=True).sum())
 
 
 def published_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """The bytes of a frame as it must have been measured: so many rows without timestamps, volumes that fit 32 bits."""
+    """Count the bytes of a frame as it must have been measured for the published figure.
+
+    It has as many rows, no timestamps, and volumes that fit 32 bits.
+    """
     length = len(got.calls[0].arguments[0])
     rows = np.arange(1.0, length + 1)
     bars = Bars("AAA", np.datetime64(0, "us") + np.arange(length), np.array([rows, rows, rows, rows, 1e6 + rows]))
@@ -177,7 +186,7 @@ def published_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
 
 
 def signal_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """What became of the signals: lost or added ones, other directions or regimes, other figures."""
+    """Count what became of the signals: lost or added ones, other directions or regimes, other figures."""
     left, right = decided(expected), decided(got)
     pairs = [(left[key], right[key]) for key in left.keys() & right.keys()]
     return {
@@ -192,7 +201,7 @@ def signal_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
 
 
 def decided(replay: Replay) -> dict[tuple[int, str], Decision]:
-    """The decisions by cycle and symbol."""
+    """Return the decisions by cycle and symbol."""
     return {(call.cycle, decision.symbol): decision for call in replay.calls for decision in call.result.decided}
 
 

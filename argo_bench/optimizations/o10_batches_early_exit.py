@@ -50,11 +50,11 @@ BATCH = 6
 LEAST_SUCCESS = 0.3
 
 logger = logging.getLogger(__name__)
-logger.addHandler(logging.NullHandler())  # whoever wants the document's warnings says where to
+logger.addHandler(logging.NullHandler())  # whoever wants the document's warnings adds a handler of their own
 
 
 class Batches:
-    """The document's walk. ``untried`` is the success rate of a symbol that was never walked.
+    """Walks the symbols as the document does. ``untried`` is the success rate of a symbol that was never walked.
 
     ``attempts`` counts per symbol how often it was walked, ``successes`` how often that gave a signal.
     """
@@ -101,7 +101,7 @@ class Batches:
 
 
 async def awaiting_fetch(world: World, symbol: str) -> Fetched:
-    """The baseline's six requests, one after another, but other symbols are walked while a provider answers."""
+    """Send the baseline's six requests one after another, but let other symbols be walked while a provider answers."""
     bars = await market_data(world, symbol)
     technical = {what: await world.opinion("alpha_vantage", symbol, what) for what in TECHNICAL}
     sentiment = await world.opinion("x_sentiment", symbol, "opinion")
@@ -119,7 +119,8 @@ async def market_data(world: World, symbol: str) -> Bars:
 
 
 def walked(pipeline: Pipeline, schedule: Stage) -> Pipeline:
-    """The pipeline with another schedule; the baseline's blocking requests awaited, anything else as it is."""
+    """Return the pipeline with another schedule, and the baseline's blocking requests awaited; anything else stays as
+    it is."""
     plain = baseline.PIPELINE
     return pipeline.replace(
         fetch=awaiting_fetch if pipeline.fetch is plain.fetch else pipeline.fetch,
@@ -137,12 +138,12 @@ def engineered(pipeline: Pipeline) -> Pipeline:
 
 
 def after_parallel(edit: Edit) -> Edit:
-    """The edit on a pipeline whose symbols and sources are fetched in parallel already."""
+    """Return the edit on a pipeline whose symbols and sources are fetched in parallel already."""
     return lambda pipeline: edit(in_parallel(pipeline))
 
 
 def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """Signals lost against the baseline's, symbols that were never walked, and how long a cycle took."""
+    """Count the signals lost against the baseline's and the symbols never walked, and measure how long a cycle took."""
     wanted, found = decided(expected), decided(got)
     rejected = [each for call in got.calls for each in call.result.rejected]
     attempts: Mapping[str, int] = getattr(got.pipeline.schedule, "attempts", {})
@@ -157,7 +158,7 @@ def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
 
 
 def decided(replay: Replay) -> set[tuple[int, str]]:
-    """The cycle and symbol of every signal."""
+    """Return the cycle and symbol of every signal."""
     return {(call.cycle, decision.symbol) for call in replay.calls for decision in call.result.decided}
 
 
@@ -178,7 +179,7 @@ TIMED = Workload(
     scales=(30, 6, 120),
     unit="symbols",
     arms=ARMS,
-    # In a fourth cycle one after another the signals would be older than 600 s, and be rejected: another output.
+    # Walked one after another, the signals of a fourth cycle would be older than 600 s and be rejected: another output.
     cycles=2,
 )
 SIGNALS = Workload(

@@ -31,7 +31,7 @@ MAXIMUM_ENTRIES = 1000
 
 
 class JSONCache:
-    """The document's cache of serialized texts. ``separators`` are json.dumps's."""
+    """Implements the document's cache of serialized texts. ``separators`` are those of json.dumps."""
 
     def __init__(self, separators: tuple[str, str] | None = None) -> None:
         self._separators = separators
@@ -52,7 +52,7 @@ class JSONCache:
 
 
 class CachedEncode:
-    """The encode stage with every json.dumps replaced by the document's cache."""
+    """Encodes like the baseline, with every json.dumps replaced by the document's cache."""
 
     def __init__(self) -> None:
         self._sinks = JSONCache()
@@ -75,7 +75,7 @@ class CachedEncode:
 
 
 def encode_orjson(world: World, decisions: Sequence[Decision]) -> list[Encoded]:
-    """The engineered stage with orjson for the sinks instead of msgspec."""
+    """Encode like the engineered stage, with orjson for the sinks instead of msgspec."""
     import orjson
 
     encoded = []

@@ -39,11 +39,12 @@ from argo_bench.pipeline.record import Edit, Pipeline, settle
 
 TTL_S = 3600.0
 Texts = dict[str, tuple[str, float]]
-"""Text and time of storing by key: what the document leaves to Redis."""
+"""Maps a key to a text and its time of storing: the document leaves this to Redis."""
 
 
 class TextCache:
-    """The document's cache around a reason stage; without ``texts`` it has nowhere to store and caches nothing.
+    """Implements the document's cache around a reason stage; without ``texts`` it has nowhere to store and caches
+    nothing.
 
     ``ages_s`` counts the texts served by their age in seconds, as ``Remembered`` does.
     """
@@ -90,7 +91,8 @@ class TextCache:
 
 
 class RedisTextCache(TextCache):
-    """The document's cache with its Redis client, asked in line: other tasks wait with it. Ages are not known."""
+    """Implements the document's cache with its Redis client, which blocks: other tasks wait with it. Ages are not
+    known."""
 
     def __init__(self, reason: Stage) -> None:
         super().__init__(reason, None)
@@ -120,7 +122,7 @@ def engineered(pipeline: Pipeline) -> Pipeline:
 
 
 def off_the_critical_path(pipeline: Pipeline) -> Pipeline:
-    """Nobody waits for the model: a template first, the text from the next cycles on."""
+    """Edit so that nobody waits for the model: a template comes first, the text from the next cycles on."""
     return pipeline.replace(reason=AnsweredAtOnce(waiting_reason))
 
 
@@ -129,7 +131,8 @@ REGIME = re.compile(r"TRENDING|CONSOLIDATION|VOLATILE|UNKNOWN")
 
 
 def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """What the texts say that their signals do not, who is said to have written them, and how old they are."""
+    """Count what the texts say wrongly of their signals and who is said to have written them, and measure how old they
+    are."""
     served: list[tuple[Decision, Reasoning]] = [(call.arguments[0], call.result) for call in got.calls]
     ages = ages_of(got.pipeline.reason) or Counter({0: len(served)})
     return {
@@ -148,7 +151,7 @@ def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
 
 
 def shows_another_number(text: str, decision: Decision) -> bool:
-    """Whether a number in the text is none of the signal's."""
+    """Return whether a number in the text is none of the signal's."""
     known = {decision.entry, decision.stop, decision.target, decision.confidence}
     return not known.issuperset(map(float, NUMBER.findall(text.replace(decision.symbol, ""))))
 
@@ -158,14 +161,15 @@ def is_template(text: str, decision: Decision) -> bool:
 
 
 def ages_of(stage: Any) -> Counter[int]:
-    """Seconds since the model wrote them, for all texts that a cache in the stage has served; empty without one."""
+    """Count, by seconds since the model wrote them, all texts that a cache in the stage has served; empty without a
+    cache."""
     while stage is not None and not hasattr(stage, "ages_s"):
         stage = getattr(stage, "__wrapped__", None)
     return Counter() if stage is None else stage.ages_s
 
 
 class Unanswered:
-    """A request that is sent and billed, and whose answer does not arrive."""
+    """Stands for a request that is sent and billed, and whose answer does not arrive."""
 
     def __init__(self, pending: Pending[Any]) -> None:
         self._pending = pending
@@ -180,7 +184,7 @@ class Unanswered:
 
 
 def with_failures(edit: Edit) -> Edit:
-    """The edit where one answer of the explanation model in fifty does not arrive, by symbol and cycle."""
+    """Return the edit where one answer of the explanation model in fifty does not arrive, by symbol and cycle."""
 
     def edited(pipeline: Pipeline) -> Pipeline:
         sent = pipeline.transport

@@ -41,9 +41,9 @@ TTL_S = 300.0
 
 
 class PriceGate:
-    """The document's check in front of an indicators stage, with a dict where it has its Redis.
+    """Implements the document's check in front of an indicators stage, with a dict where the document has its Redis.
 
-    ``skips``: whether an unchanged price serves the indicators computed last, or computes them all the same.
+    With ``skips`` an unchanged price serves the indicators computed last; without it they are computed all the same.
     """
 
     def __init__(self, indicators: Stage, *, skips: bool) -> None:
@@ -77,7 +77,7 @@ class PriceGate:
 
 
 class RedisGate(PriceGate):
-    """The document's check with its Redis client, asked in line, and its ``pass``: nothing is skipped."""
+    """Implements the document's check with its Redis client, which blocks, and its ``pass``: nothing is skipped."""
 
     def __init__(self, indicators: Stage) -> None:
         super().__init__(indicators, skips=False)
@@ -115,7 +115,7 @@ TOLERANCE = 1e-9
 
 
 def damage_to_decisions(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """What whole cycles decided, against those in which everything is computed."""
+    """Count how the decisions of whole cycles differ from those in which everything is computed."""
     left, right = decided(expected), decided(got)
     pairs = [(left[key], right[key]) for key in left.keys() & right.keys()]
     drifts = [drift((a.confidence, a.entry), (b.confidence, b.entry)) for a, b in pairs]
@@ -130,19 +130,21 @@ def damage_to_decisions(expected: Replay, got: Replay) -> Mapping[str, float]:
 
 
 def damage_to_indicators(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """How many calls of the indicators stage got something else than was to be computed, and by how much."""
+    """Count the calls of the indicators stage that got something else than was to be computed, and measure by how
+    much."""
     pairs = zip(expected.calls, got.calls, strict=True)
     drifts = [drift(dataclasses.astuple(a.result), dataclasses.astuple(b.result)) for a, b in pairs]
     return {"missed updates": sum(each > TOLERANCE for each in drifts), "largest drift": max(drifts, default=0.0)}
 
 
 def decided(replay: Replay) -> dict[tuple[int, str], Decision]:
-    """The decisions by cycle and symbol."""
+    """Return the decisions by cycle and symbol."""
     return {(call.cycle, decision.symbol): decision for call in replay.calls for decision in call.result.decided}
 
 
 def drift(expected: Iterable[float], got: Iterable[float]) -> float:
-    """The largest difference, relative to the value or to 1 where that is more; infinite where one alone is NaN."""
+    """Return the largest difference, relative to the value or to 1 where that is more; infinite where only one is
+    NaN."""
     return max(map(difference, expected, got), default=0.0)
 
 

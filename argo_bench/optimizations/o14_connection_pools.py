@@ -32,7 +32,7 @@ from argo_bench.pipeline.record import Edit, Pipeline
 
 
 class Adapter(Pooled):
-    """A ``requests.Session`` on which ``HTTPAdapter`` is mounted with these arguments."""
+    """Sends requests by a ``requests.Session`` on which ``HTTPAdapter`` is mounted with these arguments."""
 
     def __init__(self, pool_connections: int = 10, pool_maxsize: int = 10, *, pool_block: bool = False) -> None:
         super().__init__(Pool("requests", pool_connections, pool_maxsize, pool_block))
@@ -47,7 +47,7 @@ def engineered(pipeline: Pipeline) -> Pipeline:
 
 
 def session(pool_connections: int = 10, pool_maxsize: int = 10, *, pool_block: bool = False) -> Edit:
-    """The edit with a session of other sizes; by default those that it comes with."""
+    """Return the edit with a session of these sizes; by default those that a session comes with."""
     return lambda pipeline: pipeline.replace(transport=Adapter(pool_connections, pool_maxsize, pool_block=pool_block))
 
 

@@ -39,11 +39,11 @@ from argo_bench.pipeline.optimized.validate import validate as in_rounds
 from argo_bench.pipeline.record import Edit, Pipeline, settle
 
 Validation = Callable[[World, Decision], Coroutine[Any, Any, tuple[bool, str | None]]]
-"""Of one signal: whether it is valid, and the issue where it is not."""
+"""Decides of one signal whether it is valid, and names the issue where it is not."""
 
 
 async def validate_signal(world: World, decision: Decision) -> tuple[bool, str | None]:
-    """The baseline's rules in their order; the quote is awaited."""
+    """Apply the baseline's rules in their order; the quote is awaited."""
     issue = broken_plain_rule(world, decision)
     if issue is None and world.query(DUPLICATE, (decision.signal_id,)):
         issue = "duplicate"
@@ -56,13 +56,13 @@ async def validate_signal(world: World, decision: Decision) -> tuple[bool, str |
 
 
 async def validate_plainly(world: World, decision: Decision) -> tuple[bool, str | None]:
-    """The rules that never wait."""
+    """Apply the rules that never wait."""
     issue = broken_plain_rule(world, decision)
     return issue is None, issue
 
 
 def in_one_gather(validation: Validation) -> Stage:
-    """The document's batch of validations."""
+    """Return the document's batch of validations as a stage."""
 
     async def validate(world: World, decisions: Sequence[Decision]) -> Validated:
         validation_tasks = [validation(world, decision) for decision in decisions]
@@ -89,17 +89,17 @@ def engineered(pipeline: Pipeline) -> Pipeline:
 
 
 def baseline_plain(world: World, decisions: Sequence[Decision]) -> Validated:
-    """The baseline's loop over the rules that never wait."""
+    """Loop over the rules that never wait, as the baseline does."""
     return parted(decisions, [broken_plain_rule(world, decision) for decision in decisions])
 
 
 def engineered_plain(world: World, decisions: Sequence[Decision]) -> Validated:
-    """The engineered stage's first pass alone."""
+    """Run the engineered stage's first pass alone."""
     return parted(decisions, [plain_rule(world, decision) for decision in decisions])
 
 
 class Garbled:
-    """A quote that arrives as a text which is no number."""
+    """Stands for a quote that arrives as a text which is no number."""
 
     def __init__(self, pending: Pending[Any]) -> None:
         self._pending = pending
@@ -114,7 +114,8 @@ class Garbled:
 
 
 def with_garbage(pipeline: Pipeline) -> Pipeline:
-    """The pipeline where one quote in fifty cannot be parsed, by symbol and cycle: a rule raises a ValueError."""
+    """Return the pipeline where one quote in fifty cannot be parsed, by symbol and cycle, so that a rule raises
+    ValueError."""
     sent = pipeline.transport
 
     def transport(world: World, request: Request) -> Pending[Any]:
@@ -126,7 +127,7 @@ def with_garbage(pipeline: Pipeline) -> Pipeline:
 
 
 def surviving(stage: Stage) -> Stage:
-    """The stage in a service whose loop logs what validation raises and goes on with nothing kept."""
+    """Return the stage in a service whose loop logs what validation raises and goes on with nothing kept."""
 
     async def validate(world: World, decisions: Sequence[Decision]) -> Validated:
         try:
@@ -139,7 +140,7 @@ def surviving(stage: Stage) -> Stage:
 
 
 def cycle_survives(edit: Edit) -> Edit:
-    """The edit where quotes are garbage and an exception costs the cycle's signals, but not the service."""
+    """Return the edit where quotes are garbage and an exception costs the cycle's signals, but not the service."""
 
     def edited(pipeline: Pipeline) -> Pipeline:
         pipeline = edit(with_garbage(pipeline))
@@ -149,7 +150,7 @@ def cycle_survives(edit: Edit) -> Edit:
 
 
 def one_at_a_time(pipeline: Pipeline) -> Pipeline:
-    """The baseline's rules in a service that validates signal by signal: an exception costs its own signal."""
+    """Edit to the baseline's rules in a service that validates signal by signal: an exception costs its own signal."""
     alone = surviving(pipeline.validate)
 
     async def validate(world: World, decisions: Sequence[Decision]) -> Validated:
@@ -163,7 +164,7 @@ def one_at_a_time(pipeline: Pipeline) -> Pipeline:
 
 
 def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """Signals that were neither kept nor rejected, and what became of the others."""
+    """Count the signals that were neither kept nor rejected, and what became of the others."""
     signals = sum(len(call.arguments[0]) for call in got.calls)
     kept = sum(len(call.result.kept) for call in got.calls)
     rejected = [each for call in got.calls for each in call.result.rejected]

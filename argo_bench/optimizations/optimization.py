@@ -1,4 +1,4 @@
-"""A published optimization as data: two edits of the pipeline, the claims on them, and the workloads of the claims.
+"""A published optimization is data: two edits of the pipeline, the claims on them, and the workloads of the claims.
 
 Everything here is written down before anything is measured.
 """
@@ -17,14 +17,14 @@ from argo_bench.pipeline.record import PARTS, Edit, Pipeline
 Inputs = Literal["hit", "miss", "trace", "fresh"]
 Unit = Literal["bars", "symbols", "cycles", "% ticking", "rows", "in flight"]
 Server = Literal["providers", "redis"]
-"""What may really run behind a world's sockets."""
+"""Names what may really run behind a world's sockets."""
 Trace = Literal["live", "calm", "open", "frozen"]
 CYCLE = "cycle"
 """The stage of a workload that runs whole cycles."""
 
 
 class Call(NamedTuple):
-    """One call of a stage: its begin and end on the virtual clock, its cycle, its arguments and its result."""
+    """Holds one call of a stage: its begin and end on the virtual clock, its cycle, its arguments and its result."""
 
     virtual_s: float
     ended_s: float
@@ -35,9 +35,10 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What one arm did on a recorded trace, and the pipeline and the world as they were left, with cache and ledger.
+    """Holds what one arm did on a recorded trace, and the pipeline and the world as they were left, with cache and
+    ledger.
 
-    Of a workload that runs whole cycles the arguments are empty and every result is a ``pipeline.Cycle``.
+    In a workload that runs whole cycles the arguments are empty and every result is a ``pipeline.Cycle``.
     """
 
     calls: Sequence[Call]
@@ -46,32 +47,33 @@ class Replay:
 
 
 Damage = Callable[[Replay, Replay], Mapping[str, float]]
-"""From the replays of the reference and of an arm: what the arm did to the output, a number by name (zeros too)."""
+"""Computes from the replays of the reference and of an arm what the arm did to the output, a number by name (zeros
+too)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What both arms of a comparison are fed.
+    """Describes what both arms of a comparison are fed.
 
     ``stage`` is the part that is replayed with its recorded inputs, or CYCLE for whole cycles of the pipeline.
-    ``inputs``: the same inputs again and again (``hit``: whatever is cached is found), distinct inputs on cold state
-    (``miss``), the recorded stream of a market on cold state (``trace``), or a copy of its own for each call, since a
-    variant may write to it (``fresh``). ``scales`` are numbers of ``unit``; the first is the headline scale. ``arms``
-    overrides arms of the optimization for this workload only.
+    ``inputs`` are one of four kinds: the same inputs again and again (``hit``: whatever is cached is found), distinct
+    inputs on cold state (``miss``), the recorded stream of a market on cold state (``trace``), or a copy of its own for
+    each call, since a variant may write to it (``fresh``). ``scales`` are numbers of ``unit``; the first is the
+    headline scale. ``arms`` overrides arms of the optimization for this workload only.
 
-    ``trace``: the market of a trace ticks at each symbol's own rate (``live``), in 20 % of the steps (``calm``), with
-    every step (``open``) or not at all (``frozen``); scales in "% ticking" say the rate themselves. A trace has so many
-    ``symbols`` and ``cycles`` where the scale is in another unit. ``skip_unchanged`` serves the last signal of a symbol
-    while its price moved by less than 0.5 %.
+    ``trace`` says how the market of a trace ticks: at each symbol's own rate (``live``), in 20 % of the steps
+    (``calm``), at every step (``open``) or not at all (``frozen``); scales in "% ticking" say the rate themselves.
+    ``symbols`` and ``cycles`` give the size of a trace where the scale is in another unit. ``skip_unchanged`` serves
+    the last signal of a symbol while its price moved by less than 0.5 %.
 
     ``servers`` are those that really run on this machine, behind sockets of the loopback world; without any the world
     is simulated. ``tls`` and ``rtt_s`` say how the providers are reached. Scales in "rows" are rows that the database
     holds before the first call; "in flight" are the requests that a burst of the transport keeps under way.
-    ``consumers`` ask for the same at the same time.
+    ``consumers`` is the number of callers that ask for the same at the same time.
 
     ``timed`` workloads are timed. ``damage`` adds exact counts of what an arm does to the output on the trace, and a
-    claim about a count needs no more; ``frontier`` names two counts that are traded for each other, the damage and the
-    benefit, to be drawn over all arms. ``latency_scale`` multiplies the latencies of the providers.
+    claim about a count needs no more. ``frontier`` names two counts that are traded for each other, the damage and the
+    benefit, which are drawn over all arms. ``latency_scale`` multiplies the latencies of the providers.
     """
 
     name: str
@@ -110,7 +112,7 @@ COUNTS: Mapping[str, str] = {
     "queries": "database queries",
     "explanations": "explanations asked for",
 }
-"""What may be counted of a trace, and what the counts are of."""
+"""The counts that may be taken of a trace, by name, with the noun that each is a count of."""
 Layer = Literal["transport", "replace", "wrap", "schedule"]
 LAYERS: tuple[Layer, ...] = ("transport", "replace", "wrap", "schedule")
 Variant = Literal["prescribed", "engineered"]
@@ -119,12 +121,13 @@ VARIANTS: tuple[Variant, ...] = ("prescribed", "engineered")
 
 @dataclass(frozen=True, slots=True)
 class Optimization:
-    """One published optimization: its two variants as edits, its claims and the workloads that they are judged on.
+    """Holds one published optimization: its two variants as edits, its claims and the workloads that they are judged
+    on.
 
     ``arms`` are further implementations laid beside the two; ``requires`` names the module that an arm needs and the
-    extra of this package that installs it. What the engineered variant may change: ``tolerance`` is the relative
-    difference in a number, ``permits`` are the fields that may read differently (such as ``reasoning``), and
-    ``staleness_s`` is how old the data behind a decision may be; ``may_change`` says it in words.
+    extra of this package that installs it. Four fields say what the engineered variant may change: ``tolerance`` is the
+    relative difference in a number, ``permits`` are the fields that may read differently (such as ``reasoning``),
+    ``staleness_s`` is how old the data behind a decision may be, and ``may_change`` says it in words.
     """
 
     id: str
@@ -149,7 +152,7 @@ class Optimization:
 
     @property
     def order(self) -> tuple[int, str]:
-        """When its edit is applied among others."""
+        """The key by which edits are sorted when several optimizations are applied."""
         return LAYERS.index(self.layer), self.id
 
     @property
@@ -158,7 +161,7 @@ class Optimization:
         return VARIANTS
 
     def edits(self, workload: Workload) -> dict[str, Edit]:
-        """Every arm of a workload by name, the baseline first."""
+        """Return every arm of a workload by name, the baseline first."""
         common: dict[str, Edit] = {"prescribed": self.prescribed, "engineered": self.engineered, **self.arms}
         return {"baseline": unedited, **common, **workload.arms}
 
@@ -173,5 +176,5 @@ class Optimization:
 
 
 def unedited(pipeline: Pipeline) -> Pipeline:
-    """The edit that changes nothing: the baseline as an arm."""
+    """Return the pipeline unchanged: this edit makes the baseline an arm."""
     return pipeline

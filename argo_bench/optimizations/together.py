@@ -1,4 +1,4 @@
-"""The combined claims: the first five together, and all fifteen, each as prescribed and as engineered.
+"""The combined claims are judged here: the first five together, and all fifteen, each as prescribed and as engineered.
 
 They are measured as if each set were one optimization. Gains do not add up, so that nothing here follows from the
 verdicts on the single ones. The published "before" and "after" do not share a baseline: the older document counts from
@@ -7,7 +7,7 @@ names.
 
 "80-85% faster" is read as 1.80 to 1.85 times the speed (since 2026-11-28; before that as 80 to 85 % less time, which is
 5.0 to 6.7 times). The columns of the same row, 0.8-1.5 s and 0.4-0.8 s, make 1.9 to 2.0 times; and it is the weaker of
-the two readings, which everybody's sentences get.
+the two readings, which is the one that everybody's sentences get.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ FIVE_IDS = ("O01", "O02", "O03", "O04", "O05")
 ALL_IDS = (*FIVE_IDS, "O06", "O07", "O08", "O09", "O10", "O11", "O12", "O13", "O14", "O15")
 """The fifteen of the documents, whatever else is installed beside them."""
 SETS = MappingProxyType({"FIVE": FIVE_IDS, "ALL": ALL_IDS})
-"""The members of what stands for several optimizations."""
+"""The members of each subject that stands for several optimizations."""
 FIVE = "older document on optimizations 1-5 (as restated)"
 SEED = "additional_optimizations.txt, Combined Expected Impact"
 SUMMARY = "additional_optimizations.txt, Executive Summary"
 ALL = "later status document (as restated)"
 AFTER_FIVE = "first five, {variant}"
 SERVED = "last signals served"
-"""The rule of ``unchanged`` alone, which is none of the fifteen: what it would explain of each figure."""
+"""The arm with the rule of ``unchanged`` alone, which is none of the fifteen: it shows how much of each figure that
+rule would explain."""
 
 
 def all_of(optimizations: Sequence[Optimization], variant: Variant) -> Edit:
-    """The edits of several optimizations as one, by layer and then by id."""
+    """Return the edits of several optimizations as one edit, applied by layer and then by id."""
 
     def edited(pipeline: Pipeline) -> Pipeline:
         ordered = sorted(optimizations, key=lambda each: each.order)
@@ -102,7 +103,7 @@ QUERY_TIME = (50 / 15, 100 / 5)
 
 
 def first_five(optimizations: Sequence[Optimization]) -> Optimization:
-    """The first five as one, with the older document's claim on them all."""
+    """Return the first five as one optimization, with the older document's claim on them all."""
     five = [each for each in optimizations if each.id in FIVE_IDS]
     return _as_one(
         "FIVE",
@@ -127,7 +128,7 @@ def first_five(optimizations: Sequence[Optimization]) -> Optimization:
 
 
 def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
-    """The fifteen as one, with the claims of the documents' summaries."""
+    """Return the fifteen as one optimization, with the claims of the documents' summaries."""
     optimizations = [each for each in optimizations if each.id in ALL_IDS]
     five = [each for each in optimizations if each.id in FIVE_IDS]
     uncollected = all_of([each for each in optimizations if each.id != "O09"], "prescribed")
@@ -281,7 +282,7 @@ def _as_one(
     workloads: tuple[Workload, ...],
     arms: Mapping[str, Edit] = MappingProxyType({}),
 ) -> Optimization:
-    """It may change what any of them may."""
+    """Return several optimizations as one, which may change what any of them may."""
     return Optimization(
         id=identifier,
         name=name,
