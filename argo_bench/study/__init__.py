@@ -1,1 +1,1 @@
-"""Thirty questions about fifteen edits of the pipeline: how they are put to the harness."""
+"""The study puts thirty questions about fifteen edits of the pipeline to the harness."""

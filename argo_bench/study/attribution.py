@@ -1,4 +1,5 @@
-"""What each of the fifteen contributes to all of them: alone, and as the one that is left out, in whole cycles.
+"""This subject asks what each of the fifteen contributes to all of them: alone, and left out of the rest, in whole
+cycles.
 
 ``argo-bench run argo_bench/study/attribution.py --budget 15m --out DIRECTORY`` measures the 32 configurations, and
 ``Report.shares`` draws them.
@@ -15,7 +16,7 @@ from argo_bench.optimizations.together import CYCLES, all_of
 
 NAME = "SHARES"
 ONLY, WITHOUT = "only {}", "without {}"
-"""Names of arms, by the id of the optimization."""
+"""Names of arms, to be filled with the id of the optimization."""
 
 _ALL = list(catalogue().values())
 

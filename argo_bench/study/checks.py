@@ -1,4 +1,4 @@
-"""What a worker is asked about outputs: each function returns a line of the record, as JSON."""
+"""A worker is asked about outputs by the functions here; each returns a line of the record, as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from argo_bench.study.recording import recorded_inputs
 
 
 def workload(optimization: str, workload: str, arm: str, reference: str, inputs: str) -> str:
-    """An arm's outputs against the reference's on the recorded inputs of a workload."""
+    """Compare an arm's outputs with the reference's on the recorded inputs of a workload."""
     known = subjects()[optimization]
     of = known.workload(workload)
     edits = known.edits(of)
@@ -22,13 +22,13 @@ def workload(optimization: str, workload: str, arm: str, reference: str, inputs:
 
 
 def variant(optimization: str, variant: Variant, universe: str, seed: int, cycles: int) -> str:
-    """A variant's decisions against the oracle's on a pickled universe."""
+    """Compare a variant's decisions with the oracle's on a pickled universe."""
     found = fidelity.check_variant(subjects()[optimization], variant, _oracle(universe, seed, cycles))
     return msgspec.json.encode(found).decode()
 
 
 def acceptance(universe: str, seed: int, cycles: int) -> str:
-    """What the oracle's consensus accepted."""
+    """Count what the oracle's consensus accepted."""
     return msgspec.json.encode(_oracle(universe, seed, cycles).acceptance).decode()
 
 

@@ -1,7 +1,8 @@
-"""Exact counts: every arm of a workload replayed on a trace under several seeds, and what it did to the output.
+"""Exact counts are taken here: every arm of a workload is replayed on a trace under several seeds.
 
-Counts have no noise and time nothing, so that seeds may be replayed beside each other. The fast oracle stands in for
-the baseline's indicators and regime; latencies are left out where a single stage is replayed.
+They say what crossed the border of the process and what an arm did to the output. Counts have no noise and time
+nothing, so that seeds may be replayed beside each other. The fast oracle stands in for the baseline's indicators and
+regime; latencies are left out where a single stage is replayed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ MODELS = ("x_sentiment", "sonar", "explanation")
 
 @dataclass(frozen=True, slots=True)
 class StageCounting:
-    """The arms of a workload, by scale, the headline one first, on the traces of one seed."""
+    """Names the arms of a workload to count, by scale with the headline one first, on the traces of one seed."""
 
     subject: str
     workload: str
@@ -45,7 +46,7 @@ class StageCounting:
 
     @property
     def work(self) -> float:
-        """In calls of a stage; a whole cycle is taken for that of many."""
+        """The work that the counting takes, in calls of a stage; a whole cycle is taken for that of several."""
         workload = subjects()[self.subject].workload(self.workload)
         each = CALLS_OF_A_CYCLE if workload.stage == CYCLE else 1
         calls = 0
@@ -73,7 +74,10 @@ class StageCounting:
 
 
 def recorded(workload: Workload, universe: Path, scale: int, seed: int, scratch: Path) -> Recording:
-    """The recording of a trace; of one in cycles the longest is kept, and shorter ones are its beginnings."""
+    """Return the recording of a trace.
+
+    It is kept in ``scratch``. Of a trace in cycles only the longest is kept, and shorter ones are its beginnings.
+    """
     longest = max(workload.scales) if workload.unit == "cycles" else scale
     what = workload.stage, workload.inputs, workload.trace, workload.unit, longest, workload.symbols, workload.cycles
     name = content_key(str((*what, workload.skip_unchanged, seed))).hex()
@@ -102,13 +106,14 @@ def _counts(
 
 
 def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
-    """One arm on a recorded trace, on newly built state."""
+    """Replay one arm on a recorded trace, on newly built state."""
     pipeline = edit(FAST)
     if workload.skip_unchanged and workload.stage == CYCLE:
         pipeline = skip_unchanged(pipeline)
     market = recording.market
     symbols = () if market is None else market.symbols
-    # Cycles and consumers overlap only where answers take their time; a single call of a stage loses nothing by haste.
+    # Cycles and consumers overlap only where answers take time; a single call of a stage gives the same without
+    # latency.
     waits = workload.stage == CYCLE or workload.consumers > 1
     latency_scale = workload.latency_scale if waits else 0.0
     world = SimulatedWorld(
@@ -136,7 +141,8 @@ async def _called(world: SimulatedWorld, stage: Stage, recording: Recording) -> 
 
 
 def slim(result: Any) -> Any:
-    """What is kept of a result: of fetched bars the last one, since a day of histories would fill the memory."""
+    """Return what is kept of a result: of fetched bars only the last one, since a day of histories would fill the
+    memory."""
     if isinstance(result, tuple) and result and isinstance(result[0], Fetched):
         return tuple(map(slim, result))
     if not isinstance(result, Fetched):
@@ -147,7 +153,7 @@ def slim(result: Any) -> Any:
 
 
 def crossed(ledger: Ledger) -> dict[str, float]:
-    """What crossed the border of the process."""
+    """Return the counts of what crossed the border of the process."""
     return {
         "requests": float(ledger.requests.total()),
         "model_calls": float(sum(ledger.requests[model] for model in MODELS)),
@@ -160,7 +166,7 @@ def crossed(ledger: Ledger) -> dict[str, float]:
 
 
 def cached(pipeline: Pipeline) -> dict[str, float]:
-    """Hits and misses of all caches of a pipeline; nothing where it has none or they were not asked."""
+    """Count hits and misses of all caches of a pipeline; return nothing where it has none or they were not asked."""
     caches = {id(each): each for part in PARTS for each in layers(getattr(pipeline, part)) if hasattr(each, "hits")}
     hits = sum(each.hits for each in caches.values())
     asked = hits + sum(each.misses for each in caches.values())
@@ -168,7 +174,7 @@ def cached(pipeline: Pipeline) -> dict[str, float]:
 
 
 def layers(stage: Any) -> Iterator[Any]:
-    """A stage, what it wraps, what that wraps; for a method first the object that it belongs to."""
+    """Yield a stage, what it wraps, what that wraps, and so on; for a method first the object that it belongs to."""
     while stage is not None:
         yield getattr(stage, "__self__", stage)
         stage = getattr(getattr(stage, "__self__", stage), "__wrapped__", None)

@@ -1,4 +1,4 @@
-"""Whether a variant still computes the same thing: outputs against the reference's, decisions against the oracle's.
+"""Does a variant still compute the same thing? Outputs are compared with the reference's, decisions with the oracle's.
 
 The oracle is a cache-free float64 run of the baseline on the same ticks. Differences are counted exactly; a relative
 difference in a number up to the declared tolerance is not counted, but its size is kept.
@@ -35,14 +35,17 @@ from argo_bench.study.replay import StageBody
 
 CYCLES_PER_BAR = 3
 CHANGE_RATE = 0.5
-"""The checked market: a new day every third cycle, half of the steps without a tick, so that caches hit and miss."""
+"""The checked market has a new day every third cycle and no tick in half of the steps, so that caches hit and miss."""
 
 
 @dataclass(slots=True)
 class Differences:
-    """What was found: counts by kind, those of the permitted kinds apart, and the largest relative error in a number
-    that the tolerance covered. ``permits`` None stands for every kind. ``same_rows``: the same signals have been stored
-    so far, so that readers should see the same."""
+    """Holds the differences that were found.
+
+    ``counts`` are by kind, ``permitted`` are those of the permitted kinds, and ``largest_error`` is the largest
+    relative error in a number that the tolerance covered. ``permits`` None stands for every kind. ``same_rows`` says
+    that the same signals have been stored so far, so that readers should see the same.
+    """
 
     permits: frozenset[str] | None = frozenset()
     counts: Counter[str] = field(default_factory=Counter)
@@ -117,7 +120,7 @@ def signed(encoded: Encoded) -> list[Any]:
 
 
 def _compare_encoded(expected: Encoded, got: Encoded, tolerance: float, found: Differences) -> None:
-    # The digest of other numbers is another one: the numbers themselves are compared elsewhere.
+    # Where the numbers differ the digest has to: the numbers themselves are compared elsewhere.
     if expected.sha256 != got.sha256 and signed(expected) == signed(got):
         found.note("SHA-256")
     for name in ("log_line", "body"):
@@ -131,7 +134,7 @@ def _compare_encoded(expected: Encoded, got: Encoded, tolerance: float, found: D
 def check_workload(
     optimization: Optimization, workload: Workload, recording: Recording, reference: Edit, candidate: Edit, arm: str
 ) -> Fidelity:
-    """The candidate's outputs against the reference's, call by call on the recorded inputs."""
+    """Compare the candidate's outputs with the reference's, call by call on the recorded inputs."""
     bodies = StageBody(workload, reference, recording), StageBody(workload, candidate, recording)
     if workload.servers:
         for body in bodies:
@@ -149,13 +152,16 @@ def check_workload(
 
 
 def permitted_to(optimization: Optimization, arm: str) -> frozenset[str] | None:
-    """The fields that may read differently; any of them (None) where data may be older: then its age is checked."""
+    """Return the fields that may read differently.
+
+    It is None, for any field, where data may be older: then the age of the data is checked instead.
+    """
     return None if optimization.staleness_s and arm == "engineered" else optimization.permits
 
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """The baseline's cycles on a market with what they fetched, and how often its consensus was accepted."""
+    """Holds the baseline's cycles on a market, what they fetched, and how often its consensus was accepted."""
 
     universe: Universe
     seed: int
@@ -172,7 +178,8 @@ class Oracle:
 
 
 class _Fetching:
-    """A fetch stage that remembers what it returned, by cycle and symbol: symbols may overtake each other."""
+    """Wraps a fetch stage and remembers what it returned, by cycle and symbol, since symbols may overtake each
+    other."""
 
     def __init__(self, fetch: Stage) -> None:
         self._fetch = fetch
@@ -187,7 +194,11 @@ class _Fetching:
 def run_cycles(
     pipeline: Pipeline, universe: Universe, seed: int, cycles: int
 ) -> tuple[tuple[Cycle, ...], Mapping[tuple[int, str], Fetched]]:
-    """So many cycles of a pipeline on the checked market, without latency; days are longer where the data has few."""
+    """Run ``cycles`` cycles of a pipeline on the checked market, without latency, and return them with what they
+    fetched.
+
+    Days are made longer where the data has few of them.
+    """
     cycles_per_bar = max(CYCLES_PER_BAR, math.ceil(cycles / days_from(universe, HISTORY)))
     tape = Tape(universe.frames, seed=seed, start=HISTORY, change_rate=CHANGE_RATE, cycles_per_bar=cycles_per_bar)
     fetching = _Fetching(pipeline.fetch)
@@ -200,7 +211,10 @@ def run_cycles(
 def older_than(
     staleness_s: float, expected: Mapping[tuple[int, str], Fetched], got: Mapping[tuple[int, str], Fetched]
 ) -> int:
-    """How many fetches, by cycle and symbol, returned an answer that no provider has given within so many seconds."""
+    """Count the fetches that returned an answer which no provider had given within the last ``staleness_s`` seconds.
+
+    Both mappings are by cycle and symbol.
+    """
     steps = int(staleness_s // CYCLE_S)
     history: dict[str, list[tuple[object, ...]]] = {}
     late = 0
@@ -214,14 +228,14 @@ def older_than(
 
 
 def _answers(fetched: Fetched) -> tuple[object, ...]:
-    """Everything that a fetch was told, answer by answer; of the bars the last one with its time."""
+    """Return everything that a fetch was told, answer by answer; of the bars the last one with its time."""
     technical = tuple(sorted(fetched.opinions.technical.items()))
     last = fetched.bars.timestamps[-1], *fetched.bars.values[:, -1].tolist()
     return last, *technical, fetched.opinions.x_sentiment, fetched.opinions.sonar
 
 
 def check_variant(optimization: Optimization, variant: Variant, oracle: Oracle) -> Fidelity:
-    """The decisions of the pipeline with one variant switched on, against the oracle's, per (cycle, symbol).
+    """Compare the decisions of the pipeline with one variant switched on with the oracle's, per (cycle, symbol).
 
     Where the variant leaves indicators or regime as they are, the fast oracle stands in for the baseline's.
     """
@@ -232,7 +246,7 @@ def check_variant(optimization: Optimization, variant: Variant, oracle: Oracle) 
 
 
 def check_pipeline(optimization: Optimization, arm: str, pipeline: Pipeline, oracle: Oracle) -> Fidelity:
-    """Any pipeline against the oracle: signals missed, extra and flipped, and every field that differs."""
+    """Compare any pipeline with the oracle: signals missed, extra and flipped, and every field that differs."""
     got, fetched = run_cycles(pipeline, oracle.universe, oracle.seed, len(oracle.cycles))
     found = Differences(permitted_to(optimization, arm))
     concerned = 0
@@ -245,7 +259,7 @@ def check_pipeline(optimization: Optimization, arm: str, pipeline: Pipeline, ora
 
 
 def compare_cycles(expected: Cycle, got: Cycle, tolerance: float, found: Differences) -> int:
-    """Note the differences of one cycle; how many symbols are concerned."""
+    """Note the differences of one cycle, and return how many symbols they concern."""
     left, right = _by_symbol(expected), _by_symbol(got)
     concerned = set()
     for symbol in left.keys() | right.keys():

@@ -1,6 +1,6 @@
-"""What a run was asked for, and what that amounts to: subjects, market, profile and seed.
+"""What a run was asked for becomes a job here: subjects, market, profile and seed.
 
-A record carries what was asked for, so that an interrupted run can be taken up by itself.
+A record carries what was asked for, so that an interrupted run can be taken up from the record alone.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ from argo_bench.study.supply import MarketSupply
 
 
 def job_of(asked: Asked) -> Job:
-    """The job; traces, files with further optimizations and a real model are switched on for this process and its
-    workers. Raises UserError for anything that is not there."""
+    """Return the job that was asked for.
+
+    Traces, files with further optimizations and a real model are switched on for this process and its workers. Raises
+    UserError for anything that is not there.
+    """
     switch(cast("Trace | None", asked.trace), skip_unchanged=asked.skip_unchanged)
     if asked.live:
         os.environ[LIVE] = "1"
         LiveModel.from_environment()
     optimizations, benchmarks = optimizations_and_benchmarks(asked.ids)
-    if asked.profile == "quick" and not asked.ids:  # the sets of optimizations alone would take minutes
+    if asked.profile == "quick" and not asked.ids:  # the two sets of optimizations by themselves would take minutes
         optimizations = [each for each in optimizations if each.id in catalogue()]
     profile = replace(PROFILES[asked.profile], full_trials=asked.study)
     if asked.budget_s is not None:
@@ -55,7 +58,7 @@ def study_job(
     benchmarks: Sequence[Benchmark] = (),
     asked: Asked | None = None,
 ) -> Job:
-    """The job of measuring optimizations on a universe, and a user's benchmarks beside them."""
+    """Return the job of measuring optimizations on a universe, and a user's benchmarks beside them."""
     supply = MarketSupply(universe, seed, profile.checked_cycles, tuple(each.id for each in optimizations))
     subjects: list[Subject] = [StudySubject(each, supply) for each in optimizations]
     sets = {name: ids for name, ids in SETS.items() if name in supply.ids}
@@ -63,9 +66,11 @@ def study_job(
 
 
 def optimizations_and_benchmarks(words: Sequence[str]) -> tuple[list[Optimization], list[Benchmark]]:
-    """Optimizations by id or name, benchmarks of pyproject.toml by name, and what Python files define, in that order.
+    """Find optimizations by id or name, benchmarks of pyproject.toml by name, and what Python files define, in that
+    order.
 
-    Every optimization for no words. Raises UserError for what is none of these, and for a file that defines nothing.
+    No words stand for every optimization. Raises UserError for what is none of these, and for a file that defines
+    nothing.
     """
     table = pairs_of() if words else {}
     named = [word for word in words if not word.endswith(".py")]
@@ -82,8 +87,11 @@ def optimizations_and_benchmarks(words: Sequence[str]) -> tuple[list[Optimizatio
 
 
 def job_again(before: Recorded) -> Job:
-    """The job of a run that was interrupted. Raises UserError where its record does not say what was asked for, or
-    where the same data is no longer there."""
+    """Return the job of a run that was interrupted.
+
+    Raises UserError where the run's record does not say what was asked for, where an older version began it, or where
+    the same data is no longer there.
+    """
     if before.run.asked is None:
         raise UserError(
             f"{before.directory} cannot be resumed: its record does not say what was asked for (compare, or an older "
@@ -106,6 +114,6 @@ def job_again(before: Recorded) -> Job:
 
 
 def universe_of(data: str | None, symbols: int | None, seed: int) -> Universe:
-    """The user's bars, or the installed sample, in the number of symbols asked for."""
+    """Return the user's bars, or the installed sample, in the number of symbols asked for."""
     universe = read_universe(data) if data else installed_sample()
     return universe.take(symbols, seed) if symbols else universe

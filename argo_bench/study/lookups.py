@@ -1,4 +1,5 @@
-"""What a look-up costs: one kibibyte from a dict, joblib.Memory, SQLite and Redis, as benchmarks of two functions each.
+"""What does a look-up cost? One kibibyte is read from a dict, joblib.Memory, SQLite and Redis, as benchmarks of two
+functions each.
 
 ``argo-bench run argo_bench/study/lookups.py --out DIRECTORY`` measures them, and ``Report.pays`` draws from which hit
 rate on a cache with such a look-up pays. Every store is filled before, and is as near as it can be: an open connection,
@@ -26,7 +27,7 @@ VALUE = bytes(range(256)) * 4
 
 @dataclass(slots=True)
 class Stores:
-    """All four, filled. ``held`` keeps the server and the directory for as long as the process lives."""
+    """Holds all four stores, filled. ``held`` keeps the server and the directory for as long as the process lives."""
 
     held: ExitStack
     kept: dict[str, bytes]
@@ -36,12 +37,12 @@ class Stores:
 
 
 def value_of(key: str) -> bytes:
-    """What joblib remembers."""
+    """Return the value that joblib remembers."""
     return VALUE
 
 
 def stores() -> Stores:
-    """Raises UserError where there is no server for Redis."""
+    """Open and fill all four stores. Raises UserError where there is no server for Redis."""
     held = ExitStack()
     directory = held.enter_context(tempfile.TemporaryDirectory(prefix="argo-lookups-"))
     remembered = joblib.Memory(directory, verbose=0).cache(value_of)

@@ -1,4 +1,4 @@
-"""Wraps that watch a part without changing it: stages themselves carry no probes."""
+"""Wrappers here watch a part of the pipeline without changing it, so that stages themselves carry no probes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from argo_bench.pipeline.model import Stage, World
 
 
 class Recorder:
-    """A stage that remembers the arguments of every call until they are taken."""
+    """Wraps a stage and remembers the arguments of every call until they are taken."""
 
     __slots__ = ("__wrapped__", "_calls")
 
@@ -21,6 +21,6 @@ class Recorder:
         return self.__wrapped__(world, *arguments)
 
     def taken(self) -> list[tuple[Any, ...]]:
-        """The arguments (without the World) of the calls since the last time."""
+        """Return the arguments (without the World) of the calls since the last time."""
         calls, self._calls = self._calls, []
         return calls

@@ -1,4 +1,4 @@
-"""What a workload feeds to its arms: the inputs of a stage, recorded once from the baseline in the simulated world.
+"""The inputs that a workload feeds to its arms are recorded here, once, from the baseline in the simulated world.
 
 Indicators and regime are computed by the fast oracle (proved equal to the baseline's by the tests). Recorded cycles
 carry their nominal time, so that a cache with a time to live sees a service that keeps its 5 s schedule.
@@ -41,30 +41,31 @@ from argo_bench.study.observe import Recorder
 UNIVERSE = "universe.pickle"
 """The name of the file, in a run's scratch directory, that holds its universe."""
 HISTORY = 300
-"""Bars that a study starts with, unless its scale is a number of bars."""
+"""The number of bars that a study starts with, unless its scale is a number of bars."""
 
 STEPS_PER_DAY = 4680
-"""Cycles of 5 s in a trading day of six and a half hours."""
+"""The number of cycles of 5 s in a trading day, which has six and a half hours."""
 
 DAYS, FETCHED_DAYS = 8, 3
-"""Of which there are inputs; fewer where every fetch really waits."""
+"""The numbers of days of which there are inputs; the second one, which is smaller, holds where every fetch really
+waits."""
 SEARCHED_CYCLES = 64
 ASKING = ("transport", "fetch", "reason", "validate", "read", "schedule", CYCLE)
 """Stages that ask the providers, or whose call depends on the cycle, so that a replay needs the market behind them."""
 
 FEWEST_REQUESTS = 16
 WAVES = 2
-"""A burst has so many requests for each that may be in flight, and no fewer than that."""
+"""The number of requests in a burst for each that may be in flight; there are at least FEWEST_REQUESTS."""
 
 RATES: Mapping[Trace, float] = {"calm": 0.2, "open": 1.0, "frozen": 0.0}
-"""The share of the steps that tick; ``live`` has one for each symbol."""
+"""The share of the steps that tick; ``live`` is missing, since it has a rate for each symbol."""
 
 FAST: Pipeline = baseline.PIPELINE.replace(indicators=fast_indicators, regime=Detector(baseline.PIPELINE.regime))
-"""The baseline with the fast oracle."""
+"""The baseline with the fast oracle in the place of its indicators and regime."""
 
 
 class Group(NamedTuple):
-    """The calls that a stage gets at one virtual time, each as its arguments without the World."""
+    """Holds the calls that a stage gets at one virtual time, each as its arguments without the World."""
 
     virtual_ns: int
     calls: list[tuple[Any, ...]]
@@ -72,15 +73,18 @@ class Group(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A database with so many rows of these symbols."""
+    """Describes a database that holds so many rows of these symbols."""
 
     rows: int
     symbols: Sequence[str]
 
 
 class Recording(NamedTuple):
-    """Recorded calls, the market behind them where the stage asks providers, the seed of both, and the database that is
-    there before the first call, where one is."""
+    """Holds recorded calls and what a replay of them needs.
+
+    This is the market behind them where the stage asks providers, the seed of both, and the database that is there
+    before the first call, where there is one.
+    """
 
     groups: Sequence[Group]
     market: Tape | None = None
@@ -88,12 +92,12 @@ class Recording(NamedTuple):
     stored: Stored | None = None
 
     def until(self, cycles: int) -> Recording:
-        """The part within the first so many cycles."""
+        """Return the part of the recording within its first ``cycles`` cycles."""
         return self._replace(groups=[group for group in self.groups if group.cycle < cycles])
 
 
 def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Recording:
-    """The stage's inputs: the consecutive cycles of a trace, otherwise the first eight days that have any.
+    """Record the stage's inputs: the consecutive cycles of a trace, otherwise the first eight days that have any.
 
     Raises UserError where the data yields no input for the stage.
     """
@@ -133,7 +137,8 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
 
 
 def burst_of(symbols: Sequence[str], in_flight: int) -> tuple[Request, ...]:
-    """Requests to the technical provider, whose answers are small: waiting and connections are what they take."""
+    """Return requests to the technical provider, whose answers are small, so that they take only waiting and
+    connections."""
     count = max(FEWEST_REQUESTS, WAVES * in_flight)
     asked = itertools.islice(itertools.cycle(itertools.product(symbols, ("rsi", "sma", "quote"))), count)
     return tuple(Request("alpha_vantage", symbol, what) for symbol, what in asked)
@@ -150,21 +155,21 @@ NOTHING_AFTER: Mapping[str, Stage] = {
 
 
 def until(stage: str) -> Pipeline:
-    """The fast pipeline with nothing done after a stage, and without frames where the stage takes none."""
+    """Return the fast pipeline with nothing done after a stage, and without frames where the stage takes none."""
     after = PARTS[PARTS.index(stage) + 1 :]
     pipeline = FRAMELESS if PARTS.index(stage) > PARTS.index("regime") else FAST
     return pipeline.replace(**{part: nothing for part, nothing in NOTHING_AFTER.items() if part in after})
 
 
 def known(world: World, bars: Bars) -> Indicators:
-    """In a frame's place the indicators of the bars, by the fast oracle."""
+    """Return the indicators of the bars, by the fast oracle; they stand in a frame's place."""
     values = bars.values.view()
     values.flags.writeable = False
     return Indicators(*latest_indicators(values).tolist())
 
 
 def known_regime(world: World, indicators: Indicators) -> Regime:
-    """The regime by the averages and deviations that are known already; NaN comparisons are false."""
+    """Return the regime by the averages and deviations that are known already. Comparisons with NaN are false."""
     if math.isnan(indicators.sma200):
         return "UNKNOWN"
     if indicators.volatility20 > VOLATILE_RATIO * indicators.volatility50:
@@ -174,11 +179,11 @@ def known_regime(world: World, indicators: Indicators) -> Regime:
 
 
 FRAMELESS: Pipeline = FAST.replace(frame=known, indicators=lambda world, found: found, regime=known_regime)
-"""The baseline up to its signals, without a frame: a trading day takes seconds."""
+"""The baseline up to its signals, without a frame, so that a trading day takes seconds."""
 
 
 def walked(workload: Workload, universe: Universe, scale: int, seed: int) -> Universe:
-    """The symbols of a workload: as many as its scale or the workload itself says, or all there are."""
+    """Return the symbols of a workload: as many as its scale or the workload itself says, or all there are."""
     if workload.unit == "symbols":
         return universe.take(scale, seed)
     if workload.inputs == "trace" or workload.stage == CYCLE:
@@ -191,11 +196,12 @@ def trace_cycles(workload: Workload, scale: int) -> int:
 
 
 def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int) -> Tape:
-    """The market of a workload: consecutive cycles of a day that ticks as the trace says, or one cycle a day."""
+    """Return the market of a workload: consecutive cycles of a day that ticks as the trace says, or one cycle a day."""
     start = scale if workload.unit == "bars" else HISTORY
     if workload.inputs == "trace":
         rate = scale / 100 if workload.unit == "% ticking" else change_rate(workload.trace, universe)
-        # The last days of the history: earlier prices are adjusted for later splits, and cents are coarse for them.
+        # The last days of the history are used: earlier prices are adjusted for later splits, and cents are coarse for
+        # them.
         days = math.ceil(trace_cycles(workload, scale) / STEPS_PER_DAY)
         recent = {symbol: frame.tail(start + days - 1) for symbol, frame in universe.frames.items()}
         return Tape(recent, seed=seed, change_rate=rate, start=start, cycles_per_bar=STEPS_PER_DAY)
@@ -208,7 +214,7 @@ def change_rate(trace: Trace, universe: Universe) -> float | Mapping[str, float]
 
 
 def live_rates(universe: Universe) -> dict[str, float]:
-    """The share of 5 s steps in which each symbol's quote would move, from its own volatility and quoting step."""
+    """Return the share of 5 s steps in which each symbol's quote would move, from its own volatility and quote step."""
     return {
         symbol: live_change_rate(frame["close"].to_numpy(), trading_seconds=trading_seconds(symbol))
         for symbol, frame in universe.frames.items()
@@ -216,13 +222,14 @@ def live_rates(universe: Universe) -> dict[str, float]:
 
 
 def days_from(universe: Universe, start: int) -> int:
-    """How many days every symbol has left when a study starts with so many bars; one for those that have no more."""
+    """Return how many days every symbol has left when a study starts with ``start`` bars; at least one."""
     shortest = min(len(frame) for frame in universe.frames.values())
     return shortest - min(start, shortest) + 1
 
 
 def shortage(workload: Workload, scale: int, universe: Universe) -> str | None:
-    """Why the data cannot give a scale, or None where it can. A headline scale begins with what there is."""
+    """Say why the data cannot give a scale, or return None where it can. A headline scale takes whatever bars there
+    are."""
     symbol, bars = min(((symbol, len(frame)) for symbol, frame in universe.frames.items()), key=lambda each: each[1])
     if workload.unit == "bars" and scale != workload.scales[0] and bars < scale:
         return f"{workload.name} at {scale} bars needs as many bars of every symbol, {symbol} has {bars}"
@@ -230,7 +237,7 @@ def shortage(workload: Workload, scale: int, universe: Universe) -> str | None:
 
 
 def is_empty(arguments: tuple[Any, ...]) -> bool:
-    """A call on an empty list of decisions exercises nothing."""
+    """Return whether a call is on an empty list of decisions, which exercises nothing."""
     return len(arguments) == 1 and isinstance(arguments[0], tuple) and not arguments[0]
 
 

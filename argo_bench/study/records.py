@@ -1,4 +1,4 @@
-"""The lines of a record that the study alone writes: what its market was like."""
+"""The lines of a record that the study alone writes are defined here: they say what its market was like."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Acceptance(msgspec.Struct, frozen=True, tag="acceptance"):
-    """How many of the workload's symbol-cycles the consensus accepted."""
+    """Counts how many of the workload's symbol-cycles the consensus accepted."""
 
     symbol_cycles: int
     accepted: int
@@ -17,6 +17,6 @@ class Acceptance(msgspec.Struct, frozen=True, tag="acceptance"):
 
 
 class LiveRates(msgspec.Struct, frozen=True, tag="live rates"):
-    """The share of 5 s steps in which each symbol's quote moves, from its own volatility and quoting step."""
+    """Holds the share of 5 s steps in which each symbol's quote moves, from its own volatility and quote step."""
 
     rates: dict[str, float]

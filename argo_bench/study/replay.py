@@ -1,4 +1,4 @@
-"""The body that replays a workload's recorded inputs through one arm and times them."""
+"""The body here replays a workload's recorded inputs through one arm and times them."""
 
 from __future__ import annotations
 
@@ -32,18 +32,21 @@ if TYPE_CHECKING:
     from argo_bench.pipeline.world.loopback import LoopbackWorld
 
 KEPT_WHOLE = (CYCLE, "store")
-"""Stages whose pass is not shortened: what a cache or a queue is worth shows over many cycles."""
+"""Stages whose pass is not shortened, since the worth of a cache or a queue shows over many cycles."""
 
 
 FEW, FEW_ON_SOCKETS = 24, 3
-"""Of the recorded calls: what caches keep has begun to grow in so many, and on sockets every one really waits."""
+"""The numbers of recorded calls that suffice where all would take too long, in general and on sockets.
+
+With 24 calls the things that caches keep have begun to grow; on sockets every call really waits.
+"""
 
 FILLED_FOR_S = 20.0
-"""After so long what others left in the shared store is put there again: variants keep it for a minute."""
+"""The time after which what others left in the shared store is put there again, since variants keep it for a minute."""
 
 
 class NoMarket:
-    """A replayed stage asks no provider."""
+    """Replaces the market where the replayed stage asks no provider."""
 
     symbols: Sequence[str] = ()
 
@@ -52,7 +55,8 @@ class NoMarket:
 
 
 def stage_body(optimization: str, workload: str, arm: str, inputs: str) -> StageBody:
-    """The body of an arm of the catalogue, fed from its file of recorded inputs: the factory of the study's arms."""
+    """Return the body of an arm of the catalogue, fed from its file of recorded inputs: the factory of the study's
+    arms."""
     found, edit = workload_and_edit(optimization, workload, arm)
     return StageBody(found, edit, recorded_inputs(inputs))
 
@@ -64,7 +68,8 @@ def workload_and_edit(optimization: str, workload: str, arm: str) -> tuple[Workl
 
 
 def stage_of(pipeline: Pipeline, workload: Workload, symbols: Sequence[str]) -> Stage:
-    """What a workload calls: a part of the pipeline, a whole cycle of it without arguments, or a burst of requests."""
+    """Return what a workload calls: a part of the pipeline, a whole cycle of it without arguments, or a burst of
+    requests."""
     if workload.stage == CYCLE:
         return lambda world: cycle(pipeline, world, symbols, world.cycle)
     if workload.stage == "transport":
@@ -74,12 +79,12 @@ def stage_of(pipeline: Pipeline, workload: Workload, symbols: Sequence[str]) -> 
 
 
 async def asked_at_once(stage: Stage, consumers: int, world: World, *arguments: Any) -> tuple[Any, ...]:
-    """What so many consumers get that make the same call at the same moment."""
+    """Make the same call for each of ``consumers`` at the same moment, and return what they get."""
     return tuple(await asyncio.gather(*(settle(stage(world, *arguments)) for _ in range(consumers))))
 
 
 async def burst(world: World, requests: Sequence[Request], in_flight: int) -> tuple[Any, ...]:
-    """The answers to the requests, so many of which are under way at any time."""
+    """Send the requests, ``in_flight`` of them under way at any time, and return their answers."""
     gate = asyncio.Semaphore(in_flight)
 
     async def sent(request: Request) -> Any:
@@ -90,7 +95,7 @@ async def burst(world: World, requests: Sequence[Request], in_flight: int) -> tu
 
 
 class StageBody:
-    """One arm of a workload, ready to be timed in passes.
+    """Holds one arm of a workload, ready to be timed in passes.
 
     A pass is every recorded call once. State is kept between passes only for ``hit``; for ``fresh`` every call gets a
     copy of its arguments; for ``miss`` and ``trace`` every pass starts with newly built state, as does every one that
@@ -120,7 +125,7 @@ class StageBody:
         self._rebuild()
 
     def close(self) -> None:
-        """Let the state go. What the arm had put off is dropped: ``drained_ns`` is where that is timed."""
+        """Release the state. Work that the arm had put off is dropped: ``drained_ns`` is where that work is timed."""
         if self._world is not None:
             self._world.discard()
             self._world = None
@@ -129,8 +134,10 @@ class StageBody:
             self._directory = None
 
     def first_call(self) -> Any:
-        """What the stage returns for the first recorded call, on the state as built; each time for another one where a
-        call cannot be made twice, since a row is stored once."""
+        """Return what the stage returns for the first recorded call, on the state as built.
+
+        Where a call cannot be made twice, since a row is stored once, each first call is another one.
+        """
         group = self._groups[self._begun % len(self._groups) if self.workload.stage == "store" else 0]
         self._begun += 1
         self._turn_to(group)
@@ -141,7 +148,7 @@ class StageBody:
         return result
 
     def results(self) -> list[Any]:
-        """What the stage returns for each recorded call, on newly built state."""
+        """Return what the stage returns for each recorded call, on newly built state."""
         self._rebuild()
         found = []
         for group in (*self._opening, *self._groups):
@@ -152,7 +159,7 @@ class StageBody:
         return found
 
     def keep(self, calls: int) -> None:
-        """Use the first so many recorded calls (whole groups of a trace), so that a pass stays short."""
+        """Use only the first ``calls`` recorded calls (whole groups of a trace), so that a pass stays short."""
         if self.workload.stage in KEPT_WHOLE and calls:
             return
         self._groups = []
@@ -167,14 +174,14 @@ class StageBody:
             self.calls += len(kept)
 
     def sample(self, passes: int) -> Timing:
-        """So many passes, timed on both clocks: wall (hybrid) and CPU of this process, in nanoseconds."""
+        """Time ``passes`` passes on both clocks: wall (hybrid) and CPU of this process, in nanoseconds."""
         if self._keeps_state:
             return self.timed(self._groups, passes)
         timings = [self.timed(self.prepared(), 1) for _ in range(passes)]
         return Timing(sum(each.wall_ns for each in timings), sum(each.cpu_ns for each in timings))
 
     def prepared(self) -> Sequence[Group]:
-        """The calls of one pass, with the copies and the new state that the workload asks for."""
+        """Return the calls of one pass, with the copies and the new state that the workload asks for."""
         if self.workload.inputs == "fresh":
             if self._market is not None:
                 self._rebuild()
@@ -190,9 +197,10 @@ class StageBody:
         return self._groups
 
     def drained_ns(self) -> float | None:
-        """What the arm has put off until its world closes, per call of the last pass, which began on cold state.
+        """Time what the arm has put off until its world closes, in ns per call of the last pass, which began on cold
+        state.
 
-        None where state is kept, and where providers are asked: what is put off may wait for them.
+        It is None where state is kept, and where providers are asked, since what is put off may wait for them.
         """
         if self.workload.inputs not in ("miss", "trace") or self._market is not None:
             return None
@@ -201,7 +209,7 @@ class StageBody:
         return (time.perf_counter_ns() - started) / self.calls
 
     def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
-        """As every body's; of whole cycles, whose passes are long, on the first one alone."""
+        """Warm up as every body does; whole cycles, whose passes are long, on the first one alone."""
         if self.workload.stage != CYCLE:
             return warmed_up(self.sample, compiled_signatures, least_ns)
         whole, self._groups = self._groups, self._groups[:1]
@@ -222,11 +230,11 @@ class StageBody:
 
     @property
     def _generation(self) -> int:
-        """Part of the shared store's keys: passes that begin on cold state have keys of their own."""
+        """A part of the shared store's keys, so that passes which begin on cold state have keys of their own."""
         return 0 if self.workload.inputs in ("hit", "fresh") else self._built
 
     def _fill(self) -> None:
-        """Have every value in the shared store, and nothing in this process."""
+        """Put every value into the shared store, and leave nothing in this process."""
         for group in self._groups:
             self._turn_to(group)
             for arguments in group.calls:
@@ -245,7 +253,7 @@ class StageBody:
         self._stage = stage_of(pipeline, self.workload, self._world.market.symbols)
 
     def _new_world(self) -> SimulatedWorld | LoopbackWorld:
-        """With a copy of the recording's database, and its connections to servers open."""
+        """Build a world with a copy of the recording's database and with its connections to servers open."""
         workload, market = self.workload, NoMarket() if self._market is None else self._market
         directory = None
         if self._stored is not None:
@@ -278,13 +286,14 @@ class StageBody:
         return self.workload.inputs == "hit" and not asks_simulated
 
     def _turn_to(self, group: Group) -> None:
-        """Move the world to a group's time; what the providers will answer there is prepared."""
+        """Move the world to a group's time, with what the providers will answer there prepared."""
         if self._market is not None:
             self._live.begin(group.cycle)
         self._live.clock.jump_to(group.virtual_ns)
 
     def timed(self, groups: Sequence[Group], passes: int) -> Timing:
-        """The timed region: all calls of ``groups``, so many times; the other side of the providers is not in it."""
+        """Time all calls of ``groups``, ``passes`` times. The work of the providers' side is not in the timed
+        region."""
         if self._market is None:
             return self._timed(groups, passes)
         taken = []
@@ -297,7 +306,8 @@ class StageBody:
         if self._is_async:
             return self._live.run(self._timed_async(groups, passes))
         stage, world, jump = self._stage, self._live, self._live.clock.jump_to
-        # The CPU clock is a system call: it encloses the wall clock, so that its own cost stays out of the wall time.
+        # Reading the CPU clock is a system call. It encloses the wall clock, so that its own cost stays out of the wall
+        # time.
         cpu = time.process_time_ns()
         wall = world.clock_ns()
         for virtual_ns, calls, _ in itertools.chain.from_iterable(itertools.repeat(groups, passes)):
@@ -320,7 +330,8 @@ class StageBody:
 
 
 def database_of(stored: Stored) -> Path:
-    """A database with these rows, made once in the place for temporary files and shared by all processes there."""
+    """Return a database with these rows, made once in the place for temporary files and shared by all processes
+    there."""
     name = f"rows-{stored.rows}-{content_key(*stored.symbols).hex()}.sqlite"
     return preloaded(Path(gettempdir()) / name, stored.rows, symbols=stored.symbols)
 
@@ -334,7 +345,7 @@ def copied(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def compiled_signatures() -> int:
-    """How many signatures numba has compiled for our kernels in this process."""
+    """Count the signatures that numba has compiled for our kernels in this process."""
     from argo_bench.pipeline import kernels
 
     return sum(len(each.signatures) for each in vars(kernels).values() if hasattr(each, "signatures"))

@@ -1,4 +1,5 @@
-"""The servers behind the loopback world: providers and the shared store, which workers find in the environment.
+"""The servers behind the loopback world are started here: providers and the shared store, which workers find by the
+environment.
 
 They run on the orchestrator's processor, not on the workers', and end with the orchestrator however it ends.
 """
@@ -19,14 +20,14 @@ from argo_bench.pipeline.world import redis
 from argo_bench.pipeline.world.loopback import Address
 
 PROVIDERS, REDIS = "ARGO_BENCH_PROVIDERS", "ARGO_BENCH_REDIS"
-"""Environment variables with the providers' address and the shared store's URL, for workers."""
+"""Environment variables that hold the providers' address and the shared store's URL, for workers."""
 MODULES = (Requirement("aiohttp", "loopback"), Requirement("requests", "loopback"), Requirement("trustme", "loopback"))
 CLIENT = Requirement("redis", "redis")
 
 
 @dataclass(slots=True)
 class Servers:
-    """Those that run; None for one that was not asked for or is not there."""
+    """Holds the servers that run; None for one that was not asked for or is not there."""
 
     address: Address | None = None
     redis: redis.Server | None = None
@@ -34,7 +35,10 @@ class Servers:
 
 @contextmanager
 def started_servers(needs: Collection[str], around: Around) -> Iterator[None]:
-    """Those that are needed, started, as ``around.servers``; gone at the end. What cannot be started is missing."""
+    """Start the servers that are needed and hold them as ``around.servers``; they end with the block.
+
+    What cannot be started is named in ``around.missing``, with the reason.
+    """
     before = {name: os.environ.get(name) for name in (PROVIDERS, REDIS)}
     with ExitStack() as stack:
         around.servers = servers = Servers()
@@ -82,18 +86,18 @@ def _start_redis(stack: ExitStack, servers: Servers, around: Around) -> None:
 
 
 def server_cpu() -> int | None:
-    """The processor for servers: the first one allowed, where workers have another."""
+    """Return the processor for servers: the first one allowed, or None where workers have none of their own."""
     if worker_cpu() is None or sys.platform != "linux":
         return None
     return min(os.sched_getaffinity(0))
 
 
 def address_of_providers() -> Address | None:
-    """The providers' address as a worker finds it."""
+    """Return the providers' address as a worker finds it."""
     text = os.environ.get(PROVIDERS)
     return Address.from_json(text) if text else None
 
 
 def redis_url() -> str | None:
-    """The shared store's URL as a worker finds it."""
+    """Return the shared store's URL as a worker finds it."""
     return os.environ.get(REDIS)

@@ -1,4 +1,4 @@
-"""What makes an optimization a subject of the harness: its arms are replays of recorded inputs."""
+"""An optimization becomes a subject of the harness here: its arms are replays of recorded inputs."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ from argo_bench.study.trials import trials
 
 FACTORY = "argo_bench.study.replay:stage_body"
 OTHER_SEEDS = 2
-"""Under which counts are taken at other scales than the headline one, and of arms that no claim is about."""
+"""The number of seeds under which counts are taken at other scales than the headline one, and of arms without a
+claim."""
 Place = tuple[str, int]
-"""Workload and scale: what shares recorded inputs."""
+"""A workload and a scale, which together share recorded inputs."""
 
 
 @dataclass(slots=True)
 class StudySubject:
-    """An optimization on a market. ``inputs`` are the files of recorded inputs of the replicate and the folder of
-    ``fed_with``."""
+    """Presents an optimization on a market as a subject.
+
+    ``inputs`` are the files of recorded inputs that belong to the replicate's seed and the folder in ``fed_with``.
+    """
 
     optimization: Optimization
     supply: MarketSupply
@@ -65,7 +68,8 @@ class StudySubject:
         return planned_of(self.optimization, profile)
 
     def weighed(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
-        """Those behind headline claims about times, and those behind claims about memory."""
+        """Return the comparisons to weigh with their methods: those behind headline claims about times, and behind
+        claims about memory."""
         declared = self.declaration()
         found: dict[Comparison, tuple[Method, ...]] = {}
         for claim in profile.claims(self.claims):
@@ -81,7 +85,10 @@ class StudySubject:
         return list(found.items())
 
     def obstacles(self, comparisons: Sequence[Comparison]) -> list[tuple[str, str, Collection[Comparison]]]:
-        """Arms whose modules are not installed, and workloads that the data is too short for."""
+        """Return the arms whose modules are not installed, and the workloads that the data is too short for.
+
+        Each comes with the reason and the comparisons that it prevents.
+        """
         found: list[tuple[str, str, Collection[Comparison]]] = []
         for arm, requirement in self.optimization.requires.items():
             if not requirement.is_met:
@@ -105,7 +112,10 @@ class StudySubject:
         return Settled(self, (), is_faithful=True)
 
     def feed(self, comparisons: Sequence[Comparison], seed: int, scratch: Path, tell: Tell) -> Mapping[Comparison, str]:
-        """Record the inputs of every stage with a replicate's seed, beside those that are recorded with it already."""
+        """Record the inputs of every stage with a replicate's seed, beside those that are recorded with it already.
+
+        Returns the comparisons that got no input, with the reason.
+        """
         if (seed, scratch) != self.fed_with:
             self.fed_with, self.inputs = (seed, scratch), {}
         barren: dict[Place, str] = {}
@@ -135,7 +145,8 @@ class StudySubject:
         return self.optimization.workload(comparison.workload).inputs == "trace"
 
     def checks(self, comparisons: Sequence[Comparison], scratch: Path) -> list[OutputCheck]:
-        """Outputs against the reference's on every workload, decisions against the oracle's for every variant."""
+        """Return the checks: of outputs against the reference's on every workload, of decisions against the oracle's
+        per variant."""
         found = {}
         for each in comparisons:
             if each.reference == "baseline":
@@ -164,7 +175,10 @@ class StudySubject:
         return OutputCheck(comparison.candidate, comparison.workload, call, Fidelity)
 
     def countings(self, profile: Profile, seeds: Sequence[int]) -> list[Counting]:
-        """Every workload with counts, of which some claim speaks or which say what an arm does to the output."""
+        """Return the countings of every workload that has counts.
+
+        It has them where a claim speaks of a count, or where it says what an arm does to the output.
+        """
         found: list[Counting] = []
         for workload in self.optimization.workloads:
             claims = claims_about(self.optimization, workload, profile)
@@ -188,7 +202,7 @@ class StudySubject:
 
 
 def stage_arm(optimization: str, place: Place, name: str, inputs: Path) -> Arm:
-    """An arm of an optimization's workload at a scale, fed from a file of recorded inputs."""
+    """Return an arm of an optimization's workload at a scale, fed from a file of recorded inputs."""
     workload, scale = place
     arguments = {"optimization": optimization, "workload": workload, "arm": name, "inputs": str(inputs)}
     key = f"{optimization} {workload} {scale} {name}"
@@ -196,7 +210,7 @@ def stage_arm(optimization: str, place: Place, name: str, inputs: Path) -> Arm:
 
 
 def declaration_of(optimization: Optimization) -> Declaration:
-    """What a record says of an optimization."""
+    """Return what a record says of an optimization."""
     own = {claim.id for claim in optimization.claims if claim.headline}
     is_published = own <= {claim.id for claim in headline_claims()}
     metrics = {claim.metric for claim in optimization.claims}
@@ -217,7 +231,7 @@ def _facts(workload: Workload) -> WorkloadFacts:
 
 
 def planned_of(optimization: Optimization, profile: Profile) -> list[Comparison]:
-    """Every comparison of a run: all variants on every workload, further arms at the headline scale."""
+    """Return every comparison of a run: all variants on every workload, further arms at the headline scale."""
     comparisons: dict[Comparison, None] = {}
     for workload in optimization.workloads:
         claims = claims_about(optimization, workload, profile)
@@ -238,7 +252,7 @@ def planned_of(optimization: Optimization, profile: Profile) -> list[Comparison]
 
 
 def claims_about(optimization: Optimization, workload: Workload, profile: Profile) -> list[Claim]:
-    """The claims that a profile judges on a workload or reads a curve of it for."""
+    """Return the claims that a profile judges on a workload, or for which it reads a curve of it."""
     return [
         claim
         for claim in profile.claims(optimization.claims)
@@ -247,6 +261,6 @@ def claims_about(optimization: Optimization, workload: Workload, profile: Profil
 
 
 def _of_judged(arms: Mapping[int, tuple[str, ...]], judged: Sequence[str]) -> dict[int, tuple[str, ...]]:
-    """At the headline scale the arms that claims rest on."""
+    """Return, for the headline scale alone, the arms that claims rest on."""
     scale, names = next(iter(arms.items()))
     return {scale: tuple(name for name in names if name in judged)}

@@ -1,4 +1,4 @@
-"""What the study's subjects are fed from: the bars of a market, and the servers behind the loopback world."""
+"""The study's subjects are fed from here: from the bars of a market, and the servers behind the loopback world."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ PUBLISHED = "published"
 
 @dataclass(frozen=True, slots=True)
 class MarketSupply:
-    """The bars of a universe. ``ids`` are the optimizations that were asked for, ``cycles`` those that a check runs."""
+    """Supplies the bars of a universe.
+
+    ``ids`` are the optimizations that were asked for, ``cycles`` is the number of cycles that a check runs.
+    """
 
     universe: Universe
     seed: int
@@ -60,11 +63,11 @@ class MarketSupply:
         return [LiveRates(live_rates(self.universe))]
 
     def checks(self, scratch: Path) -> list[OutputCheck]:
-        """How much the consensus accepts of the market that outputs are checked on."""
+        """Return the check that says how much the consensus accepts of the market that outputs are checked on."""
         return [OutputCheck("", None, self.call("acceptance", scratch), Acceptance)]
 
     def call(self, function: str, scratch: Path, **arguments: object) -> Call:
-        """A call of a function of ``checks`` with the market."""
+        """Return a call of a function of ``checks`` with the market."""
         market = {"universe": str(scratch / UNIVERSE), "seed": self.seed, "cycles": self.cycles}
         text = msgspec.json.encode(arguments | market).decode()
         return Call(f"argo_bench.study.checks:{function}", text, tuple(search_path()))
@@ -73,10 +76,11 @@ class MarketSupply:
         return ("argo_bench.study.replay",)
 
     def first(self) -> frozenset[str]:
-        """The sets: the report says what their further arms would explain of the combined claims."""
+        """Return the sets, whose further arms are timed first: the report says what these would explain of the combined
+        claims."""
         return frozenset(SETS)
 
 
 def digest_of(universe: Universe) -> str:
-    """Of the symbols and all their bars."""
+    """Return a digest of the symbols and all their bars."""
     return content_key(*universe.frames.keys(), *universe.frames.values()).hex()

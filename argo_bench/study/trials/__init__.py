@@ -1,4 +1,4 @@
-"""Trials: studies on real components that yield rows of numbers instead of a ratio of two arms.
+"""Trials are studies on real components that yield rows of numbers instead of a ratio of two arms.
 
 What is killed, cancelled, overloaded or shared between processes has no pair of times to compare; its figures stand in
 tables beside the verdicts. The trials of an optimization stand in one file, ``oNN_*.py``, as TRIALS.
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a trial runs in: the servers that it asked for, a place on disk, the market, and whether all of it is wanted
-    (``full``: a study of minutes) or the short form that fits into a run."""
+    """Holds what a trial runs in: the servers that it asked for, a place on disk, and the market.
+
+    ``full`` says whether all of the trial is wanted, a study of minutes, or the short form that fits into a run.
+    """
 
     seed: int
     scratch: Path
@@ -41,10 +43,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One study of an optimization: ``run`` yields its observations as they are made.
+    """Describes one study of an optimization: ``run`` yields its observations as they are made.
 
-    Of the values in ``compared`` the report gives the ratio to the arm ``reference``, with an interval where an arm was
-    observed several times; ``study``: only where studies are asked for.
+    For the values in ``compared`` the report gives the ratio to the arm ``reference``, with an interval where an arm
+    was observed several times. A trial with ``study`` runs only where studies are asked for.
     """
 
     optimization: str
@@ -57,13 +59,13 @@ class Trial:
     study: bool = False
 
     def on(self, supply: MarketSupply, full: bool) -> TrialOfRun:
-        """The trial as a run makes it, in its long form or not."""
+        """Return the trial as a run makes it, in its full or its short form."""
         return TrialOfRun(self, supply, full)
 
 
 @dataclass(frozen=True, slots=True)
 class TrialOfRun:
-    """A trial on the market of a run, and in which form."""
+    """Holds a trial on the market of a run, and in which form it is made."""
 
     trial: Trial
     supply: MarketSupply
@@ -98,6 +100,6 @@ class TrialOfRun:
 
 @cache
 def trials() -> tuple[Trial, ...]:
-    """All of them, in the order of the optimizations."""
+    """Return all trials, in the order of the optimizations."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if re.match(r"o\d\d_", module.name))
     return tuple(trial for name in names for trial in importlib.import_module(f"{__name__}.{name}").TRIALS)

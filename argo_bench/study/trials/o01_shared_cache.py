@@ -1,4 +1,4 @@
-"""What worker processes find of each other in one store, what reading it costs, and what its death costs.
+"""What do worker processes find of each other in one store, what does reading it cost, and what does its death cost?
 
 This file is also the program of the workers. They take turns, so that what is found does not depend on who is faster.
 """
@@ -59,23 +59,24 @@ EDITS: Mapping[str, Edit] = {
 }
 CACHES = ("prescribed", "engineered", LOCAL)
 CYCLES = 24
-"""Two minutes: what is kept for a minute is fetched twice by a process alone."""
+"""The number of cycles, two minutes: a process alone fetches twice what is kept for a minute."""
 
 REFETCHED_CYCLES = 3
 VOTES = {source: Signal("LONG", 80.0) for source in SOURCES}
 COUNTED_VOTES = 300
 STEP = 12
-"""Cycles between two steps while the store is killed: a minute, so that no variant has the market already."""
+"""The number of cycles between two steps while the store is killed: a minute, so that no variant has the market
+already."""
 
 BEFORE, DURING, AFTER = 2, 3, 2
-"""Steps per kill; the store is killed within the first of those in the middle."""
+"""The numbers of steps before, during and after a kill; the store is killed within the first of the middle ones."""
 
 
 # Several processes, one store
 
 
 class Job(NamedTuple):
-    """What a worker needs to know, and its place in the turns."""
+    """Holds what a worker needs to know before its first turn."""
 
     tape: Tape
     address: Address
@@ -83,7 +84,10 @@ class Job(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One turn of a worker: an arm, its store (``url``, ``namespace``) and the cycle to fetch; -1 is for the votes."""
+    """Describes one turn of a worker.
+
+    ``arm`` names the arm, ``url`` and ``namespace`` its store, ``cycle`` the cycle to fetch; -1 is for the votes.
+    """
 
     arm: str
     url: str
@@ -92,21 +96,21 @@ class Turn(NamedTuple):
 
 
 class Took(NamedTuple):
-    """The fetches of a turn by the time that each took in us: those that a cache answered, and the others."""
+    """Holds the fetches of a turn by the time that each took in us: those that a cache answered, and the others."""
 
     found: list[float]
     fetched: list[float]
 
 
 class Worker:
-    """A process that fetches when it is its turn, and dies with this one."""
+    """Runs a process that fetches when it is its turn, and dies with this one."""
 
     def __init__(self, job: Path) -> None:
         command: list[str | Path] = [sys.executable, "-m", __name__, job]
         self._process = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def take(self, turn: Turn) -> Took:
-        """Raises UserError where the worker has ended; it says itself why."""
+        """Have the worker take a turn. Raises UserError where the worker has ended; the worker says itself why."""
         process = self._process
         assert process.stdin is not None and process.stdout is not None
         try:
@@ -129,7 +133,7 @@ class Worker:
 
 
 def shared(setting: Setting) -> Iterator[Observation]:
-    """Two workers over TCP; in full also four, over TCP and a unix socket."""
+    """Observe two workers over TCP; in full also four, over TCP and a unix socket."""
     assert setting.redis is not None and setting.address is not None, "this trial asks for both servers"
     tape = tape_of(setting, 6 if setting.full else 3)
     job = setting.scratch / "o01-job.pickle"
@@ -150,7 +154,7 @@ def shared(setting: Setting) -> Iterator[Observation]:
 
 
 def walked(workers: Sequence[Worker], condition: str, url: str, namespace: str) -> Iterator[Observation]:
-    """Each arm through all cycles, the workers one behind the other, and what it takes to fetch anew."""
+    """Observe each arm through all cycles, the workers one behind the other, and what it takes to fetch anew."""
     for arm in CACHES:
         took = [[worker.take(Turn(arm, url, namespace, cycle)) for worker in workers] for cycle in range(CYCLES)]
         found, fetched = (
@@ -173,7 +177,7 @@ def walked(workers: Sequence[Worker], condition: str, url: str, namespace: str) 
 
 
 def voted(worker: Worker, condition: str, url: str, namespace: str) -> Iterator[Observation]:
-    """A consensus read from the store, and counted."""
+    """Observe a consensus that is read from the store, and one that is counted."""
     for arm in ("prescribed", RECOMPUTE):
         took = worker.take(Turn(arm, url, namespace, -1))
         yield Observation(arm, condition, {"read p50 us": median(took.found)})
@@ -201,7 +205,7 @@ def work(job: Job) -> None:
 
 
 async def fetch_all(world: LoopbackWorld, fetch: Stage) -> Took:
-    """Every symbol once, one after another."""
+    """Fetch every symbol once, one after another."""
     took = Took([], [])
     for symbol in world.market.symbols:
         misses = getattr(fetch, "misses", -1)
@@ -214,7 +218,7 @@ async def fetch_all(world: LoopbackWorld, fetch: Stage) -> Took:
 
 
 async def count_votes(world: LoopbackWorld, consensus: Stage) -> Took:
-    """The same votes again and again; the first time, which may store them, is not counted."""
+    """Count the same votes again and again. The first time, which may store them, is left out."""
     took = []
     for _ in range(COUNTED_VOTES + 1):
         began = time.perf_counter_ns()
@@ -228,7 +232,7 @@ async def count_votes(world: LoopbackWorld, consensus: Stage) -> Took:
 
 @dataclass(slots=True)
 class Counts:
-    """What was seen while the store was killed and restarted; hits are those of the second of two workers."""
+    """Counts what was seen while the store was killed and restarted; hits are those of the second of two workers."""
 
     fetches: int = 0
     exceptions: int = 0
@@ -252,7 +256,8 @@ class Counts:
 
 
 def killed(setting: Setting) -> Iterator[Observation]:
-    """A stream of fetches through kills and restarts of the store; raises UserError for a store that is the user's."""
+    """Observe a stream of fetches through kills and restarts of the store. Raises UserError for a store that is the
+    user's."""
     server = setting.redis
     assert server is not None and setting.address is not None, "this trial asks for both servers"
     if not server.is_ours:
@@ -277,7 +282,7 @@ def killed(setting: Setting) -> Iterator[Observation]:
 def counted(
     world: LoopbackWorld, oracle: SimulatedWorld, edit: Edit, server: Server, kills: int, generator: random.Random
 ) -> Counts:
-    """Two workers' pipelines, step by step, on one event loop: what the second finds the first has fetched."""
+    """Step two workers' pipelines on one event loop: what the second finds the first has fetched."""
     pipelines = [edit(baseline.PIPELINE.replace(fetch=at_once())) for _ in range(2)]
     world.transport = oracle.transport = pipelines[0].transport
     reader = pipelines[1].fetch
@@ -285,7 +290,7 @@ def counted(
     world.ready()
 
     def step(counts: Counts) -> int:
-        """One step of both workers; the hits of the second."""
+        """Make one step of both workers, and return the hits of the second."""
         cycle = next(steps)
         oracle.begin(cycle)
         world.begin(cycle)
@@ -294,7 +299,7 @@ def counted(
         world.run(watched(world, [each.fetch for each in pipelines], truth, counts))
         return getattr(reader, "hits", 0) - hits
 
-    step(Counts())  # what is done for the first time holds the loop up as well
+    step(Counts())  # left out of the counts, since what is done for the first time holds the loop up as well
     counts = Counts()
     for _ in range(kills):
         counts.hits_before += sum(step(counts) for _ in range(BEFORE))
@@ -308,7 +313,10 @@ def counted(
 
 @contextmanager
 def rubbish_aside() -> Iterator[None]:
-    """What is in memory already is not searched for garbage: of this process's size, that holds up a loop by itself."""
+    """Keep the garbage collector from what is in memory already.
+
+    In a process of this size, searching all of it would by itself hold the loop up.
+    """
     gc.collect()
     gc.freeze()
     try:
@@ -319,7 +327,7 @@ def rubbish_aside() -> Iterator[None]:
 
 @contextmanager
 def killing(server: Server, after_s: float) -> Iterator[None]:
-    """The server is killed from another thread while the block runs, and is dead at its end."""
+    """Kill the server from another thread while the block runs; it is dead at the end of the block."""
 
     def kill() -> None:
         time.sleep(after_s)
@@ -334,7 +342,8 @@ def killing(server: Server, after_s: float) -> Iterator[None]:
 
 
 async def watched(world: LoopbackWorld, fetches: Sequence[Stage], truth: Mapping[str, bytes], counts: Counts) -> None:
-    """What each worker gets for each symbol, against the truth, while a task looks at how long the loop is held up."""
+    """Compare what each worker gets for each symbol with the truth, while a task measures how long the loop is held
+    up."""
     looking = asyncio.ensure_future(look(counts))
     for fetch in fetches:
         for symbol, expected in truth.items():
@@ -358,7 +367,7 @@ async def look(counts: Counts) -> None:
 
 
 def tape_of(setting: Setting, symbols: int) -> Tape:
-    """A live market of so many symbols."""
+    """Return a live market of so many symbols."""
     universe = setting.universe.take(min(symbols, len(setting.universe.symbols)), setting.seed)
     recent: dict[str, Any] = {symbol: frame.tail(HISTORY) for symbol, frame in universe.frames.items()}
     rates = live_rates(universe)

@@ -1,7 +1,7 @@
-"""What a killed process loses of the rows that it had acknowledged, and what a row costs the disk, arm by arm.
+"""What does a killed process lose of the rows that it had acknowledged, and what does a row cost the disk, arm by arm?
 
-Each arm has a process of its own, which this file is also the program of. It forks a writer for each kill, so that what
-is killed is one plain process and its imports are paid once.
+Each arm has a process of its own, whose program is this file as well. It forks a writer for each kill, so that what is
+killed is one plain process and its imports are paid once.
 """
 
 from __future__ import annotations
@@ -50,48 +50,51 @@ ARMS: Mapping[str, Edit] = {
 }
 KILLED: Mapping[str, Edit] = {arm: edit for arm, edit in ARMS.items() if arm != "rollback journal"}
 KILLS_PER_FILE = 10
-"""After so many kills a new file: a check of the whole file grows with it."""
+"""The number of kills after which a new file is begun: a check of the whole file takes longer as it grows."""
 
 PAUSES_S: Mapping[str, float] = {"killed while storing": 0.0, "killed between cycles": 0.01}
-"""A service stores for a moment every 5 s, so that a kill mostly finds it waiting; the moment itself is the harder test
-for a transaction. A pause of 0.01 s is long against it too, and leaves time for several cycles."""
+"""The pause of a writer between two cycles, by condition, in seconds.
+
+A service stores for a moment every 5 s, so that a kill mostly finds it waiting; the moment itself is the harder test
+for a transaction. A pause of 0.01 s is long compared with that moment, and leaves time for several cycles.
+"""
 
 ALIVE_S = 0.02, 0.2
-"""How long a writer lives after its first acknowledgement."""
+"""The bounds of how long a writer lives after its first acknowledgement."""
 
 COUNTED = ("kills", "rows acknowledged", "rows lost", "runs with loss", "duplicate rows", "corrupt files")
 LARGEST_BATCH = 16
 ROWS_PER_CYCLE = 8
 WRITTEN_CYCLES = 125
-"""A thousand rows."""
+"""The number of cycles that are written: they make a thousand rows."""
 
 TIMED_CYCLES = 40
 PIPE_BYTES = 1 << 16
 
 Found = list[tuple[str, dict[str, float]]]
-"""Values by condition."""
+"""Holds values by condition."""
 
 Study = Callable[[Edit, Path, int, int], Found]
-"""Of an arm, in a directory, of a size, with a seed."""
+"""Studies an arm, in a directory, of a size, with a seed."""
 
 
 def killed(setting: Setting) -> Iterator[Observation]:
-    """Writers killed at random moments: acknowledged rows that the file does not have afterwards."""
+    """Observe writers that are killed at random moments: acknowledged rows that the file does not have afterwards."""
     yield from in_processes("kill", setting, 100 if setting.full else 10, KILLED)
 
 
 def written(setting: Setting) -> Iterator[Observation]:
-    """Bytes and commits per row, and how long after its acknowledgement readers see a row."""
+    """Observe bytes and commits per row, and how long after its acknowledgement readers see a row."""
     yield from in_processes("write", setting, 200_000 if setting.full else 10_000)
 
 
 def timed(setting: Setting) -> Iterator[Observation]:
-    """Storing and reading on a million rows."""
+    """Observe storing and reading on a million rows."""
     yield from in_processes("time", setting, 1_000_000)
 
 
 def in_processes(what: str, setting: Setting, size: int, arms: Mapping[str, Edit] = ARMS) -> Iterator[Observation]:
-    """Each arm's observations, made by a process of its own in a directory of its own.
+    """Yield each arm's observations, made by a process of its own in a directory of its own.
 
     Raises UserError where a process failed, with what it said last.
     """
@@ -117,7 +120,7 @@ def output_of(command: Sequence[str]) -> bytes:
 
 
 def main(what: str, arm: str, directory: str, size: str, seed: str) -> str:
-    """The observations of one arm as JSON: pairs of a condition and its values."""
+    """Return the observations of one arm as JSON: pairs of a condition and its values."""
     studies: Mapping[str, Study] = {"kill": kill, "write": write, "time": take_times}
     return json.dumps(studies[what](ARMS[arm], Path(directory), int(size), int(seed)))
 
@@ -126,7 +129,7 @@ def main(what: str, arm: str, directory: str, size: str, seed: str) -> str:
 
 
 def kill(edit: Edit, directory: Path, kills: int, seed: int) -> Found:
-    """``kills`` writers under each condition."""
+    """Kill ``kills`` writers under each condition."""
     where = settings_of(edit, directory)
     generator = random.Random(seed)
     return [
@@ -138,7 +141,8 @@ def kill(edit: Edit, directory: Path, kills: int, seed: int) -> Found:
 def rows_after_kills(
     edit: Edit, directory: Path, kills: int, generator: random.Random, pause_s: float
 ) -> dict[str, float]:
-    """So many writers on files that live through ten kills each, every row of them looked up after each kill."""
+    """Kill ``kills`` writers on files that live through ten kills each, and look up every row of theirs after each
+    kill."""
     counted = Counter(dict.fromkeys(COUNTED, 0))
     for number in range(kills):
         place = directory / str(number // KILLS_PER_FILE)
@@ -160,7 +164,7 @@ def rows_after_kills(
 def acknowledged_by_killed(
     edit: Edit, place: Path, first_cycle: int, generator: random.Random, pause_s: float
 ) -> set[str]:
-    """The ids that a writer acknowledged until it was killed, at a random moment."""
+    """Return the ids that a writer acknowledged until it was killed, at a random moment."""
     alive_s, seed = generator.uniform(*ALIVE_S), generator.getrandbits(32)
     reading, writing = os.pipe()
     writer = os.fork()
@@ -171,7 +175,7 @@ def acknowledged_by_killed(
         except (OSError, sqlite3.Error) as error:
             sys.stderr.write(f"{type(error).__name__}: {error}\n")
         finally:
-            # A writer that fails, or whose reader is gone, must not go on as if it were its parent.
+            # A writer that fails, or whose reader is gone, is a fork and must not go on in its parent's code.
             os._exit(1)
     os.close(writing)
     try:
@@ -190,14 +194,14 @@ def acknowledged_by_killed(
     os.close(reading)
     if not os.WIFSIGNALED(status):
         raise RuntimeError(f"{place}: expected a writer that lives until it is killed, got status {status}")
-    # What follows the last line break was cut off by the kill, or is empty.
+    # Whatever follows the last line break was cut off by the kill, or is empty.
     return {line.decode() for line in heard.split(b"\n")[:-1]}
 
 
 def write_for_ever(
     edit: Edit, place: Path, first_cycle: int, generator: random.Random, pause_s: float, acknowledge: int
 ) -> None:
-    """Store cycle after cycle, and say of each row that it is stored as soon as the stage has returned."""
+    """Store cycle after cycle, and acknowledge each row as soon as the stage has returned."""
     pipeline = edit(baseline.PIPELINE)
     world = SimulatedWorld(NoMarket(), directory=place)
     for number in count(first_cycle):
@@ -212,7 +216,8 @@ def write_for_ever(
 
 
 def write(edit: Edit, directory: Path, rows: int, seed: int) -> Found:
-    """A thousand rows, eight a cycle, on top of so many; what the process wrote until its file was closed."""
+    """Write a thousand rows, eight a cycle, on top of ``rows`` rows, and measure what the process wrote until its file
+    closed."""
     copy_into(directory, shared(directory, rows, seed))
     pipeline = edit(baseline.PIPELINE)
     world = SimulatedWorld(NoMarket(), directory=directory)
@@ -238,7 +243,10 @@ def write(edit: Edit, directory: Path, rows: int, seed: int) -> Found:
 
 
 def walk(pipeline: Pipeline, world: SimulatedWorld, number: int) -> float:
-    """One cycle of storing and reading; by how many seconds the newest row that readers see is behind the newest."""
+    """Store and read one cycle.
+
+    Returns by how many seconds the newest row that readers see is behind the newest one stored.
+    """
     world.begin(number)
     pipeline.store(world, signals_of(number, ROWS_PER_CYCLE))
     newest: float = pipeline.read(world, SYMBOLS).latest[0][TIMESTAMP]
@@ -246,14 +254,15 @@ def walk(pipeline: Pipeline, world: SimulatedWorld, number: int) -> float:
 
 
 def database_bytes(world: SimulatedWorld) -> int:
-    """The pages in use, those that are still in the log included and those that dropped indexes have left not."""
+    """Return the bytes of the pages in use: with those still in the log, without those that dropped indexes have
+    left."""
     pages, free = (world.query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count"))
     in_use: int = (pages - free) * world.database_settings.page_size
     return in_use
 
 
 def bytes_written() -> int | None:
-    """What this process has handed to write calls so far; None where the system does not say."""
+    """Return the bytes that this process has handed to write calls so far; None where the system does not say."""
     counters = psutil.Process().io_counters() if hasattr(psutil.Process, "io_counters") else None
     written: int | None = getattr(counters, "write_chars", None)
     return written
@@ -263,7 +272,8 @@ def bytes_written() -> int | None:
 
 
 def take_times(edit: Edit, directory: Path, rows: int, seed: int) -> Found:
-    """Median times of a cycle's store and read on top of so many rows, and of each query asked of the database."""
+    """Measure median times of a cycle's store and read on top of so many rows, and of each query asked of the
+    database."""
     copy_into(directory, shared(directory, rows, seed))
     pipeline = edit(baseline.PIPELINE)
     world = SimulatedWorld(NoMarket(), directory=directory)
@@ -305,12 +315,12 @@ def took_ms(call: Callable[[], object]) -> float:
 
 
 def shared(directory: Path, rows: int, seed: int) -> Path:
-    """A database with so many rows, made once for all arms."""
+    """Return a database with so many rows, made once for all arms."""
     return preloaded(directory.parent / f"o05-{rows}-rows.sqlite", rows, seed)
 
 
 def settings_of(edit: Edit, directory: Path) -> str:
-    """What is in force on the connection that an arm writes on, and the file system that holds the file."""
+    """Say what is in force on the connection that an arm writes on, and which file system holds the file."""
     place = directory / "settings"
     place.mkdir()
     with SimulatedWorld(NoMarket(), directory=place) as world:
@@ -320,7 +330,7 @@ def settings_of(edit: Edit, directory: Path) -> str:
 
 
 def signals_of(cycle: int, number: int) -> list[Encoded]:
-    """So many signals as validation lets them through, each of a symbol of its own."""
+    """Return ``number`` signals as validation lets them through, each of a symbol of its own."""
     return [signal_of(cycle, SYMBOLS[each % len(SYMBOLS)]) for each in range(number)]
 
 

@@ -1,4 +1,5 @@
-"""What connections cost under load, arm by arm: requests per second, latencies, and what the providers saw of it."""
+"""What do connections cost under load, arm by arm? Requests per second, latencies and what the providers saw answer
+that."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ ARMS: Mapping[str, Edit] = {
 ROUND_S = 0.3
 IDLE_CLOSE_S = 0.05
 CROSSING_S = 0.0005
-"""By how much a request may come before or after its connection is closed."""
+"""The time by which a request may come before or after its connection is closed."""
 
 
 class Condition(NamedTuple):
@@ -51,7 +52,7 @@ GRID = tuple(itertools.starmap(Condition, itertools.product((1, 8, 32, 64), (Fal
 
 
 def loaded(setting: Setting) -> Iterator[Observation]:
-    """Every arm under load, round by round in random order, on connections that are warm."""
+    """Observe every arm under load, round by round in random order, on connections that are warm."""
     for condition in GRID if setting.full else (HEADLINE,):
         yield from observed(setting, condition, rounds=5 if setting.full else 3, seconds=ROUND_S)
 
@@ -68,7 +69,8 @@ def observed(setting: Setting, condition: Condition, rounds: int, seconds: float
 
 
 def world_of(setting: Setting, arm: str, condition: Condition, idle_close_s: float = 75.0) -> LoopbackWorld:
-    """The world of an arm with its transport in place, its providers ready; they have no latency of their own."""
+    """Return the world of an arm with its transport in place and its providers ready. They have no latency of their
+    own."""
     if setting.address is None:
         raise UserError("connection pools are tried on the providers' sockets, and the providers are not running")
     world = LoopbackWorld(
@@ -87,7 +89,8 @@ def world_of(setting: Setting, arm: str, condition: Condition, idle_close_s: flo
 
 
 def round_of(world: LoopbackWorld, in_flight: int, seconds: float) -> dict[str, float]:
-    """One round's figures, and how far it moved the providers' ledger. Raises ProviderError where nothing answered."""
+    """Return one round's figures, and how far it moved the providers' ledger. Raises ProviderError where nothing
+    answered."""
     before = world.providers
     began = world.clock_ns()
     taken_ms, failed = world.run(under_load(world, in_flight, seconds))
@@ -113,7 +116,10 @@ def connections(before: ProviderLedger, after: ProviderLedger) -> dict[str, floa
 
 
 async def under_load(world: LoopbackWorld, in_flight: int, seconds: float) -> tuple[list[float], int]:
-    """The milliseconds that each answered request took, and how many failed, so many under way for some seconds."""
+    """Keep ``in_flight`` requests under way for some seconds.
+
+    Returns the milliseconds that each answered request took, and how many requests failed.
+    """
     requests = itertools.cycle(burst_of(world.market.symbols, in_flight))
     ends_at = world.clock_ns() + seconds * NS
     taken_ms: list[float] = []
@@ -135,7 +141,7 @@ async def under_load(world: LoopbackWorld, in_flight: int, seconds: float) -> tu
 
 
 def idle(setting: Setting) -> Iterator[Observation]:
-    """Requests on connections that the providers close at about the moment when they are used again."""
+    """Observe requests on connections that the providers close at about the moment when they are used again."""
     yield from closed(setting, waves=200 if setting.full else 40)
 
 
@@ -156,7 +162,8 @@ def closed(setting: Setting, waves: int) -> Iterator[Observation]:
 
 
 async def in_waves(world: LoopbackWorld, requests: Sequence[Request], waves: int, rng: random.Random) -> int:
-    """How many requests fail that are sent together, again and again, after about the time that connections live."""
+    """Count how many requests fail that are sent together, again and again, after about the time that connections
+    live."""
     failed = 0
     for _ in range(waves):
         answers = await asyncio.gather(
