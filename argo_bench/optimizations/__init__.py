@@ -26,7 +26,7 @@ BASELINE: Selection = {}
 FIVE: Selection = dict.fromkeys(FIVE_IDS, "prescribed")
 """The selection that the documents call the state after the first five."""
 OPTIMIZED: Selection = dict.fromkeys(ALL_IDS, "engineered")
-"""The selection of all fifteen, as engineered."""
+"""The selection that applies all fifteen, as engineered."""
 FILES = "ARGO_BENCH_OPTIMIZATIONS"
 """The environment variable that names files with further optimizations. Workers inherit it."""
 TRACE, SKIP_UNCHANGED = "ARGO_BENCH_TRACE", "ARGO_BENCH_SKIP_UNCHANGED"
@@ -35,8 +35,8 @@ TRACE, SKIP_UNCHANGED = "ARGO_BENCH_TRACE", "ARGO_BENCH_SKIP_UNCHANGED"
 
 @cache
 def catalogue() -> Mapping[str, Optimization]:
-    """Return every optimization by id: the published ones in the order of their ids, then those of the files in
-    FILES."""
+    """Return every optimization by id: the published ones in
+    the order of their ids, then those of the files in FILES."""
     further = [each for file in os.environ.get(FILES, "").split(os.pathsep) if file for each in of_file(Path(file))]
     return {each.id: switched(each) for each in (*published(), *further)}
 

@@ -1,5 +1,4 @@
-"""The indicators are computed here by TA-Lib, by polars, and by the baseline's loops on the last windows, to compare
-O08 with.
+"""The indicators are computed here by TA-Lib, polars and the baseline's loops on the last windows, to compare O08 with.
 
 All return what the baseline returns. TA-Lib and polars are optional and imported at the first call. Neither is charged
 for refusing a NaN, which the baseline and the kernel do, and both read the same block that the kernel reads.
@@ -39,8 +38,8 @@ Array = NDArray[np.float64]
 
 
 def latest_only(world: World, frame: pd.DataFrame) -> Indicators:
-    """Compute the indicators in plain Python without the columns that nobody reads: a window is summed once, at the
-    last bar."""
+    """Compute the indicators in plain Python without the columns
+    that nobody reads: a window is summed once, at the last bar."""
     bars = History(*block(frame).tolist())
     if not bars.close or not all(math.isfinite(sum(values)) for values in bars):
         columns(frame)
@@ -80,8 +79,8 @@ def latest_only(world: World, frame: pd.DataFrame) -> Indicators:
 
 
 def talib_indicators(world: World, frame: pd.DataFrame) -> Indicators:
-    """Compute by TA-Lib at its fastest for latest values: windowed functions see the last window, recursive ones all
-    bars."""
+    """Compute by TA-Lib at its fastest for latest values: windowed
+    functions see the last window, recursive ones all bars."""
     return by_talib(frame, lambda values, window: values[-window:])
 
 
@@ -130,8 +129,8 @@ def by_talib(frame: pd.DataFrame, tail: Callable[[Array, int], Array]) -> Indica
 
 
 def bare(function: Any) -> Any:
-    """Return a TA-Lib function without its check for pandas and polars arguments, which takes longer than 200 bars of
-    EMA."""
+    """Return a TA-Lib function without its check for pandas and
+    polars arguments, which takes longer than 200 bars of EMA."""
     return getattr(function, "__wrapped__", function)
 
 

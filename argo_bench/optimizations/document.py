@@ -1,5 +1,4 @@
-"""This module holds all that additional_optimizations.txt says: every expected impact, and how it ranks the
-optimizations.
+"""What additional_optimizations.txt says is held here: every expected impact, and how it ranks the optimizations.
 
 Each impact comes with the claims that judge it. Priority, effort and phase are the document's own words; reports lay
 them beside what was measured.
@@ -38,8 +37,8 @@ RANKS: Mapping[str, Rank] = {
 
 
 class Statement(NamedTuple):
-    """Holds a bullet under "Expected Impact" or a row of a table, with the claims that judge it; where there are none,
-    why."""
+    """Holds a bullet under "Expected Impact" or a row of a table,
+    with the claims that judge it; where there are none, why."""
 
     where: str
     text: str

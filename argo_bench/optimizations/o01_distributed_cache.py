@@ -179,7 +179,8 @@ def engineered(pipeline: Pipeline) -> Pipeline:
 
 
 def from_redis_alone(pipeline: Pipeline) -> Pipeline:
-    """Edit as ``engineered``, as another process meets its entries: nothing is kept in the process itself."""
+    """Edit the pipeline as ``engineered`` does, but keep nothing in
+    the process: entries are met as another process meets them."""
     return pipeline.replace(fetch=SharedFetch(pipeline.fetch, keeps_locally=False))
 
 

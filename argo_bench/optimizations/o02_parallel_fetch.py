@@ -211,8 +211,8 @@ class Surviving:
 
 
 def where_bars_are_refused(edit: Edit) -> Edit:
-    """Return the edit for a market where one request for bars in twenty is refused; a fetch that fails costs only its
-    symbol."""
+    """Return the edit for a market where one request for bars in
+    twenty is refused; a fetch that fails costs only its symbol."""
 
     def edited(pipeline: Pipeline) -> Pipeline:
         transport = Refusing(pipeline.transport)

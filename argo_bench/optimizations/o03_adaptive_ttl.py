@@ -156,7 +156,7 @@ def cachetools_arm(pipeline: Pipeline) -> Pipeline:
 REFERENCE_S = 20.0
 FIXED_20 = "fixed 20 s"
 MINUTE = 12
-"""The number of cycles of 5 s in a minute."""
+"""The number of 5 s cycles that make a minute."""
 
 
 def damage(expected: Replay, got: Replay) -> dict[str, float]:
@@ -198,8 +198,8 @@ def looks(bars: Any) -> tuple[int, bytes]:
 
 
 def steepest_minute(prices: np.ndarray) -> slice:
-    """Return the cycles of the minute in which the price moved furthest; all of them where there is less than a
-    minute."""
+    """Return the cycles of the minute in which the price moved
+    furthest; all of them where there is less than a minute."""
     if len(prices) <= MINUTE:
         return slice(None)
     start = int(np.abs(prices[MINUTE:] / prices[:-MINUTE] - 1).argmax())

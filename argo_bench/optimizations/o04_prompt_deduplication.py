@@ -162,8 +162,10 @@ def wrong_explanations(expected: Replay, got: Replay) -> dict[str, float]:
 
 
 def told_wrongly(decision: Decision, reasoning: Reasoning) -> set[str]:
-    """Return the fields to which a model's text gives another value than the decision. A template is made of the
-    decision."""
+    """Return the fields to which a model's text gives another value than the decision.
+
+    A template is made of the decision.
+    """
     told = TOLD.search(reasoning.text)
     if reasoning.author == "template" or told is None:
         return set()

@@ -119,8 +119,8 @@ def prescribed(pipeline: Pipeline) -> Pipeline:
 
 
 def in_one_transaction(journal_mode: JournalMode, synchronous: Synchronous) -> Edit:
-    """Return the edit with one transaction for each cycle and kept answers, at this journal mode and synchronous
-    level."""
+    """Return the edit with one transaction for each cycle and
+    kept answers, at this journal mode and synchronous level."""
 
     def edited(pipeline: Pipeline) -> Pipeline:
         tuned = Tuned(journal_mode, synchronous)

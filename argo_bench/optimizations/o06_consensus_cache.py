@@ -33,8 +33,8 @@ TTL_S = 60.0
 
 
 class TextKeyedCache:
-    """Implements the document's cache around a consensus stage; for a stage that is awaited, the vote is stored when it
-    is there."""
+    """Implements the document's cache around a consensus stage; for
+    a stage that is awaited, the vote is stored when it is there."""
 
     def __init__(self, consensus: Stage) -> None:
         self.__wrapped__ = consensus

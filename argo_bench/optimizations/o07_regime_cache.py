@@ -36,8 +36,8 @@ TTL_S = 300.0
 
 
 class Store:
-    """Implements in a dict what the document asks of its Redis client: a text by key, gone when its seconds are
-    over."""
+    """Implements in a dict what the document asks of its Redis
+    client: a text by key, gone when its seconds are over."""
 
     def __init__(self) -> None:
         self._texts: dict[str, tuple[Regime, float]] = {}

@@ -99,8 +99,8 @@ def float32_frame(world: World, bars: Bars) -> pd.DataFrame:
 
 
 class QuotedClose:
-    """Wraps an indicators stage and rounds its close, from which entry, stop and target are derived, to its quote
-    step."""
+    """Wraps an indicators stage and rounds its close, from which
+    entry, stop and target are derived, to its quote step."""
 
     def __init__(self, indicators: Stage) -> None:
         self.__wrapped__ = indicators
@@ -131,8 +131,8 @@ ERRORS = {
     "volume, of the value": ("volume_sma20", "volume_ratio"),
     "changes and volatilities": ("change_1", "change_4", "volatility20", "volatility50"),
 }
-"""Groups the indicators whose errors have the same unit: shares of the close or of the value, points of 100,
-fractions."""
+"""Groups the indicators whose errors have the same unit: shares
+of the close or of the value, points of 100, fractions."""
 
 
 def frame_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
@@ -156,8 +156,10 @@ def read_from(frame: pd.DataFrame) -> Indicators:
 
 
 def error(expected: Indicators, got: Indicators, what: str) -> float:
-    """Return the largest difference of a group of indicators in the group's unit. NaNs are on both sides and count
-    nothing."""
+    """Return the largest difference of a group of indicators in the group's unit.
+
+    NaNs are on both sides and count nothing.
+    """
     found = 0.0
     for name in ERRORS[what]:
         value = getattr(expected, name)

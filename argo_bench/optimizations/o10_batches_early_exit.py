@@ -119,8 +119,8 @@ async def market_data(world: World, symbol: str) -> Bars:
 
 
 def walked(pipeline: Pipeline, schedule: Stage) -> Pipeline:
-    """Return the pipeline with another schedule, and the baseline's blocking requests awaited; anything else stays as
-    it is."""
+    """Return the pipeline with another schedule, and the baseline's
+    blocking requests awaited; anything else stays as it is."""
     plain = baseline.PIPELINE
     return pipeline.replace(
         fetch=awaiting_fetch if pipeline.fetch is plain.fetch else pipeline.fetch,

@@ -43,8 +43,8 @@ Texts = dict[str, tuple[str, float]]
 
 
 class TextCache:
-    """Implements the document's cache around a reason stage; without ``texts`` it has nowhere to store and caches
-    nothing.
+    """Implements the document's cache around a reason stage;
+    without ``texts`` it has nowhere to store and caches nothing.
 
     ``ages_s`` counts the texts served by their age in seconds, as ``Remembered`` does.
     """
@@ -91,8 +91,10 @@ class TextCache:
 
 
 class RedisTextCache(TextCache):
-    """Implements the document's cache with its Redis client, which blocks: other tasks wait with it. Ages are not
-    known."""
+    """Implements the document's cache with its Redis client, which blocks: other tasks wait with it.
+
+    Ages are not known.
+    """
 
     def __init__(self, reason: Stage) -> None:
         super().__init__(reason, None)
@@ -122,7 +124,8 @@ def engineered(pipeline: Pipeline) -> Pipeline:
 
 
 def off_the_critical_path(pipeline: Pipeline) -> Pipeline:
-    """Edit so that nobody waits for the model: a template comes first, the text from the next cycles on."""
+    """Edit the pipeline so that nobody waits for the model: a
+    template comes first, the text from the next cycles on."""
     return pipeline.replace(reason=AnsweredAtOnce(waiting_reason))
 
 
@@ -131,8 +134,8 @@ REGIME = re.compile(r"TRENDING|CONSOLIDATION|VOLATILE|UNKNOWN")
 
 
 def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """Count what the texts say wrongly of their signals and who is said to have written them, and measure how old they
-    are."""
+    """Count what the texts say wrongly of their signals and who
+    is said to have written them, and measure how old they are."""
     served: list[tuple[Decision, Reasoning]] = [(call.arguments[0], call.result) for call in got.calls]
     ages = ages_of(got.pipeline.reason) or Counter({0: len(served)})
     return {
@@ -161,8 +164,8 @@ def is_template(text: str, decision: Decision) -> bool:
 
 
 def ages_of(stage: Any) -> Counter[int]:
-    """Count, by seconds since the model wrote them, all texts that a cache in the stage has served; empty without a
-    cache."""
+    """Count, by seconds since the model wrote them, all texts that
+    a cache in the stage has served; empty without a cache."""
     while stage is not None and not hasattr(stage, "ages_s"):
         stage = getattr(stage, "__wrapped__", None)
     return Counter() if stage is None else stage.ages_s

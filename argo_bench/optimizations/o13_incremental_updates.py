@@ -130,8 +130,8 @@ def damage_to_decisions(expected: Replay, got: Replay) -> Mapping[str, float]:
 
 
 def damage_to_indicators(expected: Replay, got: Replay) -> Mapping[str, float]:
-    """Count the calls of the indicators stage that got something else than was to be computed, and measure by how
-    much."""
+    """Count the calls of the indicators stage that got something
+    else than was to be computed, and measure by how much."""
     pairs = zip(expected.calls, got.calls, strict=True)
     drifts = [drift(dataclasses.astuple(a.result), dataclasses.astuple(b.result)) for a, b in pairs]
     return {"missed updates": sum(each > TOLERANCE for each in drifts), "largest drift": max(drifts, default=0.0)}
@@ -143,8 +143,8 @@ def decided(replay: Replay) -> dict[tuple[int, str], Decision]:
 
 
 def drift(expected: Iterable[float], got: Iterable[float]) -> float:
-    """Return the largest difference, relative to the value or to 1 where that is more; infinite where only one is
-    NaN."""
+    """Return the largest difference, relative to the value or
+    to 1 where that is more; infinite where only one is NaN."""
     return max(map(difference, expected, got), default=0.0)
 
 

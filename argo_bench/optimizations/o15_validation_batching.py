@@ -114,8 +114,8 @@ class Garbled:
 
 
 def with_garbage(pipeline: Pipeline) -> Pipeline:
-    """Return the pipeline where one quote in fifty cannot be parsed, by symbol and cycle, so that a rule raises
-    ValueError."""
+    """Return the pipeline where one quote in fifty cannot be parsed,
+    by symbol and cycle, so that a rule raises ValueError."""
     sent = pipeline.transport
 
     def transport(world: World, request: Request) -> Pending[Any]:
@@ -150,7 +150,7 @@ def cycle_survives(edit: Edit) -> Edit:
 
 
 def one_at_a_time(pipeline: Pipeline) -> Pipeline:
-    """Edit to the baseline's rules in a service that validates signal by signal: an exception costs its own signal."""
+    """Edit the pipeline to validate signal by signal, by the baseline's rules: an exception costs its own signal."""
     alone = surviving(pipeline.validate)
 
     async def validate(world: World, decisions: Sequence[Decision]) -> Validated:

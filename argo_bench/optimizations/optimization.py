@@ -35,8 +35,8 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Holds what one arm did on a recorded trace, and the pipeline and the world as they were left, with cache and
-    ledger.
+    """Holds what one arm did on a recorded trace, and the pipeline
+    and the world as they were left, with cache and ledger.
 
     In a workload that runs whole cycles the arguments are empty and every result is a ``pipeline.Cycle``.
     """
@@ -47,8 +47,8 @@ class Replay:
 
 
 Damage = Callable[[Replay, Replay], Mapping[str, float]]
-"""Computes from the replays of the reference and of an arm what the arm did to the output, a number by name (zeros
-too)."""
+"""Computes from the replays of the reference and of an arm what
+the arm did to the output, a number by name (zeros too)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ VARIANTS: tuple[Variant, ...] = ("prescribed", "engineered")
 
 @dataclass(frozen=True, slots=True)
 class Optimization:
-    """Holds one published optimization: its two variants as edits, its claims and the workloads that they are judged
-    on.
+    """Holds one published optimization: its two variants as
+    edits, its claims and the workloads that they are judged on.
 
     ``arms`` are further implementations laid beside the two; ``requires`` names the module that an arm needs and the
     extra of this package that installs it. Four fields say what the engineered variant may change: ``tolerance`` is the

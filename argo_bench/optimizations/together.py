@@ -24,7 +24,7 @@ from argo_bench.pipeline.unchanged import skip_unchanged
 
 FIVE_IDS = ("O01", "O02", "O03", "O04", "O05")
 ALL_IDS = (*FIVE_IDS, "O06", "O07", "O08", "O09", "O10", "O11", "O12", "O13", "O14", "O15")
-"""The fifteen of the documents, whatever else is installed beside them."""
+"""The fifteen that the documents describe, whatever else is installed beside them."""
 SETS = MappingProxyType({"FIVE": FIVE_IDS, "ALL": ALL_IDS})
 """The members of each subject that stands for several optimizations."""
 FIVE = "older document on optimizations 1-5 (as restated)"
@@ -33,8 +33,8 @@ SUMMARY = "additional_optimizations.txt, Executive Summary"
 ALL = "later status document (as restated)"
 AFTER_FIVE = "first five, {variant}"
 SERVED = "last signals served"
-"""The arm with the rule of ``unchanged`` alone, which is none of the fifteen: it shows how much of each figure that
-rule would explain."""
+"""The arm with the rule of ``unchanged`` alone, which is none of the
+fifteen: it shows how much of each figure that rule would explain."""
 
 
 def all_of(optimizations: Sequence[Optimization], variant: Variant) -> Edit:

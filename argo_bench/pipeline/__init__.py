@@ -1,5 +1,4 @@
-"""The workload is defined here: a trading-signal pipeline in a baseline and an optimized version, its market, its
-world."""
+"""The workload is defined here: a trading-signal pipeline, baseline and optimized, with its market and its world."""
 
 from argo_bench._moved import names_of
 

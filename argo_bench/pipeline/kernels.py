@@ -1,5 +1,4 @@
-"""Every numba kernel of the package is in this one module, since numba's disk cache does not see changes in another
-file.
+"""Every numba kernel of the package is in this module: numba's disk cache does not see changes in another file.
 
 A block is a C-contiguous array of shape (5, n), float64 or float32, with one row each for open, high, low, close,
 volume, oldest bar first. Kernels compile at their first call, accumulate in float64 and never write to their input.
@@ -150,8 +149,10 @@ def carry(sums: NDArray[np.float64], block: Block, start: int, stop: int) -> flo
 
 @exact
 def indicator_values(block: Block, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the numbers of ``latest_indicators`` from the sums over all bars. The windows are summed from the last
-    bars."""
+    """Return the numbers of ``latest_indicators`` from the sums over all bars.
+
+    The windows are summed from the last bars.
+    """
     close, volume = block[3], block[4]
     bars = close.size
     fast, slow, quick, signal, moved, drift, span, range_sum, rising, falling, trend = sums
@@ -337,8 +338,8 @@ TRENDING, CONSOLIDATION, VOLATILE, IN_DOUBT = 0, 1, 2, -1
 
 @exact
 def latest_regime(close: Values, volatile_ratio: float) -> int:
-    """Return the regime of the last 200 closes, or IN_DOUBT where the order of the sums would decide or a number is
-    missing.
+    """Return the regime of the last 200 closes, or IN_DOUBT where
+    the order of the sums would decide or a number is missing.
 
     ``close`` has 200 values or more. The regime is VOLATILE where the deviation of the returns over 20 bars is more
     than ``volatile_ratio`` times that over 50 bars.

@@ -222,8 +222,10 @@ class Flight:
         self.entry: Entry | None = None
 
     def brought(self) -> Entry | None:
-        """Return the entry that the flight brought, None where its leader was cancelled. Raises what the computation
-        raised."""
+        """Return the entry that the flight brought, None where its leader was cancelled.
+
+        Raises what the computation raised.
+        """
         if self._failure is not None:
             raise self._failure
         return self.entry
@@ -232,15 +234,14 @@ class Flight:
         return self
 
     def __exit__(self, kind: object, failure: BaseException | None, traceback: object) -> None:
-        # A cancellation, an interrupt or a close concerns the leader alone; a failure of the computation concerns
-        # everybody.
+        # A cancellation, an interrupt or a close concerns the leader alone, a failure of the computation everybody.
         self._failure = failure if isinstance(failure, Exception) else None
         del self._flights[self.place]
         self.latch.release()
 
 
 SEAL = 16
-"""The number of bytes of an XXH3-128."""
+"""The number of bytes that an XXH3-128 takes."""
 
 PLAIN = (int, float, str, bytes, type(None))
 
@@ -259,8 +260,8 @@ def mutable_part(value: Any) -> type | None:
 
 
 class Shelf:
-    """Keeps entries in joblib.Memory under our own keys: those of earlier processes are read, ``flush`` writes new
-    ones.
+    """Keeps entries in joblib.Memory under our own keys: those
+    of earlier processes are read, ``flush`` writes new ones.
 
     An entry is stored under a seal over its key and its bytes. An entry that was truncated, overwritten or put in
     another's place is not served, and is not unpickled.
@@ -314,8 +315,10 @@ def sealed(digest: str, entry: Entry) -> bytes:
 
 
 def unsealed(digest: str, stored: bytes) -> Entry:
-    """Return the entry. Raises ValueError for anything that is not a whole entry of this key, and what unpickling
-    raises."""
+    """Return the entry.
+
+    Raises ValueError for anything that is not a whole entry of this key, and what unpickling raises.
+    """
     seal, payload = stored[:SEAL], stored[SEAL:]
     if seal != xxhash.xxh3_128_digest(digest.encode() + payload):
         raise ValueError(f"expected the entry {digest}, got {len(stored)} bytes of something else")
@@ -323,8 +326,8 @@ def unsealed(digest: str, stored: bytes) -> Entry:
 
 
 def content_key(*values: Any) -> bytes:
-    """Return 16 bytes (XXH3-128) that depend on the content alone: equal frames have equal keys whatever their memory
-    layout.
+    """Return 16 bytes (XXH3-128) that depend on the content alone:
+    equal frames have equal keys whatever their memory layout.
 
     Takes numbers, texts, None, tuples and mappings of them, numpy arrays, and frames (values, dtypes, column names and
     the index with its unit). Raises TypeError for anything else.

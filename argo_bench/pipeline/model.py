@@ -248,8 +248,8 @@ class StoreError(Exception):
 
 
 class Pending(Protocol[Reply]):
-    """Stands for a request under way: ``result()`` blocks until its answer is there, ``await`` lets other tasks run
-    meanwhile."""
+    """Stands for a request under way: ``result()`` blocks until its
+    answer is there, ``await`` lets other tasks run meanwhile."""
 
     def result(self) -> Reply: ...
 

@@ -123,8 +123,8 @@ def drafted(
 
 
 def quote_digits(price: float) -> int:
-    """Return the decimals in which a price is quoted: 2 from 1.00 up (cents), 4 below (hundredths of a cent; SEC Rule
-    612)."""
+    """Return the decimals in which a price is quoted: 2 from 1.00
+    up (cents), 4 below (hundredths of a cent; SEC Rule 612)."""
     return 2 if price >= 1 else 4
 
 

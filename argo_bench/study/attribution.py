@@ -1,5 +1,4 @@
-"""This subject asks what each of the fifteen contributes to all of them: alone, and left out of the rest, in whole
-cycles.
+"""This subject asks what each of the fifteen contributes to all, alone and by being left out, in whole cycles.
 
 ``argo-bench run argo_bench/study/attribution.py --budget 15m --out DIRECTORY`` measures the 32 configurations, and
 ``Report.shares`` draws them.

@@ -112,8 +112,7 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
         pipeline = skip_unchanged(pipeline)
     market = recording.market
     symbols = () if market is None else market.symbols
-    # Cycles and consumers overlap only where answers take time; a single call of a stage gives the same without
-    # latency.
+    # Cycles and consumers overlap only where answers take time; a single call of a stage needs no latency.
     waits = workload.stage == CYCLE or workload.consumers > 1
     latency_scale = workload.latency_scale if waits else 0.0
     world = SimulatedWorld(
@@ -141,8 +140,8 @@ async def _called(world: SimulatedWorld, stage: Stage, recording: Recording) -> 
 
 
 def slim(result: Any) -> Any:
-    """Return what is kept of a result: of fetched bars only the last one, since a day of histories would fill the
-    memory."""
+    """Return what is kept of a result: of fetched bars only the
+    last one, since a day of histories would fill the memory."""
     if isinstance(result, tuple) and result and isinstance(result[0], Fetched):
         return tuple(map(slim, result))
     if not isinstance(result, Fetched):

@@ -178,8 +178,8 @@ class Oracle:
 
 
 class _Fetching:
-    """Wraps a fetch stage and remembers what it returned, by cycle and symbol, since symbols may overtake each
-    other."""
+    """Wraps a fetch stage and remembers what it returned, by
+    cycle and symbol, since symbols may overtake each other."""
 
     def __init__(self, fetch: Stage) -> None:
         self._fetch = fetch
@@ -194,8 +194,8 @@ class _Fetching:
 def run_cycles(
     pipeline: Pipeline, universe: Universe, seed: int, cycles: int
 ) -> tuple[tuple[Cycle, ...], Mapping[tuple[int, str], Fetched]]:
-    """Run ``cycles`` cycles of a pipeline on the checked market, without latency, and return them with what they
-    fetched.
+    """Run ``cycles`` cycles of a pipeline on the checked market,
+    without latency, and return them with what they fetched.
 
     Days are made longer where the data has few of them.
     """

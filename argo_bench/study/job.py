@@ -66,8 +66,8 @@ def study_job(
 
 
 def optimizations_and_benchmarks(words: Sequence[str]) -> tuple[list[Optimization], list[Benchmark]]:
-    """Find optimizations by id or name, benchmarks of pyproject.toml by name, and what Python files define, in that
-    order.
+    """Find optimizations by id or name, benchmarks of pyproject.toml
+    by name, and what Python files define, in that order.
 
     No words stand for every optimization. Raises UserError for what is none of these, and for a file that defines
     nothing.

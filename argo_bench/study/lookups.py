@@ -1,9 +1,8 @@
-"""What does a look-up cost? One kibibyte is read from a dict, joblib.Memory, SQLite and Redis, as benchmarks of two
-functions each.
+"""What does a look-up cost? One kibibyte is read here from a dict, joblib.Memory, SQLite and Redis.
 
-``argo-bench run argo_bench/study/lookups.py --out DIRECTORY`` measures them, and ``Report.pays`` draws from which hit
-rate on a cache with such a look-up pays. Every store is filled before, and is as near as it can be: an open connection,
-a server on this machine.
+Each pair is a benchmark of two functions. ``argo-bench run argo_bench/study/lookups.py --out DIRECTORY`` measures them,
+and ``Report.pays`` draws from which hit rate on a cache with such a look-up pays. Every store is filled before, and is
+as near as it can be: an open connection, a server on this machine.
 """
 
 from __future__ import annotations

@@ -47,21 +47,20 @@ STEPS_PER_DAY = 4680
 """The number of cycles of 5 s in a trading day, which has six and a half hours."""
 
 DAYS, FETCHED_DAYS = 8, 3
-"""The numbers of days of which there are inputs; the second one, which is smaller, holds where every fetch really
-waits."""
+"""The numbers of days of which inputs are recorded; the smaller one holds where every fetch really waits."""
 SEARCHED_CYCLES = 64
 ASKING = ("transport", "fetch", "reason", "validate", "read", "schedule", CYCLE)
 """Stages that ask the providers, or whose call depends on the cycle, so that a replay needs the market behind them."""
 
 FEWEST_REQUESTS = 16
 WAVES = 2
-"""The number of requests in a burst for each that may be in flight; there are at least FEWEST_REQUESTS."""
+"""How many requests a burst has for each that may be in flight; it has at least FEWEST_REQUESTS."""
 
 RATES: Mapping[Trace, float] = {"calm": 0.2, "open": 1.0, "frozen": 0.0}
 """The share of the steps that tick; ``live`` is missing, since it has a rate for each symbol."""
 
 FAST: Pipeline = baseline.PIPELINE.replace(indicators=fast_indicators, regime=Detector(baseline.PIPELINE.regime))
-"""The baseline with the fast oracle in the place of its indicators and regime."""
+"""The baseline whose indicators and regime come from the fast oracle."""
 
 
 class Group(NamedTuple):
@@ -137,8 +136,8 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
 
 
 def burst_of(symbols: Sequence[str], in_flight: int) -> tuple[Request, ...]:
-    """Return requests to the technical provider, whose answers are small, so that they take only waiting and
-    connections."""
+    """Return requests to the technical provider, whose answers
+    are small, so that they take only waiting and connections."""
     count = max(FEWEST_REQUESTS, WAVES * in_flight)
     asked = itertools.islice(itertools.cycle(itertools.product(symbols, ("rsi", "sma", "quote"))), count)
     return tuple(Request("alpha_vantage", symbol, what) for symbol, what in asked)
@@ -179,7 +178,7 @@ def known_regime(world: World, indicators: Indicators) -> Regime:
 
 
 FRAMELESS: Pipeline = FAST.replace(frame=known, indicators=lambda world, found: found, regime=known_regime)
-"""The baseline up to its signals, without a frame, so that a trading day takes seconds."""
+"""The baseline up to its signals, which makes no frame, so that a trading day takes seconds."""
 
 
 def walked(workload: Workload, universe: Universe, scale: int, seed: int) -> Universe:
@@ -200,8 +199,7 @@ def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int)
     start = scale if workload.unit == "bars" else HISTORY
     if workload.inputs == "trace":
         rate = scale / 100 if workload.unit == "% ticking" else change_rate(workload.trace, universe)
-        # The last days of the history are used: earlier prices are adjusted for later splits, and cents are coarse for
-        # them.
+        # The last days of the history are used: earlier prices are adjusted for later splits, so cents are too coarse.
         days = math.ceil(trace_cycles(workload, scale) / STEPS_PER_DAY)
         recent = {symbol: frame.tail(start + days - 1) for symbol, frame in universe.frames.items()}
         return Tape(recent, seed=seed, change_rate=rate, start=start, cycles_per_bar=STEPS_PER_DAY)
@@ -228,8 +226,10 @@ def days_from(universe: Universe, start: int) -> int:
 
 
 def shortage(workload: Workload, scale: int, universe: Universe) -> str | None:
-    """Say why the data cannot give a scale, or return None where it can. A headline scale takes whatever bars there
-    are."""
+    """Say why the data cannot give a scale, or return None where it can.
+
+    A headline scale takes whatever bars there are.
+    """
     symbol, bars = min(((symbol, len(frame)) for symbol, frame in universe.frames.items()), key=lambda each: each[1])
     if workload.unit == "bars" and scale != workload.scales[0] and bars < scale:
         return f"{workload.name} at {scale} bars needs as many bars of every symbol, {symbol} has {bars}"

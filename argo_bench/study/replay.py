@@ -55,8 +55,8 @@ class NoMarket:
 
 
 def stage_body(optimization: str, workload: str, arm: str, inputs: str) -> StageBody:
-    """Return the body of an arm of the catalogue, fed from its file of recorded inputs: the factory of the study's
-    arms."""
+    """Return the body of an arm of the catalogue, fed from its
+    file of recorded inputs: the factory of the study's arms."""
     found, edit = workload_and_edit(optimization, workload, arm)
     return StageBody(found, edit, recorded_inputs(inputs))
 
@@ -68,8 +68,8 @@ def workload_and_edit(optimization: str, workload: str, arm: str) -> tuple[Workl
 
 
 def stage_of(pipeline: Pipeline, workload: Workload, symbols: Sequence[str]) -> Stage:
-    """Return what a workload calls: a part of the pipeline, a whole cycle of it without arguments, or a burst of
-    requests."""
+    """Return what a workload calls: a part of the pipeline, a
+    whole cycle of it without arguments, or a burst of requests."""
     if workload.stage == CYCLE:
         return lambda world: cycle(pipeline, world, symbols, world.cycle)
     if workload.stage == "transport":
@@ -197,8 +197,8 @@ class StageBody:
         return self._groups
 
     def drained_ns(self) -> float | None:
-        """Time what the arm has put off until its world closes, in ns per call of the last pass, which began on cold
-        state.
+        """Time what the arm has put off until its world closes, in
+        ns per call of the last pass, which began on cold state.
 
         It is None where state is kept, and where providers are asked, since what is put off may wait for them.
         """
@@ -292,8 +292,10 @@ class StageBody:
         self._live.clock.jump_to(group.virtual_ns)
 
     def timed(self, groups: Sequence[Group], passes: int) -> Timing:
-        """Time all calls of ``groups``, ``passes`` times. The work of the providers' side is not in the timed
-        region."""
+        """Time all calls of ``groups``, ``passes`` times.
+
+        The work of the providers' side is not in the timed region.
+        """
         if self._market is None:
             return self._timed(groups, passes)
         taken = []
@@ -306,7 +308,7 @@ class StageBody:
         if self._is_async:
             return self._live.run(self._timed_async(groups, passes))
         stage, world, jump = self._stage, self._live, self._live.clock.jump_to
-        # Reading the CPU clock is a system call. It encloses the wall clock, so that its own cost stays out of the wall
+        # Reading the CPU clock is a system call. It encloses the wall clock, so that its cost stays out of the wall
         # time.
         cpu = time.process_time_ns()
         wall = world.clock_ns()
@@ -330,8 +332,8 @@ class StageBody:
 
 
 def database_of(stored: Stored) -> Path:
-    """Return a database with these rows, made once in the place for temporary files and shared by all processes
-    there."""
+    """Return a database with these rows, made once in the place
+    for temporary files and shared by all processes there."""
     name = f"rows-{stored.rows}-{content_key(*stored.symbols).hex()}.sqlite"
     return preloaded(Path(gettempdir()) / name, stored.rows, symbols=stored.symbols)
 

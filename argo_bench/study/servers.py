@@ -1,7 +1,7 @@
-"""The servers behind the loopback world are started here: providers and the shared store, which workers find by the
-environment.
+"""The servers behind the loopback world are started here: the providers and the shared store.
 
-They run on the orchestrator's processor, not on the workers', and end with the orchestrator however it ends.
+Workers find them by environment variables. The servers run on the orchestrator's processor, not on the workers', and
+end with the orchestrator however it ends.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ from argo_bench.study.trials import trials
 
 FACTORY = "argo_bench.study.replay:stage_body"
 OTHER_SEEDS = 2
-"""The number of seeds under which counts are taken at other scales than the headline one, and of arms without a
-claim."""
+"""The number of seeds under which counts are taken at other
+scales than the headline one, and of arms without a claim."""
 Place = tuple[str, int]
 """A workload and a scale, which together share recorded inputs."""
 
@@ -68,8 +68,8 @@ class StudySubject:
         return planned_of(self.optimization, profile)
 
     def weighed(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
-        """Return the comparisons to weigh with their methods: those behind headline claims about times, and behind
-        claims about memory."""
+        """Return the comparisons to weigh with their methods: those behind
+        headline claims about times, and behind claims about memory."""
         declared = self.declaration()
         found: dict[Comparison, tuple[Method, ...]] = {}
         for claim in profile.claims(self.claims):
@@ -145,8 +145,8 @@ class StudySubject:
         return self.optimization.workload(comparison.workload).inputs == "trace"
 
     def checks(self, comparisons: Sequence[Comparison], scratch: Path) -> list[OutputCheck]:
-        """Return the checks: of outputs against the reference's on every workload, of decisions against the oracle's
-        per variant."""
+        """Return the checks: of outputs against the reference's on every
+        workload, of decisions against the oracle's per variant."""
         found = {}
         for each in comparisons:
             if each.reference == "baseline":

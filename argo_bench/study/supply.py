@@ -25,7 +25,7 @@ from argo_bench.study.records import Acceptance, LiveRates
 from argo_bench.study.servers import started_servers
 
 PUBLISHED = "published"
-"""The name of the family of the catalogue's headline claims."""
+"""The name that the family of the catalogue's headline claims has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ class MarketSupply:
         return ("argo_bench.study.replay",)
 
     def first(self) -> frozenset[str]:
-        """Return the sets, whose further arms are timed first: the report says what these would explain of the combined
-        claims."""
+        """Return the sets, whose further arms are timed first: the
+        report says what these would explain of the combined claims."""
         return frozenset(SETS)
 
 

@@ -1,5 +1,4 @@
-"""The pipeline before any optimization is assembled here, from one file per part. ``PIPELINE`` is the record of
-them."""
+"""The pipeline before any optimization is assembled here, one file a part; ``PIPELINE`` is the record of them."""
 
 from argo_bench.pipeline.baseline.consensus import consensus
 from argo_bench.pipeline.baseline.encode import encode

@@ -16,8 +16,8 @@ SIGNED = ("signal_id", "symbol", "direction", "entry", "stop", "target", "confid
 
 
 def encode(world: World, decisions: Sequence[Decision]) -> list[Encoded]:
-    """Encode decisions: log line and POST body carry all fields, the SHA-256 covers the canonical JSON of the signed
-    ones."""
+    """Encode decisions: log line and POST body carry all fields,
+    the SHA-256 covers the canonical JSON of the signed ones."""
     return [
         Encoded(decision, json.dumps(payload(decision)), json.dumps(payload(decision)), digest(decision))
         for decision in decisions

@@ -179,8 +179,10 @@ def wilder(values: Column, n: int, seed_bar: int) -> Column:
 
 
 def macd(close: Column, fast: int, slow: int) -> Column:
-    """Compute the MACD line. Both averages start at the same bar, so the fast one here is not the EMA of that
-    period."""
+    """Compute the MACD line.
+
+    Both averages start at the same bar, so the fast one here is not the EMA of that period.
+    """
     averages = zip(ema(close, fast, slow - 1), ema(close, slow, slow - 1), strict=True)
     return [quick - steady for quick, steady in averages]
 

@@ -18,8 +18,10 @@ from argo_bench.pipeline.market.reader import canonical_frame
 REGIMES = np.array(["TRENDING", "CONSOLIDATION", "VOLATILE"])
 DRIFT = np.array([0.004, 0.0, 0.0])
 VOLATILITY = np.array([0.010, 0.007, 0.035])
-"""Drift and volatility are per bar, in log price, one number per regime. A trend goes up or down for as long as it
-lasts."""
+"""Drift and volatility are per bar, in log price, one number per regime.
+
+A trend goes up or down for as long as it lasts.
+"""
 
 MEAN_DWELL = 40
 CRYPTO_SCALE = 1.5
@@ -74,8 +76,8 @@ def generate(symbols: Sequence[str], bars: int, seed: int, *, levels: Mapping[st
 
 
 def _walk(symbol: str, bars: int, seed: int, level: float | None) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return one symbol's values, float64 of shape (5, bars), and the number of each bar's regime, int64 of shape
-    (bars,)."""
+    """Return one symbol's values, float64 of shape (5, bars), and
+    the number of each bar's regime, int64 of shape (bars,)."""
     rng = np.random.default_rng([seed, *symbol.encode()])
     crypto = is_crypto(symbol)
     drawn = float(np.exp(rng.uniform(np.log(0.5), np.log(900.0))))

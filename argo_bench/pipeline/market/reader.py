@@ -36,8 +36,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "adjusted": ("adj close", "adj_close", "adjclose", "adjusted close"),
     "ticker": ("ticker", "symbol"),
 }
-"""What each column may be called, in lower case. Where a source has several of these names, the first one listed
-counts."""
+"""What each column may be called, in lower case.
+
+Where a source has several of these names, the first one listed counts.
+"""
 
 MAX_HEADER_ROWS = 3
 HEADER_LABELS = ("price", "ticker", "date", "datetime")
@@ -226,8 +228,7 @@ def _frame_cells(frame: pd.DataFrame, source: str) -> tuple[Table, int]:
     if not isinstance(index, pd.RangeIndex):
         label = "date" if isinstance(index, pd.DatetimeIndex) else index.name or ""
         if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
-            # pandas cannot print a moment with a time zone in a year that datetime lacks, and a refusal has to print
-            # it.
+            # pandas cannot print a moment with a zone in a year that datetime lacks; a refusal has to print it.
             index = index.tz_convert(None)
         names = [[label, *level] for level in names]
         rows = [[stamp, *row] for stamp, row in zip(index, rows, strict=True)]
@@ -247,8 +248,7 @@ def _wide(body: Table, tickers: Sequence[str]) -> dict[str, Table]:
     split = {}
     for ticker in dict.fromkeys(filter(None, tickers[1:])):
         own = [column for column, each in enumerate(tickers) if column and each == ticker]
-        # Tickers with different calendars share the file's dates: where all of a ticker's cells are empty, it has no
-        # bar.
+        # Tickers with different calendars share the file's dates: where all its cells are empty, a ticker has no bar.
         bars = [index for index, row in enumerate(body.rows) if not all(_is_absent(row[column]) for column in own)]
         split[ticker] = dated.part(ticker, bars, [0, *own])
     return split
@@ -265,8 +265,10 @@ def _long(body: Table, column: int) -> dict[str, Table]:
 
 
 def _columns(table: Table) -> dict[str, int]:
-    """Return the position of each field's column, for the fields that the table has. Raises UserError for two columns
-    of one name."""
+    """Return the position of each field's column, for the fields that the table has.
+
+    Raises UserError for two columns of one name.
+    """
     lowered = [name.strip().lower() for name in table.names]
     columns = {}
     for field, aliases in NAMES.items():

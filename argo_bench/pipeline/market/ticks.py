@@ -18,8 +18,7 @@ from argo_bench.pipeline.model import COLUMNS, Bars
 MINIMUM_BARS = 260
 # A Brownian motion of unit variance has the expected range sqrt(8 / pi) (Feller 1951).
 RANGE_OF_UNIT_WALK = math.sqrt(8 / math.pi)
-# Trade is busier at both ends of a day: by the share x of the day, x + U_SHAPE sin(2 pi x) of the volume has been
-# traded.
+# Trade is busier at both ends of a day: at the share x of the day, x + U_SHAPE sin(2 pi x) of the volume is traded.
 U_SHAPE = 0.08
 
 
@@ -107,8 +106,10 @@ class Tape:
         self.last_cycle = days * cycles_per_bar - 1
 
     def bars(self, symbol: str, cycle: int) -> Bars:
-        """Return the history with the live bar, as ticked so far, in the last column. The values are a copy that the
-        caller owns."""
+        """Return the history with the live bar, as ticked so far, in the last column.
+
+        The values are a copy that the caller owns.
+        """
         day, step = self._at(symbol, cycle)
         end = self._start[symbol] + day.number
         values = self._values[symbol][:, :end].copy()
@@ -121,8 +122,10 @@ class Tape:
         return float(day.prices[day.ticks[step] - 1])
 
     def changed(self, symbol: str, cycle: int) -> bool:
-        """Return whether the bars differ from those of the cycle before. The first cycle of a day always brings a new
-        bar."""
+        """Return whether the bars differ from those of the cycle before.
+
+        The first cycle of a day always brings a new bar.
+        """
         day, step = self._at(symbol, cycle)
         return step == 0 or bool(day.ticks[step] != day.ticks[step - 1] and day.live(step) != day.live(step - 1))
 
@@ -183,8 +186,8 @@ def _bridge(
 
 
 def live_change_rate(close: NDArray[np.float64], *, trading_seconds: float, step_s: float = 5.0) -> float:
-    """Estimate the share of steps of ``step_s`` seconds in which the quoted price moves, from the daily closes' own
-    volatility.
+    """Estimate the share of steps of ``step_s`` seconds in which
+    the quoted price moves, from the daily closes' own volatility.
 
     A move of sigma Z within a step, seen through a quote step q, shows with the probability E[min(1, |sigma Z| / q)],
     which is computed here in closed form. Sigma is the deviation of the daily log returns, scaled by the price and the

@@ -51,8 +51,8 @@ class Universe:
 
 
 def read_universe(path: str | Path, *, minimum: int = 260) -> Universe:
-    """Read all symbols of a file, or of a directory's ``.csv``, ``.csv.gz`` and ``.parquet`` files, sorted by file
-    name.
+    """Read all symbols of a file, or of a directory's ``.csv``,
+    ``.csv.gz`` and ``.parquet`` files, sorted by file name.
 
     A symbol is named by the file's header or ticker column, else by the file's name (``AAPL.csv`` is AAPL). Raises
     UserError as ``read_bars`` does, and for a directory without such files or two files with the same symbol.

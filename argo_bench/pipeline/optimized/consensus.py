@@ -9,8 +9,8 @@ from argo_bench.pipeline.memo import Memo
 from argo_bench.pipeline.model import Regime, Signals, Stage
 
 SCHEMA = f"1:{ACCEPTED}:{sorted((regime, sorted(weights.items())) for regime, weights in WEIGHTS.items())}"
-"""Names what the votes were counted with, so that entries counted with other weights or another threshold are never
-served."""
+"""Names what the votes were counted with, so that entries counted
+with other weights or another threshold are never served."""
 
 
 def votes(signals: Signals, regime: Regime) -> Hashable:

@@ -1,5 +1,4 @@
-"""A decision is encoded as JSON for its three sinks here, and serialized once: the log line and the POST are the same
-bytes."""
+"""A decision is encoded as JSON for its three sinks here, and serialized once: log line and POST are the same bytes."""
 
 from __future__ import annotations
 
@@ -14,8 +13,8 @@ ENCODER = msgspec.json.Encoder()
 
 
 def encode(world: World, decisions: Sequence[Decision]) -> list[Encoded]:
-    """Encode decisions: log line and POST body are one encoding of all fields, the SHA-256 covers the canonical JSON of
-    the signed ones."""
+    """Encode decisions: log line and POST body are one encoding of all
+    fields, the SHA-256 covers the canonical JSON of the signed ones."""
     encoded = []
     for decision in decisions:
         body = ENCODER.encode(decision)

@@ -1,7 +1,7 @@
-"""All requests of a symbol are sent at once here: its bars come from the first provider that succeeds, and callers that
-ask for a symbol together share one fetch.
+"""All requests of a symbol are sent at once here, and callers that ask for a symbol together share one fetch.
 
-Nothing is left running: whoever started a request waits for its end, or cancels it and waits for that.
+The bars come from the first provider that succeeds. Nothing is left running: whoever started a request waits for its
+end, or cancels it and waits for that.
 """
 
 from __future__ import annotations

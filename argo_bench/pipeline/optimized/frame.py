@@ -9,8 +9,8 @@ from argo_bench.pipeline.optimized.indicators import CANONICAL
 
 
 def frame(world: World, bars: Bars) -> pd.DataFrame:
-    """Build the same frame as ``baseline/frame.py``, as one block in the bars' own dtype; only the timestamps are new
-    memory.
+    """Build the same frame as ``baseline/frame.py``, as one block
+    in the bars' own dtype; only the timestamps are new memory.
 
     Columns may be added or replaced; what would write into the bars raises ValueError.
     """

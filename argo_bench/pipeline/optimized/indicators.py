@@ -1,5 +1,4 @@
-"""The indicators are computed by one fused pass over the bars here: no columns kept, no copy made, the frame not
-written to.
+"""The indicators are computed here in one fused pass over the bars: without columns, a copy or a write to the frame.
 
 ``Incremental`` makes even that pass only once for a history: from then on the recursions are continued.
 """
@@ -25,8 +24,7 @@ from argo_bench.pipeline.kernels import (
 from argo_bench.pipeline.model import COLUMNS, Indicators, Stage, World
 
 CANONICAL = pd.Index(COLUMNS)
-"""The columns' index. Frames built with this very object are recognized by identity, 3 us cheaper than by
-comparison."""
+"""The index object that our frames have for columns: recognizing it by identity is 3 us cheaper than comparing it."""
 
 DRIFT = 1e-12
 """How much ``Incremental`` may differ from a full pass, however many bars it was continued over.
@@ -43,7 +41,7 @@ def indicators(world: World, frame: pd.DataFrame) -> Indicators:
     """Compute the latest value of every indicator, from float64 or float32 bars. Raises what the baseline raises."""
     values: list[float] = latest_indicators(block(frame)).tolist()
     if math.isnan(values[0]):
-        columns(frame)  # raises: it names the column and the bar, which the kernel does not know
+        columns(frame)  # raises, and names the column and the bar, which the kernel does not know
     return Indicators(*values)
 
 
@@ -51,13 +49,13 @@ def five(world: World, frame: pd.DataFrame) -> dict[str, float]:
     """Compute the five outputs of the published code, from the last 50 bars; bad numbers before them go unnoticed."""
     values: list[float] = latest_five(block(frame)).tolist()
     if math.isnan(values[0]):
-        columns(frame)  # raises: it names the column and the bar, which the kernel does not know
+        columns(frame)  # raises, and names the column and the bar, which the kernel does not know
     return dict(zip(FIVE_FIELDS, values, strict=True))
 
 
 def block(frame: pd.DataFrame) -> Block:
-    """Return the frame as a read-only C-contiguous array of shape (5, n), a view where the frame is one block of
-    floats.
+    """Return the frame as a read-only C-contiguous array of
+    shape (5, n), a view where the frame is one block of floats.
 
     It is always read-only, since a kernel would compile anew for writable arrays.
     """

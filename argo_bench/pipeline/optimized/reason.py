@@ -18,8 +18,8 @@ TTL_S = 3600.0
 """How long a rationale is served, an hour: an older one speaks of another market."""
 
 CONFIDENCE_BAND = 5.0
-"""The width of a band of confidence, in points of 100, within which a text may call it high or low in the same
-words."""
+"""The width of a band of confidence, in points of 100, within
+which a text may call it high or low in the same words."""
 
 FIGURES = ("entry", "stop", "target", "confidence")
 BLANK = Decision("", "", "LONG", 0.0, 0.0, 0.0, 0.0, "UNKNOWN", "", (), 0.0, 0.0)
@@ -28,8 +28,8 @@ SCHEMA = f"1:{MODELS['explanation']}:{prompt(BLANK)}"
 
 
 class Rationale(NamedTuple):
-    """Holds a text that was taken apart: words at the even places of ``parts``, names of the figures to fill in at the
-    odd ones.
+    """Holds a text that was taken apart: words at the even places
+    of ``parts``, names of the figures to fill in at the odd ones.
 
     ``written_at`` is when the text arrived, in seconds since the epoch. ``only_for`` is the id of the one signal that a
     text may be served for when it could not be taken apart.
@@ -104,8 +104,7 @@ class Remembered:
     async def _rationale(self, world: World, decision: Decision) -> Rationale:
         rationale: Rationale = await settle(self.__wrapped__(world, decision))
         if rationale.only_for and rationale.only_for != decision.signal_id:
-            # The answer that this decision waited for turned out to be good only for another decision of the same
-            # meaning.
+            # The answer that this decision waited for turned out to fit only another decision of the same meaning.
             rationale = await settle(self.__wrapped__.__wrapped__(world, decision))
         return rationale
 
@@ -115,8 +114,8 @@ class Remembered:
 
 
 class AnsweredAtOnce(Remembered):
-    """Remembers like ``Remembered``, but never waits for the model: what is not remembered is answered with a marked
-    template.
+    """Remembers like ``Remembered``, but never waits for the model:
+    what is not remembered is answered with a marked template.
 
     The question is asked in the background, so that a later cycle has the answer; closing the world waits for it.
     """

@@ -1,5 +1,4 @@
-"""The regime is detected by one kernel over the last 200 closes here, and remembered for closes that were seen
-before."""
+"""The regime is detected here by one kernel over the last 200 closes, and remembered for closes seen before."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ class SideBySide:
         async def walk(symbol: str) -> Decision | None:
             nonlocal begun, failed
             async with gate:
-                # The share is one of symbols begun, not ended: failures are quick, and would be most of what has ended
-                # at first.
+                # The share is one of symbols begun, not ended: failures are quick, and would be most of the first to
+                # end.
                 if failed >= OUTAGE and 2 * failed > begun:
                     left_out.add(symbol)
                     return None

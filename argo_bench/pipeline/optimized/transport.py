@@ -83,8 +83,10 @@ class Kept(NamedTuple):
 
 
 class Cached:
-    """Serves an answer again until it expires, and wraps the transport that asks for it. ``hits`` and ``misses`` are
-    counted."""
+    """Serves an answer again until it expires, and wraps the transport that asks for it.
+
+    ``hits`` and ``misses`` are counted.
+    """
 
     def __init__(self, transport: Stage) -> None:
         self.__wrapped__ = transport
@@ -184,8 +186,8 @@ LONGEST_CLOSURE = pd.Timedelta(days=14)
 
 
 def session_after(now: float) -> Session:
-    """Return the session of the New York Stock Exchange that is on, or the next one; holidays and early closes are
-    known.
+    """Return the session of the New York Stock Exchange that is
+    on, or the next one; holidays and early closes are known.
 
     Without exchange_calendars every hour counts as trading hours: more requests are sent, and nothing served is older.
     """
@@ -213,8 +215,8 @@ FACTS = re.compile(
     r"(?m)^[ \t]+|[-+]?\d+(?:\.\d+)?|\b[A-Z][A-Z0-9.-]*\b"
     r"|\b(?i:long|short|neutral|buy|sell|bullish|bearish|not|no|never|without)\b"
 )
-"""Matches what two wordings of a question must share: indents, numbers, words in capitals (symbols), directions,
-negations."""
+"""Matches what two wordings of a question must share: indents,
+numbers, words in capitals (symbols), directions, negations."""
 
 BUCKETS_LOG2 = 10
 Vector = NDArray[np.float64]
@@ -320,8 +322,8 @@ def asked_of(world: World, request: Request) -> Hashable:
 
 
 class Flight:
-    """Stands for a request under way that several callers may wait for; ``over`` is called when it ends or all have
-    left.
+    """Stands for a request under way that several callers may
+    wait for; ``over`` is called when it ends or all have left.
 
     When the caller that waits for it is cancelled, the next in line waits instead. A failure reaches all of them.
     """
@@ -373,8 +375,8 @@ class Flight:
 
 
 class Pooled:
-    """Sends all requests over the connections of one client, which is made with the first request and ends with its
-    world."""
+    """Sends all requests over the connections of one client, which
+    is made with the first request and ends with its world."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool

@@ -1,5 +1,4 @@
-"""Decisions must pass the same rules here, a batch at a time: first rules that never wait, then one look-up, then all
-quotes."""
+"""The same rules are applied here a batch at a time: those that never wait, then one look-up, then all quotes."""
 
 from __future__ import annotations
 
@@ -76,8 +75,10 @@ def stored_ids(world: World, ids: Sequence[str]) -> set[str]:
 
 
 async def unquoted(world: World, decisions: Sequence[Decision]) -> list[str | None]:
-    """Return for each decision the rule that it breaks where its symbol has no reference price. Each symbol is asked
-    for once."""
+    """Return for each decision the rule that it breaks where its symbol has no reference price.
+
+    Each symbol is asked for once.
+    """
     free = asyncio.Semaphore(QUOTES_IN_FLIGHT)
 
     async def broken_rule(symbol: str) -> str | None:

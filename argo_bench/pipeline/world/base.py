@@ -16,8 +16,8 @@ from argo_bench.pipeline.world import content
 from argo_bench.pipeline.world.database import FILE_NAME, INSERT, Settings, open_database, settings
 
 EPOCH_S = 1_736_951_400.0
-"""The moment at which the virtual clock starts: 2025-01-15 14:30 UTC, the opening of the day that the documents
-carry."""
+"""The moment at which the virtual clock starts: 2025-01-15
+14:30 UTC, the opening of the day that the documents carry."""
 
 CYCLE_S = 5
 OPINION = "Sentiment of {symbol}? Answer as direction=LONG|SHORT confidence=0..100"
@@ -93,8 +93,8 @@ class BaseWorld:
             self._temporary.cleanup()
 
     def run(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """Run the coroutine on the world's loop and return its result, also when called inside a running loop
-        (Jupyter)."""
+        """Run the coroutine on the world's loop and return its
+        result, also when called inside a running loop (Jupyter)."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -187,8 +187,10 @@ class BaseWorld:
         return self._database.execute(sql, parameters).fetchall()
 
     def publish(self, log_line: str | bytes, body: str | bytes) -> None:
-        """Send the log line and the body of the outbound POST out of the process. Here they are only counted, nothing
-        waits."""
+        """Send the log line and the body of the outbound POST out of the process.
+
+        Here they are only counted, nothing waits.
+        """
         self.ledger.bytes_out += len(log_line) + len(body)
 
 

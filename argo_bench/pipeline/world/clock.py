@@ -1,5 +1,4 @@
-"""Time in the simulated world is kept here: two clocks, and an event loop that jumps over idle time instead of
-sleeping.
+"""Time in the simulated world is kept here: two clocks, and an event loop that jumps over idle time.
 
 The *virtual* clock advances only by waiting: CPU costs nothing, so everything counted or compared on it is
 deterministic. The *hybrid* clock is real busy time plus the idle time that was skipped: it shows what a wall clock
@@ -44,13 +43,15 @@ class Clock:
         self._skipped_ns += duration_ns
 
     def jump_to(self, virtual_ns: int) -> None:
-        """Advance the virtual clock to a time, unless it is past it. The hybrid clock follows when the waiting task
-        wakes, by ``catch_up``."""
+        """Advance the virtual clock to a time, unless it is past it.
+
+        The hybrid clock follows when the waiting task wakes, by ``catch_up``.
+        """
         self.virtual_ns = max(self.virtual_ns, virtual_ns)
 
     def catch_up(self, hybrid_ns: int) -> None:
-        """Advance the hybrid clock to the time at which a waking task was due: what was not spent busy until then was
-        idle."""
+        """Advance the hybrid clock to the time at which a waking
+        task was due: what was not spent busy until then was idle."""
         self._skipped_ns += max(0, hybrid_ns - self.hybrid_ns())
 
     def stop(self) -> None:
@@ -91,8 +92,8 @@ class _JumpingSelector(selectors.BaseSelector):
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
-    """Schedules by the virtual clock, so that wake-ups come in a deterministic order, and keeps the hybrid clock as
-    well.
+    """Schedules by the virtual clock, so that wake-ups come in
+    a deterministic order, and keeps the hybrid clock as well.
 
     Every timer carries the hybrid time at which it is due; when it fires, the hybrid clock catches up to that time
     unless it has passed it already. Concurrency and the critical path come out as on a wall clock.

@@ -74,8 +74,8 @@ MODELS: Mapping[Provider, Model] = {
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Holds a model's price in US dollars per million tokens and per thousand requests, as ``source`` had it on
-    ``as_of``."""
+    """Holds a model's price in US dollars per million tokens and
+    per thousand requests, as ``source`` had it on ``as_of``."""
 
     input: float
     output: float

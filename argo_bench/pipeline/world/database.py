@@ -68,15 +68,15 @@ INSERT = f"INSERT INTO signals ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + n
 INSERT_IN_ORDER = f"INSERT INTO signals ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
-"""SQLite's synchronous levels, listed so that each stands at its number."""
+"""SQLite's synchronous levels: each stands at its number."""
 
 
 SYMBOLS = (
     *("AAPL", "NVDA", "TSLA", "MSFT", "BTC-USD", "ETH-USD", "GOOG", "IBM", "GENA-USD", "GENB-USD"),
     *(f"SYN{number:03d}" for number in range(1, 31)),
 )
-"""The symbols that a database is filled with: the usual ones, those of the installed sample, the first generated
-ones."""
+"""The symbols that a database is filled with: the usual ones,
+those of the installed sample, the first generated ones."""
 
 ROWS_PER_CYCLE = 8
 SETTLED = 0.9
@@ -84,13 +84,12 @@ SETTLED = 0.9
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open a connection at SQLite's defaults (rollback journal, synchronous FULL) to a file, and make the table if it
-    lacks it.
+    """Open a connection at SQLite's defaults (rollback journal,
+    synchronous FULL) to a file, and make the table if it lacks it.
 
     Only a new file gets the indexes: those that an optimization has dropped do not come back with every opening.
     """
-    # One thread at a time uses the connection; in a notebook the loop may run in another thread than the one that
-    # opened it.
+    # One thread at a time uses the connection; in a notebook that may be another thread than the one that opened it.
     connection = sqlite3.connect(path, check_same_thread=False)
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'signals'").fetchone():
         connection.executescript(SCHEMA)
@@ -120,8 +119,8 @@ def settings(connection: sqlite3.Connection) -> Settings:
 
 
 def preloaded(path: Path, rows: int, seed: int = 0, symbols: Sequence[str] = SYMBOLS) -> Path:
-    """Return ``path`` after making sure that it is a database; where it does not exist, make one of ``rows`` plausible
-    rows.
+    """Return ``path`` after making sure that it is a database;
+    where it does not exist, make one of ``rows`` plausible rows.
 
     The rows end a cycle before the world's epoch, and the older ones have an outcome. Several processes may ask for the
     same file at once: it appears under its name only when it is complete and on the disk.
@@ -186,8 +185,8 @@ def plausible(rows: int, seed: int, symbols: Sequence[str]) -> Iterator[tuple[An
 
 
 def seen(readings: Readings) -> tuple[list[str], list[str], float | None]:
-    """Return what readers were told: the ids of the latest signals, those of the latest of a symbol, and the win
-    rate."""
+    """Return what readers were told: the ids of the latest
+    signals, those of the latest of a symbol, and the win rate."""
     latest, of_symbol = ([row[SIGNAL_ID] for row in rows] for rows in (readings.latest, readings.latest_of_symbol))
     return latest, of_symbol, readings.win_rate
 

@@ -66,8 +66,8 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Holds the shares of a provider's requests that fail: answered 503, answered 429 with ``Retry-After``, never
-    answered.
+    """Holds the shares of a provider's requests that fail: answered
+    503, answered 429 with ``Retry-After``, never answered.
 
     Which requests these are depends on the request alone.
     """
@@ -80,8 +80,8 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Describes how the providers behave towards one world; ``market`` is the digest of the market that they answer
-    from."""
+    """Describes how the providers behave towards one world;
+    ``market`` is the digest of the market that they answer from."""
 
     market: str
     seed: int
@@ -149,8 +149,8 @@ class LiveModel:
 
 
 class RunningClock:
-    """Keeps the virtual clock of a world in real time: it runs by itself and can jump ahead over what nobody needs to
-    wait for.
+    """Keeps the virtual clock of a world in real time: it runs by
+    itself and can jump ahead over what nobody needs to wait for.
 
     It stands still until ``go``.
     """
@@ -178,8 +178,8 @@ class RunningClock:
 
 
 class Control:
-    """Talks to the providers' control port, where conditions are set and counts are read outside of what is
-    measured."""
+    """Talks to the providers' control port, where conditions
+    are set and counts are read outside of what is measured."""
 
     def __init__(self, address: Address) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", address.control, timeout=60)
@@ -321,8 +321,10 @@ class LoopbackWorld(BaseWorld):
         time.sleep(seconds)
 
     def begin(self, cycle: int) -> None:
-        """Start a cycle at max(5 s x cycle, now), with the providers' answers prepared. Preparing takes no virtual
-        time."""
+        """Start a cycle at max(5 s x cycle, now), with the providers' answers prepared.
+
+        Preparing takes no virtual time.
+        """
         if cycle == self.cycle:
             return
         self.clock.stop()

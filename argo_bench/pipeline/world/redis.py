@@ -1,5 +1,4 @@
-"""The store that processes share, a Redis or Valkey server, is found or started here, with the client that a stage
-sees.
+"""The store that processes share is a Redis or Valkey server, which is found or started here; stages see its client.
 
 A server of our own listens on 127.0.0.1 and on a unix socket and keeps nothing on disk. One that the user names in
 ARGO_BENCH_REDIS_URL is used as it is: nothing is flushed there, and it is never killed.

@@ -59,8 +59,9 @@ class SimulatedPending:
 
 
 class SimulatedWorld(BaseWorld):
-    """Holds the providers, the database and the clocks of one run. Use it as a context manager; ``run`` drives a
-    coroutine.
+    """Holds the providers, the database and the clocks of one run.
+
+    Use it as a context manager; ``run`` drives a coroutine.
 
     ``busy_ns`` counts real time; tests inject their own. ``latency_scale`` multiplies every latency, those of
     handshakes and of the shared store too; ``error_rate`` is the share of requests that fail. Without ``prepare_ahead``
@@ -107,8 +108,8 @@ class SimulatedWorld(BaseWorld):
         self.clock.block(nanoseconds(seconds))
 
     def begin(self, cycle: int) -> None:
-        """Start a cycle at max(5 s x cycle, now), and with ``prepare_ahead`` prepare what the providers will answer in
-        it."""
+        """Start a cycle at max(5 s x cycle, now), and with
+        ``prepare_ahead`` prepare what the providers will answer in it."""
         if cycle == self.cycle:
             return
         self.clock.stop()
@@ -239,8 +240,8 @@ class PooledPending:
 
 
 class ModelledRedis:
-    """Models the shared store in a world without sockets: it keeps values by key until they expire, at a round trip a
-    command."""
+    """Models the shared store in a world without sockets: it keeps
+    values by key until they expire, at a round trip a command."""
 
     def __init__(self, world: SimulatedWorld) -> None:
         self._world = world

@@ -1,5 +1,4 @@
-"""Requests and answers of the loopback world are written as JSON and read back here, exact to the last bit of every
-float.
+"""The loopback world's requests and answers are written as JSON and read back here, exact to a float's last bit.
 
 Bars travel as Polygon's aggregates (https://polygon.io/docs), figures as one number each, questions to language models
 and their replies as OpenAI-compatible chat completions.
@@ -82,8 +81,10 @@ def chat_body(request: Request) -> bytes:
 
 
 def answer(request: Request, body: bytes) -> Any:
-    """Decode what a body says: Bars, a figure or a Completion. Raises msgspec.DecodeError where it is something
-    else."""
+    """Decode what a body says: Bars, a figure or a Completion.
+
+    Raises msgspec.DecodeError where it is something else.
+    """
     if request.prompt:
         return completion(body)
     if request.provider in MARKET_DATA:
@@ -112,8 +113,8 @@ def completion(body: bytes) -> Completion:
 
 
 def asked(provider: Provider, symbol: str, what: str, attempt: int, body: bytes) -> Request:
-    """Decode the request that a question to a language model was made from; without a body, one for a figure or
-    bars."""
+    """Decode the request that a question to a language model
+    was made from; without a body, one for a figure or bars."""
     if not body:
         return Request(provider, symbol, what, attempt=attempt)
     chat = msgspec.json.decode(body, type=WireChat)
@@ -125,8 +126,10 @@ def asked(provider: Provider, symbol: str, what: str, attempt: int, body: bytes)
 
 
 def bars_body(found: Bars) -> bytes:
-    """Encode bars. Raises UserError for bars that start within a millisecond, since they would not come back as they
-    are."""
+    """Encode bars.
+
+    Raises UserError for bars that start within a millisecond, since they would not come back as they are.
+    """
     milliseconds = found.timestamps.astype("datetime64[ms]")
     if (milliseconds != found.timestamps).any():
         raise UserError(f"{found.symbol}: expected bars that start at whole milliseconds; round their times.")

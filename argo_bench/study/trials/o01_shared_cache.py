@@ -65,8 +65,8 @@ REFETCHED_CYCLES = 3
 VOTES = {source: Signal("LONG", 80.0) for source in SOURCES}
 COUNTED_VOTES = 300
 STEP = 12
-"""The number of cycles between two steps while the store is killed: a minute, so that no variant has the market
-already."""
+"""The number of cycles between two steps while the store is
+killed: a minute, so that no variant has the market already."""
 
 BEFORE, DURING, AFTER = 2, 3, 2
 """The numbers of steps before, during and after a kill; the store is killed within the first of the middle ones."""
@@ -256,8 +256,10 @@ class Counts:
 
 
 def killed(setting: Setting) -> Iterator[Observation]:
-    """Observe a stream of fetches through kills and restarts of the store. Raises UserError for a store that is the
-    user's."""
+    """Observe a stream of fetches through kills and restarts of the store.
+
+    Raises UserError for a store that is the user's.
+    """
     server = setting.redis
     assert server is not None and setting.address is not None, "this trial asks for both servers"
     if not server.is_ours:
@@ -342,8 +344,8 @@ def killing(server: Server, after_s: float) -> Iterator[None]:
 
 
 async def watched(world: LoopbackWorld, fetches: Sequence[Stage], truth: Mapping[str, bytes], counts: Counts) -> None:
-    """Compare what each worker gets for each symbol with the truth, while a task measures how long the loop is held
-    up."""
+    """Compare what each worker gets for each symbol with the
+    truth, while a task measures how long the loop is held up."""
     looking = asyncio.ensure_future(look(counts))
     for fetch in fetches:
         for symbol, expected in truth.items():

@@ -53,7 +53,7 @@ KILLS_PER_FILE = 10
 """The number of kills after which a new file is begun: a check of the whole file takes longer as it grows."""
 
 PAUSES_S: Mapping[str, float] = {"killed while storing": 0.0, "killed between cycles": 0.01}
-"""The pause of a writer between two cycles, by condition, in seconds.
+"""How long a writer pauses between two cycles, by condition, in seconds.
 
 A service stores for a moment every 5 s, so that a kill mostly finds it waiting; the moment itself is the harder test
 for a transaction. A pause of 0.01 s is long compared with that moment, and leaves time for several cycles.
@@ -141,8 +141,8 @@ def kill(edit: Edit, directory: Path, kills: int, seed: int) -> Found:
 def rows_after_kills(
     edit: Edit, directory: Path, kills: int, generator: random.Random, pause_s: float
 ) -> dict[str, float]:
-    """Kill ``kills`` writers on files that live through ten kills each, and look up every row of theirs after each
-    kill."""
+    """Kill ``kills`` writers on files that live through ten kills
+    each, and look up every row of theirs after each kill."""
     counted = Counter(dict.fromkeys(COUNTED, 0))
     for number in range(kills):
         place = directory / str(number // KILLS_PER_FILE)
@@ -216,8 +216,8 @@ def write_for_ever(
 
 
 def write(edit: Edit, directory: Path, rows: int, seed: int) -> Found:
-    """Write a thousand rows, eight a cycle, on top of ``rows`` rows, and measure what the process wrote until its file
-    closed."""
+    """Write a thousand rows, eight a cycle, on top of ``rows`` rows,
+    and measure what the process wrote until its file closed."""
     copy_into(directory, shared(directory, rows, seed))
     pipeline = edit(baseline.PIPELINE)
     world = SimulatedWorld(NoMarket(), directory=directory)
@@ -254,8 +254,8 @@ def walk(pipeline: Pipeline, world: SimulatedWorld, number: int) -> float:
 
 
 def database_bytes(world: SimulatedWorld) -> int:
-    """Return the bytes of the pages in use: with those still in the log, without those that dropped indexes have
-    left."""
+    """Return the bytes of the pages in use: with those still in
+    the log, without those that dropped indexes have left."""
     pages, free = (world.query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count"))
     in_use: int = (pages - free) * world.database_settings.page_size
     return in_use
@@ -272,8 +272,8 @@ def bytes_written() -> int | None:
 
 
 def take_times(edit: Edit, directory: Path, rows: int, seed: int) -> Found:
-    """Measure median times of a cycle's store and read on top of so many rows, and of each query asked of the
-    database."""
+    """Measure median times of a cycle's store and read on top
+    of so many rows, and of each query asked of the database."""
     copy_into(directory, shared(directory, rows, seed))
     pipeline = edit(baseline.PIPELINE)
     world = SimulatedWorld(NoMarket(), directory=directory)

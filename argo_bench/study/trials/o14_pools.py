@@ -69,8 +69,10 @@ def observed(setting: Setting, condition: Condition, rounds: int, seconds: float
 
 
 def world_of(setting: Setting, arm: str, condition: Condition, idle_close_s: float = 75.0) -> LoopbackWorld:
-    """Return the world of an arm with its transport in place and its providers ready. They have no latency of their
-    own."""
+    """Return the world of an arm with its transport in place and its providers ready.
+
+    They have no latency of their own.
+    """
     if setting.address is None:
         raise UserError("connection pools are tried on the providers' sockets, and the providers are not running")
     world = LoopbackWorld(
@@ -89,8 +91,10 @@ def world_of(setting: Setting, arm: str, condition: Condition, idle_close_s: flo
 
 
 def round_of(world: LoopbackWorld, in_flight: int, seconds: float) -> dict[str, float]:
-    """Return one round's figures, and how far it moved the providers' ledger. Raises ProviderError where nothing
-    answered."""
+    """Return one round's figures, and how far it moved the providers' ledger.
+
+    Raises ProviderError where nothing answered.
+    """
     before = world.providers
     began = world.clock_ns()
     taken_ms, failed = world.run(under_load(world, in_flight, seconds))
@@ -162,8 +166,8 @@ def closed(setting: Setting, waves: int) -> Iterator[Observation]:
 
 
 async def in_waves(world: LoopbackWorld, requests: Sequence[Request], waves: int, rng: random.Random) -> int:
-    """Count how many requests fail that are sent together, again and again, after about the time that connections
-    live."""
+    """Count how many requests fail that are sent together, again
+    and again, after about the time that connections live."""
     failed = 0
     for _ in range(waves):
         answers = await asyncio.gather(
