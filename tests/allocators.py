@@ -174,8 +174,16 @@ def thirty_blocks() -> list[Any]:
 
 
 def light() -> None:
-    heavy = {"numpy", "pandas", "numba", "pyarrow", "argo_bench.optimizations"} & set(sys.modules)
-    if heavy:
+    refuse({"numpy", "pandas", "numba", "pyarrow", "argo_bench.optimizations", "_argo_bench.optimizations"})
+
+
+def lightest() -> None:
+    light()
+    refuse({"psutil", "memory_profiler", "memray"})
+
+
+def refuse(modules: set[str]) -> None:
+    if heavy := modules & set(sys.modules):
         raise AssertionError(f"loaded without need: {', '.join(sorted(heavy))}")
 
 

@@ -121,7 +121,7 @@ def test_the_child_imports_nothing_that_the_arm_does_not_need():
 
 
 def test_the_module_of_the_child_loads_no_numerical_package_and_no_profiler():
-    """Nor any library at all: it answers where there is none."""
+    """Nor any library at all: it answers where there is none, and leaves alone those that are there."""
     request = {"arm": msgspec.to_builtins(function_arm("candidate", "time:perf_counter")), "method": "traced"}
     _, *job = job_of("memory")
     command = [sys.executable, "-I", "-S", *job]
@@ -129,6 +129,7 @@ def test_the_module_of_the_child_loads_no_numerical_package_and_no_profiler():
     done = subprocess.run(command, input=asked, capture_output=True, check=True)
     answer = msgspec.json.decode(done.stdout, type=Reading)
     assert (answer.method, answer.exact) == ("traced", True)
+    assert measure(arm("lightest"), "traced").method == "traced"  # which raises where one of them is loaded
 
 
 def test_an_arm_that_raises_fails_with_its_message():
