@@ -50,7 +50,6 @@ def start(
     stdin: int | IO[bytes] | None = subprocess.DEVNULL,
     stdout: int | IO[bytes] | None = None,
     stderr: int | IO[bytes] | None = None,
-    cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     by: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
@@ -64,7 +63,6 @@ def start(
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
-        cwd=cwd,
         env=env,
         start_new_session=True,
     )
