@@ -43,14 +43,16 @@ class Differences:
     """Holds the differences that were found.
 
     ``counts`` are by kind, ``permitted`` are those of the permitted kinds, and ``largest_error`` is the largest
-    relative error in a number that the tolerance covered. ``permits`` None stands for every kind. ``same_rows`` says
-    that the same signals have been stored so far, so that readers should see the same.
+    relative error in a number that the tolerance covered. ``permits`` None stands for every kind.
+    ``concerned`` are the calls or symbol-cycles in which something is not permitted. ``same_rows`` says that the same
+    signals have been stored so far, so that readers should see the same.
     """
 
     permits: frozenset[str] | None = frozenset()
     counts: Counter[str] = field(default_factory=Counter)
     permitted: Counter[str] = field(default_factory=Counter)
     largest_error: float = 0.0
+    concerned: int = 0
     same_rows: bool = True
 
     def note(self, kind: str) -> None:
@@ -143,12 +145,11 @@ def check_workload(
     for body in bodies:
         body.close()
     found = Differences(permitted_to(optimization, arm))
-    concerned = 0
     for left, right in zip(expected, got, strict=True):
         before = found.counts.total()
         compare(left, right, optimization.tolerance, found)
-        concerned += found.counts.total() > before
-    return _fidelity(optimization, arm, workload.name, len(expected), concerned, "calls", found)
+        found.concerned += found.counts.total() > before
+    return _fidelity(optimization, arm, workload.name, len(expected), found)
 
 
 def permitted_to(optimization: Optimization, arm: str) -> frozenset[str] | None:
@@ -249,13 +250,12 @@ def check_pipeline(optimization: Optimization, arm: str, pipeline: Pipeline, ora
     """Compare any pipeline with the oracle: signals missed, extra and flipped, and every field that differs."""
     got, fetched = run_cycles(pipeline, oracle.universe, oracle.seed, len(oracle.cycles))
     found = Differences(permitted_to(optimization, arm))
-    concerned = 0
     for left, right in zip(oracle.cycles, got, strict=True):
-        concerned += compare_cycles(left, right, optimization.tolerance, found)
+        found.concerned += compare_cycles(left, right, optimization.tolerance, found)
     if found.permits is None and (late := older_than(optimization.staleness_s, oracle.fetched, fetched)):
         found.counts["older than declared"] += late
-        concerned += late
-    return _fidelity(optimization, arm, None, oracle.acceptance.symbol_cycles, concerned, "symbol-cycles", found)
+        found.concerned += late
+    return _fidelity(optimization, arm, None, oracle.acceptance.symbol_cycles, found)
 
 
 def compare_cycles(expected: Cycle, got: Cycle, tolerance: float, found: Differences) -> int:
@@ -291,16 +291,12 @@ def _by_symbol(cycle: Cycle) -> dict[str, tuple[Decision, Encoded | None]]:
 
 
 def _fidelity(
-    optimization: Optimization,
-    arm: str,
-    workload: str | None,
-    compared: int,
-    concerned: int,
-    unit: str,
-    found: Differences,
+    optimization: Optimization, arm: str, workload: str | None, compared: int, found: Differences
 ) -> Fidelity:
+    """What was found in ``compared`` calls of a workload; without one, in symbol-cycles of a whole pipeline."""
     if found.counts:
-        output = f"{differing(found.counts)} in {concerned} of {compared} {unit}"
+        unit = "symbol-cycles" if workload is None else "calls"
+        output = f"{differing(found.counts)} in {found.concerned} of {compared} {unit}"
     elif found.permitted:
         output = f"as declared ({optimization.may_change}: {most_frequent(found.permitted)})"
     elif found.largest_error:
