@@ -26,7 +26,7 @@ from argo_bench.pipeline.baseline.reason import prompt, template
 from argo_bench.pipeline.model import Consensus, Opinions, ProviderError, Reasoning
 from argo_bench.pipeline.optimized.reason import CONFIDENCE_BAND, taken_apart
 from argo_bench.pipeline.optimized.reason import reason as waiting_reason
-from argo_bench.pipeline.record import drafted, settle
+from argo_bench.pipeline.record import Evidence, drafted, settle
 from argo_bench.pipeline.world import SimulatedWorld, content
 from argo_bench.study.counting import cached, replay
 from argo_bench.study.fidelity import Oracle, check_variant
@@ -276,8 +276,8 @@ def made(symbol, direction, regime, close, confidence, cycle):
 
     world = Now()
     world.cycle = cycle
-    opinions = Opinions({"quote": close}, "", "")
-    return drafted(world, symbol, opinions, indicators(close=close), regime, {}, Consensus(direction, confidence))
+    evidence = Evidence(symbol, Opinions({"quote": close}, "", ""), indicators(close=close), regime, {})
+    return drafted(world, evidence, Consensus(direction, confidence))
 
 
 @given(

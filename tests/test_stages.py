@@ -18,7 +18,7 @@ from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import Consensus, Decision, Encoded, Indicators, Opinions, ProviderError, Signal
 from argo_bench.pipeline.optimized.encode import canonical
 from argo_bench.pipeline.optimized.encode import encode as encode_once
-from argo_bench.pipeline.record import drafted
+from argo_bench.pipeline.record import Evidence, drafted
 from argo_bench.pipeline.world import SimulatedWorld
 
 P = baseline.PIPELINE
@@ -167,9 +167,9 @@ def test_a_stage_never_writes_to_its_frame(world, small_universe):
 
 
 def test_a_draft_has_stop_and_target_on_the_right_sides(world):
-    arguments = (Opinions({"quote": 10.0}, "", ""), indicators(close=10.0), "TRENDING", {})
-    long = drafted(world, "AAA", *arguments, Consensus("LONG", 80.123))
-    short = drafted(world, "AAA", *arguments, Consensus("SHORT", 80.0))
+    evidence = Evidence("AAA", Opinions({"quote": 10.0}, "", ""), indicators(close=10.0), "TRENDING", {})
+    long = drafted(world, evidence, Consensus("LONG", 80.123))
+    short = drafted(world, evidence, Consensus("SHORT", 80.0))
     assert (long.entry, long.stop, long.target, long.confidence) == (10.0, 9.7, 10.5, 80.12)
     assert (short.entry, short.stop, short.target) == (10.0, 10.3, 9.5)
     assert long.signal_id == short.signal_id  # one symbol, one cycle, one strategy: one signal

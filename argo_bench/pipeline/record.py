@@ -70,6 +70,17 @@ class Cycle:
     readings: Readings
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the stages before the consensus found out about a symbol."""
+
+    symbol: str
+    opinions: Opinions
+    indicators: Indicators
+    regime: Regime
+    signals: Signals
+
+
 async def settle(value: Any) -> Any:
     """Return the value, after awaiting it where it is awaitable: an edit may turn a plain stage async."""
     return await value if inspect.isawaitable(value) else value
@@ -87,7 +98,7 @@ async def decide(pipeline: Pipeline, world: World, symbol: str) -> Decision | No
     consensus = await settle(pipeline.consensus(world, signals, regime))
     if consensus is None:
         return None
-    draft = drafted(world, symbol, fetched.opinions, indicators, regime, signals, consensus)
+    draft = drafted(world, Evidence(symbol, fetched.opinions, indicators, regime, signals), consensus)
     reasoning = await settle(pipeline.reason(world, draft))
     return dataclasses.replace(draft, reasoning=reasoning.text, reasoning_author=reasoning.author)
 
@@ -105,20 +116,20 @@ def drafted(
     close = indicators.close
     sign = 1 if consensus.direction == "LONG" else -1
     digits = quote_digits(close)
-    identity = f"{symbol}|{world.cycle}|{STRATEGY}"
+    identity = f"{evidence.symbol}|{world.cycle}|{STRATEGY}"
     return Decision(
         signal_id=hashlib.blake2b(identity.encode(), digest_size=16).hexdigest(),
-        symbol=symbol,
+        symbol=evidence.symbol,
         direction=consensus.direction,
         entry=round(close, digits),
         stop=round(close * (1 - sign * STOP_FRACTION), digits),
         target=round(close * (1 + sign * TARGET_FRACTION), digits),
         confidence=round(consensus.confidence, 2),
-        regime=regime,
+        regime=evidence.regime,
         strategy=STRATEGY,
-        sources=tuple((name, signal.direction) for name, signal in signals.items()),
+        sources=tuple((name, signal.direction) for name, signal in evidence.signals.items()),
         timestamp=world.nominal_time(),
-        reference=opinions.technical["quote"],
+        reference=evidence.opinions.technical["quote"],
     )
 
 
