@@ -8,7 +8,7 @@ import signal
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,9 @@ from argo_bench.cli.shell import (
 from argo_bench.errors import UserError
 from argo_bench.extras import check_extra
 
+if TYPE_CHECKING:
+    from argo_bench.gate.running import Question
+
 GATE = "ci"
 """The profile of a gate's record."""
 
@@ -34,25 +37,14 @@ GATE = "ci"
 @click.option("--base", help="Revision to compare with. [default: that of pyproject.toml, or HEAD~1]")
 @click.option("--head", default="HEAD", show_default=True, help="Revision to be judged.")
 @click.option("--tolerance", type=Share(), help="A slow-down that does not matter. [default: 3%]")
-@click.option("--budget", type=Duration(), help="Time for the whole. [default: 10m]")
+@click.option("--budget", "budget_s", type=Duration(), help="Time for the whole. [default: 10m]")
 @click.option("--environment", type=click.Choice(["own", "current"]), help="own: both are installed. [default: own]")
 @click.option("--accept", multiple=True, metavar="NAME", help="Its changed output and counts are meant.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the record. [default: results/ci-<time>]")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 @click.pass_context
-def ci(
-    context: click.Context,
-    base: str | None,
-    head: str,
-    tolerance: float | None,
-    budget: float | None,
-    environment: str | None,
-    accept: tuple[str, ...],
-    seed: int,
-    out: Path | None,
-    as_json: bool,
-) -> None:
+def ci(context: click.Context, /, out: Path | None, as_json: bool, **options: Any) -> None:
     """Is the head slower than the base? Both are checked out and timed in turn, with the base against itself.
 
     The benchmarks are those of [tool.argo_bench.benchmarks] in the head's pyproject.toml. It fails (exit code 1) only
@@ -61,18 +53,14 @@ def ci(
     """
     if context.invoked_subcommand is not None:
         return
-    from argo_bench.gate.benchmarks import settings
     from argo_bench.gate.checkouts import Repository
-    from argo_bench.gate.running import Question, run_gate
+    from argo_bench.gate.running import run_gate
 
     repository = Repository(Path())
-    found = settings(repository.root)
-    given: dict[str, Any] = {"tolerance": tolerance, "budget_s": budget, "environment": environment}
-    found = dataclasses.replace(found, **{key: value for key, value in given.items() if value is not None})
-    if (uncommitted := repository.uncommitted()) and head == "HEAD":
+    question = question_of(repository.root, **options)
+    if (uncommitted := repository.uncommitted()) and question.head == "HEAD":
         more = f" and {len(uncommitted) - 1} more" if len(uncommitted) > 1 else ""
         click.echo(f"what is not committed is not measured: {uncommitted[0]}{more}", err=True)
-    question = Question(base or found.base or "HEAD~1", head, found, accept, seed)
     directory = out or Path("results") / f"ci-{datetime.now():%Y%m%d-%H%M%S}"
     interrupted = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a gate as Ctrl-C does
@@ -82,6 +70,15 @@ def ci(
     except KeyboardInterrupt:
         interrupted = True
     sys.exit(told(directory, as_json, interrupted=interrupted))
+
+
+def question_of(root: Path, base: str | None, head: str, accept: tuple[str, ...], seed: int, **given: Any) -> Question:
+    """What the options ask of two revisions; the repository's own settings stand where an option is None."""
+    from argo_bench.gate.benchmarks import settings
+    from argo_bench.gate.running import Question
+
+    found = dataclasses.replace(settings(root), **{key: value for key, value in given.items() if value is not None})
+    return Question(base or found.base or "HEAD~1", head, found, accept, seed)
 
 
 def told(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
