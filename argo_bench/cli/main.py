@@ -122,19 +122,12 @@ def list_command(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def run(
     ids: tuple[str, ...],
-    data: str | None,
-    profile: str,
-    symbols: int | None,
-    seed: int,
-    trace: Trace | None,
-    skip_unchanged: bool,
-    study: bool,
-    live: bool,
     budget: float | None,
     resume: Path | None,
     out: str | None,
     strict_env: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Measure optimizations (without arguments all of them), check their outputs and judge their claims.
 
@@ -156,8 +149,7 @@ def run(
         before = reopened(resume)
         report_on(job_again(before), str(resume), strict_env, as_json, before)
         return
-    asked = Asked([*ids], data, profile, symbols, seed, trace, skip_unchanged, study, live, budget)
-    report_on(job_of(asked), out, strict_env, as_json)
+    report_on(job_of(Asked([*ids], budget_s=budget, **options)), out, strict_env, as_json)
 
 
 @cli.command()
@@ -340,9 +332,7 @@ def lab() -> None:
 @click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
 @click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
-def export(
-    targets: tuple[str, ...], out: Path, arm: str, setup: str | None, data: str | None, symbols: int | None, seed: int
-) -> None:
+def export(targets: tuple[str, ...], out: Path, arm: str, setup: str | None, seed: int, **market: Any) -> None:
     """Scripts with which pyperf and hyperfine measure the same, and the commands that run them.
 
     TARGETS is an optimization (its headline workload), a benchmark of pyproject.toml, or two functions, the old and
@@ -351,7 +341,7 @@ def export(
     from argo_bench.integrations import export as scripts
     from argo_bench.study.job import universe_of
 
-    subject = scripts.subject_of(targets, setup, lambda: universe_of(data, symbols, seed), seed)
+    subject = scripts.subject_of(targets, setup, lambda: universe_of(**market, seed=seed), seed)
     exported = scripts.export(subject, arm, seed, out)
     click.echo("\n".join(scripts.commands(exported, out)))
 
