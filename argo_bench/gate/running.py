@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from argo_bench.gate.checkouts import Checkout, Repository, Role, checked_out
 from argo_bench.gate.counting import exact
 from argo_bench.gate.deciding import CONFIRMATION, FIRST, Batch, Gate, Times, gate_of, gated
 from argo_bench.gate.records import Agreed, Revisions
-from argo_bench.gate.timing import Timer
+from argo_bench.gate.timing import Timer, Trio
 from argo_bench.harness.calibration.standing import used
 from argo_bench.harness.machine import environment
 from argo_bench.harness.progress import Progress
@@ -159,7 +160,8 @@ def _measure(
             writer.write(_agreed(each, checkouts["head"]))
         counted = list(_counted(whole, checkouts, around.scratch, writer, tell))
         arms = {each.benchmark.name: each.arms for each in counted}
-        timer = Timer(checkouts, arms, revised.changed, question.seed, around.scratch, writer, on_progress)
+        start = partial(Trio.of, checkouts, around.scratch)
+        timer = Timer(start, arms, revised.changed, question.seed, writer, on_progress)
         _time(timer, list(arms), revised, deadline)
 
 

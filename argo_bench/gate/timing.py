@@ -40,7 +40,7 @@ class Trio(Twins):
         self._again = again
 
     @classmethod
-    def of(cls, checkouts: Mapping[Role, Checkout], hash_seed: int, scratch: Path) -> Self:
+    def of(cls, checkouts: Mapping[Role, Checkout], scratch: Path, hash_seed: int) -> Self:
         def started(role: Role) -> WorkerProcess:
             return WorkerProcess(hash_seed, scratch / f"numba-{role}", worker_cpu(), checkouts[role].program)
 
@@ -69,19 +69,17 @@ class Timer:
 
     def __init__(
         self,
-        checkouts: Mapping[Role, Checkout],
+        start: Callable[[int], Trio],
         arms: Mapping[str, Mapping[Role, Arm]],
         changed: Sequence[str],
         seed: int,
-        scratch: Path,
         writer: Writer,
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self._checkouts = checkouts
+        self._start = start
         self._arms = arms
         self._changed = changed
         self._seed = seed
-        self._scratch = scratch
         self._writer = writer
         self._on_progress = on_progress
         self._call_ns: dict[str, int] = {}
@@ -123,7 +121,7 @@ class Timer:
         seed = replicate_seed(self._seed, number)
         rng = random.Random(seed)
         order = sorted(rng.sample(names, len(names)), key=lambda name: name not in self._changed)
-        with Trio.of(self._checkouts, seed % 2**32, self._scratch) as trio:
+        with self._start(seed % 2**32) as trio:
             replicate = Replicate(trio, number, seed, rng, WARM_UP_NS, self._call_ns)
             for name in order:
                 if name not in self._changed and time.monotonic() > until:
