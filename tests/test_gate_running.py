@@ -26,6 +26,7 @@ from argo_bench.harness.workers.messages import (
     Ready,
     Sample,
     Taken,
+    UserFunction,
     WarmUp,
     function_arm,
 )
@@ -139,7 +140,8 @@ def test_a_worker_times_what_it_is_told_to_in_a_clean_environment(toy, sides, tm
     with opened as checkouts:
         checkout = checkouts["head"]
         assert "PYTHONPATH" not in checkout.program.environment
-        arm = function_arm("head", "toy:walk", f"{checkout.root}/bench/inputs.py:values", path=checkout.path)
+        walk = UserFunction("toy:walk", f"{checkout.root}/bench/inputs.py:values")
+        arm = function_arm("head", walk, checkout.path)
         worker = WorkerProcess(0, tmp_path / "numba", None, checkout.program)
         assert worker.ask(Prepare(arm), Prepared).calls == 1
         assert worker.ask(WarmUp(arm, 1, 1000), Ready).passes >= 1
@@ -192,7 +194,7 @@ def test_a_benchmark_that_cannot_be_counted_says_why(toy, sides, tmp_path):
     _, _, opened = sides(commit, commit)
     with opened as checkouts:
         checkout = checkouts["head"]
-        arm = function_arm("head", "toy:only_here", path=checkout.path)
+        arm = function_arm("head", UserFunction("toy:only_here"), checkout.path)
         worker = WorkerProcess(0, tmp_path / "numba", None, checkout.program)
         with pytest.raises(ArmFailed, match="toy:only_here counts: expected a dict of numbers by name, got 'here'"):
             asked(worker, Count(arm, "toy:only_here"), Counted)

@@ -23,7 +23,7 @@ from argo_bench.harness.memory import Forks, Request, disagreement, measure, mem
 from argo_bench.harness.record.records import Reading
 from argo_bench.harness.workers import memory as memory_pass
 from argo_bench.harness.workers.memory import RESOLUTION
-from argo_bench.harness.workers.messages import Arm, function_arm
+from argo_bench.harness.workers.messages import Arm, UserFunction, function_arm
 from argo_bench.harness.workers.processes import ArmFailed, job_of
 from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.optimizations import catalogue
@@ -38,7 +38,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a h
 
 
 def arm(name: str, setup: str = "") -> Arm:
-    return function_arm("candidate", f"tests.allocators:{name}", setup and f"tests.allocators:{setup}", path=(ROOT,))
+    function = UserFunction(f"tests.allocators:{name}", setup and f"tests.allocators:{setup}")
+    return function_arm("candidate", function, (ROOT,))
 
 
 def arm_of(allocator: Allocator) -> Arm:
@@ -122,7 +123,10 @@ def test_the_child_imports_nothing_that_the_arm_does_not_need():
 
 def test_the_module_of_the_child_loads_no_numerical_package_and_no_profiler():
     """Nor any library at all: it answers where there is none, and leaves alone those that are there."""
-    request = {"arm": msgspec.to_builtins(function_arm("candidate", "time:perf_counter")), "method": "traced"}
+    request = {
+        "arm": msgspec.to_builtins(function_arm("candidate", UserFunction("time:perf_counter"))),
+        "method": "traced",
+    }
     _, *job = job_of("memory")
     command = [sys.executable, "-I", "-S", *job]
     asked = json.dumps(request | {"processor": None}).encode()

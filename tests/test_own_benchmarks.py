@@ -10,7 +10,7 @@ import pytest
 
 from argo_bench.gate.benchmarks import TOLERANCE, benchmarks
 from argo_bench.harness.workers.bodies import body_of
-from argo_bench.harness.workers.messages import function_arm
+from argo_bench.harness.workers.messages import UserFunction, function_arm
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.mark.parametrize("gated", benchmarks(ROOT, TOLERANCE), ids=lambda each: each.name)
 def test_a_gated_benchmark_returns_the_same_twice(gated, monkeypatch):
     monkeypatch.chdir(ROOT)
-    arm = msgspec.to_builtins(function_arm("head", gated.function, gated.setup))
+    arm = msgspec.to_builtins(function_arm("head", UserFunction(gated.function, gated.setup)))
     bodies = [body_of(arm) for _ in range(2)]
     first, second = (body.first_call() for body in bodies)
     for body in bodies:

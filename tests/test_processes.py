@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from argo_bench.harness.workers.messages import Prepare, Prepared, Sample, Taken, function_arm
+from argo_bench.harness.workers.messages import Prepare, Prepared, Sample, Taken, UserFunction, function_arm
 from argo_bench.harness.workers.processes import ArmFailed, Program, Turn, Twins, WorkerProcess, blocks_of, job_of
 from argo_bench.study.subject import stage_arm
 
@@ -90,10 +90,10 @@ ANOTHER = 'raise ImportError("another argo_bench")'
 def timed(worker):
     """What a worker takes for a function of the standard library."""
     try:
-        arm = function_arm("candidate", "math:sqrt")
+        arm = function_arm("candidate", UserFunction("math:sqrt"))
         with pytest.raises(ArmFailed, match="TypeError"):
             worker.ask(Prepare(arm), Prepared)  # sqrt needs an argument: the worker says so and lives on
-        arm = function_arm("candidate", "time:perf_counter")
+        arm = function_arm("candidate", UserFunction("time:perf_counter"))
         assert worker.ask(Prepare(arm), Prepared).calls == 1
         return worker.ask(Sample(arm, 1000), Taken)
     finally:

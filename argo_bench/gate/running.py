@@ -27,7 +27,7 @@ from argo_bench.harness.record.records import SCHEMA, SIGN_TEST, End, Failure, R
 from argo_bench.harness.record.store import Writer, command_line, load
 from argo_bench.harness.statistics.signs import LOOKS
 from argo_bench.harness.surroundings import scratch_directory
-from argo_bench.harness.workers.messages import Arm, Describe, Described, function_arm
+from argo_bench.harness.workers.messages import Arm, Describe, Described, UserFunction, function_arm
 from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
 
 PROFILE = "ci"
@@ -187,9 +187,7 @@ def _described(
         arms = {
             role: function_arm(
                 role,
-                in_head(benchmark.function, head),
-                in_head(benchmark.setup, head),
-                fresh=benchmark.fresh,
+                UserFunction(in_head(benchmark.function, head), in_head(benchmark.setup, head), benchmark.fresh),
                 path=checkout.path,
                 key=f"{benchmark.name} {role}",
             )

@@ -14,7 +14,7 @@ from argo_bench.harness.functions import resolved, search_path
 from argo_bench.harness.plan import JUDGED_BY, Profile
 from argo_bench.harness.record.records import Comparison, Declaration, Declared, Fidelity, Method, WorkloadFacts
 from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell, Trial
-from argo_bench.harness.workers.messages import Agree, Agreement, Arm, function_arm
+from argo_bench.harness.workers.messages import Agree, Agreement, Arm, UserFunction, function_arm
 
 Function = Callable[..., Any] | str
 """A function is given as a callable, or by its name as ``module:name`` or ``file.py:name``."""
@@ -195,10 +195,7 @@ class Benchmark:
         return {
             name: function_arm(
                 name,
-                importable(function) or "",
-                setup,
-                fresh=self.fresh,
-                pickled=pickled,
+                UserFunction(importable(function) or "", setup, self.fresh, pickled),
                 path=tuple(search_path()),
                 key=f"{self.name} {name}",
             )

@@ -52,11 +52,11 @@ def methods() -> list[Method]:
 
 def measured(allocator: Allocator, method: Method) -> Reading:
     from argo_bench.harness.memory import measure
-    from argo_bench.harness.workers.messages import function_arm
+    from argo_bench.harness.workers.messages import UserFunction, function_arm
 
     setup = f"tests.allocators:{allocator.setup}" if allocator.setup else ""
-    function = f"tests.allocators:{allocator.name}"
-    return measure(function_arm("candidate", function, setup, path=(str(ROOT),)), method)
+    function = UserFunction(f"tests.allocators:{allocator.name}", setup)
+    return measure(function_arm("candidate", function, (str(ROOT),)), method)
 
 
 def error_bytes(allocator: Allocator, reading: Reading) -> int:

@@ -29,7 +29,7 @@ from argo_bench.harness.record.records import RULE, SCHEMA, Banked, Comparison, 
 from argo_bench.harness.record.store import FILE_NAME, Writer, command_line, load
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.statistics.looks import LOOKS
-from argo_bench.harness.workers.messages import Arm, function_arm
+from argo_bench.harness.workers.messages import Arm, UserFunction, function_arm
 from argo_bench.harness.workers.processes import Twins
 
 Condition = Literal["quiet", "busy"]
@@ -59,8 +59,8 @@ class Series(NamedTuple):
     def arms(self) -> tuple[Arm, Arm]:
         module, path = MODULES[self.workload], tuple(search_path())
         return (
-            function_arm("baseline", f"{module}:{self.reference or self.workload}_{SYMBOLS}", path=path),
-            function_arm("candidate", f"{module}:{self.workload}_{self.symbols}", path=path),
+            function_arm("baseline", UserFunction(f"{module}:{self.reference or self.workload}_{SYMBOLS}"), path),
+            function_arm("candidate", UserFunction(f"{module}:{self.workload}_{self.symbols}"), path),
         )
 
 

@@ -42,8 +42,16 @@ def function_arm(
     ``function`` and ``setup`` are ``module:name``. ``function`` is empty where ``pickled`` names a file with the local
     functions by role, which may hold the setup too. With ``fresh`` every call gets a new product of ``setup``.
     """
-    arguments = {"function": function, "setup": setup, "fresh": fresh, "pickled": pickled}
-    return arm_of(name, "", arguments, path, key)
+
+    function: str
+    setup: str = ""
+    fresh: bool = False
+    pickled: str = ""
+
+
+def function_arm(name: str, function: UserFunction, path: tuple[str, ...] = (), key: str = "") -> Arm:
+    """A user's callable in the role ``name``."""
+    return arm_of(name, "", msgspec.structs.asdict(function), path, key)
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
