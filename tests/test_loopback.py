@@ -20,7 +20,7 @@ from argo_bench.pipeline.record import cycle
 from argo_bench.pipeline.world import SimulatedWorld, content
 from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S
 from argo_bench.pipeline.world.clock import NS
-from argo_bench.pipeline.world.loopback import Faults, LiveModel, LoopbackWorld
+from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, Faults, LiveModel, LoopbackWorld
 from argo_bench.pipeline.world.providers import started
 from argo_bench.study.recording import record
 from argo_bench.study.replay import StageBody
@@ -48,10 +48,9 @@ def tape(small_universe):
 def world_of(address, tape):
     """Builds worlds in their first cycle, without latencies."""
 
-    def build(**options):
-        world = LoopbackWorld(
-            tape, **{"address": address, "seed": 3, "latency_scale": 0.0, "timeout_s": 20.0} | options
-        )
+    def build(*, tls=False, timeout_s=20.0, **behaviour):
+        behaves = Behaviour(**{"latency_scale": 0.0} | behaviour)
+        world = LoopbackWorld(tape, Endpoints(address, tls), behaves, seed=3, timeout_s=timeout_s)
         world.begin(0)
         return world
 
@@ -317,7 +316,7 @@ def test_a_request_that_is_cancelled_is_served_all_the_same(world_of):
 @pytest.mark.parametrize("client", ["requests", "aiohttp"])
 def test_providers_that_are_gone_are_an_error_of_the_provider(tape, client):
     with started() as address:
-        world = LoopbackWorld(tape, address=address)
+        world = LoopbackWorld(tape, Endpoints(address))
         world.begin(0)
         send = world.session(Pool(client))
         send(QUOTE).result()
@@ -346,7 +345,7 @@ def test_the_clock_stands_at_the_cycle_that_began_and_runs_on_from_there(world_o
 
 
 def test_a_world_without_servers_says_so(tape):
-    with LoopbackWorld(tape, address=None) as world:
+    with LoopbackWorld(tape, Endpoints()) as world:
         world.begin(0)
         with pytest.raises(RuntimeError, match="no providers"):
             world.exchange(QUOTE).result()
@@ -426,7 +425,7 @@ def test_explanations_come_from_the_live_model(world_of, tape, monkeypatch, capl
     caplog.set_level(logging.DEBUG)
     with world_of() as served:
         live = live_from(monkeypatch, base_url_of(served))
-        with LoopbackWorld(tape, address=None, live=live) as world:
+        with LoopbackWorld(tape, Endpoints(live=live)) as world:
             sends = world.exchange, world.session(Pool("requests")), world.session(Pool("aiohttp"))
             texts = [world.run(answer(explain(world, send))) for send in sends]
             assert texts == 3 * [content.explanation(3, 0, "AAA", PROMPT)]
@@ -455,7 +454,7 @@ def test_the_live_models_key_appears_nowhere_when_it_fails(request, tape, monkey
     caplog.set_level(logging.DEBUG)
     live = live_from(monkeypatch, request.getfixturevalue(endpoint))
     expected = "explanation answered 401" if endpoint == "unauthorized" else "explanation could not be reached"
-    with LoopbackWorld(tape, address=None, live=live) as world:
+    with LoopbackWorld(tape, Endpoints(live=live)) as world:
         for send in (world.exchange, world.session(Pool("requests")), world.session(Pool("aiohttp"))):
             try:
                 explain(world, send).result()

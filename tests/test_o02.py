@@ -25,7 +25,7 @@ from argo_bench.pipeline.optimized.schedule import SideBySide
 from argo_bench.pipeline.record import changed, cycle, settle
 from argo_bench.pipeline.world import SimulatedWorld, content
 from argo_bench.pipeline.world.clock import NS
-from argo_bench.pipeline.world.loopback import Faults, LoopbackWorld
+from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, Faults, LoopbackWorld
 from argo_bench.pipeline.world.providers import started
 from argo_bench.study.counting import crossed, replay
 from argo_bench.study.fidelity import Oracle, check_variant
@@ -351,10 +351,11 @@ def address():
         yield address
 
 
-def on_sockets(address, tape, selection, faults=None):
+def on_sockets(address, tape, selection, **faults):
     """What a selection fetches, and whether a task is left."""
     pipeline = build(selection)
-    with LoopbackWorld(tape, address=address, seed=1, latency_scale=0.0, faults=faults) as world:
+    behaviour = Behaviour(latency_scale=0.0, faults=faults)
+    with LoopbackWorld(tape, Endpoints(address), behaviour, seed=1) as world:
         world.begin(0)
         world.transport = pipeline.transport
         fetched, _, left = told(world, pipeline.transport, settle(pipeline.fetch(world, "AAA")))
@@ -372,9 +373,8 @@ def test_o02_fetches_the_same_on_sockets(variant, transport, address, tape):
 
 @pytest.mark.parametrize("transport", [{}, {"O14": "engineered"}], ids=str)
 def test_o02_engineered_overtakes_a_provider_that_hangs_on_sockets(transport, address, tape):
-    fetched, left = on_sockets(
-        address, tape, {"O02": "engineered", **transport}, faults={"massive": Faults(hanging=1.0)}
-    )
+    selection = {"O02": "engineered", **transport}
+    fetched, left = on_sockets(address, tape, selection, massive=Faults(hanging=1.0))
     assert len(fetched.bars) == 300
     assert left == set()
 

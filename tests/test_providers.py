@@ -17,7 +17,7 @@ from argo_bench.errors import UserError
 from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import Bars, ProviderError, Request
 from argo_bench.pipeline.world import wire
-from argo_bench.pipeline.world.loopback import Address, Conditions, Control, ProviderLedger
+from argo_bench.pipeline.world.loopback import Address, Behaviour, Conditions, Control, ProviderLedger
 from argo_bench.pipeline.world.providers import Book, Connection, started
 
 DEADLINE_S = 20
@@ -99,7 +99,7 @@ def test_a_market_travels_once_and_a_cycle_that_it_has_not_is_the_users_mistake(
     tape = Tape(small_universe.frames, seed=3)
     with started() as address:
         control = Control(address)
-        conditions = Conditions("digest", 3, 0.0, 0.0, 60.0, {})
+        conditions = Conditions("digest", 3, Behaviour(0.0, 0.0, 60.0))
         first = control.conditions(conditions, pickle.dumps(tape))
         second = control.conditions(conditions, b"this is not looked at")
         assert first != second
@@ -125,7 +125,7 @@ def test_a_new_connection_costs_one_more_round_trip_and_two_with_tls():
         raise AssertionError("nobody asks")
 
     async def charged(context):
-        book = Book(Conditions("", 0, 0.0, 0.0, 60.0, {}), None)
+        book = Book(Conditions("", 0, Behaviour(0.0, 0.0, 60.0)), None)
         connection = Connection(web.Server(answer), loop=asyncio.get_running_loop())
         connection.transport = Transport(context)
         return [connection.received(book) for _ in range(3)], book.ledger.connections, book.ledger.handshakes

@@ -25,7 +25,7 @@ from argo_bench.optimizations import catalogue
 from argo_bench.pipeline.market import Tape, Universe, generate
 from argo_bench.pipeline.model import ProviderError, Request
 from argo_bench.pipeline.world import providers
-from argo_bench.pipeline.world.loopback import Faults, LoopbackWorld
+from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, Faults, LoopbackWorld
 from argo_bench.pipeline.world.redis import INSTALL, URL, find, free_port
 from argo_bench.study.counting import UNIVERSE
 from argo_bench.study.servers import PROVIDERS, REDIS, address_of_providers, redis_url
@@ -292,9 +292,9 @@ def first(setting):
 
 
 def hanging(setting):
-    faults = {"massive": Faults(hanging=1.0)}
+    behaviour = Behaviour(latency_scale=0.0, faults={"massive": Faults(hanging=1.0)})
     tape = Tape(setting.universe.frames, seed=1)
-    with LoopbackWorld(tape, address=setting.address, faults=faults, timeout_s=0.2, latency_scale=0.0) as world:
+    with LoopbackWorld(tape, Endpoints(setting.address), behaviour, timeout_s=0.2) as world:
         world.begin(0)
         yield Observation("baseline", "somewhere", {"bars": len(world.exchange(bars_of(tape)).result().values)})
 
@@ -328,10 +328,10 @@ def test_a_trial_that_raises_is_failed_and_the_others_go_on(tmp_path, small_univ
 
 def test_a_load_that_no_provider_answers_ends(small_universe):
     tape = Tape(small_universe.frames, seed=1)
-    faults = {"alpha_vantage": Faults(hanging=1.0)}
+    behaviour = Behaviour(faults={"alpha_vantage": Faults(hanging=1.0)})
     with (
         supplied("providers") as around,
-        LoopbackWorld(tape, address=around.servers.address, faults=faults, timeout_s=0.1) as world,
+        LoopbackWorld(tape, Endpoints(around.servers.address), behaviour, timeout_s=0.1) as world,
     ):
         world.transport = lambda world, request: world.exchange(request)
         world.begin(0)
@@ -340,12 +340,16 @@ def test_a_load_that_no_provider_answers_ends(small_universe):
 
 
 HANGS = """
-from functools import partialmethod
+from dataclasses import replace
 from argo_bench.pipeline.world.loopback import Faults, LoopbackWorld
 
-LoopbackWorld.__init__ = partialmethod(
-    LoopbackWorld.__init__, faults={"sonar": Faults(hanging=1.0)}, timeout_s=0.2
-)
+build = LoopbackWorld.__init__
+
+def build_with_a_provider_that_hangs(world, market, endpoints, behaviour, **options):
+    behaviour = replace(behaviour, faults={"sonar": Faults(hanging=1.0)})
+    build(world, market, endpoints, behaviour, timeout_s=0.2, **options)
+
+LoopbackWorld.__init__ = build_with_a_provider_that_hangs
 """
 
 
@@ -499,7 +503,7 @@ from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Tape, Universe, generate
 from argo_bench.optimizations.o01_distributed_cache import engineered
 from argo_bench.pipeline.record import settle
-from argo_bench.pipeline.world.loopback import LoopbackWorld
+from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, LoopbackWorld
 from argo_bench.study.supply import MarketSupply
 
 if __name__ == "__main__":
@@ -515,8 +519,8 @@ if __name__ == "__main__":
         hits = []
         for tls in (False, True):
             for turn in range(2):
-                with LoopbackWorld(tape, address=servers.address, redis_url=servers.redis.url, latency_scale=0.0,
-                                   tls=tls, namespace=str(tls)) as world:
+                endpoints = Endpoints(servers.address, tls, servers.redis.url, namespace=str(tls))
+                with LoopbackWorld(tape, endpoints, Behaviour(latency_scale=0.0)) as world:
                     pipeline = engineered(baseline.PIPELINE)
                     world.transport = pipeline.transport
                     world.begin(0)

@@ -262,21 +262,18 @@ class StageBody:
             copy_into(directory, database_of(self._stored))
         if not workload.servers:
             return SimulatedWorld(market, seed=self._seed, directory=directory, latency_scale=workload.latency_scale)
-        from argo_bench.pipeline.world.loopback import LiveModel, LoopbackWorld
+        from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, LiveModel, LoopbackWorld
         from argo_bench.study.servers import address_of_providers, redis_url
 
-        world = LoopbackWorld(
-            market,
+        endpoints = Endpoints(
             address=address_of_providers() if "providers" in workload.servers else None,
-            redis_url=redis_url() if "redis" in workload.servers else None,
-            seed=self._seed,
-            directory=directory,
-            latency_scale=workload.latency_scale,
-            rtt_s=workload.rtt_s,
             tls=workload.tls,
+            redis_url=redis_url() if "redis" in workload.servers else None,
             namespace=f"{Path(gettempdir()).name}|{workload.name}|{self._seed}|{self._generation}",
             live=LiveModel.from_environment(),
         )
+        behaviour = Behaviour(workload.latency_scale, workload.rtt_s)
+        world = LoopbackWorld(market, endpoints, behaviour, seed=self._seed, directory=directory)
         world.ready()
         return world
 

@@ -79,16 +79,25 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How the providers behave: ``latency_scale`` multiplies their latencies, ``rtt_s`` is the round trip that they add
+    to each request and to each step of a connection's opening, ``faults`` are by provider, and a connection without a
+    request for ``idle_close_s`` is closed by them."""
+
+    latency_scale: float = 1.0
+    rtt_s: float = 0.0
+    idle_close_s: float = 75.0
+    faults: dict[str, Faults] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """Describes how the providers behave towards one world;
     ``market`` is the digest of the market that they answer from."""
 
     market: str
     seed: int
-    latency_scale: float
-    rtt_s: float
-    idle_close_s: float
-    faults: dict[str, Faults]
+    behaviour: Behaviour
 
 
 @dataclass(slots=True)
@@ -146,6 +155,18 @@ class LiveModel:
             )
         base_url = os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
         return cls(base_url.rstrip("/"), model, key)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Who answers a world: the providers, over ``tls`` or in the clear, the shared store behind ``redis_url`` with the
+    keys of a ``namespace``, and ``live`` in place of the explanation model. None for one that there is not."""
+
+    address: Address | None = None
+    tls: bool = False
+    redis_url: str | None = None
+    namespace: str = ""
+    live: LiveModel | None = None
 
 
 class RunningClock:
@@ -254,31 +275,22 @@ class LoopbackWorld(BaseWorld):
     def __init__(
         self,
         market: Market,
+        endpoints: Endpoints,
+        behaviour: Behaviour = Behaviour(),
         *,
-        address: Address | None,
-        redis_url: str | None = None,
         seed: int = 0,
         directory: Path | None = None,
-        latency_scale: float = 1.0,
-        rtt_s: float = 0.0,
-        tls: bool = False,
-        namespace: str = "",
         timeout_s: float = 30.0,
-        durable: bool = True,
-        faults: Mapping[str, Faults] | None = None,
-        idle_close_s: float = 75.0,
-        live: LiveModel | None = None,
     ) -> None:
-        super().__init__(market, seed=seed, directory=directory, durable=durable)
+        super().__init__(market, seed=seed, directory=directory, durable=True)
+        address = endpoints.address
         self.clock = RunningClock()
         self.overruns = 0
         self.timeout_s = timeout_s
-        self.live = live
-        self.ca = address.ca if address and tls else None
-        self._address = address
-        self._redis_url = redis_url
-        self._namespace = namespace
-        self._behaviour = seed, latency_scale, rtt_s, idle_close_s, dict(faults or {})
+        self.live = endpoints.live
+        self.ca = address.ca if address and endpoints.tls else None
+        self._endpoints = endpoints
+        self._behaviour = behaviour
         self._control = Control(address) if address else None
         self._identity = ""
         self._clients: list[RequestsClient | AiohttpClient] = []
@@ -346,7 +358,7 @@ class LoopbackWorld(BaseWorld):
             self._without_session()
         for client in self._clients:
             client.ready()
-        if self._redis_url is not None:
+        if self._endpoints.redis_url is not None:
             self.run(self._store.ready())
 
     def _prepare(self) -> None:
@@ -361,7 +373,8 @@ class LoopbackWorld(BaseWorld):
             raise RuntimeError("this world has no providers; build it with the address of the providers' process")
         if not self._identity:
             market = pickle.dumps(self.market if self.market.symbols else None)
-            conditions = Conditions(hashlib.blake2b(market, digest_size=16).hexdigest(), *self._behaviour)
+            digest = hashlib.blake2b(market, digest_size=16).hexdigest()
+            conditions = Conditions(digest, self.seed, self._behaviour)
             self._identity = self._control.conditions(conditions, market)
         return self._identity
 
@@ -409,11 +422,12 @@ class LoopbackWorld(BaseWorld):
     @property
     def _store(self) -> RedisClient:
         if self._redis is None:
-            if self._redis_url is None:
+            endpoints = self._endpoints
+            if endpoints.redis_url is None:
                 raise RuntimeError("this world has no shared store; build it with the URL of a Redis or Valkey server")
             from argo_bench.pipeline.world.redis import RedisClient
 
-            self._redis = RedisClient(self._redis_url, self._namespace)
+            self._redis = RedisClient(endpoints.redis_url, endpoints.namespace)
         return self._redis
 
     @property
@@ -442,8 +456,9 @@ class LoopbackWorld(BaseWorld):
         """Return the URL of a request; its path says which request it is."""
         names = self._conditions(), self.cycle, request.provider, request.symbol, request.what, request.attempt
         path = "/".join(quote(str(each), safe="") for each in names)
-        assert self._address is not None
-        scheme, port = ("https", self._address.https) if self.ca else ("http", self._address.http)
+        address = self._endpoints.address
+        assert address is not None
+        scheme, port = ("https", address.https) if self.ca else ("http", address.http)
         ending = "/v1/chat/completions" if request.prompt else ""
         return f"{scheme}://{HOSTS[request.provider]}:{port}/{path}{ending}"
 

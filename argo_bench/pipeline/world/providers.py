@@ -165,7 +165,7 @@ class Connection(RequestHandler):
         assert self.book is not None
         self._answered += 1
         loop = asyncio.get_running_loop()
-        self._idle = loop.call_later(self.book.conditions.idle_close_s, self._close_idle)
+        self._idle = loop.call_later(self.book.conditions.behaviour.idle_close_s, self._close_idle)
 
     def _close_idle(self) -> None:
         is_ours = self.book is not None and not self._is_closed_by_client
@@ -234,11 +234,11 @@ class Providers:
     async def _served(
         self, book: Book, cycle: int, asked: Request, fault: Fault | None, round_trips: int
     ) -> web.Response:
-        conditions = book.conditions
+        behaviour = book.conditions.behaviour
         loop = asyncio.get_running_loop()
-        due = loop.time() + round_trips * conditions.rtt_s
-        if conditions.latency_scale:
-            due += conditions.latency_scale * content.latency_s(conditions.seed, cycle, asked)
+        due = loop.time() + round_trips * behaviour.rtt_s
+        if behaviour.latency_scale:
+            due += behaviour.latency_scale * content.latency_s(book.conditions.seed, cycle, asked)
         response = self._response(book, cycle, asked, fault)
         try:
             if (rest := due - loop.time()) > 0:
@@ -251,7 +251,7 @@ class Providers:
     def _response(self, book: Book, cycle: int, asked: Request, fault: Fault | None) -> web.Response:
         if fault is not None:
             counted(book.ledger.failed, asked.provider)
-            pause = str(book.conditions.faults[asked.provider].retry_after_s)
+            pause = str(book.conditions.behaviour.faults[asked.provider].retry_after_s)
             headers = {"Retry-After": pause} if fault == "throttled" else None
             return web.Response(status=STATUS[fault], headers=headers)
         try:

@@ -43,7 +43,7 @@ from argo_bench.pipeline.optimized.fetch import at_once
 from argo_bench.pipeline.record import Edit, settle
 from argo_bench.pipeline.shared import encoded
 from argo_bench.pipeline.world import SimulatedWorld
-from argo_bench.pipeline.world.loopback import Address, LoopbackWorld
+from argo_bench.pipeline.world.loopback import Address, Behaviour, Endpoints, LoopbackWorld
 from argo_bench.pipeline.world.redis import Server
 from argo_bench.study.recording import HISTORY, STEPS_PER_DAY, live_rates
 from argo_bench.study.trials import Setting, Trial
@@ -187,10 +187,9 @@ def work(job: Job) -> None:
     """Take turns until there are no more."""
     turns = (msgspec.json.decode(line, type=Turn) for line in sys.stdin.buffer)
     for (arm, url, namespace), group in itertools.groupby(turns, key=lambda turn: turn[:3]):
-        scale = 0.1 if arm == REFETCH else 0.0
-        with LoopbackWorld(
-            job.tape, address=job.address, redis_url=url, seed=job.seed, latency_scale=scale, namespace=namespace
-        ) as world:
+        endpoints = Endpoints(job.address, redis_url=url, namespace=namespace)
+        behaviour = Behaviour(latency_scale=0.1 if arm == REFETCH else 0.0)
+        with LoopbackWorld(job.tape, endpoints, behaviour, seed=job.seed) as world:
             pipeline = EDITS[arm](baseline.PIPELINE)
             world.transport = pipeline.transport
             world.ready()
@@ -267,15 +266,8 @@ def killed(setting: Setting) -> Iterator[Observation]:
     kills = 20 if setting.full else 3
     tape = tape_of(setting, 2)
     for arm, edit in (("baseline", unedited), ("prescribed", prescribed), ("engineered", engineered)):
-        namespace = f"o01-{os.getpid()}-{arm}"
-        stream = LoopbackWorld(
-            tape,
-            address=setting.address,
-            redis_url=server.url,
-            seed=setting.seed,
-            latency_scale=0.0,
-            namespace=namespace,
-        )
+        endpoints = Endpoints(setting.address, redis_url=server.url, namespace=f"o01-{os.getpid()}-{arm}")
+        stream = LoopbackWorld(tape, endpoints, Behaviour(latency_scale=0.0), seed=setting.seed)
         with stream as world, SimulatedWorld(tape, seed=setting.seed, latency_scale=0.0) as oracle, rubbish_aside():
             counts = counted(world, oracle, edit, server, kills, random.Random(setting.seed))
         yield Observation(arm, "2 workers, TCP", counts.values(kills))

@@ -20,7 +20,7 @@ from argo_bench.pipeline import baseline
 from argo_bench.pipeline.model import ProviderError, Request
 from argo_bench.pipeline.record import Edit
 from argo_bench.pipeline.world.clock import NS
-from argo_bench.pipeline.world.loopback import LoopbackWorld, ProviderLedger
+from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, LoopbackWorld, ProviderLedger
 from argo_bench.study.recording import burst_of, workload_tape
 from argo_bench.study.trials import Setting, Trial
 
@@ -77,12 +77,9 @@ def world_of(setting: Setting, arm: str, condition: Condition, idle_close_s: flo
         raise UserError("connection pools are tried on the providers' sockets, and the providers are not running")
     world = LoopbackWorld(
         workload_tape(LOADED, setting.universe, condition.in_flight, setting.seed),
-        address=setting.address,
+        Endpoints(setting.address, tls=condition.tls),
+        Behaviour(0.0, condition.rtt_s, idle_close_s),
         seed=setting.seed,
-        latency_scale=0.0,
-        rtt_s=condition.rtt_s,
-        tls=condition.tls,
-        idle_close_s=idle_close_s,
     )
     world.transport = ARMS[arm](baseline.PIPELINE).transport
     world.begin(0)
