@@ -103,17 +103,9 @@ async def decide(pipeline: Pipeline, world: World, symbol: str) -> Decision | No
     return dataclasses.replace(draft, reasoning=reasoning.text, reasoning_author=reasoning.author)
 
 
-def drafted(
-    world: World,
-    symbol: str,
-    opinions: Opinions,
-    indicators: Indicators,
-    regime: Regime,
-    signals: Signals,
-    consensus: Consensus,
-) -> Decision:
+def drafted(world: World, evidence: Evidence, consensus: Consensus) -> Decision:
     """Return the decision that a consensus amounts to, not yet explained. Prices are rounded as they are quoted."""
-    close = indicators.close
+    close = evidence.indicators.close
     sign = 1 if consensus.direction == "LONG" else -1
     digits = quote_digits(close)
     identity = f"{evidence.symbol}|{world.cycle}|{STRATEGY}"

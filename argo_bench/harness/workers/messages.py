@@ -27,17 +27,8 @@ def arm_of(name: str, factory: str, arguments: dict[str, Any], path: tuple[str, 
     return Arm(name, factory, text, path, key or f"{factory} {text}")
 
 
-def function_arm(
-    name: str,
-    function: str,
-    setup: str = "",
-    *,
-    fresh: bool = False,
-    pickled: str = "",
-    path: tuple[str, ...] = (),
-    key: str = "",
-) -> Arm:
-    """Make an arm of one of a user's callables in the role ``name``.
+class UserFunction(msgspec.Struct, frozen=True):
+    """Names one of a user's callables and what makes its arguments.
 
     ``function`` and ``setup`` are ``module:name``. ``function`` is empty where ``pickled`` names a file with the local
     functions by role, which may hold the setup too. With ``fresh`` every call gets a new product of ``setup``.
@@ -50,7 +41,7 @@ def function_arm(
 
 
 def function_arm(name: str, function: UserFunction, path: tuple[str, ...] = (), key: str = "") -> Arm:
-    """A user's callable in the role ``name``."""
+    """Make an arm of one of a user's callables in the role ``name``."""
     return arm_of(name, "", msgspec.structs.asdict(function), path, key)
 
 

@@ -123,7 +123,7 @@ class Book:
         A request that was throttled counts as another attempt when it comes again under the same names, as a client
         that honours Retry-After sends it.
         """
-        faults = self.conditions.faults.get(request.provider, Faults())
+        faults = self.conditions.behaviour.faults.get(request.provider, Faults())
         names = request.provider, request.symbol, request.what, cycle, request.attempt
         attempt = request.attempt + self._throttled[names]
         shares: dict[Fault, float] = {
