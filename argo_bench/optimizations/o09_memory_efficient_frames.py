@@ -178,7 +178,7 @@ def bytes_of(frame: pd.DataFrame) -> int:
 def published_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
     """Count the bytes of a frame as it must have been measured for the published figure.
 
-    It has as many rows, no timestamps, and volumes that fit 32 bits.
+    It has as many rows as the recorded bars, no timestamps, and volumes that fit 32 bits.
     """
     length = len(got.calls[0].arguments[0])
     rows = np.arange(1.0, length + 1)
