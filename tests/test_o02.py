@@ -23,7 +23,7 @@ from argo_bench.pipeline.optimized.fetch import FIRST_PATIENCE_S, LIMITS_S, Hedg
 from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
 from argo_bench.pipeline.optimized.schedule import SideBySide
 from argo_bench.pipeline.record import changed, cycle, settle
-from argo_bench.pipeline.world import SimulatedWorld, content
+from argo_bench.pipeline.world import SimulatedWorld, Simulation, content
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, Faults, LoopbackWorld
 from argo_bench.pipeline.world.providers import started
@@ -78,7 +78,7 @@ def tape(small_universe):
 
 @pytest.fixture
 def world(tape):
-    with SimulatedWorld(tape, busy_ns=lambda: 0, latency_scale=0.0) as world:
+    with SimulatedWorld(tape, Simulation(busy_ns=lambda: 0), latency_scale=0.0) as world:
         world.begin(0)
         yield world
 
@@ -239,7 +239,7 @@ def test_o02_engineered_learns_how_late_is_late(world):
 
 
 def test_o02_engineered_hedges_one_request_in_twenty(tape):
-    with SimulatedWorld(tape, busy_ns=lambda: 0, prepare_ahead=False) as world:
+    with SimulatedWorld(tape, Simulation(busy_ns=lambda: 0, prepare_ahead=False)) as world:
         world.transport, hedged = P.transport, Hedged()
         for number in range(300):
             world.begin(number)
@@ -317,7 +317,7 @@ def storms(tape, make):
     """How the callers of a thousand storms ended that nobody had cancelled, by whether bars could be had, and the tasks
     that were left."""
     ended = Counter()
-    with SimulatedWorld(tape, busy_ns=lambda: 0, latency_scale=0.0, prepare_ahead=False) as world:
+    with SimulatedWorld(tape, Simulation(busy_ns=lambda: 0, prepare_ahead=False), latency_scale=0.0) as world:
         for number in range(1000):
             world.begin(24 * number)  # two minutes apart: the prescribed key is another one
             left, outcomes, could_be_had = storm(world, make(), number)
@@ -429,7 +429,7 @@ def test_o02_decides_as_the_baseline_does_where_nothing_fails(variant, small_uni
 def test_o02_walks_symbols_side_by_side(tape):
     cycles_s = {}
     for name, edit in OPTIMIZATION.edits(ALONE).items():
-        with SimulatedWorld(tape, busy_ns=lambda: 0) as world:
+        with SimulatedWorld(tape, Simulation(busy_ns=lambda: 0)) as world:
             world.run(cycle(edit(P), world, tape.symbols, 0))
             cycles_s[name] = world.clock.virtual_ns / NS
     assert cycles_s["engineered"] < cycles_s["baseline"] / 3

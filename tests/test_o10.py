@@ -16,7 +16,7 @@ from argo_bench.pipeline.optimized.indicators import indicators as kernel
 from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
 from argo_bench.pipeline.optimized.schedule import OUTAGE, SideBySide
 from argo_bench.pipeline.record import changed, cycle
-from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.study.counting import replay
 from argo_bench.study.recording import record
@@ -117,7 +117,7 @@ def test_one_slow_symbol_holds_up_a_prescribed_batch_and_no_engineered_slot(smal
     began_s = {}
     for name, schedule in (("prescribed", o10.Batches()), ("engineered", SideBySide(at_once=6))):
         market = Market(TWELVE, takes_s={symbol: 10 if symbol == "S0" else 1 for symbol in TWELVE})
-        with SimulatedWorld(Tape(small_universe.frames, seed=1), busy_ns=lambda: 0) as world:
+        with SimulatedWorld(Tape(small_universe.frames, seed=1), Simulation(busy_ns=lambda: 0)) as world:
             inner = market.pipeline.fetch
 
             async def fetch(world, symbol, inner=inner, name=name):
@@ -256,7 +256,7 @@ def test_state_belongs_to_the_built_pipeline():
 def test_the_awaited_fetch_is_the_same_fetch(small_universe):
     found = {}
     for name, fetch in (("baseline", P.fetch), ("awaiting", awaiting_fetch)):
-        with SimulatedWorld(Tape(small_universe.frames, seed=1), seed=1, error_rate=0.0, busy_ns=lambda: 0) as world:
+        with SimulatedWorld(Tape(small_universe.frames, seed=1), Simulation(busy_ns=lambda: 0), seed=1) as world:
             world.transport = P.transport
             world.begin(0)
             done = fetch(world, "AAA")

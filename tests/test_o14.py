@@ -14,7 +14,7 @@ from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import Pool, Request
 from argo_bench.pipeline.optimized.transport import QUOTA, Pooled
 from argo_bench.pipeline.record import changed
-from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.providers import started
 from argo_bench.study.counting import layers
 from argo_bench.study.fidelity import Oracle, check_variant
@@ -41,7 +41,7 @@ def setting(address, small_universe, tmp_path):
 
 @pytest.fixture
 def world(small_universe):
-    with SimulatedWorld(Tape(small_universe.frames, seed=1), seed=1, busy_ns=lambda: 0) as world:
+    with SimulatedWorld(Tape(small_universe.frames, seed=1), Simulation(busy_ns=lambda: 0), seed=1) as world:
         world.begin(0)
         yield world
 

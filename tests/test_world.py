@@ -16,7 +16,7 @@ from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import ProviderError, Request, Usage
 from argo_bench.pipeline.optimized.indicators import indicators as fast_oracle
 from argo_bench.pipeline.record import cycle
-from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.base import OPINION
 from argo_bench.pipeline.world.clock import NS, Clock, SimulatedLoop
 from argo_bench.pipeline.world.content import (
@@ -55,7 +55,7 @@ def driven(clock, work):
 
 def test_a_full_baseline_cycle_takes_exactly_the_sum_of_its_latencies(small_universe):
     tape = Tape(small_universe.frames, seed=3)
-    with SimulatedWorld(tape, seed=3, busy_ns=Busy()) as world:
+    with SimulatedWorld(tape, Simulation(busy_ns=Busy()), seed=3) as world:
         done = world.run(cycle(baseline.PIPELINE, world, tape.symbols, 0))
         taken, connections = world.clock_ns() - 1_000, world.ledger.connections
 
@@ -80,7 +80,7 @@ def test_a_cycle_reports_tens_of_seconds_and_never_sleeps(small_universe, monkey
 
     monkeypatch.setattr(time, "sleep", asleep)
     tape = Tape(small_universe.frames, seed=3)
-    with SimulatedWorld(tape, seed=3, busy_ns=Busy()) as world:
+    with SimulatedWorld(tape, Simulation(busy_ns=Busy()), seed=3) as world:
         began_ns = world.clock_ns()
         world.run(cycle(FAST, world, tape.symbols, 0))
         assert world.clock_ns() - began_ns > 20 * NS
@@ -301,7 +301,7 @@ def test_every_model_that_is_asked_has_a_price_with_a_source_and_a_date():
 def test_answers_computed_on_demand_are_those_prepared_ahead(small_universe):
     def run(prepare_ahead):
         tape = Tape(small_universe.frames, seed=3)
-        with SimulatedWorld(tape, seed=3, latency_scale=0, prepare_ahead=prepare_ahead) as world:
+        with SimulatedWorld(tape, Simulation(prepare_ahead=prepare_ahead), seed=3, latency_scale=0) as world:
             cycles = [world.run(cycle(FAST, world, tape.symbols, k)) for k in range(4)]
             return [each.decided for each in cycles], world.ledger
 
@@ -315,7 +315,8 @@ def test_on_demand_a_symbol_that_nobody_asks_for_costs_the_market_nothing(small_
             return super().bars(symbol, cycle)
 
     asked = []
-    with SimulatedWorld(Asked(small_universe.frames, seed=3), latency_scale=0, prepare_ahead=False) as world:
+    tape = Asked(small_universe.frames, seed=3)
+    with SimulatedWorld(tape, Simulation(prepare_ahead=False), latency_scale=0) as world:
         world.transport = baseline.PIPELINE.transport
         world.begin(0)
         baseline.PIPELINE.fetch(world, "BBB")
@@ -324,7 +325,7 @@ def test_on_demand_a_symbol_that_nobody_asks_for_costs_the_market_nothing(small_
 
 def test_a_failing_primary_falls_back_and_a_failing_model_gives_a_template_marked_as_one(small_universe):
     tape = Tape(small_universe.frames, seed=3)
-    with SimulatedWorld(tape, seed=3, latency_scale=0, error_rate=0.15) as world:
+    with SimulatedWorld(tape, Simulation(error_rate=0.15), seed=3, latency_scale=0) as world:
         world.begin(0)
         world.transport = baseline.PIPELINE.transport
         authors, fallbacks = set(), 0
@@ -353,7 +354,7 @@ def a_draft():
 
 def test_a_cycle_starts_when_it_is_due_or_when_the_last_one_ends(small_universe):
     tape = Tape(small_universe.frames, seed=3)
-    with SimulatedWorld(tape, seed=3, busy_ns=Busy()) as world:
+    with SimulatedWorld(tape, Simulation(busy_ns=Busy()), seed=3) as world:
         world.run(cycle(FAST, world, tape.symbols, 0))
         ended = world.now()
         world.begin(1)
@@ -368,7 +369,7 @@ def test_a_handshake_is_charged_for_every_new_connection(small_universe):
     tape = Tape(small_universe.frames, seed=3)
     taken = []
     for handshake_s in (0.0, 0.05):
-        with SimulatedWorld(tape, seed=3, busy_ns=Busy(), handshake_s=handshake_s) as world:
+        with SimulatedWorld(tape, Simulation(busy_ns=Busy(), handshake_s=handshake_s), seed=3) as world:
             world.run(cycle(FAST, world, tape.symbols, 0))
             taken.append(world.clock_ns())
             connections = world.ledger.connections

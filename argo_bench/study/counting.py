@@ -22,7 +22,7 @@ from argo_bench.pipeline.memo import content_key
 from argo_bench.pipeline.model import Bars, Fetched, Ledger, Stage
 from argo_bench.pipeline.record import PARTS, Edit, Pipeline
 from argo_bench.pipeline.unchanged import skip_unchanged
-from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.study.recording import FAST, UNIVERSE, Recording, record, trace_cycles
 from argo_bench.study.replay import NoMarket, stage_of
@@ -115,8 +115,9 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
     # Cycles and consumers overlap only where answers take time; a single call of a stage needs no latency.
     waits = workload.stage == CYCLE or workload.consumers > 1
     latency_scale = workload.latency_scale if waits else 0.0
+    on_demand = Simulation(prepare_ahead=False)
     world = SimulatedWorld(
-        market or NoMarket(), seed=recording.seed, latency_scale=latency_scale, prepare_ahead=False, durable=False
+        market or NoMarket(), on_demand, seed=recording.seed, latency_scale=latency_scale, durable=False
     )
     with world:
         world.transport = pipeline.transport

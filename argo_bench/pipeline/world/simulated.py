@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,39 +59,47 @@ class SimulatedPending:
         return self._answer
 
 
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """Says how the outside is simulated.
+
+    ``busy_ns`` counts real time; tests inject their own. ``error_rate`` is the share of requests that fail, and
+    ``handshake_s`` is what a new connection costs. Without ``prepare_ahead`` a symbol's answers are computed when it is
+    first asked for in a cycle: the answers are the same, and studies that count and do not time have less work.
+    """
+
+    busy_ns: Callable[[], int] = time.perf_counter_ns
+    error_rate: float = 0.0
+    handshake_s: float = HANDSHAKE_S
+    prepare_ahead: bool = True
+
+
 class SimulatedWorld(BaseWorld):
     """Holds the providers, the database and the clocks of one run.
 
-    Use it as a context manager; ``run`` drives a coroutine.
-
-    ``busy_ns`` counts real time; tests inject their own. ``latency_scale`` multiplies every latency, those of
-    handshakes and of the shared store too; ``error_rate`` is the share of requests that fail. Without ``prepare_ahead``
-    a symbol's answers are computed when it is first asked for in a cycle: the answers are the same, and studies that
-    count and do not time have less work. For these the database need not be ``durable`` (it then runs with synchronous
-    OFF).
+    Use it as a context manager; ``run`` drives a coroutine. ``latency_scale`` multiplies every latency, those of
+    handshakes and of the shared store too. For studies that count and do not time, the database need not be
+    ``durable`` (it then runs with synchronous OFF).
     """
 
     def __init__(
         self,
         market: Market,
+        simulation: Simulation = Simulation(),
         *,
         seed: int = 0,
         directory: Path | None = None,
-        busy_ns: Callable[[], int] = time.perf_counter_ns,
         latency_scale: float = 1.0,
-        error_rate: float = 0.0,
-        handshake_s: float = HANDSHAKE_S,
-        prepare_ahead: bool = True,
         durable: bool = True,
     ) -> None:
         super().__init__(market, seed=seed, directory=directory, durable=durable)
-        self.clock = Clock(busy_ns)
+        self.clock = Clock(simulation.busy_ns)
         self.overruns = 0
         self._latency_scale = latency_scale
-        self._error_rate = error_rate
-        self._handshake_ns = nanoseconds(handshake_s * latency_scale)
+        self._error_rate = simulation.error_rate
+        self._handshake_ns = nanoseconds(simulation.handshake_s * latency_scale)
         self.round_trip_ns = nanoseconds(ROUND_TRIP_S * latency_scale)
-        self._prepare_ahead = prepare_ahead
+        self._prepare_ahead = simulation.prepare_ahead
         self._loop = SimulatedLoop(self.clock)
         self._answers: dict[tuple[str, str, str], Any] = {}
         self._unpaid_ns = 0
