@@ -44,6 +44,7 @@ from argo_bench.optimizations.optimization import Workload
 from argo_bench.study.job import study_job
 from argo_bench.study.recording import record
 from argo_bench.study.subject import declaration_of, planned_of, stage_arm
+from tests.interruptible import interruptible
 from tests.studies import run_study
 
 RUN = lookup(["O06", "O11"])
@@ -298,17 +299,8 @@ def test_an_arm_whose_library_is_missing_is_untested_with_the_line_that_installs
 
 @pytest.mark.slow
 def test_an_interrupt_keeps_and_judges_what_was_measured(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "argo_bench.cli.main",
-        "run",
-        "O06",
-        "--profile",
-        "quick",
-        "--out",
-        str(tmp_path / "run"),
-    ]
+    run = ("run", "O06", "--profile", "quick", "--out", tmp_path / "run")
+    command = interruptible(sys.executable, "-m", "argo_bench.cli.main", *run)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     file = tmp_path / "run" / FILE_NAME
     deadline = time.monotonic() + 120

@@ -32,6 +32,7 @@ from argo_bench.study.servers import PROVIDERS, REDIS, address_of_providers, red
 from argo_bench.study.supply import MarketSupply
 from argo_bench.study.trials import Observation, Trial
 from argo_bench.study.trials.o14_pools import round_of
+from tests.interruptible import interruptible
 from tests.studies import run_study
 
 for module in ("aiohttp", "requests", "trustme", "redis"):
@@ -412,9 +413,8 @@ def command_of(process):
 
 def started_run(place, directory):
     """A quick run of O01, which has both servers, in a session of its own."""
-    command = [sys.executable, "-m", "argo_bench.cli", "run", "O01", "--profile", "quick", "--out", str(directory)]
     return subprocess.Popen(
-        command,
+        interruptible(sys.executable, "-m", "argo_bench.cli", "run", "O01", "--profile", "quick", "--out", directory),
         env=os.environ | {"TMPDIR": str(place)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
