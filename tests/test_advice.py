@@ -2,6 +2,7 @@
 
 import pytest
 
+from argo_bench.harness.claims.verdict import word_for
 from argo_bench.study.report.advice import advice, what_to_do
 from tests.test_report_finding import judgement, recorded
 
@@ -90,7 +91,7 @@ def test_what_was_not_measured_is_said_to_be_so(tmp_path, arms, verdict, brief):
     rows = [judgement(verdict=verdict, speedup=None, arm=arm, output="not checked") for arm in arms]
     cells = what_to_do(recorded(tmp_path, *rows), brief=brief).rows[0].cells
     assert cells[1:3] == tuple("not measured" if arm in arms else "-" for arm in ("prescribed", "engineered"))
-    assert cells[3] == "undecided: " + "; ".join(f"CPU time of {arm} is {verdict}" for arm in arms)
+    assert cells[3] == "undecided: " + "; ".join(f"CPU time of {arm} is {word_for(verdict)}" for arm in arms)
 
 
 def test_further_readings_advise_nothing(tmp_path):

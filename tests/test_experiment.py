@@ -14,7 +14,7 @@ import pytest
 import xxhash
 
 from argo_bench.errors import UserError
-from argo_bench.harness.claims.claim import CLOCKS, is_count
+from argo_bench.harness.claims.metrics import CLOCKS, is_count
 from argo_bench.harness.judging.judgements import judgements
 from argo_bench.harness.judging.measured import Measured
 from argo_bench.harness.judging.results import result_of

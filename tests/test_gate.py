@@ -173,7 +173,7 @@ def test_one_failing_benchmark_leaves_the_others_judged():
         Failure("parse", "head", "failed", "ValueError: no"), *both("walk", 0.08), of=revisions("parse", "walk")
     )
     assert [(each.name, each.state) for each in found.outcomes] == [("parse", "failed"), ("walk", "worse")]
-    assert str(found) == "0 of 2 benchmarks fine, 1 failed, 1 worse"
+    assert str(found) == "0 of 2 benchmarks not worse, 1 failed, 1 worse"
 
 
 def drawn(mean, rng, number=LOOKS[-1]):
@@ -243,10 +243,10 @@ def test_the_table_has_the_finding_on_top_and_says_what_was_not_counted():
     unknown = Agreed("parse", None, "its check is none")
     recorded = Recorded(None, [RUN, revisions("parse"), *batch("parse", 0.0, **ALL), exact, unknown])
     table = table_of(gate_of(recorded), recorded)
-    assert table.title == "1 of 1 benchmark fine"
+    assert table.title == "1 of 1 benchmark not worse"
     assert "parse: outputs were not compared, its check is none." in table.note
     assert "Machine instructions of parse were not counted: valgrind is not installed." in table.note
-    assert "= fine" in markdown_table(table)
+    assert "= not worse" in markdown_table(table)
 
 
 def test_the_costs_of_a_function_are_its_own_without_those_it_calls():

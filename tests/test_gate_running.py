@@ -287,7 +287,7 @@ def test_a_planted_regression_blocks_and_is_told_to_github(toy, monkeypatch, tmp
     done = toy.ci("--base", "HEAD~1", "--environment", "current", "--budget", "2m", "--out", "record")
     assert done.returncode == 1
     assert "::error file=toy.py,title=walk::walk: " in done.stdout
-    assert summary.read_text(encoding="utf-8").startswith("### 0 of 2 benchmarks fine, 2 worse")
+    assert summary.read_text(encoding="utf-8").startswith("### 0 of 2 benchmarks not worse, 2 worse")
     assert (toy.folder / "record" / "junit.xml").is_file()
 
 

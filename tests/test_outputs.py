@@ -11,17 +11,13 @@ import pytest
 from argo_bench.gate.deciding import FIRST, HEAD, comparison_of
 from argo_bench.gate.outcome import Change, Outcome
 from argo_bench.harness.record.records import SCHEMA, Block, Judgement, Run, Samples
-from argo_bench.harness.record.store import Recorded, load
-from argo_bench.integrations.outputs import (
-    annotated,
-    from_judgements,
-    junit,
-    pyperf,
-    pytest_benchmark,
-    smaller_is_better,
-    step_summary,
-    write_all,
-)
+from argo_bench.harness.record.store import load
+from argo_bench.integrations.outputs.github import annotated, smaller_is_better, step_summary
+from argo_bench.integrations.outputs.junit import junit
+from argo_bench.integrations.outputs.pyperf import pyperf
+from argo_bench.integrations.outputs.pytest_benchmark import pytest_benchmark
+from argo_bench.integrations.outputs.rendering import from_judgements, write_all
+from argo_bench.integrations.outputs.results import Results
 from tests.test_cli import argo
 
 HOSTILE = "<b>|`x`\n::error::\x00\x1b[31m \N{ROCKET} a,b:c%"
@@ -75,7 +71,7 @@ def test_the_summary_has_the_finding_on_top_and_what_blocks_first():
     lines = text.splitlines()
     assert lines[0] == "### 1 of 2 fine"
     assert lines[4].startswith("| parse | 1.05 [1.04, 1.06] | \N{DOWNWARDS ARROW} worse | 5.0 % slower")
-    assert lines[5].startswith("| walk |  | ? cannot tell")
+    assert lines[5].startswith("| walk |  | ? inconclusive")
     assert lines[-1] == "Base a, head b."
 
 
@@ -181,13 +177,12 @@ def test_the_rounds_of_pytest_benchmark_are_the_samples():
 
 
 def test_all_files_are_written_whole(tmp_path):
-    recorded = Recorded(tmp_path, [RUN])
-    names = {each.name for each in write_all(tmp_path, "title", [outcome(), undecided()], recorded)}
+    names = {each.name for each in write_all(tmp_path, Results("title", [outcome(), undecided()], RUN))}
     assert names == {each.name for each in tmp_path.iterdir()}
     assert {"junit.xml", "summary.md", "pyperf-base.json", "pyperf-head.json", "pytest-benchmark.json"} < names
     none = tmp_path / "none"
     none.mkdir()
-    assert not any(each.name.startswith("pyperf") for each in write_all(none, "title", [undecided()], recorded))
+    assert not any(each.name.startswith("pyperf") for each in write_all(none, Results("title", [undecided()], RUN)))
 
 
 def test_the_verdicts_of_a_run_are_outcomes_too():

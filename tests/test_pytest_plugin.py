@@ -94,7 +94,7 @@ def test_a_missed_expectation_says_what_was_seen_and_what_was_expected(pytester,
 
 def test_what_cannot_be_told_is_skipped_with_its_reason(pytester, measuring):
     result = run(pytester, PAIR.format(expectation="at_least(2.0)"), "-rs")
-    result.stdout.fnmatch_lines(["*SKIPPED*cannot tell: new ran 2x*expected at least 2x"])
+    result.stdout.fnmatch_lines(["*SKIPPED*inconclusive: new ran 2x*expected at least 2x"])
 
 
 def test_slower_than_is_missed_only_beyond_the_tolerance(pytester, measuring):

@@ -27,7 +27,7 @@ def report(tmp_path) -> Report:
 
 def test_a_report_is_one_sentence_as_text(report):
     assert str(report) == (
-        "3 of 13 verdicts hold on this machine; 3 of them also keep the output; 1 untested and 1 failed."
+        "3 of 13 verdicts hold on this machine; 3 of them also keep the output; 1 not measured and 1 failed."
     )
 
 

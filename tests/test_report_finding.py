@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from argo_bench.harness.calibration.standing import Calibration, Null, Power, Rate, Used
-from argo_bench.harness.claims.claim import Metric, is_count
+from argo_bench.harness.claims.metrics import Metric, is_count
 from argo_bench.harness.claims.verdict import Word
 from argo_bench.harness.record.records import Comparison, Counts, End, Judgement, Memory, Reading, Result, Run, Spot
 from argo_bench.harness.record.store import Recorded, Writer, load
@@ -156,7 +156,7 @@ TITLES = [
     (verdicts("refuted", "inconclusive"), "0 of 2 verdicts hold on this machine"),
     (
         verdicts("untested", "failed", "failed", "confirmed"),
-        "1 of 4 verdicts holds on this machine; it also keeps the output; 1 untested and 2 failed",
+        "1 of 4 verdicts holds on this machine; it also keeps the output; 1 not measured and 2 failed",
     ),
     (
         verdicts("confirmed", "refuted", headline=False),

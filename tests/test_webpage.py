@@ -18,7 +18,7 @@ from argo_bench.opening import open_report
 from argo_bench.report.chart import COLOURS, palette
 from argo_bench.report.charts.forest import FOREST
 from argo_bench.report.charts.samples import ECDF, PAIRED_RATIO
-from argo_bench.report.marks import MARKS, contrast
+from argo_bench.report.marks import MARKS, contrast, labelled
 from argo_bench.report.webpage import webpage
 from argo_bench.study.report.sections import STUDY
 from tests.test_report_curves import CURVE
@@ -79,14 +79,14 @@ def test_the_title_is_the_finding(full, page):
 
 @pytest.mark.parametrize("word", WORDS)
 def test_every_verdict_stands_there_with_its_glyph(word, page):
-    assert f"{MARKS[word].glyph} {word}" in page.text
+    assert labelled(word) in page.text
 
 
 @pytest.mark.parametrize(
     "words",
     [
         "O11 prescribed: failed, ValueError: bad.",
-        "O08 polars: untested, polars is not installed: pip install 'argo-bench[fast]'.",
+        "O08 polars: not measured, polars is not installed: pip install 'argo-bench[fast]'.",
         "O11 prescribed, decisions of the pipeline: differs: missed in 3 of 480 symbol-cycles.",
         "argo-bench run --profile quick",
         "What this does not show",

@@ -87,7 +87,9 @@ def told(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
     from argo_bench.gate.records import Revisions
     from argo_bench.gate.table import notes, table_of
     from argo_bench.harness.record.store import load
-    from argo_bench.integrations.outputs import annotated, step_summary, write_all
+    from argo_bench.integrations.outputs.github import annotated, step_summary
+    from argo_bench.integrations.outputs.rendering import write_all
+    from argo_bench.integrations.outputs.results import Results
     from argo_bench.report.tables import terminal_table
 
     recorded = load(directory)
@@ -107,7 +109,7 @@ def told(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
         )
     else:
         console().print(terminal_table(table_of(gate, recorded)))
-    written = write_all(directory, str(gate), gate.outcomes, recorded, note)
+    written = write_all(directory, Results(str(gate), gate.outcomes, recorded.run, note))
     click.echo(f"record: {directory}, with {', '.join(each.name for each in written)}", err=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         click.echo(annotated(gate.outcomes), nl=False)

@@ -30,6 +30,8 @@ from argo_bench.cli.shell import (
 )
 from argo_bench.errors import UserError
 from argo_bench.extras import explain_missing, find_missing
+from argo_bench.harness.claims.metrics import MEASURED
+from argo_bench.integrations.outputs import FORMATS
 from argo_bench.optimizations.optimization import Trace
 
 if TYPE_CHECKING:
@@ -156,7 +158,7 @@ def run(
 @click.argument("functions", nargs=-1, metavar="[OLD NEW | NAME...]")
 @click.option("--setup", help="module:name of what makes the arguments; it returns one, or a tuple of them.")
 @click.option("--check", default="allclose", show_default=True, help="allclose, equal, none, or module:name.")
-@click.option("--metric", type=click.Choice(["cpu", "wall", "peak_rss", "traced_peak", "live_bytes"]))
+@click.option("--metric", type=click.Choice(MEASURED))
 @click.option("--claim", help="The published sentence to judge, as in '50-70% reduction'.")
 @click.option("--fresh", is_flag=True, help="Call the setup before every call, for functions that change their input.")
 @click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
@@ -267,11 +269,11 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "markdown", "json", "html", "notebook", "junit", "pytest-benchmark"]),
+    type=click.Choice(["table", "markdown", "json", "html", "notebook", *FORMATS]),
     default="table",
     show_default=True,
     help="table: on the terminal, and all files into the run's folder; html, notebook: report.html or an executed "
-    "report.ipynb alone, and its path; junit, pytest-benchmark: for tools that read these.",
+    "report.ipynb alone, and its path; the others: for tools that read these.",
 )
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option("--open", "opens", is_flag=True, help="Write report.html and open it in the browser.")
@@ -297,11 +299,12 @@ def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path |
         click.echo(executed(opened, opened.directory))
     elif form == "markdown":
         click.echo(opened._repr_markdown_())
-    elif form in ("junit", "pytest-benchmark"):
-        from argo_bench.integrations import outputs
+    elif form in FORMATS:
+        from argo_bench.integrations.outputs.rendering import from_judgements, render_first
+        from argo_bench.integrations.outputs.results import Results
 
-        outcomes, of = outputs.from_judgements(opened.recorded), opened.recorded.run
-        click.echo(outputs.junit(of.run, outcomes) if form == "junit" else outputs.pytest_benchmark(outcomes, of))
+        recorded = opened.recorded
+        click.echo(render_first(form, Results(opened.finding, from_judgements(recorded), recorded.run)))
     elif form != "html":
         show(opened, form == "json") if peers is None else show_beside(opened, peers, form == "json")
     if form == "table":

@@ -16,12 +16,12 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from argo_bench.errors import UserError
 from argo_bench.gate.checkouts import Environment
 from argo_bench.harness.benchmark import CHECKS
-from argo_bench.harness.claims.claim import CLOCKS, Clock
+from argo_bench.harness.claims.metrics import CLOCKS, Clock
 from argo_bench.harness.durations import seconds, share
 from argo_bench.harness.table import FUNCTION, Entry, entries_of
 from argo_bench.loading import settings_of
@@ -125,8 +125,9 @@ def _of_entry(entry: Entry, tolerance: float) -> Benchmark:
         own = share(entry.keys.get("tolerance", tolerance))
     except ValueError as error:
         raise UserError(f"{entry.where}: {error}") from None
+    clock = cast("Clock | None", metric)
     fresh = bool(entry.keys.get("fresh", False))
-    return Benchmark(entry.name, function, entry.text("setup"), check, metric, fresh, own, entry.text("counts"))
+    return Benchmark(entry.name, function, entry.text("setup"), check, clock, fresh, own, entry.text("counts"))
 
 
 def _text(where: str, table: Mapping[str, Any], key: str) -> str:

@@ -9,12 +9,13 @@ that seems to differ, this machine cannot be trusted now, and times block nothin
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from argo_bench.gate.outcome import Change, Outcome
-from argo_bench.gate.records import Agreed, Exact, Gated, Revisions, State
+from argo_bench.gate.records import Agreed, Exact, Gated, Revisions
+from argo_bench.harness.claims.verdict import State, word_for
 from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Comparison, Failure, Samples
 from argo_bench.harness.record.store import Recorded, read_as
@@ -58,19 +59,11 @@ class Gate:
             if state not in ("fine", "better")
         }
         fine = sum(each.state in ("fine", "better") for each in self.outcomes)
-        parts = [f"{count} {SAYS[state]}" for state, count in counted.items() if count]
-        return ", ".join([f"{fine} of {number} benchmark{'s' if number != 1 else ''} fine", *parts])
+        parts = [f"{count} {word_for(state)}" for state, count in counted.items() if count]
+        return ", ".join([f"{fine} of {number} benchmark{'s' if number != 1 else ''} not worse", *parts])
 
 
 ORDER: tuple[State, ...] = ("failed", "differs", "worse", "cannot tell", "not measured", "new", "better", "fine")
-SAYS: Mapping[State, str] = {
-    "failed": "failed",
-    "differs": "with another output",
-    "worse": "worse",
-    "cannot tell": "undecided",
-    "not measured": "not measured",
-    "new": "new",
-}
 
 
 def comparison_of(name: str, batch: Batch, candidate: Candidate) -> Comparison:

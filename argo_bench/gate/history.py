@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from argo_bench.errors import UserError
-from argo_bench.harness.claims.claim import CLOCKS
+from argo_bench.harness.claims.metrics import CLOCKS
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import FILE_NAME, Recorded, load
 from argo_bench.report.tables import Column, Row, Table

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from argo_bench.gate.records import State as State
-from argo_bench.harness.claims.claim import Metric
+from argo_bench.harness.claims.metrics import Metric
+from argo_bench.harness.claims.verdict import State
 from argo_bench.harness.record.records import Samples
 
 

@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from argo_bench.harness.claims.claim import Clock
+from argo_bench.harness.claims.metrics import Clock
+from argo_bench.harness.claims.verdict import State
 
 
 class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
@@ -47,11 +48,6 @@ class Exact(msgspec.Struct, frozen=True, tag="exact"):
     unsteady: list[str]
     moved: dict[str, dict[str, float]]
     uncounted: str | None = None
-
-
-State = Literal["worse", "fine", "better", "cannot tell", "differs", "failed", "new", "not measured"]
-"""A gate says one of these of a benchmark. ``differs``: the two do not compute the same. ``new``: the base has nothing
-to compare with. ``not measured``: no time was left, or something is missing."""
 
 
 class Gated(msgspec.Struct, frozen=True, tag="gate"):

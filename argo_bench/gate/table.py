@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from argo_bench.gate.deciding import Gate
 from argo_bench.gate.outcome import Change, Outcome
-from argo_bench.gate.records import Agreed, Exact, Revisions, State
-from argo_bench.harness.claims.verdict import Word
+from argo_bench.gate.records import Agreed, Exact, Revisions
 from argo_bench.harness.record.store import Recorded
-from argo_bench.report.marks import MARKS
+from argo_bench.report.marks import labelled
 from argo_bench.report.tables import VERDICT, Column, Row, Table
 
-WORDS: Mapping[State, Word] = {
-    "failed": "failed",
-    "differs": "void",
-    "worse": "slower",
-    "cannot tell": "inconclusive",
-    "not measured": "untested",
-    "new": "untested",
-    "better": "faster",
-    "fine": "no difference",
-}
-"""A state has the glyph and the colour of this verdict."""
 COMMIT = 10
 
 
@@ -33,15 +21,8 @@ def table_of(gate: Gate, recorded: Recorded) -> Table:
 
 def outcome_table(finding: str, note: str, outcomes: Sequence[Outcome], seen: str) -> Table:
     """Tabulate outcomes in the order given; ``seen`` is the name of the column with what was seen."""
-    rows = tuple(
-        Row((each.name, labelled(each.state), _seen(each)), WORDS[each.state], each.blocks) for each in outcomes
-    )
-    return Table(finding, note, (Column("benchmark", 24), Column(VERDICT, 14), Column(seen, None)), rows)
-
-
-def labelled(state: State) -> str:
-    """Return a state with its glyph."""
-    return f"{MARKS[WORDS[state]].glyph} {state}"
+    rows = tuple(Row((each.name, labelled(each.state), _seen(each)), each.state, each.blocks) for each in outcomes)
+    return Table(finding, note, (Column("benchmark", 24), Column(VERDICT, 16), Column(seen, None)), rows)
 
 
 def notes(gate: Gate, recorded: Recorded) -> Iterator[str]:

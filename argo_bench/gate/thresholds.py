@@ -22,7 +22,8 @@ from typing import Any
 
 from argo_bench.errors import UserError
 from argo_bench.gate.outcome import Outcome
-from argo_bench.harness.claims.claim import CLOCKS, EPSILON
+from argo_bench.harness.claims.claim import EPSILON
+from argo_bench.harness.claims.metrics import CLOCKS
 from argo_bench.harness.record.records import Judgement, Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate, estimate
@@ -64,7 +65,7 @@ class Checked:
         undecided = len(self.outcomes) - reached - missed
         parts = [f"{reached} of {len(self.outcomes)} thresholds reached"]
         parts += [f"{missed} missed"] if missed else []
-        parts += [f"{undecided} undecided"] if undecided else []
+        parts += [f"{undecided} inconclusive"] if undecided else []
         return ", ".join(parts)
 
 

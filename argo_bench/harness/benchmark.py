@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from argo_bench.errors import UserError
-from argo_bench.harness.claims.claim import MEASURED, Claim, Metric, is_memory
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.metrics import MEASURED, MEMORY, Method, Metric, is_memory
 from argo_bench.harness.claims.sentence import read_claim
 from argo_bench.harness.functions import resolved, search_path
-from argo_bench.harness.plan import JUDGED_BY, Profile
-from argo_bench.harness.record.records import Comparison, Declaration, Declared, Fidelity, Method, WorkloadFacts
+from argo_bench.harness.plan import Profile
+from argo_bench.harness.record.records import Comparison, Declaration, Declared, Fidelity, WorkloadFacts
 from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell, Trial
 from argo_bench.harness.workers.messages import Agree, Agreement, Arm, UserFunction, function_arm
 
@@ -141,7 +142,7 @@ class Benchmark:
     def weighed(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
         """Return the comparison where its metric is a figure of memory; memory is not measured otherwise."""
         metric = self.metric or "cpu"
-        return [(self.comparison, (JUDGED_BY[metric],))] if is_memory(metric) else []
+        return [(self.comparison, (MEMORY[metric].method,))] if is_memory(metric) else []
 
     def obstacles(self, comparisons: Sequence[Comparison]) -> list[tuple[str, str, Collection[Comparison]]]:
         return []

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark, Check, Function, label, short
-from argo_bench.harness.claims.claim import Metric
-from argo_bench.harness.claims.verdict import HOLDS, Word
+from argo_bench.harness.claims.metrics import Metric
+from argo_bench.harness.claims.verdict import HOLDS, Word, word_for
 from argo_bench.harness.plan import DEFAULT, QUICK, Profile
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import Declared, End, Judgement
@@ -84,7 +84,7 @@ class Found:
 
     def __str__(self) -> str:
         judgement, claim = self.judgement, self.recorded.all(Declared)[0].claim
-        return judgement.sentence + (f'; "{claim}": {judgement.verdict}' if claim is not None else "")
+        return judgement.sentence + (f'; "{claim}": {word_for(judgement.verdict)}' if claim is not None else "")
 
 
 def compare(

@@ -19,9 +19,10 @@ import msgspec
 
 from argo_bench.errors import UserError
 from argo_bench.extras import Requirement
+from argo_bench.harness.claims.metrics import Method
 from argo_bench.harness.functions import search_path
 from argo_bench.harness.machine.environment import THREAD_CAPS, worker_cpu
-from argo_bench.harness.record.records import Method, Reading
+from argo_bench.harness.record.records import Reading
 from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.harness.workers.messages import Arm, Ended, Raised
 from argo_bench.harness.workers.processes import ArmFailed, job_of

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import Literal
 
-from argo_bench.harness.claims.claim import Claim, Metric
-from argo_bench.harness.record.records import Comparison, Declaration, Isolation, Method, Plan, Samples
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.metrics import Method
+from argo_bench.harness.record.records import Comparison, Declaration, Isolation, Plan, Samples
 from argo_bench.harness.statistics.estimate import block_difference, trimmed_mean
 from argo_bench.harness.statistics.looks import LOOKS, nominal_error
 from argo_bench.harness.statistics.quality import valid_blocks
@@ -26,8 +27,6 @@ MOST_SECONDS = 5.0
 """A comparison takes no more than these seconds of blocks in one replicate."""
 SET_UP_S = 0.5
 """A comparison costs these seconds in a replicate beside its blocks: its share of the start, and the warm-up."""
-JUDGED_BY: Mapping[Metric, Method] = {"peak_rss": "peak_rss", "traced_peak": "traced", "live_bytes": "traced"}
-"""A claim about one of these metrics of memory is judged on the readings of this method."""
 TRIMMED_VARIANCE = 1.4
 """The 40 % trimmed mean of normal values has this multiple of the variance of their mean (the median has pi/2)."""
 

@@ -10,7 +10,7 @@ from itertools import filterfalse
 
 import msgspec
 
-from argo_bench.harness.claims.claim import CLOCKS
+from argo_bench.harness.claims.metrics import CLOCKS
 from argo_bench.harness.judging.results import result_of
 from argo_bench.harness.pace import share_of_blocks
 from argo_bench.harness.plan import SET_UP_S, seconds_worth

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
-from argo_bench.harness.claims.claim import Claim, Metric
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.metrics import Metric
 from argo_bench.harness.judging.results import result_of
 from argo_bench.harness.pace import Pace
 from argo_bench.harness.plan import Profile, arms, plan_of, replicate_seed

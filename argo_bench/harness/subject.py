@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.metrics import Method
 from argo_bench.harness.plan import Profile
-from argo_bench.harness.record.records import Asked, Comparison, Counts, Declaration, Method
+from argo_bench.harness.record.records import Asked, Comparison, Counts, Declaration
 from argo_bench.harness.workers.messages import Arm, Call, Message
 
 Expected = TypeVar("Expected")

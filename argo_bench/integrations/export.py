@@ -20,7 +20,8 @@ import msgspec
 
 from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark, label, short
-from argo_bench.harness.claims.claim import CLOCKS, Claim
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.metrics import CLOCKS
 from argo_bench.harness.plan import DEFAULT, replicate_seed
 from argo_bench.harness.record.records import Comparison
 from argo_bench.harness.replicate import LONGEST_PASS_NS

@@ -25,6 +25,7 @@ from IPython.display import display
 from argo_bench.comparison import Compared, compare
 from argo_bench.errors import UserError
 from argo_bench.extras import check_extra, find_missing
+from argo_bench.harness.claims.metrics import MEASURED
 from argo_bench.harness.compare import BUDGET_S
 from argo_bench.harness.durations import seconds
 from argo_bench.harness.machine import environment
@@ -89,7 +90,7 @@ class ArgoMagics(Magics):
     @magic_arguments()
     @argument("--claim", help="the published sentence to judge, as in '50-70%% reduction'")
     @argument("--check", default="allclose", choices=("allclose", "equal", "none"), help="how the values must agree")
-    @argument("--metric", choices=("cpu", "wall", "peak_rss", "traced_peak", "live_bytes"))
+    @argument("--metric", choices=MEASURED)
     @argument("--quick", action="store_true", help="six replicates, no more")
     @argument("--budget", type=seconds, default=BUDGET_S, help="time to aim at: 90s, 5m")
     @argument("--seed", type=int, default=1)

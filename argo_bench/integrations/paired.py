@@ -25,7 +25,7 @@ from argo_bench.harness.workers.agreement import first_difference
 from argo_bench.report.marks import labelled
 from argo_bench.report.tables import VERDICT, Column, Row, Table, terminal_table
 
-Answer = Literal["yes", "no", "cannot tell"]
+Answer = Literal["yes", "no", "inconclusive"]
 WIDTH = 80
 BUDGET_S = 60.0
 
@@ -42,8 +42,8 @@ class Expectation:
     expected: str
 
     def __bool__(self) -> bool:
-        if self.answer == "cannot tell":
-            pytest.skip(f"cannot tell: {self}")
+        if self.answer == "inconclusive":
+            pytest.skip(f"inconclusive: {self}")
         return self.answer == "yes"
 
     def __repr__(self) -> str:
@@ -90,7 +90,7 @@ class Result:
         """Say whether the claim that was passed holds."""
         answer: Answer = "yes" if self.compared is None or self.compared.holds else "no"
         if self.compared is not None and self.compared.verdict == "inconclusive":
-            answer = "cannot tell"
+            answer = "inconclusive"
         return self._noted(Expectation(answer, str(self), "the claim to hold"))
 
     def _expected(self, least: float, words: str) -> Expectation:
@@ -98,7 +98,7 @@ class Result:
         if self.compared is None:
             return self._noted(Expectation("yes", "not measured", words))
         low, high = self.interval
-        answer: Answer = "yes" if low >= least else "no" if high < least else "cannot tell"
+        answer: Answer = "yes" if low >= least else "no" if high < least else "inconclusive"
         return self._noted(Expectation(answer, str(self), words))
 
     def _noted(self, expectation: Expectation) -> Expectation:
@@ -283,6 +283,6 @@ def summary(results: Sequence[Result], *, is_terminal: bool) -> Iterator[str]:
 
 
 def _met(result: Result) -> Iterator[str]:
-    words = {"yes": "met", "no": "not met", "cannot tell": "cannot tell"}
+    words = {"yes": "met", "no": "not met", "inconclusive": "inconclusive"}
     for each in result.asserted:
         yield f"{words[each.answer]}: {each.expected}"

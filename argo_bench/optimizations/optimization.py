@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from argo_bench.extras import Requirement
-from argo_bench.harness.claims.claim import MEASURED, Claim, show_claims
+from argo_bench.harness.claims.claim import Claim, show_claims
+from argo_bench.harness.claims.metrics import MEASURED
 from argo_bench.pipeline.model import World
 from argo_bench.pipeline.record import PARTS, Edit, Pipeline
 

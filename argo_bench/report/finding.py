@@ -13,10 +13,10 @@ from typing import cast
 import msgspec
 
 from argo_bench.harness.calibration.standing import Rate, Used
-from argo_bench.harness.claims.claim import CLOCKS, Claim, Kind, Metric, is_count, is_memory
-from argo_bench.harness.claims.verdict import HOLDS
+from argo_bench.harness.claims.claim import Claim, Kind
+from argo_bench.harness.claims.metrics import CLOCKS, MEMORY, Metric, is_count, is_memory
+from argo_bench.harness.claims.verdict import HOLDS, Word, word_for
 from argo_bench.harness.judging.measured import LEAST
-from argo_bench.harness.plan import JUDGED_BY
 from argo_bench.harness.record.records import Comparison, Counts, End, Judgement, Memory, Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate
@@ -25,21 +25,19 @@ LARGE, MOST_DECIMALS = 1e7, 9
 """Numbers from the one on, and with more decimals than the other, are written with an exponent."""
 NONE_LEFT = 0.5 / LEAST
 """A ratio of counts from here on says that the candidate counts nothing."""
-NOUNS: Mapping[Metric, str] = {
-    "cpu": "CPU time",
-    "wall": "wall time",
-    "peak_rss": "peak RSS",
-    "traced_peak": "traced peak",
-    "live_bytes": "live bytes",
-    "requests": "requests",
-    "model_calls": "model calls",
-    "dollars": "dollars",
-    "frame_bytes": "frame bytes",
+COUNT_NOUNS: Mapping[Metric, str] = {
     "hit_rate": "hits",
     "queries": "database queries",
     "explanations": "explanations asked for",
 }
-"""What a metric is of."""
+"""Counts whose name does not say by itself what they are of."""
+
+
+def noun_of(metric: Metric) -> str:
+    """Say what a metric is of."""
+    if is_memory(metric):
+        return MEMORY[metric].noun
+    return CLOCKS.get(metric) or COUNT_NOUNS.get(metric) or metric.replace("_", " ")
 
 
 def finding(recorded: Recorded) -> str:
@@ -77,7 +75,9 @@ def _open_questions(judged: Sequence[Judgement]) -> str:
     if len(judged) == 1:
         return judged[0].sentence
     words = Counter(each.verdict for each in judged)
-    return f"of {len(judged)} candidates " + ", ".join(f"{count} {word}" for word, count in words.most_common())
+    return f"of {len(judged)} candidates " + ", ".join(
+        f"{count} {word_for(word)}" for word, count in words.most_common()
+    )
 
 
 def _kept(held: Sequence[Judgement]) -> str:
@@ -94,8 +94,9 @@ def _kept(held: Sequence[Judgement]) -> str:
 
 
 def _missing(judged: Sequence[Judgement]) -> str:
-    counts = {word: sum(each.verdict == word for each in judged) for word in ("untested", "failed")}
-    named = " and ".join(f"{count} {word}" for word, count in counts.items() if count)
+    words: tuple[Word, ...] = ("untested", "failed")
+    counts = {word: sum(each.verdict == word for each in judged) for word in words}
+    named = " and ".join(f"{count} {word_for(word)}" for word, count in counts.items() if count)
     return f"; {named}" if named else ""
 
 
@@ -231,7 +232,7 @@ def speedup(value: float, metric: Metric = "cpu", *, as_share: bool = False) -> 
     if not shown.endswith("x") or shown == "1.00x":
         return shown
     is_time = metric in CLOCKS
-    noun = "time" if is_time else NOUNS[metric]
+    noun = "time" if is_time else noun_of(metric)
     if value < 1:
         return f"{shown} ({_times(1 / value)} {'slower' if is_time else f'more {noun}'})"
     if as_share:
@@ -241,7 +242,7 @@ def speedup(value: float, metric: Metric = "cpu", *, as_share: bool = False) -> 
 
 def ratio(value: float, metric: Metric) -> str:
     """A factor, or that a count has gone."""
-    return f"no {NOUNS[metric]} left" if is_count(metric) and value > NONE_LEFT else factor(value)
+    return f"no {noun_of(metric)} left" if is_count(metric) and value > NONE_LEFT else factor(value)
 
 
 def _times(value: float) -> str:
@@ -343,7 +344,7 @@ def _seeds(recorded: Recorded, judgement: Judgement) -> set[int]:
 def _readings(recorded: Recorded, judgement: Judgement) -> int | None:
     of = judgement.comparison
     taken = [
-        sum(reading.method == JUDGED_BY[judgement.metric] for reading in each.readings)
+        sum(reading.method == MEMORY[judgement.metric].method for reading in each.readings)
         for each in recorded.all(Memory)
         if (each.optimization, each.workload, each.scale) == (of.optimization, of.workload, of.scale)
         and each.arm in (of.reference, of.candidate)

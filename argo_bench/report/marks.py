@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from argo_bench.harness.claims.verdict import Word
+from argo_bench.harness.claims.verdict import State, Word, word_for
 
 OKABE_ITO: Mapping[str, str] = {
     "black": "#000000",
@@ -34,7 +34,7 @@ class Mark:
     terminal: str
 
 
-MARKS: Mapping[Word, Mark] = {
+MARKS: Mapping[Word | State, Mark] = {
     "exceeded": Mark("▲", "blue", "blue"),
     "confirmed": Mark("✓", "bluish green", "green"),
     "confirmed, at least low": Mark("≥", "bluish green", "green"),
@@ -48,14 +48,22 @@ MARKS: Mapping[Word, Mark] = {
     "void": Mark("⊘", "reddish purple", "magenta"),
     "failed": Mark("!", "vermillion", "red"),
     "untested": Mark("○", "grey", "default"),
+    "worse": Mark("↓", "vermillion", "red"),
+    "differs": Mark("⊘", "reddish purple", "magenta"),
+    "cannot tell": Mark("?", "black", "default"),
+    "not measured": Mark("○", "grey", "default"),
+    "new": Mark("○", "grey", "default"),
+    "better": Mark("↑", "blue", "blue"),
+    "fine": Mark("=", "black", "default"),
 }
-"""In the order in which a figure sorts them."""
+"""Those of a run in the order in which a figure sorts them, and then those that only a gate has."""
 
-ORDER: Mapping[Word, int] = {word: position for position, word in enumerate(MARKS)}
+ORDER: Mapping[Word | State, int] = {word: position for position, word in enumerate(MARKS)}
 
 
-def labelled(word: Word) -> str:
-    return f"{MARKS[word].glyph} {word}"
+def labelled(word: Word | State) -> str:
+    """Return a verdict as readers see it, with its glyph."""
+    return f"{MARKS[word].glyph} {word_for(word)}"
 
 
 def legible(hue: str, background: str) -> str:

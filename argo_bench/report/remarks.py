@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from argo_bench.harness.benchmark import Benchmark
+from argo_bench.harness.claims.verdict import word_for
 from argo_bench.harness.memory import disagreement
 from argo_bench.harness.record.records import Declared, Failure, Fidelity, Judgement, Memory
 from argo_bench.harness.record.store import Recorded
@@ -47,7 +48,7 @@ def remarks(recorded: Recorded) -> list[str]:
 
 def not_measured(recorded: Recorded) -> list[str]:
     """What failed or is untested, and why."""
-    return [f"{each.optimization} {each.arm}: {each.kind}, {each.reason}." for each in recorded.all(Failure)]
+    return [f"{each.optimization} {each.arm}: {word_for(each.kind)}, {each.reason}." for each in recorded.all(Failure)]
 
 
 def _surroundings(recorded: Recorded) -> Iterator[str]:

@@ -7,7 +7,8 @@ from statistics import median
 
 import msgspec
 
-from argo_bench.harness.record.records import Cold, Comparison, Judgement, Memory, Method, Result, Samples
+from argo_bench.harness.claims.metrics import Method
+from argo_bench.harness.record.records import Cold, Comparison, Judgement, Memory, Result, Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.report import finding

@@ -10,7 +10,7 @@ import rich.box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from argo_bench.harness.claims.verdict import Word
+from argo_bench.harness.claims.verdict import State, Word
 from argo_bench.report.marks import MARKS, legible
 
 
@@ -27,7 +27,7 @@ class Row:
     """Cells of one or more lines each; the cell of the column VERDICT is coloured by ``word``."""
 
     cells: tuple[str, ...]
-    word: Word | None = None
+    word: Word | State | None = None
     strong: bool = False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from argo_bench.harness.claims.claim import is_count, is_memory
+from argo_bench.harness.claims.metrics import is_count, is_memory
 from argo_bench.harness.judging.holds_when import NOWHERE
 from argo_bench.harness.record.records import Judgement, Spot
 from argo_bench.harness.record.store import Recorded
@@ -79,7 +79,7 @@ def _intervals(judgements: Sequence[Judgement], beginning: str, over: str) -> st
 
 
 def _named(judgements: Iterable[Judgement]) -> str:
-    nouns = list(dict.fromkeys(finding.NOUNS[each.metric] for each in judgements))
+    nouns = list(dict.fromkeys(finding.noun_of(each.metric) for each in judgements))
     named = " and ".join([", ".join(nouns[:-1]), nouns[-1]] if len(nouns) > 1 else nouns)
     return named[0].upper() + named[1:]
 

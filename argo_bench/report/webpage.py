@@ -22,7 +22,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from argo_bench.harness.calibration.standing import Used
-from argo_bench.harness.claims.verdict import Word
+from argo_bench.harness.claims.verdict import Word, word_for
 from argo_bench.harness.machine.fitness import Finding
 from argo_bench.harness.record.records import End, Judgement
 from argo_bench.harness.record.store import Recorded, line_of
@@ -107,6 +107,7 @@ def webpage(recorded: Recorded, outline: Outline) -> str:
     )
     environment.globals.update(
         mark=labelled,
+        said=word_for,
         hue=lambda word: MARKS[word].hue.replace(" ", "-"),
         verdict=VERDICT,
         counted=finding.counted,
@@ -197,7 +198,7 @@ def _published(recorded: Recorded, judgements: Sequence[Judgement]) -> Iterator[
             "" if claim is None else claim.source,
             f"{span}{as_factor and f' = {as_factor}'}",
             "" if claim is None else claim.reading,
-            f"{finding.NOUNS[each.metric]} of {each.comparison.workload}, against {' or '.join(references)}",
+            f"{finding.noun_of(each.metric)} of {each.comparison.workload}, against {' or '.join(references)}",
         )
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import msgspec
 
 from argo_bench.errors import UserError
-from argo_bench.harness.claims.claim import CLOCKS, Claim, is_count, is_memory
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.metrics import CLOCKS, MEMORY, Method, is_count, is_memory
 from argo_bench.harness.functions import search_path
-from argo_bench.harness.plan import JUDGED_BY, Profile
-from argo_bench.harness.record.records import Comparison, Declaration, Fidelity, Method, WorkloadFacts
+from argo_bench.harness.plan import Profile
+from argo_bench.harness.record.records import Comparison, Declaration, Fidelity, WorkloadFacts
 from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell, Trial
 from argo_bench.harness.workers.messages import Arm, Call, arm_of
 from argo_bench.optimizations import headline_claims
@@ -73,9 +74,9 @@ class StudySubject:
         declared = self.declaration()
         found: dict[Comparison, tuple[Method, ...]] = {}
         for claim in profile.claims(self.claims):
-            methods = [JUDGED_BY[claim.metric]] if is_memory(claim.metric) else []
+            methods = [MEMORY[claim.metric].method] if is_memory(claim.metric) else []
             if claim.headline and not is_count(claim.metric):
-                judging = JUDGED_BY.values()
+                judging = {each.method for each in MEMORY.values()}
                 methods += profile.memory if methods else [each for each in profile.memory if each in judging]
             for variant in self.variants:
                 comparison = declared.headline_comparison(claim, variant)

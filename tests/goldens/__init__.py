@@ -77,7 +77,7 @@ def annotations() -> str:
     """What a gate says to GitHub."""
     from argo_bench.gate.deciding import gate_of
     from argo_bench.harness.record.store import load
-    from argo_bench.integrations.outputs import annotated
+    from argo_bench.integrations.outputs.github import annotated
 
     return annotated(gate_of(load(GATE)).outcomes)
 

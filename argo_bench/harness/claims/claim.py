@@ -8,31 +8,13 @@ from __future__ import annotations
 import html as markup
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeGuard
+from typing import Literal
 
 import msgspec
 
+from argo_bench.harness.claims.metrics import Metric
+
 Kind = Literal["reduction", "speedup", "at_least", "up_to", "direction", "level", "difference"]
-Clock = Literal["cpu", "wall"]
-MemoryMetric = Literal["peak_rss", "traced_peak", "live_bytes"]
-Metric = str
-"""A metric is a clock, a figure of memory, or the name of a count that a subject declares."""
-CLOCKS: tuple[Clock, ...] = ("cpu", "wall")
-MEMORY_METRICS: tuple[MemoryMetric, ...] = ("peak_rss", "traced_peak", "live_bytes")
-MEASURED: tuple[Metric, ...] = (*CLOCKS, *MEMORY_METRICS)
-"""The harness measures these metrics by itself, of any function."""
-
-
-def is_memory(metric: Metric) -> TypeGuard[MemoryMetric]:
-    """Say whether a metric is a figure of memory."""
-    return metric in MEMORY_METRICS
-
-
-def is_count(metric: Metric) -> bool:
-    """Say whether a metric is counted exactly, so that it is the same on every run with a seed."""
-    return metric not in MEASURED
-
-
 EPSILON = math.log(1.01)
 """This is practical zero, as a difference of ln: a change of less than 1 % is no change."""
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from argo_bench.errors import UserError
-from argo_bench.harness.claims.claim import CLOCKS, Claim, Kind, Metric
+from argo_bench.harness.claims.claim import Claim, Kind
+from argo_bench.harness.claims.metrics import CLOCKS, Metric
 
 EXAMPLES = '"30-50 % reduction", "at least 2.5x" or "50-100 ms -> 5-15 ms"'
 

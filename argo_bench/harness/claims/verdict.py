@@ -6,7 +6,7 @@ The whole interval of lambda = ln(baseline / candidate) must lie in one region; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from argo_bench.harness.claims.claim import EPSILON, Claim
@@ -27,9 +27,30 @@ Word = Literal[
     "untested",
     "failed",
 ]
+State = Literal["worse", "fine", "better", "cannot tell", "differs", "failed", "new", "not measured"]
+"""A gate says one of these of a benchmark. ``differs``: the two do not compute the same. ``new``: the base has nothing
+to compare with. ``not measured``: no time was left, or something is missing."""
 Region = Literal["refuted", "fell short", "confirmed", "exceeded"]
 
+SHOWN: Mapping[Word | State, str] = {
+    "confirmed, at least low": "confirmed or more",
+    "fell short or worse": "below the claim",
+    "void": "output differs",
+    "differs": "output differs",
+    "untested": "not measured",
+    "cannot tell": "inconclusive",
+    "fine": "not worse",
+}
+"""What readers see of a stored word that is not shown as it is. A run and a gate say the same in the same word."""
+
+
+def word_for(stored: Word | State) -> str:
+    """Return what readers see of a verdict of a run or of a gate. Records and JSON keep the stored word."""
+    return SHOWN.get(stored, stored)
+
+
 HOLDS: tuple[Word, ...] = ("confirmed", "exceeded", "confirmed, at least low")
+"""With these verdicts a claim holds."""
 TOGETHER: dict[frozenset[Region], Word] = {
     frozenset({"refuted"}): "refuted",
     frozenset({"fell short"}): "fell short",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from argo_bench.harness.claims.claim import Claim, Clock, Metric, is_count, is_memory
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.metrics import Clock, Metric, is_count, is_memory
 from argo_bench.harness.claims.verdict import HOLDS, Word, is_worse, judge, judge_level
 from argo_bench.harness.judging.holds_when import HitAndMiss, holds_when, straddled
 from argo_bench.harness.judging.measured import SPOT_LEVEL, Measured, break_even_calls, cold_spot, exact

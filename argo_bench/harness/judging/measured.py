@@ -8,11 +8,11 @@ from statistics import median
 
 import msgspec
 
-from argo_bench.harness.claims.claim import Claim, MemoryMetric, Metric, is_count
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.metrics import MEMORY, Metric, is_count
 from argo_bench.harness.claims.verdict import judge
 from argo_bench.harness.judging.holds_when import HitAndMiss
 from argo_bench.harness.judging.results import log_ratios
-from argo_bench.harness.plan import JUDGED_BY
 from argo_bench.harness.record.records import Comparison, Counts, Declaration, Memory, Reading, Result, Samples, Spot
 from argo_bench.harness.statistics.estimate import Estimate, estimate
 from argo_bench.harness.workers.memory import RESOLUTION
@@ -111,7 +111,7 @@ class Measured:
         level = 1 - (1 - SPOT_LEVEL) / family
         return estimate(log_ratios(self._samples[result.comparison], claim.metric), level)
 
-    def memory(self, metric: MemoryMetric, comparison: Comparison) -> list[float]:
+    def memory(self, metric: Metric, comparison: Comparison) -> list[float]:
         """Return ln(candidate / reference) of a figure of memory, one value per pair of readings.
 
         The list is empty where an arm was not measured.
@@ -131,12 +131,11 @@ class Measured:
         ]
 
 
-def _figures(metric: MemoryMetric, readings: Sequence[Reading]) -> list[int]:
-    """Return the readings of a figure in bytes, none below what the method can tell from nothing."""
-    method, least = JUDGED_BY[metric], RESOLUTION if metric == "peak_rss" else 1
-    values = [
-        each.live_bytes if metric == "live_bytes" else each.peak_bytes for each in readings if each.method == method
-    ]
+def _figures(metric: Metric, readings: Sequence[Reading]) -> list[int]:
+    """Return the readings of a metric of memory, none below what the method can tell from nothing."""
+    figure = MEMORY[metric]
+    least = RESOLUTION if figure.method == "peak_rss" else 1
+    values: list[int | None] = [getattr(each, figure.field) for each in readings if each.method == figure.method]
     return [max(least, value) for value in values if value is not None]
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from argo_bench.harness.claims.claim import Metric
+from argo_bench.harness.claims.metrics import Metric
 from argo_bench.harness.record.records import Comparison, Result, Samples
 from argo_bench.harness.statistics.estimate import block_difference, estimate, trimmed_mean
 from argo_bench.harness.statistics.quality import quality, valid_blocks

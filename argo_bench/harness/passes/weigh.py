@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from argo_bench.harness.claims.metrics import Method
 from argo_bench.harness.memory import Forks, available, memory_of
 from argo_bench.harness.plan import arms
-from argo_bench.harness.record.records import Comparison, Memory, Method, Reading
+from argo_bench.harness.record.records import Comparison, Memory, Reading
 from argo_bench.harness.side_by_side import processors, side_by_side
 from argo_bench.harness.state import RunState, place_of
 from argo_bench.harness.subject import Around

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from argo_bench.harness.claims.claim import Claim, Metric
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.metrics import Method, Metric
 from argo_bench.harness.claims.verdict import Word
 from argo_bench.harness.statistics.estimate import Estimate
 
@@ -23,8 +24,6 @@ SIGN_TEST = "sign-test"
 
 Isolation = Literal["shared", "twins"]
 """The arms of a comparison share a process, or each has one of two."""
-Method = Literal["peak_rss", "traced", "polled_rss", "memory_profiler", "ru_maxrss", "allocations"]
-"""These are the ways to read memory; each is a function of ``workers/memory``."""
 
 
 class Reading(msgspec.Struct, frozen=True, tag="reading"):

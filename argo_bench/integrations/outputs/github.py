@@ -10,7 +10,9 @@ from typing import Literal
 import msgspec
 
 from argo_bench.gate.outcome import Outcome
-from argo_bench.gate.table import labelled
+from argo_bench.harness.claims.verdict import word_for
+from argo_bench.integrations.outputs.results import Results
+from argo_bench.report.marks import labelled
 
 MOST_BYTES = 1 << 20
 """A step's summary may have this size (docs.github.com, "Workflow commands for GitHub Actions")."""
@@ -18,6 +20,14 @@ MOST_OF_A_KIND = 10
 """A step shows this number of annotations of a kind."""
 Kind = Literal["error", "warning", "notice"]
 FIRST: Sequence[str] = ("failed", "differs", "worse", "cannot tell", "not measured", "new", "better", "fine")
+
+
+def render(results: Results) -> dict[str, str]:
+    """Return the summary of a job, and the entries of github-action-benchmark."""
+    return {
+        "summary.md": step_summary(results.title, results.outcomes, results.note),
+        "github-action-benchmark.json": smaller_is_better(results.outcomes),
+    }
 
 
 def step_summary(title: str, outcomes: Sequence[Outcome], note: str = "") -> str:
@@ -109,5 +119,5 @@ def smaller_is_better(outcomes: Sequence[Outcome]) -> str:
         if each.interval is not None:
             half = (1 / each.interval[0] - 1 / each.interval[1]) / 2
             spread = f"± {half:.3g}" if math.isfinite(half) else ""
-        entries.append(_Entry(each.name, "x of base", ratio, spread, f"{each.state}: {each.sentence}"))
+        entries.append(_Entry(each.name, "x of base", ratio, spread, f"{word_for(each.state)}: {each.sentence}"))
     return msgspec.json.format(msgspec.json.encode(entries), indent=2).decode()

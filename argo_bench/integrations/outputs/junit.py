@@ -7,10 +7,16 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 
 from argo_bench.gate.outcome import Outcome
+from argo_bench.integrations.outputs.results import Results
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """XML 1.0 does not allow these characters (section 2.2), escaped or not."""
 SKIPPED = ("cannot tell", "not measured", "new")
+
+
+def render(results: Results) -> dict[str, str]:
+    """Return a suite of test cases."""
+    return {"junit.xml": junit(results.suite, results.outcomes)}
 
 
 def junit(suite: str, outcomes: Sequence[Outcome]) -> str:

@@ -9,10 +9,18 @@ import msgspec
 
 from argo_bench.gate.outcome import Outcome
 from argo_bench.harness.record.records import Run
-from argo_bench.integrations.outputs.sides import Side, clock, seconds_of
+from argo_bench.integrations.outputs.results import Results
+from argo_bench.integrations.outputs.sides import SIDES, Side, clock, seconds_of
 
 VERSION = "1.0"
 """The format has this version (pyperf's documentation, "pyperf JSON")."""
+
+
+def render(results: Results) -> dict[str, str]:
+    """Return a suite for each side; none where nothing was timed, since pyperf reads no empty suite."""
+    if not any(each.samples for each in results.outcomes):
+        return {}
+    return {f"pyperf-{side}.json": pyperf(results.outcomes, results.run, side) for side in SIDES}
 
 
 def pyperf(outcomes: Sequence[Outcome], run: Run, side: Side) -> str:

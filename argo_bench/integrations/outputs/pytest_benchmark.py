@@ -10,10 +10,16 @@ import msgspec
 
 from argo_bench.gate.outcome import Outcome
 from argo_bench.harness.record.records import Run
+from argo_bench.integrations.outputs.results import Results
 from argo_bench.integrations.outputs.sides import SIDES, Side, clock, seconds_of
 
 VERSION = "5.0.0"
 """This is the oldest version of pytest-benchmark that writes records like this."""
+
+
+def render(results: Results) -> dict[str, str]:
+    """Return a record with both sides."""
+    return {"pytest-benchmark.json": pytest_benchmark(results.outcomes, results.run)}
 
 
 def pytest_benchmark(outcomes: Sequence[Outcome], run: Run) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from argo_bench.errors import UserError
 from argo_bench.gate.outcome import Outcome
-from argo_bench.gate.records import State
-from argo_bench.harness.claims.verdict import HOLDS
+from argo_bench.harness.claims.verdict import HOLDS, State, word_for
 from argo_bench.harness.record.records import Judgement, Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.integrations.outputs import FORMATS
@@ -68,7 +67,7 @@ def _outcome(judgement: Judgement, recorded: Recorded) -> Outcome:
         f"{judgement.claim} {judgement.arm}",
         state,
         state in ("differs", "failed"),
-        f"{judgement.sentence}: {judgement.verdict}",
+        f"{judgement.sentence}: {word_for(judgement.verdict)}",
         judgement.speedup,
         judgement.interval,
         judgement.metric,

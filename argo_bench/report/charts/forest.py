@@ -13,7 +13,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from argo_bench.harness.claims.claim import CLOCKS, is_count
+from argo_bench.harness.claims.metrics import CLOCKS, is_count
+from argo_bench.harness.claims.verdict import word_for
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
@@ -108,7 +109,7 @@ def tabulate(found: Verdicts) -> Table:
 
 def _in_words(recorded: Recorded, judgement: Judgement) -> str:
     claimed = finding.claimed(judgement.kind, judgement.low, judgement.high)
-    seen = f"seen {finding.measured(judgement)}, {judgement.verdict}"
+    seen = f"seen {finding.measured(judgement)}, {word_for(judgement.verdict)}"
     return f"{finding.named(recorded, judgement)}, {judgement.arm}: claimed {claimed}, {seen}"
 
 
@@ -150,7 +151,7 @@ def draw(found: Verdicts, canvas: Canvas) -> Figure:
 
 def _about(judgements: Sequence[Judgement], left_out: int, shape: Shape) -> str:
     """What the axis is of, in lines; a narrow figure, which has no legend, says there what the thick lines are."""
-    metrics = list(dict.fromkeys(finding.NOUNS[each.metric] for each in judgements))
+    metrics = list(dict.fromkeys(finding.noun_of(each.metric) for each in judgements))
     axis = f"reference / candidate in {', '.join(metrics) or 'CPU time'}, log scale"
     said = [f"{axis}; {_spread(judgements)}" if shape.is_narrow else axis]
     said += [f"{finding.counted(left_out, 'further reading')} in the tables"] if left_out else []

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from argo_bench.harness.record.records import Memory, Method, Reading
+from argo_bench.harness.claims.metrics import Method
+from argo_bench.harness.record.records import Memory, Reading
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.report import finding

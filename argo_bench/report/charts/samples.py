@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from argo_bench.harness.claims.claim import CLOCKS
+from argo_bench.harness.claims.metrics import CLOCKS
 from argo_bench.harness.record.records import Block, Comparison, Judgement, Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import block_difference, trimmed_mean
@@ -205,7 +205,7 @@ def _draw_spread(axes: Axes, panel: Spread, colours: Colours) -> None:
     first = panel.judgements[0]
     titled(axes, f"{_of_claims(panel.judgements)}: samples", _where(first.comparison), colours)
     of = ", each arm over its median" if panel.is_apart else ", log scale"
-    axes.set_xlabel(f"{finding.NOUNS[first.metric]} per call{of}", color=colours.muted, fontsize=8.5)
+    axes.set_xlabel(f"{finding.noun_of(first.metric)} per call{of}", color=colours.muted, fontsize=8.5)
 
 
 def _where(comparison: Comparison) -> str:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from argo_bench.harness.claims.claim import CLOCKS
+from argo_bench.harness.claims.metrics import CLOCKS
 from argo_bench.harness.record.records import Comparison, Judgement, Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from argo_bench.harness.claims.verdict import word_for
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations.document import RANKS
@@ -65,7 +66,7 @@ def _faults(rows: Sequence[Judgement]) -> Iterator[str]:
     """What speaks against a variant: claims without a gain, and an output that differs."""
     for each in rows:
         if each.verdict in LOSES:
-            yield f"{_about(each)} is {finding.measured(each)} ({each.verdict})"
+            yield f"{_about(each)} is {finding.measured(each)} ({word_for(each.verdict)})"
     if any(map(finding.changes_output, rows)):  # a row that failed does not know
         yield "the output differs"
 
@@ -73,12 +74,12 @@ def _faults(rows: Sequence[Judgement]) -> Iterator[str]:
 def _open(rows: Sequence[Judgement]) -> Iterator[str]:
     for each in rows:
         if each.verdict in HALVES:
-            yield f"{_about(each)} of {each.arm} is {each.verdict}"
+            yield f"{_about(each)} of {each.arm} is {word_for(each.verdict)}"
 
 
 def _best(rows: Sequence[Judgement]) -> str:
     return "gives " + " and ".join(
-        f"{finding.measured(each)} ({each.verdict})" for each in rows if each.verdict in GAINS
+        f"{finding.measured(each)} ({word_for(each.verdict)})" for each in rows if each.verdict in GAINS
     )
 
 
@@ -87,7 +88,7 @@ def _worth(rows: Sequence[Judgement]) -> str:
 
 
 def _about(judgement: Judgement) -> str:
-    return finding.NOUNS[judgement.metric]
+    return finding.noun_of(judgement.metric)
 
 
 def what_to_do(recorded: Recorded, *, brief: bool = False) -> Table:

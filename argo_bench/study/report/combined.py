@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from argo_bench.harness.claims.claim import CLOCKS, is_count
+from argo_bench.harness.claims.metrics import CLOCKS, is_count
 from argo_bench.harness.record.records import Judgement, Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import sets

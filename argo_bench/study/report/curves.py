@@ -129,7 +129,7 @@ def _draw_panel(axes: Axes, judgements: Sequence[Judgement], title: str, live: f
         fontweight="bold" if first.headline else "normal", linespacing=1.3,
     )  # fmt: skip
     axes.annotate(
-        f"{finding.NOUNS[first.metric]}{against}", (0, 1), xycoords="axes fraction", xytext=(0, 6),
+        f"{finding.noun_of(first.metric)}{against}", (0, 1), xycoords="axes fraction", xytext=(0, 6),
         textcoords="offset points", color=colours.muted, fontsize=8,
     )  # fmt: skip
     axes.set_xticks([spot.scale for spot in max((each.curve for each in judgements), key=len)])

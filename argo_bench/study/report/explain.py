@@ -95,7 +95,7 @@ def _claim(claim: Claim) -> Group:
     span = finding.claimed(claim.kind, claim.low, claim.high)
     as_factor = finding.claimed_as_factor(claim.kind, claim.low, claim.high)
     references = dict.fromkeys(map(claim.against, VARIANTS))
-    judged = f"{finding.NOUNS[claim.metric]} against {' or '.join(references)}"
+    judged = f"{finding.noun_of(claim.metric)} against {' or '.join(references)}"
     return Group(
         Text.assemble((claim.id, "bold"), f'{" (headline)" if claim.headline else ""}  "{claim.text}"'),
         _indented(f"Source: {claim.source}"),

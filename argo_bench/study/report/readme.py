@@ -11,7 +11,7 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.report import finding
-from argo_bench.report.marks import MARKS
+from argo_bench.report.marks import MARKS, labelled
 from argo_bench.report.tables import plain
 from argo_bench.study.report.advice import advice
 
@@ -39,7 +39,7 @@ def measured_table(recorded: Recorded) -> str:
             seen = ["<br>".join(_seen(found, variant)) for variant in VARIANTS]
             rows.append(_row([identifier, known.name, claims, *seen, words.get(identifier, "")]))
     used = {each.verdict for rows in judged.values() for each in rows}
-    legend = ", ".join(f"{MARKS[word].glyph} {word}" for word in MARKS if word in used)
+    legend = ", ".join(labelled(word) for word in MARKS if word in used)
     return f"*{finding.finding(recorded)}.*\n\n" + "\n".join(rows) + f"\n\n{legend}; < 1x is slower or more."
 
 
@@ -50,7 +50,7 @@ def _row(cells: Sequence[str]) -> str:
 def _claim(judgement: Judgement, judged: int) -> str:
     """The claim's words; where they are one of many, which are then short, also what they are about."""
     words = plain(judgement.text)
-    return words if judged <= A_FEW else f"{words} ({finding.NOUNS[judgement.metric]})"
+    return words if judged <= A_FEW else f"{words} ({finding.noun_of(judgement.metric)})"
 
 
 def _seen(judged: Sequence[Judgement], variant: str) -> Iterator[str]:
