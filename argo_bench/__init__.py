@@ -67,9 +67,9 @@ __all__ = [
 
 def load_ipython_extension(shell: Any) -> None:
     """What ``%load_ext argo_bench`` calls: the magics %argo_env, %argo_run and %%argo_compare."""
-    from argo_bench.integrations.ipython import load
+    from argo_bench.integrations.ipython import register_magics
 
-    load(shell)
+    register_magics(shell)
 
 
 def __getattr__(name: str) -> Any:

@@ -30,7 +30,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "harness.bank": ("harness.calibration.bank", "harness.calibration.standing"),
     "harness.bodies": ("harness.workers.bodies",),
     "harness.calibration": ("harness.calibration.rates", "harness.calibration.standing"),
-    "harness.counting": ("study.counting",),
+    "harness.counting": ("study.counts",),
     "harness.environment": ("harness.machine.environment",),
     "harness.experiment": ("harness.run",),
     "harness.feed": ("study.subject",),
@@ -40,13 +40,13 @@ MOVED: dict[str, tuple[str, ...]] = {
     "harness.groundwork": ("harness.state", "harness.progress"),
     "harness.holding": ("harness.judging.holds_when",),
     "harness.job": ("study.job",),
-    "harness.judging": ("harness.judging.judgements", "harness.judging.measured", "harness.judging.results"),
+    "harness.judging": ("harness.judging.judgements", "harness.judging.measurements", "harness.judging.results"),
     "harness.lookups": ("study.lookups",),
     "harness.memory_pass": ("harness.workers.memory", "harness.record.records"),
     "harness.messages": ("harness.workers.messages",),
-    "harness.observe": ("study.observe",),
+    "harness.observe": ("study.recorder",),
     "harness.past": ("harness.record.past",),
-    "harness.planted": ("harness.calibration.planted",),
+    "harness.planted": ("harness.calibration.workloads",),
     "harness.quality": ("harness.statistics.quality",),
     "harness.recording": ("study.recording",),
     "harness.results": ("harness.record.records", "harness.record.store", "study.records", "gate.records"),
@@ -102,7 +102,7 @@ def homes_of(name: str) -> tuple[str, ...]:
     return ()
 
 
-def found_in(name: str, attribute: str) -> Any:
+def find_attribute(name: str, attribute: str) -> Any:
     """An attribute of the old module ``name``, from where it is now. Raises AttributeError where it is nowhere."""
     for home in homes_of(name):
         module = importlib.import_module(home)
@@ -130,20 +130,20 @@ class OldPaths(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__
         warn(name, homes_of(name)[0])
-        module.__getattr__ = lambda attribute: found_in(name, attribute)  # type: ignore[method-assign]
+        module.__getattr__ = lambda attribute: find_attribute(name, attribute)  # type: ignore[method-assign]
 
 
 def names_of(package: str) -> Callable[[str], Any]:
     """A ``__getattr__`` for a package: the names of version 0.1's module of the same name."""
 
-    def named(attribute: str) -> Any:
+    def find_old_name(attribute: str) -> Any:
         if attribute.startswith("__"):
             raise AttributeError(f"module {package!r} has no attribute {attribute!r}")
-        value = found_in(package, attribute)
+        value = find_attribute(package, attribute)
         warn(f"{package}.{attribute}", f"{homes_of(package)[0]}.{attribute}")
         return value
 
-    return named
+    return find_old_name
 
 
 def warn(old: str, new: str) -> None:

@@ -15,7 +15,7 @@ from argo_bench.errors import UserError
 
 
 @cache
-def module_from(file: Path) -> ModuleType:
+def load_module(file: Path) -> ModuleType:
     """The module in ``file``, under its own name and with its folder importable, so that workers find it too.
 
     Raises UserError for a file that is missing or cannot be imported.

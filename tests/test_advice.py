@@ -3,7 +3,7 @@
 import pytest
 
 from argo_bench.harness.claims.verdict import word_for
-from argo_bench.study.report.advice import advice, what_to_do
+from argo_bench.study.report.advice import advise_all, tabulate_advice
 from tests.test_report_finding import judgement, recorded
 
 SAME, DIFFERS = "same", "differs: missed in 3 of 40 symbol-cycles"
@@ -14,7 +14,7 @@ def advised(tmp_path, prescribed, engineered, output=SAME, engineered_output=SAM
         judgement(verdict=prescribed, arm="prescribed", output=output),
         judgement(verdict=engineered, arm="engineered", output=engineered_output),
     ]
-    return advice(recorded(tmp_path, *rows))[0]
+    return advise_all(recorded(tmp_path, *rows))[0]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_variant_is_judged_by_all_its_headline_claims(tmp_path, prescribed, en
         for arm, verdicts in (("prescribed", prescribed), ("engineered", engineered))
         for claim, verdict in zip(("O06.time", "O06.calls"), verdicts, strict=True)
     ]
-    assert advice(recorded(tmp_path, *rows))[0].word == word
+    assert advise_all(recorded(tmp_path, *rows))[0].word == word
 
 
 @pytest.mark.parametrize("first", ["confirmed", "failed"])
@@ -71,7 +71,7 @@ def test_an_output_that_differs_counts_wherever_a_failed_claim_stands(tmp_path, 
     gained = judgement(verdict="confirmed", arm="prescribed", output=DIFFERS)
     failed = judgement(verdict="failed", speedup=None, arm="prescribed", output="not checked", claim="O06.calls")
     rows = [gained, failed] if first == "confirmed" else [failed, gained]
-    found = advice(recorded(tmp_path, *rows))[0]
+    found = advise_all(recorded(tmp_path, *rows))[0]
     assert found.word == "undecided"
     assert "the output differs" in found.reason
 
@@ -79,7 +79,7 @@ def test_an_output_that_differs_counts_wherever_a_failed_claim_stands(tmp_path, 
 def test_the_output_that_is_kept_is_that_of_the_claim_that_gained(tmp_path):
     failed = judgement(verdict="failed", speedup=None, arm="prescribed", output="not checked")
     gained = judgement(verdict="confirmed", arm="prescribed", claim="O06.calls")
-    found = advice(recorded(tmp_path, failed, gained))[0]
+    found = advise_all(recorded(tmp_path, failed, gained))[0]
     assert found.word == "keep"
     assert found.reason.endswith("the output stays same")
 
@@ -89,15 +89,15 @@ def test_the_output_that_is_kept_is_that_of_the_claim_that_gained(tmp_path):
 @pytest.mark.parametrize("arms", [("prescribed", "engineered"), ("prescribed",), ("engineered",)])
 def test_what_was_not_measured_is_said_to_be_so(tmp_path, arms, verdict, brief):
     rows = [judgement(verdict=verdict, speedup=None, arm=arm, output="not checked") for arm in arms]
-    cells = what_to_do(recorded(tmp_path, *rows), brief=brief).rows[0].cells
+    cells = tabulate_advice(recorded(tmp_path, *rows), brief=brief).rows[0].cells
     assert cells[1:3] == tuple("not measured" if arm in arms else "-" for arm in ("prescribed", "engineered"))
     assert cells[3] == "undecided: " + "; ".join(f"CPU time of {arm} is {word_for(verdict)}" for arm in arms)
 
 
 def test_further_readings_advise_nothing(tmp_path):
-    assert advice(recorded(tmp_path, judgement(headline=False))) == []
+    assert advise_all(recorded(tmp_path, judgement(headline=False))) == []
 
 
 def test_the_document_s_ranking_stands_beside_the_advice(tmp_path):
-    table = what_to_do(recorded(tmp_path, judgement(arm="prescribed")))
+    table = tabulate_advice(recorded(tmp_path, judgement(arm="prescribed")))
     assert table.rows[0].cells[0] == "O06 consensus cache\nmedium priority, low effort, week 1"

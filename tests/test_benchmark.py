@@ -14,16 +14,16 @@ import pytest
 import argo_bench
 from argo_bench.comparison import compare
 from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import Benchmark, importable, label, short
-from argo_bench.harness.functions import resolved
+from argo_bench.harness.benchmark import Benchmark, find_importable_name, label, shorten_name
+from argo_bench.harness.functions import resolve_function
 from argo_bench.harness.plan import QUICK
 from argo_bench.harness.record.records import Declared, Failure, Fidelity, Memory, Samples
 from argo_bench.harness.record.store import load
 from argo_bench.harness.record.verify import verify
-from argo_bench.harness.table import benchmarks_of, of_module, pairs_of
+from argo_bench.harness.table import choose_benchmarks, find_benchmarks, read_pairs
 from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.optimizations import FILES, catalogue, headline_claims
-from argo_bench.report.remarks import remarks
+from argo_bench.report.remarks import list_remarks
 from argo_bench.study.job import optimizations_and_benchmarks
 from tests import user_functions
 
@@ -66,7 +66,7 @@ def test_local_functions_share_a_process_and_the_record_says_so(tmp_path):
     found = compare(old, lambda: data[-1] * len(data) // 2, claim="at least 2x", out=tmp_path)
     assert found.verdict in ("confirmed", "exceeded", "confirmed, at least low")
     assert load(tmp_path).all(Declared)[0].isolation == "shared"
-    assert any("local functions, copied to one process" in line for line in remarks(load(tmp_path)))
+    assert any("local functions, copied to one process" in line for line in list_remarks(load(tmp_path)))
     assert verify(load(tmp_path)) == []
 
 
@@ -182,17 +182,17 @@ def test_a_local_function_that_cannot_be_copied_is_refused_in_a_sentence(tmp_pat
 )
 def test_a_name_that_leads_nowhere_is_refused(target, says):
     with pytest.raises(UserError, match=re.escape(says)):
-        resolved(target)
+        resolve_function(target)
 
 
 def test_what_can_be_imported_is_and_what_cannot_is_not():
     def local():
         return None
 
-    assert importable(user_functions.slow) == f"{HERE}:slow"
-    assert importable(local) is None
-    assert importable(lambda: None) is None
-    assert (short(label(local)), short(f"{HERE}:slow")) == ("local", "slow")
+    assert find_importable_name(user_functions.slow) == f"{HERE}:slow"
+    assert find_importable_name(local) is None
+    assert find_importable_name(lambda: None) is None
+    assert (shorten_name(label(local)), shorten_name(f"{HERE}:slow")) == ("local", "slow")
 
 
 def test_a_setup_gives_no_argument_or_one_or_several():
@@ -227,9 +227,9 @@ claim = "2-1000x faster"
 def test_benchmarks_stand_in_pyproject(tmp_path):
     file = tmp_path / "pyproject.toml"
     file.write_text(PYPROJECT)
-    assert list(pairs_of(file)) == ["total"]
-    assert pairs_of(file)["total"].claims[0].low == 2
-    assert pairs_of(tmp_path / "absent.toml") == {}
+    assert list(read_pairs(file)) == ["total"]
+    assert read_pairs(file)["total"].claims[0].low == 2
+    assert read_pairs(tmp_path / "absent.toml") == {}
 
 
 @pytest.mark.parametrize(
@@ -243,22 +243,22 @@ def test_benchmarks_stand_in_pyproject(tmp_path):
 def test_a_wrong_table_is_named(line, says, tmp_path):
     (tmp_path / "pyproject.toml").write_text(PYPROJECT + line.replace("setup", "check") + "\n")
     with pytest.raises(UserError, match=re.escape(says.replace("setup", "check"))) as raised:
-        pairs_of(tmp_path / "pyproject.toml")
+        read_pairs(tmp_path / "pyproject.toml")
     assert "[tool.argo_bench.benchmarks.total]" in str(raised.value)
 
 
 def test_what_to_compare_is_two_functions_or_names_of_the_table(tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").write_text(PYPROJECT)
     monkeypatch.chdir(tmp_path)
-    assert [each.name for each in benchmarks_of([], {})] == ["total"]
-    assert [each.name for each in benchmarks_of([f"{HERE}:slow", f"{HERE}:fast"], {})] == ["fast against slow"]
+    assert [each.name for each in choose_benchmarks([], {})] == ["total"]
+    assert [each.name for each in choose_benchmarks([f"{HERE}:slow", f"{HERE}:fast"], {})] == ["fast against slow"]
     with pytest.raises(UserError, match="did you mean total"):
-        benchmarks_of(["totals"], {})
+        choose_benchmarks(["totals"], {})
     with pytest.raises(UserError, match="takes two functions"):
-        benchmarks_of([f"{HERE}:slow"], {})
+        choose_benchmarks([f"{HERE}:slow"], {})
     monkeypatch.chdir(tmp_path.parent)
     with pytest.raises(UserError, match="nothing to compare"):
-        benchmarks_of([], {})
+        choose_benchmarks([], {})
 
 
 OWN_FILE = """
@@ -293,7 +293,7 @@ def test_a_file_brings_benchmarks_and_a_sixteenth_optimization(tmp_path, monkeyp
     finally:
         monkeypatch.undo()
         catalogue.cache_clear()
-    assert [each.name for each in of_module(file)] == ["mine"]
+    assert [each.name for each in find_benchmarks(file)] == ["mine"]
 
 
 def test_a_file_that_defines_nothing_is_refused(tmp_path):

@@ -11,13 +11,13 @@ from argo_bench.errors import UserError
 from argo_bench.harness.calibration import bank, standing
 from argo_bench.harness.calibration import rates as calibration
 from argo_bench.harness.calibration.bank import FULL, QUICK, TURN, Series
-from argo_bench.harness.calibration.planted import microsecond, millisecond, twin
-from argo_bench.harness.calibration.rates import decide, decisions, simulated_coverage
+from argo_bench.harness.calibration.rates import decide, decide_all, simulate_coverage
 from argo_bench.harness.calibration.standing import Rate, clopper_pearson
+from argo_bench.harness.calibration.workloads import microsecond, millisecond, twin
 from argo_bench.harness.record.records import Banked, Block, Samples
 from argo_bench.harness.record.store import FILE_NAME, Writer, load
 from argo_bench.harness.record.verify import verify
-from argo_bench.report.calibration import sentence
+from argo_bench.report.calibration import describe_calibration
 
 
 @pytest.mark.parametrize(("events", "trials"), [(0, 10), (10, 10), (1, 55), (3, 7), (19, 20), (0, 1), (40, 300)])
@@ -63,7 +63,7 @@ def test_a_virtual_comparison_stops_when_a_real_one_would():
 
 
 def test_experiments_share_no_replicate():
-    found = decisions(banked(EQUAL, noisy(1.0, 0.002, 48)))
+    found = decide_all(banked(EQUAL, noisy(1.0, 0.002, 48)))
     assert len(found) == 8
     assert sum(each.estimate.replicates for each in found) == 48
 
@@ -71,11 +71,11 @@ def test_experiments_share_no_replicate():
 def test_a_bank_is_worked_out_into_rates_whose_truth_is_known(tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "SIMULATED", 50)
     writer = Writer(tmp_path)
-    writer.write(bank._header())
+    writer.write(bank._make_header())
     for each in (*banked(EQUAL, noisy(1.0, 0.002, 48)), *banked(MORE, noisy(1.03, 0.002, 48, seed=2))):
         writer.write(each)
     writer.close()
-    found = calibration.store(tmp_path)
+    found = calibration.store_summary(tmp_path)
     assert found.all_false_positives == Rate.of([False] * 8)
     assert found.power[0].change == 1.03
     assert found.power[0].found == Rate.of([True] * 8)
@@ -84,7 +84,7 @@ def test_a_bank_is_worked_out_into_rates_whose_truth_is_known(tmp_path, monkeypa
     assert found.coverage.events >= 7
     assert {null.what for null in found.nulls} == {"role: millisecond, quiet", "position: millisecond, quiet"}
     assert 0 < found.floor < 0.01
-    assert "3 % more work was found in 100 %" in sentence(found)
+    assert "3 % more work was found in 100 %" in describe_calibration(found)
     kept = msgspec.json.decode((tmp_path / calibration.SUMMARY).read_bytes(), type=calibration.Calibration)
     assert kept == found
     assert verify(load(tmp_path)) == []
@@ -94,28 +94,28 @@ def test_a_bank_is_worked_out_into_rates_whose_truth_is_known(tmp_path, monkeypa
 
 
 def test_a_bank_of_a_wrong_harness_would_show_it():
-    biased = decisions(banked(EQUAL, noisy(1.04, 0.002, 48)))
+    biased = decide_all(banked(EQUAL, noisy(1.04, 0.002, 48)))
     assert {each.word for each in biased} == {"slower"}
 
 
 def test_simulated_intervals_contain_the_truth_as_often_as_they_say():
-    assert simulated_coverage(calibration._fixed, 4_000) == pytest.approx(0.95, abs=0.01)
-    assert simulated_coverage(calibration._stopped, 2_000) >= 0.95
+    assert simulate_coverage(calibration._covers_at_fixed_size, 4_000) == pytest.approx(0.95, abs=0.01)
+    assert simulate_coverage(calibration._covers_at_stop, 2_000) >= 0.95
 
 
 def test_a_bank_without_equal_code_cannot_be_worked_out(tmp_path):
     writer = Writer(tmp_path)
-    writer.write(bank._header())
+    writer.write(bank._make_header())
     writer.close()
     with pytest.raises(ValueError, match="no comparison of equal code"):
-        calibration.store(tmp_path)
+        calibration.store_summary(tmp_path)
 
 
 def test_series_take_turns_that_are_as_long_as_a_comparison():
     plan = (Series("quiet", "millisecond", 100, 48), Series("quiet", "tenth", 100, 30))
     have: dict = {}
     order = []
-    for series in bank._in_turns(plan, have):
+    for series in bank._take_turns(plan, have):
         order.append(series.workload)
         have[series.comparison] = have.get(series.comparison, 0) + 1
     assert order == ["millisecond"] * TURN + ["tenth"] * TURN + ["millisecond"] * TURN + ["tenth"] * 6
@@ -132,19 +132,19 @@ def test_the_whole_plan_has_what_was_promised():
 def test_a_bank_goes_on_where_it_stopped_and_belongs_to_one_machine(tmp_path, monkeypatch):
     plan = [Series("quiet", "microsecond", 100, 2)]
     monkeypatch.setattr(
-        bank, "_replicate", lambda series, number, scratch: banked(series, [1.0] * (number + 1))[number]
+        bank, "_take_replicate", lambda series, number, scratch: banked(series, [1.0] * (number + 1))[number]
     )
     bank.fill(tmp_path, plan, budget_s=0.0)
     bank.fill(tmp_path, plan, budget_s=60.0)
     bank.fill(tmp_path, plan, budget_s=60.0)
-    assert [each.samples.replicate for each in bank.banked(tmp_path)] == [0, 1]
+    assert [each.samples.replicate for each in bank.read_bank(tmp_path)] == [0, 1]
     monkeypatch.setattr(bank, "fingerprint", lambda: "another")
     with pytest.raises(UserError, match="holds the bank of machine"):
         bank.fill(tmp_path, plan, budget_s=60.0)
 
 
 def test_a_replicate_of_the_bank_is_real_samples_of_two_processes(tmp_path):
-    taken = bank._replicate(Series("busy", "microsecond", 103, 1), 0, tmp_path)
+    taken = bank._take_replicate(Series("busy", "microsecond", 103, 1), 0, tmp_path)
     assert taken.condition == "busy"
     assert taken.seconds > 0
     assert all(wall > 0 for block in taken.samples.blocks for wall in block.wall_ns)
@@ -152,7 +152,7 @@ def test_a_replicate_of_the_bank_is_real_samples_of_two_processes(tmp_path):
 
 def test_a_packed_bank_is_read_like_an_open_one(tmp_path):
     writer = Writer(tmp_path)
-    writer.write(bank._header())
+    writer.write(bank._make_header())
     writer.close()
     content = (tmp_path / FILE_NAME).read_bytes()
     (tmp_path / FILE_NAME).unlink()
@@ -167,14 +167,14 @@ def test_planted_work_is_exactly_proportional_and_its_twin_computes_the_same():
 
 
 def test_planted_names_are_found_by_their_number_and_others_are_not():
-    from argo_bench.harness.calibration import planted
+    from argo_bench.harness.calibration import workloads
 
-    assert planted.microsecond_103() == microsecond(103)
+    assert workloads.microsecond_103() == microsecond(103)
     with pytest.raises(AttributeError, match="expected one of microsecond"):
-        _ = planted.hour_100
+        _ = workloads.hour_100
 
 
 def test_the_calibration_that_comes_with_the_package_is_that_of_the_recorded_bank():
     recorded = load(calibration.Path(__file__).parents[1] / "results" / "reference" / "calibration")
     packaged = msgspec.json.decode(standing.REFERENCE.read_bytes(), type=standing.Calibration)
-    assert calibration.calibration(recorded) == packaged
+    assert calibration.summarize_bank(recorded) == packaged

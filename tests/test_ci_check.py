@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from argo_bench.errors import UserError
-from argo_bench.gate.thresholds import checked, proposed, read_thresholds
+from argo_bench.gate.thresholds import check_thresholds, propose_thresholds, read_thresholds
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded, load
 from tests.test_cli import argo
@@ -40,7 +40,7 @@ def with_judgement(reference, name, **changes):
 
 
 def test_what_a_run_proposes_it_reaches(tmp_path, reference):
-    found = checked(reference, thresholds(tmp_path, proposed(reference, 0.1, with_times=True)))
+    found = check_thresholds(reference, thresholds(tmp_path, propose_thresholds(reference, 0.1, with_times=True)))
     assert len(found.outcomes) > 100
     assert set(states(found).values()) == {"fine"}
     assert found.unknown == () and found.note == ""
@@ -48,11 +48,11 @@ def test_what_a_run_proposes_it_reaches(tmp_path, reference):
 
 
 def test_only_what_gains_clearly_and_computes_the_same_is_proposed(reference):
-    ratios = tomllib.loads(proposed(reference, 0.1))["ratios"]
+    ratios = tomllib.loads(propose_thresholds(reference, 0.1))["ratios"]
     assert "O08.time engineered" in ratios
     assert "O08.time prescribed" not in ratios  # it is slower
     void = with_judgement(reference, "O08.time engineered", verdict="void")
-    assert "O08.time engineered" not in tomllib.loads(proposed(void, 0.1))["ratios"]
+    assert "O08.time engineered" not in tomllib.loads(propose_thresholds(void, 0.1))["ratios"]
 
 
 def test_a_threshold_is_reached_missed_or_undecided_by_the_whole_interval(tmp_path, reference):
@@ -63,12 +63,12 @@ def test_a_threshold_is_reached_missed_or_undecided_by_the_whole_interval(tmp_pa
         (given.speedup, "cannot tell", False),
         (high * 1.01, "worse", True),
     ):
-        found = checked(reference, thresholds(tmp_path, f'[ratios]\n"O08.time engineered" = {least!r}'))
+        found = check_thresholds(reference, thresholds(tmp_path, f'[ratios]\n"O08.time engineered" = {least!r}'))
         assert [(each.state, each.blocks) for each in found.outcomes] == [(state, blocks)]
 
 
 def test_levels_are_compared_over_all_seeds(tmp_path, reference):
-    found = checked(reference, thresholds(tmp_path, '[levels]\n"O01.hits prescribed" = 0.95'))
+    found = check_thresholds(reference, thresholds(tmp_path, '[levels]\n"O01.hits prescribed" = 0.95'))
     assert states(found) == {"O01.hits prescribed": "worse"}
 
 
@@ -79,13 +79,13 @@ def test_what_computes_something_else_differs_and_what_failed_blocks(tmp_path, r
         ("failed", "failed", True),
         ("untested", "not measured", False),
     ):
-        [outcome] = checked(with_judgement(reference, "O08.time engineered", verdict=verdict), wanted).outcomes
+        [outcome] = check_thresholds(with_judgement(reference, "O08.time engineered", verdict=verdict), wanted).outcomes
         assert (outcome.state, outcome.blocks) == (state, blocks)
 
 
 def test_times_of_another_processor_are_refused_in_a_sentence_and_ratios_are_compared(tmp_path, reference):
     text = '[ratios]\n"O08.time engineered" = 2\n[times]\nprocessor = "Another"\n"O08.time engineered" = 1e-3'
-    found = checked(reference, thresholds(tmp_path, text))
+    found = check_thresholds(reference, thresholds(tmp_path, text))
     assert states(found) == {"O08.time engineered": "fine"}
     assert found.note == "Times were not compared: those of Another say nothing about AMD EPYC; ratios were."
 
@@ -93,7 +93,7 @@ def test_times_of_another_processor_are_refused_in_a_sentence_and_ratios_are_com
 def test_times_on_the_same_processor_are_compared(tmp_path, reference):
     text = '[times]\nprocessor = "AMD EPYC"\n"O08.time engineered" = {}'
     for most, state in ((1.0, "fine"), (1e-9, "worse")):
-        found = checked(reference, thresholds(tmp_path, text.format(most)))
+        found = check_thresholds(reference, thresholds(tmp_path, text.format(most)))
         assert states(found) == {"O08.time engineered": state}
 
 
@@ -137,6 +137,6 @@ def test_a_missed_threshold_is_returncode_1_and_the_stored_ones_are_reached(tmp_
 
 
 def test_the_stored_thresholds_are_those_that_the_stored_run_proposes(reference):
-    assert argo("ci", "thresholds", REFERENCE).stdout == proposed(reference, 0.1)
+    assert argo("ci", "thresholds", REFERENCE).stdout == propose_thresholds(reference, 0.1)
     with open("tests/benchmarks/thresholds.toml", encoding="utf-8") as file:
-        assert file.read() == proposed(reference, 0.1)
+        assert file.read() == propose_thresholds(reference, 0.1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from argo_bench.errors import UserError
-from argo_bench.gate.history import Point, Series, history_of, read, table_of
+from argo_bench.gate.history import Point, Series, history_of, read_runs, table_of
 from argo_bench.gate.history_figure import draw_history
 from tests.test_cli import argo
 from tests.test_report_finding import judgement, recorded
@@ -34,13 +34,13 @@ def test_the_table_has_what_moved_first():
 
 def test_runs_are_in_order_of_time_and_a_broken_one_is_told(tmp_path):
     (tmp_path / "run.jsonl").write_text("broken", encoding="utf-8")
-    found, unreadable = read([tmp_path, Path(REFERENCE)])
+    found, unreadable = read_runs([tmp_path, Path(REFERENCE)])
     assert len(found) == 1
     assert len(unreadable) == 1 and str(tmp_path) in unreadable[0]
 
 
 def test_a_claim_that_no_run_has_is_told():
-    found, _ = read([Path(REFERENCE)])
+    found, _ = read_runs([Path(REFERENCE)])
     with pytest.raises(UserError, match=r"no run has a ratio for 'O99.time'"):
         history_of(found, "O99.time")
 

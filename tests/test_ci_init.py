@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from argo_bench.errors import UserError
-from argo_bench.gate.workflow import PATH, written
+from argo_bench.gate.workflow import PATH, write_workflow
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ["--builtin-schema", "vendor.github-workflows"]
@@ -23,7 +23,7 @@ def valid(file):
 
 
 def test_the_workflow_is_valid_and_compares_the_pull_request_with_its_base(tmp_path):
-    path, hint = written(tmp_path, overwrite=False)
+    path, hint = write_workflow(tmp_path, overwrite=False)
     assert path == tmp_path / PATH
     assert "argo-bench ci --base ${{ github.event.pull_request.base.sha }}" in path.read_text(encoding="utf-8")
     assert "has no benchmark yet: expected a table such as" in hint
@@ -36,15 +36,15 @@ def test_our_own_workflows_are_valid():
 
 
 def test_a_workflow_that_is_there_is_written_over_only_when_that_is_meant(tmp_path):
-    path, _ = written(tmp_path, overwrite=False)
+    path, _ = write_workflow(tmp_path, overwrite=False)
     path.write_text("mine", encoding="utf-8")
     with pytest.raises(UserError, match="is there already: --force writes over it"):
-        written(tmp_path, overwrite=False)
+        write_workflow(tmp_path, overwrite=False)
     assert path.read_text(encoding="utf-8") == "mine"
-    written(tmp_path, overwrite=True)
+    write_workflow(tmp_path, overwrite=True)
     assert path.read_text(encoding="utf-8") != "mine"
 
 
 def test_a_project_with_benchmarks_gets_no_hint(tmp_path):
     (tmp_path / "pyproject.toml").write_text('[tool.argo_bench.benchmarks.a]\nfunction = "a:b"\n', encoding="utf-8")
-    assert written(tmp_path, overwrite=False)[1] == ""
+    assert write_workflow(tmp_path, overwrite=False)[1] == ""

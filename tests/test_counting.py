@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from argo_bench.harness.claims.claim import Claim
-from argo_bench.harness.judging.judgements import judgements
-from argo_bench.harness.judging.measured import Measured, exact
+from argo_bench.harness.judging.judgements import judge_all
+from argo_bench.harness.judging.measurements import Measured, estimate_exact
 from argo_bench.harness.record.records import Comparison, Counts
 from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, catalogue, switch
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Workload
@@ -17,9 +17,9 @@ from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Universe, generate
 from argo_bench.pipeline.memo import Memo
 from argo_bench.pipeline.model import Ledger, Reasoning
-from argo_bench.study import counting
-from argo_bench.study.counting import StageCounting, cached, crossed, layers, recorded, replay
-from argo_bench.study.fidelity import Differences, compare
+from argo_bench.study import counts
+from argo_bench.study.counts import StageCounting, count_cache_hits, count_crossings, layers, load_recording, replay
+from argo_bench.study.fidelity import Differences, note_differences
 from argo_bench.study.recording import (
     Group,
     Recording,
@@ -68,7 +68,7 @@ SUBJECT = Optimization("X01", "a test", "wrap", silent, lambda p: p, (CALLS,), (
 @pytest.fixture
 def at_hand(monkeypatch, tmp_path, small_universe):
     """The subject in the catalogue, and a universe on disk."""
-    monkeypatch.setattr(counting, "subjects", lambda: {"X01": SUBJECT})
+    monkeypatch.setattr(counts, "subjects", lambda: {"X01": SUBJECT})
     (tmp_path / "universe.pickle").write_bytes(pickle.dumps(small_universe))
     return tmp_path
 
@@ -101,7 +101,7 @@ def test_an_arm_that_raises_is_told_from_the_others(at_hand):
 
 def test_shorter_traces_are_the_beginning_of_the_longest(at_hand):
     universe = at_hand / "universe.pickle"
-    long, short = (recorded(ASKED, universe, scale, 1, at_hand) for scale in (8, 2))
+    long, short = (load_recording(ASKED, universe, scale, 1, at_hand) for scale in (8, 2))
     assert short.groups == [group for group in long.groups if group.cycle < 2]
     assert len(list(at_hand.glob("recording-*.pickle"))) == 1
 
@@ -120,9 +120,9 @@ def test_crossed_counts_what_left_the_process():
     ledger = Ledger()
     ledger.requests.update({"massive": 3, "sonar": 2, "explanation": 1})
     ledger.dollars = 0.5
-    assert crossed(ledger)["requests"] == 6
-    assert crossed(ledger)["model_calls"] == 3
-    assert crossed(ledger)["dollars"] == 0.5
+    assert count_crossings(ledger)["requests"] == 6
+    assert count_crossings(ledger)["model_calls"] == 3
+    assert count_crossings(ledger)["dollars"] == 0.5
 
 
 def test_hits_and_misses_are_found_through_wrappers_and_methods():
@@ -130,8 +130,8 @@ def test_hits_and_misses_are_found_through_wrappers_and_methods():
     pipeline = baseline.PIPELINE.replace(regime=Outer(memo).stage)
     assert memo in list(layers(pipeline.regime))
     memo.hits, memo.misses = 3, 1
-    assert cached(pipeline) == {"hits": 3.0, "misses": 1.0, "hit_rate": 0.75}
-    assert cached(baseline.PIPELINE) == {}
+    assert count_cache_hits(pipeline) == {"hits": 3.0, "misses": 1.0, "hit_rate": 0.75}
+    assert count_cache_hits(baseline.PIPELINE) == {}
 
 
 class Outer:
@@ -152,7 +152,7 @@ def planted(ratio_by_seed, reference=100.0):
 
 def judged(ratio_by_seed, **options):
     measured = Measured([], counts=planted(ratio_by_seed, **options))
-    return next(each for each in judgements([declaration_of(SUBJECT)], measured, [], []) if each.arm == "prescribed")
+    return next(each for each in judge_all([declaration_of(SUBJECT)], measured, [], []) if each.arm == "prescribed")
 
 
 def test_a_count_is_judged_by_the_range_over_the_seeds():
@@ -183,7 +183,7 @@ def test_where_the_reference_counts_nothing_nothing_is_judged():
 
 
 def test_exact_counts_have_their_range_for_an_interval():
-    assert (exact([0.1, 0.3]).low, exact([0.1, 0.3]).high) == (0.1, 0.3)
+    assert (estimate_exact([0.1, 0.3]).low, estimate_exact([0.1, 0.3]).high) == (0.1, 0.3)
 
 
 @pytest.mark.parametrize(("trace", "rate"), [("calm", 0.2), ("open", 1.0), ("frozen", 0.0)])
@@ -235,7 +235,7 @@ def test_recordings_without_frames_are_those_of_the_pipeline(stage, small_univer
     with_frames = record(workload, small_universe, 12, 1).groups
     assert [(group.virtual_ns, group.cycle) for group in frameless] == [(g.virtual_ns, g.cycle) for g in with_frames]
     found = Differences()
-    compare([group.calls for group in with_frames], [group.calls for group in frameless], 1e-9, found)
+    note_differences([group.calls for group in with_frames], [group.calls for group in frameless], 1e-9, found)
     assert found.counts == {}
 
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from argo_bench.harness.machine.environment import file_system, is_disk
+from argo_bench.harness.machine.environment import find_file_system, is_disk
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.base import EPOCH_S
 from argo_bench.pipeline.world.database import (
@@ -23,8 +23,8 @@ from argo_bench.pipeline.world.database import (
     Settings,
     copy_into,
     open_database,
-    preloaded,
-    settings,
+    preload_database,
+    read_settings,
 )
 from argo_bench.study.replay import NoMarket
 
@@ -41,7 +41,7 @@ def indexes(path):
 
 
 def test_a_preloaded_database_has_the_table_its_indexes_and_so_many_rows(tmp_path):
-    path = preloaded(tmp_path / "rows.sqlite", 1_000, seed=3)
+    path = preload_database(tmp_path / "rows.sqlite", 1_000, seed=3)
     assert asked(path, "PRAGMA integrity_check") == [("ok",)]
     assert asked(path, "SELECT count(*), count(DISTINCT signal_id) FROM signals") == [(1_000, 1_000)]
     assert indexes(path) == PLAIN
@@ -52,7 +52,7 @@ def test_a_preloaded_database_has_the_table_its_indexes_and_so_many_rows(tmp_pat
 
 
 def test_preloaded_rows_are_older_than_the_world_and_the_older_ones_have_an_outcome(tmp_path):
-    path = preloaded(tmp_path / "rows.sqlite", 1_000)
+    path = preload_database(tmp_path / "rows.sqlite", 1_000)
     rows = asked(path, "SELECT id, timestamp, outcome, symbol FROM signals ORDER BY id")
     assert [each[1] for each in rows] == sorted(each[1] for each in rows)
     assert rows[-1][1] == EPOCH_S - 5
@@ -63,26 +63,26 @@ def test_preloaded_rows_are_older_than_the_world_and_the_older_ones_have_an_outc
 
 def test_preloaded_rows_depend_on_the_seed_alone(tmp_path):
     def rows(name, seed):
-        return asked(preloaded(tmp_path / name, 50, seed), "SELECT * FROM signals")
+        return asked(preload_database(tmp_path / name, 50, seed), "SELECT * FROM signals")
 
     assert rows("a", 1) == rows("b", 1)
     assert rows("c", 2) != rows("a", 1)
 
 
 def test_a_preloaded_database_may_be_empty_and_may_be_about_other_symbols(tmp_path):
-    assert asked(preloaded(tmp_path / "none", 0), "SELECT count(*) FROM signals") == [(0,)]
-    assert set(asked(preloaded(tmp_path / "own", 20, symbols=["X"]), "SELECT symbol FROM signals")) == {("X",)}
+    assert asked(preload_database(tmp_path / "none", 0), "SELECT count(*) FROM signals") == [(0,)]
+    assert set(asked(preload_database(tmp_path / "own", 20, symbols=["X"]), "SELECT symbol FROM signals")) == {("X",)}
 
 
 def test_a_preloaded_database_that_is_there_is_not_made_again(tmp_path):
-    path = preloaded(tmp_path / "rows.sqlite", 10)
+    path = preload_database(tmp_path / "rows.sqlite", 10)
     before = path.stat().st_ino
-    assert preloaded(path, 10) == path
+    assert preload_database(path, 10) == path
     assert path.stat().st_ino == before
 
 
 def ask_for(path):
-    return asked(preloaded(Path(path), 3_000), "SELECT count(*) FROM signals")
+    return asked(preload_database(Path(path), 3_000), "SELECT count(*) FROM signals")
 
 
 def test_processes_that_ask_for_the_same_database_at_once_all_find_it_whole(tmp_path):
@@ -94,7 +94,7 @@ def test_processes_that_ask_for_the_same_database_at_once_all_find_it_whole(tmp_
 
 def test_what_could_not_be_made_leaves_nothing_behind(tmp_path):
     with pytest.raises(ZeroDivisionError):
-        preloaded(tmp_path / "rows.sqlite", 10, symbols=Raising())
+        preload_database(tmp_path / "rows.sqlite", 10, symbols=Raising())
     assert os.listdir(tmp_path) == []
 
 
@@ -107,7 +107,7 @@ class Raising:
 
 
 def test_a_world_takes_a_copy_and_leaves_the_original_as_it_was(tmp_path):
-    path = preloaded(tmp_path / "rows.sqlite", 10)
+    path = preload_database(tmp_path / "rows.sqlite", 10)
     before = path.read_bytes()
     (tmp_path / "world").mkdir()
     copy_into(tmp_path / "world", path)
@@ -124,16 +124,16 @@ def a_row(signal_id):
 
 def test_a_new_database_is_at_sqlites_defaults(tmp_path):
     with closing(open_database(tmp_path / FILE_NAME)) as connection:
-        assert settings(connection) == Settings("delete", "FULL", 4096)
-        assert str(settings(connection)) == "journal mode delete, synchronous FULL, pages of 4096 bytes"
+        assert read_settings(connection) == Settings("delete", "FULL", 4096)
+        assert str(read_settings(connection)) == "journal mode delete, synchronous FULL, pages of 4096 bytes"
 
 
 def test_settings_are_those_of_the_connection_and_the_journal_mode_that_of_the_file(tmp_path):
     with closing(open_database(tmp_path / FILE_NAME)) as first, closing(open_database(tmp_path / FILE_NAME)) as second:
         first.execute("PRAGMA journal_mode = WAL")
         first.execute("PRAGMA synchronous = NORMAL")
-        assert settings(first) == Settings("wal", "NORMAL", 4096)
-        assert settings(second) == Settings("wal", "FULL", 4096)
+        assert read_settings(first) == Settings("wal", "NORMAL", 4096)
+        assert read_settings(second) == Settings("wal", "FULL", 4096)
 
 
 def test_an_index_that_was_dropped_does_not_come_back_with_the_next_opening(tmp_path):
@@ -149,7 +149,7 @@ def test_a_world_that_need_not_be_durable_never_waits_for_the_disk(tmp_path):
         world.execute("PRAGMA synchronous = FULL")
         assert world.database_settings.synchronous == "OFF"
         with closing(world.connect_database()) as connection:
-            assert settings(connection).synchronous == "OFF"
+            assert read_settings(connection).synchronous == "OFF"
 
 
 def test_the_ledger_counts_the_rows_that_were_committed_and_not_those_that_were_refused(tmp_path):
@@ -169,19 +169,19 @@ def test_the_file_system_is_that_of_the_longest_mount_point(tmp_path, monkeypatc
     inner = tmp_path / "memory"
     inner.mkdir()
     monkeypatch.setattr(psutil, "disk_partitions", mounted(("/", "ext4"), (str(inner), "tmpfs"), ("/proc", "proc")))
-    assert (file_system(tmp_path), is_disk(tmp_path)) == ("ext4", True)
-    assert (file_system(inner / "deeper" / "file"), is_disk(inner / "deeper")) == ("tmpfs", False)
-    assert file_system(tmp_path / "memory beside") == "ext4"
+    assert (find_file_system(tmp_path), is_disk(tmp_path)) == ("ext4", True)
+    assert (find_file_system(inner / "deeper" / "file"), is_disk(inner / "deeper")) == ("tmpfs", False)
+    assert find_file_system(tmp_path / "memory beside") == "ext4"
 
 
 def test_a_mount_on_top_of_another_hides_it(tmp_path, monkeypatch):
     monkeypatch.setattr(psutil, "disk_partitions", mounted(("/", "ext4"), ("/", "overlay")))
-    assert file_system(tmp_path) == "overlay"
+    assert find_file_system(tmp_path) == "overlay"
 
 
 def test_a_path_that_no_mount_point_holds_is_on_an_unknown_file_system(tmp_path, monkeypatch):
     monkeypatch.setattr(psutil, "disk_partitions", mounted())
-    assert file_system(tmp_path) == "unknown"
+    assert find_file_system(tmp_path) == "unknown"
 
 
 LIMITED = """

@@ -15,10 +15,10 @@ import xxhash
 
 from argo_bench.errors import UserError
 from argo_bench.harness.claims.metrics import CLOCKS, is_count
-from argo_bench.harness.judging.judgements import judgements
-from argo_bench.harness.judging.measured import Measured
-from argo_bench.harness.judging.results import result_of
-from argo_bench.harness.plan import DEFAULT, FAMILY_ERROR, MOST_BLOCKS, QUICK, plan_of
+from argo_bench.harness.judging.judgements import judge_all
+from argo_bench.harness.judging.measurements import Measured
+from argo_bench.harness.judging.results import estimate_result
+from argo_bench.harness.plan import DEFAULT, FAMILY_ERROR, MOST_BLOCKS, QUICK, make_plan
 from argo_bench.harness.record.records import (
     SCHEMA,
     Block,
@@ -43,7 +43,7 @@ from argo_bench.optimizations import catalogue, headline_claims, lookup
 from argo_bench.optimizations.optimization import Workload
 from argo_bench.study.job import study_job
 from argo_bench.study.recording import record
-from argo_bench.study.subject import declaration_of, planned_of, stage_arm
+from argo_bench.study.subject import declaration_of, plan_comparisons, stage_arm
 from tests.interruptible import interruptible
 from tests.studies import run_study
 
@@ -68,8 +68,8 @@ COMPARISON = Comparison("O06", "consensus, hit", 6, "symbols", "baseline", "engi
 
 
 def test_the_ratio_is_per_call_however_many_calls_a_sample_has():
-    one = result_of(COMPARISON, [samples(COMPARISON, r, 0.5) for r in range(3)], 0.95)
-    many = result_of(COMPARISON, [samples(COMPARISON, r, 0.5, (10, 700)) for r in range(3)], 0.95)
+    one = estimate_result(COMPARISON, [samples(COMPARISON, r, 0.5) for r in range(3)], 0.95)
+    many = estimate_result(COMPARISON, [samples(COMPARISON, r, 0.5, (10, 700)) for r in range(3)], 0.95)
     assert math.isclose(one.cpu.speedup, 2.0)
     assert math.isclose(many.cpu.speedup, 2.0)
     assert (many.reference_ns, many.candidate_ns) == (1000, 500)
@@ -82,7 +82,7 @@ def test_the_level_is_that_of_the_family_whatever_is_run(small_universe):
     declared = declaration_of(o06)
     published = study_job([o06], small_universe, DEFAULT, 1).supply.families()
     profiles = (dataclasses.replace(DEFAULT, looks=looks) for looks in ((6,), LOOKS))
-    once, often = (plan_of([declared], [], profile, 1, published, {}) for profile in profiles)
+    once, often = (make_plan([declared], [], profile, 1, published, {}) for profile in profiles)
     assert once.level_of(declared, comparison) == 1 - FAMILY_ERROR / len(headline_claims())
     assert often.level_of(declared, comparison) == 1 - nominal_error(FAMILY_ERROR / len(headline_claims()))
     assert once.level_of(declared, changed_to(comparison, scale=30)) == 0.95
@@ -94,7 +94,9 @@ def changed_to(comparison, **values):
 
 
 def test_the_quick_plan_has_the_headline_claims_at_their_headline_scale_and_the_default_plan_everything():
-    quick, default = ([each for o in lookup([]) for each in planned_of(o, profile)] for profile in (QUICK, DEFAULT))
+    quick, default = (
+        [each for o in lookup([]) for each in plan_comparisons(o, profile)] for profile in (QUICK, DEFAULT)
+    )
     assert set(quick) <= set(default)
     for optimization in lookup([]):
         judged = {claim.workload for claim in optimization.claims if claim.headline and claim.metric in CLOCKS}
@@ -107,7 +109,7 @@ def test_the_quick_plan_has_the_headline_claims_at_their_headline_scale_and_the_
 def test_every_claim_is_behind_something_of_the_plan(small_universe):
     subjects = study_job(lookup([]), small_universe, DEFAULT, 1).subjects
     comparisons = {each for subject in subjects for each in subject.comparisons(DEFAULT)}
-    comparisons |= {each for subject in subjects for each, _ in subject.weighed(DEFAULT)}
+    comparisons |= {each for subject in subjects for each, _ in subject.memory_comparisons(DEFAULT)}
     countings = [each for subject in subjects for each in subject.countings(DEFAULT, [1])]
     counts = {(each.subject, each.workload): each.arms for each in countings}
     for optimization in lookup([]):
@@ -121,7 +123,7 @@ def test_every_claim_is_behind_something_of_the_plan(small_universe):
 
 
 def test_a_claim_that_was_not_measured_is_inconclusive_and_says_so():
-    found = judgements([declaration_of(catalogue()["O06"])], Measured([]), [], [])
+    found = judge_all([declaration_of(catalogue()["O06"])], Measured([]), [], [])
     assert {each.verdict for each in found} == {"inconclusive"}
     assert {each.flags[0] for each in found} == {"not measured before the run ended"}
 
@@ -130,7 +132,7 @@ def test_a_failed_arm_is_failed_and_never_a_number():
     failure = Failure("O06", "engineered", "failed", "ValueError: broken")
     found = {
         (each.claim, each.arm): each
-        for each in judgements([declaration_of(catalogue()["O06"])], Measured([]), [], [failure])
+        for each in judge_all([declaration_of(catalogue()["O06"])], Measured([]), [], [failure])
     }
     engineered = found["O06.time", "engineered"]
     assert (engineered.verdict, engineered.speedup, engineered.interval) == ("failed", None, None)
@@ -138,9 +140,9 @@ def test_a_failed_arm_is_failed_and_never_a_number():
 
 
 def test_wall_and_cpu_that_disagree_are_flagged():
-    fast, slow = (result_of(COMPARISON, [samples(COMPARISON, r, x) for r in range(3)], 0.95) for x in (0.4, 2.0))
+    fast, slow = (estimate_result(COMPARISON, [samples(COMPARISON, r, x) for r in range(3)], 0.95) for x in (0.4, 2.0))
     mixed = msgspec.structs.replace(fast, wall=slow.wall)
-    found = judgements([declaration_of(catalogue()["O06"])], measured(mixed), [], [])
+    found = judge_all([declaration_of(catalogue()["O06"])], measured(mixed), [], [])
     headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
     assert headline.verdict == "confirmed"
     assert headline.flags == ["wall time says: refuted"]
@@ -211,7 +213,7 @@ def test_results_can_be_computed_again_from_the_samples_alone(tiny_run):
     recorded, _ = tiny_run
     for result in recorded.all(Result):
         taken = [each for each in recorded.all(Samples) if each.comparison == result.comparison]
-        assert result_of(result.comparison, taken, result.cpu.level) == result
+        assert estimate_result(result.comparison, taken, result.cpu.level) == result
 
 
 def test_the_first_call_is_recorded_apart_for_every_arm(tiny_run):
@@ -390,9 +392,9 @@ def test_a_claim_needs_its_workload():
 
 
 def test_deferred_work_is_flagged_beside_the_verdict():
-    estimates = result_of(COMPARISON, [samples(COMPARISON, r, 0.4) for r in range(3)], 0.95)
+    estimates = estimate_result(COMPARISON, [samples(COMPARISON, r, 0.4) for r in range(3)], 0.95)
     deferring = msgspec.structs.replace(estimates, candidate_drain_ns=2_000.0)
-    found = judgements([declaration_of(catalogue()["O06"])], measured(deferring), [], [])
+    found = judge_all([declaration_of(catalogue()["O06"])], measured(deferring), [], [])
     headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
     assert headline.flags == ["puts off 2 us a call until it closes"]
 
@@ -434,7 +436,7 @@ def test_the_budget_ends_a_run_between_replicates_but_not_before_the_first_look(
     monkeypatch.setattr("argo_bench.harness.run.check", lambda state, around: None)
     monkeypatch.setattr("argo_bench.harness.run.weigh", lambda state, around: None)
     monkeypatch.setattr(
-        "argo_bench.harness.replicates._replicate",
+        "argo_bench.harness.replicates._time_replicate",
         lambda state, around, number, until_s, costs: measured.append(number),
     )
     monkeypatch.setattr("argo_bench.harness.replicates._look", lambda state: None)
@@ -445,8 +447,8 @@ def test_the_budget_ends_a_run_between_replicates_but_not_before_the_first_look(
 
 def test_an_inconclusive_verdict_says_what_it_would_take():
     spread = [samples(COMPARISON, r, x) for r, x in enumerate((0.40, 0.55, 0.45, 0.52, 0.47, 0.50))]
-    found = judgements(
-        [declaration_of(catalogue()["O06"])], Measured([result_of(COMPARISON, spread, 0.95)], spread), [], []
+    found = judge_all(
+        [declaration_of(catalogue()["O06"])], Measured([estimate_result(COMPARISON, spread, 0.95)], spread), [], []
     )
     headline = next(each for each in found if each.claim == "O06.time" and each.arm == "engineered")
     assert headline.verdict == "inconclusive"
@@ -459,4 +461,4 @@ def test_only_what_the_candidate_puts_off_beyond_the_reference_counts():
         msgspec.structs.replace(samples(COMPARISON, r, 0.4), reference_drain_ns=900.0, candidate_drain_ns=drained)
         for r, drained in enumerate((1_000.0, 1_100.0, 800.0))
     ]
-    assert result_of(COMPARISON, taken, 0.95).candidate_drain_ns == 100.0
+    assert estimate_result(COMPARISON, taken, 0.95).candidate_drain_ns == 100.0

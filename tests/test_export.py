@@ -16,13 +16,13 @@ from argo_bench.errors import UserError
 from argo_bench.harness.plan import replicate_seed
 from argo_bench.harness.workers.timing import Timing
 from argo_bench.integrations import export as exporting
-from argo_bench.integrations.export import ROLES, commands, export, read_export, subject_of
+from argo_bench.integrations.export import ROLES, export, list_commands, read_export, subject_of
 from argo_bench.optimizations import catalogue
 from argo_bench.study.recording import record
 
 OLD, NEW = (
-    "argo_bench.harness.calibration.planted:microsecond_100",
-    "argo_bench.harness.calibration.planted:microsecond_50",
+    "argo_bench.harness.calibration.workloads:microsecond_100",
+    "argo_bench.harness.calibration.workloads:microsecond_50",
 )
 KINDS = ("stage", "functions")
 SCRIPTS = [pytest.param(kind, role, id=f"{kind}-{role}") for kind in KINDS for role in ROLES]
@@ -150,7 +150,7 @@ def test_a_benchmark_of_the_pyproject_is_exported_by_its_name(project):
 def test_the_commands_are_those_of_pyperf_and_hyperfine(exported):
     folder = exported["functions"]
     described = read_export(folder)
-    *pyperf, compare, hyperfine = [shlex.split(line) for line in commands(described, folder)]
+    *pyperf, compare, hyperfine = [shlex.split(line) for line in list_commands(described, folder)]
     for role, command in zip(ROLES, pyperf, strict=True):
         assert command[1:] == [str(folder / f"{role}.py"), "-o", str(folder / f"{role}.json")]
     assert compare[1:] == ["-m", "pyperf", "compare_to", *(str(folder / f"{role}.json") for role in ROLES)]
@@ -164,7 +164,7 @@ def test_the_commands_are_those_of_pyperf_and_hyperfine(exported):
 
 def test_the_command_line_prints_the_commands(project):
     done = argo("export", "mine:old", "mine:new", "--setup", "mine:make", "--out", "scripts", cwd=project)
-    assert done.stdout.splitlines() == commands(read_export(project / "scripts"), Path("scripts"))
+    assert done.stdout.splitlines() == list_commands(read_export(project / "scripts"), Path("scripts"))
 
 
 class FakeBody:
@@ -189,7 +189,7 @@ class FakeBody:
 
 def test_a_pass_is_as_long_as_in_a_run_and_the_passes_take_a_second(monkeypatch):
     monkeypatch.setattr(exporting, "body_of", FakeBody)
-    calls, passes = exporting._lengths({"baseline": 1_000_000, "candidate": 10_000})
+    calls, passes = exporting._choose_lengths({"baseline": 1_000_000, "candidate": 10_000})
     assert calls == 30  # 30 ms of the slower arm
     assert passes == {"baseline": 34, "candidate": 3334}
 

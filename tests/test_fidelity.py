@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from argo_bench.harness.judging.judgements import judgements
-from argo_bench.harness.judging.measured import Measured
+from argo_bench.harness.judging.judgements import judge_all
+from argo_bench.harness.judging.measurements import Measured
 from argo_bench.harness.record.records import Result
 from argo_bench.harness.statistics.estimate import estimate
 from argo_bench.optimizations import build, catalogue
@@ -16,8 +16,8 @@ from argo_bench.pipeline import baseline, kernels
 from argo_bench.pipeline.market import Universe
 from argo_bench.pipeline.model import Indicators, Reasoning, Signal
 from argo_bench.pipeline.optimized import indicators as engineered_stage
-from argo_bench.pipeline.record import changed
-from argo_bench.study.fidelity import Differences, Oracle, check_pipeline, check_workload, compare
+from argo_bench.pipeline.record import find_changed_parts
+from argo_bench.study.fidelity import Differences, Oracle, check_pipeline, check_workload, note_differences
 from argo_bench.study.recording import record
 from argo_bench.study.subject import declaration_of
 from tests.test_stages import decision
@@ -25,7 +25,7 @@ from tests.test_stages import decision
 
 def differences(expected, got, tolerance=0.0):
     found = Differences()
-    compare(expected, got, tolerance, found)
+    note_differences(expected, got, tolerance, found)
     return found
 
 
@@ -64,7 +64,7 @@ def judged(optimization, variant, fidelities, speedup=50.0):
     result = Result(
         declaration_of(optimization).headline_comparison(claim, variant), planted, planted, 100.0, 2.0, None, 0.1, []
     )
-    found = judgements([declaration_of(optimization)], Measured([result]), fidelities, [])
+    found = judge_all([declaration_of(optimization)], Measured([result]), fidelities, [])
     return next(each for each in found if each.claim == claim.id and each.arm == variant)
 
 
@@ -189,7 +189,7 @@ def mutated(tmp_path, before, after):
 
 
 def test_changed_shows_the_part_that_a_selection_touches():
-    assert set(changed(build({}), build({"O08": "engineered"}))) == {"indicators"}
+    assert set(find_changed_parts(build({}), build({"O08": "engineered"}))) == {"indicators"}
 
 
 def test_a_permitted_field_may_read_differently_and_is_told_apart(small_universe):

@@ -6,26 +6,26 @@ import random
 import pytest
 
 from argo_bench.errors import UserError
-from argo_bench.gate.benchmarks import Settings, benchmarks, settings, share
-from argo_bench.gate.callgrind import self_costs
-from argo_bench.gate.deciding import (
+from argo_bench.gate.answers import (
     AGAIN,
     CONFIRMATION,
     FIRST,
     HEAD,
-    changes,
     comparison_of,
-    disagreements,
+    describe_median,
+    find_changes,
+    find_disagreements,
     gate_of,
-    gated,
-    in_words,
+    make_lines,
 )
+from argo_bench.gate.benchmarks import Settings, read_benchmarks, read_settings, share
+from argo_bench.gate.callgrind import sum_self_costs
 from argo_bench.gate.outcome import Change
 from argo_bench.gate.records import Agreed, Exact, Revisions
 from argo_bench.gate.table import table_of
 from argo_bench.harness.record.records import SCHEMA, Block, Failure, Run, Samples
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.statistics.signs import LOOKS, beyond, critical, median_of, nominal_error, tail
+from argo_bench.harness.statistics.signs import LOOKS, critical, find_beyond, median_of, nominal_error, tail
 from argo_bench.report.tables import markdown_table
 
 RUN = Run(SCHEMA, "ci", "", "", "ci", "twins", 1, list(LOOKS), {}, "", [], {})
@@ -66,7 +66,7 @@ def both(name, slower, *, replicates=LOOKS[-1]):
 def gate(*records, of):
     recorded = Recorded(None, [RUN, of, *records])
     found = gate_of(recorded)
-    assert disagreements(Recorded(None, [*recorded.records, *gated(found)])) == []
+    assert find_disagreements(Recorded(None, [*recorded.records, *make_lines(found)])) == []
     return found
 
 
@@ -139,7 +139,7 @@ def test_a_count_is_judged_as_it_is_shown_to_a_tenth_of_a_percent(head, state):
 
 def test_a_count_that_a_second_reading_contradicted_is_not_judged():
     exact = Exact("parse", {"peak bytes": 1000}, {"peak bytes": 2000}, ["peak bytes"], {})
-    assert changes(exact) == {}
+    assert find_changes(exact) == {}
     assert only(*batch("parse", 0.0, **ALL), exact).state == "fine"
 
 
@@ -183,7 +183,7 @@ def drawn(mean, rng, number=LOOKS[-1]):
 def test_holm_names_all_that_are_clear_and_stops_at_the_first_that_is_not():
     rng = random.Random(3)
     values = {name: drawn(mean, rng) for name, mean in (("clear", 0.2), ("none", 0.0), ("below", -0.5), ("same", 0.2))}
-    assert beyond(values, dict.fromkeys(values, math.log1p(0.03))) == ["clear", "same"]
+    assert find_beyond(values, dict.fromkeys(values, math.log1p(0.03))) == ["clear", "same"]
 
 
 def test_among_twenty_equal_benchmarks_one_is_named_in_fewer_than_one_of_twenty_gates():
@@ -191,7 +191,7 @@ def test_among_twenty_equal_benchmarks_one_is_named_in_fewer_than_one_of_twenty_
     false = 0
     for _ in range(300):
         values = {str(number): drawn(0, rng, LOOKS[0]) for number in range(20)}
-        false += bool(beyond(values, dict.fromkeys(values, 0.0)))
+        false += bool(find_beyond(values, dict.fromkeys(values, 0.0)))
     assert false <= 15
 
 
@@ -233,9 +233,9 @@ def test_too_few_values_have_no_interval():
 
 
 def test_a_slow_down_is_told_in_percent_with_its_interval():
-    assert in_words(median_of([math.log(1.05)] * 20, 0.05)) == "5.0 % slower [5.0, 5.0]"
-    assert in_words(median_of([math.log(0.9)] * 10 + [math.log(0.94)] * 10, 0.05)) == "8.0 % faster [6.0, 10.0]"
-    assert in_words(median_of([0.0], 0.05)) == "0.0 % slower"
+    assert describe_median(median_of([math.log(1.05)] * 20, 0.05)) == "5.0 % slower [5.0, 5.0]"
+    assert describe_median(median_of([math.log(0.9)] * 10 + [math.log(0.94)] * 10, 0.05)) == "8.0 % faster [6.0, 10.0]"
+    assert describe_median(median_of([0.0], 0.05)) == "0.0 % slower"
 
 
 def test_the_table_has_the_finding_on_top_and_says_what_was_not_counted():
@@ -264,7 +264,7 @@ fn=(2)
 32 9000
 +1 20
 """.splitlines()
-    assert self_costs(lines) == {"main": 500, "work": 9020}
+    assert sum_self_costs(lines) == {"main": 500, "work": 9020}
 
 
 # What is read from a repository
@@ -276,7 +276,7 @@ def written(folder, text):
 
 
 def test_a_benchmark_is_a_function_of_a_module_or_of_a_file_or_the_candidate_of_a_pair(tmp_path):
-    found = benchmarks(
+    found = read_benchmarks(
         written(
             tmp_path,
             """
@@ -318,13 +318,13 @@ metric = "peak_rss"
 )
 def test_a_table_that_cannot_be_read_is_named(tmp_path, text, match):
     with pytest.raises(UserError, match=match):
-        benchmarks(written(tmp_path, text), 0.03)
+        read_benchmarks(written(tmp_path, text), 0.03)
 
 
 def test_the_settings_of_a_gate_have_defaults_and_are_checked(tmp_path):
-    assert settings(written(tmp_path, "")) == Settings()
+    assert read_settings(written(tmp_path, "")) == Settings()
     text = '[tool.argo_bench.ci]\nbase = "main"\nbudget = "90s"\ntolerance = 0.05\ninstall = "-e .[fast]"'
-    assert settings(written(tmp_path, text)) == Settings("main", 0.05, 90.0, "own", ("-e", ".[fast]"))
+    assert read_settings(written(tmp_path, text)) == Settings("main", 0.05, 90.0, "own", ("-e", ".[fast]"))
     for wrong, match in (
         ('environment = "conda"', "own or current"),
         ('budget = "soon"', "a duration such as"),
@@ -332,7 +332,7 @@ def test_the_settings_of_a_gate_have_defaults_and_are_checked(tmp_path):
         ("base = 1", "expected base to be a text"),
     ):
         with pytest.raises(UserError, match=match):
-            settings(written(tmp_path, f"[tool.argo_bench.ci]\n{wrong}"))
+            read_settings(written(tmp_path, f"[tool.argo_bench.ci]\n{wrong}"))
 
 
 @pytest.mark.parametrize("value", ["0", "100%", "three", 1.5, -0.1])

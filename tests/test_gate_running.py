@@ -6,14 +6,14 @@ import subprocess
 
 import pytest
 
-from argo_bench.gate import callgrind, running
-from argo_bench.gate.agreeing import agreed
-from argo_bench.gate.benchmarks import Settings, benchmarks
-from argo_bench.gate.checkouts import Repository, checked_out
-from argo_bench.gate.counting import exact
-from argo_bench.gate.deciding import gate_of
+from argo_bench.gate import callgrind, run
+from argo_bench.gate.answers import gate_of
+from argo_bench.gate.benchmarks import Settings, read_benchmarks
+from argo_bench.gate.checkouts import Repository, check_out
+from argo_bench.gate.counts import count_exactly
+from argo_bench.gate.output_check import compare_in_subprocess
 from argo_bench.gate.records import Gated, Revisions
-from argo_bench.gate.running import _described
+from argo_bench.gate.run import _describe_all
 from argo_bench.harness.record.records import End, Failure
 from argo_bench.harness.record.store import load
 from argo_bench.harness.workers.messages import (
@@ -115,15 +115,15 @@ def sides(toy, tmp_path):
         scratch = tmp_path / "scratch"
         scratch.mkdir(exist_ok=True)
         repository = Repository(toy.folder)
-        return repository, scratch, checked_out(repository, {"base": base, "head": head}, scratch, "current", ())
+        return repository, scratch, check_out(repository, {"base": base, "head": head}, scratch, "current", ())
 
     return opened
 
 
 def described(checkouts, scratch):
     """The sides of the head's benchmarks, by name."""
-    named = benchmarks(checkouts["head"].root, 0.03)
-    return {each.benchmark.name: each for each in _described(named, checkouts, scratch, print)}
+    named = read_benchmarks(checkouts["head"].root, 0.03)
+    return {each.benchmark.name: each for each in _describe_all(named, checkouts, scratch, print)}
 
 
 def asked(worker, message, expected):
@@ -165,9 +165,11 @@ def test_a_file_is_the_heads_for_both_sides_and_imports_each_sides_own_modules(t
         }
         assert f"{checkouts['base'].root}/toy.py" in twice.described["base"].files
         assert f"{checkouts['head'].root}/toy.py" not in twice.described["base"].files
-        compared = agreed("twice", twice.results["base"], twice.results["head"], "allclose", checkouts["head"].path)
+        compared = compare_in_subprocess(
+            "twice", twice.results["base"], twice.results["head"], "allclose", checkouts["head"].path
+        )
         assert compared.difference == "output: 49000 against 49002"
-    assert repository.changed(base, head) == {"toy.py"}
+    assert repository.find_changed_files(base, head) == {"toy.py"}
 
 
 def test_counts_are_exact_and_equal_for_equal_code(toy, sides, monkeypatch):
@@ -176,9 +178,11 @@ def test_counts_are_exact_and_equal_for_equal_code(toy, sides, monkeypatch):
     _, scratch, opened = sides(base, head)
     with opened as checkouts:
         walk = described(checkouts, scratch)["walk"]
-        found = exact(walk.benchmark, checkouts, walk.arms, walk.counts, scratch)
-        monkeypatch.setattr(callgrind, "is_there", lambda: False)
-        again = exact(walk.benchmark, checkouts, dict.fromkeys(walk.arms, walk.arms["base"]), walk.counts, scratch)
+        found = count_exactly(walk.benchmark, checkouts, walk.arms, walk.counts, scratch)
+        monkeypatch.setattr(callgrind, "is_installed", lambda: False)
+        again = count_exactly(
+            walk.benchmark, checkouts, dict.fromkeys(walk.arms, walk.arms["base"]), walk.counts, scratch
+        )
     assert (found.base["requests"], found.head["requests"]) == (3, 4)
     name = "bytecode instructions"
     assert 1.009 < found.head[name] / found.base[name] < 1.0101
@@ -298,11 +302,11 @@ def test_an_interrupt_keeps_what_was_measured_and_removes_the_worktrees(toy, tmp
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "_time", interrupted)
-    monkeypatch.setattr(callgrind, "is_there", lambda: False)  # which would take most of the time
-    question = running.Question("HEAD~1", "HEAD", Settings(environment="current"), (), 1)
+    monkeypatch.setattr(run, "_time_batches", interrupted)
+    monkeypatch.setattr(callgrind, "is_installed", lambda: False)  # which would take most of the time
+    question = run.Question("HEAD~1", "HEAD", Settings(environment="current"), (), 1)
     with pytest.raises(KeyboardInterrupt):
-        running.run_gate(Repository(toy.folder), question, tmp_path / "record", lambda progress: None)
+        run.run_gate(Repository(toy.folder), question, tmp_path / "record", lambda progress: None)
     recorded = load(tmp_path / "record")
     assert recorded.all(End)[0].interrupted
     assert {each.benchmark: each.state for each in recorded.all(Gated)} == {"walk": "worse", "twice": "not measured"}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from argo_bench.optimizations import _indicator_libraries as libraries
 from argo_bench.pipeline import kernels
-from argo_bench.pipeline.baseline.indicators import five, indicators, remaining, vectorized, vectorized_five
+from argo_bench.pipeline.baseline.indicators import five, indicators, pandas_five, pandas_indicators, remaining
 from argo_bench.pipeline.model import COLUMNS, Indicators
 from argo_bench.pipeline.optimized.indicators import CANONICAL, block
 from argo_bench.pipeline.optimized.indicators import five as engineered_five
@@ -55,13 +55,18 @@ IN_PRICE_UNITS = {"close", "ema12", "ema26", "atr14"} | {
     name for name in FIRST_VALID if name.startswith(("sma", "macd", "bb"))
 }
 
-OWN = {"loop": indicators, "vectorized": vectorized, "engineered": engineered, "latest only": libraries.latest_only}
+OWN = {
+    "loop": indicators,
+    "vectorized": pandas_indicators,
+    "engineered": engineered,
+    "latest only": libraries.latest_only,
+}
 LIBRARIES = {
     "talib": ("talib", libraries.talib_indicators),
     "talib columns": ("talib", libraries.talib_columns),
     "polars": ("polars", libraries.polars_indicators),
 }
-FIVES = {"loop": five, "vectorized": vectorized_five, "engineered": engineered_five}
+FIVES = {"loop": five, "vectorized": pandas_five, "engineered": engineered_five}
 KINDS = ("stock", "bitcoin", "penny", "cents", "halted", "dimes")
 
 
@@ -154,7 +159,7 @@ def test_three_implementations_agree_on_2000_windows() -> None:
     for seed in range(2000):
         frame = market(rng.choice(KINDS), 1 + int(229 * rng.random() ** 2), 1000 + seed)
         expected = indicators(None, frame)
-        assert differences(vectorized(None, frame), expected) == [], seed
+        assert differences(pandas_indicators(None, frame), expected) == [], seed
         assert differences(engineered(None, frame), expected) == [], seed
 
 

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from argo_bench.harness.claims.claim import Claim
-from argo_bench.harness.judging.judgements import judgements
-from argo_bench.harness.judging.measured import Measured, break_even_calls, cold_spot
-from argo_bench.harness.judging.results import result_of
+from argo_bench.harness.judging.judgements import judge_all
+from argo_bench.harness.judging.measurements import Measured, find_break_even_calls, judge_first_call
+from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.record.records import Comparison, Memory, Reading
 from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.optimizations import catalogue
@@ -34,7 +34,9 @@ def measured(ratios, first_calls=(), memories=()):
                 pair = first_calls[number]
                 each = msgspec.structs.replace(each, reference_first_call_ns=pair[0], candidate_first_call_ns=pair[1])
             taken.append(each)
-    results = [result_of(at(scale), [each for each in taken if each.comparison == at(scale)], 0.99) for scale in ratios]
+    results = [
+        estimate_result(at(scale), [each for each in taken if each.comparison == at(scale)], 0.99) for scale in ratios
+    ]
     return Measured(results, taken, memories)
 
 
@@ -43,7 +45,7 @@ def headline(found, arm="engineered"):
 
 
 def test_a_strip_has_the_verdict_of_every_scale_in_order_and_the_headline_scale_decides():
-    found = headline(judgements([declaration_of(O06)], measured({6: 0.40, 120: 0.90, 30: 0.10}), [], []))
+    found = headline(judge_all([declaration_of(O06)], measured({6: 0.40, 120: 0.90, 30: 0.10}), [], []))
     assert found.verdict == "confirmed"
     assert [(spot.scale, spot.verdict) for spot in found.strip] == [
         (6, "confirmed"),
@@ -53,7 +55,7 @@ def test_a_strip_has_the_verdict_of_every_scale_in_order_and_the_headline_scale_
 
 
 def test_a_strip_stands_outside_the_family_at_95_percent_each():
-    found = headline(judgements([declaration_of(O06)], measured({6: 0.40}), [], []))
+    found = headline(judge_all([declaration_of(O06)], measured({6: 0.40}), [], []))
     family = found.interval[1] / found.interval[0]
     alone = found.strip[0].interval[1] / found.strip[0].interval[0]
     assert found.level == 0.99
@@ -63,35 +65,35 @@ def test_a_strip_stands_outside_the_family_at_95_percent_each():
 def test_up_to_is_met_by_any_scale_and_by_none_if_none_reaches_it():
     claim = Claim("O06.time", "up to 5x", "s", "up_to", HEADLINE.workload, "r", high=5.0, headline=True)
     o06 = dataclasses.replace(O06, claims=(claim,))
-    assert headline(judgements([declaration_of(o06)], measured({6: 0.5, 30: 0.1}), [], [])).verdict == "confirmed"
-    assert headline(judgements([declaration_of(o06)], measured({6: 0.5, 30: 0.4}), [], [])).verdict == "fell short"
+    assert headline(judge_all([declaration_of(o06)], measured({6: 0.5, 30: 0.1}), [], [])).verdict == "confirmed"
+    assert headline(judge_all([declaration_of(o06)], measured({6: 0.5, 30: 0.4}), [], [])).verdict == "fell short"
 
 
 PAIRS = [(1_000, 50_000), (1_100, 52_000), (900, 51_000), (1_000, 49_000)]
 
 
 def test_the_first_call_has_a_verdict_of_its_own():
-    found = headline(judgements([declaration_of(O06)], measured({6: 0.40}, PAIRS), [], []))
+    found = headline(judge_all([declaration_of(O06)], measured({6: 0.40}, PAIRS), [], []))
     assert found.cold.verdict == "refuted"
     assert found.cold.speedup == pytest.approx(
         math.exp(-sum(math.log(candidate / reference) for reference, candidate in PAIRS) / 4)
     )
-    assert headline(judgements([declaration_of(O06)], measured({6: 0.40}), [], [])).cold is None
-    assert cold_spot(O06.claims[0], 6, []) is None
+    assert headline(judge_all([declaration_of(O06)], measured({6: 0.40}), [], [])).cold is None
+    assert judge_first_call(O06.claims[0], 6, []) is None
 
 
 def test_break_even_is_the_extra_of_the_first_call_over_the_gain_of_a_later_one():
     # Medians: 50,500 - 1,000 ns at the start against 1,000 - 400 ns a call.
-    found = headline(judgements([declaration_of(O06)], measured({6: 0.40}, PAIRS), [], []))
+    found = headline(judge_all([declaration_of(O06)], measured({6: 0.40}, PAIRS), [], []))
     assert found.break_even_calls == pytest.approx(49_500 / 600, rel=0.01)
 
 
 def test_a_slower_candidate_never_breaks_even_and_a_faster_start_does_at_once():
-    slower = result_of(HEADLINE, [samples(HEADLINE, r, 1.5) for r in range(3)], 0.95)
-    faster = result_of(HEADLINE, [samples(HEADLINE, r, 0.5) for r in range(3)], 0.95)
-    assert break_even_calls(PAIRS, slower) is None
-    assert break_even_calls([(50_000, 1_000)], faster) == 0.0
-    assert break_even_calls([], faster) is None
+    slower = estimate_result(HEADLINE, [samples(HEADLINE, r, 1.5) for r in range(3)], 0.95)
+    faster = estimate_result(HEADLINE, [samples(HEADLINE, r, 0.5) for r in range(3)], 0.95)
+    assert find_break_even_calls(PAIRS, slower) is None
+    assert find_break_even_calls([(50_000, 1_000)], faster) == 0.0
+    assert find_break_even_calls([], faster) is None
 
 
 def weighed(arm, *peaks, live=1_000):
@@ -110,7 +112,7 @@ MIB = 1 << 20
 
 def test_a_claim_about_memory_is_judged_on_the_readings_of_both_arms():
     memories = [weighed("baseline", 100 * MIB, 101 * MIB), weighed("engineered", 50 * MIB, 50 * MIB)]
-    found = headline(judgements([declaration_of(on("peak_rss"))], measured({6: 1.0}, memories=memories), [], []))
+    found = headline(judge_all([declaration_of(on("peak_rss"))], measured({6: 1.0}, memories=memories), [], []))
     assert found.verdict == "confirmed"
     assert found.speedup == pytest.approx(math.sqrt(2 * 2.02))
     assert "lighter in memory" not in found.sentence or "times lighter in memory" in found.sentence
@@ -118,20 +120,20 @@ def test_a_claim_about_memory_is_judged_on_the_readings_of_both_arms():
 
 def test_live_bytes_and_traced_peak_come_from_the_traced_reading():
     memories = [weighed("baseline", 80 * MIB, live=4_000), weighed("engineered", 80 * MIB, live=1_000)]
-    live = headline(judgements([declaration_of(on("live_bytes"))], measured({}, memories=memories), [], []))
-    traced = headline(judgements([declaration_of(on("traced_peak"))], measured({}, memories=memories), [], []))
+    live = headline(judge_all([declaration_of(on("live_bytes"))], measured({}, memories=memories), [], []))
+    traced = headline(judge_all([declaration_of(on("traced_peak"))], measured({}, memories=memories), [], []))
     assert live.speedup == pytest.approx(4.0)
     assert (live.verdict, traced.verdict) == ("exceeded", "refuted")
 
 
 def test_memory_that_cannot_be_told_from_nothing_is_no_gain():
     memories = [weighed("baseline", RESOLUTION // 2), weighed("engineered", 0)]
-    found = headline(judgements([declaration_of(on("peak_rss"))], measured({}, memories=memories), [], []))
+    found = headline(judge_all([declaration_of(on("peak_rss"))], measured({}, memories=memories), [], []))
     assert found.speedup == 1.0
     assert found.verdict == "refuted"
 
 
 def test_memory_that_was_not_measured_is_inconclusive_and_says_so():
-    found = headline(judgements([declaration_of(on("peak_rss"))], measured({6: 0.4}), [], []))
+    found = headline(judge_all([declaration_of(on("peak_rss"))], measured({6: 0.4}), [], []))
     assert (found.verdict, found.speedup) == ("inconclusive", None)
     assert found.flags == ["not measured before the run ended"]

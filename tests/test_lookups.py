@@ -7,13 +7,13 @@ import pytest
 
 from argo_bench.harness.record.records import Comparison, Counts
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.table import of_module
+from argo_bench.harness.table import find_benchmarks
 from argo_bench.pipeline.world import redis
 from argo_bench.report.tables import markdown_table
 from argo_bench.study import lookups
-from argo_bench.study.report.errors import ERRORS, largest_errors
+from argo_bench.study.report.errors import ERRORS, find_largest_errors
 from argo_bench.study.report.lookups import CACHE_PAYS
-from argo_bench.study.report.lookups import lookups as costs_of
+from argo_bench.study.report.lookups import find_lookups as costs_of
 from tests.test_report_finding import judgement, recorded, result
 
 
@@ -26,7 +26,7 @@ def test_every_store_has_the_value():
 
 
 def test_the_benchmarks_are_found_in_their_file():
-    assert [each.name for each in of_module(Path(lookups.__file__))] == ["joblib.Memory", "SQLite", "Redis"]
+    assert [each.name for each in find_benchmarks(Path(lookups.__file__))] == ["joblib.Memory", "SQLite", "Redis"]
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_the_largest_errors_are_the_medians_over_the_seeds_and_none_is_said_as_t
         for seed, error in enumerate(values)
     ]
     run = recorded(tmp_path, *counts)
-    assert largest_errors(run) == {"volume": {"prescribed": 2e-8, "engineered": 0.0}}
+    assert find_largest_errors(run) == {"volume": {"prescribed": 2e-8, "engineered": 0.0}}
     picture = ERRORS.picture(run, "dark")
     assert "prescribed 2.0e-08, engineered none" in picture.alt
     assert "| volume | 2.0e-08 | none |" in markdown_table(picture.data)

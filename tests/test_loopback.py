@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from argo_bench.errors import UserError
-from argo_bench.optimizations.optimization import Workload, unedited
+from argo_bench.optimizations.optimization import Workload, keep_baseline
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import Bars, Pool, ProviderError, Request
@@ -21,7 +21,7 @@ from argo_bench.pipeline.world import SimulatedWorld, content
 from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, Faults, LiveModel, LoopbackWorld
-from argo_bench.pipeline.world.providers import started
+from argo_bench.pipeline.world.providers import start_providers
 from argo_bench.study.recording import record
 from argo_bench.study.replay import StageBody
 from argo_bench.study.servers import PROVIDERS
@@ -35,7 +35,7 @@ KEY = "sk-planted-0123456789"
 
 @pytest.fixture(scope="module")
 def address():
-    with started() as found:
+    with start_providers() as found:
         yield found
 
 
@@ -315,7 +315,7 @@ def test_a_request_that_is_cancelled_is_served_all_the_same(world_of):
 
 @pytest.mark.parametrize("client", ["requests", "aiohttp"])
 def test_providers_that_are_gone_are_an_error_of_the_provider(tape, client):
-    with started() as address:
+    with start_providers() as address:
         world = LoopbackWorld(tape, Endpoints(address))
         world.begin(0)
         send = world.session(Pool(client))
@@ -442,7 +442,7 @@ def test_a_workload_on_sockets_is_explained_by_the_live_model(world_of, address,
     monkeypatch.setenv(PROVIDERS, address.to_json())
     with world_of() as served:
         live_from(monkeypatch, base_url_of(served))
-        body = StageBody(workload, unedited, recording)
+        body = StageBody(workload, keep_baseline, recording)
         reasoning = body.first_call()
         body.close()
         assert served.providers.requests == {"explanation": 1}

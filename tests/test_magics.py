@@ -8,7 +8,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from argo_bench.comparison import Compared
 from argo_bench.errors import UserError
-from argo_bench.integrations.ipython import MARKERS, awaits, blocks_of, function_of
+from argo_bench.integrations.ipython import MARKERS, awaits, compile_function, split_cell
 from argo_bench.report import Report
 from argo_bench.report.machine import Machine
 
@@ -94,16 +94,16 @@ def test_a_mistake_in_a_line_is_said_in_one_sentence(shell, magic, line, message
 @pytest.mark.parametrize("cell", ["1 + 1", "#: candidate\n1\n#: baseline\n1", "#: baseline\n1\n#: baseline\n1"])
 def test_both_markers_must_stand_there_once_and_in_order(cell):
     with pytest.raises(UserError, match="expected a line '#: baseline' and after it a line '#: candidate'"):
-        blocks_of(cell)
+        split_cell(cell)
 
 
 def test_the_parts_of_a_cell_are_those_between_its_markers():
-    assert blocks_of("a\n" + MARKERS[0] + "\nb\nc\n  " + MARKERS[1] + "\nd") == ("a", "b\nc", "d")
+    assert split_cell("a\n" + MARKERS[0] + "\nb\nc\n  " + MARKERS[1] + "\nd") == ("a", "b\nc", "d")
 
 
 def test_a_block_returns_its_last_expression_and_keeps_what_it_assigns():
     namespace = {"start": 2}
-    function = function_of("candidate", "grown = start + 1\ngrown * 10", namespace)
+    function = compile_function("candidate", "grown = start + 1\ngrown * 10", namespace)
     assert function() == 30
     assert namespace.keys() - {"__builtins__"} == {"start"}
 
@@ -111,11 +111,11 @@ def test_a_block_returns_its_last_expression_and_keeps_what_it_assigns():
 def test_a_block_that_awaits_is_a_coroutine_function():
     assert awaits("await wait()\n1", "candidate")
     assert not awaits("async def later():\n    await wait()\n1", "candidate")
-    function = function_of("candidate", "import asyncio\nawait asyncio.sleep(0)\n7", {})
+    function = compile_function("candidate", "import asyncio\nawait asyncio.sleep(0)\n7", {})
     assert asyncio.run(function()) == 7
 
 
 @pytest.mark.parametrize("code", ["", "grown = 1", "for each in (): each"])
 def test_a_block_without_a_value_is_refused(code):
     with pytest.raises(UserError, match="the candidate block must end with an expression"):
-        function_of("candidate", code, {})
+        compile_function("candidate", code, {})

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argo_bench.errors import UserError
-from argo_bench.pipeline.market import generate, installed_sample, is_crypto, quoted
+from argo_bench.pipeline.market import generate, installed_sample, is_crypto, round_to_quotes
 from argo_bench.pipeline.model import COLUMNS
 from argo_bench.pipeline.record import quote_digits
 
@@ -30,8 +30,8 @@ def test_every_bar_is_possible_and_on_the_quote_step(seed: int, bars: int, symbo
 
 @given(price=st.floats(1e-9, 1e7))
 def test_quoting_an_array_is_rounding_each_price_to_its_own_digits(price: float) -> None:
-    (got,) = quoted(np.array([price])).tolist()
-    assert got == quoted(np.array([got]))[0]
+    (got,) = round_to_quotes(np.array([price])).tolist()
+    assert got == round_to_quotes(np.array([got]))[0]
     assert got == pytest.approx(max(price, 0.0001), abs=0.5001 * 10 ** -quote_digits(price))
     assert got == round(got, quote_digits(price))
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argo_bench.errors import UserError
-from argo_bench.pipeline.market import Tape, generate, live_change_rate, quoted, read_universe, trading_seconds
+from argo_bench.pipeline.market import Tape, generate, live_change_rate, read_universe, round_to_quotes, trading_seconds
 from argo_bench.pipeline.record import quote_digits
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
@@ -28,7 +28,7 @@ def day(tape: Tape, symbol: str, number: int) -> np.ndarray:
 
 def complete(symbol: str, index: int) -> np.ndarray:
     bar = FRAMES[symbol].to_numpy()[index]
-    return np.array([*quoted(bar[:4]), bar[4]])
+    return np.array([*round_to_quotes(bar[:4]), bar[4]])
 
 
 @given(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo_bench.pipeline.memo import Entry, Memo, content_key, sealed
+from argo_bench.pipeline.memo import Entry, Memo, content_key, seal
 from argo_bench.pipeline.model import Consensus
 
 
@@ -310,12 +310,12 @@ def unsealed_entry(file):
 
 
 def sealed_for_another_key(file):
-    file.write_bytes(pickle.dumps(sealed("0" * 32, Entry(0.0, 43))))
+    file.write_bytes(pickle.dumps(seal("0" * 32, Entry(0.0, 43))))
 
 
 def of_another_shape(file):
     digest = content_key("Doubled:", content_key(21)).hex()
-    file.write_bytes(pickle.dumps(sealed(digest, (0.0, 43, "more"))))
+    file.write_bytes(pickle.dumps(seal(digest, (0.0, 43, "more"))))
 
 
 DAMAGES = [
@@ -333,12 +333,12 @@ def test_a_corrupted_entry_is_computed_anew_counted_and_replaced(tmp_path, damag
     world = FakeWorld(tmp_path)
     memo = Memo(stage, disk=True)
     assert memo(world, 21) == 42
-    assert (stage.calls, memo.hits, memo.misses, memo.corrupted) == (2, 0, 1, 1)
+    assert (stage.calls, memo.hits, memo.misses, memo.corrupt_entries) == (2, 0, 1, 1)
     world.resources.close()
 
     restarted = Memo(stage, disk=True)
     assert restarted(FakeWorld(tmp_path), 21) == 42
-    assert (stage.calls, restarted.hits, restarted.corrupted) == (2, 1, 0)
+    assert (stage.calls, restarted.hits, restarted.corrupt_entries) == (2, 1, 0)
 
 
 def test_the_file_of_one_key_is_not_served_for_another(tmp_path):
@@ -350,7 +350,7 @@ def test_the_file_of_one_key_is_not_served_for_another(tmp_path):
     memo = Memo(stage, disk=True)
     world = FakeWorld(tmp_path)
     assert [memo(world, 21), memo(world, 4)] == [42, 8]
-    assert memo.corrupted == 2
+    assert memo.corrupt_entries == 2
 
 
 def test_an_expired_entry_on_disk_is_replaced(tmp_path):

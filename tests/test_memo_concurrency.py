@@ -209,7 +209,7 @@ class Gate:
 
     def memo(self):
         memo = Memo(self, lambda key: key)
-        joined = memo._joined
+        joined = memo._join_flight
 
         def counting(*arguments):
             other = joined(*arguments)
@@ -217,7 +217,7 @@ class Gate:
                 self._joined.release()
             return other
 
-        memo._joined = counting
+        memo._join_flight = counting
         return memo
 
     def __call__(self, world, key):

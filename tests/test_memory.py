@@ -19,16 +19,16 @@ from argo_bench.errors import UserError
 from argo_bench.extras import Requirement
 from argo_bench.harness import memory
 from argo_bench.harness.machine.environment import worker_cpu
-from argo_bench.harness.memory import Forks, Request, disagreement, measure, memory_of, peak_rss_runs
+from argo_bench.harness.memory import Forks, Request, find_disagreement, take_peak_rss, take_reading, take_readings
 from argo_bench.harness.record.records import Reading
 from argo_bench.harness.workers import memory as memory_pass
 from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.harness.workers.messages import Arm, UserFunction, function_arm
-from argo_bench.harness.workers.processes import ArmFailed, job_of
+from argo_bench.harness.workers.processes import ArmFailed, job_command
 from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.optimizations import catalogue
 from argo_bench.study.recording import record
-from argo_bench.study.report.line_memory import Line, LineRequest, Lines, Profiled, functions_of, is_compiled, rendered
+from argo_bench.study.report.line_memory import Line, LineRequest, Lines, Profiled, find_functions, is_compiled, render
 from argo_bench.study.subject import stage_arm
 from tests.allocators import ALLOCATORS, MIB, Allocator
 
@@ -56,7 +56,7 @@ def reading(method="peak_rss", peak=None, **more) -> Reading:
 @linux
 @pytest.mark.parametrize("allocator", ALLOCATORS, ids=lambda each: each.name)
 def test_the_peak_of_resident_memory_is_the_one_that_the_allocator_has(allocator):
-    got = measure(arm_of(allocator), "peak_rss")
+    got = take_reading(arm_of(allocator), "peak_rss")
     assert got.exact
     assert got.how == "VmHWM reset"
     assert got.peak_bytes == pytest.approx(allocator.peak_bytes, rel=0.02, abs=RESOLUTION)
@@ -64,7 +64,7 @@ def test_the_peak_of_resident_memory_is_the_one_that_the_allocator_has(allocator
 
 @pytest.mark.parametrize("name", ["numpy_transient", "numba_block", "arrow_table", "float32_copy"])
 def test_the_traced_peak_has_numpy_numba_and_arrow_in_it(name):
-    got = measure(arm_of(KNOWN[name]), "traced")
+    got = take_reading(arm_of(KNOWN[name]), "traced")
     assert got.peak_bytes == pytest.approx(KNOWN[name].peak_bytes, rel=0.001)
 
 
@@ -78,12 +78,14 @@ def test_the_traced_peak_has_numpy_numba_and_arrow_in_it(name):
     ],
 )
 def test_live_bytes_are_what_the_results_hold(name, live):
-    got = measure(arm_of(KNOWN[name]), "traced")
+    got = take_reading(arm_of(KNOWN[name]), "traced")
     assert got.live_bytes == pytest.approx(live, rel=0.001, abs=4096)
 
 
 def test_allocations_are_counted_exactly():
-    few, again, more = (measure(arm(name), "allocations") for name in ("ten_blocks", "ten_blocks", "thirty_blocks"))
+    few, again, more = (
+        take_reading(arm(name), "allocations") for name in ("ten_blocks", "ten_blocks", "thirty_blocks")
+    )
     assert few == again
     assert more.allocations - few.allocations == 20
     assert more.peak_bytes - few.peak_bytes == pytest.approx(20 * MIB, rel=0.001)
@@ -91,12 +93,12 @@ def test_allocations_are_counted_exactly():
 
 def test_the_harness_is_not_in_the_count():
     """Python may keep a note on a function that is called under a tracer for the first time."""
-    assert abs(measure(arm("nothing"), "allocations").allocations) <= 2
+    assert abs(take_reading(arm("nothing"), "allocations").allocations) <= 2
 
 
 @pytest.mark.parametrize("method", ["polled_rss", "memory_profiler", "ru_maxrss"])
 def test_a_cross_check_names_its_means_and_is_not_called_exact(method):
-    got = measure(arm("bytes_for_200_ms"), method)
+    got = take_reading(arm("bytes_for_200_ms"), method)
     assert not got.exact
     assert got.baseline_bytes > MIB
     assert got.peak_bytes > 0
@@ -109,7 +111,7 @@ def test_a_stage_of_the_pipeline_is_measured_with_its_recorded_inputs(small_univ
     inputs = tmp_path / "inputs.pickle"
     inputs.write_bytes(pickle.dumps(record(workload, small_universe, 6, seed=1)))
     stage = stage_arm("O06", (workload.name, 6), "engineered", inputs)
-    peaks, (traced,) = memory_of(stage, ["peak_rss"], 1, tmp_path), memory_of(stage, ["traced"], 1, tmp_path)
+    peaks, (traced,) = take_readings(stage, ["peak_rss"], 1, tmp_path), take_readings(stage, ["traced"], 1, tmp_path)
     assert [each.method for each in peaks] == ["peak_rss", "peak_rss"]
     assert 0 < traced.live_bytes <= traced.peak_bytes + RESOLUTION
 
@@ -118,7 +120,7 @@ def test_a_stage_of_the_pipeline_is_measured_with_its_recorded_inputs(small_univ
 
 
 def test_the_child_imports_nothing_that_the_arm_does_not_need():
-    assert measure(arm("light"), "peak_rss").peak_bytes <= RESOLUTION
+    assert take_reading(arm("light"), "peak_rss").peak_bytes <= RESOLUTION
 
 
 def test_the_module_of_the_child_loads_no_numerical_package_and_no_profiler():
@@ -127,24 +129,24 @@ def test_the_module_of_the_child_loads_no_numerical_package_and_no_profiler():
         "arm": msgspec.to_builtins(function_arm("candidate", UserFunction("time:perf_counter"))),
         "method": "traced",
     }
-    _, *job = job_of("memory")
+    _, *job = job_command("memory")
     command = [sys.executable, "-I", "-S", *job]
     asked = json.dumps(request | {"processor": None}).encode()
     done = subprocess.run(command, input=asked, capture_output=True, check=True)
     answer = msgspec.json.decode(done.stdout, type=Reading)
     assert (answer.method, answer.exact) == ("traced", True)
-    assert measure(arm("lightest"), "traced").method == "traced"  # which raises where one of them is loaded
+    assert take_reading(arm("lightest"), "traced").method == "traced"  # which raises where one of them is loaded
 
 
 def test_an_arm_that_raises_fails_with_its_message():
     with pytest.raises(ArmFailed, match=r"^ValueError: expected bars, got None$") as caught:
-        measure(arm("raises"), "peak_rss")
+        take_reading(arm("raises"), "peak_rss")
     assert "in raises" in caught.value.details
 
 
 def test_a_name_that_leads_nowhere_fails_in_one_sentence():
     with pytest.raises(ArmFailed, match=r"^tests.allocators has no 'nowhere': expected"):
-        measure(arm("nowhere"), "peak_rss")
+        take_reading(arm("nowhere"), "peak_rss")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_a_name_that_leads_nowhere_fails_in_one_sentence():
 )
 def test_an_arm_that_ends_its_process_fails_with_how_it_ended(name, end):
     with pytest.raises(ArmFailed, match=rf"^its process ended with {end}$"):
-        measure(arm(name), "peak_rss")
+        take_reading(arm(name), "peak_rss")
 
 
 @linux
@@ -191,7 +193,7 @@ def test_where_processes_cannot_be_copied_every_reading_begins_one(tmp_path, mon
 
 
 def test_what_an_arm_prints_is_no_part_of_the_answer(capfd):
-    assert measure(arm("prints"), "traced").method == "traced"
+    assert take_reading(arm("prints"), "traced").method == "traced"
     assert "not JSON" in capfd.readouterr().err
 
 
@@ -200,7 +202,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch, 
     assert memory.NEEDS[method].module == module
     monkeypatch.setitem(memory.NEEDS, method, Requirement("no_such_module", "memory"))
     with pytest.raises(UserError, match=r"not installed: pip install 'argo-bench\[memory\]'"):
-        measure(arm("nothing"), method)
+        take_reading(arm("nothing"), method)
 
 
 def test_every_free_block_of_the_allocator_is_filled():
@@ -223,14 +225,14 @@ def forbid(monkeypatch, error=PermissionError):
 @linux
 def test_without_a_reset_the_reading_is_of_the_whole_child_and_says_so(monkeypatch):
     forbid(monkeypatch)
-    got = msgspec.convert(memory_pass.peak_rss(memory_pass.Ready(FunctionBody(lambda: bytearray(MIB)))), Reading)
+    got = msgspec.convert(memory_pass.read_peak_rss(memory_pass.Ready(FunctionBody(lambda: bytearray(MIB)))), Reading)
     assert (got.method, got.exact, got.how) == ("peak_rss", False, "VmHWM of the whole child")
 
 
 @linux
 def test_a_reset_that_does_nothing_is_found_out(monkeypatch):
     monkeypatch.setattr(memory_pass, "reset_high_water", lambda: None)
-    monkeypatch.setattr(memory_pass, "resident", lambda: memory_pass.high_water() - 64 * MIB)
+    monkeypatch.setattr(memory_pass, "read_resident", lambda: memory_pass.read_high_water() - 64 * MIB)
     assert not memory_pass.can_reset_high_water()
 
 
@@ -239,8 +241,8 @@ def test_without_a_mark_of_the_kernel_getrusage_is_asked(monkeypatch):
         raise FileNotFoundError("/proc/self/status")
 
     forbid(monkeypatch, FileNotFoundError)
-    monkeypatch.setattr(memory_pass, "high_water", missing)
-    got = msgspec.convert(memory_pass.peak_rss(memory_pass.Ready(FunctionBody(lambda: bytearray(MIB)))), Reading)
+    monkeypatch.setattr(memory_pass, "read_high_water", missing)
+    got = msgspec.convert(memory_pass.read_peak_rss(memory_pass.Ready(FunctionBody(lambda: bytearray(MIB)))), Reading)
     assert (got.exact, got.how) == (False, "getrusage of the whole child")
     assert got.peak_bytes >= 0
 
@@ -260,7 +262,7 @@ def test_without_a_mark_of_the_kernel_getrusage_is_asked(monkeypatch):
 )
 def test_two_runs_that_agree_are_enough_and_otherwise_there_are_six(peaks, runs):
     told = iter([*peaks, *peaks[:1] * 10])
-    found = peak_rss_runs(lambda: reading(peak=next(told)))
+    found = take_peak_rss(lambda: reading(peak=next(told)))
     assert [each.peak_bytes for each in found][:2] == peaks
     assert len(found) == runs
 
@@ -287,12 +289,12 @@ def test_two_runs_that_agree_are_enough_and_otherwise_there_are_six(peaks, runs)
 )
 def test_savings_more_than_15_points_apart_depend_on_the_method(reference, candidate, flag):
     arms = [[reading(method, peak * MIB) for method, peak in peaks.items()] for peaks in (reference, candidate)]
-    assert disagreement(*arms) == flag
+    assert find_disagreement(*arms) == flag
 
 
 def test_readings_without_a_peak_say_nothing_about_it():
     counted = [reading("allocations", allocations=10), reading("peak_rss", 10 * MIB)]
-    assert disagreement(counted, counted) is None
+    assert find_disagreement(counted, counted) is None
 
 
 @given(
@@ -302,12 +304,12 @@ def test_readings_without_a_peak_say_nothing_about_it():
 def test_a_saving_that_every_method_sees_alike_depends_on_none(peaks, share):
     before = [reading(method, peak) for method, peak in peaks.items()]
     after = [reading(method, round(peak * share)) for method, peak in peaks.items()]
-    assert disagreement(before, after) is None
+    assert find_disagreement(before, after) is None
 
 
 def test_of_several_runs_the_median_counts():
     outlier = [reading(peak=peak * MIB) for peak in (40, 40, 400)] + [reading("traced", 40 * MIB)]
-    assert disagreement([reading(peak=100 * MIB), reading("traced", 100 * MIB)], outlier) is None
+    assert find_disagreement([reading(peak=100 * MIB), reading("traced", 100 * MIB)], outlier) is None
 
 
 def test_a_reading_survives_its_record():
@@ -324,7 +326,7 @@ def test_the_lines_of_a_stage_are_measured_with_the_functions_that_it_leads_to(s
     inputs.write_bytes(pickle.dumps(record(workload, small_universe, 300, seed=1)))
     request = LineRequest(stage_arm("O08", (workload.name, 300), "baseline", inputs), worker_cpu())
     command = [sys.executable, "-m", "argo_bench.study.report.line_memory"]
-    found = memory.ask(command, request, Lines, hash_seed=0, numba_cache=tmp_path)
+    found = memory.ask_fresh_process(command, request, Lines, hash_seed=0, numba_cache=tmp_path)
     functions = {each.name: each for each in found.functions}
     assert {"five", "columns", "sma", "windowed"} <= functions.keys()
     assert [(line.code.strip(), line.times) for line in functions["five"].lines] == [
@@ -344,7 +346,7 @@ def stage_of(identifier: str, variant: str):
 
 
 def test_a_compiled_kernel_is_known_as_one():
-    functions = functions_of(stage_of("O08", "engineered"))
+    functions = find_functions(stage_of("O08", "engineered"))
     compiled = {each.__name__ for each in functions if is_compiled(each)}
     assert "latest_five" in compiled
     assert "five" in {each.__name__ for each in functions} - compiled
@@ -358,7 +360,7 @@ def test_a_compiled_kernel_is_known_as_one():
     ],
 )
 def test_a_wrapper_is_measured_with_what_it_wraps(variant, names):
-    assert names <= {each.__qualname__ for each in functions_of(stage_of("O06", variant))}
+    assert names <= {each.__qualname__ for each in find_functions(stage_of("O06", variant))}
 
 
 def test_a_line_of_code_stays_on_its_line_and_shows_its_increment():
@@ -368,7 +370,7 @@ def test_a_line_of_code_stays_on_its_line_and_shows_its_increment():
         Line(10, "        del kept", 1, -4096),
     ]
     console = Console(width=80, file=StringIO(), color_system=None)
-    console.print(rendered(Profiled("stage", "argo_bench.pipeline.baseline.frame", 7, lines)))
+    console.print(render(Profiled("stage", "argo_bench.pipeline.baseline.frame", 7, lines)))
     head, names, *shown = [line.rstrip() for line in console.file.getvalue().splitlines()]
     assert head == "stage  argo_bench/pipeline/baseline/frame.py, line 7"
     assert names.split() == ["line", "times", "KiB"]

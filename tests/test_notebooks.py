@@ -67,7 +67,7 @@ def test_a_notebook_defines_no_functions_and_measures_nothing(path):
 def test_a_run_becomes_an_executed_notebook_of_its_claims(tmp_path):
     nbformat = pytest.importorskip("nbformat")
     pytest.importorskip("papermill")
-    written = notebooks.executed(open_report(REFERENCE), tmp_path)
+    written = notebooks.execute_notebook(open_report(REFERENCE), tmp_path)
     assert written == tmp_path / "report.ipynb"
     cells = nbformat.read(written, as_version=4).cells
     assert any(str(REFERENCE.resolve()) in cell.source for cell in cells)

@@ -26,16 +26,16 @@ from argo_bench.pipeline.shared import (
     TTL_S,
     Circuit,
     SharedFetch,
-    decoded,
-    encoded,
-    sealed,
-    unsealed,
+    decode_fetched,
+    encode_fetched,
+    seal,
+    unseal,
 )
 from argo_bench.pipeline.world import redis as store
 from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S
 from argo_bench.pipeline.world.redis import URL, RedisClient, Server, find
-from argo_bench.study.counting import cached, replay
-from argo_bench.study.fidelity import Differences, Oracle, check_variant, compare
+from argo_bench.study.counts import count_cache_hits, replay
+from argo_bench.study.fidelity import Differences, Oracle, check_variant, note_differences
 from argo_bench.study.recording import record
 
 P = baseline.PIPELINE
@@ -115,7 +115,7 @@ class Fetching:
 def same(expected, got):
     """Equal to the last bit."""
     found = Differences()
-    compare(dataclasses.replace(expected, bars=None), dataclasses.replace(got, bars=None), 0.0, found)
+    note_differences(dataclasses.replace(expected, bars=None), dataclasses.replace(got, bars=None), 0.0, found)
     a, b = expected.bars, got.bars
     arrays = [(a.values, b.values), (a.timestamps, b.timestamps)]
     return (
@@ -333,15 +333,15 @@ def test_o01_engineered_does_not_serve_an_entry_in_anothers_place():
     for symbol in ("AAA", "BBB"):
         told(pipeline.fetch, world, symbol)
     (key, mine), (other, theirs) = world.redis.values.items()
-    assert unsealed(key, mine) is not None
-    assert unsealed(key, theirs) is unsealed(other, mine) is None
+    assert unseal(key, mine) is not None
+    assert unseal(key, theirs) is unseal(other, mine) is None
 
 
 @given(st.binary(max_size=64), st.text(max_size=20))
 def test_o01_a_seal_is_that_of_its_bytes_and_its_key(body, key):
-    assert unsealed(key, sealed(key, body)) == body
-    assert unsealed(key + "x", sealed(key, body)) is None
-    assert unsealed(key, body) is None
+    assert unseal(key, seal(key, body)) == body
+    assert unseal(key + "x", seal(key, body)) is None
+    assert unseal(key, body) is None
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -350,7 +350,7 @@ def test_o01_bytes_lose_nothing(dtype):
     fetched = dataclasses.replace(
         fetched, bars=dataclasses.replace(fetched.bars, values=fetched.bars.values.astype(dtype))
     )
-    assert same(fetched, decoded(encoded(fetched)))
+    assert same(fetched, decode_fetched(encode_fetched(fetched)))
 
 
 def test_o01_engineered_answers_while_the_store_is_down_and_asks_it_once_a_second():
@@ -490,7 +490,7 @@ def alone(small_universe):
 
 
 def test_o01_alone_a_minutes_market_is_found_in_a_dict_as_often_as_in_redis_and_a_cycles_never(alone):
-    rates = {name: cached(each.pipeline).get("hit_rate") for name, each in alone.items()}
+    rates = {name: count_cache_hits(each.pipeline).get("hit_rate") for name, each in alone.items()}
     assert rates == {"baseline": None, "prescribed": 11 / 12, LOCAL: 11 / 12, "engineered": 0.0}
 
 

@@ -22,12 +22,12 @@ from argo_bench.pipeline.model import Fetched, ProviderError
 from argo_bench.pipeline.optimized.fetch import FIRST_PATIENCE_S, LIMITS_S, Hedged, SingleFlight
 from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
 from argo_bench.pipeline.optimized.schedule import SideBySide
-from argo_bench.pipeline.record import changed, cycle, settle
+from argo_bench.pipeline.record import cycle, find_changed_parts, settle
 from argo_bench.pipeline.world import SimulatedWorld, Simulation, content
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, Faults, LoopbackWorld
-from argo_bench.pipeline.world.providers import started
-from argo_bench.study.counting import crossed, replay
+from argo_bench.pipeline.world.providers import start_providers
+from argo_bench.study.counts import count_crossings, replay
 from argo_bench.study.fidelity import Oracle, check_variant
 from argo_bench.study.recording import record
 
@@ -347,7 +347,7 @@ def test_o02_prescribed_leaves_callers_hanging_in_the_same_thousand_storms(tape)
 
 @pytest.fixture(scope="module")
 def address():
-    with started() as address:
+    with start_providers() as address:
         yield address
 
 
@@ -388,7 +388,10 @@ def replayed(workload, universe, scale):
 
 
 def requests(workload, universe, scale):
-    return {name: crossed(each.world.ledger)["requests"] for name, each in replayed(workload, universe, scale).items()}
+    return {
+        name: count_crossings(each.world.ledger)["requests"]
+        for name, each in replayed(workload, universe, scale).items()
+    }
 
 
 def test_o02_two_who_ask_together_are_asked_for_once_and_the_race_bills_one_more(small_universe):
@@ -438,7 +441,7 @@ def test_o02_walks_symbols_side_by_side(tape):
 
 def test_o02_makes_the_explanation_wait_without_blocking_and_leaves_anothers_reason_alone():
     for edit in (OPTIMIZATION.prescribed, OPTIMIZATION.engineered):
-        assert set(changed(P, edit(P))) == {"fetch", "reason", "schedule"}
+        assert set(find_changed_parts(P, edit(P))) == {"fetch", "reason", "schedule"}
         assert edit(P).reason is awaiting_reason
         other = P.replace(reason=lambda world, decision: None)
         assert edit(other).reason is other.reason

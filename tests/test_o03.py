@@ -16,11 +16,11 @@ from argo_bench.optimizations.o03_adaptive_ttl import (
     adaptive_ttl_s,
     cachetools_arm,
     damage,
-    fixed,
     new_york_hour,
     on_a_new_york_clock,
     steepest_minute,
     utc_hour,
+    with_fixed_ttl,
 )
 from argo_bench.optimizations.optimization import Call, Replay
 from argo_bench.pipeline import baseline
@@ -34,8 +34,8 @@ from argo_bench.pipeline.optimized.transport import (
     Arrived,
     WithinBudget,
     daily_deviation,
+    hash_to_share,
     session_after,
-    share,
 )
 from argo_bench.pipeline.world import SimulatedWorld
 
@@ -108,7 +108,9 @@ def lifetime_s(transport, world, provider, asked):
     return world.time - started
 
 
-@pytest.mark.parametrize("edit", [OPTIMIZATION.prescribed, OPTIMIZATION.engineered, cachetools_arm, fixed(20.0)])
+@pytest.mark.parametrize(
+    "edit", [OPTIMIZATION.prescribed, OPTIMIZATION.engineered, cachetools_arm, with_fixed_ttl(20.0)]
+)
 def test_every_arm_sends_fewer_requests_than_the_baseline(edit, small_universe):
     def requests(pipeline):
         tape = Tape(small_universe.frames, seed=1)
@@ -225,7 +227,7 @@ def test_o03_engineered_keeps_a_price_until_it_is_expected_to_be_off_by_the_budg
     cache = WithinBudget(provider)
     exact = 23_400 * (PRICE_BUDGET / daily_deviation(bars)) ** 2
     assert exact == pytest.approx(23_400 * (0.001 / 0.0205) ** 2, rel=0.01)
-    lifetime = exact * (1 - JITTER * share(request()))
+    lifetime = exact * (1 - JITTER * hash_to_share(request()))
     assert lifetime_s(cache, Clock(), provider, request()) == np.ceil(lifetime)
 
 
@@ -255,8 +257,8 @@ def test_o03_engineered_does_not_keep_a_quote_whose_symbol_has_no_bars_yet():
 
 def test_o03_engineered_lifetimes_differ_by_symbol_and_question_and_never_by_run():
     asked = [request(symbol, what) for symbol in ("AAPL", "MSFT") for what in ("bars", "quote")]
-    shares = [share(each) for each in asked]
-    assert shares == [share(each) for each in asked]
+    shares = [hash_to_share(each) for each in asked]
+    assert shares == [hash_to_share(each) for each in asked]
     assert len(set(shares)) == 4
     assert all(0 <= each < 1 for each in shares)
 

@@ -12,8 +12,8 @@ from argo_bench.optimizations.o04_prompt_deduplication import (
     TTL_S,
     PromptDeduplicator,
     cachetools_arm,
+    find_wrong_fields,
     other_opinions,
-    told_wrongly,
     wrong_explanations,
 )
 from argo_bench.optimizations.optimization import Call, Replay
@@ -33,7 +33,7 @@ from argo_bench.pipeline.model import (
     Usage,
 )
 from argo_bench.pipeline.optimized import transport as parts
-from argo_bench.pipeline.optimized.transport import FACTS, Arrived, Deduplicated, hashed_trigrams
+from argo_bench.pipeline.optimized.transport import FACTS, Arrived, Deduplicated, hash_trigrams
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.content import MODELS, explanation
 
@@ -367,9 +367,9 @@ def test_a_request_that_two_have_asked_for_is_waited_for_once_when_both_block():
 
 def test_embeddings_have_unit_length_and_depend_on_the_text_alone():
     for text in ("", "a", prompt(LONG)):
-        assert np.linalg.norm(hashed_trigrams(text)) == pytest.approx(1.0)
-    assert (hashed_trigrams("abc") == hashed_trigrams("ABC")).all()
-    assert hashed_trigrams("abc") @ hashed_trigrams("xyz") < 0.5
+        assert np.linalg.norm(hash_trigrams(text)) == pytest.approx(1.0)
+    assert (hash_trigrams("abc") == hash_trigrams("ABC")).all()
+    assert hash_trigrams("abc") @ hash_trigrams("xyz") < 0.5
 
 
 def test_building_twice_gives_two_cold_caches():
@@ -392,11 +392,11 @@ def told_text(decision):
     ],
 )
 def test_a_text_is_wrong_in_the_fields_that_it_gives_another_value(other, fields):
-    assert told_wrongly(LONG, told_text(other)) == fields
+    assert find_wrong_fields(LONG, told_text(other)) == fields
 
 
 def test_a_template_is_made_of_the_decision_and_never_wrong():
-    assert told_wrongly(LONG, Reasoning(template(SHORT), "template")) == set()
+    assert find_wrong_fields(LONG, Reasoning(template(SHORT), "template")) == set()
 
 
 def test_wrong_explanations_are_counted_by_what_is_wrong_and_once_altogether():
@@ -446,4 +446,4 @@ def test_both_variants_stand_behind_a_whole_cycle_and_explain_each_decision_once
     assert ledger.dollars < plain_ledger.dollars
     for walked in got:
         for each in walked.decided:
-            assert told_wrongly(each, Reasoning(each.reasoning, "model")) == set()
+            assert find_wrong_fields(each, Reasoning(each.reasoning, "model")) == set()

@@ -25,7 +25,7 @@ from argo_bench.pipeline.model import Readings
 from argo_bench.pipeline.optimized import read as optimized_read
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.database import FILE_NAME, Settings, open_database
-from argo_bench.study.counting import cached, replay
+from argo_bench.study.counts import count_cache_hits, replay
 from argo_bench.study.recording import record
 from argo_bench.study.replay import NoMarket
 from argo_bench.study.trials import Setting
@@ -362,7 +362,7 @@ def counted(small_universe):
         expected = replay(workload, edits["baseline"], recording)
         for arm, edit in edits.items():
             got = replay(workload, edit, recording)
-            found[workload.name, arm] = damage(expected, got), got.world.ledger, cached(got.pipeline)
+            found[workload.name, arm] = damage(expected, got), got.world.ledger, count_cache_hits(got.pipeline)
     return found
 
 

@@ -14,7 +14,7 @@ from argo_bench.pipeline.kernels import CONSOLIDATION, IN_DOUBT, TRENDING, VOLAT
 from argo_bench.pipeline.market import Tape, generate
 from argo_bench.pipeline.memo import Memo
 from argo_bench.pipeline.model import COLUMNS
-from argo_bench.pipeline.optimized.regime import NAMES, Detector, closes, read
+from argo_bench.pipeline.optimized.regime import NAMES, Detector, closes, make_key
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.study.replay import NoMarket
 from tests.test_memo import FakeWorld
@@ -365,15 +365,15 @@ def test_o07_engineered_remembers_what_it_detected_and_recompute_does_not(world)
 
 def test_o07_engineered_keys_by_the_last_200_closes_and_nothing_else():
     frame = frame_of(RAMP)
-    key = read(frame)
+    key = make_key(frame)
     older = frame.copy()
     older.iloc[0, 3] = 1.0
     others = frame.assign(open=1.0, high=2.0, low=3.0, volume=4.0)
-    assert read(older) == read(others) == read(frame.iloc[-200:]) == key
+    assert make_key(older) == make_key(others) == make_key(frame.iloc[-200:]) == key
     later = frame.copy()
     later.iloc[-200, 3] = np.nextafter(later.iloc[-200, 3], 0)
-    assert read(later) != key
-    assert read(frame.iloc[-199:]) != key
+    assert make_key(later) != key
+    assert make_key(frame.iloc[-199:]) != key
 
 
 def test_o07_engineered_finds_its_regimes_again_after_a_restart(tmp_path):

@@ -20,9 +20,9 @@ from argo_bench.pipeline.model import Bars
 from argo_bench.pipeline.optimized.frame import frame as view_of
 from argo_bench.pipeline.optimized.indicators import block
 from argo_bench.pipeline.optimized.indicators import indicators as kernel
-from argo_bench.pipeline.record import changed, cycle, quote_digits
+from argo_bench.pipeline.record import cycle, find_changed_parts, quote_digits
 from argo_bench.pipeline.world import SimulatedWorld
-from argo_bench.study.counting import replay
+from argo_bench.study.counts import replay
 from argo_bench.study.recording import record
 
 P = baseline.PIPELINE
@@ -53,8 +53,8 @@ def traced_peak(call, *arguments):
 
 
 def test_both_variants_change_the_frame_and_the_prescribed_one_the_end_of_a_cycle():
-    assert set(changed(P, PRESCRIBED)) == {"frame", "read"}
-    assert set(changed(P, ENGINEERED)) == {"frame"}
+    assert set(find_changed_parts(P, PRESCRIBED)) == {"frame", "read"}
+    assert set(find_changed_parts(P, ENGINEERED)) == {"frame"}
     assert PRESCRIBED.frame(None, bars()).dtypes.tolist() == [np.dtype("f4")] * 4 + [np.dtype("i4")]
     assert np.shares_memory(ENGINEERED.frame(None, one := bars())["close"].to_numpy(), one.values)
 
@@ -263,7 +263,7 @@ def test_the_published_48_percent_is_one_cast_of_100_rows_without_timestamps(sma
     recording = record(o09.AS_PUBLISHED, small_universe, 100, seed=1)
     expected = replay(o09.AS_PUBLISHED, lambda pipeline: pipeline, recording)
     sizes = {
-        name: o09.published_damage(expected, replay(o09.AS_PUBLISHED, edit, recording))["frame_bytes"]
+        name: o09.damage_as_published(expected, replay(o09.AS_PUBLISHED, edit, recording))["frame_bytes"]
         for name, edit in catalogue()["O09"].edits(o09.AS_PUBLISHED).items()
     }
     assert sizes == {"baseline": 4132, "prescribed": 2132, "engineered": 4132, "float32 at the source": 2132}

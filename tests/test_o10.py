@@ -15,10 +15,10 @@ from argo_bench.pipeline.model import Ledger, ProviderError, Served
 from argo_bench.pipeline.optimized.indicators import indicators as kernel
 from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
 from argo_bench.pipeline.optimized.schedule import OUTAGE, SideBySide
-from argo_bench.pipeline.record import changed, cycle
+from argo_bench.pipeline.record import cycle, find_changed_parts
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.clock import NS
-from argo_bench.study.counting import replay
+from argo_bench.study.counts import replay
 from argo_bench.study.recording import record
 from tests.test_stages import decision
 
@@ -242,7 +242,7 @@ async def test_a_bug_is_raised_and_nothing_is_left_running():
 
 def test_every_arm_awaits_what_the_baseline_blocks_on_and_leaves_other_stages_alone():
     for edit in (o10.prescribed, o10.engineered):
-        assert set(changed(P, edit(P))) == {"fetch", "reason", "schedule"}
+        assert set(find_changed_parts(P, edit(P))) == {"fetch", "reason", "schedule"}
         assert (edit(P).fetch, edit(P).reason) == (awaiting_fetch, awaiting_reason)
         other = P.replace(fetch=lambda world, symbol: None, reason=lambda world, decision: None)
         assert (edit(other).fetch, edit(other).reason) == (other.fetch, other.reason)

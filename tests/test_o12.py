@@ -24,11 +24,11 @@ from argo_bench.optimizations.o12_reasoning_cache import (
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.baseline.reason import prompt, template
 from argo_bench.pipeline.model import Consensus, Opinions, ProviderError, Reasoning
-from argo_bench.pipeline.optimized.reason import CONFIDENCE_BAND, taken_apart
+from argo_bench.pipeline.optimized.reason import CONFIDENCE_BAND, take_apart
 from argo_bench.pipeline.optimized.reason import reason as waiting_reason
-from argo_bench.pipeline.record import Evidence, drafted, settle
+from argo_bench.pipeline.record import Evidence, draft_decision, settle
 from argo_bench.pipeline.world import SimulatedWorld, content
-from argo_bench.study.counting import cached, replay
+from argo_bench.study.counts import count_cache_hits, replay
 from argo_bench.study.fidelity import Oracle, check_variant
 from argo_bench.study.recording import record
 from argo_bench.study.replay import NoMarket
@@ -202,7 +202,7 @@ def test_o12_engineered_asks_once_an_hour_for_what_means_the_same(world):
     world.time = HOUR
     told(stage, world, decision())
     assert world.asked == 2
-    assert cached(OPTIMIZATION.engineered(P).replace(reason=stage))["hits"] == 1
+    assert count_cache_hits(OPTIMIZATION.engineered(P).replace(reason=stage))["hits"] == 1
 
 
 @pytest.mark.parametrize(
@@ -263,10 +263,10 @@ def test_o12_engineered_keeps_no_text_of_a_signal_with_two_figures_alike(world):
 def test_o12_engineered_takes_figures_apart_at_the_ends_of_sentences_and_not_in_names():
     each = decision(symbol="SYN001")
     text = "SYN001 at 100.0, stop 97.0. Target ($105.0): SYN001 (80.0%)."
-    parts = taken_apart(text, each)
+    parts = take_apart(text, each)
     assert parts is not None
     assert parts[1::2] == ("entry", "stop", "target", "confidence")
-    assert taken_apart("SYN100.0 at 105.0", decision(symbol="SYN100.0")) is None
+    assert take_apart("SYN100.0 at 105.0", decision(symbol="SYN100.0")) is None
 
 
 def made(symbol, direction, regime, close, confidence, cycle):
@@ -277,7 +277,7 @@ def made(symbol, direction, regime, close, confidence, cycle):
     world = Now()
     world.cycle = cycle
     evidence = Evidence(symbol, Opinions({"quote": close}, "", ""), indicators(close=close), regime, {})
-    return drafted(world, evidence, Consensus(direction, confidence))
+    return draft_decision(world, evidence, Consensus(direction, confidence))
 
 
 @given(

@@ -26,7 +26,7 @@ from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import COLUMNS
 from argo_bench.pipeline.optimized.indicators import DRIFT, Incremental
 from argo_bench.pipeline.optimized.indicators import indicators as kernel
-from argo_bench.pipeline.record import changed, cycle
+from argo_bench.pipeline.record import cycle, find_changed_parts
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.study.replay import NoMarket
 from tests.test_indicators import KINDS, framed, from_closes, market
@@ -81,7 +81,7 @@ def furthest(got, expected):
 
 @pytest.mark.parametrize("name", ARMS)
 def test_o13_changes_the_indicators_and_nothing_else(name):
-    assert set(changed(baseline.PIPELINE, ARMS[name](baseline.PIPELINE))) == {"indicators"}
+    assert set(find_changed_parts(baseline.PIPELINE, ARMS[name](baseline.PIPELINE))) == {"indicators"}
 
 
 # Prescribed
@@ -316,7 +316,7 @@ def continued_for(bars, revised, factors, window, checked):
     the largest difference from full passes over everything, at every ``checked``-th bar, per indicator.
     """
     start = window
-    sums = kernels.closed_sums(bars[:, : start + 1].copy())
+    sums = kernels.sum_closed_bars(bars[:, : start + 1].copy())
     updates, next_factor = 0, 0
     drifts = np.zeros(len(kernels.FIELDS))
     for bar in range(start, bars.shape[1]):
@@ -330,14 +330,14 @@ def continued_for(bars, revised, factors, window, checked):
             next_factor += 1
             block[1:4, -1] = final[1] * max(factor, 1.0), final[2] * min(factor, 1.0), final[3] * factor
             block[4, -1] = final[4] * (factor - 0.5)
-            got = kernels.continued_indicators(block, closed, sums)
+            got = kernels.continue_indicators(block, closed, sums)
             updates += 1
             # The sums have been taken over the bar that closed: from here on it is the last of the closed ones.
             if block.shape[1] > window + 1:
                 block = block[:, 1:].copy()
                 closed = block[:, :window].copy()
         block[:, -1] = final
-        got = kernels.continued_indicators(block, closed, sums)
+        got = kernels.continue_indicators(block, closed, sums)
         updates += 1
         if bar % checked == 0:
             expected = kernels.latest_indicators(bars[:, : bar + 1].copy())
@@ -362,12 +362,12 @@ def test_o13_engineered_equals_a_full_recompute_after_a_million_revised_and_appe
 def test_a_sum_that_was_carried_wrongly_would_be_found():
     bars = random_market(2_000, 13)
     block, closed = bars[:, :1_001].copy(), bars[:, :1_000].copy()
-    sums = kernels.closed_sums(block)
+    sums = kernels.sum_closed_bars(block)
     expected = kernels.latest_indicators(block)
     for number in range(kernels.SUMS):
         wrong = sums.copy()
         wrong[number] *= 1 + 1e-9
-        got = kernels.continued_indicators(block, closed, wrong)
+        got = kernels.continue_indicators(block, closed, wrong)
         assert drift(expected, got) > DRIFT
 
 

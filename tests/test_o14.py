@@ -13,14 +13,22 @@ from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import Pool, Request
 from argo_bench.pipeline.optimized.transport import QUOTA, Pooled
-from argo_bench.pipeline.record import changed
+from argo_bench.pipeline.record import find_changed_parts
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
-from argo_bench.pipeline.world.providers import started
-from argo_bench.study.counting import layers
+from argo_bench.pipeline.world.providers import start_providers
+from argo_bench.study.counts import layers
 from argo_bench.study.fidelity import Oracle, check_variant
 from argo_bench.study.replay import burst
 from argo_bench.study.trials import Setting
-from argo_bench.study.trials.o14_pools import ARMS, HEADLINE, TRIALS, Condition, closed, observed, world_of
+from argo_bench.study.trials.o14_pools import (
+    ARMS,
+    HEADLINE,
+    TRIALS,
+    Condition,
+    observe_condition,
+    observe_idle_closes,
+    world_of,
+)
 
 P = baseline.PIPELINE
 EDITS = OPTIMIZATION.edits(LOADED)
@@ -30,7 +38,7 @@ FAR = Condition(64, False, 0.4)
 
 @pytest.fixture(scope="module")
 def address():
-    with started() as address:
+    with start_providers() as address:
         yield address
 
 
@@ -134,7 +142,7 @@ async def asked(world):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_o14_decides_as_the_baseline_does(variant, small_universe):
-    assert set(changed(P, build({"O14": variant}))) == {"transport"}
+    assert set(find_changed_parts(P, build({"O14": variant}))) == {"transport"}
     oracle = Oracle.run(small_universe, 2, 12)
     assert check_variant(OPTIMIZATION, variant, oracle).output == "same"
 
@@ -169,7 +177,7 @@ def test_o14_throws_away_what_its_pool_does_not_keep(arm, kept, setting):
 
 @pytest.mark.parametrize("condition", [Condition(8, True, 0.0), Condition(1, False, 0.005)], ids=str)
 def test_o14_trial_observes_every_arm_in_every_round(condition, setting):
-    seen = list(observed(setting, condition, rounds=2, seconds=0.02))
+    seen = list(observe_condition(setting, condition, rounds=2, seconds=0.02))
     for arm in ARMS:
         rounds = [each.values for each in seen if each.arm == arm]
         assert len(rounds) == 2
@@ -187,7 +195,7 @@ def test_o14_trial_observes_every_arm_in_every_round(condition, setting):
 
 
 def test_o14_trial_observes_what_closing_idle_connections_costs(setting):
-    seen = {each.arm: each.values for each in closed(setting, waves=3)}
+    seen = {each.arm: each.values for each in observe_idle_closes(setting, waves=3)}
     assert list(seen) == list(ARMS)
     for arm, values in seen.items():
         assert values["requests"] == 24

@@ -20,7 +20,7 @@ from argo_bench.pipeline.model import ProviderError, Validated
 from argo_bench.pipeline.optimized.validate import IDS_PER_QUERY, QUOTES_IN_FLIGHT
 from argo_bench.pipeline.record import settle
 from argo_bench.pipeline.world import SimulatedWorld
-from argo_bench.study.counting import replay
+from argo_bench.study.counts import replay
 from argo_bench.study.fidelity import Oracle, check_variant
 from argo_bench.study.recording import record
 from tests.test_stages import decision

@@ -8,15 +8,15 @@ import xml.etree.ElementTree as ElementTree
 import jsonschema
 import pytest
 
-from argo_bench.gate.deciding import FIRST, HEAD, comparison_of
+from argo_bench.gate.answers import FIRST, HEAD, comparison_of
 from argo_bench.gate.outcome import Change, Outcome
 from argo_bench.harness.record.records import SCHEMA, Block, Judgement, Run, Samples
 from argo_bench.harness.record.store import load
-from argo_bench.integrations.outputs.github import annotated, smaller_is_better, step_summary
+from argo_bench.integrations.outputs.github import annotate, smaller_is_better, step_summary
 from argo_bench.integrations.outputs.junit import junit
 from argo_bench.integrations.outputs.pyperf import pyperf
 from argo_bench.integrations.outputs.pytest_benchmark import pytest_benchmark
-from argo_bench.integrations.outputs.rendering import from_judgements, write_all
+from argo_bench.integrations.outputs.rendering import make_outcomes, write_all
 from argo_bench.integrations.outputs.results import Results
 from tests.test_cli import argo
 
@@ -88,7 +88,7 @@ def test_a_summary_stays_below_a_mebibyte_and_counts_what_it_leaves_out():
 
 
 def test_annotations_are_errors_for_what_blocks_and_notices_for_what_cannot_be_told():
-    lines = annotated(
+    lines = annotate(
         [outcome(file="bench/parse.py"), outcome("slow", blocks=False), undecided(), undecided("n", "new")]
     )
     assert lines.splitlines() == [
@@ -99,13 +99,13 @@ def test_annotations_are_errors_for_what_blocks_and_notices_for_what_cannot_be_t
 
 
 def test_no_name_begins_another_command():
-    [line] = annotated([outcome(HOSTILE)]).splitlines()
+    [line] = annotate([outcome(HOSTILE)]).splitlines()
     assert line.startswith("::error title=<b>|`x`%0A%3A%3Aerror%3A%3A")
     assert "a%2Cb%3Ac%25::" in line
 
 
 def test_more_than_ten_annotations_of_a_kind_are_counted():
-    lines = annotated([outcome(str(number)) for number in range(25)]).splitlines()
+    lines = annotate([outcome(str(number)) for number in range(25)]).splitlines()
     assert len(lines) == 10
     assert lines[-1] == "::error title=argo-bench::16 more, see the summary"
 
@@ -186,7 +186,7 @@ def test_all_files_are_written_whole(tmp_path):
 
 
 def test_the_verdicts_of_a_run_are_outcomes_too():
-    found = {each.name: each for each in from_judgements(load("results/reference"))}
+    found = {each.name: each for each in make_outcomes(load("results/reference"))}
     assert found["O08.time engineered"].state == "fine"
     assert found["O08.time engineered"].samples
     assert found["O08.time prescribed"].state == "worse"

@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from argo_bench.gate.benchmarks import TOLERANCE, benchmarks
+from argo_bench.gate.benchmarks import TOLERANCE, read_benchmarks
 from argo_bench.harness.workers.bodies import body_of
 from argo_bench.harness.workers.messages import UserFunction, function_arm
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("gated", benchmarks(ROOT, TOLERANCE), ids=lambda each: each.name)
+@pytest.mark.parametrize("gated", read_benchmarks(ROOT, TOLERANCE), ids=lambda each: each.name)
 def test_a_gated_benchmark_returns_the_same_twice(gated, monkeypatch):
     monkeypatch.chdir(ROOT)
     arm = msgspec.to_builtins(function_arm("head", UserFunction(gated.function, gated.setup)))

@@ -33,8 +33,8 @@ def misses(speeds, rng, since=0.25, until=0.9):
         for _ in range(units):
             clock.now += speed * unit_s * rng.uniform(0.7, 1.3)
             pace.did(part)
-            told.append((pace.spent_s, pace.to_come_s()))
-    total = pace.spent_s
+            told.append((pace.elapsed_s, pace.to_come_s()))
+    total = pace.elapsed_s
     return [abs(to_come / (total - spent) - 1) for spent, to_come in told if since * total <= spent <= until * total]
 
 

@@ -18,7 +18,7 @@ from argo_bench.harness.record.records import SCHEMA, Comparison, End, Result, R
 from argo_bench.harness.record.store import Recorded, Writer
 from argo_bench.harness.statistics.estimate import Estimate
 from argo_bench.integrations.export import Export
-from argo_bench.integrations.peers import Peer, Time, beside, hyperfine, peers, pyperf
+from argo_bench.integrations.peers import Peer, Time, compare_with_peers, read_hyperfine, read_peers, read_pyperf
 from argo_bench.report.tables import terminal_table
 from tests.benchmarks import study_peers
 from tests.test_cli import argo
@@ -86,7 +86,7 @@ def recorded(tmp_path):
 
 
 def test_pyperf_is_read_as_the_mean_over_all_values_of_all_processes(folder):
-    found = pyperf(folder)
+    found = read_pyperf(folder)
     for time, role in ((found.baseline, "baseline"), (found.candidate, "candidate")):
         values = [1e9 * value for process in VALUES[role] for value in process]
         assert time.mean_ns == pytest.approx(fmean(values), rel=1e-12)
@@ -95,7 +95,7 @@ def test_pyperf_is_read_as_the_mean_over_all_values_of_all_processes(folder):
 
 def test_pyperf_reads_the_same_from_its_file(folder):
     tool = pytest.importorskip("pyperf")
-    found = pyperf(folder)
+    found = read_pyperf(folder)
     for time, role in ((found.baseline, "baseline"), (found.candidate, "candidate")):
         theirs = tool.Benchmark.load(str(folder / f"{role}.json"))
         assert time.mean_ns == pytest.approx(1e9 * theirs.mean(), rel=1e-12)
@@ -104,11 +104,11 @@ def test_pyperf_reads_the_same_from_its_file(folder):
 
 def test_a_single_value_has_no_deviation(folder):
     write_pyperf(folder, {"baseline": [[2.0]], "candidate": [[1.0]]})
-    assert pyperf(folder) == Peer("pyperf", Time(2e9, 0.0), Time(1e9, 0.0))
+    assert read_pyperf(folder) == Peer("pyperf", Time(2e9, 0.0), Time(1e9, 0.0))
 
 
 def test_hyperfine_is_read_as_what_the_calls_add_to_a_process(folder):
-    found = hyperfine(folder, CALLS)
+    found = read_hyperfine(folder, CALLS)
     assert found.tool == "hyperfine"
     assert found.baseline.mean_ns == pytest.approx(1e9 / (34 * CALLS))
     assert found.baseline.deviation_ns == pytest.approx(0.05e9 / (34 * CALLS))  # 3, 4, 5
@@ -127,7 +127,7 @@ def test_what_a_process_needs_before_its_calls_does_not_matter(tmp_path_factory,
         added = 1e-9 * call_ns * count * CALLS
         results += [process(role, "prepare", count, start), process(role, "calls", count, start + added)]
     write_hyperfine(folder, *results)
-    assert hyperfine(folder, CALLS).speedup == pytest.approx(calls_ns[0] / calls_ns[1], rel=1e-6)
+    assert read_hyperfine(folder, CALLS).speedup == pytest.approx(calls_ns[0] / calls_ns[1], rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_what_a_process_needs_before_its_calls_does_not_matter(tmp_path_factory,
 )
 def test_without_the_same_passes_prepared_the_whole_process_counts_and_the_row_says_so(folder, empty):
     write_hyperfine(folder, process("baseline", "calls", 34, 3.4, None), process("candidate", "calls", 34, 1.7), *empty)
-    found = hyperfine(folder, 1)
+    found = read_hyperfine(folder, 1)
     assert found.tool == "hyperfine\nwhole process"
     assert found.baseline == Time(pytest.approx(1e8), 0.0)
     assert found.speedup == pytest.approx(2.0)
@@ -149,14 +149,14 @@ def test_the_deviation_of_a_ratio_is_propagated_from_both():
 
 def test_either_tool_may_be_missing(folder):
     (folder / "candidate.json").unlink()
-    assert [each.tool for each in peers(folder)] == ["hyperfine"]
+    assert [each.tool for each in read_peers(folder)] == ["hyperfine"]
     write_pyperf(folder)
     (folder / "hyperfine.json").unlink()
-    assert [each.tool for each in peers(folder)] == ["pyperf"]
+    assert [each.tool for each in read_peers(folder)] == ["pyperf"]
 
 
 def test_the_table_has_every_tool_and_the_run_itself(folder, recorded):
-    table = beside(recorded, folder)
+    table = compare_with_peers(recorded, folder)
     assert [row.cells[0] for row in table.rows] == ["pyperf", "hyperfine", "argo-bench"]
     assert table.rows[-1].cells == ("argo-bench", "812 us", "8.43 us", "95.5x\n93.6 to 97.4x, n=6")
     assert str(COMPARISON) in table.note
@@ -164,7 +164,7 @@ def test_the_table_has_every_tool_and_the_run_itself(folder, recorded):
 
 def test_the_table_fits_a_terminal_with_every_number_whole(folder, recorded):
     console = Console(width=80, file=StringIO(), color_system=None)
-    console.print(terminal_table(beside(recorded, folder)))
+    console.print(terminal_table(compare_with_peers(recorded, folder)))
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     for cell in ("815 us", "8.45 us", "96.4x", "+- 2.12", "795 us", "93.6 to 97.4x, n=6"):
@@ -221,7 +221,7 @@ def test_what_cannot_be_read_is_said_in_one_sentence(kind, folder, recorded):
     spoiling, says = BAD_FOLDERS[kind]
     spoiling(folder)
     with pytest.raises(UserError, match=says) as raised:
-        beside(recorded, folder)
+        compare_with_peers(recorded, folder)
     assert "\n" not in str(raised.value)
 
 

@@ -11,7 +11,7 @@ from argo_bench.optimizations.together import ALL_IDS
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.memo import Memo
-from argo_bench.pipeline.record import PARTS, Cycle, changed, cycle
+from argo_bench.pipeline.record import PARTS, Cycle, cycle, find_changed_parts
 from argo_bench.pipeline.world import SimulatedWorld
 
 IDS = list(catalogue())
@@ -19,13 +19,13 @@ IDS = list(catalogue())
 
 def test_the_empty_selection_builds_the_baseline():
     assert build(BASELINE) == baseline.PIPELINE
-    assert changed(build(BASELINE), baseline.PIPELINE) == {}
+    assert find_changed_parts(build(BASELINE), baseline.PIPELINE) == {}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("identifier", IDS)
 def test_every_variant_changes_the_part_that_it_is_about(identifier, variant):
-    differing = changed(baseline.PIPELINE, build({identifier: variant}))
+    differing = find_changed_parts(baseline.PIPELINE, build({identifier: variant}))
     stages = {workload.stage for workload in catalogue()[identifier].workloads} - {CYCLE}
     assert differing
     assert not stages or stages & differing.keys() or "transport" in differing
@@ -34,8 +34,8 @@ def test_every_variant_changes_the_part_that_it_is_about(identifier, variant):
 def test_changed_sees_through_wrappers_to_the_code():
     wrapped = baseline.PIPELINE.replace(regime=Memo(baseline.PIPELINE.regime))
     again = baseline.PIPELINE.replace(regime=Memo(baseline.PIPELINE.regime))
-    assert set(changed(baseline.PIPELINE, wrapped)) == {"regime"}
-    assert changed(wrapped, again) == {}
+    assert set(find_changed_parts(baseline.PIPELINE, wrapped)) == {"regime"}
+    assert find_changed_parts(wrapped, again) == {}
 
 
 def test_building_twice_gives_two_cold_caches(small_universe):

@@ -8,10 +8,10 @@ import pytest
 
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.claims.claim import Claim
-from argo_bench.harness.plan import DEFAULT, FEWEST_BLOCKS, MOST_BLOCKS, MOST_SECONDS, QUICK, seconds_worth
+from argo_bench.harness.plan import DEFAULT, FEWEST_BLOCKS, MOST_BLOCKS, MOST_SECONDS, QUICK, choose_seconds
 from argo_bench.harness.record.records import Block, Comparison, Samples
 from argo_bench.optimizations import catalogue
-from argo_bench.optimizations.optimization import Optimization, Workload, unedited
+from argo_bench.optimizations.optimization import Optimization, Workload, keep_baseline
 from argo_bench.study.job import study_job
 
 COMPARISON = Comparison("O06", "consensus, hit", 6, "symbols", "baseline", "engineered")
@@ -34,7 +34,7 @@ def series(within, between, block_ms=40, blocks=10, replicates=12, seed=1):
 
 def blocks_worth(samples):
     block_s = sum(samples[0].blocks[0].wall_ns) / 1e9
-    return seconds_worth(samples, 0.8) / block_s
+    return choose_seconds(samples, 0.8) / block_s
 
 
 def test_noise_inside_the_processes_is_met_with_more_blocks_and_between_them_with_fewer():
@@ -45,16 +45,16 @@ def test_noise_inside_the_processes_is_met_with_more_blocks_and_between_them_wit
 
 
 def test_long_blocks_are_capped_in_seconds_and_too_few_replicates_change_nothing():
-    assert seconds_worth(series(within=0.05, between=0.0005, block_ms=2_000), 0.8) == MOST_SECONDS
-    assert seconds_worth(series(0.01, 0.01, replicates=2), 0.8) == 0.8
+    assert choose_seconds(series(within=0.05, between=0.0005, block_ms=2_000), 0.8) == MOST_SECONDS
+    assert choose_seconds(series(0.01, 0.01, replicates=2), 0.8) == 0.8
 
 
 def test_the_trimmed_mean_varies_as_the_plan_assumes():
     from argo_bench.harness.plan import TRIMMED_VARIANCE
-    from argo_bench.harness.statistics.estimate import trimmed_mean
+    from argo_bench.harness.statistics.estimate import compute_trimmed_mean
 
     rng = random.Random(5)
-    means = [trimmed_mean([rng.gauss(0, 1) for _ in range(20)]) for _ in range(8_000)]
+    means = [compute_trimmed_mean([rng.gauss(0, 1) for _ in range(20)]) for _ in range(8_000)]
     variance = sum(each * each for each in means) / len(means)
     assert 20 * variance == pytest.approx(TRIMMED_VARIANCE, rel=0.06)
 
@@ -62,8 +62,8 @@ def test_the_trimmed_mean_varies_as_the_plan_assumes():
 def test_a_benchmark_is_one_comparison_whose_memory_is_weighed_only_where_it_is_asked_for():
     timed = Benchmark("b", "a:f", "a:g")
     assert timed.comparisons(QUICK) == [timed.comparison]
-    assert timed.weighed(DEFAULT) == []
-    assert timed.measured_in("peak_rss").weighed(QUICK) == [(timed.comparison, ("peak_rss",))]
+    assert timed.memory_comparisons(DEFAULT) == []
+    assert timed.with_metric("peak_rss").memory_comparisons(QUICK) == [(timed.comparison, ("peak_rss",))]
 
 
 def subject_of(optimization, universe):
@@ -72,18 +72,18 @@ def subject_of(optimization, universe):
 
 def test_memory_of_an_optimization_is_weighed_behind_headline_claims_by_the_methods_of_the_profile(small_universe):
     o08 = catalogue()["O08"]
-    plain = subject_of(o08, small_universe).weighed(QUICK)
+    plain = subject_of(o08, small_universe).memory_comparisons(QUICK)
     assert {comparison.workload for comparison, _ in plain} == {"five outputs"}
     assert {methods for _, methods in plain} == {("traced",)}
     claim = Claim("O08.m", "less", "s", "direction", "full set", "r", metric="peak_rss", headline=True)
     heavier = subject_of(dataclasses.replace(o08, claims=(claim,)), small_universe)
-    assert {methods for _, methods in heavier.weighed(QUICK)} == {("peak_rss", "traced")}
+    assert {methods for _, methods in heavier.memory_comparisons(QUICK)} == {("peak_rss", "traced")}
 
 
 def test_after_two_seeds_only_the_arms_that_claims_rest_on_are_counted_and_at_the_headline_scale(small_universe):
-    workload = Workload("asked", "reason", "trace", "a test", (60, 24), "cycles", arms={"further": unedited})
+    workload = Workload("asked", "reason", "trace", "a test", (60, 24), "cycles", arms={"further": keep_baseline})
     claim = Claim("X.calls", "fewer", "a test", "direction", "asked", "requests", metric="model_calls")
-    asked = Optimization("X01", "a test", "wrap", unedited, unedited, (claim,), (workload,))
+    asked = Optimization("X01", "a test", "wrap", keep_baseline, keep_baseline, (claim,), (workload,))
     countings = subject_of(asked, small_universe).countings(DEFAULT, [7, 8, 9])
     judged = ("baseline", "prescribed", "engineered")
     assert [each.seed for each in countings] == [7, 8, 9]

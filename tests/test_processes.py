@@ -9,7 +9,15 @@ import sys
 import pytest
 
 from argo_bench.harness.workers.messages import Prepare, Prepared, Sample, Taken, UserFunction, function_arm
-from argo_bench.harness.workers.processes import ArmFailed, Program, Turn, Twins, WorkerProcess, blocks_of, job_of
+from argo_bench.harness.workers.processes import (
+    ArmFailed,
+    Program,
+    Turn,
+    Twins,
+    WorkerProcess,
+    job_command,
+    take_blocks,
+)
 from argo_bench.study.subject import stage_arm
 
 
@@ -58,7 +66,7 @@ def test_the_samples_of_a_block_are_taken_there_and_back_and_the_reference_serve
     orders = set()
     for seed in range(40):
         worker = Counter()
-        first, second = blocks_of([Turn(worker, name, 1) for name in "abc"], random.Random(seed))
+        first, second = take_blocks([Turn(worker, name, 1) for name in "abc"], random.Random(seed))
         assert worker.asked == worker.asked[::-1]
         places = {name: (worker.asked.index(name) + 1, 6 - worker.asked.index(name)) for name in "abc"}
         for block, candidate in ((first, "b"), (second, "c")):
@@ -106,7 +114,7 @@ def test_a_worker_runs_in_an_interpreter_that_has_nothing_but_the_standard_libra
     python.chmod(0o755)
     found = timed(WorkerProcess(0, tmp_path, None, Program(str(python))))
     assert found.wall_ns > 0
-    assert job_of("worker", python=str(python))[:2] == [str(python), "-P"]
+    assert job_command("worker", python=str(python))[:2] == [str(python), "-P"]
 
 
 def test_a_worker_runs_where_another_argo_bench_is_installed(tmp_path):

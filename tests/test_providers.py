@@ -18,7 +18,7 @@ from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import Bars, ProviderError, Request
 from argo_bench.pipeline.world import wire
 from argo_bench.pipeline.world.loopback import Address, Behaviour, Conditions, Control, ProviderLedger
-from argo_bench.pipeline.world.providers import Book, Connection, started
+from argo_bench.pipeline.world.providers import Book, Connection, start_providers
 
 DEADLINE_S = 20
 
@@ -55,7 +55,7 @@ def test_an_address_survives_its_json():
 
 
 def test_the_process_listens_within_its_block_and_is_gone_after_it():
-    with started() as address:
+    with start_providers() as address:
         assert all(map(is_listening, (address.http, address.https, address.control)))
         assert Path(address.ca).read_text().startswith("-----BEGIN CERTIFICATE-----")
     assert is_gone(address)
@@ -75,7 +75,7 @@ def test_a_port_in_use_is_one_clear_sentence(role, monkeypatch, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         expected = f"port {port} of 127.0.0.1: expected a free port, found one in use; name another one, or 0 to have"
-        with pytest.raises(UserError, match=expected), started(**{role: port}):
+        with pytest.raises(UserError, match=expected), start_providers(**{role: port}):
             pass
     assert list(tmp_path.iterdir()) == []
 
@@ -83,12 +83,12 @@ def test_a_port_in_use_is_one_clear_sentence(role, monkeypatch, tmp_path):
 def test_a_port_that_is_named_is_listened_on():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with started(control=port) as address:
+    with start_providers(control=port) as address:
         assert address.control == port
 
 
 def test_the_control_port_listens_to_nobody_without_the_token():
-    with started() as address:
+    with start_providers() as address:
         connection = HTTPConnection("127.0.0.1", address.control)
         connection.request("POST", "/markets/0", b"whatever")
         assert connection.getresponse().status == 403
@@ -97,7 +97,7 @@ def test_the_control_port_listens_to_nobody_without_the_token():
 
 def test_a_market_travels_once_and_a_cycle_that_it_has_not_is_the_users_mistake(small_universe):
     tape = Tape(small_universe.frames, seed=3)
-    with started() as address:
+    with start_providers() as address:
         control = Control(address)
         conditions = Conditions("digest", 3, Behaviour(0.0, 0.0, 60.0))
         first = control.conditions(conditions, pickle.dumps(tape))
@@ -128,7 +128,7 @@ def test_a_new_connection_costs_one_more_round_trip_and_two_with_tls():
         book = Book(Conditions("", 0, Behaviour(0.0, 0.0, 60.0)), None)
         connection = Connection(web.Server(answer), loop=asyncio.get_running_loop())
         connection.transport = Transport(context)
-        return [connection.received(book) for _ in range(3)], book.ledger.connections, book.ledger.handshakes
+        return [connection.note_request(book) for _ in range(3)], book.ledger.connections, book.ledger.handshakes
 
     assert asyncio.run(charged(None)) == ([2, 1, 1], 1, 0)
     assert asyncio.run(charged("a context")) == ([3, 1, 1], 1, 1)
@@ -136,7 +136,7 @@ def test_a_new_connection_costs_one_more_round_trip_and_two_with_tls():
 
 def test_bars_come_back_from_json_as_they_were(small_universe):
     bars = Tape(small_universe.frames, seed=3).bars("AAA", 5)
-    found = wire.bars("AAA", wire.bars_body(bars))
+    found = wire.parse_bars("AAA", wire.bars_body(bars))
     assert found.timestamps.dtype == bars.timestamps.dtype
     assert found.timestamps.tobytes() == bars.timestamps.tobytes()
     assert found.values.flags.c_contiguous
@@ -151,4 +151,4 @@ def test_bars_that_start_within_a_millisecond_are_refused():
 
 def test_a_question_to_a_model_comes_back_from_json_as_it_was():
     request = Request("sonar", "AAA", "opinion", "What of AAA?", 2, "You judge.", "sonar", 16, 0.5)
-    assert wire.asked("sonar", "AAA", "opinion", 2, wire.chat_body(request)) == request
+    assert wire.parse_request("sonar", "AAA", "opinion", 2, wire.chat_body(request)) == request

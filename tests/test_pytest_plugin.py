@@ -10,7 +10,7 @@ import pytest
 
 from argo_bench.harness.compare import Speedup
 from argo_bench.harness.record.records import Block, Comparison, Declared, Failure, Fidelity, Samples
-from argo_bench.integrations import paired
+from argo_bench.integrations import pairs
 
 pytest_plugins = ["pytester"]
 
@@ -58,7 +58,7 @@ def measuring(monkeypatch):
             asked.append((baseline, candidate, options))
             return found(**values)
 
-        monkeypatch.setattr(paired, "compare", compare)
+        monkeypatch.setattr(pairs, "compare", compare)
         return asked
 
     answers()
@@ -258,9 +258,9 @@ def test_a_function_of_a_test_file_is_named_by_its_file_and_a_local_one_is_passe
     def local():
         return 1
 
-    assert paired.named(local) is local
-    assert paired.named("module:name") == "module:name"
-    assert paired.named(json.dumps) is json.dumps
+    assert pairs.name_for_workers(local) is local
+    assert pairs.name_for_workers("module:name") == "module:name"
+    assert pairs.name_for_workers(json.dumps) is json.dumps
 
 
 @pytest.mark.slow

@@ -5,11 +5,11 @@ import random
 
 import pytest
 
-from argo_bench.harness.judging.results import result_of
+from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.machine import environment
 from argo_bench.harness.machine.environment import Watch
 from argo_bench.harness.record.records import Block, Comparison, Samples
-from argo_bench.harness.statistics.quality import quality, valid_blocks
+from argo_bench.harness.statistics.quality import flag_quality, valid_blocks
 
 COMPARISON = Comparison("O06", "consensus, hit", 6, "symbols", "baseline", "engineered")
 
@@ -36,8 +36,8 @@ def noisy(seed, effect=lambda k, order, rng: 0.0, blocks=20, replicates=10):
 def test_a_block_that_was_disturbed_from_outside_does_not_count():
     undisturbed = [block("ABBA", 0.5)] * 5
     disturbed = [replicate(r, [*undisturbed, block("ABBA", 9.0, "stolen")]) for r in range(3)]
-    assert math.isclose(result_of(COMPARISON, disturbed, 0.95).cpu.speedup, 2.0)
-    assert result_of(COMPARISON, disturbed, 0.95).flags == ["unstable: 3 of 18 blocks invalid"]
+    assert math.isclose(estimate_result(COMPARISON, disturbed, 0.95).cpu.speedup, 2.0)
+    assert estimate_result(COMPARISON, disturbed, 0.95).flags == ["unstable: 3 of 18 blocks invalid"]
 
 
 def test_a_wild_value_without_a_cause_from_outside_counts():
@@ -50,7 +50,7 @@ def test_a_replicate_whose_blocks_are_all_invalid_keeps_them():
 
 
 def test_quiet_samples_raise_no_flag():
-    flagged = sum(bool(quality(noisy(seed))) for seed in range(100))
+    flagged = sum(bool(flag_quality(noisy(seed))) for seed in range(100))
     assert flagged <= 5  # three tests at 1 % each
 
 
@@ -62,7 +62,7 @@ def test_quiet_samples_raise_no_flag():
     ],
 )
 def test_a_planted_disturbance_is_flagged(flag, effect):
-    assert flag in [each.split(":")[0] for each in quality(noisy(1, effect))]
+    assert flag in [each.split(":")[0] for each in flag_quality(noisy(1, effect))]
 
 
 def test_blocks_that_follow_their_neighbours_are_flagged():
@@ -72,7 +72,7 @@ def test_blocks_that_follow_their_neighbours_are_flagged():
         level[0] = 0.95 * level[0] + rng.gauss(0, 0.02)
         return level[0]
 
-    assert "autocorrelation: neighbouring blocks resemble each other" in quality(noisy(1, wandering, blocks=40))
+    assert "autocorrelation: neighbouring blocks resemble each other" in flag_quality(noisy(1, wandering, blocks=40))
 
 
 class Machine:
@@ -83,8 +83,8 @@ class Machine:
         self.stolen = 50
         monkeypatch.setattr(environment.time, "monotonic", lambda: self.monotonic)
         monkeypatch.setattr(environment.time, "time", lambda: self.time)
-        monkeypatch.setattr(environment, "_boot_time", lambda: self.boot)
-        monkeypatch.setattr(environment, "stolen_ticks", lambda processor: self.stolen)
+        monkeypatch.setattr(environment, "_read_boot_time", lambda: self.boot)
+        monkeypatch.setattr(environment, "read_stolen_ticks", lambda processor: self.stolen)
 
     def passes(self, seconds, asleep=0.0, jump=0.0, stolen=0):
         self.monotonic += seconds

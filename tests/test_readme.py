@@ -10,7 +10,7 @@ from argo_bench.cli.main import cli
 from argo_bench.errors import UserError
 from argo_bench.harness.record.store import load
 from argo_bench.optimizations.together import ALL_IDS
-from argo_bench.study.report.readme import BEGIN, END, measured_table, write_table
+from argo_bench.study.report.readme import BEGIN, END, make_table, write_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,7 +51,7 @@ def test_every_public_name_exists(name):
 
 def test_its_table_is_that_of_the_stored_run():
     between = README.split(BEGIN)[1].split(END)[0].strip()
-    assert between == measured_table(load(ROOT / "results" / "reference"))
+    assert between == make_table(load(ROOT / "results" / "reference"))
 
 
 @pytest.mark.parametrize("row", re.findall(r"^\| (?:O\d\d|FIVE|ALL) \|.*", README, re.MULTILINE))

@@ -176,7 +176,7 @@ def test_a_port_that_was_taken_in_the_meantime_is_given_up_for_another(monkeypat
         monkeypatch.setattr(store, "free_port", lambda: ports.pop(0))
         with Server() as server:
             assert not ports
-            assert store.refusal(server.url) is None
+            assert store.find_refusal(server.url) is None
 
 
 def test_the_users_server_is_used_as_it_is_and_never_killed(server, monkeypatch):
@@ -187,7 +187,7 @@ def test_the_users_server_is_used_as_it_is_and_never_killed(server, monkeypatch)
         for refused in (users.kill, users.restart):
             with pytest.raises(UserError, match=f"expected a server of our own to .*; unset {URL}"):
                 refused()
-    assert store.refusal(server.url) is None
+    assert store.find_refusal(server.url) is None
 
 
 def test_a_users_server_that_refuses_is_said_without_its_password(monkeypatch):

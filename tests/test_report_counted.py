@@ -51,7 +51,7 @@ def trading_day(workload: str = DAY, **arms: tuple[float, float]) -> list[Counts
 
 
 def test_damage_stands_beside_what_it_is_done_for(tmp_path):
-    table = counted_tables.done_to_the_output(recorded(tmp_path, *trading_day()))
+    table = counted_tables.tabulate_damage(recorded(tmp_path, *trading_day()))
     assert [row.cells for row in table.rows[:3]] == [
         ("O03", "adaptive TTL: fetch, a trading day at 4,680 cycles", ""),
         ("baseline", "0: data age p99 s, wrong prices", "requests: 1,005 (1,000 to 1,010)"),
@@ -67,7 +67,7 @@ def test_damage_stands_beside_what_it_is_done_for(tmp_path):
 def test_the_terminal_has_medians_and_the_arms_and_workloads_that_a_verdict_speaks_of(tmp_path):
     spoken = judgement("fell short", 2.0, claim="O03.calls", metric="requests", reference="fixed 20 s", workload=DAY)
     run = recorded(tmp_path, spoken, *trading_day(), *trading_day(TICKING))
-    table = counted_tables.done_to_the_output(run, brief=True)
+    table = counted_tables.tabulate_damage(run, brief=True)
     assert [row.cells[0] for row in table.rows] == ["O03", "baseline", "prescribed", "fixed 20 s"]
     assert table.rows[1].cells[2] == "requests: 1,005"
     assert "the saved report has ranges, other arms and workloads" in table.note
@@ -78,7 +78,7 @@ def test_an_arm_that_raised_says_so_in_the_place_of_its_counts(tmp_path):
     error = "KeyError: 'close'"
     failed = [Counts("O03", DAY, 4680, "cycles", "engineered", seed, {}, error) for seed in (0, 1)]
     found = trading_day(baseline=(0.0, 9.0)) + failed
-    assert counted_tables.done_to_the_output(recorded(tmp_path, *found)).rows[-1].cells == (
+    assert counted_tables.tabulate_damage(recorded(tmp_path, *found)).rows[-1].cells == (
         "engineered",
         f"raised {error}",
         "-",
@@ -87,14 +87,14 @@ def test_an_arm_that_raised_says_so_in_the_place_of_its_counts(tmp_path):
 
 def test_workloads_without_damage_are_left_to_the_verdicts(tmp_path):
     plain = [Counts("O03", DAY, 4680, "cycles", arm, 0, {"requests": 9.0, "hits": 1.0}) for arm in ARMS]
-    assert counted_tables.done_to_the_output(recorded(tmp_path, *plain)).rows == ()
+    assert counted_tables.tabulate_damage(recorded(tmp_path, *plain)).rows == ()
 
 
 @pytest.mark.parametrize(
     ("value", "words"), [(0.0, "0"), (168480.0, "168,480"), (1234.5, "1,234"), (12.345, "12.3"), (0.000321, "0.000321")]
 )
 def test_a_count_is_written_whole_and_a_measure_with_three_digits(value, words):
-    assert counted_tables.quantity(value) == words
+    assert counted_tables.format_count(value) == words
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_count_is_written_whole_and_a_measure_with_three_digits(value, words):
 def test_a_cache_pays_from_a_hit_rate_on_or_never(tmp_path, break_even, words):
     rates = {"consensus, live trace, 6 symbols": 0.613, "consensus, live trace, 30 symbols": 0.64}
     run = recorded(tmp_path, Caching("O06", "engineered", 6, "symbols", break_even, rates))
-    assert [row.cells for row in counted_tables.caches(run).rows] == [
+    assert [row.cells for row in counted_tables.tabulate_caches(run).rows] == [
         (
             "O06 engineered\nat 6 symbols",
             "61.3 % on consensus, live trace, 6 symbols\n64 % on consensus, live trace, 30 symbols",

@@ -21,7 +21,7 @@ def test_the_change_rates_are_columns_with_ratio_and_verdict(tmp_path):
     one = judgement("fell short", 1.3, curve=CURVE)
     other = judgement("exceeded", 9.0, claim="O03.calls", metric="requests", reference="fixed 20 s", curve=STEEP)
     run = recorded(tmp_path, one, other)
-    table = verdicts.over_the_change_rate(run)
+    table = verdicts.tabulate_curves(run)
     assert [column.name for column in table.columns] == [
         "claim",
         "0 % ticking",

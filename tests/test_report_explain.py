@@ -7,7 +7,7 @@ from rich.console import Console
 
 from argo_bench.errors import UserError
 from argo_bench.optimizations import catalogue, subjects
-from argo_bench.study.report.explain import explain_optimization, explain_stage, listing
+from argo_bench.study.report.explain import explain_optimization, explain_stage, tabulate_optimizations
 
 
 def printed(renderable, width: int = 120) -> str:
@@ -86,7 +86,7 @@ def test_a_name_like_none_is_answered_with_all_names():
 
 
 def test_the_listing_has_a_row_for_every_headline_claim():
-    lines = printed(listing(list(catalogue().values())), 300).splitlines()[1:]
+    lines = printed(tabulate_optimizations(list(catalogue().values())), 300).splitlines()[1:]
     assert [line.split()[0] for line in lines if line.startswith("O")] == list(catalogue())
     assert len(lines) == sum(claim.headline for each in catalogue().values() for claim in each.claims)
 

@@ -9,7 +9,7 @@ import pytest
 from argo_bench.report import finding
 from argo_bench.report.chart import COLOURS
 from argo_bench.report.charts import forest
-from argo_bench.report.marks import contrast
+from argo_bench.report.marks import compute_contrast
 from tests.test_report_finding import judgement, recorded, result
 from tests.test_report_tables import WORDS, every_kind_of_row
 
@@ -48,7 +48,7 @@ def test_two_processes_draw_the_same_bytes(full, theme):
 
 
 def test_the_title_states_the_finding(full):
-    assert forest.FOREST.picture(full).figure.get_suptitle().replace("\n", " ") == finding.finding(full)
+    assert forest.FOREST.picture(full).figure.get_suptitle().replace("\n", " ") == finding.write_title(full)
 
 
 def test_headline_rows_come_first_by_verdict_and_then_by_effect(tmp_path):
@@ -115,7 +115,7 @@ def test_the_alternative_text_gives_every_headline_row(full):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_is_legible_on_its_background(theme):
     colours = COLOURS[theme]
-    assert min(contrast(text, colours.background) for text in (colours.ink, colours.muted)) >= 4.5
+    assert min(compute_contrast(text, colours.background) for text in (colours.ink, colours.muted)) >= 4.5
 
 
 def test_drawing_does_not_load_pyplot(tmp_path):

@@ -172,22 +172,22 @@ TITLES = [
 
 @pytest.mark.parametrize(("records", "title"), TITLES)
 def test_the_title_counts_the_headline_verdicts_that_hold_and_keep_the_output(tmp_path, records, title):
-    assert finding.finding(recorded(tmp_path, *records)) == title
+    assert finding.write_title(recorded(tmp_path, *records)) == title
 
 
 def test_an_interrupted_run_says_how_far_it_came(tmp_path):
     run = recorded(tmp_path, *verdicts("confirmed"), end=End(3.0, True, 2))
-    assert finding.finding(run) == (
+    assert finding.write_title(run) == (
         "Interrupted after 2 of 6 replicates: 1 of 1 verdict holds on this machine; it also keeps the output"
     )
 
 
 def test_a_run_without_an_end_is_called_unfinished(tmp_path):
-    assert finding.finding(recorded(tmp_path, end=None)) == "Unfinished run: no claim was judged"
+    assert finding.write_title(recorded(tmp_path, end=None)) == "Unfinished run: no claim was judged"
 
 
 def test_the_setting_names_profile_processes_seed_and_generated_symbols(tmp_path):
-    assert finding.setting(recorded(tmp_path)) == (
+    assert finding.describe_setting(recorded(tmp_path)) == (
         "Profile quick, both arms in one process, 6 replicates, seed 1; "
         "2 symbols from installed sample, 1 of them generated."
     )
@@ -209,18 +209,18 @@ def test_the_setting_names_profile_processes_seed_and_generated_symbols(tmp_path
     ],
 )
 def test_a_claimed_range_is_worded_as_it_was_published(kind, low, high, words):
-    assert finding.claimed(kind, low, high) == words
+    assert finding.format_claimed(kind, low, high) == words
 
 
 @pytest.mark.parametrize(
     ("low", "high", "words"), [(0.5, 0.7, "2.0-3.3x"), (0.5, 0.5, "2.0x"), (0.05, 0.1, "1.05-1.11x")]
 )
 def test_a_claimed_reduction_is_also_given_as_a_factor(low, high, words):
-    assert finding.claimed_as_factor("reduction", low, high) == words
+    assert finding.format_claimed_as_factor("reduction", low, high) == words
 
 
 def test_a_claimed_factor_needs_no_conversion():
-    assert finding.claimed_as_factor("speedup", 10, 100) == ""
+    assert finding.format_claimed_as_factor("speedup", 10, 100) == ""
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_claimed_factor_needs_no_conversion():
     ],
 )
 def test_a_loss_is_worded_as_plainly_as_a_gain(speedup, kind, words):
-    assert finding.measured(judgement("refuted", speedup, kind=kind)) == words
+    assert finding.describe_measured(judgement("refuted", speedup, kind=kind)) == words
 
 
 @pytest.mark.parametrize(
@@ -258,88 +258,91 @@ def test_a_loss_is_worded_as_plainly_as_a_gain(speedup, kind, words):
     ],
 )
 def test_counts_and_memory_are_worded_by_what_they_are_of(speedup, metric, kind, words):
-    assert finding.measured(judgement("confirmed", speedup, metric=metric, kind=kind)) == words
+    assert finding.describe_measured(judgement("confirmed", speedup, metric=metric, kind=kind)) == words
 
 
 @pytest.mark.parametrize(
     ("seen", "words"), [((0.12, 0.15), "hit rate 12 to 15 %"), ((0.12, 0.12), "hit rate 12 %"), (None, "not measured")]
 )
 def test_a_level_is_shown_as_the_range_that_was_seen(seen, words):
-    assert finding.measured(judgement("fell short", None, kind="level", metric="hit_rate", level_seen=seen)) == words
+    assert (
+        finding.describe_measured(judgement("fell short", None, kind="level", metric="hit_rate", level_seen=seen))
+        == words
+    )
 
 
 def test_an_exact_count_has_the_range_over_its_seeds_in_the_place_of_an_interval(tmp_path):
     one = judgement("confirmed", 3.41, metric="requests", half=0.03)
     seeds = [*counts(one, "baseline", *[9] * 6), *counts(one, "prescribed", *[3] * 6), *counts(one, "other", *[3] * 8)]
-    assert finding.within(recorded(tmp_path, one, *seeds), one) == "3.31 to 3.51x, 6 seeds"
+    assert finding.describe_interval(recorded(tmp_path, one, *seeds), one) == "3.31 to 3.51x, 6 seeds"
 
 
 def test_an_exact_count_that_is_the_same_on_all_seeds_says_so(tmp_path):
     one = judgement("confirmed", 3.0, metric="requests", half=0.0)
     run = recorded(tmp_path, one, *counts(one, "baseline", 9, 9), *counts(one, "prescribed", 3, 3))
-    assert finding.within(run, one) == "the same on 2 seeds"
+    assert finding.describe_interval(run, one) == "the same on 2 seeds"
 
 
 def test_a_level_counts_the_seeds_of_the_candidate_alone(tmp_path):
     one = judgement("fell short", None, kind="level", metric="hit_rate", level_seen=(0.1, 0.2))
-    assert finding.within(recorded(tmp_path, one, *counts(one, "prescribed", 0.1, 0.2)), one) == "2 seeds"
+    assert finding.describe_interval(recorded(tmp_path, one, *counts(one, "prescribed", 0.1, 0.2)), one) == "2 seeds"
 
 
 def test_memory_has_as_many_replicates_as_it_was_read(tmp_path):
     one = judgement("confirmed", 2.0, metric="peak_rss")
     readings = [Reading("peak_rss", "VmHWM reset", True, peak_bytes=1), Reading("traced", "tracemalloc", True)]
     weighed = [Memory("O06", "consensus, hit", 6, arm, readings * 3) for arm in ("baseline", "prescribed")]
-    assert finding.within(recorded(tmp_path, one, *weighed), one).endswith("x, n=3")
+    assert finding.describe_interval(recorded(tmp_path, one, *weighed), one).endswith("x, n=3")
 
 
 def test_a_count_has_no_other_clock(tmp_path):
     one = judgement("confirmed", 3.0, metric="requests", flags=("wall time says: refuted",))
-    assert finding.other_clock(recorded(tmp_path, result(one, wall=0.9), one), one) == ""
+    assert finding.describe_other_clock(recorded(tmp_path, result(one, wall=0.9), one), one) == ""
 
 
 def test_a_claim_is_named_by_what_it_is_about_and_a_users_one_by_itself(tmp_path):
     run = recorded(tmp_path)
-    assert finding.named(run, judgement()) == "O06.time consensus cache"
-    assert finding.named(run, msgspec.structs.replace(judgement(), claim="a", optimization="a")) == "a"
+    assert finding.name_claim(run, judgement()) == "O06.time consensus cache"
+    assert finding.name_claim(run, msgspec.structs.replace(judgement(), claim="a", optimization="a")) == "a"
 
 
 def test_what_was_not_measured_is_not_given_a_number():
-    assert finding.measured(judgement("failed", None)) == "not measured"
+    assert finding.describe_measured(judgement("failed", None)) == "not measured"
 
 
 def test_an_interval_stands_with_its_number_of_replicates():
-    assert finding.interval((0.2034, 0.2141), 6) == "0.203 to 0.214x, n=6"
+    assert finding.format_interval((0.2034, 0.2141), 6) == "0.203 to 0.214x, n=6"
 
 
 def test_one_replicate_has_no_interval():
-    assert finding.interval(None, 1) == "no interval, n=1"
+    assert finding.format_interval(None, 1) == "no interval, n=1"
 
 
 def test_the_other_clock_stands_beside_where_a_flag_says_that_they_disagree(tmp_path):
     flagged = judgement(flags=("worse", "wall time says: inconclusive"))
     run = recorded(tmp_path, result(flagged, wall=0.95), flagged)
-    assert finding.other_clock(run, flagged) == "wall time 0.95x"
+    assert finding.describe_other_clock(run, flagged) == "wall time 0.95x"
 
 
 def test_the_other_clock_is_left_out_where_both_agree(tmp_path):
     agreeing = judgement(flags=("worse",))
     run = recorded(tmp_path, result(agreeing, wall=0.25), agreeing)
-    assert finding.other_clock(run, agreeing) == ""
+    assert finding.describe_other_clock(run, agreeing) == ""
 
 
 @pytest.mark.parametrize(
     ("nanoseconds", "words"), [(244.0, "244 ns"), (51_200.0, "51.2 us"), (1.5e6, "1.5 ms"), (1.1e9, "1.1 s")]
 )
 def test_a_duration_is_shown_in_the_unit_that_suits_it(nanoseconds, words):
-    assert finding.duration(nanoseconds) == words
+    assert finding.format_duration(nanoseconds) == words
 
 
 def test_a_single_open_question_is_answered_in_the_title_and_several_are_counted(tmp_path):
     alone = [judgement("faster", 2.0, kind="difference", claim="new against old")]
-    assert finding.finding(recorded(tmp_path / "one", *alone)) == "What was seen of new against old, prescribed"
+    assert finding.write_title(recorded(tmp_path / "one", *alone)) == "What was seen of new against old, prescribed"
     words = enumerate(("faster", "faster", "slower"))
     several = [judgement(word, kind="difference", claim=f"n{number}") for number, word in words]
-    assert finding.finding(recorded(tmp_path / "more", *several)) == "Of 3 candidates 2 faster, 1 slower"
+    assert finding.write_title(recorded(tmp_path / "more", *several)) == "Of 3 candidates 2 faster, 1 slower"
 
 
 @pytest.mark.parametrize(
@@ -348,14 +351,14 @@ def test_a_single_open_question_is_answered_in_the_title_and_several_are_counted
 )
 def test_a_slow_first_call_is_made_up_for_after_so_many_calls(cold, calls, words):
     spot = None if cold is None else Spot(6, cold, None, "inconclusive")
-    assert finding.break_even(judgement(cold=spot, break_even_calls=calls)) == words
+    assert finding.describe_break_even(judgement(cold=spot, break_even_calls=calls)) == words
 
 
 @pytest.mark.parametrize(
     ("number", "words"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (40 << 20, "40 MiB"), (3 << 30, "3 GiB")]
 )
 def test_bytes_are_shown_in_the_unit_that_suits_them(number, words):
-    assert finding.size(number) == words
+    assert finding.format_bytes(number) == words
 
 
 RATE = Rate(1, 50, 0.0005, 0.106)
@@ -382,7 +385,7 @@ CALIBRATION = Calibration(
 )
 def test_a_report_says_in_one_line_where_it_was_calibrated(tmp_path, where, words):
     kept = {"calibration": msgspec.to_builtins(Used(where, CALIBRATION))}
-    line = finding.calibrated(recorded(tmp_path, run=msgspec.structs.replace(RUN, environment=kept)))
+    line = finding.describe_calibration(recorded(tmp_path, run=msgspec.structs.replace(RUN, environment=kept)))
     assert words in line
     assert "false positives 2 % [0.05, 10.6], 3 % more work found in 100 % [66, 100]" in line
     assert "coverage 95 % [89, 98]" in line
@@ -390,4 +393,6 @@ def test_a_report_says_in_one_line_where_it_was_calibrated(tmp_path, where, word
 
 
 def test_a_run_without_a_calibration_says_how_to_make_one(tmp_path):
-    assert finding.calibrated(recorded(tmp_path)).startswith("The harness was not calibrated: argo-bench calibrate")
+    assert finding.describe_calibration(recorded(tmp_path)).startswith(
+        "The harness was not calibrated: argo-bench calibrate"
+    )

@@ -24,7 +24,7 @@ from argo_bench.harness.record.records import (
 )
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import results, text, verdicts
-from argo_bench.report.marks import MARKS, OKABE_ITO, contrast, labelled, legible
+from argo_bench.report.marks import MARKS, OKABE_ITO, compute_contrast, label_verdict, make_legible
 from argo_bench.study.records import Acceptance, LiveRates
 from argo_bench.study.report.sections import STUDY
 from tests.test_report_finding import counts, estimate, judgement, recorded, result
@@ -137,7 +137,7 @@ def test_the_terminal_breaks_no_number(full, number):
 
 @pytest.mark.parametrize("word", WORDS)
 def test_every_verdict_word_is_in_the_terminal_with_its_glyph(full, word):
-    assert labelled(word).rsplit(" ", 2)[0] in printed(full)  # the last words may stand on a line of their own
+    assert label_verdict(word).rsplit(" ", 2)[0] in printed(full)  # the last words may stand on a line of their own
 
 
 def test_headline_verdicts_come_before_further_readings_and_those_before_other_arms(full):
@@ -171,13 +171,13 @@ def test_another_reference_than_the_baseline_is_named(tmp_path):
 
 
 def test_results_that_no_verdict_rests_on_stand_beside(full):
-    assert [row.cells for row in results.beside(full).rows] == [
+    assert [row.cells for row in results.tabulate_results(full).rows] == [
         ("O08 TA-Lib", "full set at 300 bars", "210x\n206 to 214x, n=6", "244 ns\nfrom 51.2 us")
     ]
 
 
 def test_first_calls_stand_with_an_empty_and_with_a_filled_cache(full):
-    assert [row.cells for row in results.first_calls(full).rows] == [
+    assert [row.cells for row in results.tabulate_first_call_times(full).rows] == [
         ("O08 engineered", "full set at 300 bars", "1.1 s", "400 ms", "-")
     ]
 
@@ -241,7 +241,7 @@ def test_html_takes_its_colours_from_the_notebook_with_fallbacks(full):
 
 @pytest.mark.parametrize("word", WORDS)
 def test_every_verdict_is_in_the_html_with_glyph_and_word(full, word):
-    assert labelled(word) in Text(text.html(full, STUDY)).text
+    assert label_verdict(word) in Text(text.html(full, STUDY)).text
 
 
 def test_no_two_verdicts_share_a_glyph():
@@ -251,22 +251,22 @@ def test_no_two_verdicts_share_a_glyph():
 @pytest.mark.parametrize("hue", OKABE_ITO)
 @pytest.mark.parametrize("background", ["#FFFFFF", "#E3E8EF", "#0F1317", "#232B35"])
 def test_every_hue_is_made_legible_on_light_and_dark(hue, background):
-    assert contrast(legible(hue, background), background) >= 4.5
+    assert compute_contrast(make_legible(hue, background), background) >= 4.5
 
 
 def test_black_on_white_has_the_contrast_that_the_standard_gives():
-    assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
+    assert compute_contrast("#000000", "#FFFFFF") == pytest.approx(21)
 
 
 def test_scales_and_first_calls_are_shown_with_their_verdicts(full):
-    row = verdicts.strips(full).rows[0]
+    row = verdicts.tabulate_strips(full).rows[0]
     assert row.cells[1] == "300 symbols: 1,480x ✓ confirmed\n1,000: 0.00021x ✗ refuted"
     assert row.cells[2] == "0.050x ▽ below the claim"
     assert row.cells[3] == "21,492 calls"
 
 
 def test_memory_is_shown_by_every_method_that_saw_something_with_its_ratio(full):
-    table = results.memory(full)
+    table = results.tabulate_memory(full)
     assert [column.name for column in table.columns] == ["arm", "peak RSS", "traced peak", "live after", "allocations"]
     assert table.rows[0].cells == ("O08 baseline", "100 MiB", "50 MiB", "4 KiB", "21,492")
     quarter = "\n0.25 of it"
@@ -284,8 +284,8 @@ def test_a_brief_report_tells_of_other_scales_once_and_a_whole_one_has_their_tim
     here = judgement("confirmed", 2.4, strip=spots)
     there = result(msgspec.structs.replace(here, comparison=msgspec.structs.replace(here.comparison, scale=30)))
     run = recorded(tmp_path, result(here), there, here)
-    assert [row.cells[1] for row in results.beside(run).rows] == ["consensus, hit at 30 symbols"]
-    assert results.beside(run, brief=True).rows == ()
+    assert [row.cells[1] for row in results.tabulate_results(run).rows] == ["consensus, hit at 30 symbols"]
+    assert results.tabulate_results(run, brief=True).rows == ()
 
 
 def test_resident_memory_that_cannot_be_told_from_nothing_has_no_ratio(tmp_path):
@@ -293,7 +293,7 @@ def test_resident_memory_that_cannot_be_told_from_nothing_has_no_ratio(tmp_path)
         Memory("O06", "w", 6, arm, [Reading("peak_rss", "VmHWM reset", True, peak_bytes=peak)])
         for arm, peak in (("baseline", 0), ("engineered", 8192))
     ]
-    for row in results.memory(recorded(tmp_path, *weighed)).rows:
+    for row in results.tabulate_memory(recorded(tmp_path, *weighed)).rows:
         assert row.cells[1].startswith("< ")
         assert "of it" not in row.cells[1]
 
@@ -350,7 +350,7 @@ def missed() -> list:
 
 
 def test_claims_that_do_not_hold_say_where_they_would(tmp_path):
-    table = verdicts.holds_when(recorded(tmp_path, *missed()))
+    table = verdicts.tabulate_conditions(recorded(tmp_path, *missed()))
     assert [row.cells for row in table.rows] == [
         (
             "O06.time consensus cache\nprescribed",

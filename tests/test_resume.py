@@ -26,7 +26,7 @@ from argo_bench.harness.record.records import (
     Samples,
     Tried,
 )
-from argo_bench.harness.record.store import FILE_NAME, Recorded, Writer, load, reopened
+from argo_bench.harness.record.store import FILE_NAME, Recorded, Writer, load, reopen
 from argo_bench.harness.record.verify import verify
 from argo_bench.optimizations import lookup
 from argo_bench.pipeline.market import Universe
@@ -98,7 +98,7 @@ def interrupted(directory, universe, has, profile=TINY, ids=IDS):
 
 
 def resumed(directory, universe, profile=TINY, ids=IDS):
-    before = reopened(directory)
+    before = reopen(directory)
     writer = Writer(directory, resume=True)
     run_study(lookup(ids), universe, profile, 1, writer, "rest", before=before)
     writer.close()
@@ -161,7 +161,7 @@ def test_a_line_that_was_cut_off_is_dropped(whole, tmp_path, small_universe):
     (tmp_path / FILE_NAME).write_bytes(b"".join(kept[:5]) + cut[:-20])
     with pytest.raises(UserError, match="the file is cut off"):
         load(tmp_path)
-    before = reopened(tmp_path)
+    before = reopen(tmp_path)
     assert lines(tmp_path) == kept[:5]
     assert len(before.records) == 5
     rest = resumed(tmp_path, small_universe)
@@ -171,10 +171,10 @@ def test_a_line_that_was_cut_off_is_dropped(whole, tmp_path, small_universe):
 
 def test_reopening_takes_out_conclusions_alone_and_leaves_no_other_file(whole, tmp_path):
     (tmp_path / FILE_NAME).write_bytes(b"".join(lines(whole.directory)))
-    before = reopened(tmp_path)
+    before = reopen(tmp_path)
     assert list(before.records) == measured(whole)
     assert [each.name for each in tmp_path.iterdir()] == [FILE_NAME]
-    assert reopened(tmp_path).records == before.records
+    assert reopen(tmp_path).records == before.records
 
 
 def test_a_record_that_was_edited_is_not_resumed(whole, tmp_path):
@@ -182,13 +182,13 @@ def test_a_record_that_was_edited_is_not_resumed(whole, tmp_path):
     edited[3] = edited[3].replace(b"O06", b"O07", 1)
     (tmp_path / FILE_NAME).write_bytes(b"".join(edited))
     with pytest.raises(UserError, match="line 4: its content does not match its digest"):
-        reopened(tmp_path)
+        reopen(tmp_path)
     assert lines(tmp_path) == edited
 
 
 def test_there_is_nothing_to_resume_where_there_is_no_run(tmp_path):
     with pytest.raises(UserError, match="no run to resume at"):
-        reopened(tmp_path)
+        reopen(tmp_path)
 
 
 # Trials

@@ -7,7 +7,7 @@ import pytest
 
 from argo_bench.harness.record.records import Block, Caching, Comparison, Judgement, Result, Samples, Spot
 from argo_bench.harness.record.store import Recorded
-from argo_bench.report.chart import COLOURS, NARROW, Picture, hue
+from argo_bench.report.chart import COLOURS, NARROW, Picture, get_hue
 from argo_bench.report.charts import arms
 from argo_bench.report.charts.break_even import BREAK_EVEN, HIT_RATES
 from argo_bench.report.charts.memory import MEMORY
@@ -172,10 +172,10 @@ def test_every_reading_of_memory_is_a_mark_and_polled_ones_are_hollow(tmp_path):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_variants_differ_in_hue_marker_and_line(theme):
-    styles = [arms.style(arm) for arm in ("prescribed", "engineered", "first five", "fixed 20 s")]
+    styles = [arms.choose_style(arm) for arm in ("prescribed", "engineered", "first five", "fixed 20 s")]
     for channel in ("hue", "marker"):
         assert len({getattr(style, channel) for style in styles}) == len(styles)
-    assert len({hue(style.hue, COLOURS[theme]) for style in styles}) == len(styles)
+    assert len({get_hue(style.hue, COLOURS[theme]) for style in styles}) == len(styles)
 
 
 def test_what_a_run_has_on_one_optimization_is_that_and_what_concerns_the_whole(tmp_path):

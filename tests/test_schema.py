@@ -12,7 +12,7 @@ import pytest
 
 import argo_bench
 from argo_bench.errors import UserError
-from argo_bench.harness.record.past import catalogue as past_catalogue
+from argo_bench.harness.record.past import past_catalogue as past_catalogue
 from argo_bench.harness.record.records import RULE, SCHEMA, Declaration, Plan
 from argo_bench.harness.record.store import Writer, load
 from argo_bench.harness.record.verify import verify

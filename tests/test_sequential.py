@@ -21,7 +21,7 @@ from argo_bench.harness.statistics.looks import (
     nominal_error,
     outlook,
     replicates_for,
-    simulated_error,
+    simulate_error,
     smallest_detectable,
 )
 
@@ -30,18 +30,18 @@ CLAIM = Claim("T1", "50-70 %", "source", "reduction", "workload", "reading", 0.5
 
 @pytest.mark.parametrize("overall", KNOWN)
 def test_the_stored_levels_are_what_the_simulation_gives(overall):
-    assert math.isclose(simulated_error(overall, LOOKS), KNOWN[overall], rel_tol=0.03)
+    assert math.isclose(simulate_error(overall, LOOKS), KNOWN[overall], rel_tol=0.03)
 
 
 def test_many_replicates_give_pococks_published_constant():
     # Pocock (1977), two looks at 5 %: nominal 0.0294 for normal statistics, which t at 60 and 120 nearly is.
-    assert math.isclose(simulated_error(0.05, (60, 120)), 0.0294, rel_tol=0.02)
+    assert math.isclose(simulate_error(0.05, (60, 120)), 0.0294, rel_tol=0.02)
 
 
 def test_a_level_that_was_simulated_is_kept_for_the_next_process(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setenv("ARGO_BENCH_HOME", str(tmp_path))
-    monkeypatch.setattr(sequential, "simulated_error", lambda overall, looks: calls.append(overall) or 0.0123)
+    monkeypatch.setattr(sequential, "simulate_error", lambda overall, looks: calls.append(overall) or 0.0123)
     for _ in range(2):
         nominal_error.cache_clear()
         assert nominal_error(0.04, (5, 9)) == 0.0123

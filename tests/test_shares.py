@@ -7,10 +7,10 @@ import pytest
 from argo_bench.harness.record.records import Block, Comparison, Samples
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.optimizations import BASELINE, build, catalogue
-from argo_bench.pipeline.record import changed
+from argo_bench.pipeline.record import find_changed_parts
 from argo_bench.report.chart import NARROW
 from argo_bench.study.attribution import NAME, ONLY, OPTIMIZATION, WITHOUT, WORKLOAD
-from argo_bench.study.report.shares import SHARES, shares_of
+from argo_bench.study.report.shares import SHARES, find_shares
 from tests.test_cli import argo
 from tests.test_gate import RUN
 from tests.test_report_finding import judgement, recorded
@@ -36,11 +36,11 @@ def factors(found):
 
 
 def test_independent_switches_share_the_whole_between_them():
-    assert factors(shares_of(Recorded(None, [RUN, *samples(TWO)]))) == ({"O08": 3.0, "O07": 2.0}, 6.0)
+    assert factors(find_shares(Recorded(None, [RUN, *samples(TWO)]))) == ({"O08": 3.0, "O07": 2.0}, 6.0)
 
 
 def test_of_two_that_are_worth_less_together_each_gets_half_of_what_is_lost():
-    found = shares_of(Recorded(None, [RUN, *samples(TWO | {"engineered": 4.0})]))
+    found = find_shares(Recorded(None, [RUN, *samples(TWO | {"engineered": 4.0})]))
     # alone 3x and 2x; without the one 2x and 3x of 4x are left, so that as the last they are worth 2x and 1.33x
     assert factors(found) == ({"O08": round(math.sqrt(3 * 2), 4), "O07": round(math.sqrt(2 * 4 / 3), 4)}, 4.0)
     assert all(each.interaction == pytest.approx(math.log(4 / 6), abs=1e-6) for each in found.parts)
@@ -67,13 +67,13 @@ def test_the_configurations_are_each_alone_and_all_but_each():
     assert {name for name in edits if name.startswith("only")} == {ONLY.format(each) for each in catalogue()}
     assert {name for name in edits if name.startswith("without")} == {WITHOUT.format(each) for each in catalogue()}
     base = build(BASELINE)
-    assert set(changed(base, edits["only O11"](base))) == {"encode"}
+    assert set(find_changed_parts(base, edits["only O11"](base))) == {"encode"}
 
 
 def test_the_stored_shares_follow_from_their_samples():
     shown = argo("verify", "results/reference/shares")
     assert (shown.returncode, shown.stderr) == (0, "")
-    found = shares_of(load("results/reference/shares"))
+    found = find_shares(load("results/reference/shares"))
     parts, whole = found.parts, found.whole
     assert {each.id for each in parts} == set(catalogue())
     assert whole.low < whole.theta < whole.high

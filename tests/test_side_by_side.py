@@ -6,13 +6,13 @@ import threading
 import pytest
 
 from argo_bench.harness.functions import search_path
-from argo_bench.harness.side_by_side import answers_of, at_once, side_by_side
+from argo_bench.harness.side_by_side import ask_side_by_side, count_processors, run_side_by_side
 from argo_bench.harness.workers.messages import Call, Returned
 from argo_bench.harness.workers.processes import ArmFailed
 
 
 def test_every_call_is_answered_under_its_key():
-    assert dict(side_by_side({number: lambda number=number: number**2 for number in range(20)})) == {
+    assert dict(run_side_by_side({number: lambda number=number: number**2 for number in range(20)})) == {
         number: number**2 for number in range(20)
     }
 
@@ -28,8 +28,8 @@ def test_no_more_calls_run_at_once_than_there_are_processors():
         with lock:
             running -= 1
 
-    list(side_by_side(dict.fromkeys(range(50), call)))
-    assert 1 <= most <= at_once()
+    list(run_side_by_side(dict.fromkeys(range(50), call)))
+    assert 1 <= most <= count_processors()
 
 
 def test_calls_that_have_not_begun_are_dropped_when_the_caller_ends():
@@ -41,16 +41,16 @@ def test_calls_that_have_not_begun_are_dropped_when_the_caller_ends():
         if number:
             gate.wait(10)
 
-    answers = side_by_side({number: lambda number=number: call(number) for number in range(50)})
+    answers = run_side_by_side({number: lambda number=number: call(number) for number in range(50)})
     next(answers)
     answers.close()
     gate.set()
-    assert len(begun) <= 1 + at_once()
+    assert len(begun) <= 1 + count_processors()
 
 
 def test_what_a_call_raises_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
-        list(side_by_side({"zero": lambda: 1 / 0}))
+        list(run_side_by_side({"zero": lambda: 1 / 0}))
 
 
 def test_a_question_that_fails_is_answered_with_its_failure_and_the_others_go_on(tmp_path):
@@ -58,7 +58,7 @@ def test_a_question_that_fails_is_answered_with_its_failure_and_the_others_go_on
     asked = {"variant": "engineered", "universe": nowhere, "seed": 1, "cycles": 3}
     target, path = "argo_bench.study.checks:variant", tuple(search_path())
     questions = {name: Call(target, json.dumps(asked | {"optimization": name}), path) for name in ("O11", "O99")}
-    answers = dict(answers_of(questions, 1, tmp_path / "numba"))
+    answers = dict(ask_side_by_side(questions, 1, tmp_path / "numba"))
     assert {name: type(answer) for name, answer in answers.items()} == {"O11": ArmFailed, "O99": ArmFailed}
     assert "nowhere.pickle" in str(answers["O11"])
     assert Returned not in map(type, answers.values())

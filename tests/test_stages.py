@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.baseline.consensus import WEIGHTS
 from argo_bench.pipeline.baseline.encode import digest
-from argo_bench.pipeline.baseline.signals import momentum, parsed, trend
+from argo_bench.pipeline.baseline.signals import momentum, parse_reply, trend
 from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import Consensus, Decision, Encoded, Indicators, Opinions, ProviderError, Signal
 from argo_bench.pipeline.optimized.encode import canonical
 from argo_bench.pipeline.optimized.encode import encode as encode_once
-from argo_bench.pipeline.record import Evidence, drafted
+from argo_bench.pipeline.record import Evidence, draft_decision
 from argo_bench.pipeline.world import SimulatedWorld
 
 P = baseline.PIPELINE
@@ -94,7 +94,7 @@ def test_a_reply_that_cannot_be_parsed_is_no_signal_and_is_counted(world):
 
 @pytest.mark.parametrize("text", ["direction=LONG", "direction=UP confidence=3", "direction=LONG confidence=75 ", ""])
 def test_only_the_fixed_format_is_a_reply(text):
-    assert parsed(text) is None
+    assert parse_reply(text) is None
 
 
 CONSENSUS = [
@@ -168,8 +168,8 @@ def test_a_stage_never_writes_to_its_frame(world, small_universe):
 
 def test_a_draft_has_stop_and_target_on_the_right_sides(world):
     evidence = Evidence("AAA", Opinions({"quote": 10.0}, "", ""), indicators(close=10.0), "TRENDING", {})
-    long = drafted(world, evidence, Consensus("LONG", 80.123))
-    short = drafted(world, evidence, Consensus("SHORT", 80.0))
+    long = draft_decision(world, evidence, Consensus("LONG", 80.123))
+    short = draft_decision(world, evidence, Consensus("SHORT", 80.0))
     assert (long.entry, long.stop, long.target, long.confidence) == (10.0, 9.7, 10.5, 80.12)
     assert (short.entry, short.stop, short.target) == (10.0, 10.3, 9.5)
     assert long.signal_id == short.signal_id  # one symbol, one cycle, one strategy: one signal

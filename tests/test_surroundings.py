@@ -27,7 +27,7 @@ from argo_bench.pipeline.model import ProviderError, Request
 from argo_bench.pipeline.world import providers
 from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, Faults, LoopbackWorld
 from argo_bench.pipeline.world.redis import INSTALL, URL, find, free_port
-from argo_bench.study.counting import UNIVERSE
+from argo_bench.study.counts import UNIVERSE
 from argo_bench.study.servers import PROVIDERS, REDIS, address_of_providers, redis_url
 from argo_bench.study.supply import MarketSupply
 from argo_bench.study.trials import Observation, Trial
@@ -224,7 +224,7 @@ def test_providers_without_a_library_are_missing_with_the_line_that_installs_it(
 def test_a_port_in_use_is_a_missing_server_and_leaves_the_other_one(place, monkeypatch, needs_server):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr(providers, "started", partial(providers.started, http=port))
+        monkeypatch.setattr(providers, "start_providers", partial(providers.start_providers, http=port))
         with supplied(*BOTH) as around:
             assert around.servers.address is None
             assert is_listening(int(around.servers.redis.url.rsplit(":", 1)[1]))

@@ -9,9 +9,9 @@ from argo_bench.optimizations import build, headline_claims, sets, subjects
 from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.optimizations.together import ALL_IDS, FIVE_IDS
 from argo_bench.pipeline.market import Universe, generate
-from argo_bench.pipeline.record import PARTS, unwrapped
+from argo_bench.pipeline.record import PARTS, unwrap
 from argo_bench.study.fidelity import Oracle, check_variant
-from argo_bench.study.report.combined import combined
+from argo_bench.study.report.combined import tabulate_combined
 from argo_bench.study.subject import declaration_of
 
 TOGETHER = ("FIVE", "ALL")
@@ -22,7 +22,7 @@ TOGETHER = ("FIVE", "ALL")
 def test_they_are_the_selection_of_their_members(identifier, members, variant):
     as_one, one_by_one = build({identifier: variant}), build(dict.fromkeys(members, variant))
     for part in PARTS:
-        assert unwrapped(getattr(as_one, part)) == unwrapped(getattr(one_by_one, part))
+        assert unwrap(getattr(as_one, part)) == unwrap(getattr(one_by_one, part))
 
 
 @pytest.mark.parametrize("identifier", TOGETHER)
@@ -82,7 +82,7 @@ def test_all_engineered_decide_within_what_they_declare_on_generated_markets(see
 
 
 def test_every_claim_on_a_set_says_what_it_is_counted_from_and_what_serving_last_signals_would_give():
-    table = combined(load(Path(__file__).parents[1] / "results" / "reference"))
+    table = tabulate_combined(load(Path(__file__).parents[1] / "results" / "reference"))
     claims = {claim.id for subject in sets() for claim in subject.claims}
     assert {row.cells[0].partition("\n")[0] for row in table.rows} == claims
     cells = {row.cells[0].partition("\n")[0]: row.cells[1:] for row in table.rows}

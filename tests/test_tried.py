@@ -9,7 +9,7 @@ from argo_bench.harness.record.records import Observed, Run, Tried
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import estimate
 from argo_bench.report.tables import markdown_table, terminal_table
-from argo_bench.report.trials import tried
+from argo_bench.report.trials import tabulate_trials
 
 REFERENCE, OTHER = "small pools", "large pools"
 CONDITIONS = tuple(f"{number} in flight" for number in (1, 8, 32, 64))
@@ -50,7 +50,7 @@ def rounds(condition=CONDITIONS[0], factor=2.0, count=3):
 
 
 def only_table(*records, brief=False):
-    (table,) = tried(recorded(*records), brief=brief)
+    (table,) = tabulate_trials(recorded(*records), brief=brief)
     return table
 
 
@@ -160,7 +160,7 @@ def test_the_brief_form_keeps_what_is_no_grid_and_what_has_no_summary():
 
 
 def test_a_trial_that_saw_nothing_has_no_table():
-    assert tried(recorded(trial())) == []
+    assert tabulate_trials(recorded(trial())) == []
 
 
 def test_a_trial_that_was_begun_again_shows_the_second_time_alone():
@@ -171,7 +171,9 @@ def test_a_trial_that_was_begun_again_shows_the_second_time_alone():
 
 
 def test_trials_do_not_mix():
-    one, other = tried(recorded(trial(), trial(name="idle"), seen("a", rows=1.0), seen("a", name="idle", rows=2.0)))
+    one, other = tabulate_trials(
+        recorded(trial(), trial(name="idle"), seen("a", rows=1.0), seen("a", name="idle", rows=2.0))
+    )
     assert (cells(one)[1], cells(other)[1]) == (("a", "rows: 1"), ("a", "rows: 2"))
 
 

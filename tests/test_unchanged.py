@@ -82,6 +82,6 @@ def test_a_timed_run_of_whole_cycles_serves_unchanged_signals_where_its_workload
     body = StageBody(workload, lambda pipeline: pipeline.replace(indicators=counting), recording)
     body.first_call()
     counting.calls = 0
-    body.timed(body.prepared(), 1)
+    body.time_calls(body.prepare_calls(), 1)
     body.close()
     assert counting.calls == calls

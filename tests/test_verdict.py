@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argo_bench.harness.claims.claim import EPSILON, Claim
-from argo_bench.harness.claims.verdict import is_worse, judge, judge_level, regions
+from argo_bench.harness.claims.verdict import find_regions, is_worse, judge, judge_level
 from argo_bench.harness.statistics.estimate import Estimate
 
 
@@ -74,16 +74,16 @@ def test_worse_means_slower_beyond_practical_zero():
 @given(st.floats(-5, 5), st.floats(0, 5), st.floats(0.02, 3), st.floats(0, 3))
 def test_every_interval_touches_some_region_and_only_neighbouring_ones(lower, width, low, extent):
     order = ["refuted", "fell short", "confirmed", "exceeded"]
-    touched = [order.index(each) for each in regions(lower, lower + width, low, low + extent)]
+    touched = [order.index(each) for each in find_regions(lower, lower + width, low, low + extent)]
     assert touched
     assert touched == list(range(touched[0], touched[-1] + 1)) or extent == 0
 
 
 def test_a_point_on_an_edge_belongs_where_the_table_says():
     low, high = claim().region()
-    assert regions(EPSILON, EPSILON, low, high) == ["refuted"]
-    assert regions(low, low, low, high) == ["confirmed"]
-    assert regions(high, high, low, high) == ["confirmed"]
+    assert find_regions(EPSILON, EPSILON, low, high) == ["refuted"]
+    assert find_regions(low, low, low, high) == ["confirmed"]
+    assert find_regions(high, high, low, high) == ["confirmed"]
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ import pytest
 from argo_bench.harness.record.records import Comparison, Failure
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.opening import open_report
-from argo_bench.report.chart import COLOURS, palette
+from argo_bench.report.chart import COLOURS, list_colours
 from argo_bench.report.charts.forest import FOREST
 from argo_bench.report.charts.samples import ECDF, PAIRED_RATIO
-from argo_bench.report.marks import MARKS, contrast, labelled
-from argo_bench.report.webpage import webpage
+from argo_bench.report.marks import MARKS, compute_contrast, label_verdict
+from argo_bench.report.webpage import write_page
 from argo_bench.study.report.sections import STUDY
 from tests.test_report_curves import CURVE
 from tests.test_report_finding import judgement, recorded
@@ -64,7 +64,7 @@ def full(tmp_path_factory) -> Recorded:
 
 @pytest.fixture(scope="module")
 def page(full) -> Page:
-    return Page(webpage(full, STUDY))
+    return Page(write_page(full, STUDY))
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +79,7 @@ def test_the_title_is_the_finding(full, page):
 
 @pytest.mark.parametrize("word", WORDS)
 def test_every_verdict_stands_there_with_its_glyph(word, page):
-    assert labelled(word) in page.text
+    assert label_verdict(word) in page.text
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_what_the_record_says_is_text_and_never_a_tag(page):
 
 def test_a_hostile_name_stays_text_in_figures_and_sources_too(tmp_path):
     one = judgement("exceeded", 10.0, claim='O06."><img src=x onerror=alert(1)>', workload="<script>alert(1)</script>")
-    shown = Page(webpage(recorded(tmp_path, *sampled(one, [block(1000, 1000)])), STUDY))
+    shown = Page(write_page(recorded(tmp_path, *sampled(one, [block(1000, 1000)])), STUDY))
     assert not {"script", "img"} & set(shown.tags)
     assert not shown.all("onerror")
     assert "<script>alert(1)</script>" in shown.text
 
 
 def test_the_page_asks_for_nothing(full):
-    shown = webpage(full, STUDY)
+    shown = write_page(full, STUDY)
     addresses = Page(shown).all("src") + Page(shown).all("href") + re.findall(r"url\((.*?)\)", shown)
     assert all(each.startswith(("#", "data:application/gzip")) for each in addresses)
     assert "@import" not in shown
@@ -147,7 +147,7 @@ def test_every_sample_is_inside_the_page(full, page, tmp_path):
 
 def test_a_record_that_is_too_large_is_left_beside_the_page(full, monkeypatch):
     monkeypatch.setattr("argo_bench.report.webpage.MOST_EMBEDDED", 10)
-    shown = Page(webpage(full, STUDY))
+    shown = Page(write_page(full, STUDY))
     assert not [each for each in shown.all("href") if each.startswith("data:")]
     assert "too large for this page" in shown.text
 
@@ -174,11 +174,11 @@ def test_two_processes_write_the_same_page_without_pyplot(full):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_colours_of_a_theme_are_told_apart_and_legible(theme):
-    colours = palette(theme)
+    colours = list_colours(theme)
     assert len(set(colours.values())) == len(colours)
     hues = {MARKS[word].hue.replace(" ", "-") for word in WORDS}
     background = COLOURS[theme].background
-    assert min(contrast(colours[name], background) for name in {*hues, "ink", "muted"}) >= 4.5
+    assert min(compute_contrast(colours[name], background) for name in {*hues, "ink", "muted"}) >= 4.5
 
 
 @pytest.mark.parametrize("chart", [FOREST, ECDF, PAIRED_RATIO], ids=["forest", "ecdf", "paired_ratio"])
@@ -193,14 +193,16 @@ def test_a_light_figure_with_its_colours_exchanged_is_the_dark_one(chart, full):
 def test_functions_of_a_user_have_a_section_too(tmp_path):
     own = msgspec.structs.replace(judgement("faster", 2.0, claim="new against old"), optimization="new against old")
     own = msgspec.structs.replace(own, comparison=Comparison("new against old", "call", 1, "calls", "baseline", "new"))
-    page = Page(webpage(recorded(tmp_path, *sampled(own, [block(1000, 5000)])), STUDY))
+    page = Page(write_page(recorded(tmp_path, *sampled(own, [block(1000, 5000)])), STUDY))
     assert "Compared" in page.text
     assert {each[1:] for each in page.all("href") if each.startswith("#")} <= set(page.all("id"))
     assert not any(" " in each for each in page.all("id"))
 
 
 def test_a_run_without_verdicts_makes_a_page_too(tmp_path):
-    assert "No claim was judged" in Page(webpage(recorded(tmp_path, Failure("O06", "x", "failed", "no")), STUDY)).text
+    assert (
+        "No claim was judged" in Page(write_page(recorded(tmp_path, Failure("O06", "x", "failed", "no")), STUDY)).text
+    )
 
 
 def test_the_page_of_the_stored_run_has_a_section_for_each_subject_and_stays_small(reference):

@@ -97,12 +97,12 @@ def test_work_that_an_arm_puts_off_is_measured_apart_and_flagged():
     )
     body.sample(2)
     assert closed == []
-    assert body.drained_ns() > 0
+    assert body.time_drain_ns() > 0
     assert closed == [3]
     body.close()
 
 
 def test_an_arm_that_keeps_its_state_has_nothing_to_drain():
     body = body_of("hit")
-    assert body.drained_ns() is None
+    assert body.time_drain_ns() is None
     body.close()

@@ -19,15 +19,15 @@ from argo_bench.cli.shell import (
     OUTPUTS_DIFFER,
     Duration,
     Share,
-    console,
+    make_console,
     print_json,
-    shown_progress,
+    show_progress,
 )
 from argo_bench.errors import UserError
 from argo_bench.extras import check_extra
 
 if TYPE_CHECKING:
-    from argo_bench.gate.running import Question
+    from argo_bench.gate.run import Question
 
 GATE = "ci"
 """The profile of a gate's record."""
@@ -54,40 +54,42 @@ def ci(context: click.Context, /, out: Path | None, as_json: bool, **options: An
     if context.invoked_subcommand is not None:
         return
     from argo_bench.gate.checkouts import Repository
-    from argo_bench.gate.running import run_gate
+    from argo_bench.gate.run import run_gate
 
     repository = Repository(Path())
     question = question_of(repository.root, **options)
-    if (uncommitted := repository.uncommitted()) and question.head == "HEAD":
+    if (uncommitted := repository.find_uncommitted_files()) and question.head == "HEAD":
         more = f" and {len(uncommitted) - 1} more" if len(uncommitted) > 1 else ""
         click.echo(f"what is not committed is not measured: {uncommitted[0]}{more}", err=True)
     directory = out or Path("results") / f"ci-{datetime.now():%Y%m%d-%H%M%S}"
     interrupted = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a gate as Ctrl-C does
     try:
-        with shown_progress() as on_progress:
+        with show_progress() as on_progress:
             run_gate(repository, question, directory, on_progress)
     except KeyboardInterrupt:
         interrupted = True
-    sys.exit(told(directory, as_json, interrupted=interrupted))
+    sys.exit(show_and_save_gate(directory, as_json, interrupted=interrupted))
 
 
 def question_of(root: Path, base: str | None, head: str, accept: tuple[str, ...], seed: int, **given: Any) -> Question:
     """What the options ask of two revisions; the repository's own settings stand where an option is None."""
-    from argo_bench.gate.benchmarks import settings
-    from argo_bench.gate.running import Question
+    from argo_bench.gate.benchmarks import read_settings
+    from argo_bench.gate.run import Question
 
-    found = dataclasses.replace(settings(root), **{key: value for key, value in given.items() if value is not None})
+    found = dataclasses.replace(
+        read_settings(root), **{key: value for key, value in given.items() if value is not None}
+    )
     return Question(base or found.base or "HEAD~1", head, found, accept, seed)
 
 
-def told(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
+def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
     """Show a gate's record and write what other tools read; the exit code that it has."""
-    from argo_bench.gate.deciding import gate_of
+    from argo_bench.gate.answers import gate_of
     from argo_bench.gate.records import Revisions
-    from argo_bench.gate.table import notes, table_of
+    from argo_bench.gate.table import list_notes, table_of
     from argo_bench.harness.record.store import load
-    from argo_bench.integrations.outputs.github import annotated, step_summary
+    from argo_bench.integrations.outputs.github import annotate, step_summary
     from argo_bench.integrations.outputs.rendering import write_all
     from argo_bench.integrations.outputs.results import Results
     from argo_bench.report.tables import terminal_table
@@ -97,7 +99,7 @@ def told(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
         click.echo("interrupted before anything was measured", err=True)
         return INTERRUPTED
     gate = gate_of(recorded)
-    note = " ".join(notes(gate, recorded))
+    note = " ".join(list_notes(gate, recorded))
     if as_json:
         print_json(
             {
@@ -108,11 +110,11 @@ def told(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
             }
         )
     else:
-        console().print(terminal_table(table_of(gate, recorded)))
+        make_console().print(terminal_table(table_of(gate, recorded)))
     written = write_all(directory, Results(str(gate), gate.outcomes, recorded.run, note))
     click.echo(f"record: {directory}, with {', '.join(each.name for each in written)}", err=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        click.echo(annotated(gate.outcomes), nl=False)
+        click.echo(annotate(gate.outcomes), nl=False)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with open(summary, "a", encoding="utf-8") as file:
             file.write(step_summary(str(gate), gate.outcomes, note))
@@ -136,16 +138,16 @@ def told(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 def check(run: Path, thresholds: Path, as_json: bool) -> None:
     """Does a stored RUN reach its thresholds? Undecided ones never fail (exit code 1 where one is missed)."""
-    from argo_bench.gate.table import outcome_table
-    from argo_bench.gate.thresholds import checked, read_thresholds
+    from argo_bench.gate.table import make_outcome_table
+    from argo_bench.gate.thresholds import check_thresholds, read_thresholds
     from argo_bench.harness.record.store import load
     from argo_bench.report.tables import terminal_table
 
-    found = checked(load(run), read_thresholds(thresholds))
+    found = check_thresholds(load(run), read_thresholds(thresholds))
     if as_json:
         print_json({"outcomes": [each.row() for each in found.outcomes], "unknown": list(found.unknown)})
     else:
-        console().print(terminal_table(outcome_table(str(found), found.note, found.outcomes, "seen")))
+        make_console().print(terminal_table(make_outcome_table(str(found), found.note, found.outcomes, "seen")))
     for sentence in found.unknown:
         click.echo(f"argo-bench: {sentence}", err=True)
     if any(each.state == "differs" for each in found.outcomes):
@@ -161,10 +163,10 @@ def check(run: Path, thresholds: Path, as_json: bool) -> None:
 @click.option("--times", is_flag=True, help="Also absolute times, which hold on this processor alone.")
 def thresholds(run: Path, margin: float, times: bool) -> None:
     """Thresholds for `ci check`, proposed from the intervals of a stored RUN, as TOML."""
-    from argo_bench.gate.thresholds import proposed
+    from argo_bench.gate.thresholds import propose_thresholds
     from argo_bench.harness.record.store import load
 
-    click.echo(proposed(load(run), margin, with_times=times), nl=False)
+    click.echo(propose_thresholds(load(run), margin, with_times=times), nl=False)
 
 
 @ci.command()
@@ -174,10 +176,10 @@ def thresholds(run: Path, margin: float, times: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json: bool) -> None:
     """How the ratios of RUNS (all under results/ by default) have moved: each to the baseline of its own session."""
-    from argo_bench.gate.history import history_of, read, table_of
+    from argo_bench.gate.history import history_of, read_runs, table_of
     from argo_bench.report.tables import terminal_table
 
-    recorded, unreadable = read(runs)
+    recorded, unreadable = read_runs(runs)
     for sentence in unreadable:
         click.echo(f"argo-bench: {sentence}", err=True)
     if not recorded:
@@ -186,7 +188,7 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
     if as_json:
         print_json([dataclasses.asdict(each) for each in found])
     else:
-        console().print(terminal_table(table_of(found)))
+        make_console().print(terminal_table(table_of(found)))
     if svg is not None:
         check_extra("report", "--svg")
         from argo_bench.gate.history_figure import draw_history
@@ -199,9 +201,9 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
 @click.option("--force", is_flag=True, help="Write over a workflow that is there.")
 def init(force: bool) -> None:
     """Write .github/workflows/argo-bench.yml, which runs `argo-bench ci` on every pull request."""
-    from argo_bench.gate.workflow import written
+    from argo_bench.gate.workflow import write_workflow
 
-    path, hint = written(Path(), overwrite=force)
+    path, hint = write_workflow(Path(), overwrite=force)
     click.echo(path)
     if hint:
         click.echo(hint, err=True)

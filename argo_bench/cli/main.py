@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from argo_bench.cli.ci import GATE, ci, told
+from argo_bench.cli.ci import GATE, ci, show_and_save_gate
 from argo_bench.cli.shell import (
     GATE_FAILED,
     INTERRUPTED,
@@ -24,9 +24,9 @@ from argo_bench.cli.shell import (
     MISUSED,
     OUTPUTS_DIFFER,
     Duration,
-    console,
+    make_console,
     print_json,
-    shown_progress,
+    show_progress,
 )
 from argo_bench.errors import UserError
 from argo_bench.extras import explain_missing, find_missing
@@ -35,13 +35,13 @@ from argo_bench.integrations.outputs import FORMATS
 from argo_bench.optimizations.optimization import Trace
 
 if TYPE_CHECKING:
-    from argo_bench.harness.machine.fitness import Finding
+    from argo_bench.harness.machine.fitness import FitnessCheck
     from argo_bench.harness.record.store import Recorded
     from argo_bench.harness.subject import Job
     from argo_bench.report import Report
 
 
-def settings() -> dict[str, Any]:
+def read_settings() -> dict[str, Any]:
     """The table [tool.argo_bench] of the pyproject.toml in this folder, if there is one, without its sub-tables."""
     path = Path("pyproject.toml")
     if not path.is_file():
@@ -60,7 +60,7 @@ def cli(context: click.Context) -> None:
     Each is measured as prescribed, defects included, and as engineered. Begin with `argo-bench list`, then
     `argo-bench run --profile quick`.
     """
-    context.default_map = {"run": settings(), "compare": settings()}
+    context.default_map = {"run": read_settings(), "compare": read_settings()}
 
 
 cli.add_command(ci)
@@ -73,11 +73,11 @@ def list_command(as_json: bool) -> None:
     from argo_bench.optimizations import subjects
 
     if as_json:
-        print_json([described(optimization) for optimization in subjects().values()])
+        print_json([describe_optimization(optimization) for optimization in subjects().values()])
         return
-    from argo_bench.study.report.explain import listing
+    from argo_bench.study.report.explain import tabulate_optimizations
 
-    console().print(listing(list(subjects().values())))
+    make_console().print(tabulate_optimizations(list(subjects().values())))
 
 
 @cli.command()
@@ -142,16 +142,16 @@ def run(
     ARGO_BENCH_LIVE_MODEL; it spends real money.
     """
     from argo_bench.harness.record.records import Asked
-    from argo_bench.harness.record.store import reopened
+    from argo_bench.harness.record.store import reopen
     from argo_bench.study.job import job_again, job_of
 
     if resume is not None:
         if ids or out:
             raise UserError("--resume takes settings and folder from the run: expected no ids and no --out with it")
-        before = reopened(resume)
-        report_on(job_again(before), str(resume), strict_env, as_json, before)
+        before = reopen(resume)
+        measure_and_report(job_again(before), str(resume), strict_env, as_json, before)
         return
-    report_on(job_of(Asked([*ids], budget_s=budget, **options)), out, strict_env, as_json)
+    measure_and_report(job_of(Asked([*ids], budget_s=budget, **options)), out, strict_env, as_json)
 
 
 @cli.command()
@@ -182,30 +182,32 @@ def compare(
     from argo_bench.harness.plan import PROFILES
     from argo_bench.harness.subject import Job
     from argo_bench.harness.surroundings import NoSupply
-    from argo_bench.harness.table import benchmarks_of
+    from argo_bench.harness.table import choose_benchmarks
 
-    benchmarks = benchmarks_of(functions, options)
+    benchmarks = choose_benchmarks(functions, options)
     for each in benchmarks:
         if each.claim is not None:
             click.echo(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
-    report_on(Job(benchmarks, PROFILES[profile], seed, NoSupply()), out, strict_env, as_json)
+    measure_and_report(Job(benchmarks, PROFILES[profile], seed, NoSupply()), out, strict_env, as_json)
 
 
-def report_on(job: Job, out: str | None, strict_env: bool, as_json: bool, before: Recorded | None = None) -> None:
+def measure_and_report(
+    job: Job, out: str | None, strict_env: bool, as_json: bool, before: Recorded | None = None
+) -> None:
     """Measure, save and show; exits with the code that the outcome has. ``before`` is the run that is taken up."""
     from argo_bench.harness.benchmark import Benchmark
-    from argo_bench.harness.machine.fitness import findings
-    from argo_bench.harness.run import run_id
+    from argo_bench.harness.machine.fitness import check_fitness
+    from argo_bench.harness.run import make_run_id
 
-    found = [each.found() if isinstance(each, Benchmark) else each for each in job.subjects]
-    machine = findings()
+    found = [each.check_functions() if isinstance(each, Benchmark) else each for each in job.subjects]
+    machine = check_fitness()
     if strict_env and (unfit := [each for each in machine if each.verdict == "unfit"]):
         for finding in unfit:
             click.echo(f"argo-bench: {finding.subject} is not fit: {finding.found}; {finding.advice}", err=True)
         sys.exit(MACHINE_UNFIT)
-    name = run_id(job.profile, datetime.now())
+    name = make_run_id(job.profile, datetime.now())
     directory = Path(out) if out else Path("results") / name
-    interrupted = measure(dataclasses.replace(job, subjects=found), directory, name, machine, before)
+    interrupted = measure_with_progress(dataclasses.replace(job, subjects=found), directory, name, machine, before)
 
     from argo_bench.opening import open_report
 
@@ -224,7 +226,9 @@ def report_on(job: Job, out: str | None, strict_env: bool, as_json: bool, before
         sys.exit(OUTPUTS_DIFFER)
 
 
-def measure(job: Job, directory: Path, name: str, machine: list[Finding], before: Recorded | None) -> bool:
+def measure_with_progress(
+    job: Job, directory: Path, name: str, machine: list[FitnessCheck], before: Recorded | None
+) -> bool:
     """Run the experiment with its progress on stderr; whether it was interrupted."""
     from argo_bench.harness.run import measure as measure_job
 
@@ -234,7 +238,7 @@ def measure(job: Job, directory: Path, name: str, machine: list[Finding], before
         more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
         click.echo(f"{len(shown)} symbols from {header['source']}: {', '.join(shown[:8])}{more}", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a run as Ctrl-C does
-    with shown_progress() as on_progress:
+    with show_progress() as on_progress:
         return measure_job(job, directory, name, on_progress, machine, before)
 
 
@@ -251,17 +255,17 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
     if stage is not None:
         if memory:
             raise UserError(f"--memory takes an optimization, got --stage {stage!r}: argo-bench explain O11 --memory")
-        console().print(explain_stage(stage))
+        make_console().print(explain_stage(stage))
     elif id is not None:
         from argo_bench.optimizations import lookup
 
         optimization = lookup([id])[0]
         if memory:
-            from argo_bench.study.report.line_memory import line_memory
+            from argo_bench.study.report.line_memory import show_line_memory
 
-            console().print(line_memory(optimization))
+            make_console().print(show_line_memory(optimization))
             return
-        console().print(explain_optimization(optimization))
+        make_console().print(explain_optimization(optimization))
 
 
 @cli.command()
@@ -286,7 +290,7 @@ def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path |
     from argo_bench.report import PAGE
 
     if load(run).run.profile == GATE:
-        sys.exit(told(run, form == "json"))
+        sys.exit(show_and_save_gate(run, form == "json"))
     opened = open_report(run)
     if readme is not None:
         from argo_bench.study.report.readme import write_table
@@ -294,17 +298,17 @@ def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path |
         write_table(readme, opened.recorded)
         return
     if form == "notebook":
-        from argo_bench.integrations.notebooks import executed
+        from argo_bench.integrations.notebooks import execute_notebook
 
-        click.echo(executed(opened, opened.directory))
+        click.echo(execute_notebook(opened, opened.directory))
     elif form == "markdown":
         click.echo(opened._repr_markdown_())
     elif form in FORMATS:
-        from argo_bench.integrations.outputs.rendering import from_judgements, render_first
+        from argo_bench.integrations.outputs.rendering import make_outcomes, render_first
         from argo_bench.integrations.outputs.results import Results
 
         recorded = opened.recorded
-        click.echo(render_first(form, Results(opened.finding, from_judgements(recorded), recorded.run)))
+        click.echo(render_first(form, Results(opened.finding, make_outcomes(recorded), recorded.run)))
     elif form != "html":
         show(opened, form == "json") if peers is None else show_beside(opened, peers, form == "json")
     if form == "table":
@@ -346,7 +350,7 @@ def export(targets: tuple[str, ...], out: Path, arm: str, setup: str | None, see
 
     subject = scripts.subject_of(targets, setup, lambda: universe_of(**market, seed=seed), seed)
     exported = scripts.export(subject, arm, seed, out)
-    click.echo("\n".join(scripts.commands(exported, out)))
+    click.echo("\n".join(scripts.list_commands(exported, out)))
 
 
 @cli.command()
@@ -354,15 +358,15 @@ def export(targets: tuple[str, ...], out: Path, arm: str, setup: str | None, see
 def env(as_json: bool) -> None:
     """Whether this machine is fit for measuring, in plain words, and what would help."""
     from argo_bench.harness.machine import environment
-    from argo_bench.harness.machine.fitness import findings
+    from argo_bench.harness.machine.fitness import check_fitness
 
-    found = findings()
+    found = check_fitness()
     if as_json:
-        print_json({"findings": found, "facts": environment.facts()})
+        print_json({"findings": found, "facts": environment.read_facts()})
         return
     from argo_bench.report.machine import Machine
 
-    console().print(Machine(tuple(found), environment.facts()))
+    make_console().print(Machine(tuple(found), environment.read_facts()))
 
 
 @cli.command()
@@ -376,27 +380,27 @@ def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> N
     The whole takes about 45 minutes. It can be interrupted and goes on where it was; reports name it from then on.
     """
     from argo_bench.harness.calibration import bank, standing
-    from argo_bench.harness.calibration.rates import store
+    from argo_bench.harness.calibration.rates import store_summary
 
     directory = out or standing.home()
     plan, budget_s = (bank.QUICK, bank.QUICK_BUDGET_S) if quick else (bank.FULL, 60 * minutes)
     interrupted = False
     try:
-        with shown_progress() as on_progress:
+        with show_progress() as on_progress:
             bank.fill(directory, plan, budget_s, on_progress)
     except KeyboardInterrupt:
         interrupted = True
     try:
-        found = store(directory)
+        found = store_summary(directory)
     except ValueError as error:
         click.echo(f"{error}; {directory} keeps what was recorded, and the same command goes on from there", err=True)
         sys.exit(INTERRUPTED)
     if as_json:
         print_json(found)
     else:
-        from argo_bench.report.calibration import card
+        from argo_bench.report.calibration import make_card
 
-        console().print(card(found))
+        make_console().print(make_card(found))
     click.echo(f"bank: {directory}", err=True)
     if interrupted:
         sys.exit(INTERRUPTED)
@@ -413,7 +417,7 @@ def verify(run: Path, as_json: bool) -> None:
 
     recorded = load(run)
     if recorded.run.profile == GATE:
-        from argo_bench.gate.deciding import disagreements as of_gate
+        from argo_bench.gate.answers import find_disagreements as of_gate
 
         found = [Disagreement(*each) for each in of_gate(recorded)]
     else:
@@ -432,7 +436,7 @@ def show(report: Report, as_json: bool) -> None:
     if as_json:
         print_json(report.to_dict())
     else:
-        console().print(report.terminal())
+        make_console().print(report.terminal())
 
 
 def save(report: Report, directory: Path) -> None:
@@ -448,18 +452,18 @@ def save(report: Report, directory: Path) -> None:
 
 def show_beside(report: Report, folder: Path, as_json: bool) -> None:
     """The report, and what other tools say of one of its comparisons; nothing where their figures cannot be read."""
-    from argo_bench.integrations.peers import beside, peers
+    from argo_bench.integrations.peers import compare_with_peers, read_peers
     from argo_bench.report.tables import terminal_table
 
-    table = beside(report.recorded, folder)
+    table = compare_with_peers(report.recorded, folder)
     if as_json:
-        print_json(report.to_dict() | {"peers": peers(folder)})
+        print_json(report.to_dict() | {"peers": read_peers(folder)})
     else:
         show(report, as_json)
-        console().print(terminal_table(table))
+        make_console().print(terminal_table(table))
 
 
-def described(optimization: Any) -> dict[str, Any]:
+def describe_optimization(optimization: Any) -> dict[str, Any]:
     return {
         "id": optimization.id,
         "name": optimization.name,

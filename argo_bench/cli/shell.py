@@ -42,14 +42,14 @@ class Share(click.ParamType[float]):
             self.fail(str(error), parameter, context)
 
 
-def shown_progress() -> Any:
+def show_progress() -> Any:
     """A context manager that yields a callback: a live bar on a terminal, a line every ten seconds elsewhere."""
     from argo_bench.report.progress import progress_bar, progress_lines
 
     return progress_bar() if sys.stderr.isatty() else progress_lines()
 
 
-def console() -> Any:
+def make_console() -> Any:
     """A console for stdout: the terminal's width, 80 columns elsewhere; rich honours NO_COLOR itself."""
     from rich.console import Console
 

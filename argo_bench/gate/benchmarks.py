@@ -23,7 +23,7 @@ from argo_bench.gate.checkouts import Environment
 from argo_bench.harness.benchmark import CHECKS
 from argo_bench.harness.claims.metrics import CLOCKS, Clock
 from argo_bench.harness.durations import seconds, share
-from argo_bench.harness.table import FUNCTION, Entry, entries_of
+from argo_bench.harness.table import FUNCTION, Entry, read_entries
 from argo_bench.loading import settings_of
 
 PYPROJECT = "pyproject.toml"
@@ -76,7 +76,7 @@ class Settings:
     install: tuple[str, ...] = ()
 
 
-def settings(root: Path) -> Settings:
+def read_settings(root: Path) -> Settings:
     """Read [tool.argo_bench.ci] of a repository. Raises UserError, naming the key, for what cannot be read."""
     path = root / PYPROJECT
     table = settings_of(path).get("ci", {})
@@ -93,23 +93,23 @@ def settings(root: Path) -> Settings:
         tolerance = share(table.get("tolerance", TOLERANCE))
     except ValueError as error:
         raise UserError(f"{where}: {error}") from None
-    install = tuple(shlex.split(_text(where, table, "install")))
-    return Settings(_text(where, table, "base") or None, tolerance, budget_s, environment, install)
+    install = tuple(shlex.split(_read_text(where, table, "install")))
+    return Settings(_read_text(where, table, "base") or None, tolerance, budget_s, environment, install)
 
 
-def benchmarks(root: Path, tolerance: float) -> list[Benchmark]:
+def read_benchmarks(root: Path, tolerance: float) -> list[Benchmark]:
     """Read the benchmarks of a repository; of a pair of functions (as for argo-bench compare) the candidate is taken.
 
     Raises UserError, naming the table, for what is missing, unknown or of another type, and where there is none.
     """
     path = root / PYPROJECT
-    found = [_of_entry(each, tolerance) for each in entries_of(path)]
+    found = [_benchmark_of(each, tolerance) for each in read_entries(path)]
     if not found:
         raise UserError(f"{path} has no [tool.argo_bench.benchmarks]: {EXAMPLE}")
     return found
 
 
-def _of_entry(entry: Entry, tolerance: float) -> Benchmark:
+def _benchmark_of(entry: Entry, tolerance: float) -> Benchmark:
     function = entry.text(FUNCTION) or entry.text("candidate")
     if ":" not in function:
         raise UserError(f'{entry.where}: expected function = "module:name" or "file.py:name", got {function!r}')
@@ -130,7 +130,7 @@ def _of_entry(entry: Entry, tolerance: float) -> Benchmark:
     return Benchmark(entry.name, function, entry.text("setup"), check, clock, fresh, own, entry.text("counts"))
 
 
-def _text(where: str, table: Mapping[str, Any], key: str) -> str:
+def _read_text(where: str, table: Mapping[str, Any], key: str) -> str:
     if not isinstance(value := table.get(key, ""), str):
         raise UserError(f"{where}: expected {key} to be a text, got {value!r}")
     return value

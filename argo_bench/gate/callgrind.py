@@ -23,7 +23,7 @@ import msgspec
 from argo_bench.gate.checkouts import Checkout, clean_environment
 from argo_bench.harness.machine.environment import THREAD_CAPS
 from argo_bench.harness.workers.messages import Arm
-from argo_bench.harness.workers.processes import ArmFailed, job_of
+from argo_bench.harness.workers.processes import ArmFailed, job_command
 
 Value = TypeVar("Value")
 COUNTED_NS = 5_000_000
@@ -36,28 +36,28 @@ NAME = re.compile(r"^(c?)fn=\((\d+)\)(?: (.*))?$")
 COST = re.compile(r"^[+*\-\d]\S* (\d+)")
 
 
-def side_by_side(counts: Iterable[Callable[[], Value]]) -> list[Value]:
+def count_side_by_side(counts: Iterable[Callable[[], Value]]) -> list[Value]:
     """Take several counts at the same time and return them: none of them depends on what else the machine does."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda count: count(), counts))
 
 
-def is_there() -> bool:
+def is_installed() -> bool:
     return shutil.which("valgrind") is not None
 
 
-def calls_for(call_ns: int) -> int:
+def choose_calls(call_ns: int) -> int:
     """Return the number of calls in the smaller count."""
     return min(MOST_CALLS, max(1, math.ceil(COUNTED_NS / max(1, call_ns))))
 
 
-def instructions(checkout: Checkout, arm: Arm, calls: int, scratch: Path, seconds: float) -> dict[str, float]:
+def count_instructions(checkout: Checkout, arm: Arm, calls: int, scratch: Path, seconds: float) -> dict[str, float]:
     """Count the instructions of one call by C function.
 
     Raises ArmFailed where the calls fail or take longer than ``seconds``.
     """
-    fewer, more = side_by_side(
-        partial(_counted, checkout, arm, number, scratch / f"callgrind-{checkout.role}-{number}", seconds)
+    fewer, more = count_side_by_side(
+        partial(_run_callgrind, checkout, arm, number, scratch / f"callgrind-{checkout.role}-{number}", seconds)
         for number in (calls, 2 * calls)
     )
     return {
@@ -67,9 +67,9 @@ def instructions(checkout: Checkout, arm: Arm, calls: int, scratch: Path, second
     }
 
 
-def _counted(checkout: Checkout, arm: Arm, calls: int, output: Path, seconds: float) -> Counter[str]:
+def _run_callgrind(checkout: Checkout, arm: Arm, calls: int, output: Path, seconds: float) -> Counter[str]:
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}", "--compress-strings=yes"]
-    calling = job_of("counts", json.dumps(msgspec.to_builtins(arm)), f"{calls:04d}", python=str(checkout.python))
+    calling = job_command("counts", json.dumps(msgspec.to_builtins(arm)), f"{calls:04d}", python=str(checkout.python))
     environment = {**clean_environment(), **THREAD_CAPS, "PYTHONHASHSEED": "0"}
     try:
         done = subprocess.run(
@@ -86,12 +86,12 @@ def _counted(checkout: Checkout, arm: Arm, calls: int, output: Path, seconds: fl
     if done.returncode or not output.is_file():
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise ArmFailed(f"valgrind ended with exit status {done.returncode}: {last}")
-    found = self_costs(output.read_text(encoding="utf-8", errors="replace").splitlines())
+    found = sum_self_costs(output.read_text(encoding="utf-8", errors="replace").splitlines())
     output.unlink()
     return found
 
 
-def self_costs(lines: Iterable[str]) -> Counter[str]:
+def sum_self_costs(lines: Iterable[str]) -> Counter[str]:
     """Sum the first event's cost of every function by itself, from the lines of a file of Callgrind's.
 
     Its format is described in the Valgrind manual, "Callgrind Format Specification". A ``calls=`` line is followed by

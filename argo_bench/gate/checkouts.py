@@ -74,12 +74,12 @@ class Repository:
             raise UserError(f"the repository has no revision {revision!r}: expected a branch, tag or commit; {way_out}")
         return found.stdout.strip()
 
-    def uncommitted(self) -> list[str]:
+    def find_uncommitted_files(self) -> list[str]:
         """Return the tracked files whose changes are in no commit."""
         lines = self._git("status", "--porcelain", "--untracked-files=no").stdout.splitlines()
         return [line[3:] for line in lines]
 
-    def changed(self, base: str, head: str) -> set[str]:
+    def find_changed_files(self, base: str, head: str) -> set[str]:
         """Return the files that differ between two commits, relative to the root."""
         return set(self._git("diff", "--name-only", "-z", base, head).stdout.split("\0")) - {""}
 
@@ -100,7 +100,7 @@ class Repository:
 
 
 @contextmanager
-def checked_out(
+def check_out(
     repository: Repository,
     revisions: Mapping[Role, str],
     scratch: Path,
@@ -115,31 +115,31 @@ def checked_out(
     with ExitStack() as stack:
         roots = {role: stack.enter_context(repository.worktree(commits[role], scratch / role)) for role in commits}
 
-        def made(role: Role) -> Checkout:
+        def make_checkout(role: Role) -> Checkout:
             python = Path(sys.executable)
             failure = None
             if environment == "own":
                 python = scratch / f"{role}-env" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-                failure = _installed(roots[role], scratch / f"{role}-env", python, install)
+                failure = _install(roots[role], scratch / f"{role}-env", python, install)
             return Checkout(role, revisions[role], commits[role], roots[role], python, failure)
 
         with ThreadPoolExecutor() as pool:
-            yield dict(zip(commits, pool.map(made, commits), strict=True))
+            yield dict(zip(commits, pool.map(make_checkout, commits), strict=True))
 
 
-def _installed(root: Path, folder: Path, python: Path, install: Sequence[str]) -> str | None:
+def _install(root: Path, folder: Path, python: Path, install: Sequence[str]) -> str | None:
     """Make an environment and install the project in it; return what pip said where it could not."""
     has_pip = find_spec("pip") is not None
-    _said([sys.executable, "-m", "venv", *(["--without-pip"] if has_pip else []), str(folder)], root)
+    _run_command([sys.executable, "-m", "venv", *(["--without-pip"] if has_pip else []), str(folder)], root)
     pip = [sys.executable, "-m", "pip", "--python", str(python)] if has_pip else [str(python), "-m", "pip"]
-    arguments = list(install) or _project(root)
+    arguments = list(install) or _find_pip_arguments(root)
     if not arguments:
         return None
     options = ["--quiet", "--disable-pip-version-check", "--no-input"]
-    return _said([*pip, "install", *options, *arguments], root)
+    return _run_command([*pip, "install", *options, *arguments], root)
 
 
-def _project(root: Path) -> list[str]:
+def _find_pip_arguments(root: Path) -> list[str]:
     """Return pip's arguments that install the project in a folder; none where pip would not know how."""
     if not any((root / name).is_file() for name in INSTALLED_BY):
         return []
@@ -149,7 +149,7 @@ def _project(root: Path) -> list[str]:
     return [*constraints, "-e", "."] if is_package else []
 
 
-def _said(command: Sequence[str], folder: Path) -> str | None:
+def _run_command(command: Sequence[str], folder: Path) -> str | None:
     """Run a command and return the last lines that it wrote if it failed, else None."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if not done.returncode:

@@ -49,7 +49,7 @@ class Series:
         )
 
 
-def read(paths: Sequence[Path]) -> tuple[list[Recorded], list[str]]:
+def read_runs(paths: Sequence[Path]) -> tuple[list[Recorded], list[str]]:
     """Read the runs of some paths in order of time; without paths those under results/.
 
     Also returns, for each run that cannot be read, the reason.
@@ -76,7 +76,7 @@ def history_of(recorded: Sequence[Recorded], claim: str | None = None) -> list[S
         for judgement in run.all(Judgement):
             if judgement.metric not in CLOCKS or (claim is not None and judgement.claim != claim):
                 continue
-            if (point := _point(judgement, run)) is not None:
+            if (point := _make_point(judgement, run)) is not None:
                 points.setdefault(f"{judgement.claim} {judgement.arm}", []).append(point)
     if not points:
         of = "a claim on a time" if claim is None else repr(claim)
@@ -84,7 +84,7 @@ def history_of(recorded: Sequence[Recorded], claim: str | None = None) -> list[S
     return [Series(name, tuple(found)) for name, found in points.items()]
 
 
-def _point(judgement: Judgement, recorded: Recorded) -> Point | None:
+def _make_point(judgement: Judgement, recorded: Recorded) -> Point | None:
     if judgement.speedup is None or judgement.interval is None:
         return None
     run = recorded.run

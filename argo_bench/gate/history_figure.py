@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from argo_bench.gate.history import Series
-from argo_bench.report.chart import COLOURS, Colours, Picture, hue, quiet, ratio_axis, stacked, titled
+from argo_bench.report.chart import (
+    COLOURS,
+    Colours,
+    Picture,
+    get_hue,
+    quieten,
+    set_ratio_axis,
+    stack_panels,
+    title_panel,
+)
 from argo_bench.report.tables import Column, Row, Table
 
 PANEL_HEIGHT = 0.9
@@ -20,34 +29,34 @@ def draw_history(series: Sequence[Series]) -> Picture:
     """Draw a panel for each, on a log axis, in order of the runs; those that moved first, MOST_PANELS at the most."""
     shown = sorted(series, key=lambda each: not each.moves)[:MOST_PANELS]
     colours = COLOURS["light"]
-    figure, panels = stacked([PANEL_HEIGHT] * len(shown), colours, 0)
+    figure, panels = stack_panels([PANEL_HEIGHT] * len(shown), colours, 0)
     for axes, each in zip(panels, shown, strict=True):
-        _draw(axes, each, colours)
+        _draw_panel(axes, each, colours)
     rows = [Row((each.name, point.started[:10], point.run, str(point))) for each in shown for point in each.points]
     columns = (Column("claim", 20), Column("date", 10), Column("run", None), Column("ratio", 24))
     table = Table("Ratios over time", "Each to the baseline of its own session.", columns, tuple(rows))
-    return Picture(figure, " ".join(map(_said, shown)), table)
+    return Picture(figure, " ".join(map(_describe_series, shown)), table)
 
 
-def _draw(axes: Axes, series: Series, colours: Colours) -> None:
+def _draw_panel(axes: Axes, series: Series, colours: Colours) -> None:
     points = series.points
     places = range(len(points))
     below = [each.speedup - each.low for each in points]
     above = [each.high - each.speedup for each in points]
-    colour = hue("vermillion" if series.moves else "blue", colours)
+    colour = get_hue("vermillion" if series.moves else "blue", colours)
     axes.errorbar(places, [each.speedup for each in points], [below, above], fmt="o-", color=colour, markersize=4,
                   linewidth=1, elinewidth=2, capsize=3)  # fmt: skip
     lowest, highest = min(each.low for each in points), max(each.high for each in points)
-    ratio_axis(axes, "y", (lowest / ROOM, highest * ROOM), 4)
+    set_ratio_axis(axes, "y", (lowest / ROOM, highest * ROOM), 4)
     axes.set_xticks(list(places), [each.started[5:10] for each in points])
     axes.set_xlim(-0.5, len(points) - 0.5)
-    quiet(axes, colours)
+    quieten(axes, colours)
     moved = (
         f"{len(series.moves)} clear move{'' if len(series.moves) == 1 else 's'}" if series.moves else "no clear move"
     )
-    titled(axes, series.name, f"{moved}, speed-up by month and day", colours)
+    title_panel(axes, series.name, f"{moved}, speed-up by month and day", colours)
 
 
-def _said(series: Series) -> str:
+def _describe_series(series: Series) -> str:
     ratios = [each.speedup for each in series.points]
     return f"{series.name}: {'; '.join(series.moves) or f'between {min(ratios):.3g}x and {max(ratios):.3g}x'}."

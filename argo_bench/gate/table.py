@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from argo_bench.gate.deciding import Gate
+from argo_bench.gate.answers import Gate
 from argo_bench.gate.outcome import Change, Outcome
 from argo_bench.gate.records import Agreed, Exact, Revisions
 from argo_bench.harness.record.store import Recorded
-from argo_bench.report.marks import labelled
+from argo_bench.report.marks import label_verdict
 from argo_bench.report.tables import VERDICT, Column, Row, Table
 
 COMMIT = 10
@@ -16,16 +16,18 @@ COMMIT = 10
 
 def table_of(gate: Gate, recorded: Recorded) -> Table:
     """Tabulate the outcomes, and say under them what was compared and what nothing can be said about."""
-    return outcome_table(str(gate), " ".join(notes(gate, recorded)), gate.outcomes, "head against base")
+    return make_outcome_table(str(gate), " ".join(list_notes(gate, recorded)), gate.outcomes, "head against base")
 
 
-def outcome_table(finding: str, note: str, outcomes: Sequence[Outcome], seen: str) -> Table:
+def make_outcome_table(finding: str, note: str, outcomes: Sequence[Outcome], seen: str) -> Table:
     """Tabulate outcomes in the order given; ``seen`` is the name of the column with what was seen."""
-    rows = tuple(Row((each.name, labelled(each.state), _seen(each)), each.state, each.blocks) for each in outcomes)
+    rows = tuple(
+        Row((each.name, label_verdict(each.state), _describe_outcome(each)), each.state, each.blocks) for each in outcomes
+    )
     return Table(finding, note, (Column("benchmark", 24), Column(VERDICT, 16), Column(seen, None)), rows)
 
 
-def notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
+def list_notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
     """Yield what was compared with what, and what could not be."""
     revisions = recorded.all(Revisions)[0]
     yield f"Base {revisions.base[:COMMIT]}, head {revisions.head[:COMMIT]}; brackets hold for all benchmarks together."
@@ -42,11 +44,13 @@ def notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
         yield f"Machine instructions of {', '.join(sorted(names))} were not counted: {reason}."
 
 
-def _seen(outcome: Outcome) -> str:
+def _describe_outcome(outcome: Outcome) -> str:
     """Return the sentence without the name, and the counts that shrank."""
     seen = outcome.sentence.removeprefix(f"{outcome.name}: ")
-    return "; ".join([seen, *(f"{name} {_less(each)}" for name, each in outcome.counts.items() if each.share < 0)])
+    return "; ".join(
+        [seen, *(f"{name} {_format_decrease(each)}" for name, each in outcome.counts.items() if each.share < 0)]
+    )
 
 
-def _less(change: Change) -> str:
+def _format_decrease(change: Change) -> str:
     return f"{100 * change.share:.1f} %"

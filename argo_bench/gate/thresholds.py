@@ -88,27 +88,27 @@ def read_thresholds(path: Path) -> Thresholds:
     processor = tables["times"].pop(PROCESSOR, "")
     if tables["times"] and not (isinstance(processor, str) and processor):
         raise UserError(f"{path}, [times]: expected the processor on which they hold, got {processor!r}")
-    numbers = {name: _numbers(f"{path}, [{name}]", table) for name, table in tables.items()}
+    numbers = {name: _read_numbers(f"{path}, [{name}]", table) for name, table in tables.items()}
     return Thresholds(path, numbers["ratios"], numbers["levels"], numbers["times"], processor)
 
 
-def _numbers(where: str, table: Mapping[str, Any]) -> dict[str, float]:
+def _read_numbers(where: str, table: Mapping[str, Any]) -> dict[str, float]:
     for key, value in table.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0 or math.isinf(value):
             raise UserError(f"{where}: expected {key!r} to be a positive number, got {value!r}")
     return {key: float(value) for key, value in table.items()}
 
 
-def checked(recorded: Recorded, thresholds: Thresholds) -> Checked:
+def check_thresholds(recorded: Recorded, thresholds: Thresholds) -> Checked:
     """Check every threshold against a run: reached, missed, or undecided where the interval lies across it."""
     known = {f"{each.claim} {each.arm}": each for each in recorded.all(Judgement)}
     outcomes: list[Outcome] = []
     unknown: list[str] = []
     for name, least in (thresholds.ratios | thresholds.levels).items():  # type: ignore[operator]
         if (judgement := known.get(name)) is None:
-            unknown.append(_unknown(name, known, thresholds.path))
+            unknown.append(_describe_unknown(name, known, thresholds.path))
         else:
-            outcomes.append(_reached(name, judgement, least, is_level=name in thresholds.levels))
+            outcomes.append(_check_least(name, judgement, least, is_level=name in thresholds.levels))
     note = ""
     processor = str(recorded.run.environment.get(PROCESSOR, ""))
     if thresholds.times and processor != thresholds.processor:
@@ -119,44 +119,44 @@ def checked(recorded: Recorded, thresholds: Thresholds) -> Checked:
     else:
         for name, most in thresholds.times.items():
             if (judgement := known.get(name)) is None:
-                unknown.append(_unknown(name, known, thresholds.path))
+                unknown.append(_describe_unknown(name, known, thresholds.path))
             else:
-                outcomes.append(_in_time(name, judgement, most, recorded))
+                outcomes.append(_check_time(name, judgement, most, recorded))
     outcomes.sort(key=lambda each: (not each.blocks, each.state == "fine"))
     return Checked(tuple(outcomes), tuple(unknown), note)
 
 
-def _unknown(name: str, known: Mapping[str, object], path: Path) -> str:
+def _describe_unknown(name: str, known: Mapping[str, object], path: Path) -> str:
     close = difflib.get_close_matches(name, known, 1, 0.6)
     hint = f"did you mean {close[0]!r}?" if close else "take it out, or measure it"
     return f"{path} has a threshold for {name!r}, which the run has no verdict on: {hint}"
 
 
-def _reached(name: str, judgement: Judgement, least: float, *, is_level: bool) -> Outcome:
-    unjudged = _unjudged(name, judgement)
+def _check_least(name: str, judgement: Judgement, least: float, *, is_level: bool) -> Outcome:
+    unjudged = _explain_missing_figure(name, judgement)
     if unjudged is not None:
         return unjudged
     interval = judgement.level_seen if is_level else judgement.interval
-    seen = f"{'level ' if is_level else ''}{_shown(interval, judgement.speedup)}, at least {least:g} expected"
+    seen = f"{'level ' if is_level else ''}{_format_interval(interval, judgement.speedup)}, at least {least:g} expected"
     if interval is None:
         return Outcome(name, "cannot tell", False, f"{name}: {seen}")
     low, high = interval
-    return _judged(name, seen, is_reached=low >= least, is_missed=high < least, judgement=judgement)
+    return _make_outcome(name, seen, is_reached=low >= least, is_missed=high < least, judgement=judgement)
 
 
-def _in_time(name: str, judgement: Judgement, most: float, recorded: Recorded) -> Outcome:
-    unjudged = _unjudged(name, judgement)
+def _check_time(name: str, judgement: Judgement, most: float, recorded: Recorded) -> Outcome:
+    unjudged = _explain_missing_figure(name, judgement)
     if unjudged is not None:
         return unjudged
-    found = time_of(judgement, recorded)
+    found = estimate_time(judgement, recorded)
     if found is None or found.low is None or found.high is None:
         return Outcome(name, "cannot tell", False, f"{name}: no time with an interval, at most {most:g} s expected")
     low, high = math.exp(found.low), math.exp(found.high)
     seen = f"{math.exp(found.theta):.3g} s [{low:.3g}, {high:.3g}], at most {most:g} s expected"
-    return _judged(name, seen, is_reached=high <= most, is_missed=low > most, judgement=judgement)
+    return _make_outcome(name, seen, is_reached=high <= most, is_missed=low > most, judgement=judgement)
 
 
-def _unjudged(name: str, judgement: Judgement) -> Outcome | None:
+def _explain_missing_figure(name: str, judgement: Judgement) -> Outcome | None:
     """Return the outcome of a verdict to which no threshold applies, such as ``void``; None where one does."""
     match judgement.verdict:
         case "void":
@@ -169,18 +169,18 @@ def _unjudged(name: str, judgement: Judgement) -> Outcome | None:
             return None
 
 
-def _judged(name: str, seen: str, *, is_reached: bool, is_missed: bool, judgement: Judgement) -> Outcome:
+def _make_outcome(name: str, seen: str, *, is_reached: bool, is_missed: bool, judgement: Judgement) -> Outcome:
     state = "fine" if is_reached else "worse" if is_missed else "cannot tell"
     sentence = f"{name}: {seen}"
     return Outcome(name, state, is_missed, sentence, judgement.speedup, judgement.interval, judgement.metric)  # type: ignore[arg-type]
 
 
-def _shown(interval: tuple[float, float] | None, point: float | None) -> str:
+def _format_interval(interval: tuple[float, float] | None, point: float | None) -> str:
     middle = "" if point is None else f"{point:.3g} "
     return f"{middle}without an interval" if interval is None else f"{middle}[{interval[0]:.3g}, {interval[1]:.3g}]"
 
 
-def time_of(judgement: Judgement, recorded: Recorded) -> Estimate | None:
+def estimate_time(judgement: Judgement, recorded: Recorded) -> Estimate | None:
     """Estimate ln of the candidate's seconds per call from one median per replicate; None without samples."""
     clock = "wall_ns" if judgement.metric == "wall" else "cpu_ns"
     taken = [each for each in recorded.all(Samples) if each.comparison == judgement.comparison]
@@ -198,7 +198,7 @@ def time_of(judgement: Judgement, recorded: Recorded) -> Estimate | None:
     return estimate([math.log(value) for value in medians], LEVEL) if medians else None
 
 
-def proposed(recorded: Recorded, margin: float, *, with_times: bool = False) -> str:
+def propose_thresholds(recorded: Recorded, margin: float, *, with_times: bool = False) -> str:
     """Propose thresholds, as TOML, a ``margin`` below the intervals of all ratios and levels that gain.
 
     Arms whose output does not hold are left out. An interval speaks of one machine and hour; the margin is for others,
@@ -208,24 +208,24 @@ def proposed(recorded: Recorded, margin: float, *, with_times: bool = False) -> 
     processor = str(run.environment.get(PROCESSOR, ""))
     lines = [f"# From run {run.run} of {run.started[:10]} on {processor}, {100 * margin:.0f} % below its intervals."]
     gaining = [each for each in recorded.all(Judgement) if _is_gain(each, margin)]
-    lines += ["", "[ratios]", *_rows(gaining, margin, levels=False)]
-    lines += ["", "[levels]", *_rows(gaining, margin, levels=True)]
+    lines += ["", "[ratios]", *_write_rows(gaining, margin, levels=False)]
+    lines += ["", "[levels]", *_write_rows(gaining, margin, levels=True)]
     if with_times:
-        lines += ["", "[times]", f"{PROCESSOR} = {_quoted(processor)}"]
+        lines += ["", "[times]", f"{PROCESSOR} = {_quote(processor)}"]
         for each in gaining:
-            found = time_of(each, recorded) if each.metric in CLOCKS else None
+            found = estimate_time(each, recorded) if each.metric in CLOCKS else None
             if found is not None and found.high is not None:
                 most = math.exp(found.high) * (1 + margin)
-                lines.append(f"{_quoted(_name(each))} = {most:.3g}  # {math.exp(found.theta):.3g} s")
+                lines.append(f"{_quote(_name(each))} = {most:.3g}  # {math.exp(found.theta):.3g} s")
     return "\n".join(lines) + "\n"
 
 
-def _rows(judgements: list[Judgement], margin: float, *, levels: bool) -> Iterator[str]:
+def _write_rows(judgements: list[Judgement], margin: float, *, levels: bool) -> Iterator[str]:
     for each in judgements:
         interval = each.level_seen if levels else each.interval
         if (each.level_seen is not None) == levels and interval is not None:
             least = float(f"{interval[0] * (1 - margin):.3g}")
-            yield f"{_quoted(_name(each))} = {least:g}  # {_shown(interval, each.speedup)}"
+            yield f"{_quote(_name(each))} = {least:g}  # {_format_interval(interval, each.speedup)}"
 
 
 def _is_gain(judgement: Judgement, margin: float) -> bool:
@@ -241,5 +241,5 @@ def _name(judgement: Judgement) -> str:
     return f"{judgement.claim} {judgement.arm}"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -14,8 +14,8 @@ from typing import Self
 
 import msgspec
 
+from argo_bench.gate.answers import AGAIN, HEAD, Batch, comparison_of
 from argo_bench.gate.checkouts import Checkout, Role
-from argo_bench.gate.deciding import AGAIN, HEAD, Batch, comparison_of
 from argo_bench.harness.machine.environment import worker_cpu
 from argo_bench.harness.plan import replicate_seed
 from argo_bench.harness.progress import Progress
@@ -41,10 +41,10 @@ class Trio(Twins):
 
     @classmethod
     def of(cls, checkouts: Mapping[Role, Checkout], scratch: Path, hash_seed: int) -> Self:
-        def started(role: Role) -> WorkerProcess:
+        def start_worker(role: Role) -> WorkerProcess:
             return WorkerProcess(hash_seed, scratch / f"numba-{role}", worker_cpu(), checkouts[role].program)
 
-        return cls(started("base"), started("head"), started("base"))
+        return cls(start_worker("base"), start_worker("head"), start_worker("base"))
 
     @property
     def workers(self) -> set[WorkerProcess]:
@@ -87,7 +87,7 @@ class Timer:
         self.samples: list[Samples] = []
         self.failed: set[str] = set()
 
-    def batch(
+    def time_batch(
         self,
         batch: Batch,
         names: Sequence[str],
@@ -112,10 +112,10 @@ class Timer:
             if not open_ones or (number >= looks[0] and began + longest > until):
                 return
             allowed_s = (until - began) / max(1, looks[0] - number)
-            self._replicate(batch, first + number, open_ones, began + allowed_s, number, looks)
+            self._time_replicate(batch, first + number, open_ones, began + allowed_s, number, looks)
             longest = max(longest, time.monotonic() - began)
 
-    def _replicate(
+    def _time_replicate(
         self, batch: Batch, number: int, names: Sequence[str], until: float, done: int, looks: Sequence[int]
     ) -> None:
         seed = replicate_seed(self._seed, number)
@@ -128,18 +128,18 @@ class Timer:
                     return
                 self._tell(f"{name}, replicate {done + 1} of {looks[0]} to {looks[-1]} ({batch} batch)", done, looks)
                 try:
-                    self._keep(self._timed(batch, name, replicate))
+                    self._keep(self._time_benchmark(batch, name, replicate))
                 except ArmFailed as error:
                     side = "head" if error.arm == HEAD else "base"
                     self._writer.write(Failure(name, side, "failed", str(error)))
                     self.failed.add(name)
                     trio.revive()
 
-    def _timed(self, batch: Batch, name: str, replicate: Replicate) -> list[Samples]:
+    def _time_benchmark(self, batch: Batch, name: str, replicate: Replicate) -> list[Samples]:
         base, head = (self._arms[name][role] for role in ("base", "head"))
         again = msgspec.structs.replace(base, name=AGAIN)
         pairs = [(comparison_of(name, batch, HEAD), (base, head)), (comparison_of(name, batch, AGAIN), (base, again))]
-        return replicate.compared(pairs, BLOCKS_S)
+        return replicate.time_comparisons(pairs, BLOCKS_S)
 
     def _keep(self, taken: Sequence[Samples]) -> None:
         for each in taken:

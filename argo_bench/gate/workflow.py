@@ -6,7 +6,7 @@ from pathlib import Path
 
 from argo_bench.errors import UserError
 from argo_bench.gate.benchmarks import EXAMPLE, PYPROJECT
-from argo_bench.harness.table import entries_of
+from argo_bench.harness.table import read_entries
 
 PATH = Path(".github") / "workflows" / "argo-bench.yml"
 TEXT = """\
@@ -45,7 +45,7 @@ jobs:
 """
 
 
-def written(folder: Path, *, overwrite: bool) -> tuple[Path, str]:
+def write_workflow(folder: Path, *, overwrite: bool) -> tuple[Path, str]:
     """Write the file and return its path, with what is still missing for it to work, if anything.
 
     Raises UserError where the file is there already and ``overwrite`` is false.
@@ -56,6 +56,6 @@ def written(folder: Path, *, overwrite: bool) -> tuple[Path, str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TEXT, encoding="utf-8")
     pyproject = folder / PYPROJECT
-    if pyproject.is_file() and entries_of(pyproject):
+    if pyproject.is_file() and read_entries(pyproject):
         return path, ""
     return path, f"{pyproject} has no benchmark yet: {EXAMPLE}"

@@ -11,7 +11,7 @@ from argo_bench.errors import UserError
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import MEASURED, MEMORY, Method, Metric, is_memory
 from argo_bench.harness.claims.sentence import read_claim
-from argo_bench.harness.functions import resolved, search_path
+from argo_bench.harness.functions import resolve_function, search_path
 from argo_bench.harness.plan import Profile
 from argo_bench.harness.record.records import Comparison, Declaration, Declared, Fidelity, WorkloadFacts
 from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell, Trial
@@ -67,14 +67,14 @@ class Benchmark:
         """Rebuild the benchmark of a record: it can be judged again, but not run."""
         return cls(declared.name, declared.baseline, declared.candidate, metric=declared.metric, claim=declared.claim)
 
-    def found(self) -> Benchmark:
+    def check_functions(self) -> Benchmark:
         """Return this benchmark once every function that is given by its name has been found.
 
         Raises UserError for a function that cannot be found.
         """
         for function in self._functions():
             if isinstance(function, str):
-                resolved(function, search_path())
+                resolve_function(function, search_path())
         return self
 
     @property
@@ -96,7 +96,7 @@ class Benchmark:
     @property
     def is_local(self) -> bool:
         """Say whether one of the functions cannot be imported by another process."""
-        return any(importable(each) is None for each in self._functions())
+        return any(find_importable_name(each) is None for each in self._functions())
 
     def _functions(self) -> list[Function]:
         return [each for each in (self.baseline, self.candidate, self.setup) if each is not None]
@@ -104,10 +104,10 @@ class Benchmark:
     def _read(self, claim: str | None) -> Claim:
         return claim_of(self.name, claim, self.metric or "cpu")
 
-    def measured_in(self, metric: Metric) -> Benchmark:
+    def with_metric(self, metric: Metric) -> Benchmark:
         return replace(self, metric=metric)
 
-    def declared(self) -> Declared:
+    def describe_functions(self) -> Declared:
         """Return the line that the record keeps of this benchmark, from which its verdict can be computed again.
 
         The metric must be settled.
@@ -130,7 +130,7 @@ class Benchmark:
 
         The metric must be settled before the claim can be judged.
         """
-        functions = {"baseline": short(label(self.baseline)), "candidate": short(label(self.candidate))}
+        functions = {"baseline": shorten_name(label(self.baseline)), "candidate": shorten_name(label(self.candidate))}
         facts = WorkloadFacts(WORKLOAD, "calls", [1])
         return Declaration(
             self.name, self.name, [*self.variants], [*self.claims], [facts], family=self.name, functions=functions
@@ -139,7 +139,7 @@ class Benchmark:
     def comparisons(self, profile: Profile) -> list[Comparison]:
         return [self.comparison]
 
-    def weighed(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
+    def memory_comparisons(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
         """Return the comparison where its metric is a figure of memory; memory is not measured otherwise."""
         metric = self.metric or "cpu"
         return [(self.comparison, (MEMORY[metric].method,))] if is_memory(metric) else []
@@ -155,18 +155,18 @@ class Benchmark:
         arms = self.arms(scratch)
         check = "pickled" if callable(self.check) else self.check or ""
         agreement: Agreement = ask(Agree(arms["baseline"], arms["candidate"], check), Agreement)
-        settled = self.measured_in(self.metric or ("wall" if agreement.waits else "cpu"))
+        settled = self.with_metric(self.metric or ("wall" if agreement.waits else "cpu"))
         differs = agreement.difference
         output = "same" if differs is None else f"differs: {differs}"
         counts = {} if differs is None else {differs: 1}
         fidelity = Fidelity(self.name, "candidate", WORKLOAD, 1, counts, 0.0, output, differs is None)
-        lines = [settled.declared(), settled.declaration(), *([fidelity] if self.check else [])]
+        lines = [settled.describe_functions(), settled.declaration(), *([fidelity] if self.check else [])]
         return Settled(settled, lines, is_faithful=differs is None)
 
-    def unsettled(self) -> Settled:
+    def settle_unchecked(self) -> Settled:
         """Return the benchmark without calling its functions: CPU time decides unless a metric is named."""
-        settled = self.measured_in(self.metric or "cpu")
-        return Settled(settled, [settled.declared(), settled.declaration()], is_faithful=False)
+        settled = self.with_metric(self.metric or "cpu")
+        return Settled(settled, [settled.describe_functions(), settled.declaration()], is_faithful=False)
 
     def feed(self, comparisons: Sequence[Comparison], seed: int, scratch: Path, tell: Tell) -> Mapping[Comparison, str]:
         return {}
@@ -191,19 +191,19 @@ class Benchmark:
 
         Raises UserError for a local function that cannot be copied to another process.
         """
-        pickled = self._pickled(scratch) if self.is_local or callable(self.check) else ""
-        setup = "" if self.setup is None else importable(self.setup) or ""
+        pickled = self._pickle_functions(scratch) if self.is_local or callable(self.check) else ""
+        setup = "" if self.setup is None else find_importable_name(self.setup) or ""
         return {
             name: function_arm(
                 name,
-                UserFunction(importable(function) or "", setup, self.fresh, pickled),
+                UserFunction(find_importable_name(function) or "", setup, self.fresh, pickled),
                 path=tuple(search_path()),
                 key=f"{self.name} {name}",
             )
             for name, function in (("baseline", self.baseline), ("candidate", self.candidate))
         }
 
-    def _pickled(self, scratch: Path) -> str:
+    def _pickle_functions(self, scratch: Path) -> str:
         file = scratch / f"functions-{abs(hash(self.name))}.pickle"
         if file.exists():
             return str(file)
@@ -238,7 +238,7 @@ def claim_of(name: str, sentence: str | None, metric: Metric) -> Claim:
     )
 
 
-def importable(function: Function) -> str | None:
+def find_importable_name(function: Function) -> str | None:
     """Return the ``module:name`` under which another process finds a function, or None where there is no such name."""
     if isinstance(function, str):
         return function
@@ -247,7 +247,7 @@ def importable(function: Function) -> str | None:
         return None
     target = f"{module}:{name}"
     try:
-        return target if resolved(target) is function else None
+        return target if resolve_function(target) is function else None
     except UserError:
         return None
 
@@ -257,6 +257,6 @@ def label(function: Function) -> str:
     return function if isinstance(function, str) else getattr(function, "__qualname__", type(function).__name__)
 
 
-def short(name: str) -> str:
+def shorten_name(name: str) -> str:
     """Return the last part of a function's name: ``parse`` of ``mypackage.fast:parse``."""
     return name.rpartition(":")[2].rpartition(">.")[2]

@@ -9,14 +9,14 @@ from datetime import datetime
 from pathlib import Path
 
 from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import Benchmark, Check, Function, label, short
+from argo_bench.harness.benchmark import Benchmark, Check, Function, label, shorten_name
 from argo_bench.harness.claims.metrics import Metric
 from argo_bench.harness.claims.verdict import HOLDS, Word, word_for
 from argo_bench.harness.plan import DEFAULT, QUICK, Profile
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import Declared, End, Judgement
 from argo_bench.harness.record.store import Recorded, load
-from argo_bench.harness.run import measure, run_id
+from argo_bench.harness.run import make_run_id, measure
 from argo_bench.harness.subject import Job
 from argo_bench.harness.surroundings import NoSupply
 
@@ -113,7 +113,7 @@ def compare(
 
     ``out`` is the folder of the record (a temporary one by default). Raises UserError for what cannot be measured.
     """
-    name = f"{short(label(candidate))} against {short(label(baseline))}"
+    name = f"{shorten_name(label(candidate))} against {shorten_name(label(baseline))}"
     benchmark = Benchmark(name, baseline, candidate, setup, check, metric, claim, fresh)
     profile = replace(QUICK if quick else DEFAULT, budget_s=budget_s)
     return Found(measure_benchmarks([benchmark], profile, seed, out, on_progress))
@@ -130,8 +130,8 @@ def measure_benchmarks(
 
     Raises KeyboardInterrupt after an interrupt; what was measured before it is in the record.
     """
-    job = Job([benchmark.found() for benchmark in benchmarks], profile, seed, NoSupply())
+    job = Job([benchmark.check_functions() for benchmark in benchmarks], profile, seed, NoSupply())
     directory = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="argo-bench-compare-"))
-    if measure(job, directory, run_id(profile, datetime.now()), on_progress):
+    if measure(job, directory, make_run_id(profile, datetime.now()), on_progress):
         raise KeyboardInterrupt
     return load(directory)

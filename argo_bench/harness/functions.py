@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from argo_bench.harness.workers import timing
-from argo_bench.harness.workers.bodies import extend
-from argo_bench.loading import module_from
+from argo_bench.harness.workers.bodies import extend_path
+from argo_bench.loading import load_module
 
 
-def resolved(target: str, path: Sequence[str] = ()) -> Callable[..., Any]:
+def resolve_function(target: str, path: Sequence[str] = ()) -> Callable[..., Any]:
     """Return the callable that ``module:name`` or ``file.py:name`` names. Raises UserError where there is none."""
-    extend(path)
-    return timing.resolved(target, module_from)
+    extend_path(path)
+    return timing.resolve(target, load_module)
 
 
 def search_path() -> list[str]:

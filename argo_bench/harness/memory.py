@@ -1,7 +1,7 @@
 """Measures the memory of an arm, one fresh process per reading: peak RSS, what allocators report, and cross-checks.
 
 Memory is never read while timing. Readings of the kernel's counters are no finer than RESOLUTION. Where methods
-disagree about a saving, ``disagreement`` says so.
+disagree about a saving, ``find_disagreement`` says so.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from argo_bench.harness.machine.environment import THREAD_CAPS, worker_cpu
 from argo_bench.harness.record.records import Reading
 from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.harness.workers.messages import Arm, Ended, Raised
-from argo_bench.harness.workers.processes import ArmFailed, job_of
+from argo_bench.harness.workers.processes import ArmFailed, job_command
 from argo_bench.parent import start
 
-__all__ = ["Method", "Reading", "disagreement", "measure", "memory_of", "peak_rss_runs"]
+__all__ = ["Method", "Reading", "find_disagreement", "take_peak_rss", "take_reading", "take_readings"]
 
 FORKED: tuple[Method, ...] = ("peak_rss", "traced")
 """The readings of these methods may be taken in copies of one process; the other methods load modules of their own."""
@@ -52,7 +52,7 @@ NEEDS: dict[Method, Requirement] = {
 }
 
 
-def available(methods: Sequence[Method]) -> list[Method]:
+def find_available(methods: Sequence[Method]) -> list[Method]:
     """Return the methods whose packages are installed."""
     return [method for method in methods if method not in NEEDS or NEEDS[method].is_met]
 
@@ -65,7 +65,7 @@ class Request(msgspec.Struct, frozen=True):
     processor: int | None = None
 
 
-def measure(
+def take_reading(
     arm: Arm,
     method: Method,
     *,
@@ -79,7 +79,7 @@ def measure(
     """
     check_installed(method)
     request = Request(arm, method, worker_cpu() if processor is None else processor)
-    return ask(job_of("memory"), request, Reading, hash_seed, numba_cache)
+    return ask_fresh_process(job_command("memory"), request, Reading, hash_seed, numba_cache)
 
 
 def check_installed(method: Method) -> None:
@@ -88,18 +88,18 @@ def check_installed(method: Method) -> None:
         raise UserError(f"the method {method} needs {need.module}, which is not installed: {need.install_line}")
 
 
-def ask(
+def ask_fresh_process(
     command: Sequence[str], request: Any, expected: type[Answer], hash_seed: int, numba_cache: Path | None
 ) -> Answer:
-    """Start a command, send it one request, and return its answer. Raises ArmFailed as ``measure`` does."""
-    with _started(command, hash_seed, numba_cache) as child:
+    """Start a command, send it one request, and return its answer. Raises ArmFailed as ``take_reading`` does."""
+    with _start_process(command, hash_seed, numba_cache) as child:
         try:
             written, _ = child.communicate(msgspec.json.encode(request))
         except BaseException:
             child.kill()
             raise
     if child.returncode or not written:
-        raise ArmFailed(_ended(child.returncode))
+        raise ArmFailed(_describe_end(child.returncode))
     answer: Answer | Raised = msgspec.json.decode(written, type=expected | Raised)
     if isinstance(answer, Raised):
         raise ArmFailed(answer.error, answer.details)
@@ -116,8 +116,8 @@ class Forks:
 
     def __init__(self, hash_seed: int, numba_cache: Path, modules: Sequence[str] = ()) -> None:
         self._begun_with = hash_seed, numba_cache
-        command = job_of("memory", "each", os.pathsep.join(search_path()), *modules)
-        self._process = _started(command, hash_seed, numba_cache) if sys.platform == "linux" else None
+        command = job_command("memory", "each", os.pathsep.join(search_path()), *modules)
+        self._process = _start_process(command, hash_seed, numba_cache) if sys.platform == "linux" else None
 
     def __enter__(self) -> Self:
         return self
@@ -131,36 +131,36 @@ class Forks:
     def ask(self, request: Request) -> Reading:
         """Take one reading. Raises ArmFailed where the arm raises or its process dies."""
         if self._process is None:
-            return ask(job_of("memory"), request, Reading, *self._begun_with)
+            return ask_fresh_process(job_command("memory"), request, Reading, *self._begun_with)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
             self._process.stdin.write(msgspec.json.encode(request) + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise ArmFailed(_ended(self._process.wait())) from None
+            raise ArmFailed(_describe_end(self._process.wait())) from None
         if not (line := self._process.stdout.readline()):
-            raise ArmFailed(_ended(self._process.wait()))
+            raise ArmFailed(_describe_end(self._process.wait()))
         answer = msgspec.json.decode(line, type=Reading | Raised | Ended)
         if isinstance(answer, Reading):
             return answer
         if isinstance(answer, Raised):
             raise ArmFailed(answer.error, answer.details)
-        raise ArmFailed(_ended(answer.code))
+        raise ArmFailed(_describe_end(answer.code))
 
 
-def _started(command: Sequence[str], hash_seed: int, numba_cache: Path | None) -> subprocess.Popen[bytes]:
+def _start_process(command: Sequence[str], hash_seed: int, numba_cache: Path | None) -> subprocess.Popen[bytes]:
     environment = os.environ | THREAD_CAPS | ALLOCATORS | {"PYTHONHASHSEED": str(hash_seed)}
     if numba_cache is not None:
         environment["NUMBA_CACHE_DIR"] = str(numba_cache)
     return start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
 
-def _ended(code: int) -> str:
+def _describe_end(code: int) -> str:
     return f"its process ended with {'signal' if code < 0 else 'exit status'} {abs(code)}"
 
 
-def memory_of(
+def take_readings(
     arm: Arm,
     methods: Sequence[Method],
     hash_seed: int,
@@ -168,7 +168,7 @@ def memory_of(
     processor: int | None = None,
     forks: Forks | None = None,
 ) -> list[Reading]:
-    """Take the readings by several methods, in their order; of peak RSS as many as ``peak_rss_runs`` takes.
+    """Take the readings by several methods, in their order; of peak RSS as many as ``take_peak_rss`` takes.
 
     Where ``forks`` is given, it takes the readings of the FORKED methods.
     """
@@ -176,15 +176,15 @@ def memory_of(
     def once(method: Method) -> Reading:
         if forks is not None and method in FORKED:
             return forks.ask(Request(arm, method, worker_cpu() if processor is None else processor))
-        return measure(arm, method, hash_seed=hash_seed, numba_cache=numba_cache, processor=processor)
+        return take_reading(arm, method, hash_seed=hash_seed, numba_cache=numba_cache, processor=processor)
 
     found: list[Reading] = []
     for method in methods:
-        found += peak_rss_runs(partial(once, method)) if method == "peak_rss" else [once(method)]
+        found += take_peak_rss(partial(once, method)) if method == "peak_rss" else [once(method)]
     return found
 
 
-def peak_rss_runs(once: Callable[[], Reading]) -> list[Reading]:
+def take_peak_rss(once: Callable[[], Reading]) -> list[Reading]:
     """Take two readings of peak RSS, or up to six where they differ by more than 2 % and by more than RESOLUTION."""
     runs = [once() for _ in range(FEWEST_RUNS)]
     while len(runs) < MOST_RUNS and not is_repeatable(runs):
@@ -197,13 +197,15 @@ def is_repeatable(runs: Sequence[Reading]) -> bool:
     return max(peaks) - min(peaks) <= max(REPEATABLE * max(peaks), RESOLUTION)
 
 
-def disagreement(reference: Sequence[Reading], candidate: Sequence[Reading]) -> str | None:
+def find_disagreement(reference: Sequence[Reading], candidate: Sequence[Reading]) -> str | None:
     """Name the two methods whose savings of peak memory lie more than 15 percentage points apart, or return None.
 
     A method that sees no more than RESOLUTION in the reference is left out: polling misses what is short.
     """
     methods = dict.fromkeys(each.method for each in reference)
-    savings = {method: saved for method in methods if (saved := _saving(method, reference, candidate)) is not None}
+    savings = {
+        method: saved for method in methods if (saved := _compute_saving(method, reference, candidate)) is not None
+    }
     if not savings:
         return None
     most, least = max(savings, key=savings.__getitem__), min(savings, key=savings.__getitem__)
@@ -212,7 +214,7 @@ def disagreement(reference: Sequence[Reading], candidate: Sequence[Reading]) -> 
     return f"method-dependent: {savings[most]:+.0%} saved by {most}, {savings[least]:+.0%} by {least}"
 
 
-def _saving(method: Method, reference: Sequence[Reading], candidate: Sequence[Reading]) -> float | None:
+def _compute_saving(method: Method, reference: Sequence[Reading], candidate: Sequence[Reading]) -> float | None:
     before, after = (
         [each.peak_bytes for each in readings if each.method == method and each.peak_bytes is not None]
         for readings in (reference, candidate)

@@ -60,13 +60,13 @@ class Pace:
         self._last = now
 
     @property
-    def spent_s(self) -> float:
+    def elapsed_s(self) -> float:
         return self._clock() - self._began
 
     @property
     def left_s(self) -> float:
         """Return the seconds that are left of the budget; negative when it is used up."""
-        return self._budget_s - self.spent_s
+        return self._budget_s - self.elapsed_s
 
     def to_come_s(self) -> float:
         """Return the seconds that the units still to be done will take."""

@@ -16,7 +16,7 @@ from typing import Literal
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Method
 from argo_bench.harness.record.records import Comparison, Declaration, Isolation, Plan, Samples
-from argo_bench.harness.statistics.estimate import block_difference, trimmed_mean
+from argo_bench.harness.statistics.estimate import block_difference, compute_trimmed_mean
 from argo_bench.harness.statistics.looks import LOOKS, nominal_error
 from argo_bench.harness.statistics.quality import valid_blocks
 
@@ -106,7 +106,7 @@ DEFAULT = Profile(
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (QUICK, DEFAULT)}
 
 
-def plan_of(
+def make_plan(
     declarations: Sequence[Declaration],
     comparisons: Sequence[Comparison],
     profile: Profile,
@@ -125,7 +125,7 @@ def plan_of(
     return Plan(
         FAMILY_ERROR,
         found,
-        levels_of(found, FAMILY_ERROR, profile.looks),
+        compute_levels(found, FAMILY_ERROR, profile.looks),
         1 - nominal_error(FAMILY_ERROR, profile.looks),
         judged,
         [replicate_seed(seed, number) for number in range(profile.seeds)],
@@ -138,7 +138,7 @@ def headline_ids(declaration: Declaration) -> list[str]:
     return [claim.id for claim in declaration.claims if claim.headline]
 
 
-def levels_of(families: Mapping[str, Sequence[str]], error: float, looks: Sequence[int]) -> dict[str, float]:
+def compute_levels(families: Mapping[str, Sequence[str]], error: float, looks: Sequence[int]) -> dict[str, float]:
     """Return the confidence level at every look that keeps the error of each family, over all looks, at ``error``."""
     return {name: 1 - nominal_error(error / max(1, len(claims)), tuple(looks)) for name, claims in families.items()}
 
@@ -152,7 +152,7 @@ def arms(comparison: Comparison) -> tuple[str, str]:
     return comparison.reference, comparison.candidate
 
 
-def seconds_worth(samples: Sequence[Samples], profile_s: float) -> float:
+def choose_seconds(samples: Sequence[Samples], profile_s: float) -> float:
     """Return the seconds of blocks per replicate that narrow the interval fastest, judged by the samples so far.
 
     They amount to between FEWEST_BLOCKS and MOST_BLOCKS blocks, and to no more than MOST_SECONDS. Returns ``profile_s``
@@ -164,7 +164,7 @@ def seconds_worth(samples: Sequence[Samples], profile_s: float) -> float:
     differences = [[block_difference(block.order, block.cpu_ns) for block in blocks] for blocks in kept]
     within = fmean(variance(each) for each in differences)
     blocks = fmean(len(each) for each in differences)
-    between = variance([trimmed_mean(each) for each in differences]) - TRIMMED_VARIANCE * within / blocks
+    between = variance([compute_trimmed_mean(each) for each in differences]) - TRIMMED_VARIANCE * within / blocks
     block_s = fmean(_block_s(each) for each in samples)
     shares = TRIMMED_VARIANCE * within / between if between > 0 else math.inf
     best = math.sqrt(shares * SET_UP_S / block_s)

@@ -19,7 +19,7 @@ from argo_bench.harness.workers.messages import (
     Ready,
     WarmUp,
 )
-from argo_bench.harness.workers.processes import Turn, Twins, WorkerProcess, blocks_of
+from argo_bench.harness.workers.processes import Turn, Twins, WorkerProcess, take_blocks
 from argo_bench.harness.workers.timing import WARM_UP_NS
 
 LONGEST_PASS_NS = 30_000_000
@@ -60,9 +60,9 @@ class Replicate:
     def meet(self, arms: Roles, *, together: bool = False) -> tuple[Prepared, Prepared]:
         """Build both arms and make their first calls, as a cold start would find them."""
         pair = self._pair.together() if together else self._pair
-        return self._first_met(pair.reference, arms[0]), self._first_met(pair.candidate_for(arms[1]), arms[1])
+        return self._meet_first(pair.reference, arms[0]), self._meet_first(pair.candidate_for(arms[1]), arms[1])
 
-    def _first_met(self, worker: WorkerProcess, arm: Arm) -> Prepared:
+    def _meet_first(self, worker: WorkerProcess, arm: Arm) -> Prepared:
         if (worker, arm) not in self._met:
             known = self._call_ns.get(arm.key)
             prepared = self._met[worker, arm] = worker.ask(Prepare(arm, known is not None), Prepared)
@@ -75,7 +75,7 @@ class Replicate:
         met = self.meet(arms, together=together)
         return max(1, min(met[0].calls, LONGEST_PASS_NS // max(self._call_ns[arm.key] for arm in arms)))
 
-    def compared(
+    def time_comparisons(
         self,
         compared: Sequence[tuple[Comparison, Roles]],
         budget_s: float,
@@ -102,7 +102,7 @@ class Replicate:
         blocks: list[list[Block]] = []
         started = time.monotonic()
         while is_short(len(blocks), time.monotonic() - started, budget_s):
-            blocks.append(blocks_of(turns, self._rng))
+            blocks.append(take_blocks(turns, self._rng))
         seconds = (time.monotonic() - started) / len(compared)
         per_sample = [each.passes * each.calls for each in ready]
         drains = [worker.ask(Drain(arm), Drained).ns_per_call for worker, arm in (reference, *candidates)]

@@ -11,9 +11,9 @@ from itertools import filterfalse
 import msgspec
 
 from argo_bench.harness.claims.metrics import CLOCKS
-from argo_bench.harness.judging.results import result_of
+from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.pace import share_of_blocks
-from argo_bench.harness.plan import SET_UP_S, seconds_worth
+from argo_bench.harness.plan import SET_UP_S, choose_seconds
 from argo_bench.harness.record.records import Comparison, Samples
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.state import RunState
@@ -46,11 +46,11 @@ def time_replicates(state: RunState, around: Around) -> None:
             _look(state)
         if not state.comparisons or (number >= first and longest > state.pace.left_s):
             return
-        began = state.pace.spent_s
+        began = state.pace.elapsed_s
         allowed_s = state.pace.left_s / (first - number) if number < first else state.pace.left_s
         state.feed(around, number, [*filterfalse(state.is_unclaimed, state.comparisons)])
-        _replicate(state, around, number, began + allowed_s, costs)
-        longest = max(longest, state.pace.spent_s - began)
+        _time_replicate(state, around, number, began + allowed_s, costs)
+        longest = max(longest, state.pace.elapsed_s - began)
 
 
 def _whole_replicates(state: RunState) -> int:
@@ -66,7 +66,7 @@ def _look(state: RunState) -> None:
     """
     state.comparisons = [each for each in state.comparisons if not has_comparison_ended(state, each)]
     for each in state.comparisons:
-        state.block_s[each] = seconds_worth(state.samples.get(each, ()), _profile_s(state, each))
+        state.block_s[each] = choose_seconds(state.samples.get(each, ()), _profile_s(state, each))
 
 
 def has_comparison_ended(state: RunState, comparison: Comparison) -> bool:
@@ -77,12 +77,12 @@ def has_comparison_ended(state: RunState, comparison: Comparison) -> bool:
     """
     if state.is_unclaimed(comparison):
         return len(state.samples.get(comparison, ())) >= state.profile.looks[0]
-    result = result_of(comparison, state.samples[comparison], state.level_of(comparison))
+    result = estimate_result(comparison, state.samples[comparison], state.level_of(comparison))
     timed = [claim for claim in state.claims_on(comparison) if claim.metric in CLOCKS]
     return has_ended(timed, [result.on(claim.metric) for claim in timed], state.profile.looks[-1])
 
 
-def _replicate(state: RunState, around: Around, number: int, until_s: float, costs: Costs) -> None:
+def _time_replicate(state: RunState, around: Around, number: int, until_s: float, costs: Costs) -> None:
     """Time every comparison once, in random order, in a fresh pair of processes: the first calls, then the times.
 
     Blocks get as many seconds as the time allows. Where it is short, comparisons behind no claim are left to other
@@ -96,24 +96,24 @@ def _replicate(state: RunState, around: Around, number: int, until_s: float, cos
     first = state.supply.first()
     unclaimed = sorted(filter(state.is_unclaimed, order), key=lambda each: each.optimization not in first)
     _plan_times(state, number)
-    began = state.pace.spent_s
-    blocks_s = math.fsum(_seconds_of_blocks(state, each) for each in _by_reference(claimed))
+    began = state.pace.elapsed_s
+    blocks_s = math.fsum(_seconds_of_blocks(state, each) for each in _group_by_reference(claimed))
     planned_s = SET_UP_S * len(order)
     share = share_of_blocks(until_s - began, costs.overrun * blocks_s, costs.beside_s, planned_s)
     timed_s, claimed_until_s = 0.0, began
     with Twins.start(state.profile.isolation, seed % 2**32, around.scratch / "numba") as pair:
         replicate = Replicate(pair, number, seed, rng, state.profile.warm_up_ns, state.call_ns)
         _meet(state, around, replicate, pair, claimed)
-        for alike in [*_by_reference(claimed), *_by_reference(unclaimed)]:
+        for alike in [*_group_by_reference(claimed), *_group_by_reference(unclaimed)]:
             is_unclaimed = state.is_unclaimed(alike[0])
-            if is_unclaimed and state.pace.spent_s > until_s:
+            if is_unclaimed and state.pace.elapsed_s > until_s:
                 break
-            for samples in _timed(state, around, replicate, pair, alike, share):
+            for samples in _time_alike(state, around, replicate, pair, alike, share):
                 state.keep(samples)
                 timed_s += 0.0 if is_unclaimed else samples.seconds or 0.0
                 state.did("further times" if is_unclaimed else "times", str(samples.comparison))
             if not is_unclaimed:
-                claimed_until_s = state.pace.spent_s
+                claimed_until_s = state.pace.elapsed_s
     costs.beside_s = claimed_until_s - began - timed_s
     costs.overrun = timed_s / (share * blocks_s) if blocks_s else 1.0
 
@@ -137,7 +137,7 @@ def _plan_times(state: RunState, done: int) -> None:
     state.pace.plan("times", claimed * (next_look - done), UNIT_S)
 
 
-def _timed(
+def _time_alike(
     state: RunState, around: Around, replicate: Replicate, pair: Twins, alike: Sequence[Comparison], share: float
 ) -> Iterator[Samples]:
     """Time comparisons that share a reference, which is sampled once for all of them, and yield their samples.
@@ -157,7 +157,7 @@ def _timed(
                     each: replicate.calls(state.arms_of(each, around), together=subject.is_local) for each in asked
                 }
                 chosen = [each for each in asked if calls[each] == calls[asked[0]]]
-            taken = replicate.compared(
+            taken = replicate.time_comparisons(
                 [(each, state.arms_of(each, around)) for each in chosen],
                 share * _seconds_of_blocks(state, chosen),
                 together=subject.is_local,
@@ -182,7 +182,7 @@ def _is_measured(state: RunState, comparison: Comparison, replicate: int) -> boo
     return any(each.replicate == replicate for each in state.samples.get(comparison, ()))
 
 
-def _by_reference(comparisons: Iterable[Comparison]) -> list[list[Comparison]]:
+def _group_by_reference(comparisons: Iterable[Comparison]) -> list[list[Comparison]]:
     """Group the comparisons that differ in nothing but the candidate, in the order of the first of each group."""
     found: dict[Comparison, list[Comparison]] = {}
     for each in comparisons:

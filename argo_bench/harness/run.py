@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from argo_bench.harness.calibration.standing import Used, used
-from argo_bench.harness.judging.judgements import cachings, judgements
-from argo_bench.harness.judging.measured import Measured
-from argo_bench.harness.judging.results import result_of
+from argo_bench.harness.calibration.standing import Used, find_calibration
+from argo_bench.harness.judging.judgements import find_break_even_rates, judge_all
+from argo_bench.harness.judging.measurements import Measured
+from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.machine import environment
-from argo_bench.harness.passes.check import UNIT_S as CHECK_S
-from argo_bench.harness.passes.check import check, settle
-from argo_bench.harness.passes.count import UNIT_S as COUNT_S
-from argo_bench.harness.passes.count import all_countings, count
+from argo_bench.harness.passes.checks import UNIT_S as CHECK_S
+from argo_bench.harness.passes.checks import check_outputs, settle_subjects
+from argo_bench.harness.passes.counts import UNIT_S as COUNT_S
+from argo_bench.harness.passes.counts import list_countings, take_counts
 from argo_bench.harness.passes.first_calls import make_first_calls
-from argo_bench.harness.passes.try_ import trials_of, try_all
-from argo_bench.harness.passes.weigh import UNIT_S as WEIGH_S
-from argo_bench.harness.passes.weigh import weigh
+from argo_bench.harness.passes.memory import UNIT_S as WEIGH_S
+from argo_bench.harness.passes.memory import measure_memory
+from argo_bench.harness.passes.trials import list_trials, run_trials
 from argo_bench.harness.plan import Profile, arms
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import RULE, SCHEMA, End, Failure, Judgement, Result, Run
@@ -37,7 +37,7 @@ from argo_bench.harness.subject import Around, Job
 from argo_bench.harness.workers.processes import Twins
 
 if TYPE_CHECKING:
-    from argo_bench.harness.machine.fitness import Finding
+    from argo_bench.harness.machine.fitness import FitnessCheck
 
 FIRST_CALL_S, TRIAL_S = 0.35, 10.0
 """A first call and a trial are expected to take these seconds, before any has been made."""
@@ -48,7 +48,7 @@ def measure(
     directory: Path,
     name: str,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-    machine: Sequence[Finding] = (),
+    machine: Sequence[FitnessCheck] = (),
     before: Recorded | None = None,
 ) -> bool:
     """Measure a job into a folder, and say whether Ctrl-C ended it; what was measured by then is recorded and judged.
@@ -71,7 +71,7 @@ def run(
     writer: Writer,
     name: str,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-    machine: Sequence[Finding] = (),
+    machine: Sequence[FitnessCheck] = (),
     before: Recorded | None = None,
 ) -> list[Judgement]:
     """Measure, check and judge a job, and return the judgements.
@@ -81,9 +81,9 @@ def run(
     state = RunState.begin(job, writer, on_progress, before)
     is_interrupted, has_begun = False, before is not None
     try:
-        with state.supply.open(_needs(state)) as around:
+        with state.supply.open(_find_needed_servers(state)) as around:
             if not has_begun:
-                writer.write(_header(job, name, machine, around), state.plan, *_declared_at_once(state))
+                writer.write(_make_header(job, name, machine, around), state.plan, *_list_early_declarations(state))
                 has_begun = True
             state.write(state.failures[len(state.earlier(Failure)) :])
             _leave_out(state, around)
@@ -94,30 +94,30 @@ def run(
         is_interrupted = True
     verdicts = _conclude(state)
     replicates = max((len(samples) for samples in state.samples.values()), default=0)
-    writer.write(End(state.pace.spent_s, is_interrupted, replicates))
+    writer.write(End(state.pace.elapsed_s, is_interrupted, replicates))
     if is_interrupted:
         raise KeyboardInterrupt
     return verdicts
 
 
-def run_id(profile: Profile, at: datetime) -> str:
+def make_run_id(profile: Profile, at: datetime) -> str:
     """Return a name for the run's directory that sorts by time."""
     return f"{at:%Y%m%d-%H%M%S}-{profile.name}"
 
 
-def _declared_at_once(state: RunState) -> list[msgspec.Struct]:
+def _list_early_declarations(state: RunState) -> list[msgspec.Struct]:
     """Return the declarations that are complete before any function of a subject has been called."""
     return [each for each in state.declared.values() if not each.functions]
 
 
-def _needs(state: RunState) -> set[str]:
+def _find_needed_servers(state: RunState) -> set[str]:
     """Return the servers that have to run for what is timed and for the trials."""
     needed = [state.subject_of(each).needs(each) for each in state.comparisons]
-    return set[str]().union(*needed, *(trial.needs for _, trial in trials_of(state)))
+    return set[str]().union(*needed, *(trial.needs for _, trial in list_trials(state)))
 
 
-def _header(job: Job, name: str, machine: Sequence[Finding], around: Around) -> Run:
-    calibrated: Used | None = used()
+def _make_header(job: Job, name: str, machine: Sequence[FitnessCheck], around: Around) -> Run:
+    calibrated: Used | None = find_calibration()
     fields: dict[str, Any] = {"symbols": {}, "source": "", "optimizations": []} | job.supply.header()
     return Run(
         schema=SCHEMA,
@@ -128,7 +128,7 @@ def _header(job: Job, name: str, machine: Sequence[Finding], around: Around) -> 
         isolation=job.profile.isolation,
         seed=job.seed,
         looks=list(job.profile.looks),
-        environment=environment.facts()
+        environment=environment.read_facts()
         | around.facts
         | {
             "fitness": [msgspec.structs.asdict(each) for each in machine],
@@ -145,7 +145,7 @@ def _leave_out(state: RunState, around: Around) -> None:
     for server, reason in around.missing.items():
         absent = [each for each in state.comparisons if server in state.subject_of(each).needs(each)]
         named = [(each.optimization, each.workload) for each in absent]
-        named += [(subject, trial.name) for subject, trial in trials_of(state) if server in trial.needs]
+        named += [(subject, trial.name) for subject, trial in list_trials(state) if server in trial.needs]
         for subject, what in dict.fromkeys(named):
             state.fail(Failure(subject, what, "untested", reason))
         state.comparisons = [each for each in state.comparisons if each not in absent]
@@ -156,12 +156,12 @@ def _measure(state: RunState, around: Around) -> None:
     _plan_pace(state)
     state.feed(around, 0, [*filter(state.is_at_headline_scale, state.comparisons)])
     with Twins.start("shared", state.seed, around.scratch / "numba") as pair:
-        settle(state, pair, around)
+        settle_subjects(state, pair, around)
         make_first_calls(state, pair, around)
-    check(state, around)
-    count(state, around)
-    weigh(state, around)
-    try_all(state, around)
+    check_outputs(state, around)
+    take_counts(state, around)
+    measure_memory(state, around)
+    run_trials(state, around)
     time_replicates(state, around)
 
 
@@ -169,13 +169,13 @@ def _plan_pace(state: RunState) -> None:
     """Plan the parts of the run in units of work."""
     subjects = list(state.subjects.values())
     begun = filter(state.is_at_headline_scale, state.comparisons)
-    weighed = [each for subject in subjects for each, _ in subject.weighed(state.profile)]
+    weighed = [each for subject in subjects for each, _ in subject.memory_comparisons(state.profile)]
     parts = {
         "first calls": (len({(*place_of(each), name) for each in begun for name in arms(each)}), FIRST_CALL_S),
         "checks": (sum(len(each.variants) for each in subjects) + len(state.comparisons), CHECK_S),
-        "counts": (sum(each.work for each in all_countings(state)), COUNT_S),
+        "counts": (sum(each.work for each in list_countings(state)), COUNT_S),
         "memory": (sum(len(arms(each)) for each in weighed), WEIGH_S),
-        "trials": (len(trials_of(state)), TRIAL_S),
+        "trials": (len(list_trials(state)), TRIAL_S),
     }
     for part, (units, unit_s) in parts.items():
         state.pace.plan(part, units, unit_s)
@@ -186,14 +186,14 @@ def _plan_pace(state: RunState) -> None:
 def _conclude(state: RunState) -> list[Judgement]:
     results: list[Result] = []
     for comparison, taken in state.samples.items():
-        results.append(result_of(comparison, taken, state.level_of(comparison)))
+        results.append(estimate_result(comparison, taken, state.level_of(comparison)))
         state.writer.write(results[-1])
     samples = [each for taken in state.samples.values() for each in taken]
     measured = Measured(results, samples, state.memories, state.counts)
     declared = list(state.declared.values())
-    for caching in cachings(declared, measured):
+    for caching in find_break_even_rates(declared, measured):
         state.writer.write(caching)
-    verdicts = judgements(declared, measured, state.fidelities, state.failures, state.plan.claims)
+    verdicts = judge_all(declared, measured, state.fidelities, state.failures, state.plan.claims)
     for verdict in verdicts:
         state.writer.write(verdict)
     return verdicts

@@ -17,16 +17,16 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-def processors() -> list[int]:
+def list_processors() -> list[int]:
     """Return the processors that this process may use; empty where the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def at_once() -> int:
-    return len(processors()) or os.cpu_count() or 1
+def count_processors() -> int:
+    return len(list_processors()) or os.cpu_count() or 1
 
 
-def answers_of(
+def ask_side_by_side(
     questions: Mapping[Key, Message], hash_seed: int, numba_cache: Path
 ) -> Iterator[tuple[Key, Returned | ArmFailed]]:
     """Yield the answer to every question with its key, as it comes, or the failure where an arm raised.
@@ -36,38 +36,38 @@ def answers_of(
     with ExitStack() as stack:
         idle: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
 
-        def started() -> WorkerProcess:
+        def start_worker() -> WorkerProcess:
             worker = WorkerProcess(hash_seed, numba_cache, processor=None)
             stack.callback(worker.close)
             return worker
 
-        for _ in range(min(at_once(), len(questions))):
-            idle.put(started())
+        for _ in range(min(count_processors(), len(questions))):
+            idle.put(start_worker())
 
-        def asked(message: Message) -> Returned | ArmFailed:
+        def ask(message: Message) -> Returned | ArmFailed:
             worker = idle.get()
             try:
                 if not worker.is_alive:
-                    worker = started()
+                    worker = start_worker()
                 return worker.ask(message, Returned)
             except ArmFailed as error:
                 return error
             finally:
                 idle.put(worker)
 
-        yield from side_by_side({key: _bound(asked, message) for key, message in questions.items()})
+        yield from run_side_by_side({key: _bind(ask, message) for key, message in questions.items()})
 
 
-def _bound(call: Callable[[Message], Value], message: Message) -> Callable[[], Value]:
+def _bind(call: Callable[[Message], Value], message: Message) -> Callable[[], Value]:
     return lambda: call(message)
 
 
-def side_by_side(calls: Mapping[Key, Callable[[], Value]]) -> Iterator[tuple[Key, Value]]:
+def run_side_by_side(calls: Mapping[Key, Callable[[], Value]]) -> Iterator[tuple[Key, Value]]:
     """Yield what the calls return with their keys, as it comes; as many run at once as there are processors.
 
     Calls that have not begun when the caller ends early are dropped.
     """
-    threads = ThreadPoolExecutor(at_once())
+    threads = ThreadPoolExecutor(count_processors())
     running: dict[Future[Value], Key] = {threads.submit(call): key for key, call in calls.items()}
     try:
         for done in as_completed(running):

@@ -11,9 +11,9 @@ import msgspec
 
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Metric
-from argo_bench.harness.judging.results import result_of
+from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.pace import Pace
-from argo_bench.harness.plan import Profile, arms, plan_of, replicate_seed
+from argo_bench.harness.plan import Profile, arms, make_plan, replicate_seed
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import (
     Comparison,
@@ -76,7 +76,7 @@ class RunState:
         declared = {subject.id: subject.declaration() for subject in job.subjects}
         planned = [comparison for subject in job.subjects for comparison in subject.comparisons(job.profile)]
         if before is None:
-            plan = plan_of(list(declared.values()), planned, job.profile, job.seed, job.supply.families(), job.sets)
+            plan = make_plan(list(declared.values()), planned, job.profile, job.seed, job.supply.families(), job.sets)
         else:
             plan = before.plan
             declared |= {each.id: each for each in before.declarations}
@@ -99,7 +99,7 @@ class RunState:
 
     def _leave_out_obstacles(self) -> None:
         """Leave out, as untested, what cannot run here, and what is known to have failed."""
-        gone = self.gone
+        gone = self.dropouts
         self.comparisons = [
             each
             for each in self.comparisons
@@ -114,7 +114,7 @@ class RunState:
                 self.comparisons = [each for each in self.comparisons if each not in concerned]
 
     @property
-    def gone(self) -> set[tuple[str, str]]:
+    def dropouts(self) -> set[tuple[str, str]]:
         """Return pairs of a subject and the name of its arm, workload or trial that is known not to run."""
         return {(each.optimization, each.arm) for each in self.failures}
 
@@ -161,7 +161,7 @@ class RunState:
         reference, candidate = (subject.arm(comparison, name, around.scratch) for name in arms(comparison))
         return reference, candidate
 
-    def failed_arms(self, subject: str) -> set[str]:
+    def find_failed_arms(self, subject: str) -> set[str]:
         return {each.arm for each in self.failures if each.optimization == subject}
 
     def note(self, fidelity: Fidelity) -> None:
@@ -172,7 +172,7 @@ class RunState:
         self.writer.write(samples)
         taken = self.samples.setdefault(samples.comparison, [])
         taken.append(samples)
-        result = result_of(samples.comparison, taken, self.level_of(samples.comparison))
+        result = estimate_result(samples.comparison, taken, self.level_of(samples.comparison))
         estimate = result.on(self.metric_of(samples.comparison))
         if (interval := estimate.speedup_interval) is not None:
             candidate = f"{samples.comparison.optimization} {samples.comparison.candidate}"
@@ -200,7 +200,7 @@ class RunState:
         left = self.pace.to_come_s()
         if len(self.profile.looks) > 1 and self.comparisons:
             left = max(left, self.pace.left_s)
-        self.on_progress(Progress(self.pace.spent_s, left, doing, self.seen))
+        self.on_progress(Progress(self.pace.elapsed_s, left, doing, self.seen))
 
     @contextmanager
     def failing(self, subject: str, arm: str) -> Iterator[None]:

@@ -92,7 +92,7 @@ class Trial(Protocol):
         """Return the arm that the others are compared with."""
 
     @property
-    def compared(self) -> tuple[str, ...]:
+    def compared_values(self) -> tuple[str, ...]:
         """Return the names of the observed values that are compared."""
 
     @property
@@ -135,7 +135,7 @@ class Subject(Protocol):
     def comparisons(self, profile: Profile) -> list[Comparison]:
         """Return the comparisons that are timed."""
 
-    def weighed(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
+    def memory_comparisons(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
         """Return the comparisons whose arms' memory is measured, each with the methods."""
 
     def obstacles(self, comparisons: Sequence[Comparison]) -> list[tuple[str, str, Collection[Comparison]]]:
@@ -147,7 +147,7 @@ class Subject(Protocol):
     def settle(self, ask: Ask, scratch: Path) -> Settled:
         """Compare the subject's outputs, decide on its metric, and return it ready to be timed. Raises ArmFailed."""
 
-    def unsettled(self) -> Settled:
+    def settle_unchecked(self) -> Settled:
         """Return the subject as it is left where ``settle`` failed."""
 
     def feed(self, comparisons: Sequence[Comparison], seed: int, scratch: Path, tell: Tell) -> Mapping[Comparison, str]:

@@ -14,7 +14,7 @@ import msgspec
 import psutil
 
 from argo_bench.errors import UserError
-from argo_bench.harness.machine.environment import file_system, is_disk
+from argo_bench.harness.machine.environment import find_file_system, is_disk
 from argo_bench.harness.subject import Around, OutputCheck
 from argo_bench.parent import cleaner
 
@@ -30,16 +30,16 @@ def scratch_directory() -> Iterator[Around]:
     """
     before = os.environ.get("TMPDIR")
     with ExitStack() as stack:
-        scratch = place() / f"argo-bench-{secrets.token_hex(8)}"
+        scratch = choose_place() / f"argo-bench-{secrets.token_hex(8)}"
         stack.enter_context(cleaner(scratch))  # before the directory exists: a kill may come at any moment
         scratch.mkdir(mode=0o700)
         stack.callback(_end_what_runs_in, scratch)
         stack.callback(_put_temporary_files_in, before)
         _put_temporary_files_in(str(scratch))
-        yield Around(scratch, {"file_system": file_system(scratch)})
+        yield Around(scratch, {"file_system": find_file_system(scratch)})
 
 
-def place() -> Path:
+def choose_place() -> Path:
     """Return the folder where scratch directories go: ARGO_BENCH_SCRATCH, else the first usual place that is on a disk.
 
     Raises UserError where ARGO_BENCH_SCRATCH cannot be written to.

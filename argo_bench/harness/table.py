@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import Benchmark, short
-from argo_bench.loading import module_from, settings_of
+from argo_bench.harness.benchmark import Benchmark, shorten_name
+from argo_bench.loading import load_module, settings_of
 
 FUNCTION = "function"
 """This key marks a table about one function in two revisions."""
@@ -42,7 +42,7 @@ class Entry:
         return str(self.keys.get(key, ""))
 
 
-def entries_of(path: Path = Path("pyproject.toml")) -> list[Entry]:
+def read_entries(path: Path = Path("pyproject.toml")) -> list[Entry]:
     """Read the tables of a pyproject.toml in its order; empty where there is no such file or table.
 
     Raises UserError, naming the table, for what is missing, unknown or of another type.
@@ -50,10 +50,10 @@ def entries_of(path: Path = Path("pyproject.toml")) -> list[Entry]:
     found = settings_of(path).get("benchmarks", {})
     if not isinstance(found, dict):
         raise UserError(f"{path}: expected tables [tool.argo_bench.benchmarks.NAME], got {found!r}")
-    return [_entry(f"{path}, [tool.argo_bench.benchmarks.{name}]", name, table) for name, table in found.items()]
+    return [_read_entry(f"{path}, [tool.argo_bench.benchmarks.{name}]", name, table) for name, table in found.items()]
 
 
-def _entry(where: str, name: str, table: object) -> Entry:
+def _read_entry(where: str, name: str, table: object) -> Entry:
     if not isinstance(table, dict):
         raise UserError(f"{where}: expected a table with baseline and candidate, or a function, got {table!r}")
     known = OF_FUNCTION if FUNCTION in table else OF_PAIR
@@ -71,9 +71,9 @@ def _entry(where: str, name: str, table: object) -> Entry:
     return Entry(where, name, table)
 
 
-def pairs_of(path: Path = Path("pyproject.toml")) -> dict[str, Benchmark]:
-    """Read the benchmarks of two functions in a pyproject.toml, by name. Raises UserError as ``entries_of`` does."""
-    return {each.name: benchmark_of(each.name, each.keys) for each in entries_of(path) if each.is_pair}
+def read_pairs(path: Path = Path("pyproject.toml")) -> dict[str, Benchmark]:
+    """Read the benchmarks of two functions in a pyproject.toml, by name. Raises UserError as ``read_entries`` does."""
+    return {each.name: benchmark_of(each.name, each.keys) for each in read_entries(path) if each.is_pair}
 
 
 def benchmark_of(name: str, keys: Mapping[str, Any]) -> Benchmark:
@@ -83,19 +83,19 @@ def benchmark_of(name: str, keys: Mapping[str, Any]) -> Benchmark:
     return Benchmark(name, **{**options, "check": None if check == "none" else check})
 
 
-def of_module(file: Path) -> list[Benchmark]:
+def find_benchmarks(file: Path) -> list[Benchmark]:
     """Return the benchmarks that a Python file defines as values of any name, or as items of a list or tuple.
 
     Raises UserError for a file that is missing or cannot be imported.
     """
     found: list[Benchmark] = []
-    for value in vars(module_from(file.resolve())).values():
+    for value in vars(load_module(file.resolve())).values():
         values = value if isinstance(value, list | tuple) else [value]
         found += [each for each in values if isinstance(each, Benchmark)]
     return list({id(each): each for each in found}.values())
 
 
-def benchmarks_of(words: Sequence[str], options: Mapping[str, Any]) -> list[Benchmark]:
+def choose_benchmarks(words: Sequence[str], options: Mapping[str, Any]) -> list[Benchmark]:
     """Return one benchmark of two named functions with ``options``, or the benchmarks of pyproject.toml that are named.
 
     No words at all stand for every benchmark of pyproject.toml. Raises UserError for anything else.
@@ -104,8 +104,8 @@ def benchmarks_of(words: Sequence[str], options: Mapping[str, Any]) -> list[Benc
         if len(words) != 2:
             raise UserError(f"compare takes two functions, the old and the new, got {len(words)}: {', '.join(words)}")
         pair = dict(zip(PAIR, words, strict=True))
-        return [benchmark_of(f"{short(words[1])} against {short(words[0])}", pair | dict(options))]
-    table = pairs_of()
+        return [benchmark_of(f"{shorten_name(words[1])} against {shorten_name(words[0])}", pair | dict(options))]
+    table = read_pairs()
     if not table:
         raise UserError(
             "nothing to compare: expected two functions, as in argo-bench compare mypackage:old mypackage:new, or "

@@ -19,14 +19,14 @@ from typing import Literal
 import msgspec
 
 from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import Benchmark, label, short
+from argo_bench.harness.benchmark import Benchmark, label, shorten_name
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import CLOCKS
 from argo_bench.harness.plan import DEFAULT, replicate_seed
 from argo_bench.harness.record.records import Comparison
 from argo_bench.harness.replicate import LONGEST_PASS_NS
 from argo_bench.harness.subject import Subject
-from argo_bench.harness.table import pairs_of
+from argo_bench.harness.table import read_pairs
 from argo_bench.harness.workers.bodies import Body, body_of
 from argo_bench.harness.workers.messages import Arm, arm_of
 from argo_bench.optimizations import lookup
@@ -78,7 +78,7 @@ def main() -> None:
             body.sample(int(passes))
         case ["--prepare", passes]:
             for _ in range(int(passes)):
-                body.prepared()
+                body.prepare_calls()
         case _:
             measure(body)
 
@@ -114,9 +114,9 @@ def subject_of(targets: Sequence[str], setup: str | None, universe: Callable[[],
     """
     match targets:
         case [old, new]:
-            return Benchmark(f"{short(new)} against {short(old)}", old, new, setup)
+            return Benchmark(f"{shorten_name(new)} against {shorten_name(old)}", old, new, setup)
         case [name] if setup is None and ":" not in name:
-            if (benchmark := pairs_of().get(name)) is not None:
+            if (benchmark := read_pairs().get(name)) is not None:
                 return benchmark
             return study_job(lookup([name]), universe(), DEFAULT, seed).subjects[0]
     raise UserError(
@@ -131,7 +131,7 @@ def export(subject: Subject, variant: str, seed: int, directory: Path) -> Export
     A benchmark's functions must be importable from the current folder. Raises UserError where an arm lacks what it
     requires or raises, where the data gives no input, and for a folder that cannot be written.
     """
-    claim = timed_claim(subject)
+    claim = find_claim_about_time(subject)
     variant = variant if variant in subject.variants else subject.variants[0]
     comparison = subject.declaration().headline_comparison(claim, variant)
     try:
@@ -139,11 +139,11 @@ def export(subject: Subject, variant: str, seed: int, directory: Path) -> Export
         for reason in subject.feed([comparison], replicate_seed(seed, 0), directory, lambda doing: None).values():
             raise UserError(reason)
         names = dict(zip(ROLES, (comparison.reference, comparison.candidate), strict=True))
-        arms = {role: _standalone(subject.arm(comparison, name, directory)) for role, name in names.items()}
-        calls, passes = _lengths(arms)
+        arms = {role: _make_standalone(subject.arm(comparison, name, directory)) for role, name in names.items()}
+        calls, passes = _choose_lengths(arms)
         exported = Export(comparison, calls, passes)
         for role, arm in arms.items():
-            script = _script(role, arm, exported, _details(subject, comparison))
+            script = _write_script(role, arm, exported, _describe_comparison(subject, comparison))
             (directory / f"{role}.py").write_text(script, encoding="utf-8")
         described = msgspec.json.format(msgspec.json.encode(exported), indent=2)
         (directory / DESCRIPTION).write_bytes(described)
@@ -154,7 +154,7 @@ def export(subject: Subject, variant: str, seed: int, directory: Path) -> Export
     return exported
 
 
-def timed_claim(subject: Subject) -> Claim:
+def find_claim_about_time(subject: Subject) -> Claim:
     """Return the headline claim about a time, or the first further reading that is about one.
 
     Raises UserError where none is.
@@ -167,7 +167,7 @@ def timed_claim(subject: Subject) -> Claim:
     return next((claim for claim in timed if claim.headline), timed[0])
 
 
-def _details(subject: Subject, comparison: Comparison) -> str:
+def _describe_comparison(subject: Subject, comparison: Comparison) -> str:
     if isinstance(subject, Benchmark):
         fed = "no arguments" if subject.setup is None else f"what {label(subject.setup)} returns"
         return f"{label(subject.candidate)} against {label(subject.baseline)}, with {fed}."
@@ -179,7 +179,7 @@ def _details(subject: Subject, comparison: Comparison) -> str:
     )
 
 
-def _standalone(arm: Arm) -> Arm:
+def _make_standalone(arm: Arm) -> Arm:
     """Return the arm as a process started anywhere finds it; a user's function needs the current folder on its path."""
     if arm.factory:
         return msgspec.structs.replace(arm, path=())
@@ -193,10 +193,10 @@ def _standalone(arm: Arm) -> Arm:
     return arm_of(arm.name, arm.factory, arguments, (os.getcwd(),), arm.key)
 
 
-def _lengths(arms: Mapping[Role, Arm]) -> tuple[int, dict[Role, int]]:
+def _choose_lengths(arms: Mapping[Role, Arm]) -> tuple[int, dict[Role, int]]:
     """Return the calls in a pass, as a run would choose them, and the passes of each arm that take a second."""
     bodies = {role: body_of(msgspec.to_builtins(arm)) for role, arm in arms.items()}
-    call_ns = {role: _call_ns(body, arms[role]) for role, body in bodies.items()}
+    call_ns = {role: _time_call_ns(body, arms[role]) for role, body in bodies.items()}
     for body in bodies.values():
         body.keep(max(1, int(LONGEST_PASS_NS / max(call_ns.values()))))
         body.close()
@@ -204,7 +204,7 @@ def _lengths(arms: Mapping[Role, Arm]) -> tuple[int, dict[Role, int]]:
     return calls, {role: math.ceil(RUN_NS / (calls * each)) for role, each in call_ns.items()}
 
 
-def _call_ns(body: Body, arm: Arm) -> float:
+def _time_call_ns(body: Body, arm: Arm) -> float:
     try:
         body.first_call()
         return max(1, body.sample(1).wall_ns / body.calls)
@@ -214,7 +214,7 @@ def _call_ns(body: Body, arm: Arm) -> float:
         ) from None
 
 
-def _script(role: Role, arm: Arm, exported: Export, details: str) -> str:
+def _write_script(role: Role, arm: Arm, exported: Export, details: str) -> str:
     given = json.loads(arm.arguments)
     arguments = {name: repr(value) for name, value in given.items()}
     if "inputs" in given:
@@ -235,7 +235,7 @@ def _script(role: Role, arm: Arm, exported: Export, details: str) -> str:
     )
 
 
-def commands(exported: Export, directory: Path) -> list[str]:
+def list_commands(exported: Export, directory: Path) -> list[str]:
     """Return the commands to type: pyperf on both scripts and its comparison, hyperfine with and without the calls."""
     python = "python" if shutil.which("python") == sys.executable else sys.executable
     script = {role: str(directory / f"{role}.py") for role in ROLES}

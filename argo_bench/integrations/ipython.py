@@ -29,15 +29,15 @@ from argo_bench.harness.claims.metrics import MEASURED
 from argo_bench.harness.compare import BUDGET_S
 from argo_bench.harness.durations import seconds
 from argo_bench.harness.machine import environment
-from argo_bench.harness.machine.fitness import findings
+from argo_bench.harness.machine.fitness import check_fitness
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import Asked
-from argo_bench.harness.run import measure, run_id
+from argo_bench.harness.run import make_run_id, measure
 from argo_bench.opening import open_report
 from argo_bench.optimizations.optimization import Trace
 from argo_bench.report import Report
 from argo_bench.report.machine import Machine
-from argo_bench.report.progress import clock_text, progress_lines, remaining
+from argo_bench.report.progress import estimate_remaining, format_clock, progress_lines
 
 UPDATED_EVERY_S = 0.5
 MARKERS = ("#: baseline", "#: candidate")
@@ -50,7 +50,7 @@ class ArgoMagics(Magics):
     @line_magic
     def argo_env(self, line: str) -> Machine:
         """Whether this machine is fit for measuring, in plain words, and what would help."""
-        return Machine(tuple(findings()), environment.facts())
+        return Machine(tuple(check_fitness()), environment.read_facts())
 
     @magic_arguments()
     @argument("ids", nargs="*", help="optimizations, such as O08; without any all of them")
@@ -65,21 +65,21 @@ class ArgoMagics(Magics):
     @line_magic
     def argo_run(self, line: str) -> Report:
         """Measure optimizations, check their outputs and judge their claims, as ``argo-bench run`` does."""
-        given = arguments(self.argo_run, line)
+        given = parse_arguments(self.argo_run, line)
         profile = "quick" if given.quick else "default"
         asked = Asked(
             given.ids, given.data, profile, given.symbols, given.seed, given.trace, given.skip_unchanged, False, False,
             given.budget,
         )  # fmt: skip
-        with told():
+        with report_mistakes():
             check_extra("study", "%argo_run")
             from argo_bench.study.job import job_of
 
             job = job_of(asked)
-            name = run_id(job.profile, datetime.now())
+            name = make_run_id(job.profile, datetime.now())
             directory = Path(given.out) if given.out else Path("results") / name
-            with self._shown() as on_progress:
-                interrupted = measure(job, directory, name, on_progress, findings())
+            with self._show_progress() as on_progress:
+                interrupted = measure(job, directory, name, on_progress, check_fitness())
             report = open_report(directory)
             if find_missing("report") is None:
                 report.save(directory)
@@ -102,15 +102,15 @@ class ArgoMagics(Magics):
         What stands before the first marker runs once, as in any cell. Each block ends with an expression, whose values
         must agree. A block is timed as the body of a function: what it assigns is its own.
         """
-        given = arguments(self.argo_compare, line)
-        with told():
-            blocks = blocks_of(cell)
-            exec(compile(self._transformed(blocks.setup), "<setup>", "exec"), self.shell.user_ns)
+        given = parse_arguments(self.argo_compare, line)
+        with report_mistakes():
+            blocks = split_cell(cell)
+            exec(compile(self._transform_cell(blocks.setup), "<setup>", "exec"), self.shell.user_ns)
             sources = {"baseline": blocks.baseline, "candidate": blocks.candidate}
             functions = [
-                function_of(name, self._transformed(code), self.shell.user_ns) for name, code in sources.items()
+                compile_function(name, self._transform_cell(code), self.shell.user_ns) for name, code in sources.items()
             ]
-            with self._shown() as on_progress:
+            with self._show_progress() as on_progress:
                 return compare(
                     *functions,
                     check=None if given.check == "none" else given.check,
@@ -123,11 +123,11 @@ class ArgoMagics(Magics):
                     on_progress=on_progress,
                 )
 
-    def _transformed(self, code: str) -> str:
+    def _transform_cell(self, code: str) -> str:
         return str(self.shell.transform_cell(code))
 
     @contextmanager
-    def _shown(self) -> Iterator[Callable[[Progress], None]]:
+    def _show_progress(self) -> Iterator[Callable[[Progress], None]]:
         """Show progress in a notebook as one line that is rewritten, in a terminal as a line now and then."""
         if not hasattr(self.shell, "kernel"):
             with progress_lines() as show:
@@ -141,7 +141,7 @@ class ArgoMagics(Magics):
             if (now := time.monotonic()) - last >= UPDATED_EVERY_S:
                 last = now
                 share = state.spent_s / (state.spent_s + state.left_s)
-                parts = (f"{share:.0%}", clock_text(remaining(state)), state.doing, state.seen)
+                parts = (f"{share:.0%}", format_clock(estimate_remaining(state)), state.doing, state.seen)
                 handle.update(Line(" · ".join(part for part in parts if part)))
 
         try:
@@ -166,7 +166,7 @@ class Blocks(NamedTuple):
     candidate: str
 
 
-def blocks_of(cell: str) -> Blocks:
+def split_cell(cell: str) -> Blocks:
     """Split a cell into its parts. Raises UserError unless both markers stand there once, each on a line of its own."""
     lines = cell.splitlines()
     places = [[number for number, line in enumerate(lines) if line.strip() == marker] for marker in MARKERS]
@@ -177,7 +177,7 @@ def blocks_of(cell: str) -> Blocks:
     return Blocks(*("\n".join(part) for part in (lines[:first], lines[first + 1 : second], lines[second + 1 :])))
 
 
-def function_of(name: str, code: str, namespace: dict[str, Any]) -> FunctionType:
+def compile_function(name: str, code: str, namespace: dict[str, Any]) -> FunctionType:
     """Make a function of a block that returns the value of its last expression; it is async where the block awaits.
 
     Raises UserError where the block does not end with an expression, SyntaxError where it is no Python.
@@ -203,7 +203,7 @@ def awaits(code: str, name: str) -> bool:
     return bool(compiled.co_flags & CO_COROUTINE)
 
 
-def arguments(magic: Any, line: str) -> Any:
+def parse_arguments(magic: Any, line: str) -> Any:
     """Parse a magic's arguments; quoted ones lose their quotes. Raises UsageError for those that it does not know."""
     try:
         return magic.parser.parse_args(shlex.split(line))
@@ -212,7 +212,7 @@ def arguments(magic: Any, line: str) -> Any:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def report_mistakes() -> Iterator[None]:
     """Show a user's mistake as IPython shows one: a sentence, without a traceback."""
     try:
         yield
@@ -220,5 +220,5 @@ def told() -> Iterator[None]:
         raise UsageError(str(error)) from None
 
 
-def load(shell: InteractiveShell) -> None:
+def register_magics(shell: InteractiveShell) -> None:
     shell.register_magics(ArgoMagics)

@@ -13,7 +13,7 @@ from argo_bench.report import Report
 AT_A_GLANCE, ONE_OPTIMIZATION = "01_claims_at_a_glance.ipynb", "02_one_optimization.ipynb"
 
 
-def folder() -> Path:
+def find_folder() -> Path:
     """Return the folder of the notebooks: in an installed package, or beside it in a checkout.
 
     Raises UserError where there are none.
@@ -28,10 +28,10 @@ def folder() -> Path:
 def open_lab() -> int:
     """JupyterLab on the notebooks, until it is ended; its exit code. Raises UserError where it is not installed."""
     check_extra("notebooks", "JupyterLab")
-    return subprocess.call([sys.executable, "-m", "jupyterlab", str(folder())])
+    return subprocess.call([sys.executable, "-m", "jupyterlab", str(find_folder())])
 
 
-def executed(report: Report, directory: Path) -> Path:
+def execute_notebook(report: Report, directory: Path) -> Path:
     """Execute the notebook of a run as ``directory``/report.ipynb: that of one optimization where the run has no other.
 
     Raises UserError where papermill is not installed.
@@ -41,7 +41,7 @@ def executed(report: Report, directory: Path) -> Path:
 
     ids = report.recorded.run.optimizations
     parameters = {"run": str(report.directory.resolve())} | ({"id": ids[0]} if len(ids) == 1 else {})
-    source = folder() / (ONE_OPTIMIZATION if len(ids) == 1 else AT_A_GLANCE)
+    source = find_folder() / (ONE_OPTIMIZATION if len(ids) == 1 else AT_A_GLANCE)
     path = directory / "report.ipynb"
     papermill.execute_notebook(source, path, parameters, cwd=source.parent, progress_bar=False, log_output=False)
     return path

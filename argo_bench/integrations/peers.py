@@ -76,14 +76,14 @@ class _Hyperfine(msgspec.Struct):
     results: list[_HyperfineResult]
 
 
-def peers(directory: Path) -> list[Peer]:
+def read_peers(directory: Path) -> list[Peer]:
     """Read what the tools left in a folder of exported scripts. Raises UserError where that is nothing, or foreign."""
     export = read_export(directory)
     found = []
     if all((directory / f"{role}.json").exists() for role in ROLES):
-        found.append(pyperf(directory))
+        found.append(read_pyperf(directory))
     if (directory / "hyperfine.json").exists():
-        found.append(hyperfine(directory, export.calls))
+        found.append(read_hyperfine(directory, export.calls))
     if not found:
         raise UserError(
             f"no figures in {directory}: expected baseline.json and candidate.json by pyperf, or hyperfine.json; the "
@@ -92,7 +92,7 @@ def peers(directory: Path) -> list[Peer]:
     return found
 
 
-def pyperf(directory: Path) -> Peer:
+def read_pyperf(directory: Path) -> Peer:
     """Read baseline.json and candidate.json; as in pyperf, a time is the mean over the values of all processes."""
     times = {}
     for role in ROLES:
@@ -104,7 +104,7 @@ def pyperf(directory: Path) -> Peer:
     return Peer("pyperf", times["baseline"], times["candidate"])
 
 
-def hyperfine(directory: Path, calls: int) -> Peer:
+def read_hyperfine(directory: Path, calls: int) -> Peer:
     """Read hyperfine.json: the time that the calls add to a process that prepares them.
 
     It is the time of the whole process where that one was not run.
@@ -121,12 +121,12 @@ def hyperfine(directory: Path, calls: int) -> Peer:
     for role in ROLES:
         passes, time = runs[role, "calls"]
         if alone:
-            time = _beyond(file, role, time, runs[role, "prepare"][1])
+            time = _subtract_empty(file, role, time, runs[role, "prepare"][1])
         times[role] = Time(time.mean_ns / (passes * calls), time.deviation_ns / (passes * calls))
     return Peer("hyperfine" if alone else "hyperfine\nwhole process", times["baseline"], times["candidate"])
 
 
-def _beyond(file: Path, role: Role, whole: Time, empty: Time) -> Time:
+def _subtract_empty(file: Path, role: Role, whole: Time, empty: Time) -> Time:
     if whole.mean_ns <= empty.mean_ns:
         raise UserError(f"{file}: {role}.py takes no longer with its calls than without: expected more --calls")
     return Time(whole.mean_ns - empty.mean_ns, math.hypot(whole.deviation_ns, empty.deviation_ns))
@@ -142,19 +142,23 @@ def result_of(recorded: Recorded, comparison: Comparison) -> Result:
     )
 
 
-def beside(recorded: Recorded, directory: Path) -> Table:
+def compare_with_peers(recorded: Recorded, directory: Path) -> Table:
     """Make a table with a row for every tool that left figures in a folder of exported scripts, and one for the run."""
     export = read_export(directory)
     result = result_of(recorded, export.comparison)
-    rows = [Row((each.tool, _time(each.baseline), _time(each.candidate), _ratio(each))) for each in peers(directory)]
+    rows = [
+        Row((each.tool, _format_time(each.baseline), _format_time(each.candidate), _format_ratio(each)))
+        for each in read_peers(directory)
+    ]
     wall = result.wall
     rows.append(
         Row(
             (
                 "argo-bench",
-                finding.duration(result.reference_ns),
-                finding.duration(result.candidate_ns),
-                f"{finding.speedup(wall.speedup)}\n{finding.interval(wall.speedup_interval, wall.replicates)}",
+                finding.format_duration(result.reference_ns),
+                finding.format_duration(result.candidate_ns),
+                f"{finding.format_speedup(wall.speedup)}\n"
+                f"{finding.format_interval(wall.speedup_interval, wall.replicates)}",
             ),
             strong=True,
         )
@@ -169,12 +173,12 @@ def beside(recorded: Recorded, directory: Path) -> Table:
     )
 
 
-def _time(time: Time) -> str:
-    return f"{finding.duration(time.mean_ns)}\n+- {finding.duration(time.deviation_ns)}"
+def _format_time(time: Time) -> str:
+    return f"{finding.format_duration(time.mean_ns)}\n+- {finding.format_duration(time.deviation_ns)}"
 
 
-def _ratio(peer: Peer) -> str:
-    return f"{finding.speedup(peer.speedup)}\n+- {finding.number(peer.deviation)}"
+def _format_ratio(peer: Peer) -> str:
+    return f"{finding.format_speedup(peer.speedup)}\n+- {finding.format_number(peer.deviation)}"
 
 
 def _read(file: Path, kind: type[Decoded]) -> Decoded:

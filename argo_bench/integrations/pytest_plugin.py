@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from argo_bench.integrations.paired import Result
+    from argo_bench.integrations.pairs import Result
 
 MARKER = "argo"
 OPTIONS = (
@@ -72,22 +72,22 @@ class Pair:
         The marker ``argo`` gives what the call does not. The test fails where the two do not agree, or one raises.
         """
         given = {"baseline": baseline, "candidate": candidate, **options}
-        chosen = self._marked() | {name: value for name, value in given.items() if value is not None}
+        chosen = self._read_markers() | {name: value for name, value in given.items() if value is not None}
         if unknown := sorted(chosen.keys() - set(OPTIONS)):
             pytest.fail(f"argo_pair has no option {unknown[0]!r}: expected {', '.join(OPTIONS)}", pytrace=False)
         if missing := [name for name in ("baseline", "candidate") if name not in chosen]:
             pytest.fail(f"argo_pair needs a {missing[0]}: argo_pair(old, new), or the marker's", pytrace=False)
         if getattr(self._request.config, "workerinput", {}).get("workercount", 1) > 1:
             pytest.skip(ALONE)
-        from argo_bench.integrations.paired import measured
+        from argo_bench.integrations.pairs import measure_pair
 
         node = self._request.node
-        result = measured(node.name, chosen, self._benchmark)
+        result = measure_pair(node.name, chosen, self._benchmark)
         self._request.config.stash[RESULTS].append(result)
         node.user_properties += result.properties()
         return result
 
-    def _marked(self) -> dict[str, Any]:
+    def _read_markers(self) -> dict[str, Any]:
         """Return the options of all markers, of which the nearest to the test win."""
         found: dict[str, Any] = {}
         for marker in self._request.node.iter_markers(MARKER):
@@ -101,8 +101,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Print the verdicts of the session as a table."""
     if not (results := config.stash[RESULTS]):
         return
-    from argo_bench.integrations.paired import summary
+    from argo_bench.integrations.pairs import summarize
 
     terminalreporter.section("argo-bench")
-    for line in summary(results, is_terminal=terminalreporter.isatty):
+    for line in summarize(results, is_terminal=terminalreporter.isatty):
         terminalreporter.write_line(line)

@@ -16,7 +16,7 @@ from typing import cast
 from argo_bench.errors import UserError
 from argo_bench.extras import check_extra
 from argo_bench.harness.claims.claim import Claim
-from argo_bench.loading import module_from
+from argo_bench.loading import load_module
 from argo_bench.optimizations.optimization import VARIANTS, Optimization, Trace, Variant
 from argo_bench.optimizations.together import ALL_IDS, FIVE_IDS, all_fifteen, first_five
 from argo_bench.pipeline.record import Pipeline
@@ -37,23 +37,25 @@ TRACE, SKIP_UNCHANGED = "ARGO_BENCH_TRACE", "ARGO_BENCH_SKIP_UNCHANGED"
 def catalogue() -> Mapping[str, Optimization]:
     """Return every optimization by id: the published ones in
     the order of their ids, then those of the files in FILES."""
-    further = [each for file in os.environ.get(FILES, "").split(os.pathsep) if file for each in of_file(Path(file))]
-    return {each.id: switched(each) for each in (*published(), *further)}
+    further = [
+        each for file in os.environ.get(FILES, "").split(os.pathsep) if file for each in find_optimizations(Path(file))
+    ]
+    return {each.id: apply_switches(each) for each in (*load_published(), *further)}
 
 
 @cache
 def subjects() -> Mapping[str, Optimization]:
     """Return what can be measured: the catalogue, and the published ones together, as the first five and as all."""
-    return {**catalogue(), **{each.id: switched(each) for each in sets()}}
+    return {**catalogue(), **{each.id: apply_switches(each) for each in sets()}}
 
 
 @cache
 def sets() -> tuple[Optimization, ...]:
     """Return the published optimizations together: the first five, and all."""
-    return first_five(published()), all_fifteen(published())
+    return first_five(load_published()), all_fifteen(load_published())
 
 
-def switched(optimization: Optimization) -> Optimization:
+def apply_switches(optimization: Optimization) -> Optimization:
     """Return the optimization with its traces as the environment has them.
 
     Curves over the share of ticks keep their own trace.
@@ -91,17 +93,17 @@ def _forget() -> None:
 
 
 @cache
-def published() -> tuple[Optimization, ...]:
+def load_published() -> tuple[Optimization, ...]:
     """Return the optimizations of this package: one a file, ``oNN_*.py``."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if re.match(r"o\d\d_", module.name))
     check_extra("study", "the catalogue of optimizations")
     return tuple(importlib.import_module(f"{__name__}.{name}").OPTIMIZATION for name in names)
 
 
-def of_file(file: Path) -> list[Optimization]:
+def find_optimizations(file: Path) -> list[Optimization]:
     """Return the optimizations that a Python file defines under any name, except published ones that it only uses."""
-    known = {id(each) for each in published()}
-    values = vars(module_from(file.resolve())).values()
+    known = {id(each) for each in load_published()}
+    values = vars(load_module(file.resolve())).values()
     return [each for each in values if isinstance(each, Optimization) and id(each) not in known]
 
 
@@ -110,7 +112,7 @@ def add_file(file: Path) -> list[Optimization]:
 
     Raises UserError where one has the id of another.
     """
-    found = of_file(file)
+    found = find_optimizations(file)
     if taken := [each.id for each in found if each.id in subjects()]:
         raise UserError(f"{file}: the id {taken[0]} is taken: expected one that is not of {', '.join(subjects())}")
     os.environ[FILES] = os.pathsep.join(filter(None, (os.environ.get(FILES), str(file.resolve()))))
@@ -163,4 +165,4 @@ def build(selection: Selection) -> Pipeline:
 
 def headline_claims() -> list[Claim]:
     """Return the family of claims whose intervals hold simultaneously, however few of them were run."""
-    return [claim for optimization in (*published(), *sets()) for claim in optimization.claims if claim.headline]
+    return [claim for optimization in (*load_published(), *sets()) for claim in optimization.claims if claim.headline]

@@ -148,7 +148,7 @@ class Refusing:
         return Watched(self, self.__wrapped__(world, request), request, world.cycle)
 
     @contextmanager
-    def waited_for(self, request: Request, cycle: int) -> Iterator[None]:
+    def wait_for(self, request: Request, cycle: int) -> Iterator[None]:
         self.under_way[request.symbol] += 1
         try:
             yield
@@ -168,11 +168,11 @@ class Watched:
         self._cycle = cycle
 
     def result(self) -> Any:
-        with self._transport.waited_for(self._request, self._cycle):
+        with self._transport.wait_for(self._request, self._cycle):
             return self._pending.result()
 
     def __await__(self) -> Generator[Any, None, Any]:
-        with self._transport.waited_for(self._request, self._cycle):
+        with self._transport.wait_for(self._request, self._cycle):
             return (yield from self._pending.__await__())
 
 
@@ -192,7 +192,7 @@ class Surviving:
         self._transport = transport
 
     async def __call__(self, world: World, symbol: str) -> Fetched | Served:
-        asked = asyncio.ensure_future(self._asked(world, symbol))
+        asked = asyncio.ensure_future(self._ask(world, symbol))
         await asyncio.wait([asked], timeout=GIVEN_UP_S)
         self.outcomes["running"] += self._transport.under_way[symbol]
         if not asked.done() or asked.cancelled():
@@ -205,7 +205,7 @@ class Surviving:
             return asked.result()
         return Served(None)
 
-    async def _asked(self, world: World, symbol: str) -> Fetched:
+    async def _ask(self, world: World, symbol: str) -> Fetched:
         fetched: Fetched = await settle(self.__wrapped__(world, symbol))
         return fetched
 
@@ -214,17 +214,17 @@ def where_bars_are_refused(edit: Edit) -> Edit:
     """Return the edit for a market where one request for bars in
     twenty is refused; a fetch that fails costs only its symbol."""
 
-    def edited(pipeline: Pipeline) -> Pipeline:
+    def edit_and_refuse(pipeline: Pipeline) -> Pipeline:
         transport = Refusing(pipeline.transport)
         pipeline = edit(pipeline.replace(transport=transport))
         return pipeline.replace(fetch=Surviving(pipeline.fetch, transport))
 
-    return edited
+    return edit_and_refuse
 
 
 def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
     """Count what the race costs and loses. Requests that are refused are billed like others."""
-    wanted, found = decided(expected), decided(got)
+    wanted, found = list_signals(expected), list_signals(got)
     served, outcomes = got.pipeline.transport.served, got.pipeline.fetch.outcomes  # type: ignore[attr-defined]
     market = [
         sum(replay.world.ledger.requests[provider] for provider in ("massive", "alpaca")) for replay in (expected, got)
@@ -240,7 +240,7 @@ def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
     }
 
 
-def decided(replay: Replay) -> set[tuple[int, str]]:
+def list_signals(replay: Replay) -> set[tuple[int, str]]:
     """Return the cycle and symbol of every signal."""
     return {(call.cycle, decision.symbol) for call in replay.calls for decision in call.result.decided}
 

@@ -144,7 +144,7 @@ def on_a_new_york_clock(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(transport=AdaptiveTTL(pipeline, new_york_hour))
 
 
-def fixed(ttl_s: float) -> Edit:
+def with_fixed_ttl(ttl_s: float) -> Edit:
     """Return the edit with one lifetime for every answer."""
     return lambda pipeline: pipeline.replace(transport=FixedTTL(pipeline.transport, ttl_s))
 
@@ -216,10 +216,10 @@ DAY = Workload(
     unit="cycles",
     arms={
         "New York clock": on_a_new_york_clock,
-        "fixed 5 s": fixed(5.0),
-        "fixed 60 s": fixed(60.0),
-        "fixed 120 s": fixed(120.0),
-        "fixed 300 s": fixed(300.0),
+        "fixed 5 s": with_fixed_ttl(5.0),
+        "fixed 60 s": with_fixed_ttl(60.0),
+        "fixed 120 s": with_fixed_ttl(120.0),
+        "fixed 300 s": with_fixed_ttl(300.0),
         "cachetools 20 s": cachetools_arm,
     },
     timed=False,
@@ -244,7 +244,7 @@ OPTIMIZATION = Optimization(
     layer="wrap",
     prescribed=prescribed,
     engineered=engineered,
-    arms={FIXED_20: fixed(REFERENCE_S)},
+    arms={FIXED_20: with_fixed_ttl(REFERENCE_S)},
     requires={"cachetools 20 s": Requirement("cachetools", "caching")},
     may_change=f"data up to {BOUND_S:.0f} s old while the market is open",
     staleness_s=BOUND_S,

@@ -35,8 +35,8 @@ from argo_bench.pipeline.optimized.transport import (
     Arriving,
     Embedder,
     Vector,
-    deduplicated,
-    hashed_trigrams,
+    deduplicate,
+    hash_trigrams,
 )
 from argo_bench.pipeline.record import Pipeline
 
@@ -54,7 +54,7 @@ class Entry(NamedTuple):
 class PromptDeduplicator:
     """Implements the document's cache, in front of a transport, for the requests that carry a prompt."""
 
-    def __init__(self, transport: Stage, embed: Embedder = hashed_trigrams) -> None:
+    def __init__(self, transport: Stage, embed: Embedder = hash_trigrams) -> None:
         self.__wrapped__ = transport
         self.hits = 0
         self.misses = 0
@@ -129,7 +129,7 @@ def prescribed(pipeline: Pipeline) -> Pipeline:
 
 
 def engineered(pipeline: Pipeline) -> Pipeline:
-    return pipeline.replace(transport=deduplicated(pipeline.transport))
+    return pipeline.replace(transport=deduplicate(pipeline.transport))
 
 
 def cachetools_arm(pipeline: Pipeline) -> Pipeline:
@@ -152,16 +152,16 @@ def wrong_explanations(expected: Replay, got: Replay) -> dict[str, float]:
     """
     found = dict.fromkeys(("wrong hits", "other symbol", "opposite direction", "other numbers", "other regime"), 0.0)
     for call in got.calls:
-        wrong = told_wrongly(call.arguments[0], call.result)
+        wrong = find_wrong_fields(call.arguments[0], call.result)
         found["other symbol"] += "symbol" in wrong
         found["opposite direction"] += "direction" in wrong
         found["other numbers"] += not wrong.isdisjoint(NUMBERS)
         found["other regime"] += "regime" in wrong
         found["wrong hits"] += bool(wrong)
-    return found | served(got)
+    return found | count_served(got)
 
 
-def told_wrongly(decision: Decision, reasoning: Reasoning) -> set[str]:
+def find_wrong_fields(decision: Decision, reasoning: Reasoning) -> set[str]:
     """Return the fields to which a model's text gives another value than the decision.
 
     A template is made of the decision.
@@ -179,10 +179,10 @@ def other_opinions(expected: Replay, got: Replay) -> dict[str, float]:
         for at, answer in zip(expected.calls, got.calls, strict=True)
         for model in ("x_sentiment", "sonar")
     ]
-    return {"other opinions": float(sum(left != right for left, right in pairs))} | served(got)
+    return {"other opinions": float(sum(left != right for left, right in pairs))} | count_served(got)
 
 
-def served(got: Replay) -> dict[str, float]:
+def count_served(got: Replay) -> dict[str, float]:
     """Count the requests answered without being sent, and the embeddings compared to find their answers."""
     transport = got.pipeline.transport
     return {

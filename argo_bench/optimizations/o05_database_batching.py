@@ -44,7 +44,7 @@ from argo_bench.pipeline.model import Encoded, Readings, Stage, World
 from argo_bench.pipeline.optimized.read import Answers
 from argo_bench.pipeline.optimized.store import InOneTransaction, JournalMode, Synchronous, Tuned
 from argo_bench.pipeline.record import Edit, Pipeline, settle
-from argo_bench.pipeline.world.database import TIMESTAMP, seen
+from argo_bench.pipeline.world.database import TIMESTAMP, summarize_readings
 
 BATCH = 50
 LONGEST_WAIT_S = 5.0
@@ -122,12 +122,12 @@ def in_one_transaction(journal_mode: JournalMode, synchronous: Synchronous) -> E
     """Return the edit with one transaction for each cycle and
     kept answers, at this journal mode and synchronous level."""
 
-    def edited(pipeline: Pipeline) -> Pipeline:
+    def edit_pipeline(pipeline: Pipeline) -> Pipeline:
         tuned = Tuned(journal_mode, synchronous)
         answers = Answers(tuned)
-        return pipeline.replace(store=InOneTransaction(tuned, answers.changed_by), read=answers)
+        return pipeline.replace(store=InOneTransaction(tuned, answers.forget_stale), read=answers)
 
-    return edited
+    return edit_pipeline
 
 
 engineered = in_one_transaction("WAL", "FULL")
@@ -136,7 +136,7 @@ engineered = in_one_transaction("WAL", "FULL")
 def with_nothing_kept(edit: Edit) -> Edit:
     """Return the edit whose readers find no answer kept: it shows what a query costs where it must be asked."""
 
-    def edited(pipeline: Pipeline) -> Pipeline:
+    def edit_pipeline(pipeline: Pipeline) -> Pipeline:
         pipeline = edit(pipeline)
         stage: Any = pipeline.read
         cache: Answers | BatchedDatabase = getattr(stage, "__self__", stage)
@@ -148,17 +148,17 @@ def with_nothing_kept(edit: Edit) -> Edit:
 
         return pipeline.replace(read=read)
 
-    return edited
+    return edit_pipeline
 
 
 def surviving(edit: Edit) -> Edit:
     """Return the edit in a service whose loop logs a violated constraint and goes on with the next cycle."""
 
-    def edited(pipeline: Pipeline) -> Pipeline:
+    def edit_pipeline(pipeline: Pipeline) -> Pipeline:
         pipeline = edit(pipeline)
         return pipeline.replace(store=tolerant(pipeline.store))
 
-    return edited
+    return edit_pipeline
 
 
 def tolerant(stage: Stage) -> Stage:
@@ -187,7 +187,7 @@ def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
         "rows dropped": len(acknowledged) - got.world.ledger.rows,
         "commits": got.world.ledger.commits,
         "duplicates missed": wanted - found,
-        "stale readings": sum(seen(left) != seen(right) for left, right in pairs),
+        "stale readings": sum(summarize_readings(left) != summarize_readings(right) for left, right in pairs),
         "readers behind, mean s": fmean(behind),
         "readers behind, max s": max(behind),
     }

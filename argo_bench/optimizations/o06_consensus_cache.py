@@ -26,7 +26,7 @@ import joblib
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.optimizations.optimization import Optimization, Workload
 from argo_bench.pipeline.model import Consensus, Regime, Signals, Stage, World
-from argo_bench.pipeline.optimized.consensus import remembered
+from argo_bench.pipeline.optimized.consensus import remember
 from argo_bench.pipeline.record import Pipeline
 
 TTL_S = 60.0
@@ -47,12 +47,14 @@ class TextKeyedCache:
             if world.now() - stored_at < TTL_S:
                 return consensus
         consensus = self.__wrapped__(world, signals, regime)
-        return self._awaited(world, key, consensus) if isawaitable(consensus) else self._kept(world, key, consensus)
+        return (
+            self._await_and_keep(world, key, consensus) if isawaitable(consensus) else self._keep(world, key, consensus)
+        )
 
-    async def _awaited(self, world: World, key: str, consensus: Awaitable[Any]) -> Any:
-        return self._kept(world, key, await consensus)
+    async def _await_and_keep(self, world: World, key: str, consensus: Awaitable[Any]) -> Any:
+        return self._keep(world, key, await consensus)
 
-    def _kept(self, world: World, key: str, consensus: Any) -> Any:
+    def _keep(self, world: World, key: str, consensus: Any) -> Any:
         if consensus:
             self._stored[key] = (consensus, world.now())
             self._sweep(world)
@@ -92,7 +94,7 @@ def prescribed(pipeline: Pipeline) -> Pipeline:
 
 
 def engineered(pipeline: Pipeline) -> Pipeline:
-    return pipeline.replace(consensus=remembered(pipeline.consensus))
+    return pipeline.replace(consensus=remember(pipeline.consensus))
 
 
 def joblib_alone(pipeline: Pipeline) -> Pipeline:

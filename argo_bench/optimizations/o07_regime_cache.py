@@ -28,7 +28,7 @@ import pandas as pd
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
 from argo_bench.pipeline.model import Regime, Stage, World
-from argo_bench.pipeline.optimized.regime import Detector, remembered
+from argo_bench.pipeline.optimized.regime import Detector, remember
 from argo_bench.pipeline.record import Pipeline
 
 WINDOW = 200
@@ -85,7 +85,7 @@ class TextKeyedRegime:
         self._store = store
 
     def __call__(self, world: World, frame: pd.DataFrame) -> Regime:
-        cached = self._cached(world, frame)
+        cached = self._get_cached(world, frame)
         if cached:
             self.hits += 1
             return cached
@@ -94,7 +94,7 @@ class TextKeyedRegime:
         self._cache(world, frame, regime)
         return regime
 
-    def _cached(self, world: World, frame: pd.DataFrame) -> Regime | None:
+    def _get_cached(self, world: World, frame: pd.DataFrame) -> Regime | None:
         if len(frame) < WINDOW:
             return None
         key = text_key(frame)
@@ -118,7 +118,7 @@ def prescribed(pipeline: Pipeline) -> Pipeline:
 
 
 def engineered(pipeline: Pipeline) -> Pipeline:
-    return pipeline.replace(regime=remembered(pipeline.regime))
+    return pipeline.replace(regime=remember(pipeline.regime))
 
 
 def as_printed(pipeline: Pipeline) -> Pipeline:

@@ -21,7 +21,7 @@ from argo_bench.optimizations._indicator_libraries import latest_only, polars_in
 from argo_bench.optimizations.optimization import Optimization, Workload
 from argo_bench.pipeline.baseline.indicators import five as loop_five
 from argo_bench.pipeline.baseline.indicators import indicators as loop
-from argo_bench.pipeline.baseline.indicators import remaining, vectorized, vectorized_five
+from argo_bench.pipeline.baseline.indicators import pandas_five, pandas_indicators, remaining
 from argo_bench.pipeline.model import Indicators, Stage, World
 from argo_bench.pipeline.optimized.indicators import five as kernel_five
 from argo_bench.pipeline.optimized.indicators import indicators as kernel
@@ -75,7 +75,7 @@ FIVE = Workload(
         "baseline": edit(loop_five),
         "prescribed": edit(rolling_five),
         "engineered": edit(kernel_five),
-        "pandas": edit(vectorized_five),
+        "pandas": edit(pandas_five),
     },
 )
 FULL = Workload(
@@ -87,7 +87,7 @@ FULL = Workload(
     unit="bars",
     arms={
         "baseline": edit(loop),
-        "pandas": edit(vectorized),
+        "pandas": edit(pandas_indicators),
         "TA-Lib": edit(talib_indicators),
         "polars": edit(polars_indicators),
         "loop, last bar only": edit(latest_only),

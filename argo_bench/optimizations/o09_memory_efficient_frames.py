@@ -175,7 +175,7 @@ def bytes_of(frame: pd.DataFrame) -> int:
     return int(frame.memory_usage(deep=True).sum())
 
 
-def published_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
+def damage_as_published(expected: Replay, got: Replay) -> Mapping[str, float]:
     """Count the bytes of a frame as it must have been measured for the published figure.
 
     It has as many rows as the recorded bars, no timestamps, and volumes that fit 32 bits.
@@ -189,7 +189,7 @@ def published_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
 
 def signal_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
     """Count what became of the signals: lost or added ones, other directions or regimes, other figures."""
-    left, right = decided(expected), decided(got)
+    left, right = index_decisions(expected), index_decisions(got)
     pairs = [(left[key], right[key]) for key in left.keys() & right.keys()]
     return {
         "signals": len(right),
@@ -202,7 +202,7 @@ def signal_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
     }
 
 
-def decided(replay: Replay) -> dict[tuple[int, str], Decision]:
+def index_decisions(replay: Replay) -> dict[tuple[int, str], Decision]:
     """Return the decisions by cycle and symbol."""
     return {(call.cycle, decision.symbol): decision for call in replay.calls for decision in call.result.decided}
 
@@ -236,7 +236,7 @@ AS_PUBLISHED = Workload(
     scales=(100, 300, 2000),
     unit="bars",
     timed=False,
-    damage=published_damage,
+    damage=damage_as_published,
 )
 SIGNALS = Workload(
     name="cycle, signals over 64 days",

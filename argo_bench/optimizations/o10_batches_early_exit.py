@@ -118,7 +118,7 @@ async def market_data(world: World, symbol: str) -> Bars:
     return bars
 
 
-def walked(pipeline: Pipeline, schedule: Stage) -> Pipeline:
+def walk_by(pipeline: Pipeline, schedule: Stage) -> Pipeline:
     """Return the pipeline with another schedule, and the baseline's
     blocking requests awaited; anything else stays as it is."""
     plain = baseline.PIPELINE
@@ -130,11 +130,11 @@ def walked(pipeline: Pipeline, schedule: Stage) -> Pipeline:
 
 
 def prescribed(pipeline: Pipeline, untried: float = 0.0) -> Pipeline:
-    return walked(pipeline, Batches(untried))
+    return walk_by(pipeline, Batches(untried))
 
 
 def engineered(pipeline: Pipeline) -> Pipeline:
-    return walked(pipeline, SideBySide())
+    return walk_by(pipeline, SideBySide())
 
 
 def after_parallel(edit: Edit) -> Edit:
@@ -144,7 +144,7 @@ def after_parallel(edit: Edit) -> Edit:
 
 def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
     """Count the signals lost against the baseline's and the symbols never walked, and measure how long a cycle took."""
-    wanted, found = decided(expected), decided(got)
+    wanted, found = list_signals(expected), list_signals(got)
     rejected = [each for call in got.calls for each in call.result.rejected]
     attempts: Mapping[str, int] = getattr(got.pipeline.schedule, "attempts", {})
     return {
@@ -157,7 +157,7 @@ def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
     }
 
 
-def decided(replay: Replay) -> set[tuple[int, str]]:
+def list_signals(replay: Replay) -> set[tuple[int, str]]:
     """Return the cycle and symbol of every signal."""
     return {(call.cycle, decision.symbol) for call in replay.calls for decision in call.result.decided}
 

@@ -189,7 +189,7 @@ class Unanswered:
 def with_failures(edit: Edit) -> Edit:
     """Return the edit where one answer of the explanation model in fifty does not arrive, by symbol and cycle."""
 
-    def edited(pipeline: Pipeline) -> Pipeline:
+    def edit_pipeline(pipeline: Pipeline) -> Pipeline:
         sent = pipeline.transport
 
         def transport(world: World, request: Request) -> Pending[Any]:
@@ -199,7 +199,7 @@ def with_failures(edit: Edit) -> Edit:
 
         return edit(pipeline.replace(transport=transport))
 
-    return edited
+    return edit_pipeline
 
 
 SEED = "additional_optimizations.txt, Optimization 12"

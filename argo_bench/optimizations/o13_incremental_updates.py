@@ -116,7 +116,7 @@ TOLERANCE = 1e-9
 
 def damage_to_decisions(expected: Replay, got: Replay) -> Mapping[str, float]:
     """Count how the decisions of whole cycles differ from those in which everything is computed."""
-    left, right = decided(expected), decided(got)
+    left, right = index_decisions(expected), index_decisions(got)
     pairs = [(left[key], right[key]) for key in left.keys() & right.keys()]
     drifts = [drift((a.confidence, a.entry), (b.confidence, b.entry)) for a, b in pairs]
     differing = [(a.direction, a.regime) != (b.direction, b.regime) for a, b in pairs]
@@ -137,7 +137,7 @@ def damage_to_indicators(expected: Replay, got: Replay) -> Mapping[str, float]:
     return {"missed updates": sum(each > TOLERANCE for each in drifts), "largest drift": max(drifts, default=0.0)}
 
 
-def decided(replay: Replay) -> dict[tuple[int, str], Decision]:
+def index_decisions(replay: Replay) -> dict[tuple[int, str], Decision]:
     """Return the decisions by cycle and symbol."""
     return {(call.cycle, decision.symbol): decision for call in replay.calls for decision in call.result.decided}
 

@@ -34,7 +34,7 @@ from argo_bench.pipeline.model import (
     Validated,
     World,
 )
-from argo_bench.pipeline.optimized.validate import parted, plain_rule
+from argo_bench.pipeline.optimized.validate import part_by_rule, plain_rule
 from argo_bench.pipeline.optimized.validate import validate as in_rounds
 from argo_bench.pipeline.record import Edit, Pipeline, settle
 
@@ -90,12 +90,12 @@ def engineered(pipeline: Pipeline) -> Pipeline:
 
 def baseline_plain(world: World, decisions: Sequence[Decision]) -> Validated:
     """Loop over the rules that never wait, as the baseline does."""
-    return parted(decisions, [broken_plain_rule(world, decision) for decision in decisions])
+    return part_by_rule(decisions, [broken_plain_rule(world, decision) for decision in decisions])
 
 
 def engineered_plain(world: World, decisions: Sequence[Decision]) -> Validated:
     """Run the engineered stage's first pass alone."""
-    return parted(decisions, [plain_rule(world, decision) for decision in decisions])
+    return part_by_rule(decisions, [plain_rule(world, decision) for decision in decisions])
 
 
 class Garbled:
@@ -142,11 +142,11 @@ def surviving(stage: Stage) -> Stage:
 def cycle_survives(edit: Edit) -> Edit:
     """Return the edit where quotes are garbage and an exception costs the cycle's signals, but not the service."""
 
-    def edited(pipeline: Pipeline) -> Pipeline:
+    def edit_pipeline(pipeline: Pipeline) -> Pipeline:
         pipeline = edit(with_garbage(pipeline))
         return pipeline.replace(validate=surviving(pipeline.validate))
 
-    return edited
+    return edit_pipeline
 
 
 def one_at_a_time(pipeline: Pipeline) -> Pipeline:

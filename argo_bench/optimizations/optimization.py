@@ -164,7 +164,7 @@ class Optimization:
     def edits(self, workload: Workload) -> dict[str, Edit]:
         """Return every arm of a workload by name, the baseline first."""
         common: dict[str, Edit] = {"prescribed": self.prescribed, "engineered": self.engineered, **self.arms}
-        return {"baseline": unedited, **common, **workload.arms}
+        return {"baseline": keep_baseline, **common, **workload.arms}
 
     def __str__(self) -> str:
         return f"{self.id}, {self.name}: {len(self.claims)} published figures, two variants."
@@ -176,6 +176,6 @@ class Optimization:
         return next(workload for workload in self.workloads if workload.name == name)
 
 
-def unedited(pipeline: Pipeline) -> Pipeline:
+def keep_baseline(pipeline: Pipeline) -> Pipeline:
     """Return the pipeline unchanged: this edit makes the baseline an arm."""
     return pipeline

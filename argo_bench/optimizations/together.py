@@ -40,11 +40,11 @@ fifteen: it shows how much of each figure that rule would explain."""
 def all_of(optimizations: Sequence[Optimization], variant: Variant) -> Edit:
     """Return the edits of several optimizations as one edit, applied by layer and then by id."""
 
-    def edited(pipeline: Pipeline) -> Pipeline:
+    def edit_pipeline(pipeline: Pipeline) -> Pipeline:
         ordered = sorted(optimizations, key=lambda each: each.order)
         return reduce(lambda built, each: getattr(each, variant)(built), ordered, pipeline)
 
-    return edited
+    return edit_pipeline
 
 
 SIGNAL = Workload(

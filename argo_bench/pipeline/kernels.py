@@ -191,7 +191,7 @@ def indicator_values(block: Block, sums: NDArray[np.float64]) -> NDArray[np.floa
 
 
 @exact
-def closed_sums(block: Block) -> NDArray[np.float64]:
+def sum_closed_bars(block: Block) -> NDArray[np.float64]:
     """Return the recursive sums over all bars of a block but the last one, which is live."""
     sums = np.zeros(SUMS)
     carry(sums, block, 1, block.shape[1] - 1)
@@ -199,7 +199,7 @@ def closed_sums(block: Block) -> NDArray[np.float64]:
 
 
 @exact
-def continued_indicators(block: Block, closed: Block, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+def continue_indicators(block: Block, closed: Block, sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the numbers of ``latest_indicators``, in a time that grows with the history only by a comparison.
 
     ``closed`` are the bars, one or more, that ``sums`` were taken over. The sums are carried on, in place, over the

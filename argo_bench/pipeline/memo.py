@@ -50,9 +50,9 @@ class Memo:
     Memo for the key that it computes.
 
     Values are handed out as they are, so a mutable one is refused with TypeError. ``hits`` counts the answers that were
-    found or waited for, ``misses`` those that were computed, ``corrupted`` the entries on disk that were unusable and
-    computed anew. Misses are exact. Hits are counted without a lock: exactly where threads share an interpreter lock,
-    since none is switched within ``+=``; without that lock (free-threaded Python) some may go uncounted.
+    found or waited for, ``misses`` those that were computed, ``corrupt_entries`` the entries on disk that were unusable
+    and computed anew. Misses are exact. Hits are counted without a lock: exactly where threads share an interpreter
+    lock, since none is switched within ``+=``; without that lock (free-threaded Python) some may go uncounted.
     """
 
     def __init__(
@@ -90,34 +90,34 @@ class Memo:
         if entry is not None and (self._ttl_s is None or world.now() - entry.stored_at < self._ttl_s):
             self.hits += 1
             return entry.value
-        return (self._awaited if self._is_async else self._answered)(world, key, arguments)
+        return (self._answer_async if self._is_async else self._answer)(world, key, arguments)
 
     @property
-    def corrupted(self) -> int:
+    def corrupt_entries(self) -> int:
         return self._shelf.corrupted if self._shelf is not None else 0
 
-    def _answered(self, world: World, key: Hashable, arguments: tuple[Any, ...]) -> Any:
+    def _answer(self, world: World, key: Hashable, arguments: tuple[Any, ...]) -> Any:
         own = Flight(self._flights, (None, key), threading.Lock())
         own.latch.acquire()
-        while own.entry is None and (other := self._joined(world, key, own)) is not None:
+        while own.entry is None and (other := self._join_flight(world, key, own)) is not None:
             with other.latch:
-                own.entry = other.brought()
+                own.entry = other.get_entry()
         if own.entry is not None:
             self.hits += 1
             return own.entry.value
         with own:
-            own.entry = self._recalled(world, key)
+            own.entry = self._recall(world, key)
             if own.entry is None:
                 began = world.now()
                 value = self.__wrapped__(world, *arguments)
                 if hasattr(value, "__await__"):
                     self._is_async = True
-                    return self._awaited(world, key, arguments, value)
-                own.entry = self._computed(key, value, Entry(began, value))
+                    return self._answer_async(world, key, arguments, value)
+                own.entry = self._keep_computed(key, value, Entry(began, value))
             return own.entry.value
 
-    async def _awaited(self, world: World, key: Hashable, arguments: tuple[Any, ...], begun: Any = None) -> Any:
-        """Answer as ``_answered`` does, for a stage that is awaited.
+    async def _answer_async(self, world: World, key: Hashable, arguments: tuple[Any, ...], begun: Any = None) -> Any:
+        """Answer as ``_answer`` does, for a stage that is awaited.
 
         ``begun`` is the awaitable by which the stage was found out to be one. The flight starts when this coroutine is
         awaited, so that nobody waits for a coroutine that was made and dropped.
@@ -125,24 +125,24 @@ class Memo:
         own = Flight(self._flights, (asyncio.get_running_loop(), key), asyncio.Lock())
         await own.latch.acquire()
         try:
-            while own.entry is None and (other := self._joined(world, key, own)) is not None:
+            while own.entry is None and (other := self._join_flight(world, key, own)) is not None:
                 async with other.latch:
-                    own.entry = other.brought()
+                    own.entry = other.get_entry()
             if own.entry is not None:
                 self.hits += 1
                 return await settle(own.entry.value)
             with own:
-                own.entry = self._recalled(world, key) if begun is None else None
+                own.entry = self._recall(world, key) if begun is None else None
                 if own.entry is None:
                     began = world.now()
                     value = await settle(self.__wrapped__(world, *arguments) if begun is None else begun)
-                    own.entry = self._computed(key, value, Entry(began, Settled(value)))
+                    own.entry = self._keep_computed(key, value, Entry(began, Settled(value)))
                 return await settle(own.entry.value)
         finally:
             if inspect.iscoroutine(begun):
                 begun.close()  # where another caller led, it never ran; where it ran, this does nothing
 
-    def _joined(self, world: World, key: Hashable, own: Flight) -> Flight | None:
+    def _join_flight(self, world: World, key: Hashable, own: Flight) -> Flight | None:
         """Return the flight of another caller to wait for.
 
         It is None where ``own`` now leads, or carries the entry that landed meanwhile.
@@ -158,7 +158,7 @@ class Memo:
     def _is_fresh(self, world: World, entry: Entry) -> bool:
         return self._ttl_s is None or world.now() - entry.stored_at < self._ttl_s
 
-    def _recalled(self, world: World, key: Hashable) -> Entry | None:
+    def _recall(self, world: World, key: Hashable) -> Entry | None:
         """Return the entry that an earlier process left on disk, or None."""
         if not self._uses_disk:
             return None
@@ -174,7 +174,7 @@ class Memo:
             put(self._entries, key, entry, self._maxsize)
         return entry
 
-    def _computed(self, key: Hashable, value: Any, entry: Entry) -> Entry:
+    def _keep_computed(self, key: Hashable, value: Any, entry: Entry) -> Entry:
         if (mutable := mutable_part(value)) is not None:
             raise TypeError(
                 "expected an immutable value to remember, since every caller is handed the same one, "
@@ -221,7 +221,7 @@ class Flight:
         self.latch = latch
         self.entry: Entry | None = None
 
-    def brought(self) -> Entry | None:
+    def get_entry(self) -> Entry | None:
         """Return the entry that the flight brought, None where its leader was cancelled.
 
         Raises what the computation raised.
@@ -272,7 +272,7 @@ class Shelf:
         self.corrupted = 0
         self._directory = directory
         self._schema = schema
-        self._remembered = self._opened() if directory.exists() else None
+        self._remembered = self._open_cache() if directory.exists() else None
 
     def get(self, key: Hashable) -> Entry | None:
         if self._remembered is None:
@@ -281,20 +281,20 @@ class Shelf:
         try:
             if not self._remembered.check_call_in_cache(digest, None):
                 return None
-            return unsealed(digest, self._remembered.call_and_shelve(digest, None).get())
+            return unseal(digest, self._remembered.call_and_shelve(digest, None).get())
         except Exception:  # noqa: BLE001 - reading a file that may hold anything may raise anything
             self.corrupted += 1
             return None
 
     def flush(self) -> None:
-        remembered = self._remembered or self._opened()
+        remembered = self._remembered or self._open_cache()
         pending, self.pending = self.pending, {}
         for key, entry in pending.items():
             digest = self._digest(key)
             # ``call`` overwrites; calling ``remembered`` itself would find the earlier entry, expired or corrupted.
-            remembered.call(digest, lambda digest=digest, entry=entry: sealed(digest, entry))
+            remembered.call(digest, lambda digest=digest, entry=entry: seal(digest, entry))
 
-    def _opened(self) -> Any:
+    def _open_cache(self) -> Any:
         remembered = joblib.Memory(self._directory, verbose=0).cache(_remember, ignore=["make"])
         # The first question of a process is always answered "no" where joblib has no note of the function's code, and
         # makes joblib write it: this one is asked for that effect.
@@ -309,12 +309,12 @@ def _remember(digest: str, make: Callable[[], bytes]) -> bytes:
     return make()
 
 
-def sealed(digest: str, entry: Entry) -> bytes:
+def seal(digest: str, entry: Entry) -> bytes:
     payload = pickle.dumps(tuple(entry))
     return xxhash.xxh3_128_digest(digest.encode() + payload) + payload
 
 
-def unsealed(digest: str, stored: bytes) -> Entry:
+def unseal(digest: str, stored: bytes) -> Entry:
     """Return the entry.
 
     Raises ValueError for anything that is not a whole entry of this key, and what unpickling raises.

@@ -1,7 +1,7 @@
 """A pipeline is a frozen record of functions; an optimization is an edit of that record.
 
-Each of the thirteen parts takes the World first. ``cycle`` walks a universe once; ``changed`` says in which parts two
-pipelines differ, from the code itself.
+Each of the thirteen parts takes the World first. ``cycle`` walks a universe once; ``find_changed_parts`` says in which
+parts two pipelines differ, from the code itself.
 """
 
 from __future__ import annotations
@@ -98,12 +98,12 @@ async def decide(pipeline: Pipeline, world: World, symbol: str) -> Decision | No
     consensus = await settle(pipeline.consensus(world, signals, regime))
     if consensus is None:
         return None
-    draft = drafted(world, Evidence(symbol, fetched.opinions, indicators, regime, signals), consensus)
+    draft = draft_decision(world, Evidence(symbol, fetched.opinions, indicators, regime, signals), consensus)
     reasoning = await settle(pipeline.reason(world, draft))
     return dataclasses.replace(draft, reasoning=reasoning.text, reasoning_author=reasoning.author)
 
 
-def drafted(world: World, evidence: Evidence, consensus: Consensus) -> Decision:
+def draft_decision(world: World, evidence: Evidence, consensus: Consensus) -> Decision:
     """Return the decision that a consensus amounts to, not yet explained. Prices are rounded as they are quoted."""
     close = evidence.indicators.close
     sign = 1 if consensus.direction == "LONG" else -1
@@ -145,7 +145,7 @@ async def cycle(pipeline: Pipeline, world: World, symbols: Sequence[str], number
     return Cycle(decided, validated.rejected, encoded, readings)
 
 
-def unwrapped(stage: Stage) -> tuple[Any, ...]:
+def unwrap(stage: Stage) -> tuple[Any, ...]:
     """Return what a stage consists of: the types of its wrappers from the outside in, then the code of the function."""
     layers: list[Any] = []
     while True:
@@ -159,10 +159,10 @@ def unwrapped(stage: Stage) -> tuple[Any, ...]:
             return tuple(layers)
 
 
-def changed(before: Pipeline, after: Pipeline) -> Mapping[str, tuple[Stage, Stage]]:
+def find_changed_parts(before: Pipeline, after: Pipeline) -> Mapping[str, tuple[Stage, Stage]]:
     """Return the parts in which two pipelines differ, with both stages, by part.
 
     Stages are compared by wrapper types and code, so that the answer cannot lie.
     """
     pairs = {part: (getattr(before, part), getattr(after, part)) for part in PARTS}
-    return {part: pair for part, pair in pairs.items() if unwrapped(pair[0]) != unwrapped(pair[1])}
+    return {part: pair for part, pair in pairs.items() if unwrap(pair[0]) != unwrap(pair[1])}

@@ -54,7 +54,7 @@ class SharedFetch:
         self.failures = 0
         self._circuit = Circuit()
         self._local = Memo(
-            self._shared,
+            self._fetch_shared,
             lambda symbol, key: key,
             ttl_s=TTL_S,
             maxsize=LOCAL_ENTRIES,
@@ -66,15 +66,15 @@ class SharedFetch:
         return self._local.hits + self.found
 
     async def __call__(self, world: World, symbol: str) -> Fetched:
-        return decoded(await settle(self._local(world, symbol, key_of(world, symbol))))
+        return decode_fetched(await settle(self._local(world, symbol, key_of(world, symbol))))
 
-    async def _shared(self, world: World, symbol: str, key: str) -> bytes:
+    async def _fetch_shared(self, world: World, symbol: str, key: str) -> bytes:
         body = await self._read(world, key)
         if body is not None:
             self.found += 1
             return body
         self.misses += 1
-        body = encoded(await settle(self.__wrapped__(world, symbol)))
+        body = encode_fetched(await settle(self.__wrapped__(world, symbol)))
         await self._write(world, key, body)
         return body
 
@@ -84,12 +84,12 @@ class SharedFetch:
         try:
             stored = await world.redis.get(key)
         except StoreError:
-            self._failed(world)
+            self._note_failure(world)
             return None
         self._circuit.close()
         if stored is None:
             return None
-        body = unsealed(key, stored)
+        body = unseal(key, stored)
         self.unusable += body is None
         return body
 
@@ -97,13 +97,13 @@ class SharedFetch:
         if not self._circuit.is_closed(world.now()):
             return
         try:
-            await world.redis.set(key, sealed(key, body), TTL_S * (1 - JITTER * uniform(key)))
+            await world.redis.set(key, seal(key, body), TTL_S * (1 - JITTER * uniform(key)))
         except StoreError:
-            self._failed(world)
+            self._note_failure(world)
         else:
             self._circuit.close()
 
-    def _failed(self, world: World) -> None:
+    def _note_failure(self, world: World) -> None:
         self.failures += 1
         self._circuit.open(world.now())
 
@@ -135,12 +135,12 @@ def key_of(world: World, symbol: str) -> str:
     return f"argo:{SCHEMA}:fetched:{symbol}:{content_key(world.nominal_time(), ASKED).hex()}"
 
 
-def sealed(key: str, body: bytes) -> bytes:
+def seal(key: str, body: bytes) -> bytes:
     """Return the schema, an XXH3-128 over key and body, and the body, as one string of bytes."""
     return bytes([SCHEMA]) + digest_of(key, body) + body
 
 
-def unsealed(key: str, stored: bytes) -> bytes | None:
+def unseal(key: str, stored: bytes) -> bytes | None:
     """Return the body, or None for anything but a whole entry of this key in this schema."""
     body = stored[1 + SEAL :]
     is_whole = stored[:1] == bytes([SCHEMA]) and stored[1 : 1 + SEAL] == digest_of(key, body)
@@ -167,14 +167,14 @@ class Layout(msgspec.Struct, array_like=True, frozen=True):
 DECODER = msgspec.msgpack.Decoder(Layout)
 
 
-def encoded(fetched: Fetched) -> bytes:
+def encode_fetched(fetched: Fetched) -> bytes:
     bars, opinions = fetched.bars, fetched.opinions
     arrays = raw(bars.timestamps), raw(bars.values)
     technical = {what: float(value) for what, value in opinions.technical.items()}
     return msgspec.msgpack.encode(Layout(bars.symbol, *arrays, technical, opinions.x_sentiment, opinions.sonar))
 
 
-def decoded(body: bytes) -> Fetched:
+def decode_fetched(body: bytes) -> Fetched:
     """Decode what was fetched, the same to the last bit. Its arrays are views of the bytes and cannot be written to."""
     layout = DECODER.decode(body)
     (stamps_type, stamps), (values_type, values) = layout.stamps, layout.values

@@ -17,7 +17,7 @@ from argo_bench.harness.record.records import Judgement, Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import document, finding, text
 from argo_bench.report.sections import HARNESS, Outline
-from argo_bench.report.tables import plain
+from argo_bench.report.tables import escape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ class Report:
     @property
     def finding(self) -> str:
         """The title, without a full stop."""
-        return finding.finding(self.recorded)
+        return finding.write_title(self.recorded)
 
     def of(self, optimization: str) -> Report:
         """What the run has on one optimization or benchmark, by its id: its tables and figures alone.
@@ -71,7 +71,7 @@ class Report:
         return text.html(self.recorded, self.outline)
 
     def _repr_markdown_(self) -> str:
-        return f"**{plain(str(self))}**\n\n{text.markdown(self.recorded, self.outline)}"
+        return f"**{escape(str(self))}**\n\n{text.markdown(self.recorded, self.outline)}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self._repr_html_(), "text/markdown": self._repr_markdown_(), "text/plain": str(self)}
@@ -97,10 +97,10 @@ class Report:
         check_extra("study", "a data frame")
         import pandas as pd
 
-        return pd.DataFrame([self._row(each) for each in self.judgements])
+        return pd.DataFrame([self._make_row(each) for each in self.judgements])
 
-    def _row(self, judgement: Judgement) -> dict[str, Any]:
-        result = finding.result_behind(self.recorded, judgement)
+    def _make_row(self, judgement: Judgement) -> dict[str, Any]:
+        result = finding.find_result(self.recorded, judgement)
         low, high = judgement.interval or (None, None)
         return {
             "claim": judgement.claim,
@@ -110,13 +110,13 @@ class Report:
             "workload": judgement.comparison.workload,
             "scale": judgement.comparison.scale,
             "reference": judgement.comparison.reference,
-            "claimed": finding.claimed(judgement.kind, judgement.low, judgement.high),
+            "claimed": finding.format_claimed(judgement.kind, judgement.low, judgement.high),
             "metric": judgement.metric,
             "speedup": judgement.speedup,
             "interval_low": low,
             "interval_high": high,
             "level": judgement.level,
-            "replicates": finding.replicates(self.recorded, judgement),
+            "replicates": finding.count_replicates(self.recorded, judgement),
             "cpu_speedup": None if result is None else result.cpu.speedup,
             "wall_speedup": None if result is None else result.wall.speedup,
             "reference_ns": None if result is None else result.reference_ns,
@@ -198,7 +198,7 @@ class Report:
         drawn = {each.name: self.draw(each.name) for each in self.outline.at("files")}
         pictures = {name: picture for name, picture in drawn.items() if picture is not None}
         alts = {name: picture.alt for name, picture in pictures.items()}
-        files = {"report.md": document.document(self.recorded, self.outline, alts).encode()}
+        files = {"report.md": document.write_document(self.recorded, self.outline, alts).encode()}
         files |= {"forest.png": pictures["forest"].png()}
         files |= {f"{name}.svg": picture.svg() for name, picture in pictures.items()}
         files |= {f"{name}-dark.svg": picture.dark_svg() for name, picture in pictures.items()}
@@ -211,10 +211,10 @@ class Report:
         Raises UserError where matplotlib or jinja2 is not installed.
         """
         check_extra("report", PAGE)
-        from argo_bench.report.webpage import webpage
+        from argo_bench.report.webpage import write_page
 
         path = Path(directory) / PAGE
-        _write_whole(path, webpage(self.recorded, self.outline).encode())
+        _write_whole(path, write_page(self.recorded, self.outline).encode())
         return path
 
 

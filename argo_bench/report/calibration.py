@@ -13,40 +13,46 @@ from argo_bench.report import finding
 from argo_bench.report.tables import Column, Row, Table, terminal_table
 
 
-def card(calibration: Calibration) -> Group:
+def make_card(calibration: Calibration) -> Group:
     """For a rich console of 80 columns or more."""
-    parts: list[Any] = [Text(f"{sentence(calibration)}.", style="bold"), Text(_bank(calibration), style="dim"), Text()]
-    for table in tables(calibration):
+    parts: list[Any] = [
+        Text(f"{describe_calibration(calibration)}.", style="bold"),
+        Text(_describe_bank(calibration), style="dim"),
+        Text(),
+    ]
+    for table in make_tables(calibration):
         parts += [terminal_table(table), Text()]
     return Group(*parts)
 
 
-def sentence(calibration: Calibration) -> str:
+def describe_calibration(calibration: Calibration) -> str:
     """The whole in one sentence, without a full stop."""
-    parts = [f"equal code was told apart in {finding.share(calibration.all_false_positives)} of comparisons"]
+    parts = [f"equal code was told apart in {finding.format_rate(calibration.all_false_positives)} of comparisons"]
     parts += [
         f"{100 * abs(each.change - 1):.3g} % {'more' if each.change > 1 else 'less'} work was found in "
-        f"{finding.share(each.found)} after {each.seconds:.0f} s"
+        f"{finding.format_rate(each.found)} after {each.seconds:.0f} s"
         for each in calibration.power
         if each.change == 1.03
     ]
-    parts += [f"the intervals contained the truth in {finding.share(calibration.coverage)}"]
+    parts += [f"the intervals contained the truth in {finding.format_rate(calibration.coverage)}"]
     return f"On this machine {'; '.join(parts)}"
 
 
-def _bank(calibration: Calibration) -> str:
+def _describe_bank(calibration: Calibration) -> str:
     return (
         f"Machine {calibration.machine} ({calibration.processor}), {calibration.when}, {calibration.replicates:,} "
         f"replicates; code layout, position and role alone stay within {100 * calibration.floor:.2g} %."
     )
 
 
-def tables(calibration: Calibration) -> Iterator[Table]:
+def make_tables(calibration: Calibration) -> Iterator[Table]:
     """False positives, power, coverage and what nothing at all measures."""
     columns: tuple[Column, ...]
     rates = {**calibration.false_positives, "all": calibration.all_false_positives}
     columns = (Column("equal code", None), Column("told apart", 12), Column("rate in % [exact 95 %]", 24))
-    rows = tuple(Row((name, f"{rate.events} of {rate.trials}", finding.share(rate))) for name, rate in rates.items())
+    rows = tuple(
+        Row((name, f"{rate.events} of {rate.trials}", finding.format_rate(rate))) for name, rate in rates.items()
+    )
     note = f"Contiguous draws, stopping early; over every starting point {100 * calibration.any_start:.2g} %."
     yield Table("False positives", note, columns, rows)
     columns = (
@@ -59,7 +65,7 @@ def tables(calibration: Calibration) -> Iterator[Table]:
         Row(
             (
                 f"{each.change:.4g}x",
-                finding.share(each.found),
+                finding.format_rate(each.found),
                 str(each.wrong),
                 f"{each.seconds:.0f} s, n={each.replicates:.0f}",
             )
@@ -69,9 +75,13 @@ def tables(calibration: Calibration) -> Iterator[Table]:
     yield Table("Power", "A 5 ms call with so much of its work, found with the right sign.", columns, rows)
     columns = (Column("intervals at 95 %", None), Column("recorded, % [exact 95 %]", 25), Column("simulated, %", 13))
     rows = (
-        Row(("ten replicates", finding.share(calibration.coverage), f"{100 * calibration.simulated:.2f}")),
+        Row(("ten replicates", finding.format_rate(calibration.coverage), f"{100 * calibration.simulated:.2f}")),
         Row(
-            ("with stopping", finding.share(calibration.coverage_stopped), f"{100 * calibration.simulated_stopped:.2f}")
+            (
+                "with stopping",
+                finding.format_rate(calibration.coverage_stopped),
+                f"{100 * calibration.simulated_stopped:.2f}",
+            )
         ),
     )
     yield Table("Coverage", "How often an interval contained what was planted.", columns, rows)

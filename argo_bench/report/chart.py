@@ -26,8 +26,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from argo_bench.harness.record.store import Recorded
-from argo_bench.report.finding import duration
-from argo_bench.report.marks import OKABE_ITO, legible
+from argo_bench.report.finding import format_duration
+from argo_bench.report.marks import OKABE_ITO, make_legible
 from argo_bench.report.tables import Table
 
 Data = TypeVar("Data")
@@ -119,19 +119,19 @@ class Picture:
         }
 
     def png(self) -> bytes:
-        return self._saved("png", dpi=PNG_DPI, metadata={"Software": None})
+        return self._save("png", dpi=PNG_DPI, metadata={"Software": None})
 
     def svg(self, *, words: Literal["path", "none"] = "path") -> bytes:
         """``words`` as outlines, the same everywhere, or as text ("none") in a font of the reader's."""
-        return self._saved("svg", {"svg.fonttype": words}, metadata={"Date": None})
+        return self._save("svg", {"svg.fonttype": words}, metadata={"Date": None})
 
     def dark_svg(self) -> bytes:
         """The SVG of a light picture with its colours exchanged, which is that of the dark one, without drawing it."""
-        dark = palette("dark")
-        names = {colour.lower().encode(): name for name, colour in palette("light").items()}
+        dark = list_colours("dark")
+        names = {colour.lower().encode(): name for name, colour in list_colours("light").items()}
         return re.sub(rb"#[0-9a-f]{6}\b", lambda found: dark[names[found[0]]].lower().encode(), self.svg())
 
-    def _saved(self, kind: str, settings: Mapping[Any, Any] = MappingProxyType({}), **options: Any) -> bytes:
+    def _save(self, kind: str, settings: Mapping[Any, Any] = MappingProxyType({}), **options: Any) -> bytes:
         buffer = io.BytesIO()
         with matplotlib.rc_context({**SETTINGS, **settings}):
             self.figure.savefig(buffer, format=kind, **options)
@@ -142,20 +142,20 @@ class Picture:
         path.write_bytes(self.svg() if path.suffix == ".svg" else self.png())
 
 
-def hue(name: str, colours: Colours) -> str:
+def get_hue(name: str, colours: Colours) -> str:
     """A hue of Okabe and Ito's, legible on the background and on a band: one colour for each theme."""
-    colour = legible(name, colours.band)
+    colour = make_legible(name, colours.band)
     return NEAR_BLACK if colour == "#000000" else colour
 
 
-def palette(theme: Theme) -> dict[str, str]:
+def list_colours(theme: Theme) -> dict[str, str]:
     """Every colour that a picture of a theme may have, by name."""
     colours = COLOURS[theme]
     plain = {each.name: getattr(colours, each.name) for each in fields(colours)}
-    return plain | {name.replace(" ", "-"): hue(name, colours) for name in OKABE_ITO}
+    return plain | {name.replace(" ", "-"): get_hue(name, colours) for name in OKABE_ITO}
 
 
-def stacked(heights: Sequence[float], colours: Colours, legend_rows: int) -> tuple[Figure, list[Axes]]:
+def stack_panels(heights: Sequence[float], colours: Colours, legend_rows: int) -> tuple[Figure, list[Axes]]:
     """A narrow figure of panels below each other, so many inches high each, and room for a legend below them."""
     height = sum(heights) + (ABOVE + BELOW) * len(heights) + LEGEND * legend_rows + 0.1
     figure = Figure(figsize=(NARROW, height), facecolor=colours.background)
@@ -169,7 +169,7 @@ def stacked(heights: Sequence[float], colours: Colours, legend_rows: int) -> tup
     return figure, panels
 
 
-def titled(axes: Axes, title: str, below: str, colours: Colours) -> None:
+def title_panel(axes: Axes, title: str, below: str, colours: Colours) -> None:
     """What a panel is of, and under which circumstances, above its left edge."""
     lines = (title, 19, 9, "bold", colours.ink), (below, 6, 8, "normal", colours.muted)
     for words, height, size, weight, ink in lines:
@@ -179,7 +179,7 @@ def titled(axes: Axes, title: str, below: str, colours: Colours) -> None:
         )  # fmt: skip
 
 
-def legend_below(figure: Figure, entries: Iterable[tuple[Patch | Line2D, str]], colours: Colours, columns: int) -> None:
+def draw_legend(figure: Figure, entries: Iterable[tuple[Patch | Line2D, str]], colours: Colours, columns: int) -> None:
     """At the foot of a narrow figure."""
     handles, labels = zip(*entries, strict=True)
     figure.legend(
@@ -188,24 +188,24 @@ def legend_below(figure: Figure, entries: Iterable[tuple[Patch | Line2D, str]], 
     )  # fmt: skip
 
 
-def duration_axis(axes: Axes, of: Literal["x", "y"], limits: tuple[float, float], most: float = 5) -> None:
+def set_duration_axis(axes: Axes, of: Literal["x", "y"], limits: tuple[float, float], most: float = 5) -> None:
     """A log axis of nanoseconds, with labels such as ``2 ms``."""
-    ratio_axis(axes, of, limits, most)
+    set_ratio_axis(axes, of, limits, most)
     axis = axes.xaxis if of == "x" else axes.yaxis
-    axis.set_major_formatter(FuncFormatter(lambda value, _: duration(value, 6)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: format_duration(value, 6)))
 
 
-def ratio_axis(axes: Axes, of: Literal["x", "y"], limits: tuple[float, float], most: float) -> None:
+def set_ratio_axis(axes: Axes, of: Literal["x", "y"], limits: tuple[float, float], most: float) -> None:
     """A log axis of ratios between limits, with at most so many labels where they are powers of ten."""
     axis = axes.xaxis if of == "x" else axes.yaxis
     axes.set(**{f"{of}scale": "log", f"{of}lim": limits})
-    axis.set_major_locator(FixedLocator(_ticks(*limits, most)))
+    axis.set_major_locator(FixedLocator(_choose_ticks(*limits, most)))
     axis.set_minor_locator(LogLocator())
     axis.set_minor_formatter(NullFormatter())
-    axis.set_major_formatter(FuncFormatter(_tick_label))
+    axis.set_major_formatter(FuncFormatter(_format_tick))
 
 
-def _ticks(low: float, high: float, most: float) -> list[float]:
+def _choose_ticks(low: float, high: float, most: float) -> list[float]:
     """Steps of equal size on a very short axis, 1, 2 and 5 on a short one; on a long one powers of ten, 1x among them,
     as many as have room."""
     decades = math.log10(high / low)
@@ -222,12 +222,12 @@ def _ticks(low: float, high: float, most: float) -> list[float]:
     ]
 
 
-def _tick_label(value: float, position: int | None = None) -> str:
+def _format_tick(value: float, position: int | None = None) -> str:
     exponent = math.floor(math.log10(value))
     return f"{value:,.6g}x" if -4 <= exponent <= 5 else f"1e{exponent}x"
 
 
-def quiet(axes: Axes, colours: Colours) -> None:
+def quieten(axes: Axes, colours: Colours) -> None:
     """Spines, ticks and grid that stay behind what is drawn."""
     axes.tick_params(colors=colours.muted, labelsize=8.5, length=3)
     axes.tick_params(which="minor", color=colours.muted, length=2)

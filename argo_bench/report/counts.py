@@ -15,19 +15,19 @@ Written = Callable[[float], str]
 OverSeeds = Callable[[Sequence[float], Written], str]
 
 
-def quantity(value: float) -> str:
+def format_count(value: float) -> str:
     """A count such as ``168,480``, or three digits of what is none."""
     return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.3g}"
 
 
 BENEFITS: Mapping[str, Written] = {
-    "requests": quantity,
-    "model_calls": quantity,
-    "dollars": quantity,
-    "frame_bytes": finding.size,
-    "hit_rate": finding.level,
-    "queries": quantity,
-    "explanations": quantity,
+    "requests": format_count,
+    "model_calls": format_count,
+    "dollars": format_count,
+    "frame_bytes": finding.format_bytes,
+    "hit_rate": finding.format_level,
+    "queries": format_count,
+    "explanations": format_count,
 }
 """The counts for which an optimization is there, and how they are written."""
 COMMON = (*BENEFITS, "input_tokens", "output_tokens", "hits", "misses")
@@ -52,7 +52,7 @@ class Counted:
         return [each.counts[name] for each in self.arms[arm] if name in each.counts]
 
 
-def counted(recorded: Recorded) -> list[Counted]:
+def find_counted(recorded: Recorded) -> list[Counted]:
     """Every counted workload, by optimization."""
     found: dict[tuple[str, str], list[Counts]] = {}
     for each in recorded.all(Counts):
@@ -69,23 +69,29 @@ def _at_the_headline_scale(counts: Sequence[Counts]) -> Counted:
     return Counted(first.optimization, first.workload, f"{first.scale:,} {first.unit}", arms)
 
 
-def done_to_the_output(recorded: Recorded, *, brief: bool = False) -> Table:
+def tabulate_damage(recorded: Recorded, *, brief: bool = False) -> Table:
     """The damage of every arm, count by count, and beside it what it saves.
 
     ``brief``: only workloads and arms that a verdict speaks of.
     """
     spoken_of = {(each.optimization, each.comparison.workload) for each in recorded.all(Judgement)}
     rows: list[Row] = []
-    for each in counted(recorded):
+    for each in find_counted(recorded):
         damages = [name for name in each.names() if name not in COMMON]
         if damages and (not brief or (each.optimization, each.workload) in spoken_of):
             place = f"{each.workload} at {each.place}"
             title = ": ".join(filter(None, (recorded.name_of(each.optimization), place)))
             rows.append(Row((each.optimization, title, ""), strong=True))
-            arms = [arm for arm in each.arms if not brief or arm in _judged_arms(recorded, each.optimization)]
-            over_seeds = _median if brief else _median_and_range
+            arms = [arm for arm in each.arms if not brief or arm in _find_judged_arms(recorded, each.optimization)]
+            over_seeds = _format_median if brief else _format_median_and_range
             rows += [
-                Row((arm, _damage(each, arm, damages, over_seeds), "\n".join(_benefit(each, arm, over_seeds)) or "-"))
+                Row(
+                    (
+                        arm,
+                        _describe_damage(each, arm, damages, over_seeds),
+                        "\n".join(_describe_benefit(each, arm, over_seeds)) or "-",
+                    )
+                )
                 for arm in arms
             ]
     columns = (Column("arm", 20), Column("done to the output", None), Column("for", 24))
@@ -97,45 +103,45 @@ def done_to_the_output(recorded: Recorded, *, brief: bool = False) -> Table:
     return Table("What it does to the output", note, columns, tuple(rows))
 
 
-def _judged_arms(recorded: Recorded, optimization: str) -> set[str]:
+def _find_judged_arms(recorded: Recorded, optimization: str) -> set[str]:
     comparisons = [each.comparison for each in recorded.all(Judgement) if each.optimization == optimization]
     return {"baseline"}.union(*((each.reference, each.candidate) for each in comparisons))
 
 
-def _damage(counted: Counted, arm: str, names: Sequence[str], over_seeds: OverSeeds) -> str:
+def _describe_damage(counted: Counted, arm: str, names: Sequence[str], over_seeds: OverSeeds) -> str:
     """A line for each count, and one for all that are zero."""
     if errors := [each.error for each in counted.arms[arm] if each.error is not None]:
         return f"raised {errors[0]}"
     seen = {name: counted.values(arm, name) for name in names}
-    some = [f"{name}: {over_seeds(values, quantity)}" for name, values in seen.items() if any(values)]
+    some = [f"{name}: {over_seeds(values, format_count)}" for name, values in seen.items() if any(values)]
     none = [name for name, values in seen.items() if values and not any(values)]
     return "\n".join([*some, f"0: {', '.join(none)}"] if none else some)
 
 
-def _benefit(counted: Counted, arm: str, over_seeds: OverSeeds) -> Iterator[str]:
+def _describe_benefit(counted: Counted, arm: str, over_seeds: OverSeeds) -> Iterator[str]:
     for name, written in BENEFITS.items():
         matters = any(any(counted.values(each, name)) for each in counted.arms)
         if matters and (values := counted.values(arm, name)):
             yield f"{name.replace('_', ' ')}: {over_seeds(values, written)}"
 
 
-def _median(values: Sequence[float], written: Written) -> str:
+def _format_median(values: Sequence[float], written: Written) -> str:
     return written(median(values))
 
 
-def _median_and_range(values: Sequence[float], written: Written) -> str:
+def _format_median_and_range(values: Sequence[float], written: Written) -> str:
     low, high = written(min(values)), written(max(values))
     return low if low == high else f"{written(median(values))} ({low} to {high})"
 
 
-def caches(recorded: Recorded) -> Table:
+def tabulate_caches(recorded: Recorded) -> Table:
     """Which share of the calls hits on each trace, and from which share on a cache pays."""
     rows = tuple(
         Row(
             (
                 f"{each.optimization} {each.arm}\nat {each.scale:,} {each.unit}",
-                "\n".join(f"{finding.level(rate)} on {where}" for where, rate in each.hit_rates.items()) or "-",
-                pays(each.break_even),
+                "\n".join(f"{finding.format_level(rate)} on {where}" for where, rate in each.hit_rates.items()) or "-",
+                describe_break_even(each.break_even),
             )
         )
         for each in recorded.all(Caching)
@@ -145,8 +151,8 @@ def caches(recorded: Recorded) -> Table:
     return Table("Caches", note, columns, rows)
 
 
-def pays(break_even: float) -> str:
+def describe_break_even(break_even: float) -> str:
     """From which hit rate on a cache pays, in words."""
     if break_even > 1:
         return "never, even a hit costs more"
-    return "any hit rate" if break_even <= 0 else f"{finding.level(break_even)} hits"
+    return "any hit rate" if break_even <= 0 else f"{finding.format_level(break_even)} hits"

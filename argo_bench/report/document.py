@@ -10,7 +10,7 @@ from argo_bench.harness.record.records import End, Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding, text
 from argo_bench.report.sections import Outline
-from argo_bench.report.tables import plain
+from argo_bench.report.tables import escape
 
 DOES_NOT_SHOW = (
     "What another machine would give: ratios carry over better than times, and neither carries over exactly.",
@@ -20,21 +20,21 @@ DOES_NOT_SHOW = (
 )
 
 
-def document(recorded: Recorded, outline: Outline, alts: Mapping[str, str]) -> str:
+def write_document(recorded: Recorded, outline: Outline, alts: Mapping[str, str]) -> str:
     """Return the whole report as Markdown, to be saved beside its figures.
 
     ``alts`` are their alternative texts by name, as ``forest`` of forest.svg and forest-dark.svg.
     """
     sections = [
-        f"# {plain(finding.finding(recorded))}",
+        f"# {escape(finding.write_title(recorded))}",
         *(_picture(each.name, alts[each.name], each.caption) for each in outline.at("files") if each.name in alts),
         text.markdown(recorded, outline),
         "## How it was measured",
-        _listed(_circumstances(recorded)),
+        _write_list(_describe_circumstances(recorded)),
         "## Where it was measured",
-        _listed(f"{plain(name)}: {plain(value)}" for name, value in facts(recorded)),
+        _write_list(f"{escape(name)}: {escape(value)}" for name, value in list_facts(recorded)),
         "## What this does not show",
-        _listed(DOES_NOT_SHOW),
+        _write_list(DOES_NOT_SHOW),
     ]
     return "\n\n".join(section.rstrip() for section in sections) + "\n"
 
@@ -47,32 +47,32 @@ def _picture(name: str, alt: str, caption: str) -> str:
     return f"{drawn}\n\n*{caption}*" if caption else drawn
 
 
-def _listed(lines: Iterator[str] | tuple[str, ...]) -> str:
+def _write_list(lines: Iterator[str] | tuple[str, ...]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _circumstances(recorded: Recorded) -> Iterator[str]:
+def _describe_circumstances(recorded: Recorded) -> Iterator[str]:
     run = recorded.run
-    yield f"Run {plain(run.run)} of {plain(run.started)}; every sample is in run.jsonl beside this file."
+    yield f"Run {escape(run.run)} of {escape(run.started)}; every sample is in run.jsonl beside this file."
     yield f"Again: <code>{html.escape(run.command)}</code>"
-    yield plain(finding.setting(recorded))
-    yield "Symbols: " + plain(", ".join(f"{symbol} ({origin})" for symbol, origin in run.symbols.items()))
+    yield escape(finding.describe_setting(recorded))
+    yield "Symbols: " + escape(", ".join(f"{symbol} ({origin})" for symbol, origin in run.symbols.items()))
     if any(each.comparison.reference != "baseline" for each in recorded.all(Judgement)):
         yield "Speed-ups are over the baseline, except where *vs* names another reference."
     for end in recorded.all(End):
-        yield f"It took {finding.duration(1e9 * end.seconds)}."
+        yield f"It took {finding.format_duration(1e9 * end.seconds)}."
 
 
-def facts(recorded: Recorded) -> Iterator[tuple[str, str]]:
+def list_facts(recorded: Recorded) -> Iterator[tuple[str, str]]:
     """The environment by name, without empty values and the calibration, which a remark has in words."""
     for name, value in recorded.run.environment.items():
         if name.endswith("_bytes") and value is not None:
-            yield name.removesuffix("_bytes"), finding.size(value)
+            yield name.removesuffix("_bytes"), finding.format_bytes(value)
         elif value is not None and name != "calibration":
-            yield name, _in_line(value)
+            yield name, _write_in_line(value)
 
 
-def _in_line(value: Any) -> str:
+def _write_in_line(value: Any) -> str:
     """A value on one line: pairs of a mapping, elements of a list, and of a check what it found."""
     match value:
         case {"subject": subject, "found": found}:
@@ -80,7 +80,7 @@ def _in_line(value: Any) -> str:
         case Mapping():
             return ", ".join(f"{key} {each}" for key, each in value.items())
         case list():
-            return ("; " if any(isinstance(each, Mapping) for each in value) else ", ").join(map(_in_line, value))
+            return ("; " if any(isinstance(each, Mapping) for each in value) else ", ").join(map(_write_in_line, value))
         case float():
             return f"{value:.3g}"
         case _:

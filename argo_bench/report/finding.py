@@ -16,7 +16,7 @@ from argo_bench.harness.calibration.standing import Rate, Used
 from argo_bench.harness.claims.claim import Claim, Kind
 from argo_bench.harness.claims.metrics import CLOCKS, MEMORY, Metric, is_count, is_memory
 from argo_bench.harness.claims.verdict import HOLDS, Word, word_for
-from argo_bench.harness.judging.measured import LEAST
+from argo_bench.harness.judging.measurements import LEAST
 from argo_bench.harness.record.records import Comparison, Counts, End, Judgement, Memory, Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate
@@ -40,37 +40,37 @@ def noun_of(metric: Metric) -> str:
     return CLOCKS.get(metric) or COUNT_NOUNS.get(metric) or metric.replace("_", " ")
 
 
-def finding(recorded: Recorded) -> str:
+def write_title(recorded: Recorded) -> str:
     """The title: how many headline verdicts hold, and how many of those also keep the output."""
-    sentence = _progress(recorded) + _count(recorded.all(Judgement))
+    sentence = _describe_progress(recorded) + _count_holding(recorded.all(Judgement))
     return sentence[0].upper() + sentence[1:]
 
 
-def _progress(recorded: Recorded) -> str:
+def _describe_progress(recorded: Recorded) -> str:
     ends = recorded.all(End)
     if not ends:
         return "unfinished run: "
     if ends[-1].interrupted:
-        return f"interrupted after {ends[-1].replicates} of {counted(recorded.run.looks[-1], 'replicate')}: "
+        return f"interrupted after {ends[-1].replicates} of {format_number_of(recorded.run.looks[-1], 'replicate')}: "
     return ""
 
 
-def _count(judgements: Sequence[Judgement]) -> str:
+def _count_holding(judgements: Sequence[Judgement]) -> str:
     if not judgements:
         return "no claim was judged"
     judged = [each for each in judgements if each.headline]
     if judged and all(each.kind == "difference" for each in judged):
-        return _open_questions(judged)
+        return _answer_open_questions(judged)
     opening, noun = ("", "verdict") if judged else ("no headline claim was judged; ", "further reading")
     judged = judged or list(judgements)
     held = [each for each in judged if each.verdict in HOLDS]
     plural = "" if len(judged) == len(held) == 1 else "s"
     verb = "holds" if len(held) == 1 else "hold"
     share = f"{len(held)} of {len(judged)} {noun}{plural}"
-    return f"{opening}{share} {verb} on this machine{_kept(held)}{_missing(judged)}"
+    return f"{opening}{share} {verb} on this machine{_count_kept_outputs(held)}{_count_missing(judged)}"
 
 
-def _open_questions(judged: Sequence[Judgement]) -> str:
+def _answer_open_questions(judged: Sequence[Judgement]) -> str:
     """Where nothing was claimed: the sentence of a single comparison, the words of several."""
     if len(judged) == 1:
         return judged[0].sentence
@@ -80,7 +80,7 @@ def _open_questions(judged: Sequence[Judgement]) -> str:
     )
 
 
-def _kept(held: Sequence[Judgement]) -> str:
+def _count_kept_outputs(held: Sequence[Judgement]) -> str:
     kept = sum(map(keeps_output, held))
     match len(held), kept:
         case 0, _:
@@ -93,29 +93,29 @@ def _kept(held: Sequence[Judgement]) -> str:
             return f"; {kept} of them also keep{'s' if kept == 1 else ''} the output"
 
 
-def _missing(judged: Sequence[Judgement]) -> str:
+def _count_missing(judged: Sequence[Judgement]) -> str:
     words: tuple[Word, ...] = ("untested", "failed")
     counts = {word: sum(each.verdict == word for each in judged) for word in words}
     named = " and ".join(f"{count} {word_for(word)}" for word, count in counts.items() if count)
     return f"; {named}" if named else ""
 
 
-def setting(recorded: Recorded) -> str:
+def describe_setting(recorded: Recorded) -> str:
     """Under which conditions it was measured, as a sentence."""
     run = recorded.run
     processes = "both arms in one process" if run.isolation == "shared" else "a process for each arm"
     generated = sum(origin == "generated" for origin in run.symbols.values())
     some = f", {generated} of them generated" if generated else ""
-    fed = f"; {counted(len(run.symbols), 'symbol')} from {run.source}{some}" if run.symbols else ""
+    fed = f"; {format_number_of(len(run.symbols), 'symbol')} from {run.source}{some}" if run.symbols else ""
     switches = [f"every trace {run.trace}"] * (run.trace is not None)
     switches += ["last signals served while prices moved by less than 0.5 %"] * run.skip_unchanged
     switched = f"; {', '.join(switches)}" if switches else ""
-    return f"Profile {run.profile}, {processes}, {replicates_planned(run.looks)}, seed {run.seed}{fed}{switched}."
+    return f"Profile {run.profile}, {processes}, {describe_replicates(run.looks)}, seed {run.seed}{fed}{switched}."
 
 
-def replicates_planned(looks: Sequence[int]) -> str:
+def describe_replicates(looks: Sequence[int]) -> str:
     """In words: ``6 replicates``, or ``6 to 24 replicates`` where a comparison stops when it is decided."""
-    return counted(looks[-1], "replicate") if len(looks) == 1 else f"{looks[0]} to {looks[-1]} replicates"
+    return format_number_of(looks[-1], "replicate") if len(looks) == 1 else f"{looks[0]} to {looks[-1]} replicates"
 
 
 def keeps_output(judgement: Judgement) -> bool:
@@ -127,57 +127,57 @@ def changes_output(judgement: Judgement) -> bool:
     return judgement.output.startswith("differs")
 
 
-def counted(number: int, noun: str) -> str:
+def format_number_of(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def named(recorded: Recorded, judgement: Judgement) -> str:
+def name_claim(recorded: Recorded, judgement: Judgement) -> str:
     """The claim by its id, and what it is about."""
     return f"{judgement.claim} {recorded.name_of(judgement.optimization)}".rstrip()
 
 
-def claimed(kind: str, low: float | None, high: float | None) -> str:
+def format_claimed(kind: str, low: float | None, high: float | None) -> str:
     """A claimed range as it was published, such as ``-50 to -70 %``, ``10-100x`` or ``>= 6,024x``."""
     ends = [end for end in (low, high) if end is not None and math.isfinite(end)]
     match kind:
         case "reduction":
-            return _joined((f"-{100 * end:.4g}" for end in ends), " to ") + " %"
+            return _join_once((f"-{100 * end:.4g}" for end in ends), " to ") + " %"
         case "speedup":
-            return _joined((exact(end) for end in ends), "-") + "x"
+            return _join_once((format_published(end) for end in ends), "-") + "x"
         case "at_least":
-            return f">= {exact(ends[0])}x"
+            return f">= {format_published(ends[0])}x"
         case "up_to":
-            return f"up to {exact(ends[-1])}x"
+            return f"up to {format_published(ends[-1])}x"
         case "level":
             sign = "" if len(ends) == 2 else "<= " if low not in ends else ">= "
-            return sign + _joined(map(level, ends), " to ")
+            return sign + _join_once(map(format_level, ends), " to ")
         case "difference":
             return "no claim"
         case _:
             return "better"
 
 
-def claimed_as_factor(kind: str, low: float | None, high: float | None) -> str:
+def format_claimed_as_factor(kind: str, low: float | None, high: float | None) -> str:
     """The speed-up that a claimed reduction amounts to (-50 % of the time is 2.0x); empty for other kinds."""
     if kind != "reduction" or low is None or high is None:
         return ""
     factors = 1 / (1 - low), 1 / (1 - high)
     decimals = 1 if low == high or f"{factors[0]:.1f}" != f"{factors[1]:.1f}" else 2
-    return _joined((f"{each:,.{decimals}f}" for each in factors), "-") + "x"
+    return _join_once((f"{each:,.{decimals}f}" for each in factors), "-") + "x"
 
 
-def exact(end: float) -> str:
+def format_published(end: float) -> str:
     """A published factor as it was written: 10, 8.34, 21,492; three digits of a ratio of two published figures."""
     if end < LARGE and not math.isclose(end, round(end, 2)):
         return f"{end:.3g}"
     return f"{end:,.6f}".rstrip("0").rstrip(".") if end < LARGE else f"{end:.3g}"
 
 
-def _joined(words: Iterable[str], between: str) -> str:
+def _join_once(words: Iterable[str], between: str) -> str:
     return between.join(dict.fromkeys(words))
 
 
-def claimed_region(judgement: Judgement) -> tuple[float, float] | None:
+def find_claimed_region(judgement: Judgement) -> tuple[float, float] | None:
     """The claimed range as speed-ups, open ends infinite; None for a claim about a level."""
     if judgement.kind in ("level", "difference"):
         return None
@@ -188,24 +188,28 @@ def claimed_region(judgement: Judgement) -> tuple[float, float] | None:
     return math.exp(lower), math.exp(upper)
 
 
-def levels(low: float, high: float) -> str:
+def format_levels(low: float, high: float) -> str:
     """A range of levels, or the one that it is."""
-    if level(low) == level(high):
-        return level(low)
-    return f"{level(low).removesuffix(' %')} to {level(high)}" if high <= 1 else f"{level(low)} to {level(high)}"
+    if format_level(low) == format_level(high):
+        return format_level(low)
+    return (
+        f"{format_level(low).removesuffix(' %')} to {format_level(high)}"
+        if high <= 1
+        else f"{format_level(low)} to {format_level(high)}"
+    )
 
 
-def level(value: float) -> str:
+def format_level(value: float) -> str:
     """A share as a percentage, anything larger than 1 as the number that it is."""
     return f"{100 * value:.3g} %" if 0 <= value <= 1 else f"{value:,.4g}"
 
 
-def factor(value: float, digits: int = 2) -> str:
+def format_factor(value: float, digits: int = 2) -> str:
     """A speed-up such as ``0.21x``, ``2.41x``, ``12.3x`` or ``21,492x``; below 1 with that many significant digits."""
-    return number(value, digits) + "x"
+    return format_number(value, digits) + "x"
 
 
-def number(value: float, digits: int = 2) -> str:
+def format_number(value: float, digits: int = 2) -> str:
     if value >= LARGE:
         return f"{value:.1e}"
     if value >= 1:
@@ -214,69 +218,69 @@ def number(value: float, digits: int = 2) -> str:
     return f"{value:.{decimals}f}" if decimals <= MOST_DECIMALS else f"{value:.0e}"
 
 
-def measured(judgement: Judgement) -> str:
+def describe_measured(judgement: Judgement) -> str:
     """What was seen, a loss as plainly as a gain.
 
     As in ``2.41x (-58 % time)``, ``0.21x (4.8x slower)``, ``3.40x fewer requests`` or ``hit rate 12 to 15 %``.
     """
     if judgement.level_seen is not None:
-        return f"{judgement.metric.replace('_', ' ')} {levels(*judgement.level_seen)}"
+        return f"{judgement.metric.replace('_', ' ')} {format_levels(*judgement.level_seen)}"
     if judgement.speedup is None:
         return "not measured"
-    return speedup(judgement.speedup, judgement.metric, as_share=judgement.kind == "reduction")
+    return format_speedup(judgement.speedup, judgement.metric, as_share=judgement.kind == "reduction")
 
 
-def speedup(value: float, metric: Metric = "cpu", *, as_share: bool = False) -> str:
+def format_speedup(value: float, metric: Metric = "cpu", *, as_share: bool = False) -> str:
     """A factor, with what a loss amounts to, or the share that a gain saves."""
-    shown = ratio(value, metric)
+    shown = format_ratio(value, metric)
     if not shown.endswith("x") or shown == "1.00x":
         return shown
     is_time = metric in CLOCKS
     noun = "time" if is_time else noun_of(metric)
     if value < 1:
-        return f"{shown} ({_times(1 / value)} {'slower' if is_time else f'more {noun}'})"
+        return f"{shown} ({_format_times(1 / value)} {'slower' if is_time else f'more {noun}'})"
     if as_share:
-        return f"{shown} (-{saved(value)} % {noun})"
+        return f"{shown} (-{format_saved(value)} % {noun})"
     return shown if is_time else f"{shown} {'less' if is_memory(metric) else 'fewer'} {noun}"
 
 
-def ratio(value: float, metric: Metric) -> str:
+def format_ratio(value: float, metric: Metric) -> str:
     """A factor, or that a count has gone."""
-    return f"no {noun_of(metric)} left" if is_count(metric) and value > NONE_LEFT else factor(value)
+    return f"no {noun_of(metric)} left" if is_count(metric) and value > NONE_LEFT else format_factor(value)
 
 
-def _times(value: float) -> str:
+def _format_times(value: float) -> str:
     return f"{value:,.{2 if value < 1.1 else 1 if value < 9.95 else 0}f}x"
 
 
-def saved(value: float) -> str:
+def format_saved(value: float) -> str:
     """The share of the time saved by a speed-up, in percent, with the decimals that keep it from reading 100."""
     decimals = max(0, math.ceil(math.log10(value)) - 2)
     return f"{100 * (1 - 1 / value):.{decimals}f}"
 
 
-def within(recorded: Recorded, judgement: Judgement) -> str:
+def describe_interval(recorded: Recorded, judgement: Judgement) -> str:
     """The interval of what was seen; of an exact count its range over so many seeds."""
-    number_of = replicates(recorded, judgement)
+    number_of = count_replicates(recorded, judgement)
     if not is_count(judgement.metric):
-        return interval(judgement.interval, number_of)
-    seeds = counted(number_of or 0, "seed")
+        return format_interval(judgement.interval, number_of)
+    seeds = format_number_of(number_of or 0, "seed")
     if judgement.interval is None:
         return seeds
-    low, high = (ratio(bound, judgement.metric) for bound in judgement.interval)
-    same = number(judgement.interval[0], 3) == number(judgement.interval[1], 3)
+    low, high = (format_ratio(bound, judgement.metric) for bound in judgement.interval)
+    same = format_number(judgement.interval[0], 3) == format_number(judgement.interval[1], 3)
     if same or not (low.endswith("x") and high.endswith("x")):
         return f"the same on {seeds}" if same or low == high else f"{low} to {high}, {seeds}"
-    return f"{number(judgement.interval[0], 3)} to {factor(judgement.interval[1], 3)}, {seeds}"
+    return f"{format_number(judgement.interval[0], 3)} to {format_factor(judgement.interval[1], 3)}, {seeds}"
 
 
-def interval(bounds: tuple[float, float] | None, replicates: int | None) -> str:
+def format_interval(bounds: tuple[float, float] | None, replicates: int | None) -> str:
     """``0.203 to 0.214x, n=6``; says so where one replicate gives no interval."""
     n = "" if replicates is None else f", n={replicates}"
-    return f"no interval{n}" if bounds is None else f"{number(bounds[0], 3)} to {factor(bounds[1], 3)}{n}"
+    return f"no interval{n}" if bounds is None else f"{format_number(bounds[0], 3)} to {format_factor(bounds[1], 3)}{n}"
 
 
-def break_even(judgement: Judgement) -> str:
+def describe_break_even(judgement: Judgement) -> str:
     """After how many calls the candidate has made up for its first one, in words."""
     if judgement.cold is None:
         return "-"
@@ -284,7 +288,7 @@ def break_even(judgement: Judgement) -> str:
     return "never" if calls is None else "at once" if calls < 1 else f"{calls:,.0f} calls"
 
 
-def size(number_of_bytes: float) -> str:
+def format_bytes(number_of_bytes: float) -> str:
     """Bytes as ``1.5 MiB``."""
     for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if number_of_bytes >= unit:
@@ -292,7 +296,7 @@ def size(number_of_bytes: float) -> str:
     return f"{number_of_bytes:.0f} B"
 
 
-def calibrated(recorded: Recorded) -> str:
+def describe_calibration(recorded: Recorded) -> str:
     """Where the harness that made a run was calibrated, and how it did, in one line."""
     here = "argo-bench calibrate measures it here"
     kept = recorded.run.environment.get("calibration")
@@ -301,36 +305,39 @@ def calibrated(recorded: Recorded) -> str:
     used = msgspec.convert(kept, Used)
     rates = used.calibration
     where = "on this machine" if used.where == "here" else f"on the reference machine ({rates.processor})"
-    found = next((f", 3 % more work found in {share(each.found)}" for each in rates.power if each.change == 1.03), "")
+    found = next(
+        (f", 3 % more work found in {format_rate(each.found)}" for each in rates.power if each.change == 1.03), ""
+    )
     more = "" if used.where == "here" else f"; {here}"
     return (
-        f"Calibrated {where}, {rates.when}: false positives {share(rates.all_false_positives)}{found}, coverage "
-        f"{share(rates.coverage)}; code layout, position and role alone stay within {100 * rates.floor:.2g} %{more}."
+        f"Calibrated {where}, {rates.when}: false positives {format_rate(rates.all_false_positives)}{found}, coverage "
+        f"{format_rate(rates.coverage)}; code layout, position and role "
+        f"alone stay within {100 * rates.floor:.2g} %{more}."
     )
 
 
-def share(rate: Rate) -> str:
+def format_rate(rate: Rate) -> str:
     """A rate in percent with its exact interval, as in ``1.2 % [0.1, 4.3]``."""
     if not rate.trials:
         return "no experiment"
     return f"{100 * rate.events / rate.trials:.3g} % [{100 * rate.low:.2g}, {100 * rate.high:.3g}]"
 
 
-def result_behind(recorded: Recorded, judgement: Judgement) -> Result | None:
+def find_result(recorded: Recorded, judgement: Judgement) -> Result | None:
     return next((each for each in recorded.all(Result) if each.comparison == judgement.comparison), None)
 
 
-def replicates(recorded: Recorded, judgement: Judgement) -> int | None:
+def count_replicates(recorded: Recorded, judgement: Judgement) -> int | None:
     """Pairs of processes behind a speed-up; pairs of readings behind a figure of memory, seeds behind a count."""
     if is_count(judgement.metric):
-        return len(_seeds(recorded, judgement))
+        return len(_find_seeds(recorded, judgement))
     if is_memory(judgement.metric):
-        return _readings(recorded, judgement)
-    result = result_behind(recorded, judgement)
+        return _count_readings(recorded, judgement)
+    result = find_result(recorded, judgement)
     return None if result is None else result.on(judgement.metric).replicates
 
 
-def _seeds(recorded: Recorded, judgement: Judgement) -> set[int]:
+def _find_seeds(recorded: Recorded, judgement: Judgement) -> set[int]:
     """Those under which both arms were counted; of a level, which has no reference, the candidate alone."""
     of = judgement.comparison
     seeds: dict[str, set[int]] = {of.reference: set(), of.candidate: set()}
@@ -341,7 +348,7 @@ def _seeds(recorded: Recorded, judgement: Judgement) -> set[int]:
     return seeds[of.candidate] if judgement.kind == "level" else seeds[of.candidate] & seeds[of.reference]
 
 
-def _readings(recorded: Recorded, judgement: Judgement) -> int | None:
+def _count_readings(recorded: Recorded, judgement: Judgement) -> int | None:
     of = judgement.comparison
     taken = [
         sum(reading.method == MEMORY[judgement.metric].method for reading in each.readings)
@@ -352,25 +359,25 @@ def _readings(recorded: Recorded, judgement: Judgement) -> int | None:
     return min(taken, default=None)
 
 
-def other_clock(recorded: Recorded, judgement: Judgement) -> str:
+def describe_other_clock(recorded: Recorded, judgement: Judgement) -> str:
     """The other clock's speed-up where a flag says that the two disagree, such as ``wall 0.95x``; else empty."""
     if judgement.metric not in CLOCKS:
         return ""
-    result = result_behind(recorded, judgement)
+    result = find_result(recorded, judgement)
     name, estimate = ("wall", "wall") if judgement.metric == "cpu" else ("CPU", "cpu")
     if result is None or not any(flag.startswith(f"{name} time says") for flag in judgement.flags):
         return ""
     seen: Estimate = getattr(result, estimate)
-    return f"{name} time {factor(seen.speedup)}"
+    return f"{name} time {format_factor(seen.speedup)}"
 
 
-def arm_and_reference(comparison: Comparison) -> str:
+def name_arms(comparison: Comparison) -> str:
     """The candidate, and what it was measured against where that is not the baseline."""
     against = "" if comparison.reference == "baseline" else f" vs {comparison.reference}"
     return comparison.candidate + against
 
 
-def duration(nanoseconds: float, digits: int = 3) -> str:
+def format_duration(nanoseconds: float, digits: int = 3) -> str:
     if nanoseconds >= 6e11:
         return f"{nanoseconds / 6e10:,.0f} min"
     for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "us")):

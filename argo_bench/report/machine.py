@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from argo_bench.harness.machine.fitness import Finding
+from argo_bench.harness.machine.fitness import FitnessCheck
 from argo_bench.report.tables import Column, Row, Table, html_table, markdown_table
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Machine:
     """What was found about a machine, and the versions that a run would record: print it or show it in Jupyter."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[FitnessCheck, ...]
     facts: Mapping[str, object]
 
     def __str__(self) -> str:
@@ -36,10 +36,10 @@ class Machine:
             fit = each.verdict == "fit"
             mark = Text("✓ fit" if fit else "! unfit", style="green" if fit else "bold yellow")
             table.add_row(mark, each.subject, each.found if fit else f"{each.found}: {each.advice}")
-        return Group(Text(str(self), style="bold"), table, Text(self.built_of, style="dim"))
+        return Group(Text(str(self), style="bold"), table, Text(self.components, style="dim"))
 
     @property
-    def built_of(self) -> str:
+    def components(self) -> str:
         """Processor, system and versions, in one line."""
         versions = self.facts.get("versions")
         listed = ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, Mapping) else ""
@@ -51,7 +51,7 @@ class Machine:
             for each in self.findings
         )
         columns = (Column("", 6), Column("what", 20), Column("found", None), Column("what would help", None))
-        return Table(str(self).removesuffix("."), self.built_of, columns, rows)
+        return Table(str(self).removesuffix("."), self.components, columns, rows)
 
     def to_frame(self) -> pd.DataFrame:
         """A row for every check."""

@@ -61,12 +61,12 @@ MARKS: Mapping[Word | State, Mark] = {
 ORDER: Mapping[Word | State, int] = {word: position for position, word in enumerate(MARKS)}
 
 
-def labelled(word: Word | State) -> str:
+def label_verdict(word: Word | State) -> str:
     """Return a verdict as readers see it, with its glyph."""
     return f"{MARKS[word].glyph} {word_for(word)}"
 
 
-def legible(hue: str, background: str) -> str:
+def make_legible(hue: str, background: str) -> str:
     """The hue as ``#rrggbb``, moved away from the background until it can be read as text on it."""
     colour, back = _channels(OKABE_ITO[hue]), _channels(background)
     target = 0.0 if _luminance(back) > 0.18 else 1.0
@@ -78,7 +78,7 @@ def legible(hue: str, background: str) -> str:
     return _hex(mixed)
 
 
-def contrast(first: str, second: str) -> float:
+def compute_contrast(first: str, second: str) -> float:
     """The WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
     return _contrast(_channels(first), _channels(second))
 

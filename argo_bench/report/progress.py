@@ -19,12 +19,12 @@ SETTLED = 0.02
 """The share of a run before which its remaining time is not told."""
 
 
-def remaining(state: State) -> float | None:
+def estimate_remaining(state: State) -> float | None:
     """Seconds left; None until enough has been done to tell."""
     return None if state.spent_s < SETTLED * (state.spent_s + state.left_s) else state.left_s
 
 
-def clock_text(seconds: float | None) -> str:
+def format_clock(seconds: float | None) -> str:
     return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"
 
 
@@ -43,8 +43,8 @@ def progress_bar() -> Iterator[Callable[[State], None]]:
                 task,
                 completed=state.spent_s,
                 total=state.spent_s + state.left_s,
-                left=clock_text(remaining(state)),
-                description=shortened(state.seen or state.doing, 46),
+                left=format_clock(estimate_remaining(state)),
+                description=shorten(state.seen or state.doing, 46),
             )
 
         yield show
@@ -62,11 +62,11 @@ def progress_lines(every_s: float = LINE_EVERY_S) -> Iterator[Callable[[State], 
             return
         last = now
         share = state.spent_s / (state.spent_s + state.left_s)
-        parts = (f"{share:4.0%}", clock_text(remaining(state)), state.doing, state.seen)
-        click.echo(shortened("  ".join(part for part in parts if part), 79), err=True)
+        parts = (f"{share:4.0%}", format_clock(estimate_remaining(state)), state.doing, state.seen)
+        click.echo(shorten("  ".join(part for part in parts if part), 79), err=True)
 
     yield show
 
 
-def shortened(text: str, width: int) -> str:
+def shorten(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.claims.verdict import word_for
-from argo_bench.harness.memory import disagreement
+from argo_bench.harness.memory import find_disagreement
 from argo_bench.harness.record.records import Declared, Failure, Fidelity, Judgement, Memory
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
@@ -15,15 +15,15 @@ NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation")
 """Flags that are said in a remark; the others stand in the rows themselves."""
 
 
-def remarks(recorded: Recorded) -> list[str]:
+def list_remarks(recorded: Recorded) -> list[str]:
     """Return a sentence each: outputs that differ, arms that could not be measured, what is still open."""
     lines = [
         f"{each.optimization} {each.arm}, {each.workload or 'decisions of the pipeline'}: {each.output}."
         for each in recorded.all(Fidelity)
         if not each.faithful
     ]
-    lines += _surroundings(recorded)
-    lines += not_measured(recorded)
+    lines += _describe_surroundings(recorded)
+    lines += list_not_measured(recorded)
     lines += [
         f"{each.claim} {each.arm} is inconclusive; it would take {each.needs}."
         for each in recorded.all(Judgement)
@@ -40,18 +40,18 @@ def remarks(recorded: Recorded) -> list[str]:
         lines.append(
             f"Handshakes and look-ups in the shared store are constants in the times of {', '.join(modelled)}."
         )
-    lines += _method_dependent(recorded)
-    lines += _declared(recorded)
-    lines += [finding.calibrated(recorded)] if recorded.all(Judgement) else []
+    lines += _describe_method_dependence(recorded)
+    lines += _describe_declared(recorded)
+    lines += [finding.describe_calibration(recorded)] if recorded.all(Judgement) else []
     return lines
 
 
-def not_measured(recorded: Recorded) -> list[str]:
+def list_not_measured(recorded: Recorded) -> list[str]:
     """What failed or is untested, and why."""
     return [f"{each.optimization} {each.arm}: {word_for(each.kind)}, {each.reason}." for each in recorded.all(Failure)]
 
 
-def _surroundings(recorded: Recorded) -> Iterator[str]:
+def _describe_surroundings(recorded: Recorded) -> Iterator[str]:
     """Where databases were, and which server was the shared store."""
     facts = recorded.run.environment
     if (system := facts.get("file_system")) is not None and recorded.run.optimizations:
@@ -61,7 +61,7 @@ def _surroundings(recorded: Recorded) -> Iterator[str]:
         yield f"The shared store was {store}."
 
 
-def _declared(recorded: Recorded) -> Iterator[str]:
+def _describe_declared(recorded: Recorded) -> Iterator[str]:
     """How the claims of a user's functions were read, and what it costs that some are local."""
     for each in recorded.all(Declared):
         if each.claim is not None:
@@ -73,11 +73,15 @@ def _declared(recorded: Recorded) -> Iterator[str]:
             )
 
 
-def _method_dependent(recorded: Recorded) -> Iterator[str]:
+def _describe_method_dependence(recorded: Recorded) -> Iterator[str]:
     """Savings of memory that two methods do not agree on."""
     weighed = recorded.all(Memory)
     for reference in (each for each in weighed if each.arm == "baseline"):
         for each in weighed:
             same = (each.optimization, each.workload) == (reference.optimization, reference.workload)
-            if same and each is not reference and (flag := disagreement(reference.readings, each.readings)) is not None:
+            if (
+                same
+                and each is not reference
+                and (flag := find_disagreement(reference.readings, each.readings)) is not None
+            ):
                 yield f"{each.optimization} {each.arm}, memory: {flag}."

@@ -15,7 +15,7 @@ from argo_bench.report import finding
 from argo_bench.report.tables import Column, Row, Table
 
 
-def memory(recorded: Recorded) -> Table:
+def tabulate_memory(recorded: Recorded) -> Table:
     """What a pass of every arm takes beyond what was there before, by each method that was used."""
     weighed = recorded.all(Memory)
     baselines = {(each.optimization, each.workload): each for each in weighed if each.arm == "baseline"}
@@ -23,7 +23,7 @@ def memory(recorded: Recorded) -> Table:
     rows = []
     for each in weighed:
         baseline = baselines.get((each.optimization, each.workload))
-        rows.append(Row((f"{each.optimization} {each.arm}", *(_figure(each, baseline, name) for name in used))))
+        rows.append(Row((f"{each.optimization} {each.arm}", *(_format_bytes(each, baseline, name) for name in used))))
     columns = (Column("arm", None), *(Column(name, 14) for name in used))
     note = (
         "Of one pass at the headline scale, beyond what was there before, and the ratio to the baseline. Peak RSS is "
@@ -32,16 +32,16 @@ def memory(recorded: Recorded) -> Table:
     return Table("Memory", note, columns, tuple(rows))
 
 
-def _peak(method: Method) -> Callable[[Memory], float | None]:
+def _peak_by(method: Method) -> Callable[[Memory], float | None]:
     return lambda memory: _median(each.peak_bytes for each in memory.readings if each.method == method)
 
 
 MEMORY_COLUMNS: Mapping[str, Callable[[Memory], float | None]] = {
-    "peak RSS": _peak("peak_rss"),
-    "traced peak": _peak("traced"),
+    "peak RSS": _peak_by("peak_rss"),
+    "traced peak": _peak_by("traced"),
     "live after": lambda memory: _median(each.live_bytes for each in memory.readings if each.method == "traced"),
     "allocations": lambda memory: _median(each.allocations for each in memory.readings),
-    "polled": _peak("memory_profiler"),
+    "polled": _peak_by("memory_profiler"),
 }
 
 
@@ -50,18 +50,18 @@ def _median(values: Iterable[int | None]) -> float | None:
     return median(known) if known else None
 
 
-def _figure(memory: Memory, baseline: Memory | None, column: str) -> str:
+def _format_bytes(memory: Memory, baseline: Memory | None, column: str) -> str:
     value = MEMORY_COLUMNS[column](memory)
     if value is None:
         return "-"
     if column == "peak RSS" and value <= RESOLUTION:
-        return f"< {finding.size(RESOLUTION)}"
-    shown = f"{value:,.0f}" if column == "allocations" else finding.size(value)
+        return f"< {finding.format_bytes(RESOLUTION)}"
+    shown = f"{value:,.0f}" if column == "allocations" else finding.format_bytes(value)
     reference = None if baseline is None or baseline is memory else MEMORY_COLUMNS[column](baseline)
     return shown if not reference else f"{shown}\n{value / reference:.3g} of it"
 
 
-def beside(recorded: Recorded, *, brief: bool = False) -> Table:
+def tabulate_results(recorded: Recorded, *, brief: bool = False) -> Table:
     """Results that no headline verdict rests on: other arms and, unless ``brief``, the variants at other scales."""
     judged = {each.comparison for each in recorded.all(Judgement)}
     elsewhere = {
@@ -75,10 +75,10 @@ def beside(recorded: Recorded, *, brief: bool = False) -> Table:
     rows = tuple(
         Row(
             (
-                f"{each.comparison.optimization} {finding.arm_and_reference(each.comparison)}",
+                f"{each.comparison.optimization} {finding.name_arms(each.comparison)}",
                 f"{each.comparison.workload} at {each.comparison.place}",
-                _speedup(each, on_the_wall),
-                f"{finding.duration(each.candidate_ns)}\nfrom {finding.duration(each.reference_ns)}",
+                _format_speedup(each, on_the_wall),
+                f"{finding.format_duration(each.candidate_ns)}\nfrom {finding.format_duration(each.reference_ns)}",
             )
         )
         for each in sorted(recorded.all(Result), key=lambda each: each.comparison)
@@ -91,13 +91,15 @@ def beside(recorded: Recorded, *, brief: bool = False) -> Table:
     return Table("Measured beside them", note, columns, rows)
 
 
-def _speedup(result: Result, on_the_wall: Container[tuple[str, str]]) -> str:
+def _format_speedup(result: Result, on_the_wall: Container[tuple[str, str]]) -> str:
     waits = (result.comparison.optimization, result.comparison.workload) in on_the_wall
     found = result.wall if waits else result.cpu
-    return f"{finding.speedup(found.speedup)}\n{finding.interval(found.speedup_interval, found.replicates)}"
+    return (
+        f"{finding.format_speedup(found.speedup)}\n{finding.format_interval(found.speedup_interval, found.replicates)}"
+    )
 
 
-def first_calls(recorded: Recorded, shortest_ns: int = 0) -> Table:
+def tabulate_first_call_times(recorded: Recorded, shortest_ns: int = 0) -> Table:
     """What an arm's first call took in a fresh process, at the first scale at which it was made."""
     compiled: dict[tuple[str, str, str], Cold] = {}
     for each in recorded.all(Cold):
@@ -108,9 +110,9 @@ def first_calls(recorded: Recorded, shortest_ns: int = 0) -> Table:
             (
                 f"{cold.optimization} {cold.arm}",
                 f"{cold.workload} at {cold.scale} {cold.unit}",
-                finding.duration(cold.first_call_ns),
-                _or_dash(_first_call_from_disk(recorded, cold)),
-                _or_dash(_later_call(recorded, cold)),
+                finding.format_duration(cold.first_call_ns),
+                _format_or_dash(_find_first_call_from_disk(recorded, cold)),
+                _format_or_dash(_find_later_call(recorded, cold)),
             )
         )
         for cold in compiled.values()
@@ -125,11 +127,11 @@ def first_calls(recorded: Recorded, shortest_ns: int = 0) -> Table:
     )
     note = "The first call of a process with an empty and with a filled cache of compiled code, and a later call."
     if shortest_ns:
-        note += f" Only first calls from {finding.duration(shortest_ns)} up; the saved report has all."
+        note += f" Only first calls from {finding.format_duration(shortest_ns)} up; the saved report has all."
     return Table("First calls", note, columns, rows)
 
 
-def _first_call_from_disk(recorded: Recorded, cold: Cold) -> float | None:
+def _find_first_call_from_disk(recorded: Recorded, cold: Cold) -> float | None:
     times: list[int | None] = [
         each.first_call_ns
         for each in recorded.all(Cold)
@@ -143,7 +145,7 @@ def _first_call_from_disk(recorded: Recorded, cold: Cold) -> float | None:
     return median(taken) if taken else None
 
 
-def _later_call(recorded: Recorded, cold: Cold) -> float | None:
+def _find_later_call(recorded: Recorded, cold: Cold) -> float | None:
     for each in recorded.all(Result):
         if _place(each.comparison) == _place(cold):
             if each.comparison.candidate == cold.arm:
@@ -157,5 +159,5 @@ def _place(of: Comparison | Cold) -> tuple[str, str, int]:
     return of.optimization, of.workload, of.scale
 
 
-def _or_dash(nanoseconds: float | None) -> str:
-    return "-" if nanoseconds is None else finding.duration(nanoseconds)
+def _format_or_dash(nanoseconds: float | None) -> str:
+    return "-" if nanoseconds is None else finding.format_duration(nanoseconds)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from argo_bench.extras import check_extra
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
-from argo_bench.report.counts import caches, done_to_the_output
-from argo_bench.report.results import beside, first_calls, memory
+from argo_bench.report.counts import tabulate_caches, tabulate_damage
+from argo_bench.report.results import tabulate_first_call_times, tabulate_memory, tabulate_results
 from argo_bench.report.tables import Column, Row, Table
-from argo_bench.report.trials import tried
-from argo_bench.report.verdicts import holds_when, strips, verdicts
+from argo_bench.report.trials import tabulate_trials
+from argo_bench.report.verdicts import tabulate_conditions, tabulate_strips, tabulate_verdicts
 
 if TYPE_CHECKING:
     from argo_bench.report.chart import Chart
@@ -123,18 +123,18 @@ class Outline:
 def tabulate_headline(recorded: Recorded, brief: bool) -> list[Table]:
     """Return the verdicts on headline claims."""
     judged = [each for each in recorded.all(Judgement) if each.headline]
-    return [verdicts(recorded, "Verdicts", judged, brief=brief)]
+    return [tabulate_verdicts(recorded, "Verdicts", judged, brief=brief)]
 
 
 def tabulate_further(recorded: Recorded, brief: bool) -> list[Table]:
     """Return the verdicts on further readings."""
     judged = [each for each in recorded.all(Judgement) if not each.headline]
-    return [verdicts(recorded, "Further readings", judged, brief=brief)]
+    return [tabulate_verdicts(recorded, "Further readings", judged, brief=brief)]
 
 
 def tabulate_first_calls(recorded: Recorded, brief: bool) -> list[Table]:
     """Return what first calls took; briefly, only slow ones."""
-    return [first_calls(recorded, SLOW_FIRST_CALL_NS if brief else 0)]
+    return [tabulate_first_call_times(recorded, SLOW_FIRST_CALL_NS if brief else 0)]
 
 
 def tabulate_sentences(recorded: Recorded, brief: bool) -> list[Table]:
@@ -200,13 +200,13 @@ MEMORY = Section(
     chart=f"{CHARTS}memory:MEMORY",
     caption="Every reading, in a process of its own. Hollow marks were polled and may miss a peak.",
 )
-HOLDS_WHEN = Section("holds when", ANY_TABLE, lambda recorded, brief: [holds_when(recorded)])
-STRIPS = Section("over scales", ANY_TABLE, lambda recorded, brief: [strips(recorded)])
-OUTPUT = Section("output", ANY_TABLE, lambda recorded, brief: [done_to_the_output(recorded, brief=brief)])
-CACHES = Section("caches", ANY_TABLE, lambda recorded, brief: [caches(recorded)])
-TRIALS = Section("trials", ANY_TABLE, lambda recorded, brief: tried(recorded, brief=brief))
-MEMORY_TABLE = Section("memory table", ANY_TEXT, lambda recorded, brief: [memory(recorded)])
-BESIDE = Section("beside", ANY_TABLE, lambda recorded, brief: [beside(recorded, brief=brief)])
+HOLDS_WHEN = Section("holds when", ANY_TABLE, lambda recorded, brief: [tabulate_conditions(recorded)])
+STRIPS = Section("over scales", ANY_TABLE, lambda recorded, brief: [tabulate_strips(recorded)])
+OUTPUT = Section("output", ANY_TABLE, lambda recorded, brief: [tabulate_damage(recorded, brief=brief)])
+CACHES = Section("caches", ANY_TABLE, lambda recorded, brief: [tabulate_caches(recorded)])
+TRIALS = Section("trials", ANY_TABLE, lambda recorded, brief: tabulate_trials(recorded, brief=brief))
+MEMORY_TABLE = Section("memory table", ANY_TEXT, lambda recorded, brief: [tabulate_memory(recorded)])
+BESIDE = Section("beside", ANY_TABLE, lambda recorded, brief: [tabulate_results(recorded, brief=brief)])
 FIRST_CALLS = Section("first calls", ANY_TABLE, tabulate_first_calls)
 SENTENCES = Section("in words", ("text", "page"), tabulate_sentences)
 

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from argo_bench.harness.claims.verdict import State, Word
-from argo_bench.report.marks import MARKS, legible
+from argo_bench.report.marks import MARKS, make_legible
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ LONGEST_OUTPUT = 24
 """Characters of the output column that a terminal shows; the remarks have the whole."""
 
 
-def lines(*several: str) -> str:
+def join_lines(*several: str) -> str:
     """A cell of those lines that are not empty."""
     return "\n".join(line for line in several if line)
 
@@ -78,19 +78,19 @@ def terminal_table(table: Table) -> RichTable:
         width = None if column.width is None else min(max(longest, len(column.name)), column.width)
         drawn.add_column(column.name, width=width, overflow="fold")
     for row in table.rows:
-        drawn.add_row(*_terminal_cells(table, row))
+        drawn.add_row(*_make_terminal_cells(table, row))
     return drawn
 
 
-def _terminal_cells(table: Table, row: Row) -> Iterator[Text]:
+def _make_terminal_cells(table: Table, row: Row) -> Iterator[Text]:
     for position, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True)):
-        first, *further = _fitted(_brief(cell) if column.name == OUTPUT else cell, column.width).split("\n")
+        first, *further = _fit(_shorten_output(cell) if column.name == OUTPUT else cell, column.width).split("\n")
         colour = MARKS[row.word].terminal if row.word is not None and column.name == VERDICT else ""
         weight = "bold" if row.strong and table.is_marked(position) else ""
         yield Text.assemble((first, f"{weight} {colour}".strip()), *((f"\n{line}", "dim") for line in further))
 
 
-def _fitted(cell: str, width: int | None) -> str:
+def _fit(cell: str, width: int | None) -> str:
     """The cell with lines that are too long broken before a parenthesis or after a comma, never inside a number."""
     return "\n".join(
         line if width is None or len(line) <= width else line.replace(" (", "\n(").replace(", ", ",\n")
@@ -98,7 +98,7 @@ def _fitted(cell: str, width: int | None) -> str:
     )
 
 
-def _brief(output: str) -> str:
+def _shorten_output(output: str) -> str:
     return output if len(output) <= LONGEST_OUTPUT else output.split(":")[0].split(" (")[0]
 
 
@@ -114,11 +114,11 @@ def markdown_table(table: Table) -> str:
 
 
 def _markdown_cell(cell: str, strong: bool) -> str:
-    first, *further = [plain(line) for line in cell.split("\n")]
+    first, *further = [escape(line) for line in cell.split("\n")]
     return "<br>".join([f"**{first}**" if first and strong else first, *further])
 
 
-def plain(text: str) -> str:
+def escape(text: str) -> str:
     """Text that Markdown shows as it is."""
     escaped = markup.escape(text, quote=False)
     return "".join(f"\\{each}" if each in "\\`*_[]|~" else each for each in escaped).replace("\n", " ")
@@ -152,7 +152,7 @@ def _html_cells(table: Table, row: Row) -> Iterator[str]:
         if row.strong and position == 0:
             first = f"<strong>{first}</strong>"
         if row.word is not None and table.columns[position].name == VERDICT:
-            colour = legible(MARKS[row.word].hue, "#ffffff")
+            colour = make_legible(MARKS[row.word].hue, "#ffffff")
             first = (
                 f'<span style="background:{colour};color:#ffffff;padding:1px 6px;border-radius:3px;'
                 f'white-space:nowrap;font-weight:{600 if row.strong else 400}">{first}</span>'

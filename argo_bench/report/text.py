@@ -11,9 +11,9 @@ from rich.text import Text
 
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
-from argo_bench.report.remarks import not_measured, remarks
+from argo_bench.report.remarks import list_not_measured, list_remarks
 from argo_bench.report.sections import Outline, Place
-from argo_bench.report.tables import Table, html_table, markdown_table, plain, terminal_table
+from argo_bench.report.tables import Table, escape, html_table, markdown_table, terminal_table
 
 MANY = 5
 """Optimizations from which on a terminal shows what was judged, and leaves all else to the page."""
@@ -30,7 +30,7 @@ def tabulate(recorded: Recorded, outline: Outline, place: Place, *, brief: bool 
 
 def all_remarks(recorded: Recorded, outline: Outline) -> list[str]:
     """Return the sentences below the tables: those of the kind of record, then those of any."""
-    return [*outline.remarks(recorded), *remarks(recorded)]
+    return [*outline.remarks(recorded), *list_remarks(recorded)]
 
 
 def is_long(recorded: Recorded) -> bool:
@@ -41,14 +41,14 @@ def is_long(recorded: Recorded) -> bool:
 def terminal(recorded: Recorded, outline: Outline) -> Group:
     """Render for a rich console of 80 columns or more, briefly; of a long run only a summary."""
     parts: list[Any] = [
-        Text(f"{finding.finding(recorded)}.", style="bold"),
-        Text(f"{finding.setting(recorded)}\n", style="dim"),
+        Text(f"{finding.write_title(recorded)}.", style="bold"),
+        Text(f"{finding.describe_setting(recorded)}\n", style="dim"),
     ]
     is_summary = is_long(recorded)
     for table in tabulate(recorded, outline, "summary" if is_summary else "terminal", brief=True):
         parts += [terminal_table(table), Text()]
     listed = RichTable.grid(padding=(0, 1))
-    for line in not_measured(recorded) if is_summary else all_remarks(recorded, outline):
+    for line in list_not_measured(recorded) if is_summary else all_remarks(recorded, outline):
         listed.add_row("*", Text(line, overflow="fold"))
     if is_summary:
         more = f"Scales, samples, counts, memory and remarks: argo-bench report {recorded.directory} --open"
@@ -59,14 +59,14 @@ def terminal(recorded: Recorded, outline: Outline) -> Group:
 def markdown(recorded: Recorded, outline: Outline) -> str:
     """Render tables and remarks as GitHub shows them."""
     parts = [markdown_table(table) for table in tabulate(recorded, outline, "text")]
-    if listed := [f"- {plain(line)}" for line in all_remarks(recorded, outline)]:
+    if listed := [f"- {escape(line)}" for line in all_remarks(recorded, outline)]:
         parts.append("\n".join(listed))
     return "\n\n".join(parts) + "\n"
 
 
 def html(recorded: Recorded, outline: Outline) -> str:
     """Render as HTML that needs nothing else, in the colours of the notebook's theme."""
-    title = f'<div style="{FRAME}"><p><strong>{markup.escape(finding.finding(recorded))}.</strong></p>'
+    title = f'<div style="{FRAME}"><p><strong>{markup.escape(finding.write_title(recorded))}.</strong></p>'
     drawn = "".join(html_table(table) for table in tabulate(recorded, outline, "text"))
     items = "".join(f"<li>{markup.escape(line)}</li>" for line in all_remarks(recorded, outline))
     return title + drawn + (f"<ul>{items}</ul>" if items else "") + "</div>"

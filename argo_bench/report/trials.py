@@ -21,12 +21,12 @@ MANY = 4
 """Conditions from which on a trial is a grid."""
 
 
-def tried(recorded: Recorded, *, brief: bool = False) -> list[Table]:
+def tabulate_trials(recorded: Recorded, *, brief: bool = False) -> list[Table]:
     """A table for each trial that saw anything; ``brief``: of grids only what the arms change."""
-    return [_table(trial, rounds, brief=brief) for trial, rounds in _rounds(recorded) if rounds]
+    return [_tabulate(trial, rounds, brief=brief) for trial, rounds in _group_rounds(recorded) if rounds]
 
 
-def _rounds(recorded: Recorded) -> Iterable[tuple[Tried, Rounds]]:
+def _group_rounds(recorded: Recorded) -> Iterable[tuple[Tried, Rounds]]:
     """Every trial with what it saw; one that was interrupted and begun again counts from there on."""
     found: dict[tuple[str, str], tuple[Tried, dict[tuple[str, str], list[Observed]]]] = {}
     for each in recorded.records:
@@ -37,18 +37,20 @@ def _rounds(recorded: Recorded) -> Iterable[tuple[Tried, Rounds]]:
     return found.values()
 
 
-def _table(trial: Tried, rounds: Rounds, *, brief: bool) -> Table:
+def _tabulate(trial: Tried, rounds: Rounds, *, brief: bool) -> Table:
     conditions = list(dict.fromkeys(condition for condition, _ in rounds))
     rows = []
     if len(conditions) < MANY or not (brief and trial.compared):
         for condition in conditions:
             rows.append(Row(("under", condition), strong=True))
             rows += [
-                Row((arm, "\n".join(_values(trial, rounds, where, arm)))) for where, arm in rounds if where == condition
+                Row((arm, "\n".join(_list_values(trial, rounds, where, arm))))
+                for where, arm in rounds
+                if where == condition
             ]
     if trial.compared and len(conditions) > 1:
         rows.append(Row(("over all", f"{len(conditions)} conditions"), strong=True))
-        rows += [Row((arm, said)) for arm, said in _changes(trial, rounds, conditions).items()]
+        rows += [Row((arm, said)) for arm, said in _find_changes(trial, rounds, conditions).items()]
     seen = f"seen, and its ratio to {trial.reference}" if trial.compared else "seen"
     most = max(map(len, rounds.values()))
     note = f"{trial.description}. Medians of {most} rounds." if most > 1 else f"{trial.description}."
@@ -57,7 +59,7 @@ def _table(trial: Tried, rounds: Rounds, *, brief: bool) -> Table:
     )
 
 
-def _values(trial: Tried, rounds: Rounds, condition: str, arm: str) -> Iterator[str]:
+def _list_values(trial: Tried, rounds: Rounds, condition: str, arm: str) -> Iterator[str]:
     """The median over the rounds of each value, with the ratio to the reference's and its interval at 95 % where it is
     compared; zeros together in one line."""
     seen = rounds[condition, arm]
@@ -65,19 +67,21 @@ def _values(trial: Tried, rounds: Rounds, condition: str, arm: str) -> Iterator[
     for name in dict.fromkeys(name for each in seen for name in each.values):
         values = [each.values[name] for each in seen if name in each.values]
         if any(values):
-            ratio = _ratio(trial, rounds, condition, arm, name, ERROR) if name in trial.compared else None
-            yield f"{name}: {_written(median(values))}" + ("" if ratio is None else f"   {_in_words(ratio)}")
+            ratio = _estimate_ratio(trial, rounds, condition, arm, name, ERROR) if name in trial.compared else None
+            yield f"{name}: {_format_value(median(values))}" + (
+                "" if ratio is None else f"   {_format_estimate(ratio)}"
+            )
         else:
             zeros.append(name)
     if zeros:
         yield f"0: {', '.join(zeros)}"
 
 
-def _written(value: float) -> str:
+def _format_value(value: float) -> str:
     return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _ratio(trial: Tried, rounds: Rounds, condition: str, arm: str, name: str, error: float) -> Estimate | None:
+def _estimate_ratio(trial: Tried, rounds: Rounds, condition: str, arm: str, name: str, error: float) -> Estimate | None:
     """ln(arm / reference), paired by round; None for the reference itself and where there is nothing to compare."""
     if arm == trial.reference or (condition, trial.reference) not in rounds:
         return None
@@ -90,14 +94,14 @@ def _ratio(trial: Tried, rounds: Rounds, condition: str, arm: str, name: str, er
     return estimate(logs, 1 - error) if logs else None
 
 
-def _in_words(found: Estimate) -> str:
+def _format_estimate(found: Estimate) -> str:
     ratio = f"{math.exp(found.theta):.3g}x"
     if found.low is None or found.high is None:
         return ratio
     return f"{ratio} [{math.exp(found.low):.3g}, {math.exp(found.high):.3g}]"
 
 
-def _changes(trial: Tried, rounds: Rounds, conditions: Sequence[str]) -> Mapping[str, str]:
+def _find_changes(trial: Tried, rounds: Rounds, conditions: Sequence[str]) -> Mapping[str, str]:
     """Whether an arm changes the compared values anywhere; the intervals of a value hold together."""
     said: dict[str, str] = {}
     for arm in dict.fromkeys(arm for _, arm in rounds if arm != trial.reference):
@@ -107,16 +111,16 @@ def _changes(trial: Tried, rounds: Rounds, conditions: Sequence[str]) -> Mapping
                 each: ratio
                 for each in conditions
                 if (each, arm) in rounds
-                and (ratio := _ratio(trial, rounds, each, arm, name, ERROR / len(conditions))) is not None
+                and (ratio := _estimate_ratio(trial, rounds, each, arm, name, ERROR / len(conditions))) is not None
             }
             if found:
-                lines.append(f"{name}: {_summary(found)}")
+                lines.append(f"{name}: {_summarize(found)}")
         if lines:
             said[arm] = "\n".join(lines)
     return said
 
 
-def _summary(found: Mapping[str, Estimate]) -> str:
+def _summarize(found: Mapping[str, Estimate]) -> str:
     """The ratio to the reference's value on average over the conditions, with its own interval at 95 %; in how many it
     is more or less, and how far off it may be elsewhere."""
     intervals = {where: each.speedup_interval or (0.0, math.inf) for where, each in found.items()}
@@ -124,9 +128,11 @@ def _summary(found: Mapping[str, Estimate]) -> str:
     less = [1 / found[where].speedup for where, (low, _) in intervals.items() if low > 1]
     open_ones = [max(1 / low if low else math.inf, high) for low, high in intervals.values() if low <= 1 <= high]
     average = estimate([each.theta for each in found.values()], 1 - ERROR)
-    parts = [f"{_in_words(average)} on average"]
+    parts = [f"{_format_estimate(average)} on average"]
     parts += [
-        f"{word} in {len(ratios)} ({_range(ratios)})" for word, ratios in (("more", more), ("less", less)) if ratios
+        f"{word} in {len(ratios)} ({_format_range(ratios)})"
+        for word, ratios in (("more", more), ("less", less))
+        if ratios
     ]
     if open_ones:
         bound = f" (if any, below {max(open_ones):.3g}x)" if math.isfinite(max(open_ones)) else ""
@@ -134,6 +140,6 @@ def _summary(found: Mapping[str, Estimate]) -> str:
     return "; ".join(parts)
 
 
-def _range(ratios: Sequence[float]) -> str:
+def _format_range(ratios: Sequence[float]) -> str:
     low, high = (f"{each:.3g}x" for each in (min(ratios), max(ratios)))
     return low if low == high else f"{low} to {high}"

@@ -9,8 +9,8 @@ from argo_bench.harness.judging.holds_when import NOWHERE
 from argo_bench.harness.record.records import Judgement, Spot
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
-from argo_bench.report.marks import labelled
-from argo_bench.report.tables import OUTPUT, VERDICT, Column, Row, Table, lines
+from argo_bench.report.marks import label_verdict
+from argo_bench.report.tables import OUTPUT, VERDICT, Column, Row, Table, join_lines
 
 COLUMNS = (
     Column("claim", 14),
@@ -21,39 +21,41 @@ COLUMNS = (
 )
 
 
-def verdicts(recorded: Recorded, title: str, judgements: Sequence[Judgement], *, brief: bool = False) -> Table:
+def tabulate_verdicts(recorded: Recorded, title: str, judgements: Sequence[Judgement], *, brief: bool = False) -> Table:
     """A row for every claim and variant; ``brief``: by the claim's id alone."""
     rows = tuple(
         Row(
             (
-                lines(
-                    each.claim if brief else finding.named(recorded, each), finding.arm_and_reference(each.comparison)
+                join_lines(
+                    each.claim if brief else finding.name_claim(recorded, each), finding.name_arms(each.comparison)
                 ),
-                lines(
-                    finding.claimed(each.kind, each.low, each.high),
-                    finding.claimed_as_factor(each.kind, each.low, each.high),
+                join_lines(
+                    finding.format_claimed(each.kind, each.low, each.high),
+                    finding.format_claimed_as_factor(each.kind, each.low, each.high),
                 ),
-                _measured(recorded, each),
+                _describe_measured(recorded, each),
                 each.output,
-                labelled(each.verdict),
+                label_verdict(each.verdict),
             ),
             each.verdict,
             each.headline,
         )
         for each in judgements
     )
-    return Table(title, _note(judgements), COLUMNS, rows)
+    return Table(title, _write_note(judgements), COLUMNS, rows)
 
 
-def _measured(recorded: Recorded, judgement: Judgement) -> str:
+def _describe_measured(recorded: Recorded, judgement: Judgement) -> str:
     if judgement.speedup is None and judgement.level_seen is None:
-        return finding.measured(judgement)
-    return lines(
-        finding.measured(judgement), finding.within(recorded, judgement), finding.other_clock(recorded, judgement)
+        return finding.describe_measured(judgement)
+    return join_lines(
+        finding.describe_measured(judgement),
+        finding.describe_interval(recorded, judgement),
+        finding.describe_other_clock(recorded, judgement),
     )
 
 
-def _note(judgements: Sequence[Judgement]) -> str:
+def _write_note(judgements: Sequence[Judgement]) -> str:
     """By which metrics the rows are judged, and what stands below each figure."""
     counts = [each for each in judgements if is_count(each.metric)]
     weighed = [each for each in judgements if is_memory(each.metric)]
@@ -64,27 +66,27 @@ def _note(judgements: Sequence[Judgement]) -> str:
         clocks += f", in wall time for {', '.join(dict.fromkeys(each.claim for each in on_wall))}"
     sentences = []
     if on_cpu or on_wall:
-        sentences.append(f"Speed-up in {clocks}{_intervals([*on_cpu, *on_wall], ', with', 'processes')}.")
+        sentences.append(f"Speed-up in {clocks}{_describe_intervals([*on_cpu, *on_wall], ', with', 'processes')}.")
     if weighed:
-        sentences.append(f"Memory{_intervals(weighed, ' with', 'readings')}.")
+        sentences.append(f"Memory{_describe_intervals(weighed, ' with', 'readings')}.")
     if counts:
-        sentences.append(f"{_named(counts)} are counted exactly, with their range over the seeds.")
+        sentences.append(f"{_name_metrics(counts)} are counted exactly, with their range over the seeds.")
     return " ".join(sentences)
 
 
-def _intervals(judgements: Sequence[Judgement], beginning: str, over: str) -> str:
+def _describe_intervals(judgements: Sequence[Judgement], beginning: str, over: str) -> str:
     levels = sorted({each.level for each in judgements if each.level is not None})
     shown = " or ".join(f"{100 * level:.4g} %" for level in levels)
     return f"{beginning} {shown} intervals over n {over}" if shown else ""
 
 
-def _named(judgements: Iterable[Judgement]) -> str:
+def _name_metrics(judgements: Iterable[Judgement]) -> str:
     nouns = list(dict.fromkeys(finding.noun_of(each.metric) for each in judgements))
     named = " and ".join([", ".join(nouns[:-1]), nouns[-1]] if len(nouns) > 1 else nouns)
     return named[0].upper() + named[1:]
 
 
-def holds_when(recorded: Recorded) -> Table:
+def tabulate_conditions(recorded: Recorded) -> Table:
     """Of claims that do not hold: under which condition the figures reach them.
 
     Further readings that are reached nowhere stand together in the note.
@@ -94,8 +96,8 @@ def holds_when(recorded: Recorded) -> Table:
     rows = tuple(
         Row(
             (
-                lines(finding.named(recorded, each), finding.arm_and_reference(each.comparison)),
-                labelled(each.verdict),
+                join_lines(finding.name_claim(recorded, each), finding.name_arms(each.comparison)),
+                label_verdict(each.verdict),
                 each.holds_when or "",
             ),
             each.verdict,
@@ -107,26 +109,26 @@ def holds_when(recorded: Recorded) -> Table:
     columns = (Column("claim", 34), Column(VERDICT, 15), Column("holds when", None))
     note = "Where the estimates reach the claim, interpolated between what was measured; for caches by hit and miss."
     if nowhere:
-        note += f" Nowhere measured either: {'; '.join(_arms_by_claim(nowhere))}."
+        note += f" Nowhere measured either: {'; '.join(_list_arms(nowhere))}."
     return Table("Holds when", note, columns, rows)
 
 
-def _arms_by_claim(judgements: Iterable[Judgement]) -> list[str]:
+def _list_arms(judgements: Iterable[Judgement]) -> list[str]:
     arms: dict[str, list[str]] = {}
     for each in judgements:
         arms.setdefault(each.claim, []).append(each.arm)
     return [f"{claim} {' and '.join(those)}" for claim, those in arms.items()]
 
 
-def strips(recorded: Recorded) -> Table:
+def tabulate_strips(recorded: Recorded) -> Table:
     """Each claim's verdicts over the scales and on the first call of a process, and after how many calls it pays."""
     rows = tuple(
         Row(
             (
-                lines(each.claim, finding.arm_and_reference(each.comparison)),
-                "\n".join(_strip(each)),
-                "-" if each.cold is None else _spot(each, each.cold),
-                finding.break_even(each),
+                join_lines(each.claim, finding.name_arms(each.comparison)),
+                "\n".join(_list_spots(each)),
+                "-" if each.cold is None else _format_spot(each, each.cold),
+                finding.describe_break_even(each),
             )
         )
         for each in recorded.all(Judgement)
@@ -145,18 +147,18 @@ def strips(recorded: Recorded) -> Table:
     return Table("Over scales, and cold", note, columns, rows)
 
 
-def _strip(judgement: Judgement) -> Iterable[str]:
+def _list_spots(judgement: Judgement) -> Iterable[str]:
     """The unit stands with the first scale."""
     for position, spot in enumerate(judgement.strip):
         unit = "" if position else f" {judgement.comparison.unit}"
-        yield f"{spot.scale:,}{unit}: {_spot(judgement, spot)}"
+        yield f"{spot.scale:,}{unit}: {_format_spot(judgement, spot)}"
 
 
-def _spot(judgement: Judgement, spot: Spot) -> str:
-    return f"{finding.ratio(spot.speedup, judgement.metric)} {labelled(spot.verdict)}"
+def _format_spot(judgement: Judgement, spot: Spot) -> str:
+    return f"{finding.format_ratio(spot.speedup, judgement.metric)} {label_verdict(spot.verdict)}"
 
 
-def over_the_change_rate(recorded: Recorded) -> Table:
+def tabulate_curves(recorded: Recorded) -> Table:
     """Each claim's verdicts over the condition of its curve, a column for each value."""
     curved = [each for each in recorded.all(Judgement) if each.curve]
     places = sorted({(each.curve_unit, spot.scale) for each in curved for spot in each.curve})
@@ -164,10 +166,12 @@ def over_the_change_rate(recorded: Recorded) -> Table:
     for each in curved:
         at = {(each.curve_unit, spot.scale): spot for spot in each.curve}
         cells = (
-            lines(finding.ratio(at[place].speedup, each.metric), labelled(at[place].verdict)) if place in at else "-"
+            join_lines(finding.format_ratio(at[place].speedup, each.metric), label_verdict(at[place].verdict))
+            if place in at
+            else "-"
             for place in places
         )
-        rows.append(Row((lines(each.claim, finding.arm_and_reference(each.comparison)), *cells)))
+        rows.append(Row((join_lines(each.claim, finding.name_arms(each.comparison)), *cells)))
     columns = (Column("claim", None), *(Column(f"{scale:,} {unit}", 14) for unit, scale in places))
     note = "Verdicts where so many per cent of the symbols tick in a step, each by its own 95 % interval or its seeds."
     return Table("Over the change rate", note, columns, tuple(rows))

@@ -23,18 +23,18 @@ from pygments.lexers import PythonLexer
 
 from argo_bench.harness.calibration.standing import Used
 from argo_bench.harness.claims.verdict import Word, word_for
-from argo_bench.harness.machine.fitness import Finding
+from argo_bench.harness.machine.fitness import FitnessCheck
 from argo_bench.harness.record.records import End, Judgement
 from argo_bench.harness.record.store import Recorded, line_of
 from argo_bench.report import calibration, finding
-from argo_bench.report.chart import Picture, palette
+from argo_bench.report.chart import Picture, list_colours
 from argo_bench.report.charts.forest import FOREST
-from argo_bench.report.document import DOES_NOT_SHOW, facts
-from argo_bench.report.marks import MARKS, labelled
+from argo_bench.report.document import DOES_NOT_SHOW, list_facts
+from argo_bench.report.marks import MARKS, label_verdict
 from argo_bench.report.sections import Advice, Background, Outline, Part, Source
 from argo_bench.report.tables import VERDICT, Table
 from argo_bench.report.text import all_remarks, tabulate
-from argo_bench.report.verdicts import verdicts
+from argo_bench.report.verdicts import tabulate_verdicts
 
 MOST_EMBEDDED = 2_500_000
 """Bytes of packed samples from which on they are left beside the page."""
@@ -90,13 +90,13 @@ class Chapter:
     sources: Mapping[str, Sequence[Code]]
     remarks: Sequence[str]
 
-    def seen(self, claim: str, arm: str) -> list[tuple[Word, str]]:
+    def find_verdicts(self, claim: str, arm: str) -> list[tuple[Word, str]]:
         """The verdict on a claim in an arm, with what was measured."""
         judged = (each for each in self.judgements if (each.claim, each.arm) == (claim, arm))
-        return [(each.verdict, finding.measured(each)) for each in judged]
+        return [(each.verdict, finding.describe_measured(each)) for each in judged]
 
 
-def webpage(recorded: Recorded, outline: Outline) -> str:
+def write_page(recorded: Recorded, outline: Outline) -> str:
     """Return the page as HTML. What comes from the record is escaped by the template."""
     environment = Environment(
         loader=PackageLoader("argo_bench.report", "."),
@@ -106,88 +106,95 @@ def webpage(recorded: Recorded, outline: Outline) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        mark=labelled,
+        mark=label_verdict,
         said=word_for,
         hue=lambda word: MARKS[word].hue.replace(" ", "-"),
         verdict=VERDICT,
-        counted=finding.counted,
+        counted=finding.format_number_of,
     )
-    return environment.get_template("webpage.html.jinja").render(_content(recorded, outline))
+    return environment.get_template("webpage.html.jinja").render(_collect(recorded, outline))
 
 
-def _content(recorded: Recorded, outline: Outline) -> dict[str, Any]:
+def _collect(recorded: Recorded, outline: Outline) -> dict[str, Any]:
     judgements = recorded.all(Judgement)
     headline = [each for each in judgements if each.headline]
-    common = [*all_remarks(recorded.of(""), outline), finding.calibrated(recorded)]
-    chapters = [_chapter(recorded, outline, each, place) for place, each in enumerate(recorded.subjects)]
+    common = [*all_remarks(recorded.of(""), outline), finding.describe_calibration(recorded)]
+    chapters = [_make_chapter(recorded, outline, each, place) for place, each in enumerate(recorded.subjects)]
     hero = FOREST.picture(recorded, title=False), FOREST.picture(recorded, narrow=True)
     kept = recorded.run.environment.get("calibration")
     return {
         "run": recorded.run,
-        "finding": finding.finding(recorded),
-        "setting": finding.setting(recorded),
-        "took": [finding.duration(1e9 * end.seconds) for end in recorded.all(End)],
+        "finding": finding.write_title(recorded),
+        "setting": finding.describe_setting(recorded),
+        "took": [finding.format_duration(1e9 * end.seconds) for end in recorded.all(End)],
         "tally": {word: sum(each.verdict == word for each in headline or judgements) for word in MARKS},
         "hero": [
-            (name, _inline(picture, name)) for name, picture in zip(("wide", "narrow"), hero, strict=True) if picture
+            (name, _make_inline(picture, name))
+            for name, picture in zip(("wide", "narrow"), hero, strict=True)
+            if picture
         ],
         "overview": [each for each in chapters if each.advice is not None],
-        "verdicts": verdicts(recorded, "Verdicts", headline or judgements),
-        "parts": _parts(outline.parts, chapters),
-        "calibrated": finding.calibrated(recorded),
-        "calibration": [] if kept is None else list(calibration.tables(msgspec.convert(kept, Used).calibration)),
-        "fitness": msgspec.convert(recorded.run.environment.get("fitness", []), list[Finding]),
-        "facts": [(name.replace("_", " "), value) for name, value in facts(recorded) if name != "fitness"],
+        "verdicts": tabulate_verdicts(recorded, "Verdicts", headline or judgements),
+        "parts": _group_sections(outline.parts, chapters),
+        "calibrated": finding.describe_calibration(recorded),
+        "calibration": [] if kept is None else list(calibration.make_tables(msgspec.convert(kept, Used).calibration)),
+        "fitness": msgspec.convert(recorded.run.environment.get("fitness", []), list[FitnessCheck]),
+        "facts": [(name.replace("_", " "), value) for name, value in list_facts(recorded) if name != "fitness"],
         "remarks": common[:-1],
         "limits": [Markup(re.sub(r"\*(.+?)\*", r"<em>\1</em>", html.escape(line))) for line in DOES_NOT_SHOW],
         "records": len(recorded.records),
-        "raw": _raw(recorded),
-        "light": palette("light"),
-        "dark": palette("dark"),
+        "raw": _pack_record(recorded),
+        "light": list_colours("light"),
+        "dark": list_colours("dark"),
     }
 
 
-def _parts(parts: Sequence[Part], chapters: Sequence[Chapter]) -> list[tuple[str, str, list[Chapter]]]:
+def _group_sections(parts: Sequence[Part], chapters: Sequence[Chapter]) -> list[tuple[str, str, list[Chapter]]]:
     """The chapters under their headings."""
     found = [(*part, [each for each in chapters if each.background.part == part]) for part in parts]
     return [each for each in found if each[-1]]
 
 
-def _chapter(recorded: Recorded, outline: Outline, identifier: str, place: int) -> Chapter:
+def _make_chapter(recorded: Recorded, outline: Outline, identifier: str, place: int) -> Chapter:
     of = recorded.of(identifier)
     judgements = of.all(Judgement)
     background = outline.describe(identifier)
     headline = [each for each in judgements if each.headline]
     further = [each for each in judgements if not each.headline]
-    common = {*all_remarks(recorded.of(""), outline), finding.calibrated(recorded)}
+    common = {*all_remarks(recorded.of(""), outline), finding.describe_calibration(recorded)}
     return Chapter(
         identifier,
         identifier if background.is_known else f"own-{place}",
         recorded.name_of(identifier),
         background,
         next(iter(outline.advise(of)), None),
-        finding.finding(of),
+        finding.write_title(of),
         judgements,
-        list(_published(recorded, headline)),
-        list(_published(recorded, further)),
+        list(_list_published(recorded, headline)),
+        list(_list_published(recorded, further)),
         [
-            verdicts(of, title, those, brief=True)
+            tabulate_verdicts(of, title, those, brief=True)
             for title, those in (("Headline verdicts", headline), ("Further readings", further))
             if those
         ],
-        _columns(list(_figures(of, outline, place))),
+        _split_in_columns(list(_draw_figures(of, outline, place))),
         tabulate(of, outline, "page"),
-        {part: [_code(each) for each in sources] for part, sources in background.sources.items()},
+        {part: [_highlight(each) for each in sources] for part, sources in background.sources.items()},
         [line for line in all_remarks(of, outline) if line not in common],
     )
 
 
-def _published(recorded: Recorded, judgements: Sequence[Judgement]) -> Iterator[Published]:
+def _list_published(recorded: Recorded, judgements: Sequence[Judgement]) -> Iterator[Published]:
     """The claims that were judged, as they were read."""
-    known = {claim.id: (each, claim) for each in recorded.known.values() if not each.functions for claim in each.claims}
+    known = {
+        claim.id: (each, claim)
+        for each in recorded.declarations_by_id.values()
+        if not each.functions
+        for claim in each.claims
+    }
     for each in {each.claim: each for each in judgements}.values():
-        span = finding.claimed(each.kind, each.low, each.high)
-        as_factor = finding.claimed_as_factor(each.kind, each.low, each.high)
+        span = finding.format_claimed(each.kind, each.low, each.high)
+        as_factor = finding.format_claimed_as_factor(each.kind, each.low, each.high)
         subject, claim = known.get(each.claim, (None, None))
         references = [each.comparison.reference]
         if subject is not None and claim is not None:
@@ -202,16 +209,16 @@ def _published(recorded: Recorded, judgements: Sequence[Judgement]) -> Iterator[
         )
 
 
-def _figures(of: Recorded, outline: Outline, place: int) -> Iterator[Figure]:
+def _draw_figures(of: Recorded, outline: Outline, place: int) -> Iterator[Figure]:
     drawable = (each for each in outline.at("page") if each.chart)
     for position, section in enumerate(drawable):
         picture = section.load_chart().picture(of, narrow=True)
         if picture is not None:
-            drawing = _inline(picture, f"f{place}-{position}")
+            drawing = _make_inline(picture, f"f{place}-{position}")
             yield Figure(drawing, section.caption, picture.data, picture.figure.get_figheight())
 
 
-def _columns(figures: Sequence[Figure]) -> list[list[Figure]]:
+def _split_in_columns(figures: Sequence[Figure]) -> list[list[Figure]]:
     """Two columns, each figure in the one that is the shorter until then."""
     columns: tuple[list[Figure], list[Figure]] = ([], [])
     for each in figures:
@@ -219,18 +226,18 @@ def _columns(figures: Sequence[Figure]) -> list[list[Figure]]:
     return [column for column in columns if column]
 
 
-def _inline(picture: Picture, name: str) -> Markup:
+def _make_inline(picture: Picture, name: str) -> Markup:
     """The drawing for the page: words as text in the page's font, colours as variables, names of its parts its own."""
     drawing = ElementTree.fromstring(picture.svg(words="none"))
     box = drawing.attrib["viewBox"]
-    _adapt(drawing, name, {hexes.lower(): each for each, hexes in palette("light").items()})
+    _adapt(drawing, name, {hexes.lower(): each for each, hexes in list_colours("light").items()})
     drawing.attrib = {"viewBox": box, "role": "img", "aria-label": picture.alt}
     return Markup(ElementTree.tostring(drawing, encoding="unicode"))
 
 
 def _adapt(element: ElementTree.Element, prefix: str, names: Mapping[str, str]) -> None:
     """Groups that say nothing are dissolved, names of shapes get a prefix, and numbers two decimals."""
-    element.tag = _local(element.tag)
+    element.tag = _strip_namespace(element.tag)
     kept: list[ElementTree.Element] = []
     for child in element:
         _adapt(child, prefix, names)
@@ -243,30 +250,30 @@ def _adapt(element: ElementTree.Element, prefix: str, names: Mapping[str, str]) 
     if element.tag not in ("text", "tspan"):
         element.text = None
     element.attrib = {
-        _local(key): _adapted(value, prefix, names)
+        _strip_namespace(key): _adapt_value(value, prefix, names)
         for key, value in element.attrib.items()
         if not (key == "id" and element.tag == "g") and not value.startswith("rotate(-0 ")
     }
 
 
-def _local(name: str) -> str:
+def _strip_namespace(name: str) -> str:
     """A name without its namespace, which HTML knows."""
     return name.rpartition("}")[2]
 
 
-def _adapted(value: str, prefix: str, names: Mapping[str, str]) -> str:
+def _adapt_value(value: str, prefix: str, names: Mapping[str, str]) -> str:
     value = re.sub(r"^#(?=[mp][0-9a-f]{10})|^(?=[mp][0-9a-f]{10}$)|(?<=url\(#)", lambda at: f"{at[0]}{prefix}-", value)
     value = re.sub(r"#[0-9a-f]{6}\b", lambda found: f"var(--{names[found[0]]})", value)
     value = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", value)
     return re.sub(r"\s+", " ", value.replace("'DejaVu Sans'", "var(--sans)")).strip()
 
 
-def _code(source: Source) -> Code:
+def _highlight(source: Source) -> Code:
     coloured = highlight(source.code, PythonLexer(), HtmlFormatter(nowrap=True))
     return Code(source.title, source.place, Markup(coloured))
 
 
-def _raw(recorded: Recorded) -> str | None:
+def _pack_record(recorded: Recorded) -> str | None:
     """The record, packed, as the address of a download; None where it would make the page too large."""
     packed = gzip.compress(b"".join(map(line_of, recorded.records)), mtime=0)
     return None if len(packed) > MOST_EMBEDDED else f"data:application/gzip;base64,{base64.b64encode(packed).decode()}"

@@ -9,7 +9,7 @@ import msgspec
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import Variant
 from argo_bench.study import fidelity
-from argo_bench.study.recording import recorded_inputs
+from argo_bench.study.recording import load_inputs
 
 
 def workload(optimization: str, workload: str, arm: str, reference: str, inputs: str) -> str:
@@ -17,7 +17,7 @@ def workload(optimization: str, workload: str, arm: str, reference: str, inputs:
     known = subjects()[optimization]
     of = known.workload(workload)
     edits = known.edits(of)
-    found = fidelity.check_workload(known, of, recorded_inputs(inputs), edits[reference], edits[arm], arm)
+    found = fidelity.check_workload(known, of, load_inputs(inputs), edits[reference], edits[arm], arm)
     return msgspec.json.encode(found).decode()
 
 
@@ -34,4 +34,4 @@ def acceptance(universe: str, seed: int, cycles: int) -> str:
 
 @cache
 def _oracle(universe: str, seed: int, cycles: int) -> fidelity.Oracle:
-    return fidelity.Oracle.run(recorded_inputs(universe), seed, cycles)
+    return fidelity.Oracle.run(load_inputs(universe), seed, cycles)

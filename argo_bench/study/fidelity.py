@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from argo_bench.harness.judging.outputs import differing, most_frequent
+from argo_bench.harness.judging.outputs import describe_differences, list_most_frequent
 from argo_bench.harness.record.records import Fidelity
 from argo_bench.optimizations import build
 from argo_bench.optimizations.optimization import Optimization, Variant, Workload
@@ -28,7 +28,7 @@ from argo_bench.pipeline.model import Decision, Encoded, Fetched, Reasoning, Sta
 from argo_bench.pipeline.record import Cycle, Edit, Pipeline, cycle, settle
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.base import CYCLE_S
-from argo_bench.pipeline.world.database import seen
+from argo_bench.pipeline.world.database import summarize_readings
 from argo_bench.study.recording import FAST, HISTORY, Recording, days_from
 from argo_bench.study.records import Acceptance
 from argo_bench.study.replay import StageBody
@@ -60,7 +60,7 @@ class Differences:
         counter[kind] += 1
 
 
-def compare(expected: Any, got: Any, tolerance: float, found: Differences, where: str = "output") -> None:
+def note_differences(expected: Any, got: Any, tolerance: float, found: Differences, where: str = "output") -> None:
     """Walk two results side by side and note where they differ."""
     if isinstance(expected, float) and isinstance(got, int | float):
         _compare_numbers(expected, float(got), tolerance, found, where)
@@ -74,21 +74,21 @@ def compare(expected: Any, got: Any, tolerance: float, found: Differences, where
     elif isinstance(expected, Cycle) and isinstance(got, Cycle):
         compare_cycles(expected, got, tolerance, found)
     elif isinstance(expected, Reasoning) and isinstance(got, Reasoning):
-        compare(expected.text, got.text, tolerance, found, "reasoning")
-        compare(expected.author, got.author, tolerance, found, "reasoning author")
+        note_differences(expected.text, got.text, tolerance, found, "reasoning")
+        note_differences(expected.author, got.author, tolerance, found, "reasoning author")
     elif isinstance(expected, Mapping) and isinstance(got, Mapping):
         if expected.keys() != got.keys():
             found.note(f"{where}: keys")
         for key in expected.keys() & got.keys():
-            compare(expected[key], got[key], tolerance, found, str(key))
+            note_differences(expected[key], got[key], tolerance, found, str(key))
     elif dataclasses.is_dataclass(expected) and type(expected) is type(got):
         for each in dataclasses.fields(expected):
-            compare(getattr(expected, each.name), getattr(got, each.name), tolerance, found, each.name)
+            note_differences(getattr(expected, each.name), getattr(got, each.name), tolerance, found, each.name)
     elif _is_list(expected) and _is_list(got):
         if len(expected) != len(got):
             found.note(f"{where}: length")
         for left, right in zip(expected, got, strict=False):
-            compare(left, right, tolerance, found, where)
+            note_differences(left, right, tolerance, found, where)
     elif expected != got:
         found.note(where)
 
@@ -117,20 +117,20 @@ def _compare_frames(expected: pd.DataFrame, got: pd.DataFrame, tolerance: float,
         _compare_numbers(float(before[worst]), float(after[worst]), tolerance, found, f"{name} of the frame")
 
 
-def signed(encoded: Encoded) -> list[Any]:
+def list_signed_fields(encoded: Encoded) -> list[Any]:
     return [getattr(encoded.decision, name) for name in SIGNED]
 
 
 def _compare_encoded(expected: Encoded, got: Encoded, tolerance: float, found: Differences) -> None:
     # Where the numbers differ the digest has to: the numbers themselves are compared elsewhere.
-    if expected.sha256 != got.sha256 and signed(expected) == signed(got):
+    if expected.sha256 != got.sha256 and list_signed_fields(expected) == list_signed_fields(got):
         found.note("SHA-256")
     for name in ("log_line", "body"):
         left, right = json.loads(getattr(expected, name)), json.loads(getattr(got, name))
         if left == right and list(left) != list(right):
             found.note(f"key order of the {name.replace('_', ' ')}")
         else:
-            compare(left, right, tolerance, found, name)
+            note_differences(left, right, tolerance, found, name)
 
 
 def check_workload(
@@ -141,18 +141,18 @@ def check_workload(
     if workload.servers:
         for body in bodies:
             body.keep(body.few)
-    expected, got = bodies[0].results(), bodies[1].results()
+    expected, got = bodies[0].collect_results(), bodies[1].collect_results()
     for body in bodies:
         body.close()
-    found = Differences(permitted_to(optimization, arm))
+    found = Differences(find_permitted(optimization, arm))
     for left, right in zip(expected, got, strict=True):
         before = found.counts.total()
-        compare(left, right, optimization.tolerance, found)
+        note_differences(left, right, optimization.tolerance, found)
         found.concerned += found.counts.total() > before
-    return _fidelity(optimization, arm, workload.name, len(expected), found)
+    return _make_fidelity(optimization, arm, workload.name, len(expected), found)
 
 
-def permitted_to(optimization: Optimization, arm: str) -> frozenset[str] | None:
+def find_permitted(optimization: Optimization, arm: str) -> frozenset[str] | None:
     """Return the fields that may read differently.
 
     It is None, for any field, where data may be older: then the age of the data is checked instead.
@@ -209,7 +209,7 @@ def run_cycles(
     return walked, fetching.fetched
 
 
-def older_than(
+def count_older_than(
     staleness_s: float, expected: Mapping[tuple[int, str], Fetched], got: Mapping[tuple[int, str], Fetched]
 ) -> int:
     """Count the fetches that returned an answer which no provider had given within the last ``staleness_s`` seconds.
@@ -249,13 +249,13 @@ def check_variant(optimization: Optimization, variant: Variant, oracle: Oracle) 
 def check_pipeline(optimization: Optimization, arm: str, pipeline: Pipeline, oracle: Oracle) -> Fidelity:
     """Compare any pipeline with the oracle: signals missed, extra and flipped, and every field that differs."""
     got, fetched = run_cycles(pipeline, oracle.universe, oracle.seed, len(oracle.cycles))
-    found = Differences(permitted_to(optimization, arm))
+    found = Differences(find_permitted(optimization, arm))
     for left, right in zip(oracle.cycles, got, strict=True):
         found.concerned += compare_cycles(left, right, optimization.tolerance, found)
-    if found.permits is None and (late := older_than(optimization.staleness_s, oracle.fetched, fetched)):
+    if found.permits is None and (late := count_older_than(optimization.staleness_s, oracle.fetched, fetched)):
         found.counts["older than declared"] += late
         found.concerned += late
-    return _fidelity(optimization, arm, None, oracle.acceptance.symbol_cycles, found)
+    return _make_fidelity(optimization, arm, None, oracle.acceptance.symbol_cycles, found)
 
 
 def compare_cycles(expected: Cycle, got: Cycle, tolerance: float, found: Differences) -> int:
@@ -269,14 +269,14 @@ def compare_cycles(expected: Cycle, got: Cycle, tolerance: float, found: Differe
         elif symbol not in left:
             found.note("extra")
         else:
-            compare(left[symbol][0], right[symbol][0], tolerance, found)
-            compare(left[symbol][1], right[symbol][1], tolerance, found, "stored row")
+            note_differences(left[symbol][0], right[symbol][0], tolerance, found)
+            note_differences(left[symbol][1], right[symbol][1], tolerance, found, "stored row")
         if found.counts.total() > before:
             concerned.add(symbol)
     if [each.rule for each in expected.rejected] != [each.rule for each in got.rejected]:
         found.note("rejections")
     found.same_rows &= _identities(expected.stored) == _identities(got.stored)
-    if found.same_rows and seen(expected.readings) != seen(got.readings):
+    if found.same_rows and summarize_readings(expected.readings) != summarize_readings(got.readings):
         found.note("what readers see")
     return len(concerned)
 
@@ -290,15 +290,15 @@ def _by_symbol(cycle: Cycle) -> dict[str, tuple[Decision, Encoded | None]]:
     return {decision.symbol: (decision, stored.get(decision.symbol)) for decision in cycle.decided}
 
 
-def _fidelity(
+def _make_fidelity(
     optimization: Optimization, arm: str, workload: str | None, compared: int, found: Differences
 ) -> Fidelity:
     """What was found in ``compared`` calls of a workload; without one, in symbol-cycles of a whole pipeline."""
     if found.counts:
         unit = "symbol-cycles" if workload is None else "calls"
-        output = f"{differing(found.counts)} in {found.concerned} of {compared} {unit}"
+        output = f"{describe_differences(found.counts)} in {found.concerned} of {compared} {unit}"
     elif found.permitted:
-        output = f"as declared ({optimization.may_change}: {most_frequent(found.permitted)})"
+        output = f"as declared ({optimization.may_change}: {list_most_frequent(found.permitted)})"
     elif found.largest_error:
         output = f"as declared ({optimization.may_change}, at most {found.largest_error:.0e})"
     else:

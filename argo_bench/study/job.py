@@ -18,7 +18,7 @@ from argo_bench.harness.record.records import SCHEMA, Asked
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.subject import Job, Subject
 from argo_bench.harness.surroundings import NoSupply
-from argo_bench.harness.table import of_module, pairs_of
+from argo_bench.harness.table import find_benchmarks, read_pairs
 from argo_bench.optimizations import add_file, catalogue, lookup, switch
 from argo_bench.optimizations.optimization import Optimization, Trace
 from argo_bench.optimizations.together import SETS
@@ -72,13 +72,13 @@ def optimizations_and_benchmarks(words: Sequence[str]) -> tuple[list[Optimizatio
     No words stand for every optimization. Raises UserError for what is none of these, and for a file that defines
     nothing.
     """
-    table = pairs_of() if words else {}
+    table = read_pairs() if words else {}
     named = [word for word in words if not word.endswith(".py")]
     ids = [word for word in named if word not in table]
     found: list[Optimization] = []
     benchmarks = [table[word] for word in named if word in table]
     for file in [Path(word) for word in words if word.endswith(".py")]:
-        optimizations, own = add_file(file), of_module(file)
+        optimizations, own = add_file(file), find_benchmarks(file)
         if not optimizations and not own:
             raise UserError(f"{file} defines no Optimization and no Benchmark: expected one at its top level")
         found += optimizations

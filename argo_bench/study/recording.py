@@ -36,7 +36,7 @@ from argo_bench.pipeline.optimized.regime import Detector
 from argo_bench.pipeline.record import PARTS, Pipeline, cycle
 from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld
-from argo_bench.study.observe import Recorder
+from argo_bench.study.recorder import Recorder
 
 UNIVERSE = "universe.pickle"
 """The name of the file, in a run's scratch directory, that holds its universe."""
@@ -100,7 +100,7 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
 
     Raises UserError where the data yields no input for the stage.
     """
-    universe = walked(workload, universe, scale, seed)
+    universe = take_symbols(workload, universe, scale, seed)
     tape = workload_tape(workload, universe, scale, seed)
     market = tape if workload.stage in ASKING else None
     is_trace = workload.inputs == "trace"
@@ -122,7 +122,7 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
             pipeline = skip_unchanged(pipeline)
         for number in range(cycles):
             world.run(cycle(pipeline, world, tape.symbols, number))
-            recorded = [arguments for arguments in recorder.taken() if not is_empty(arguments)]
+            recorded = [arguments for arguments in recorder.take_calls() if not is_empty(arguments)]
             if recorded:
                 groups.append(Group(world.clock.virtual_ns, recorded, number))
             if not is_trace and len(groups) == DAYS:
@@ -160,14 +160,14 @@ def until(stage: str) -> Pipeline:
     return pipeline.replace(**{part: nothing for part, nothing in NOTHING_AFTER.items() if part in after})
 
 
-def known(world: World, bars: Bars) -> Indicators:
+def oracle_indicators(world: World, bars: Bars) -> Indicators:
     """Return the indicators of the bars, by the fast oracle; they stand in a frame's place."""
     values = bars.values.view()
     values.flags.writeable = False
     return Indicators(*latest_indicators(values).tolist())
 
 
-def known_regime(world: World, indicators: Indicators) -> Regime:
+def oracle_regime(world: World, indicators: Indicators) -> Regime:
     """Return the regime by the averages and deviations that are known already. Comparisons with NaN are false."""
     if math.isnan(indicators.sma200):
         return "UNKNOWN"
@@ -177,11 +177,11 @@ def known_regime(world: World, indicators: Indicators) -> Regime:
     return "TRENDING" if s20 > s50 > s200 or s20 < s50 < s200 else "CONSOLIDATION"
 
 
-FRAMELESS: Pipeline = FAST.replace(frame=known, indicators=lambda world, found: found, regime=known_regime)
+FRAMELESS: Pipeline = FAST.replace(frame=oracle_indicators, indicators=lambda world, found: found, regime=oracle_regime)
 """The baseline up to its signals, which makes no frame, so that a trading day takes seconds."""
 
 
-def walked(workload: Workload, universe: Universe, scale: int, seed: int) -> Universe:
+def take_symbols(workload: Workload, universe: Universe, scale: int, seed: int) -> Universe:
     """Return the symbols of a workload: as many as its scale or the workload itself says, or all there are."""
     if workload.unit == "symbols":
         return universe.take(scale, seed)
@@ -225,7 +225,7 @@ def days_from(universe: Universe, start: int) -> int:
     return shortest - min(start, shortest) + 1
 
 
-def shortage(workload: Workload, scale: int, universe: Universe) -> str | None:
+def find_shortage(workload: Workload, scale: int, universe: Universe) -> str | None:
     """Say why the data cannot give a scale, or return None where it can.
 
     A headline scale takes whatever bars there are.
@@ -242,5 +242,5 @@ def is_empty(arguments: tuple[Any, ...]) -> bool:
 
 
 @cache
-def recorded_inputs(path: str) -> Any:
+def load_inputs(path: str) -> Any:
     return pickle.loads(Path(path).read_bytes())

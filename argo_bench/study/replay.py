@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from argo_bench.harness.workers.timing import WARM_UP_NS, Timing, warmed_up
+from argo_bench.harness.workers.timing import WARM_UP_NS, Timing, warm_up_body
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import CYCLE, Workload
 from argo_bench.pipeline import baseline
@@ -25,8 +25,8 @@ from argo_bench.pipeline.model import Bars, Request, Stage, World
 from argo_bench.pipeline.record import Edit, Pipeline, cycle, settle
 from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld
-from argo_bench.pipeline.world.database import copy_into, preloaded
-from argo_bench.study.recording import Group, Recording, Stored, recorded_inputs
+from argo_bench.pipeline.world.database import copy_into, preload_database
+from argo_bench.study.recording import Group, Recording, Stored, load_inputs
 
 if TYPE_CHECKING:
     from argo_bench.pipeline.world.loopback import LoopbackWorld
@@ -58,7 +58,7 @@ def stage_body(optimization: str, workload: str, arm: str, inputs: str) -> Stage
     """Return the body of an arm of the catalogue, fed from its
     file of recorded inputs: the factory of the study's arms."""
     found, edit = workload_and_edit(optimization, workload, arm)
-    return StageBody(found, edit, recorded_inputs(inputs))
+    return StageBody(found, edit, load_inputs(inputs))
 
 
 def workload_and_edit(optimization: str, workload: str, arm: str) -> tuple[Workload, Edit]:
@@ -75,10 +75,10 @@ def stage_of(pipeline: Pipeline, workload: Workload, symbols: Sequence[str]) -> 
     if workload.stage == "transport":
         return burst
     stage: Stage = getattr(pipeline, workload.stage)
-    return stage if workload.consumers == 1 else partial(asked_at_once, stage, workload.consumers)
+    return stage if workload.consumers == 1 else partial(ask_at_once, stage, workload.consumers)
 
 
-async def asked_at_once(stage: Stage, consumers: int, world: World, *arguments: Any) -> tuple[Any, ...]:
+async def ask_at_once(stage: Stage, consumers: int, world: World, *arguments: Any) -> tuple[Any, ...]:
     """Make the same call for each of ``consumers`` at the same moment, and return what they get."""
     return tuple(await asyncio.gather(*(settle(stage(world, *arguments)) for _ in range(consumers))))
 
@@ -87,11 +87,11 @@ async def burst(world: World, requests: Sequence[Request], in_flight: int) -> tu
     """Send the requests, ``in_flight`` of them under way at any time, and return their answers."""
     gate = asyncio.Semaphore(in_flight)
 
-    async def sent(request: Request) -> Any:
+    async def send(request: Request) -> Any:
         async with gate:
             return await world.transport(world, request)
 
-    return tuple(await asyncio.gather(*map(sent, requests)))
+    return tuple(await asyncio.gather(*map(send, requests)))
 
 
 class StageBody:
@@ -125,7 +125,9 @@ class StageBody:
         self._rebuild()
 
     def close(self) -> None:
-        """Release the state. Work that the arm had put off is dropped: ``drained_ns`` is where that work is timed."""
+        """Release the state. Work that the arm had put off is dropped: ``time_drain_ns`` is where that work
+        is timed.
+        """
         if self._world is not None:
             self._world.discard()
             self._world = None
@@ -141,20 +143,20 @@ class StageBody:
         group = self._groups[self._begun % len(self._groups) if self.workload.stage == "store" else 0]
         self._begun += 1
         self._turn_to(group)
-        result = self._stage(self._live, *copied(group.calls[0]))
+        result = self._stage(self._live, *copy_arguments(group.calls[0]))
         self._is_async = inspect.isawaitable(result)
         if self._is_async:
             result = self._live.run(settle(result))
         return result
 
-    def results(self) -> list[Any]:
+    def collect_results(self) -> list[Any]:
         """Return what the stage returns for each recorded call, on newly built state."""
         self._rebuild()
         found = []
         for group in (*self._opening, *self._groups):
             self._turn_to(group)
             for arguments in group.calls:
-                result = self._stage(self._live, *copied(arguments))
+                result = self._stage(self._live, *copy_arguments(arguments))
                 found.append(self._live.run(settle(result)) if inspect.isawaitable(result) else result)
         return found
 
@@ -176,18 +178,18 @@ class StageBody:
     def sample(self, passes: int) -> Timing:
         """Time ``passes`` passes on both clocks: wall (hybrid) and CPU of this process, in nanoseconds."""
         if self._keeps_state:
-            return self.timed(self._groups, passes)
-        timings = [self.timed(self.prepared(), 1) for _ in range(passes)]
+            return self.time_calls(self._groups, passes)
+        timings = [self.time_calls(self.prepare_calls(), 1) for _ in range(passes)]
         return Timing(sum(each.wall_ns for each in timings), sum(each.cpu_ns for each in timings))
 
-    def prepared(self) -> Sequence[Group]:
+    def prepare_calls(self) -> Sequence[Group]:
         """Return the calls of one pass, with the copies and the new state that the workload asks for."""
         if self.workload.inputs == "fresh":
             if self._market is not None:
                 self._rebuild()
             if self._finds_what_others_left and time.monotonic() - self._filled_at > FILLED_FOR_S:
                 self._fill()
-            return [group._replace(calls=[copied(call) for call in group.calls]) for group in self._groups]
+            return [group._replace(calls=[copy_arguments(call) for call in group.calls]) for group in self._groups]
         if not self._keeps_state:
             self._rebuild()
             for group in self._opening:
@@ -196,7 +198,7 @@ class StageBody:
                     self._live.run(settle(self._stage(self._live, *arguments)))
         return self._groups
 
-    def drained_ns(self) -> float | None:
+    def time_drain_ns(self) -> float | None:
         """Time what the arm has put off until its world closes, in
         ns per call of the last pass, which began on cold state.
 
@@ -211,10 +213,10 @@ class StageBody:
     def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
         """Warm up as every body does; whole cycles, whose passes are long, on the first one alone."""
         if self.workload.stage != CYCLE:
-            return warmed_up(self.sample, compiled_signatures, least_ns)
+            return warm_up_body(self.sample, count_compiled_signatures, least_ns)
         whole, self._groups = self._groups, self._groups[:1]
         try:
-            return math.ceil(warmed_up(self.sample, compiled_signatures, least_ns) / len(whole))
+            return math.ceil(warm_up_body(self.sample, count_compiled_signatures, least_ns) / len(whole))
         finally:
             self._groups = whole
 
@@ -238,7 +240,7 @@ class StageBody:
         for group in self._groups:
             self._turn_to(group)
             for arguments in group.calls:
-                self._live.run(settle(self._stage(self._live, *copied(arguments))))
+                self._live.run(settle(self._stage(self._live, *copy_arguments(arguments))))
         self._filled_at = time.monotonic()
         self._rebuild()
 
@@ -288,22 +290,22 @@ class StageBody:
             self._live.begin(group.cycle)
         self._live.clock.jump_to(group.virtual_ns)
 
-    def timed(self, groups: Sequence[Group], passes: int) -> Timing:
+    def time_calls(self, groups: Sequence[Group], passes: int) -> Timing:
         """Time all calls of ``groups``, ``passes`` times.
 
         The work of the providers' side is not in the timed region.
         """
         if self._market is None:
-            return self._timed(groups, passes)
+            return self._time_groups(groups, passes)
         taken = []
         for group in groups:
             self._turn_to(group)
-            taken.append(self._timed([group], passes))
+            taken.append(self._time_groups([group], passes))
         return Timing(sum(each.wall_ns for each in taken), sum(each.cpu_ns for each in taken))
 
-    def _timed(self, groups: Sequence[Group], passes: int) -> Timing:
+    def _time_groups(self, groups: Sequence[Group], passes: int) -> Timing:
         if self._is_async:
-            return self._live.run(self._timed_async(groups, passes))
+            return self._live.run(self._time_groups_async(groups, passes))
         stage, world, jump = self._stage, self._live, self._live.clock.jump_to
         # Reading the CPU clock is a system call. It encloses the wall clock, so that its cost stays out of the wall
         # time.
@@ -316,7 +318,7 @@ class StageBody:
         wall = world.clock_ns() - wall
         return Timing(wall, time.process_time_ns() - cpu)
 
-    async def _timed_async(self, groups: Sequence[Group], passes: int) -> Timing:
+    async def _time_groups_async(self, groups: Sequence[Group], passes: int) -> Timing:
         stage, world, jump = self._stage, self._live, self._live.clock.jump_to
         cpu = time.process_time_ns()
         wall = world.clock_ns()
@@ -332,18 +334,18 @@ def database_of(stored: Stored) -> Path:
     """Return a database with these rows, made once in the place
     for temporary files and shared by all processes there."""
     name = f"rows-{stored.rows}-{content_key(*stored.symbols).hex()}.sqlite"
-    return preloaded(Path(gettempdir()) / name, stored.rows, symbols=stored.symbols)
+    return preload_database(Path(gettempdir()) / name, stored.rows, symbols=stored.symbols)
 
 
 def _unbuilt(*arguments: Any) -> Any:
     raise RuntimeError("this body is not built")
 
 
-def copied(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def copy_arguments(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(each.copy() if isinstance(each, pd.DataFrame | np.ndarray) else each for each in arguments)
 
 
-def compiled_signatures() -> int:
+def count_compiled_signatures() -> int:
     """Count the signatures that numba has compiled for our kernels in this process."""
     from argo_bench.pipeline import kernels
 

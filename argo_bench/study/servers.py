@@ -34,7 +34,7 @@ class Servers:
 
 
 @contextmanager
-def started_servers(needs: Collection[str], around: Around) -> Iterator[None]:
+def start_servers(needs: Collection[str], around: Around) -> Iterator[None]:
     """Start the servers that are needed and hold them as ``around.servers``; they end with the block.
 
     What cannot be started is named in ``around.missing``, with the reason.
@@ -63,10 +63,10 @@ def _start_providers(stack: ExitStack, servers: Servers, around: Around) -> None
     if absent := [each for each in MODULES if not each.is_met]:
         around.missing["providers"] = f"{absent[0].module} is not installed: {absent[0].install_line}"
         return
-    from argo_bench.pipeline.world.providers import started
+    from argo_bench.pipeline.world.providers import start_providers
 
     try:
-        servers.address = stack.enter_context(started(server_cpu()))
+        servers.address = stack.enter_context(start_providers(server_cpu()))
     except UserError as error:
         around.missing["providers"] = str(error)
     else:

@@ -20,8 +20,8 @@ from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell
 from argo_bench.harness.workers.messages import Arm, Call, arm_of
 from argo_bench.optimizations import headline_claims
 from argo_bench.optimizations.optimization import COUNTS, CYCLE, VARIANTS, Optimization, Workload
-from argo_bench.study.counting import StageCounting
-from argo_bench.study.recording import record, shortage
+from argo_bench.study.counts import StageCounting
+from argo_bench.study.recording import find_shortage, record
 from argo_bench.study.supply import PUBLISHED, MarketSupply
 from argo_bench.study.trials import trials
 
@@ -66,9 +66,9 @@ class StudySubject:
         return declaration_of(self.optimization)
 
     def comparisons(self, profile: Profile) -> list[Comparison]:
-        return planned_of(self.optimization, profile)
+        return plan_comparisons(self.optimization, profile)
 
-    def weighed(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
+    def memory_comparisons(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
         """Return the comparisons to weigh with their methods: those behind
         headline claims about times, and behind claims about memory."""
         declared = self.declaration()
@@ -98,7 +98,7 @@ class StudySubject:
                 found.append((arm, reason, gone))
         reasons: dict[str, list[Comparison]] = {}
         for each in comparisons:
-            why = shortage(self.optimization.workload(each.workload), each.scale, self.supply.universe)
+            why = find_shortage(self.optimization.workload(each.workload), each.scale, self.supply.universe)
             if why is not None:
                 reasons.setdefault(why, []).append(each)
         return found + [("every arm", why, gone) for why, gone in reasons.items()]
@@ -107,9 +107,9 @@ class StudySubject:
         return frozenset(self.optimization.workload(comparison.workload).servers)
 
     def settle(self, ask: Ask, scratch: Path) -> Settled:
-        return self.unsettled()
+        return self.settle_unchecked()
 
-    def unsettled(self) -> Settled:
+    def settle_unchecked(self) -> Settled:
         return Settled(self, (), is_faithful=True)
 
     def feed(self, comparisons: Sequence[Comparison], seed: int, scratch: Path, tell: Tell) -> Mapping[Comparison, str]:
@@ -192,7 +192,7 @@ class StudySubject:
             if profile.every_claim:
                 arms[workload.scales[0]] = tuple(self.optimization.edits(workload))
             for number, seed in enumerate(seeds):
-                counted = arms if number < OTHER_SEEDS else _of_judged(arms, judged)
+                counted = arms if number < OTHER_SEEDS else _keep_judged(arms, judged)
                 found.append(StageCounting(self.id, workload.name, seed, counted))
         return found
 
@@ -220,18 +220,18 @@ def declaration_of(optimization: Optimization) -> Declaration:
         optimization.name,
         [*optimization.variants],
         [*optimization.claims],
-        [_facts(workload) for workload in optimization.workloads],
+        [_state_facts(workload) for workload in optimization.workloads],
         family=PUBLISHED if is_published else optimization.id,
         nouns={metric: noun for metric, noun in COUNTS.items() if metric in metrics},
     )
 
 
-def _facts(workload: Workload) -> WorkloadFacts:
+def _state_facts(workload: Workload) -> WorkloadFacts:
     is_modelled = workload.stage == CYCLE and not workload.servers and workload.latency_scale > 0
     return WorkloadFacts(workload.name, workload.unit, [*workload.scales], workload.stage, workload.inputs, is_modelled)
 
 
-def planned_of(optimization: Optimization, profile: Profile) -> list[Comparison]:
+def plan_comparisons(optimization: Optimization, profile: Profile) -> list[Comparison]:
     """Return every comparison of a run: all variants on every workload, further arms at the headline scale."""
     comparisons: dict[Comparison, None] = {}
     for workload in optimization.workloads:
@@ -261,7 +261,7 @@ def claims_about(optimization: Optimization, workload: Workload, profile: Profil
     ]
 
 
-def _of_judged(arms: Mapping[int, tuple[str, ...]], judged: Sequence[str]) -> dict[int, tuple[str, ...]]:
+def _keep_judged(arms: Mapping[int, tuple[str, ...]], judged: Sequence[str]) -> dict[int, tuple[str, ...]]:
     """Return, for the headline scale alone, the arms that claims rest on."""
     scale, names = next(iter(arms.items()))
     return {scale: tuple(name for name in names if name in judged)}

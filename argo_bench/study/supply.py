@@ -22,7 +22,7 @@ from argo_bench.pipeline.market import Universe
 from argo_bench.pipeline.memo import content_key
 from argo_bench.study.recording import UNIVERSE, live_rates
 from argo_bench.study.records import Acceptance, LiveRates
-from argo_bench.study.servers import started_servers
+from argo_bench.study.servers import start_servers
 
 PUBLISHED = "published"
 """The name that the family of the catalogue's headline claims has."""
@@ -55,7 +55,7 @@ class MarketSupply:
 
     @contextmanager
     def open(self, needs: Collection[str]) -> Iterator[Around]:
-        with scratch_directory() as around, started_servers(needs, around):
+        with scratch_directory() as around, start_servers(needs, around):
             (around.scratch / UNIVERSE).write_bytes(pickle.dumps(self.universe))
             yield around
 

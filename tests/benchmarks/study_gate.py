@@ -22,9 +22,9 @@ from typing import Any, Literal
 
 import click
 
-from argo_bench.gate.deciding import CONFIRMATION, FIRST, Times, gate_of, is_grown
+from argo_bench.gate.answers import CONFIRMATION, FIRST, Times, gate_of, has_grown
 from argo_bench.gate.records import Revisions
-from argo_bench.harness.calibration.bank import kept_busy
+from argo_bench.harness.calibration.bank import keep_busy
 from argo_bench.harness.record.records import Samples
 from argo_bench.harness.record.store import load
 
@@ -126,8 +126,8 @@ def ours(folder: Path, head: str, seed: int) -> dict[str, Any]:
         "state": outcome.state,
         "advisory": gate.advisory,
         "blocked": gate.blocks,
-        "blocked_by_times": gate.advisory is None and bool(times.worse(FIRST) and times.worse(CONFIRMATION)),
-        "blocked_by_counts": [name for name, change in outcome.counts.items() if is_grown(change)],
+        "blocked_by_times": gate.advisory is None and bool(times.find_worse(FIRST) and times.find_worse(CONFIRMATION)),
+        "blocked_by_counts": [name for name, change in outcome.counts.items() if has_grown(change)],
         "counts": {name: [change.base, change.head] for name, change in outcome.counts.items()},
         "slower": list(first),
         "sentence": outcome.sentence,
@@ -202,7 +202,7 @@ def main(pairs: int, planted: int, minutes: float, report: bool, out: Path) -> N
         for tool in TOOLS
     ]
     known = {(each["number"], each["kind"], each["tool"]) for each in recorded(out)}
-    with tempfile.TemporaryDirectory() as folder, kept_busy():
+    with tempfile.TemporaryDirectory() as folder, keep_busy():
         commits = repository(Path(folder))
         for number, kind, tool in todo:
             if (number, kind, tool) in known or time.monotonic() > until:

@@ -45,7 +45,7 @@ def medians(rounds: int, seed: int) -> Medians:
     timer = timeit.Timer("nothing()", globals={"nothing": nothing}, timer=time.perf_counter_ns)
     body.warm_up()
     calls = calls_of_a_sample(timer)
-    prepared = body.prepared()
+    prepared = body.prepare_calls()
     loops: dict[str, Callable[[], float]] = {
         "harness": lambda: body.sample(calls).wall_ns / calls,
         "timeit": lambda: timer.timeit(calls) / calls,
@@ -56,7 +56,7 @@ def medians(rounds: int, seed: int) -> Medians:
         for name in rng.sample(list(loops), len(loops)):
             seen[name].append(loops[name]())
         seen["difference"].append(seen["harness"][-1] - seen["timeit"][-1])
-        empty = body.timed(prepared, 0)
+        empty = body.time_calls(prepared, 0)
         seen["wall"].append(empty.wall_ns)
         seen["cpu"].append(empty.cpu_ns)
         seen["timeit, fixed"].append(timer.timeit(0))

@@ -71,7 +71,7 @@ def market(bars: int) -> pd.DataFrame:
 def full_set(frame: pd.DataFrame) -> dict[str, Arm]:
     """The arms that compute all 23 indicators. Each takes the frame, but for the kernel alone."""
     from argo_bench.optimizations import _indicator_libraries as libraries
-    from argo_bench.pipeline.baseline.indicators import vectorized
+    from argo_bench.pipeline.baseline.indicators import pandas_indicators
     from argo_bench.pipeline.kernels import latest_indicators
     from argo_bench.pipeline.optimized.indicators import block, indicators
 
@@ -85,7 +85,7 @@ def full_set(frame: pd.DataFrame) -> dict[str, Arm]:
         arms["TA-Lib, full columns"] = lambda: libraries.talib_columns(None, frame)
     if find_spec("polars"):
         arms["polars"] = lambda: libraries.polars_indicators(None, frame)
-    return arms | {"vectorized pandas": lambda: vectorized(None, frame)}
+    return arms | {"vectorized pandas": lambda: pandas_indicators(None, frame)}
 
 
 def against_the_loop(frame: pd.DataFrame) -> dict[str, Arm]:
@@ -99,12 +99,12 @@ def against_the_loop(frame: pd.DataFrame) -> dict[str, Arm]:
 
 
 def five_outputs(frame: pd.DataFrame) -> dict[str, Arm]:
-    from argo_bench.pipeline.baseline.indicators import five, vectorized_five
+    from argo_bench.pipeline.baseline.indicators import five, pandas_five
     from argo_bench.pipeline.optimized.indicators import five as engineered_five
 
     return {
         STAGE: lambda: engineered_five(None, frame),
-        "vectorized pandas": lambda: vectorized_five(None, frame),
+        "vectorized pandas": lambda: pandas_five(None, frame),
         "loop, full columns": lambda: five(None, frame),
     }
 

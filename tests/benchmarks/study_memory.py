@@ -51,12 +51,12 @@ def methods() -> list[Method]:
 
 
 def measured(allocator: Allocator, method: Method) -> Reading:
-    from argo_bench.harness.memory import measure
+    from argo_bench.harness.memory import take_reading
     from argo_bench.harness.workers.messages import UserFunction, function_arm
 
     setup = f"tests.allocators:{allocator.setup}" if allocator.setup else ""
     function = UserFunction(f"tests.allocators:{allocator.name}", setup)
-    return measure(function_arm("candidate", function, (str(ROOT),)), method)
+    return take_reading(function_arm("candidate", function, (str(ROOT),)), method)
 
 
 def error_bytes(allocator: Allocator, reading: Reading) -> int:
@@ -92,10 +92,10 @@ def write(out: TextIO | None, record: dict[str, object]) -> None:
 def main(runs: int, out: TextIO | None) -> None:
     import msgspec
 
-    from argo_bench.harness.machine.environment import facts
+    from argo_bench.harness.machine.environment import read_facts
 
     held = b"x" * (PARENT_MIB * MIB)
-    write(out, {"type": "study", "parent_bytes": len(held), "runs": runs, "environment": facts()})
+    write(out, {"type": "study", "parent_bytes": len(held), "runs": runs, "environment": read_facts()})
     errors: dict[str, dict[Method, int]] = {each.name: {} for each in ALLOCATORS}
     for run in range(runs):
         for allocator in ALLOCATORS:

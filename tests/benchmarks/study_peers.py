@@ -55,11 +55,11 @@ def ours(arm: Arm, seed: int, folder: Path) -> Record:
 
 
 def target(arm: Arm) -> str:
-    return f"argo_bench.harness.calibration.planted:{PLANTED[arm]}"
+    return f"argo_bench.harness.calibration.workloads:{PLANTED[arm]}"
 
 
 def imported(arm: Arm) -> str:
-    return f"from argo_bench.harness.calibration.planted import {PLANTED[arm]} as planted\n"
+    return f"from argo_bench.harness.calibration.workloads import {PLANTED[arm]} as planted\n"
 
 
 def pyperf(arm: Arm, folder: Path) -> Processes:

@@ -11,7 +11,7 @@ from argo_bench.optimizations import catalogue
 from argo_bench.pipeline.market import installed_sample
 from argo_bench.study.recording import record
 from argo_bench.study.replay import StageBody
-from argo_bench.study.servers import started_servers
+from argo_bench.study.servers import start_servers
 
 ROUNDS = 20
 CALLS = 6
@@ -27,7 +27,7 @@ ARMS = [
 @pytest.fixture(scope="module")
 def around():
     """The servers that workloads on sockets and on a shared store ask."""
-    with scratch_directory() as around, started_servers({"providers", "redis"}, around):
+    with scratch_directory() as around, start_servers({"providers", "redis"}, around):
         yield around
 
 
@@ -48,5 +48,5 @@ def test_arm(request, benchmark, optimization, workload, arm):
     passes = PASSES if workload.inputs == "hit" else 1
     benchmark.group = f"{optimization.id} {workload.name}"
     benchmark.extra_info.update(calls_per_round=passes * body.calls)
-    benchmark.pedantic(body.timed, setup=lambda: ((body.prepared(), passes), {}), rounds=ROUNDS, iterations=1)
+    benchmark.pedantic(body.time_calls, setup=lambda: ((body.prepare_calls(), passes), {}), rounds=ROUNDS, iterations=1)
     body.close()

@@ -75,11 +75,11 @@ def gate_files() -> Iterator[tuple[str, str]]:
 
 def annotations() -> str:
     """What a gate says to GitHub."""
-    from argo_bench.gate.deciding import gate_of
+    from argo_bench.gate.answers import gate_of
     from argo_bench.harness.record.store import load
-    from argo_bench.integrations.outputs.github import annotated
+    from argo_bench.integrations.outputs.github import annotate
 
-    return annotated(gate_of(load(GATE)).outcomes)
+    return annotate(gate_of(load(GATE)).outcomes)
 
 
 def makers() -> dict[str, Callable[[], str]]:

@@ -65,8 +65,8 @@ class Series(NamedTuple):
 
 
 MODULES = {
-    **dict.fromkeys(("microsecond", "millisecond", "twin"), "argo_bench.harness.calibration.planted"),
-    "tenth": "argo_bench.study.planted",
+    **dict.fromkeys(("microsecond", "millisecond", "twin"), "argo_bench.harness.calibration.workloads"),
+    "tenth": "argo_bench.study.calibration_workloads",
 }
 """The functions of a workload are in this module; those that use pandas are the study's."""
 WORKLOADS = ("microsecond", "millisecond", "tenth")
@@ -82,7 +82,7 @@ QUICK = (Series("quiet", "millisecond", SYMBOLS, 72), Series("quiet", "milliseco
 QUICK_BUDGET_S = 215.0
 
 
-def banked(directory: Path) -> list[Banked]:
+def read_bank(directory: Path) -> list[Banked]:
     """Return the replicates that a bank holds; none where there is no bank yet."""
     return load(directory).all(Banked) if (directory / FILE_NAME).exists() else []
 
@@ -97,35 +97,35 @@ def fill(
 
     Raises UserError where the bank in ``directory`` is another machine's.
     """
-    writer = _opened(directory)
-    have = Counter(each.samples.comparison for each in banked(directory))
+    writer = _open_bank(directory)
+    have = Counter(each.samples.comparison for each in read_bank(directory))
     began = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="argo-bench-") as scratch:
-            for series in _in_turns(plan, have):
+            for series in _take_turns(plan, have):
                 if time.monotonic() - began > budget_s:
                     return
                 number = have[series.comparison]
-                taken = _replicate(series, number, Path(scratch))
+                taken = _take_replicate(series, number, Path(scratch))
                 writer.write(taken)
                 have[series.comparison] += 1
-                on_progress(_progress(plan, have, taken))
+                on_progress(_make_progress(plan, have, taken))
     finally:
         writer.close()
 
 
-def _opened(directory: Path) -> Writer:
+def _open_bank(directory: Path) -> Writer:
     is_new = not (directory / FILE_NAME).exists()
     writer = Writer(directory, resume=True)
     if is_new:
-        writer.write(_header())
+        writer.write(_make_header())
     elif (theirs := load(directory).run.run) != fingerprint():
         writer.close()
         raise UserError(f"{directory} holds the bank of machine {theirs}, this is {fingerprint()}: use another --out")
     return writer
 
 
-def _header() -> Run:
+def _make_header() -> Run:
     return Run(
         schema=SCHEMA,
         run=fingerprint(),
@@ -138,31 +138,31 @@ def _header() -> Run:
         symbols={},
         source="",
         optimizations=[],
-        environment=environment.facts(),
+        environment=environment.read_facts(),
         rule=RULE,
     )
 
 
-def _in_turns(plan: Sequence[Series], have: Mapping[Comparison, int]) -> Iterator[Series]:
+def _take_turns(plan: Sequence[Series], have: Mapping[Comparison, int]) -> Iterator[Series]:
     """Yield the series whose turn it is, once per replicate; the one with the fewest replicates is next."""
     while missing := [each for each in plan if have.get(each.comparison, 0) < each.replicates]:
         begun = [each for each in missing if have.get(each.comparison, 0) % TURN]
         yield begun[0] if begun else min(missing, key=lambda each: have.get(each.comparison, 0))
 
 
-def _replicate(series: Series, number: int, scratch: Path) -> Banked:
+def _take_replicate(series: Series, number: int, scratch: Path) -> Banked:
     seed = replicate_seed(SEED, number)
-    with kept_busy() if series.condition == "busy" else contextlib.nullcontext():
+    with keep_busy() if series.condition == "busy" else contextlib.nullcontext():
         began = time.monotonic()
         with Twins.start("twins", seed, scratch / "numba") as pair:
             # The settings are the default profile's, since its runs are what is calibrated.
             replicate = Replicate(pair, number, seed, random.Random(f"{series.comparison} {seed}"), DEFAULT.warm_up_ns)
-            samples = replicate.compared([(series.comparison, series.arms)], DEFAULT.headline_s)[0]
+            samples = replicate.time_comparisons([(series.comparison, series.arms)], DEFAULT.headline_s)[0]
         return Banked(series.condition, time.monotonic() - began, samples)
 
 
 @contextlib.contextmanager
-def kept_busy() -> Iterator[None]:
+def keep_busy() -> Iterator[None]:
     """Run a process beside this one that never waits, on whatever core the system gives it."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
@@ -172,7 +172,7 @@ def kept_busy() -> Iterator[None]:
         process.wait()
 
 
-def _progress(plan: Sequence[Series], have: Mapping[Comparison, int], taken: Banked) -> Progress:
+def _make_progress(plan: Sequence[Series], have: Mapping[Comparison, int], taken: Banked) -> Progress:
     done = sum(min(have.get(each.comparison, 0), each.replicates) for each in plan)
     each_s = DEFAULT.headline_s + SET_UP_S
     total = sum(each.replicates for each in plan)

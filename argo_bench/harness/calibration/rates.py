@@ -51,7 +51,7 @@ def decide(values: Sequence[float], seconds: Sequence[float], looks: Sequence[in
     return None
 
 
-def decisions(series: Sequence[Banked]) -> list[Decision]:
+def decide_all(series: Sequence[Banked]) -> list[Decision]:
     """Return the decisions of experiments one after the other, none of which shares a replicate with another."""
     values, seconds = _values(series), [each.seconds for each in series]
     found, start = [], 0
@@ -61,13 +61,13 @@ def decisions(series: Sequence[Banked]) -> list[Decision]:
     return found
 
 
-def calibration(recorded: Recorded) -> Calibration:
+def summarize_bank(recorded: Recorded) -> Calibration:
     """Compute everything that a bank tells. Raises ValueError for a bank without comparisons of equal code."""
     banks: dict[Comparison, list[Banked]] = {}
     for each in recorded.all(Banked):
         banks.setdefault(each.samples.comparison, []).append(each)
     equal = {comparison: bank for comparison, bank in banks.items() if _is_equal(comparison)}
-    wrong = {_name(comparison): [_differs(each) for each in decisions(bank)] for comparison, bank in equal.items()}
+    wrong = {_name(comparison): [_differs(each) for each in decide_all(bank)] for comparison, bank in equal.items()}
     if not any(wrong.values()):
         raise ValueError("the bank has no comparison of equal code that is long enough")
     known = {comparison: bank for comparison, bank in banks.items() if comparison.reference == comparison.candidate}
@@ -79,19 +79,19 @@ def calibration(recorded: Recorded) -> Calibration:
         false_positives={name: Rate.of(outcomes) for name, outcomes in wrong.items() if outcomes},
         all_false_positives=Rate.of([outcome for outcomes in wrong.values() for outcome in outcomes]),
         any_start=fmean(outcome for bank in equal.values() for outcome in _from_any_start(bank)),
-        power=[power(c, bank) for c, bank in sorted(known.items()) if c.scale != SYMBOLS and decisions(bank)],
-        coverage=Rate.of([hit for comparison, bank in known.items() for hit in _covered(comparison, bank)]),
-        coverage_stopped=Rate.of([hit for c, bank in known.items() for hit in _covered_stopped(c, bank)]),
-        simulated=simulated_coverage(_fixed),
-        simulated_stopped=simulated_coverage(_stopped),
-        nulls=list(_nulls(banks)),
+        power=[estimate_power(c, bank) for c, bank in sorted(known.items()) if c.scale != SYMBOLS and decide_all(bank)],
+        coverage=Rate.of([hit for comparison, bank in known.items() for hit in _check_coverage(comparison, bank)]),
+        coverage_stopped=Rate.of([hit for c, bank in known.items() for hit in _check_coverage_at_stop(c, bank)]),
+        simulated=simulate_coverage(_covers_at_fixed_size),
+        simulated_stopped=simulate_coverage(_covers_at_stop),
+        nulls=list(_measure_nulls(banks)),
     )
 
 
-def power(comparison: Comparison, bank: Sequence[Banked]) -> Power:
+def estimate_power(comparison: Comparison, bank: Sequence[Banked]) -> Power:
     """Return how often and how fast a planted effect was found."""
     right: Word = "slower" if comparison.scale > SYMBOLS else "faster"
-    made = decisions(bank)
+    made = decide_all(bank)
     return Power(
         comparison.scale / SYMBOLS,
         Rate.of([each.word == right for each in made]),
@@ -124,16 +124,16 @@ def _from_any_start(bank: Sequence[Banked]) -> Iterator[bool]:
             yield _differs(decision)
 
 
-def _covered(comparison: Comparison, bank: Sequence[Banked]) -> Iterator[bool]:
+def _check_coverage(comparison: Comparison, bank: Sequence[Banked]) -> Iterator[bool]:
     """Yield whether successive intervals, each at 95 % over ten replicates, contain what was planted."""
     values, truth = _values(bank), math.log(comparison.scale / SYMBOLS)
     for start in range(0, len(values) - FIXED + 1, FIXED):
         yield contains(estimate(values[start : start + FIXED], 1 - ERROR), truth)
 
 
-def _covered_stopped(comparison: Comparison, bank: Sequence[Banked]) -> Iterator[bool]:
+def _check_coverage_at_stop(comparison: Comparison, bank: Sequence[Banked]) -> Iterator[bool]:
     truth = math.log(comparison.scale / SYMBOLS)
-    for decision in decisions(bank):
+    for decision in decide_all(bank):
         yield contains(decision.estimate, truth)
 
 
@@ -141,27 +141,27 @@ def contains(interval: Estimate, truth: float) -> bool:
     return interval.low is not None and interval.high is not None and interval.low <= truth <= interval.high
 
 
-def _nulls(banks: dict[Comparison, list[Banked]]) -> Iterator[Null]:
+def _measure_nulls(banks: dict[Comparison, list[Banked]]) -> Iterator[Null]:
     """Yield the mean speed-ups by role (who is candidate), position (who goes first) and layout (other bytes)."""
     for comparison, bank in sorted(banks.items()):
         if comparison.scale != SYMBOLS:
             continue
         if comparison.reference != comparison.candidate:
-            yield _null("layout", _values(bank))
+            yield _make_null("layout", _values(bank))
         else:
-            yield _null(f"role: {_name(comparison)}", _values(bank))
+            yield _make_null(f"role: {_name(comparison)}", _values(bank))
             effects = [effect for each in bank if (effect := position_effect(each.samples)) is not None]
             if effects:
-                yield _null(f"position: {_name(comparison)}", effects)
+                yield _make_null(f"position: {_name(comparison)}", effects)
 
 
-def _null(what: str, values: Sequence[float]) -> Null:
+def _make_null(what: str, values: Sequence[float]) -> Null:
     found = estimate(values, 1 - ERROR)
     low, high = found.speedup_interval or (found.speedup, found.speedup)
     return Null(what, found.speedup, low, high)
 
 
-def simulated_coverage(contained: Callable[[Sequence[float], float], bool], experiments: int = SIMULATED) -> float:
+def simulate_coverage(contained: Callable[[Sequence[float], float], bool], experiments: int = SIMULATED) -> float:
     """Return the share of simulated experiments whose interval contains the truth.
 
     A replicate is the trimmed mean of twenty blocks with long-tailed noise (Student's t, three degrees of freedom) of
@@ -178,17 +178,17 @@ def simulated_coverage(contained: Callable[[Sequence[float], float], bool], expe
     return hits / experiments
 
 
-def _fixed(values: Sequence[float], truth: float) -> bool:
+def _covers_at_fixed_size(values: Sequence[float], truth: float) -> bool:
     return contains(estimate(values[:FIXED], 1 - ERROR), truth)
 
 
-def _stopped(values: Sequence[float], truth: float) -> bool:
+def _covers_at_stop(values: Sequence[float], truth: float) -> bool:
     decision = decide(values, [0.0] * len(values))
     return decision is not None and contains(decision.estimate, truth)
 
 
-def store(directory: Path) -> Calibration:
+def store_summary(directory: Path) -> Calibration:
     """Compute the summary of a bank, keep it beside the bank, and return it."""
-    found = calibration(load(directory))
+    found = summarize_bank(load(directory))
     (directory / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
     return found

@@ -88,7 +88,7 @@ class Used(msgspec.Struct, frozen=True):
     calibration: Calibration
 
 
-def used() -> Used | None:
+def find_calibration() -> Used | None:
     """Return this machine's calibration, else the reference machine's from the package; None without either."""
     own = home(fingerprint()) / SUMMARY
     places: tuple[tuple[Literal["here", "reference"], Path], ...] = (("here", own), ("reference", REFERENCE))
@@ -100,7 +100,7 @@ def used() -> Used | None:
 
 def fingerprint() -> str:
     """Return twelve characters that stay the same as long as the machine, its kernel and its Python do."""
-    facts = environment.facts()
+    facts = environment.read_facts()
     return xxhash.xxh3_64_hexdigest("|".join(str(facts[name]) for name in IDENTITY).encode())[:12]
 
 
@@ -115,12 +115,12 @@ def clopper_pearson(events: int, trials: int, level: float = 0.95) -> tuple[floa
     It is found by bisection.
     """
     tail = (1 - level) / 2
-    low = 0.0 if events == 0 else _solved(lambda share: 1 - _at_most(events - 1, trials, share), tail)
-    high = 1.0 if events == trials else 1 - _solved(lambda share: _at_most(events, trials, 1 - share), tail)
+    low = 0.0 if events == 0 else _solve(lambda share: 1 - _at_most(events - 1, trials, share), tail)
+    high = 1.0 if events == trials else 1 - _solve(lambda share: _at_most(events, trials, 1 - share), tail)
     return low, high
 
 
-def _solved(rising: Callable[[float], float], wanted: float) -> float:
+def _solve(rising: Callable[[float], float], wanted: float) -> float:
     """Return the place in [0, 1] at which a rising function has a value."""
     low, high = 0.0, 1.0
     for _ in range(60):

@@ -131,7 +131,7 @@ def read_claim(
     for pattern, sign in REWRITTEN:
         text = re.sub(pattern, sign, text)
     try:
-        figure = _figure(text.strip())
+        figure = _read_figure(text.strip())
     except Unreadable as error:
         raise UserError(
             f"the claim {sentence!r} cannot be read: {error.why}; {error.way_out} (sentences such as {EXAMPLES} are "
@@ -156,7 +156,7 @@ def read_claim(
     )
 
 
-def _figure(text: str) -> Figure:
+def _read_figure(text: str) -> Figure:
     """Return the one figure of a rewritten sentence, or the direction that it names without one."""
     for pattern, reason in REFUSED:
         if found := re.search(pattern, text):
@@ -169,7 +169,7 @@ def _figure(text: str) -> Figure:
     if stray := re.search(r"(?<!\w)(?<!\w-)\d[\d.,]*(?: ?[a-zμ%]+)?", re.sub(CONTEXT, " ", rest)):
         raise _unreadable(stray, ("stands alone", "keep one figure, with a %, an x or the units of both its sides"))
     if not figures:
-        return _direction(text)
+        return _read_direction(text)
     for other in figures[1:]:
         if not other.says_the_same_as(figures[0]):
             raise Unreadable(f"it says both {figures[0].reading} and {other.reading}", "make a claim of each")
@@ -181,7 +181,7 @@ def _unreadable(found: re.Match[str], reason: tuple[str, str]) -> Unreadable:
     return Unreadable(f'"{found[0].strip()}" {why}', way_out)
 
 
-def _direction(text: str) -> Figure:
+def _read_direction(text: str) -> Figure:
     vague = r"\b(?:magnitude|times|\w*fold|half|third|quarter|fraction|(?:dozen|hundred|thousand)s?)\b"
     if found := re.search(vague, text):
         raise _unreadable(found, ("is a quantity without a figure", "write it as a number"))
@@ -190,9 +190,9 @@ def _direction(text: str) -> Figure:
     return Figure("direction", math.nan, math.nan, "without a figure, any gain beyond 1 %")
 
 
-def _pair(found: re.Match[str]) -> Figure:
+def _read_pair(found: re.Match[str]) -> Figure:
     """Read a pair as the range of before over after, from the least that the two ranges allow to the most."""
-    before, after = _quantities(found, "before"), _quantities(found, "after")
+    before, after = _read_quantities(found, "before"), _read_quantities(found, "after")
     if (found["before_unit"] in TIMES) != (found["after_unit"] in TIMES):
         raise _unreadable(found, ("sets a time against a size", "write both sides in one kind of unit"))
     if re.search(rf"(?:{UP_TO}|{AT_LEAST}) ?\Z", found.string[: found.start()]):
@@ -205,29 +205,29 @@ def _pair(found: re.Match[str]) -> Figure:
     return _range([before[0] / after[-1], before[-1] / after[0]], words)
 
 
-def _quantities(found: re.Match[str], side: str) -> list[float]:
+def _read_quantities(found: re.Match[str], side: str) -> list[float]:
     """Return the ends of one side of a pair, in seconds or bytes."""
     low, low_unit, high, unit = found.group(f"{side}_low", f"{side}_low_unit", f"{side}_high", f"{side}_unit")
-    ends = [_number(low) * UNITS[low_unit or unit]] if high else []
-    return _ordered(found, [*ends, _number(high or low) * UNITS[unit]])
+    ends = [_read_number(low) * UNITS[low_unit or unit]] if high else []
+    return _check_order(found, [*ends, _read_number(high or low) * UNITS[unit]])
 
 
-def _percent(found: re.Match[str]) -> Figure:
+def _read_percent(found: re.Match[str]) -> Figure:
     """Read a share: less is a reduction; faster is that much more speed, the weaker of its two readings."""
-    ends = _ends(found)
+    ends = _read_ends(found)
     shown = "-".join(each for each in found.group("low", "high") if each) + " %"
     shares = [end / 100 for end in ends]
     if _means_less(found):
         if shares[-1] >= 1:
             raise _unreadable(found, ("less would leave nothing or less than that", "a reduction is below 100 %"))
         if len(shares) == 2:
-            return Figure("reduction", shares[0], shares[1], f"a reduction by {_joined(ends)} %")
-        return _single(found, 1 / (1 - shares[0]), f"a reduction by {shown} is ")
+            return Figure("reduction", shares[0], shares[1], f"a reduction by {_join_ends(ends)} %")
+        return _read_single(found, 1 / (1 - shares[0]), f"a reduction by {shown} is ")
     if re.search(MEMORY, found.string):
         raise _unreadable(found, ("beside memory could mean two things", f'write "{shown} less memory"'))
     factors = [1 + share for share in shares]
     words = f'"{shown} faster" is so much more speed (write "{shown} less time" if that is meant), '
-    return _range(factors, words) if len(factors) == 2 else _single(found, factors[0], words)
+    return _range(factors, words) if len(factors) == 2 else _read_single(found, factors[0], words)
 
 
 def _means_less(found: re.Match[str]) -> bool:
@@ -246,63 +246,63 @@ def _means_less(found: re.Match[str]) -> bool:
     raise _unreadable(found, ("could be less or faster", 'write "less time", "less memory" or "faster" behind it'))
 
 
-def _factor(found: re.Match[str]) -> Figure:
-    factors = _ends(found)
+def _read_factor(found: re.Match[str]) -> Figure:
+    factors = _read_ends(found)
     if found["sign"] == "-" or factors[0] < 1:
         raise _unreadable(found, NO_GAIN)
-    return _range(factors) if len(factors) == 2 else _single(found, factors[0])
+    return _range(factors) if len(factors) == 2 else _read_single(found, factors[0])
 
 
-def _ends(found: re.Match[str]) -> list[float]:
-    ends = _ordered(found, [_number(each) for each in found.group("low", "high") if each])
+def _read_ends(found: re.Match[str]) -> list[float]:
+    ends = _check_order(found, [_read_number(each) for each in found.group("low", "high") if each])
     if len(ends) + sum(each is not None for each in found.group("bound", "plus", "more")) > 2:
         raise _unreadable(found, ("is bounded twice", "write either a range or one bound"))
     return ends
 
 
-def _ordered(found: re.Match[str], ends: list[float]) -> list[float]:
+def _check_order(found: re.Match[str], ends: list[float]) -> list[float]:
     if ends != sorted(ends):
         raise _unreadable(found, ("runs backwards", "write the smaller end of the range first"))
     return ends
 
 
-def _single(found: re.Match[str], factor: float, words: str = "") -> Figure:
+def _read_single(found: re.Match[str], factor: float, words: str = "") -> Figure:
     """Read one factor with what bounds it; on its own it is the least that is promised."""
     if factor <= 1:
         raise _unreadable(found, NO_GAIN)
     if found["bound"] and re.fullmatch(UP_TO, found["bound"]):
-        return Figure("up_to", math.nan, factor, f"{words}up to {_joined([factor])}x, reached at some scale")
+        return Figure("up_to", math.nan, factor, f"{words}up to {_join_ends([factor])}x, reached at some scale")
     return _at_least(factor, words, is_bare=not any(found.group("bound", "plus", "more")))
 
 
 def _at_least(factor: float, words: str, *, is_bare: bool = True) -> Figure:
     why = ", since a single figure has no range" if is_bare else ""
-    return Figure("at_least", factor, math.nan, f"{words}at least {_joined([factor])}x{why}")
+    return Figure("at_least", factor, math.nan, f"{words}at least {_join_ends([factor])}x{why}")
 
 
 def _range(factors: list[float], words: str = "") -> Figure:
     low, high = factors
     if high <= 1:
-        raise Unreadable(f"a factor of {_joined(factors)} {NO_GAIN[0]}", NO_GAIN[1])
-    return Figure("speedup", low, high, f"{words}a factor of {_joined(factors)}")
+        raise Unreadable(f"a factor of {_join_ends(factors)} {NO_GAIN[0]}", NO_GAIN[1])
+    return Figure("speedup", low, high, f"{words}a factor of {_join_ends(factors)}")
 
 
-def _joined(ends: Sequence[float]) -> str:
+def _join_ends(ends: Sequence[float]) -> str:
     return " to ".join(f"{end:,.0f}" if end >= 1000 else f"{end:.4g}" for end in ends)
 
 
-def _number(text: str) -> float:
+def _read_number(text: str) -> float:
     return float(text.replace(",", ""))
 
 
-def _quantity(side: str) -> str:
+def _quantity_pattern(side: str) -> str:
     return (
         rf"(?P<{side}_low>{NUMBER}) ?(?:(?P<{side}_low_unit>{UNIT})? ?(?:-|to) ?(?P<{side}_high>{NUMBER}) ?)?"
         rf"(?P<{side}_unit>{UNIT})"
     )
 
 
-def _bounded(unit: str) -> str:
+def _pattern_with_bounds(unit: str) -> str:
     return (
         rf"(?<![\w.,])(?:(?P<bound>{UP_TO}|{AT_LEAST}) ?)?(?P<sign>[-+])? ?(?P<low>{NUMBER}) ?"
         rf"(?:(?:{unit})? ?(?:-|to) ?-?(?P<high>{NUMBER}) ?)?(?P<plus>\+)? ?(?:{unit})(?P<more>\+| or more\b)?"
@@ -310,9 +310,9 @@ def _bounded(unit: str) -> str:
 
 
 FORMS: tuple[tuple[str, Callable[[re.Match[str]], Figure]], ...] = (
-    (rf"(?:from )?{_quantity('before')} ?(?:->|(?:down )?to) ?{_quantity('after')}", _pair),
-    (_bounded("%"), _percent),
-    (_bounded(FOLD), _factor),
+    (rf"(?:from )?{_quantity_pattern('before')} ?(?:->|(?:down )?to) ?{_quantity_pattern('after')}", _read_pair),
+    (_pattern_with_bounds("%"), _read_percent),
+    (_pattern_with_bounds(FOLD), _read_factor),
 )
 """A figure is read by the first of these forms that fits, with the function beside it."""
 

@@ -71,19 +71,19 @@ def judge(claim: Claim, interval: Estimate) -> Word:
     if interval.low is None or interval.high is None:
         return "inconclusive"
     if claim.kind == "difference":
-        return _difference(-interval.high, -interval.low)
+        return _judge_difference(-interval.high, -interval.low)
     low, high = claim.region()
-    return TOGETHER.get(frozenset(regions(-interval.high, -interval.low, low, high)), "inconclusive")
+    return TOGETHER.get(frozenset(find_regions(-interval.high, -interval.low, low, high)), "inconclusive")
 
 
-def _difference(lower: float, upper: float) -> Word:
+def _judge_difference(lower: float, upper: float) -> Word:
     """Judge lambda in [lower, upper] where nothing was claimed: which arm is faster, if it matters at all."""
     if lower >= -EPSILON and upper <= EPSILON:
         return "no difference"
     return "faster" if lower > 0 else "slower" if upper < 0 else "inconclusive"
 
 
-def regions(lower: float, upper: float, low: float, high: float) -> list[Region]:
+def find_regions(lower: float, upper: float, low: float, high: float) -> list[Region]:
     """Return the regions that the interval [lower, upper] of lambda touches, for a claimed range [low, high].
 
     The edges belong as the table of verdicts says: refuted up to EPSILON, then fell short below ``low``, confirmed from

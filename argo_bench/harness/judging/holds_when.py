@@ -32,7 +32,7 @@ class HitAndMiss(NamedTuple):
         return max(0.0, (self.miss_ns - self.reference_ns / factor) / saved)
 
 
-def holds_when(
+def describe_condition(
     claim: Claim, strip: Sequence[Spot], unit: str, curve: Sequence[Spot], curve_unit: str, cache: HitAndMiss | None
 ) -> str:
     """Say in words under which condition the measured figures reach the claim; the boundary is interpolated."""
@@ -40,7 +40,7 @@ def holds_when(
     found = [
         words
         for spots, of in ((curve, curve_unit), (strip, unit))
-        if (words := _boundary(sorted(spots, key=lambda spot: spot.scale), of, low)) is not None
+        if (words := _find_boundary(sorted(spots, key=lambda spot: spot.scale), of, low)) is not None
     ]
     if cache is not None and math.isfinite(low):
         rate = cache.rate_for(math.exp(low))
@@ -48,7 +48,7 @@ def holds_when(
     return "; ".join(dict.fromkeys(found)) or NOWHERE
 
 
-def _boundary(spots: Sequence[Spot], unit: str, low: float) -> str | None:
+def _find_boundary(spots: Sequence[Spot], unit: str, low: float) -> str | None:
     """Say where the estimates cross the claim's lower edge; None where they never reach it."""
     gains = [math.log(spot.speedup) - low for spot in spots]
     held = [gain >= 0 for gain in gains]
@@ -59,17 +59,17 @@ def _boundary(spots: Sequence[Spot], unit: str, low: float) -> str | None:
     for (left, right), (before, after) in zip(pairwise(spots), pairwise(gains), strict=True):
         if (before >= 0) != (after >= 0):
             at = left.scale + (right.scale - left.scale) * before / (before - after)
-            return _in_words(at, unit, below=before >= 0)
+            return _describe_boundary(at, unit, below=before >= 0)
     raise AssertionError("some estimates reach the edge and some do not, so that two neighbours differ")
 
 
-def _in_words(at: float, unit: str, *, below: bool) -> str:
+def _describe_boundary(at: float, unit: str, *, below: bool) -> str:
     if unit == "% ticking":
         return f"if {'fewer' if below else 'more'} than {at:.0f} % of symbol-cycles ticked"
     return f"up to about {at:,.0f} {unit}" if below else f"from about {at:,.0f} {unit} on"
 
 
-def straddled(claim: Claim, interval: Estimate) -> float | None:
+def find_straddled_edge(claim: Claim, interval: Estimate) -> float | None:
     """Return, as a speed-up, the nearest edge that an estimate's interval lies across; None where there is none."""
     if interval.low is None or interval.high is None:
         return None

@@ -11,9 +11,15 @@ import msgspec
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Clock, Metric, is_count, is_memory
 from argo_bench.harness.claims.verdict import HOLDS, Word, is_worse, judge, judge_level
-from argo_bench.harness.judging.holds_when import HitAndMiss, holds_when, straddled
-from argo_bench.harness.judging.measured import SPOT_LEVEL, Measured, break_even_calls, cold_spot, exact
-from argo_bench.harness.judging.outputs import output_of
+from argo_bench.harness.judging.holds_when import HitAndMiss, describe_condition, find_straddled_edge
+from argo_bench.harness.judging.measurements import (
+    SPOT_LEVEL,
+    Measured,
+    estimate_exact,
+    find_break_even_calls,
+    judge_first_call,
+)
+from argo_bench.harness.judging.outputs import describe_output
 from argo_bench.harness.plan import SET_UP_S
 from argo_bench.harness.record.records import (
     Caching,
@@ -71,7 +77,7 @@ class Answer:
     level_seen: tuple[float, float] | None = None
 
 
-def judgements(
+def judge_all(
     subjects: Sequence[Declaration],
     measured: Measured,
     fidelities: Sequence[Fidelity],
@@ -100,7 +106,7 @@ def _ask(
     for subject in subjects:
         for claim in [each for each in subject.claims if judged is None or each.id in judged]:
             for variant in subject.variants:
-                output, is_faithful = output_of(fidelities, subject.id, variant)
+                output, is_faithful = describe_output(fidelities, subject.id, variant)
                 is_void = variant != "prescribed" and not is_faithful
                 yield Question(subject, claim, variant, subject.headline_comparison(claim, variant), output, is_void)
 
@@ -144,8 +150,8 @@ def _answer_by_time(question: Question, result: Result, measured: Measured) -> A
         interval,
         _say_needs(claim, interval, result) if word == "inconclusive" else None,
         strip=strip,
-        cold=cold_spot(claim, comparison.scale, first_calls),
-        break_even=break_even_calls(first_calls, result),
+        cold=judge_first_call(claim, comparison.scale, first_calls),
+        break_even=find_break_even_calls(first_calls, result),
         curve=curve,
         curve_unit=curve_unit,
         cache=measured.hit_and_miss(question.subject, comparison),
@@ -183,7 +189,7 @@ def _answer_by_count(question: Question, measured: Measured) -> Answer:
     values = measured.count_ratios(claim.metric, comparison)
     if not values or question.is_void:
         return _leave_open(question, "nothing was counted")
-    interval = exact(values)
+    interval = estimate_exact(values)
     word = judge(claim, interval)
     scales = sorted(question.subject.workload(claim.workload).scales)
     places = [msgspec.structs.replace(comparison, scale=scale) for scale in scales]
@@ -193,7 +199,7 @@ def _answer_by_count(question: Question, measured: Measured) -> Answer:
         ["worse"] if is_worse(interval) else [],
         interval,
         _say_exact_needs(claim, interval, "seeds") if word == "inconclusive" else None,
-        strip=measured.counted_spots(claim, claim.metric, places),
+        strip=measured.spots_of_counts(claim, claim.metric, places),
         curve=curve,
         curve_unit=curve_unit,
     )
@@ -214,7 +220,7 @@ def _answer_by_memory(question: Question, measured: Measured) -> Answer:
 
 
 def _say_exact_needs(claim: Claim, interval: Estimate, of: str) -> str | None:
-    edge = straddled(claim, interval)
+    edge = find_straddled_edge(claim, interval)
     return (
         None if edge is None else f"another workload: the {interval.replicates} {of} lie on both sides of {edge:.3g}x"
     )
@@ -224,7 +230,7 @@ def _say_needs(claim: Claim, interval: Estimate, result: Result) -> str:
     """Say what an inconclusive result would take: the edge to clear, replicates and seconds."""
     found = outlook(claim, interval, MOST_REPLICATES)
     if found is None:
-        edge = straddled(claim, interval)
+        edge = find_straddled_edge(claim, interval)
         at = "an edge" if edge is None else f"the edge at {edge:.3g}x"
         return f"more than {MOST_REPLICATES:,} replicates: the estimate lies on {at}"
     more = max(0, found.replicates - interval.replicates)
@@ -272,10 +278,10 @@ def _say_when_it_holds(question: Question, answer: Answer) -> str | None:
     if answer.interval is None or answer.word in HOLDS or question.claim.kind == "difference":
         return None
     unit = question.comparison.unit
-    return holds_when(question.claim, answer.strip, unit, answer.curve, answer.curve_unit, answer.cache)
+    return describe_condition(question.claim, answer.strip, unit, answer.curve, answer.curve_unit, answer.cache)
 
 
-def cachings(subjects: Sequence[Declaration], measured: Measured) -> Iterator[Caching]:
+def find_break_even_rates(subjects: Sequence[Declaration], measured: Measured) -> Iterator[Caching]:
     """Yield, for every variant with a workload of hits and one of misses, from which hit rate on it pays."""
     for subject in subjects:
         for workload in subject.workloads:

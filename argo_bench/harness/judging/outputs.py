@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from argo_bench.harness.record.records import Fidelity
 
 
-def output_of(fidelities: Sequence[Fidelity], subject: str, arm: str) -> tuple[str, bool]:
+def describe_output(fidelities: Sequence[Fidelity], subject: str, arm: str) -> tuple[str, bool]:
     """Return an arm's Output column, and whether it is faithful on all workloads and in the whole pipeline."""
     relevant = [each for each in fidelities if each.optimization == subject and each.arm == arm]
     if not relevant:
@@ -20,10 +20,10 @@ def output_of(fidelities: Sequence[Fidelity], subject: str, arm: str) -> tuple[s
     return worst.output, worst.faithful
 
 
-def differing(counts: Mapping[str, int]) -> str:
+def describe_differences(counts: Mapping[str, int]) -> str:
     """Name the most frequent kinds of differences."""
-    return f"differs: {most_frequent(counts)}"
+    return f"differs: {list_most_frequent(counts)}"
 
 
-def most_frequent(counts: Mapping[str, int]) -> str:
+def list_most_frequent(counts: Mapping[str, int]) -> str:
     return ", ".join(kind for kind, _ in Counter(counts).most_common(3))

@@ -8,11 +8,11 @@ from statistics import median
 
 from argo_bench.harness.claims.metrics import Metric
 from argo_bench.harness.record.records import Comparison, Result, Samples
-from argo_bench.harness.statistics.estimate import block_difference, estimate, trimmed_mean
-from argo_bench.harness.statistics.quality import quality, valid_blocks
+from argo_bench.harness.statistics.estimate import block_difference, compute_trimmed_mean, estimate
+from argo_bench.harness.statistics.quality import flag_quality, valid_blocks
 
 
-def result_of(comparison: Comparison, samples: Sequence[Samples], level: float) -> Result:
+def estimate_result(comparison: Comparison, samples: Sequence[Samples], level: float) -> Result:
     """Estimate on both clocks: the trimmed mean of each replicate's log-ratios per block, and t over the replicates."""
     return Result(
         comparison,
@@ -22,7 +22,7 @@ def result_of(comparison: Comparison, samples: Sequence[Samples], level: float) 
         candidate_ns=_typical_ns(samples, "B"),
         candidate_drain_ns=median(drains) if (drains := _drains(samples)) else None,
         seconds_per_replicate=math.fsum(map(seconds_of, samples)) / len(samples),
-        flags=quality(samples),
+        flags=flag_quality(samples),
     )
 
 
@@ -44,7 +44,7 @@ def log_ratios(samples: Sequence[Samples], metric: Metric) -> list[float]:
 def _log_ratio(samples: Samples, clock: str) -> float:
     """Return ln of the candidate's time per call over the reference's, in one replicate."""
     blocks = [block_difference(block.order, getattr(block, clock)) for block in valid_blocks(samples)]
-    return trimmed_mean(blocks) - math.log(samples.candidate_calls / samples.reference_calls)
+    return compute_trimmed_mean(blocks) - math.log(samples.candidate_calls / samples.reference_calls)
 
 
 def _drains(samples: Sequence[Samples]) -> list[float]:

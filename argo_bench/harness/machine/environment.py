@@ -19,12 +19,12 @@ THREAD_CAPS = dict.fromkeys(
 """Workers run with these variables, which must be set before numpy is imported."""
 
 
-def facts() -> dict[str, object]:
+def read_facts() -> dict[str, object]:
     """Return processor, cores, memory, kernel, load, versions and thread caps; None where something cannot be read."""
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
+        "processor": _read_processor(),
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "governor": read_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -32,7 +32,7 @@ def facts() -> dict[str, object]:
         "clock_source": read_text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "worker_cpu": worker_cpu(),
         "thread_caps": THREAD_CAPS,
-        "versions": {name: version for name in PACKAGES if (version := _version(name)) is not None},
+        "versions": {name: version for name in PACKAGES if (version := _find_version(name)) is not None},
     }
 
 
@@ -49,7 +49,7 @@ def worker_cpu() -> int | None:
     return allowed[-1] if len(allowed) > 1 else None
 
 
-def _processor() -> str:
+def _read_processor() -> str:
     for line in (read_text("/proc/cpuinfo") or "").splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
@@ -64,7 +64,7 @@ def read_text(path: str | Path) -> str | None:
         return None
 
 
-def _version(package: str) -> str | None:
+def _find_version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -82,23 +82,23 @@ class Watch:
 
     def __init__(self, processor: int | None = None) -> None:
         self._processor = worker_cpu() if processor is None else processor
-        self._stolen = stolen_ticks(self._processor)
-        self._monotonic, self._wall, self._boot = time.monotonic(), time.time(), _boot_time()
+        self._stolen = read_stolen_ticks(self._processor)
+        self._monotonic, self._wall, self._boot = time.monotonic(), time.time(), _read_boot_time()
 
     def outside_cause(self) -> str | None:
         """Return why what was measured since the start does not count, or None."""
         elapsed = time.monotonic() - self._monotonic
-        if (slept := _boot_time() - self._boot - elapsed) > CLOCK_JUMP_S:
+        if (slept := _read_boot_time() - self._boot - elapsed) > CLOCK_JUMP_S:
             return f"the machine slept for {slept:.1f} s"
         if abs(jump := time.time() - self._wall - elapsed) > CLOCK_JUMP_S:
             return f"the clock jumped by {jump:.1f} s"
-        stolen = stolen_ticks(self._processor) - self._stolen
+        stolen = read_stolen_ticks(self._processor) - self._stolen
         if stolen >= STOLEN_TICKS and stolen * TICK_S > STOLEN_SHARE * elapsed:
             return f"{stolen * TICK_S:.2f} s of {elapsed:.2f} s were stolen by other machines"
         return None
 
 
-def stolen_ticks(processor: int | None) -> int:
+def read_stolen_ticks(processor: int | None) -> int:
     """Return the ticks since boot that the hypervisor gave to other machines; 0 where unknown.
 
     They are those of one processor, or of all for None.
@@ -111,14 +111,14 @@ def stolen_ticks(processor: int | None) -> int:
     return 0
 
 
-def _boot_time() -> float:
+def _read_boot_time() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
 
 
-def file_system(path: Path) -> str:
+def find_file_system(path: Path) -> str:
     """Return the type of the file system that holds a path (``ext4``, ``tmpfs``), or ``unknown``."""
     place = path.resolve()
     mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
@@ -127,4 +127,4 @@ def file_system(path: Path) -> str:
 
 def is_disk(path: Path) -> bool:
     """Say whether what is written there leaves the memory: a tmpfs is not a disk, and says nothing about durability."""
-    return file_system(path) not in IN_MEMORY
+    return find_file_system(path) not in IN_MEMORY

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 import psutil
 
-from argo_bench.harness.machine.environment import TICK_S, read_text, stolen_ticks, worker_cpu
+from argo_bench.harness.machine.environment import TICK_S, read_stolen_ticks, read_text, worker_cpu
 
 WATCHED_S = 1.0
 NOTABLE_STEAL = 0.02
@@ -27,7 +27,7 @@ CPU_ROOT = Path("/sys/devices/system/cpu")
 CGROUP = Path("/sys/fs/cgroup")
 
 
-class Finding(msgspec.Struct, frozen=True):
+class FitnessCheck(msgspec.Struct, frozen=True):
     """States one fact about the machine; ``advice`` is empty where it is fit."""
 
     subject: str
@@ -36,46 +36,46 @@ class Finding(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-def findings(watched_s: float = WATCHED_S) -> list[Finding]:
+def check_fitness(watched_s: float = WATCHED_S) -> list[FitnessCheck]:
     """Make every check, in the order in which they matter; this watches the machine for a second."""
-    stolen, busy = watched(watched_s)
-    checks: Sequence[Callable[[], Iterator[Finding]]] = (
-        _cores,
-        lambda: _steal(stolen),
-        lambda: _load(busy),
-        _governor,
-        _timer,
-        _limits,
-        _memory,
-        _power,
+    stolen, busy = watch_machine(watched_s)
+    checks: Sequence[Callable[[], Iterator[FitnessCheck]]] = (
+        _check_cores,
+        lambda: _check_steal(stolen),
+        lambda: _check_load(busy),
+        _check_governor,
+        _check_timer,
+        _check_limits,
+        _check_memory,
+        _check_power,
     )
     return [finding for check in checks for finding in check()]
 
 
-def watched(seconds: float) -> tuple[float | None, float]:
+def watch_machine(seconds: float) -> tuple[float | None, float]:
     """Watch the machine for some seconds in which this process does nothing.
 
     Returns the share of the worker's processor that was stolen (None where the system does not tell), and the busy
     share of all processors.
     """
-    before = stolen_ticks(worker_cpu())
+    before = read_stolen_ticks(worker_cpu())
     psutil.cpu_percent()
     time.sleep(seconds)
     busy = psutil.cpu_percent() / 100
     if sys.platform != "linux":
         return None, busy
-    return (stolen_ticks(worker_cpu()) - before) * TICK_S / seconds, busy
+    return (read_stolen_ticks(worker_cpu()) - before) * TICK_S / seconds, busy
 
 
-def _fit(subject: str, found: str) -> Finding:
-    return Finding(subject, found, "fit")
+def _fit(subject: str, found: str) -> FitnessCheck:
+    return FitnessCheck(subject, found, "fit")
 
 
-def _unfit(subject: str, found: str, advice: str) -> Finding:
-    return Finding(subject, found, "unfit", advice)
+def _unfit(subject: str, found: str, advice: str) -> FitnessCheck:
+    return FitnessCheck(subject, found, "unfit", advice)
 
 
-def _cores() -> Iterator[Finding]:
+def _check_cores() -> Iterator[FitnessCheck]:
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if count > 1:
         yield _fit("processors", f"{count}: the workers get one of their own")
@@ -83,7 +83,7 @@ def _cores() -> Iterator[Finding]:
         yield _unfit("processors", "1", "workers and orchestrator share it; expect wider intervals, or use two cores")
 
 
-def _steal(share: float | None) -> Iterator[Finding]:
+def _check_steal(share: float | None) -> Iterator[FitnessCheck]:
     if share is None:
         return
     words = f"{share:.1%} of the worker's processor taken by other machines"
@@ -93,7 +93,7 @@ def _steal(share: float | None) -> Iterator[Finding]:
         yield _unfit("steal", words, "the host is busy: trust CPU time over wall time, or come back later")
 
 
-def _load(share: float) -> Iterator[Finding]:
+def _check_load(share: float) -> Iterator[FitnessCheck]:
     words = f"{share:.0%} busy while nothing was measured"
     if share <= BUSY:
         yield _fit("load", words)
@@ -101,7 +101,7 @@ def _load(share: float) -> Iterator[Finding]:
         yield _unfit("load", words, "close what is running beside the benchmark")
 
 
-def _governor() -> Iterator[Finding]:
+def _check_governor() -> Iterator[FitnessCheck]:
     governor = read_text(CPU_ROOT / "cpu0/cpufreq/scaling_governor")
     if governor in (None, "performance"):
         yield _fit("frequency governor", governor or "not visible (usual in a virtual machine)")
@@ -109,9 +109,9 @@ def _governor() -> Iterator[Finding]:
         yield _unfit("frequency governor", str(governor), "sudo cpupower frequency-set -g performance")
 
 
-def _timer() -> Iterator[Finding]:
+def _check_timer() -> Iterator[FitnessCheck]:
     source = read_text(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource"))
-    cost = min(_timer_cost_ns() for _ in range(5))
+    cost = min(_measure_timer_cost_ns() for _ in range(5))
     words = f"{source or 'clock source not visible'}, {cost:.0f} ns a reading"
     if source in SLOW_CLOCKS or cost > SLOWEST_TIMER_NS:
         yield _unfit("timer", words, "boot with clocksource=tsc if the machine has a stable one")
@@ -119,14 +119,14 @@ def _timer() -> Iterator[Finding]:
         yield _fit("timer", words)
 
 
-def _timer_cost_ns(readings: int = 1_000) -> float:
+def _measure_timer_cost_ns(readings: int = 1_000) -> float:
     started = time.perf_counter_ns()
     for _ in range(readings):
         time.perf_counter_ns()
     return (time.perf_counter_ns() - started) / readings
 
 
-def _limits() -> Iterator[Finding]:
+def _check_limits() -> Iterator[FitnessCheck]:
     quota = (read_text(CGROUP / "cpu.max") or "max").split()
     if quota[0] == "max":
         yield _fit("cgroup", "no processor quota")
@@ -139,7 +139,7 @@ def _limits() -> Iterator[Finding]:
             yield _unfit("cgroup", words, "throttling looks like noise: raise the container's CPU limit to 2 or more")
 
 
-def _memory() -> Iterator[Finding]:
+def _check_memory() -> Iterator[FitnessCheck]:
     available = psutil.virtual_memory().available
     words = f"{available / 1024**3:.1f} GiB available"
     if available >= LEAST_MEMORY:
@@ -148,7 +148,7 @@ def _memory() -> Iterator[Finding]:
         yield _unfit("memory", words, "free some memory: swapping is not what is to be measured")
 
 
-def _power() -> Iterator[Finding]:
+def _check_power() -> Iterator[FitnessCheck]:
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
     if battery is not None and not battery.power_plugged:
         yield _unfit("power", "on battery", "plug it in: clocks change on battery")

@@ -24,35 +24,35 @@ SEEDS = 6
 
 
 @cache
-def catalogue() -> dict[str, Declaration]:
+def past_catalogue() -> dict[str, Declaration]:
     """Return the subjects of the catalogue at the end of schema 2, by id."""
     return {each.id: each for each in msgspec.json.decode(FILE.read_bytes(), type=list[Declaration])}
 
 
-def declarations_of(recorded: Recorded) -> list[Declaration]:
+def past_declarations(recorded: Recorded) -> list[Declaration]:
     """Return the declarations of the optimizations that were asked for, and of a user's functions in the record."""
     from argo_bench.harness.benchmark import Benchmark
 
-    known = catalogue()
+    known = past_catalogue()
     functions = [Benchmark.of(each).declaration() for each in recorded.all(Declared)]
     return [*(known[each] for each in recorded.run.optimizations if each in known), *functions]
 
 
-def plan_of(recorded: Recorded) -> Plan:
+def past_plan(recorded: Recorded) -> Plan:
     """Return the plan of the run's profile, with its levels and claims."""
-    from argo_bench.harness.plan import levels_of, replicate_seed
+    from argo_bench.harness.plan import compute_levels, replicate_seed
 
     run, declarations = recorded.run, recorded.declarations
     families: dict[str, list[str]] = {}
-    for each in (*catalogue().values(), *declarations):
+    for each in (*past_catalogue().values(), *declarations):
         own = [claim.id for claim in each.claims if claim.headline]
         families[each.family] = [*dict.fromkeys([*families.get(each.family, []), *own])]
     claims = [claim for each in declarations for claim in each.claims if claim.headline or run.profile != "quick"]
     return Plan(
         ERROR,
         families,
-        levels_of(families, ERROR, run.looks),
-        levels_of({"": [""]}, ERROR, run.looks)[""],
+        compute_levels(families, ERROR, run.looks),
+        compute_levels({"": [""]}, ERROR, run.looks)[""],
         [claim.id for claim in claims],
         [replicate_seed(run.seed, number) for number in range(SEEDS)],
         {},

@@ -96,9 +96,9 @@ class Recorded:
         It is read from the record, or, for schemas 1 and 2, from the catalogue of their time.
         """
         if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
-            from argo_bench.harness.record.past import declarations_of
+            from argo_bench.harness.record.past import past_declarations
 
-            return declarations_of(self)
+            return past_declarations(self)
         return list({each.id: each for each in self.all(Declaration)}.values())
 
     @cached_property
@@ -108,9 +108,9 @@ class Recorded:
         Raises UserError where the record does not have exactly one plan.
         """
         if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
-            from argo_bench.harness.record.past import plan_of
+            from argo_bench.harness.record.past import past_plan
 
-            return plan_of(self)
+            return past_plan(self)
         plans = self.all(Plan)
         if len(plans) != 1:
             raise UserError(
@@ -119,17 +119,17 @@ class Recorded:
         return plans[0]
 
     @cached_property
-    def known(self) -> Mapping[str, Declaration]:
+    def declarations_by_id(self) -> Mapping[str, Declaration]:
         """Return every declaration by id; records of schemas 1 and 2 know the whole catalogue of their time."""
         if self.run.schema <= LAST_WITHOUT_DECLARATIONS:
-            from argo_bench.harness.record.past import catalogue
+            from argo_bench.harness.record.past import past_catalogue
 
-            return catalogue() | {each.id: each for each in self.declarations}
+            return past_catalogue() | {each.id: each for each in self.declarations}
         return {each.id: each for each in self.declarations}
 
     def name_of(self, subject: str) -> str:
         """Return the name of an optimization by its id; empty for a user's functions and for unknown ids."""
-        known = self.known.get(subject)
+        known = self.declarations_by_id.get(subject)
         return "" if known is None or known.functions else known.name
 
     @property
@@ -139,7 +139,7 @@ class Recorded:
 
     def of(self, optimization: str) -> Recorded:
         """Return the part of the record about one optimization (or benchmark), and about the run as a whole."""
-        return Recorded(self.directory, [each for each in self.records if _subject(each) in (None, optimization)])
+        return Recorded(self.directory, [each for each in self.records if _subject_of(each) in (None, optimization)])
 
 
 def read_as(kind: type[Kind], record: msgspec.Struct) -> Kind | None:
@@ -164,7 +164,7 @@ def tag_of(kind: type[Any]) -> object:
     return None if config is None else config.tag
 
 
-def _subject(record: msgspec.Struct) -> str | None:
+def _subject_of(record: msgspec.Struct) -> str | None:
     match record:
         case Samples(comparison=comparison) | Result(comparison=comparison):
             return comparison.optimization
@@ -187,13 +187,13 @@ def load(path: str | Path) -> Recorded:
     file = _file_of(path) if path.is_dir() else path
     if not file.exists():
         raise UserError(f"no run at {path}: expected a directory with a {FILE_NAME}, or such a file")
-    records = list(_read(file))
+    records = list(_read_lines(file))
     if not records or not isinstance(records[0], Run):
         raise UserError(f"{file} is empty or does not begin with a run: expected a record written by argo-bench run")
     return Recorded(file.parent, records)
 
 
-def reopened(directory: Path) -> Recorded:
+def reopen(directory: Path) -> Recorded:
     """Return a run that can be appended to, after taking its conclusions and a line that was cut off out of the file.
 
     Nothing measured is lost: conclusions follow from the samples. Raises UserError as ``load`` does, and for a packed
@@ -222,7 +222,7 @@ def _file_of(directory: Path) -> Path:
     return packed if packed.exists() else directory / FILE_NAME
 
 
-def _read(file: Path) -> Iterator[msgspec.Struct]:
+def _read_lines(file: Path) -> Iterator[msgspec.Struct]:
     content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     for number, line in enumerate(content.splitlines(), 1):
         try:

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import short
-from argo_bench.harness.calibration.rates import calibration
+from argo_bench.harness.benchmark import shorten_name
+from argo_bench.harness.calibration.rates import summarize_bank
 from argo_bench.harness.calibration.standing import SUMMARY, Calibration
-from argo_bench.harness.judging.judgements import cachings, judgements
-from argo_bench.harness.judging.measured import Measured
-from argo_bench.harness.judging.outputs import differing
-from argo_bench.harness.judging.results import result_of
-from argo_bench.harness.plan import levels_of, replicate_seed
+from argo_bench.harness.judging.judgements import find_break_even_rates, judge_all
+from argo_bench.harness.judging.measurements import Measured
+from argo_bench.harness.judging.outputs import describe_differences
+from argo_bench.harness.judging.results import estimate_result
+from argo_bench.harness.plan import compute_levels, replicate_seed
 from argo_bench.harness.record.records import (
     LAST_WITHOUT_DECLARATIONS,
     RULE,
@@ -60,41 +60,49 @@ def verify(recorded: Recorded) -> list[Disagreement]:
     Raises UserError for a record that was judged by a rule that this version does not know.
     """
     if recorded.run.profile == "calibrate":
-        return sorted(_calibration(recorded))
+        return sorted(_check_calibration(recorded))
     if recorded.run.schema > LAST_WITHOUT_DECLARATIONS and recorded.run.rule != RULE:
         raise UserError(
             f"{recorded.directory} was judged by the rule {recorded.run.rule!r}, which this version does not know: "
             "update argo-bench to verify it"
         )
-    checks = (_levels, _functions, _seeds, _fidelities, _results, _verdicts, _end)
+    checks = (
+        _check_levels,
+        _check_functions,
+        _check_seeds,
+        _check_fidelities,
+        _check_results,
+        _check_verdicts,
+        _check_end,
+    )
     return sorted({each for check in checks for each in check(recorded)})
 
 
-def _calibration(recorded: Recorded) -> Iterator[Disagreement]:
+def _check_calibration(recorded: Recorded) -> Iterator[Disagreement]:
     """Check a calibration bank against the summary beside it."""
     file = recorded.directory / SUMMARY
     if not file.is_file():
         yield Disagreement(len(recorded.records), f"no {SUMMARY} beside it: argo-bench calibrate writes one")
         return
     kept = msgspec.json.decode(file.read_bytes(), type=Calibration)
-    for field, got, ours in _differences(msgspec.to_builtins(kept), msgspec.to_builtins(calibration(recorded))):
+    for field, got, ours in _find_differences(msgspec.to_builtins(kept), msgspec.to_builtins(summarize_bank(recorded))):
         yield Disagreement(len(recorded.records), f"{SUMMARY}: {field} is {got!r}, the bank gives {ours!r}")
 
 
-def _known(recorded: Recorded) -> dict[str, Declaration]:
+def _declarations_by_id(recorded: Recorded) -> dict[str, Declaration]:
     """Return what was measured, by id, as the record declares it."""
     return {each.id: each for each in recorded.declarations}
 
 
-def _levels(recorded: Recorded) -> Iterator[Disagreement]:
+def _check_levels(recorded: Recorded) -> Iterator[Disagreement]:
     """Check that a plan's levels follow from its families and looks, and that claims are in their subject's family."""
     plan, looks = recorded.plan, recorded.run.looks
     line = next((line for line, record in recorded.lines() if isinstance(record, Plan)), 1)
-    expected = levels_of(plan.families, plan.error, looks)
+    expected = compute_levels(plan.families, plan.error, looks)
     for name in expected.keys() | plan.levels.keys():
         if plan.levels.get(name) != expected.get(name):
             yield Disagreement(line, f"plan: the level of {name} is {plan.levels.get(name)}, not {expected.get(name)}")
-    if plan.level != (single := levels_of({"": [""]}, plan.error, looks)[""]):
+    if plan.level != (single := compute_levels({"": [""]}, plan.error, looks)[""]):
         yield Disagreement(line, f"plan: the level of other intervals is {plan.level}, not {single}")
     seeds = [replicate_seed(recorded.run.seed, number) for number in range(len(plan.seeds))]
     if plan.seeds != seeds:
@@ -106,13 +114,13 @@ def _levels(recorded: Recorded) -> Iterator[Disagreement]:
                 yield Disagreement(number, f"{record.id}: {', '.join(sorted(strangers))} is not of its family")
 
 
-def _functions(recorded: Recorded) -> Iterator[Disagreement]:
+def _check_functions(recorded: Recorded) -> Iterator[Disagreement]:
     """Check that what is judged of a user's functions is what was asked of them."""
-    known = _known(recorded)
+    known = _declarations_by_id(recorded)
     for line, record in recorded.lines():
         if not isinstance(record, Declared):
             continue
-        names = {"baseline": short(record.baseline), "candidate": short(record.candidate)}
+        names = {"baseline": shorten_name(record.baseline), "candidate": shorten_name(record.candidate)}
         asked = (names, record.metric, record.claim)
         judged = known.get(record.name)
         claim = None if judged is None else judged.claims[0]
@@ -121,10 +129,10 @@ def _functions(recorded: Recorded) -> Iterator[Disagreement]:
             yield Disagreement(line, f"{record.name}: its functions, metric and claim are not those that are judged")
 
 
-def _seeds(recorded: Recorded) -> Iterator[Disagreement]:
+def _check_seeds(recorded: Recorded) -> Iterator[Disagreement]:
     counted = recorded.plan.seeds
     for line, record in recorded.lines():
-        if isinstance(record, Run) and (unknown := set(record.optimizations) - _known(recorded).keys()):
+        if isinstance(record, Run) and (unknown := set(record.optimizations) - _declarations_by_id(recorded).keys()):
             yield Disagreement(line, f"no line declares {', '.join(sorted(unknown))}: they cannot be verified")
         if isinstance(record, Samples):
             expected = replicate_seed(recorded.run.seed, record.replicate)
@@ -135,18 +143,18 @@ def _seeds(recorded: Recorded) -> Iterator[Disagreement]:
             yield Disagreement(line, f"{name}: seed {record.seed}, expected one of {', '.join(map(str, counted))}")
 
 
-def _fidelities(recorded: Recorded) -> Iterator[Disagreement]:
+def _check_fidelities(recorded: Recorded) -> Iterator[Disagreement]:
     for line, record in recorded.lines():
         if isinstance(record, Fidelity):
             declared = record.permitted or record.largest_error
-            says = differing(record.counts) if record.counts else "as declared" if declared else "same"
+            says = describe_differences(record.counts) if record.counts else "as declared" if declared else "same"
             if record.faithful == bool(record.counts) or not record.output.startswith(says):
                 name = f"fidelity of {record.optimization} {record.arm}"
                 yield Disagreement(line, f"{name}: its counts say {says}, it says {record.output!r}")
 
 
-def _results(recorded: Recorded) -> Iterator[Disagreement]:
-    known = _known(recorded)
+def _check_results(recorded: Recorded) -> Iterator[Disagreement]:
+    known = _declarations_by_id(recorded)
     samples: dict[Comparison, list[Samples]] = {}
     for each in recorded.all(Samples):
         samples.setdefault(each.comparison, []).append(each)
@@ -159,18 +167,18 @@ def _results(recorded: Recorded) -> Iterator[Disagreement]:
                 yield Disagreement(line, f"result of {record.comparison}: no samples")
             elif (subject := known.get(record.comparison.optimization)) is not None:
                 level = recorded.plan.level_of(subject, record.comparison)
-                expected = result_of(record.comparison, taken, level)
-                yield from _compared(line, f"result of {record.comparison}", record, expected)
+                expected = estimate_result(record.comparison, taken, level)
+                yield from _compare_lines(line, f"result of {record.comparison}", record, expected)
     for comparison in samples.keys() - seen:
         yield Disagreement(len(recorded.records), f"no result of {comparison}, of which there are samples")
 
 
-def _verdicts(recorded: Recorded) -> Iterator[Disagreement]:
-    known = _known(recorded)
+def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
+    known = _declarations_by_id(recorded)
     of_kind = recorded.all
     measured = Measured(of_kind(Result), of_kind(Samples), of_kind(Memory), of_kind(Counts))
     declared = list(known.values())
-    ours_all = judgements(declared, measured, of_kind(Fidelity), of_kind(Failure), recorded.plan.claims)
+    ours_all = judge_all(declared, measured, of_kind(Fidelity), of_kind(Failure), recorded.plan.claims)
     expected = {(each.claim, each.arm): each for each in ours_all}
     for line, record in recorded.lines():
         if isinstance(record, Judgement) and record.optimization in known:
@@ -179,10 +187,10 @@ def _verdicts(recorded: Recorded) -> Iterator[Disagreement]:
             if ours is None:
                 yield Disagreement(line, f"{name}: no line declares such a claim, or this one stands twice")
             else:
-                yield from _compared(line, name, record, ours)
+                yield from _compare_lines(line, name, record, ours)
     for claim, arm in expected:
         yield Disagreement(len(recorded.records), f"no verdict on {claim} {arm}")
-    caches = {(each.optimization, each.arm): each for each in cachings(declared, measured)}
+    caches = {(each.optimization, each.arm): each for each in find_break_even_rates(declared, measured)}
     for line, record in recorded.lines():
         if isinstance(record, Caching) and record.optimization in known:
             expects = caches.pop((record.optimization, record.arm), None)
@@ -190,10 +198,10 @@ def _verdicts(recorded: Recorded) -> Iterator[Disagreement]:
             if expects is None:
                 yield Disagreement(line, f"{name}: nothing was measured that gives it")
             else:
-                yield from _compared(line, name, record, expects)
+                yield from _compare_lines(line, name, record, expects)
 
 
-def _end(recorded: Recorded) -> Iterator[Disagreement]:
+def _check_end(recorded: Recorded) -> Iterator[Disagreement]:
     last = recorded.records[-1]
     if not isinstance(last, End):
         yield Disagreement(len(recorded.records), "the record has no end: the run was killed, or the file is cut off")
@@ -203,18 +211,18 @@ def _end(recorded: Recorded) -> Iterator[Disagreement]:
         yield Disagreement(len(recorded.records), f"{last.replicates} replicates, the samples have {replicates}")
 
 
-def _compared(line: int, name: str, record: msgspec.Struct, expected: msgspec.Struct) -> Iterator[Disagreement]:
-    for field, got, ours in _differences(msgspec.to_builtins(record), msgspec.to_builtins(expected)):
+def _compare_lines(line: int, name: str, record: msgspec.Struct, expected: msgspec.Struct) -> Iterator[Disagreement]:
+    for field, got, ours in _find_differences(msgspec.to_builtins(record), msgspec.to_builtins(expected)):
         yield Disagreement(line, f"{name}: {field} is {got!r}, the samples give {ours!r}")
 
 
-def _differences(got: Any, ours: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+def _find_differences(got: Any, ours: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     if isinstance(got, Mapping) and isinstance(ours, Mapping):
         for key in sorted(got.keys() | ours.keys()):
-            yield from _differences(got.get(key), ours.get(key), f"{path}.{key}" if path else key)
+            yield from _find_differences(got.get(key), ours.get(key), f"{path}.{key}" if path else key)
     elif isinstance(got, list | tuple) and isinstance(ours, list | tuple) and len(got) == len(ours):
         for number, (left, right) in enumerate(zip(got, ours, strict=True)):
-            yield from _differences(left, right, f"{path}[{number}]")
+            yield from _find_differences(left, right, f"{path}[{number}]")
     elif isinstance(got, float) and isinstance(ours, float):
         if not math.isclose(got, ours, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
             yield path, got, ours

@@ -69,7 +69,7 @@ def block_difference(order: str, values: Sequence[float]) -> float:
     )
 
 
-def trimmed_mean(values: Sequence[float], share: float = TRIM) -> float:
+def compute_trimmed_mean(values: Sequence[float], share: float = TRIM) -> float:
     """Return the mean of what is left when ``share`` is cut from each end (always at least the middle one or two)."""
     ordered = sorted(values)
     cut = min(int(share * len(ordered)), (len(ordered) - 1) // 2)

@@ -52,10 +52,10 @@ def nominal_error(overall: float, looks: tuple[int, ...] = LOOKS) -> float:
         return overall
     if looks[0] < 2:
         raise ValueError(f"expected increasing looks from 2, since one replicate has no interval, got {looks!r}")
-    return KNOWN[overall] if looks == LOOKS and overall in KNOWN else _kept_or_simulated(overall, looks)
+    return KNOWN[overall] if looks == LOOKS and overall in KNOWN else _recall_or_simulate(overall, looks)
 
 
-def _kept_or_simulated(overall: float, looks: tuple[int, ...]) -> float:
+def _recall_or_simulate(overall: float, looks: tuple[int, ...]) -> float:
     """Return the error from the user's folder, where a simulation of three seconds is kept for the next time."""
     file = user_folder() / "nominal_errors.json"
     key = f"{overall!r} {looks!r} {SIMULATED}"
@@ -64,7 +64,7 @@ def _kept_or_simulated(overall: float, looks: tuple[int, ...]) -> float:
     except (OSError, msgspec.MsgspecError):
         kept = {}
     if key not in kept:
-        kept[key] = simulated_error(overall, looks)
+        kept[key] = simulate_error(overall, looks)
         with contextlib.suppress(OSError):  # an error that cannot be kept is simulated again
             file.parent.mkdir(parents=True, exist_ok=True)
             scratch = file.with_suffix(f".{os.getpid()}")
@@ -73,7 +73,7 @@ def _kept_or_simulated(overall: float, looks: tuple[int, ...]) -> float:
     return kept[key]
 
 
-def simulated_error(overall: float, looks: tuple[int, ...]) -> float:
+def simulate_error(overall: float, looks: tuple[int, ...]) -> float:
     """Compute ``nominal_error`` by simulation."""
     statistics = _null_statistics(looks)
     low, high = overall / len(looks), overall

@@ -24,7 +24,7 @@ def valid_blocks(samples: Samples) -> list[Block]:
     return [block for block in samples.blocks if block.invalid is None] or samples.blocks
 
 
-def quality(samples: Sequence[Samples]) -> list[str]:
+def flag_quality(samples: Sequence[Samples]) -> list[str]:
     """Return the flags that apply: ``unstable``, ``drift``, ``position`` and ``autocorrelation``.
 
     Samples are unstable where over 10 % of their blocks are invalid.

@@ -71,7 +71,7 @@ def median_of(values: Sequence[float], nominal: float) -> Median:
     return Median(median(ordered), ordered[-limit], ordered[limit - 1], len(ordered))
 
 
-def beyond(values: Mapping[str, Sequence[float]], edges: Mapping[str, float], error: float = ERROR) -> list[str]:
+def find_beyond(values: Mapping[str, Sequence[float]], edges: Mapping[str, float], error: float = ERROR) -> list[str]:
     """Return the names whose median lies above its edge; ``error`` is the chance of naming any whose median does not.
 
     Holm (1979): the smallest p is tested against ``error`` / m of m names, the next against ``error`` / (m - 1), until

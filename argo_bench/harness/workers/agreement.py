@@ -59,9 +59,9 @@ def first_difference(
     Raises UserError for what cannot be compared, such as a generator.
     """
     if callable(check):
-        return _by(check, expected, got)
+        return _compare_by(check, expected, got)
     try:
-        return _difference(expected, got, "output", check == "allclose")
+        return _compare(expected, got, "output", check == "allclose")
     except RecursionError:
         raise UserError(
             "output is nested too deeply to be compared, or contains itself: return plain data, or pass a check of "
@@ -69,7 +69,7 @@ def first_difference(
         ) from None
 
 
-def _by(check: Callable[[Any, Any], object], expected: Any, got: Any) -> str | None:
+def _compare_by(check: Callable[[Any, Any], object], expected: Any, got: Any) -> str | None:
     name = getattr(check, "__name__", type(check).__name__)
     try:
         answer = check(expected, got)
@@ -82,10 +82,10 @@ def _by(check: Callable[[Any, Any], object], expected: Any, got: Any) -> str | N
         raise UserError(
             f"the check {name} returned {_one(answer)}: expected one True or False, as all() makes of many"
         ) from None
-    return None if agree else f"output: {name} returned {_shown(answer)} for {_shown(expected)} against {_shown(got)}"
+    return None if agree else f"output: {name} returned {_show(answer)} for {_show(expected)} against {_show(got)}"
 
 
-def _difference(expected: Any, got: Any, where: str, close: bool) -> str | None:
+def _compare(expected: Any, got: Any, where: str, close: bool) -> str | None:
     for each in (expected, got):
         _refuse_streams(each, where)
     if expected is got:
@@ -96,8 +96,8 @@ def _difference(expected: Any, got: Any, where: str, close: bool) -> str | None:
         if all(of_kind):
             return compare(expected, got, where, close)
         if any(of_kind):
-            return _types(expected, got, where)
-    return _others(expected, got, where)
+            return _say_types(expected, got, where)
+    return _compare_others(expected, got, where)
 
 
 def _refuse_streams(value: Any, where: str) -> None:
@@ -134,16 +134,16 @@ def _is(value: Any, module: str, name: str) -> bool:
     return loaded is not None and isinstance(value, getattr(loaded, name, ()))
 
 
-def _first(pairs: Iterable[tuple[str, Any, Any]], close: bool) -> str | None:
+def _find_first(pairs: Iterable[tuple[str, Any, Any]], close: bool) -> str | None:
     """Return the first difference within pairs of values, each given with its place; None where there is none."""
-    found = (_difference(left, right, place, close) for place, left, right in pairs)
+    found = (_compare(left, right, place, close) for place, left, right in pairs)
     return next((line for line in found if line is not None), None)
 
 
-def _numbers(expected: Any, got: Any, where: str, close: bool) -> str | None:
+def _compare_numbers(expected: Any, got: Any, where: str, close: bool) -> str | None:
     if expected == got or (expected != expected and got != got) or (close and _are_close(expected, got)):
         return None
-    return _values(expected, got, where)
+    return _say_values(expected, got, where)
 
 
 def _are_close(expected: Any, got: Any) -> bool:
@@ -159,7 +159,7 @@ def _within(error: float, expected: float) -> bool:
     return error <= ATOL + RTOL * expected < math.inf
 
 
-def _texts(expected: Any, got: Any, where: str, close: bool) -> str | None:
+def _compare_texts(expected: Any, got: Any, where: str, close: bool) -> str | None:
     """Compare texts or bytes; of long ones the line shows the part in which they begin to differ."""
     if expected == got:
         return None
@@ -167,25 +167,25 @@ def _texts(expected: Any, got: Any, where: str, close: bool) -> str | None:
     unlike = next((place for place in range(shorter) if expected[place] != got[place]), shorter)
     start = max(0, unlike - CONTEXT)
     if start == 0 or max(len(expected), len(got)) <= SHOWN:
-        return _values(expected, got, where)
+        return _say_values(expected, got, where)
     end = start + SHOWN - 2  # leaves room for the quotation marks
-    return _values(expected[start:end], got[start:end], f"{where}[{start}:]")
+    return _say_values(expected[start:end], got[start:end], f"{where}[{start}:]")
 
 
-def _mappings(expected: Any, got: Any, where: str, close: bool) -> str | None:
+def _compare_mappings(expected: Any, got: Any, where: str, close: bool) -> str | None:
     for key in dict.fromkeys([*expected, *got]):
         if key not in got:
-            return f"{where}[{_shown(key)}]: {_shown(expected[key])} against nothing"
+            return f"{where}[{_show(key)}]: {_show(expected[key])} against nothing"
         if key not in expected:
-            return f"{where}[{_shown(key)}]: nothing against {_shown(got[key])}"
+            return f"{where}[{_show(key)}]: nothing against {_show(got[key])}"
         if _are_same(expected[key], got[key], close):
             continue
-        if line := _difference(expected[key], got[key], f"{where}[{_shown(key)}]", close):
+        if line := _compare(expected[key], got[key], f"{where}[{_show(key)}]", close):
             return line
     return None
 
 
-def _sets(expected: Any, got: Any, where: str, close: bool) -> str | None:
+def _compare_sets(expected: Any, got: Any, where: str, close: bool) -> str | None:
     """Compare sets; where all members without an equal are numbers they are paired by size.
 
     NaN and the tolerance so hold for sets too.
@@ -193,20 +193,20 @@ def _sets(expected: Any, got: Any, where: str, close: bool) -> str | None:
     missing, further = set(expected) - set(got), set(got) - set(expected)
     if len(missing) == len(further) and all(isinstance(each, Real) for each in missing | further):
         in_order = [sorted(each, key=lambda number: (number != number, number)) for each in (missing, further)]
-        if _sequences(in_order[0], in_order[1], where, close) is None:
+        if _compare_sequences(in_order[0], in_order[1], where, close) is None:
             return None
-    shown = [_shown(each) if each else "none" for each in (missing, further)]
+    shown = [_show(each) if each else "none" for each in (missing, further)]
     return f"{where}: members {shown[0]} against {shown[1]}"
 
 
-def _records(expected: Any, got: Any, where: str, close: bool) -> str | None:
+def _compare_records(expected: Any, got: Any, where: str, close: bool) -> str | None:
     """Compare by class name and fields, so that a class that was loaded twice counts as one."""
     names = _fields(expected)
     if type(expected).__name__ != type(got).__name__:
-        return _types(expected, got, where)
+        return _say_types(expected, got, where)
     if names != _fields(got):
         return f"{where}: fields {', '.join(names)} against {', '.join(_fields(got))}"
-    return _first(((f"{where}.{name}", getattr(expected, name), getattr(got, name)) for name in names), close)
+    return _find_first(((f"{where}.{name}", getattr(expected, name), getattr(got, name)) for name in names), close)
 
 
 def _fields(record: Any) -> tuple[str, ...]:
@@ -218,10 +218,10 @@ def _fields(record: Any) -> tuple[str, ...]:
     return tuple(getattr(record, "__struct_fields__", ()))
 
 
-def _sequences(expected: Any, got: Any, where: str, close: bool) -> str | None:
+def _compare_sequences(expected: Any, got: Any, where: str, close: bool) -> str | None:
     if _is(expected, "numpy", "ndarray") and _is(got, "numpy", "ndarray"):
-        return _arrays(expected, got, where, close)
-    expected, got = _listed(expected), _listed(got)
+        return _compare_arrays(expected, got, where, close)
+    expected, got = _as_lists(expected), _as_lists(got)
     if len(expected) != len(got):
         return f"{where}: length {len(expected)} against {len(got)}"
     names = getattr(expected, "_fields", ())
@@ -230,12 +230,12 @@ def _sequences(expected: Any, got: Any, where: str, close: bool) -> str | None:
         if _are_same(left, right, close):
             continue
         place = f"{where}.{names[number]}" if is_named else f"{where}[{number}]"
-        if line := _difference(left, right, place, close):
+        if line := _compare(left, right, place, close):
             return line
     return None
 
 
-def _listed(items: Any) -> Any:
+def _as_lists(items: Any) -> Any:
     """Convert an array of numbers to lists, which are walked several times faster; return anything else as it is."""
     return items.tolist() if _is(items, "numpy", "ndarray") and items.dtype.kind in NUMERIC else items
 
@@ -247,7 +247,7 @@ def _are_same(left: Any, right: Any, close: bool) -> bool:
     return left == right or (close and type(left) is float and _within(abs(left - right), abs(left)))
 
 
-def _arrays(expected: Any, got: Any, where: str, close: bool) -> str | None:
+def _compare_arrays(expected: Any, got: Any, where: str, close: bool) -> str | None:
     np = sys.modules["numpy"]
     if expected.shape != got.shape:
         if expected.ndim == got.ndim == 1:
@@ -262,13 +262,15 @@ def _arrays(expected: Any, got: Any, where: str, close: bool) -> str | None:
         data = [np.ma.getdata(each) for each in (expected, got)]
         # A masked array's data under its mask has no meaning, so that it must not make a difference.
         data[1] = np.where(masks[0], *data)
-        return _arrays(masks[0], masks[1], f"{where}.mask", close) or _arrays(data[0], data[1], where, close)
+        return _compare_arrays(masks[0], masks[1], f"{where}.mask", close) or _compare_arrays(
+            data[0], data[1], where, close
+        )
     if names:
-        return _first(((f"{where}[{name!r}]", expected[name], got[name]) for name in names), close)
+        return _find_first(((f"{where}[{name!r}]", expected[name], got[name]) for name in names), close)
     if "O" in kinds:
         pairs = zip(np.ndindex(expected.shape), expected.flat, got.flat, strict=True)
         apart = (pair for pair in pairs if not _are_same(pair[1], pair[2], close))
-        return _first(((_at(where, index), left, right) for index, left, right in apart), close)
+        return _find_first(((_at(where, index), left, right) for index, left, right in apart), close)
     with np.errstate(all="ignore"):
         if close and kinds[0] == "number":
             agree = np.isclose(got, expected, rtol=RTOL, atol=ATOL, equal_nan=True)
@@ -277,7 +279,7 @@ def _arrays(expected: Any, got: Any, where: str, close: bool) -> str | None:
     if agree.all():
         return None
     index = tuple(int(each) for each in np.unravel_index(np.argmin(agree), agree.shape))
-    return _values(_plain(expected[index]), _plain(got[index]), _at(where, index))
+    return _say_values(_plain(expected[index]), _plain(got[index]), _at(where, index))
 
 
 def _dtype_kind(dtype: Any) -> str:
@@ -288,34 +290,34 @@ def _at(where: str, index: tuple[int, ...]) -> str:
     return f"{where}[{', '.join(map(str, index))}]"
 
 
-def _frames(expected: Any, got: Any, where: str, close: bool) -> str | None:
+def _compare_frames(expected: Any, got: Any, where: str, close: bool) -> str | None:
     for axis in ("columns", "index"):
-        if line := _columns(getattr(expected, axis), getattr(got, axis), f"{where}.{axis}", close):
+        if line := _compare_columns(getattr(expected, axis), getattr(got, axis), f"{where}.{axis}", close):
             return line
     for number, name in enumerate(expected.columns):
-        place = f"{where}[{_shown(_plain(name))}].iloc"
-        if line := _columns(expected.iloc[:, number], got.iloc[:, number], place, close):
+        place = f"{where}[{_show(_plain(name))}].iloc"
+        if line := _compare_columns(expected.iloc[:, number], got.iloc[:, number], place, close):
             return line
     return None
 
 
-def _series(expected: Any, got: Any, where: str, close: bool) -> str | None:
-    return _columns(expected.index, got.index, f"{where}.index", close) or _columns(
+def _compare_series(expected: Any, got: Any, where: str, close: bool) -> str | None:
+    return _compare_columns(expected.index, got.index, f"{where}.index", close) or _compare_columns(
         expected, got, f"{where}.iloc", close
     )
 
 
-def _columns(expected: Any, got: Any, where: str, close: bool) -> str | None:
+def _compare_columns(expected: Any, got: Any, where: str, close: bool) -> str | None:
     """Compare the values of two series or indexes.
 
     pandas is asked first, since values of its own dtypes are slow to walk as objects.
     """
     if expected.dtype == got.dtype != object and expected.equals(got):
         return None
-    return _arrays(expected.to_numpy(), got.to_numpy(), where, close)
+    return _compare_arrays(expected.to_numpy(), got.to_numpy(), where, close)
 
 
-def _others(expected: Any, got: Any, where: str) -> str | None:
+def _compare_others(expected: Any, got: Any, where: str) -> str | None:
     """Compare anything else by its own ==; missing values such as NaT are those that are not equal to themselves."""
     is_one_type = type(expected) is type(got)
     try:
@@ -326,7 +328,7 @@ def _others(expected: Any, got: Any, where: str) -> str | None:
             raise _incomparable(expected, where, "whose == gives no single answer") from None
     if is_one_type and _is_opaque(expected):
         raise _incomparable(expected, where, "which has no == of its own")
-    return _values(expected, got, where) if is_one_type else _types(expected, got, where)
+    return _say_values(expected, got, where) if is_one_type else _say_types(expected, got, where)
 
 
 def _is_opaque(value: Any) -> bool:
@@ -339,11 +341,11 @@ def _incomparable(value: Any, where: str, why: str) -> UserError:
     return UserError(f"{where} is {_one(value)}, {why}: return plain data, or pass a check of your own")
 
 
-def _values(expected: Any, got: Any, where: str) -> str:
-    return f"{where}: {_shown(expected)} against {_shown(got)}"
+def _say_values(expected: Any, got: Any, where: str) -> str:
+    return f"{where}: {_show(expected)} against {_show(got)}"
 
 
-def _types(expected: Any, got: Any, where: str) -> str:
+def _say_types(expected: Any, got: Any, where: str) -> str:
     names = [type(each).__qualname__ for each in (expected, got)]
     if names[0] == names[1]:
         names = [f"{type(each).__module__}.{type(each).__qualname__}" for each in (expected, got)]
@@ -355,7 +357,7 @@ def _one(value: Any) -> str:
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     return _repr.repr(value).replace("\n", " ")
 
 
@@ -369,16 +371,16 @@ def _is_sequence(value: Any) -> bool:
 
 
 KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, Any, str, bool], str | None]], ...] = (
-    (lambda value: isinstance(value, bool), _numbers),
-    (_is_number, _numbers),
-    (lambda value: isinstance(value, str), _texts),
-    (lambda value: isinstance(value, bytes), _texts),
-    (lambda value: isinstance(value, Mapping), _mappings),
-    (lambda value: isinstance(value, Set), _sets),
-    (lambda value: bool(_fields(value)) and not isinstance(value, type), _records),
-    (_is_sequence, _sequences),
-    (lambda value: _is(value, "pandas", "DataFrame"), _frames),
-    (lambda value: _is(value, "pandas", "Series"), _series),
-    (lambda value: _is(value, "pandas", "Index"), _columns),
+    (lambda value: isinstance(value, bool), _compare_numbers),
+    (_is_number, _compare_numbers),
+    (lambda value: isinstance(value, str), _compare_texts),
+    (lambda value: isinstance(value, bytes), _compare_texts),
+    (lambda value: isinstance(value, Mapping), _compare_mappings),
+    (lambda value: isinstance(value, Set), _compare_sets),
+    (lambda value: bool(_fields(value)) and not isinstance(value, type), _compare_records),
+    (_is_sequence, _compare_sequences),
+    (lambda value: _is(value, "pandas", "DataFrame"), _compare_frames),
+    (lambda value: _is(value, "pandas", "Series"), _compare_series),
+    (lambda value: _is(value, "pandas", "Index"), _compare_columns),
 )
 """The first kind of values that fits is taken, in this order; its function compares two values of the kind."""

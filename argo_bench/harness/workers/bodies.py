@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from ...errors import UserError
-from .timing import WARM_UP_NS, FunctionBody, Timing, resolved
+from .timing import WARM_UP_NS, FunctionBody, Timing, resolve
 
 
 class Body(Protocol):
@@ -32,16 +32,16 @@ class Body(Protocol):
     def first_call(self) -> Any:
         """Return what the first call of a pass returns, on the state as built."""
 
-    def results(self) -> list[Any]:
+    def collect_results(self) -> list[Any]:
         """Return what every call of a pass returns, on newly built state."""
 
     def keep(self, calls: int) -> None:
         """Make a pass shorter, to ``calls`` calls at the most, where it can be cut."""
 
-    def prepared(self) -> Any:
+    def prepare_calls(self) -> Any:
         """Prepare the calls of one pass, with the copies and the new state that they need."""
 
-    def timed(self, prepared: Any, passes: int) -> Timing:
+    def time_calls(self, prepared: Any, passes: int) -> Timing:
         """Time the prepared calls, ``passes`` times over."""
 
     def sample(self, passes: int) -> Timing:
@@ -50,7 +50,7 @@ class Body(Protocol):
     def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
         """Warm up for ``least_ns`` nanoseconds at least, and return the number of passes that make a sample."""
 
-    def drained_ns(self) -> float | None:
+    def time_drain_ns(self) -> float | None:
         """Return the nanoseconds that a pass on cold state puts off until the arm's world closes, per call.
 
         None where state is kept between passes.
@@ -69,11 +69,11 @@ def body_of(arm: Arm) -> Body:
 
     Raises UserError where a name leads to nothing that can be called.
     """
-    extend(arm.get("path", ()))
+    extend_path(arm.get("path", ()))
     arguments = json.loads(arm["arguments"])
     if not arm["factory"]:
         return function_body(arm["name"], arguments)
-    body: Body = found(arm["factory"])(**arguments)
+    body: Body = find_function(arm["factory"])(**arguments)
     return body
 
 
@@ -91,27 +91,27 @@ def role_of(arguments: Mapping[str, Any], role: str, target: str) -> Callable[..
     A role is an arm's name, ``setup`` or ``check``.
     """
     file = arguments.get("pickled")
-    if file and (pickled := _unpickled(file).get(role)) is not None:
+    if file and (pickled := _unpickle(file).get(role)) is not None:
         return pickled
-    return found(target) if target else None
+    return find_function(target) if target else None
 
 
 @cache
-def _unpickled(file: str) -> dict[str, Callable[..., Any]]:
+def _unpickle(file: str) -> dict[str, Callable[..., Any]]:
     """Read local functions by their roles; writing and reading the file both need cloudpickle."""
     return pickle.loads(Path(file).read_bytes())  # type: ignore[no-any-return]
 
 
-def extend(path: Sequence[str]) -> None:
+def extend_path(path: Sequence[str]) -> None:
     """Put the folders of ``path`` first in the search for modules."""
     for entry in reversed(path):
         if entry not in sys.path:
             sys.path.insert(0, entry)
 
 
-def found(target: str) -> Callable[..., Any]:
-    """Return the callable that ``module:name`` or ``file.py:name`` names. Raises UserError as ``resolved`` does."""
-    return resolved(target, module_in)
+def find_function(target: str) -> Callable[..., Any]:
+    """Return the callable that ``module:name`` or ``file.py:name`` names. Raises UserError as ``resolve`` does."""
+    return resolve(target, module_in)
 
 
 def module_in(file: Path) -> ModuleType:
@@ -119,13 +119,13 @@ def module_in(file: Path) -> ModuleType:
     for name in (file.stem, f"argo_bench_{file.stem}"):
         known = sys.modules.get(name)
         if known is None:
-            return _loaded(name, file)
+            return _load_module(name, file)
         if getattr(known, "__file__", None) == str(file):
             return known
     raise ImportError(f"{file} has the name of other modules: rename it")
 
 
-def _loaded(name: str, file: Path) -> ModuleType:
+def _load_module(name: str, file: Path) -> ModuleType:
     if str(file.parent) not in sys.path:
         sys.path.append(str(file.parent))
     specification = importlib.util.spec_from_file_location(name, file)
@@ -140,7 +140,7 @@ def _loaded(name: str, file: Path) -> ModuleType:
     return module
 
 
-def raised(error: Exception) -> dict[str, Any]:
+def describe_error(error: Exception) -> dict[str, Any]:
     """Return the reply for a request that raised; the message of a user's mistake is a sentence by itself."""
     is_own = any(each.__name__ == "UserError" for each in type(error).__mro__)
     said = str(error) if is_own else f"{type(error).__name__}: {error}"

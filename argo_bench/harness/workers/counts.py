@@ -18,7 +18,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from ...errors import UserError
-from .bodies import Arm, Body, body_of, found
+from .bodies import Arm, Body, body_of, find_function
 
 LONGEST_TRACED_S = 0.5
 """A call that takes longer is not traced: counting its bytecode instructions takes some 50 times as long."""
@@ -26,39 +26,39 @@ WARM_CALLS = 3
 """After this many calls Python's interpreter has specialized what it will in short calls, and caches are filled."""
 
 
-def counts_of(arm: Arm, counts: str) -> dict[str, Any]:
+def take_counts(arm: Arm, counts: str) -> dict[str, Any]:
     """Count bytes, allocations and bytecode instructions of one warm call, and call the benchmark's own counter."""
     body = body_of(arm)
     for _ in range(WARM_CALLS):
         started = time.perf_counter()
         body.first_call()
         seconds = time.perf_counter() - started
-    counted: dict[str, float] = {"peak bytes": _peak_bytes(body)}
-    if (allocations := _allocations(body)) is not None:
+    counted: dict[str, float] = {"peak bytes": _measure_peak_bytes(body)}
+    if (allocations := _count_allocations(body)) is not None:
         counted["allocations"] = allocations
     by_function: Counter[CodeType] = Counter()
     if seconds < LONGEST_TRACED_S:
-        prepared = body.prepared()
-        with _uncollected(), instructions_into(by_function):
-            body.timed(prepared, 1)
+        prepared = body.prepare_calls()
+        with _without_collection(), count_instructions_into(by_function):
+            body.time_calls(prepared, 1)
         counted["bytecode instructions"] = sum(by_function.values())
     if counts:
-        counted |= _own_counts(counts)
+        counted |= _call_counter(counts)
     named: Counter[str] = Counter()
     for code, number in by_function.items():
         named[f"{Path(code.co_filename).name}:{code.co_qualname}"] += number
     return {"counts": counted, "by_function": dict(named)}
 
 
-def _own_counts(target: str) -> dict[str, float]:
-    own = found(target)()
+def _call_counter(target: str) -> dict[str, float]:
+    own = find_function(target)()
     if not isinstance(own, Mapping) or not all(isinstance(each, int | float) for each in own.values()):
         raise UserError(f"{target} counts: expected a dict of numbers by name, got {own!r}")
     return {str(name): value for name, value in own.items()}
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _without_collection() -> Iterator[None]:
     """Collect no garbage within the block: when a collection comes depends on everything before."""
     gc.collect()
     gc.disable()
@@ -68,19 +68,19 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _peak_bytes(body: Body) -> int:
-    prepared = body.prepared()
-    with _uncollected():
+def _measure_peak_bytes(body: Body) -> int:
+    prepared = body.prepare_calls()
+    with _without_collection():
         tracemalloc.start()
         try:
             before = tracemalloc.get_traced_memory()[0]
-            body.timed(prepared, 1)
+            body.time_calls(prepared, 1)
             return tracemalloc.get_traced_memory()[1] - before
         finally:
             tracemalloc.stop()
 
 
-def _allocations(body: Body) -> int | None:
+def _count_allocations(body: Body) -> int | None:
     """Count the calls of the allocators by memray; None where the interpreter does not have it."""
     try:
         import memray
@@ -88,16 +88,16 @@ def _allocations(body: Body) -> int | None:
         return None
     import tempfile
 
-    prepared = body.prepared()
+    prepared = body.prepare_calls()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "allocations"
-        with _uncollected(), memray.Tracker(file, trace_python_allocators=True):
-            body.timed(prepared, 1)
+        with _without_collection(), memray.Tracker(file, trace_python_allocators=True):
+            body.time_calls(prepared, 1)
         return int(memray.FileReader(file).metadata.total_allocations)
 
 
 @contextmanager
-def instructions_into(counts: Counter[CodeType]) -> Iterator[None]:
+def count_instructions_into(counts: Counter[CodeType]) -> Iterator[None]:
     """Count every bytecode instruction that this thread executes within the block, by code object."""
     if sys.version_info >= (3, 12):
         monitoring = sys.monitoring
@@ -134,5 +134,5 @@ def main(arm: str, times: str) -> None:
     body = body_of(json.loads(arm))
     for _ in range(WARM_CALLS):
         body.first_call()
-    with _uncollected():
+    with _without_collection():
         body.sample(int(times))

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ...parent import die_with_parent
-from .bodies import Body, body_of, extend, raised
+from .bodies import Body, body_of, describe_error, extend_path
 from .timing import FunctionBody
 
 Reading = dict[str, Any]
@@ -42,7 +42,7 @@ COUNTED_AT_ONCE = 8 * RESOLUTION
 PR_SET_THP_DISABLE = 41
 
 
-def reading_of(
+def make_reading(
     method: str, how: str, exact: bool, peak_bytes: int, live_bytes: int | None = None, **more: int
 ) -> Reading:
     return {
@@ -63,16 +63,16 @@ class Ready:
         body.keep(min(body.calls, body.few))
         body.first_call()
         self.body = body
-        self.run: Callable[[], object] = partial(body.timed, body.prepared(), 1)
+        self.run: Callable[[], object] = partial(body.time_calls, body.prepare_calls(), 1)
         gc.collect()
-        self._filled = free_blocks_filled()
+        self._filled = fill_free_blocks()
         if (pyarrow := sys.modules.get("pyarrow")) is not None:
             pyarrow.default_memory_pool().release_unused()
         if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
             trim(0)
 
 
-def free_blocks_filled() -> list[object]:
+def fill_free_blocks() -> list[object]:
     """Put an object into every free block that Python's allocator holds in reserve, and return these objects.
 
     The reserve is resident already: a pass that was served from it would seem to need less memory than it does.
@@ -85,10 +85,10 @@ def free_blocks_filled() -> list[object]:
     if sizes and (pools := re.search(r"(\d+) unused pools \* (\d+) bytes", text)):
         largest = max(sizes)
         sizes[largest] += int(pools[1]) * (int(pools[2]) // largest)
-    return [block(size, number) for size, free in sizes.items() for number in range(free)]
+    return [make_block(size, number) for size, free in sizes.items() for number in range(free)]
 
 
-def block(size: int, number: int) -> object:
+def make_block(size: int, number: int) -> object:
     """Make an object that takes a block of ``size`` bytes; a bytes object has 33 of its own."""
     return object() if size <= 16 else 1_000_000 + number if size <= 32 else bytes(size - 33)
 
@@ -107,41 +107,41 @@ def stderr_to(descriptor: int) -> Iterator[None]:
 # Resident memory
 
 
-def peak_rss(ready: Ready) -> Reading:
+def read_peak_rss(ready: Ready) -> Reading:
     """Read the kernel's own high-water mark, which is reset just before the pass.
 
     Where it cannot be reset, the mark of the whole child is read.
     """
     if not can_reset_high_water():
-        return peak_of_the_whole_child(ready)
+        return read_peak_of_the_whole_child(ready)
     settle_counters()
     reset_high_water()
-    before = resident()
+    before = read_resident()
     ready.run()
-    return reading_of("peak_rss", "VmHWM reset", True, max(0, high_water() - before), baseline_bytes=before)
+    return make_reading("peak_rss", "VmHWM reset", True, max(0, read_high_water() - before), baseline_bytes=before)
 
 
 def can_reset_high_water() -> bool:
     """Say whether the system lets us reset the mark, and does it: some sandboxes accept the write and do nothing."""
     try:
         reset_high_water()
-        return high_water() - resident() < COUNTED_AT_ONCE
+        return read_high_water() - read_resident() < COUNTED_AT_ONCE
     except (OSError, ValueError):
         return False
 
 
-def peak_of_the_whole_child(ready: Ready) -> Reading:
+def read_peak_of_the_whole_child(ready: Ready) -> Reading:
     """Return the most that this process ever had, less what it had before the pass: start and first call are included.
 
     It is VmHWM, where there is one, since ``ru_maxrss`` begins with what the parent had.
     """
-    before = psutil_rss()
+    before = read_psutil_rss()
     ready.run()
     try:
-        peak, how = high_water(), "VmHWM of the whole child"
+        peak, how = read_high_water(), "VmHWM of the whole child"
     except (OSError, ValueError):
-        peak, how = most_resident(), "getrusage of the whole child"
-    return reading_of("peak_rss", how, False, max(0, peak - before), baseline_bytes=before)
+        peak, how = read_most_resident(), "getrusage of the whole child"
+    return make_reading("peak_rss", how, False, max(0, peak - before), baseline_bytes=before)
 
 
 def reset_high_water() -> None:
@@ -153,16 +153,16 @@ def reset_high_water() -> None:
         os.close(descriptor)
 
 
-def high_water() -> int:
-    return kibibytes_in("/proc/self/status", b"VmHWM:")
+def read_high_water() -> int:
+    return read_kibibytes("/proc/self/status", b"VmHWM:")
 
 
-def resident() -> int:
+def read_resident() -> int:
     """Return the resident bytes from the page tables: VmRSS of ``status`` may be a few pages per processor behind."""
-    return kibibytes_in("/proc/self/smaps_rollup", b"\nRss:")
+    return read_kibibytes("/proc/self/smaps_rollup", b"\nRss:")
 
 
-def kibibytes_in(path: str, field: bytes) -> int:
+def read_kibibytes(path: str, field: bytes) -> int:
     """Read a field of a file under /proc, in bytes.
 
     Raises OSError without such a file, ValueError without the field.
@@ -198,52 +198,52 @@ def settle_counters() -> None:
     os.sched_setaffinity(0, stay)
 
 
-def ru_maxrss(ready: Ready) -> Reading:
+def read_ru_maxrss(ready: Ready) -> Reading:
     """Read what getrusage has seen at the end: the most of this process, or of its parent, from which it began."""
-    before = psutil_rss()
+    before = read_psutil_rss()
     ready.run()
     how = "getrusage of the whole child"
-    return reading_of("ru_maxrss", how, False, max(0, most_resident() - before), baseline_bytes=before)
+    return make_reading("ru_maxrss", how, False, max(0, read_most_resident() - before), baseline_bytes=before)
 
 
-def most_resident() -> int:
+def read_most_resident() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def polled_rss(ready: Ready) -> Reading:
+def poll_rss(ready: Ready) -> Reading:
     """Let a thread look every millisecond, when it is scheduled: what comes and goes between two looks is missed."""
     seen: list[int] = []
     done = threading.Event()
 
     def poll() -> None:
         while not done.wait(POLLED_S):
-            seen.append(psutil_rss())
+            seen.append(read_psutil_rss())
 
     poller = threading.Thread(target=poll)
     poller.start()
-    before = psutil_rss()
+    before = read_psutil_rss()
     try:
         ready.run()
     finally:
         done.set()
         poller.join()
     peak = max([before, *seen]) - before
-    return reading_of("polled_rss", "psutil polled every 1 ms", False, peak, baseline_bytes=before)
+    return make_reading("polled_rss", "psutil polled every 1 ms", False, peak, baseline_bytes=before)
 
 
-def memory_profiler(ready: Ready) -> Reading:
+def run_memory_profiler(ready: Ready) -> Reading:
     """Call memory_usage at its defaults: it polls at 100 ms, and again at shorter steps where it saw too little."""
     from memory_profiler import memory_usage
 
-    before = psutil_rss()
+    before = read_psutil_rss()
     peak = int(memory_usage((ready.run, (), {}), interval=PROFILER_POLLED_S, max_usage=True) * 1024**2)
     how = "memory_usage polled every 100 ms, faster where the pass is short"
-    return reading_of("memory_profiler", how, False, max(0, peak - before), baseline_bytes=before)
+    return make_reading("memory_profiler", how, False, max(0, peak - before), baseline_bytes=before)
 
 
-def psutil_rss() -> int:
+def read_psutil_rss() -> int:
     import psutil
 
     return int(psutil.Process().memory_info().rss)
@@ -275,7 +275,7 @@ class ArrowPool:
         return int(self._pool.bytes_allocated() - self._before) if self._pool else 0
 
 
-def traced(ready: Ready) -> Reading:
+def trace_allocations(ready: Ready) -> Reading:
     """Read tracemalloc, which sees Python, numpy and numba, and add Arrow's pool.
 
     The peak is the sum of both peaks, as if they came at the same moment.
@@ -287,25 +287,25 @@ def traced(ready: Ready) -> Reading:
     gc.collect()
     kept = tracemalloc.get_traced_memory()[0] + arrow.live
     tracemalloc.stop()
-    live = kept if ready.body.is_stored else held_by(ready.body)
-    return reading_of("traced", "tracemalloc and Arrow's pool", True, peak, max(0, live))
+    live = kept if ready.body.is_stored else measure_held_bytes(ready.body)
+    return make_reading("traced", "tracemalloc and Arrow's pool", True, peak, max(0, live))
 
 
-def held_by(body: Body) -> int:
+def measure_held_bytes(body: Body) -> int:
     """Return the bytes that the results of a pass hold, with what the arm keeps for them."""
-    live = held_after(body)
+    live = measure_bytes_after_pass(body)
     body.keep(0)
-    return live if body.calls else live - held_after(body)
+    return live if body.calls else live - measure_bytes_after_pass(body)
 
 
-def held_after(body: Body) -> int:
+def measure_bytes_after_pass(body: Body) -> int:
     """Return the bytes that the results of a pass and the arm's new state hold.
 
     For a pass without calls these are the bytes of the state alone.
     """
     arrow = ArrowPool()
     tracemalloc.start()
-    held = body.results()
+    held = body.collect_results()
     gc.collect()
     live = tracemalloc.get_traced_memory()[0] + arrow.live
     tracemalloc.stop()
@@ -313,17 +313,17 @@ def held_after(body: Body) -> int:
     return live
 
 
-def allocations(ready: Ready) -> Reading:
+def count_allocations(ready: Ready) -> Reading:
     """Count every request to an allocator, Python's own included, beyond those of a pass over an empty function."""
     empty = FunctionBody(lambda: None)
-    nothing = partial(empty.timed, empty.prepared(), 1)
-    requests(nothing)  # the first run includes what memray itself allocates once
-    around, _ = requests(nothing)
-    count, peak = requests(ready.run)
-    return reading_of("allocations", "memray", True, peak, allocations=count - around)
+    nothing = partial(empty.time_calls, empty.prepare_calls(), 1)
+    count_requests(nothing)  # the first run includes what memray itself allocates once
+    around, _ = count_requests(nothing)
+    count, peak = count_requests(ready.run)
+    return make_reading("allocations", "memray", True, peak, allocations=count - around)
 
 
-def requests(run: Callable[[], object]) -> tuple[int, int]:
+def count_requests(run: Callable[[], object]) -> tuple[int, int]:
     """Count the requests for memory, and return them with the peak of what was held, in bytes."""
     import memray
 
@@ -341,12 +341,12 @@ def requests(run: Callable[[], object]) -> tuple[int, int]:
 
 
 METHODS: dict[str, Callable[[Ready], Reading]] = {
-    "peak_rss": peak_rss,
-    "traced": traced,
-    "polled_rss": polled_rss,
-    "memory_profiler": memory_profiler,
-    "ru_maxrss": ru_maxrss,
-    "allocations": allocations,
+    "peak_rss": read_peak_rss,
+    "traced": trace_allocations,
+    "polled_rss": poll_rss,
+    "memory_profiler": run_memory_profiler,
+    "ru_maxrss": read_ru_maxrss,
+    "allocations": count_allocations,
 }
 
 
@@ -368,16 +368,16 @@ def serve(answer: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
     """Answer the one request on stdin, or say what was raised; stdout is stderr from here on."""
     out = os.dup(1)
     os.dup2(2, 1)
-    reply = answered(sys.stdin.buffer.read(), answer)
+    reply = answer_request(sys.stdin.buffer.read(), answer)
     with os.fdopen(out, "wb") as stdout:
         stdout.write(reply)
 
 
-def answered(asked: bytes, answer: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> bytes:
+def answer_request(asked: bytes, answer: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> bytes:
     try:
         return json.dumps(answer(json.loads(asked))).encode()
     except Exception as error:  # noqa: BLE001 - an arm may raise anything; the orchestrator records it
-        return json.dumps(raised(error)).encode()
+        return json.dumps(describe_error(error)).encode()
 
 
 def serve_each() -> None:
@@ -388,7 +388,7 @@ def serve_each() -> None:
             ours, theirs = os.pipe()
             if (child := os.fork()) == 0:
                 die_with_parent()
-                os.write(theirs, answered(line, take_reading))
+                os.write(theirs, answer_request(line, take_reading))
                 os._exit(0)
             os.close(theirs)
             with os.fdopen(ours, "rb") as answer:
@@ -403,7 +403,7 @@ def main(*arguments: str) -> None:
     """Take one reading; with ``each``, a path and modules as arguments, one reading per line of stdin."""
     match arguments:
         case ["each", path, *modules]:
-            extend(path.split(os.pathsep))
+            extend_path(path.split(os.pathsep))
             for module in modules:  # the copies then have what the arms need
                 importlib.import_module(module)
             serve_each()

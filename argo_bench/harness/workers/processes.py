@@ -55,7 +55,7 @@ WORKERS = Path(__file__).parent
 """Every worker process begins with ``__main__`` in this folder."""
 
 
-def job_of(name: str, *arguments: object, python: str = sys.executable) -> list[str]:
+def job_command(name: str, *arguments: object, python: str = sys.executable) -> list[str]:
     """Return the command of a worker process that does a job: ``worker``, ``memory`` or ``counts``."""
     return [python, "-P", str(WORKERS / "__main__.py"), name, *map(str, arguments)]
 
@@ -70,7 +70,7 @@ class WorkerProcess:
         environment = {**inherited, **THREAD_CAPS}
         environment |= {"PYTHONHASHSEED": str(hash_seed), "NUMBA_CACHE_DIR": str(numba_cache)}
         self._process = subprocess.Popen(
-            job_of(
+            job_command(
                 "worker",
                 theirs.fileno(),
                 -1 if processor is None else processor,
@@ -124,7 +124,7 @@ class Turn(NamedTuple):
     arm: Arm
     passes: int
 
-    def taken(self) -> Taken:
+    def take(self) -> Taken:
         return self.worker.ask(Sample(self.arm, self.passes), Taken)
 
 
@@ -176,7 +176,7 @@ class Twins:
             worker.ask(Forget(), Done)
 
 
-def blocks_of(turns: Sequence[Turn], rng: random.Random) -> list[Block]:
+def take_blocks(turns: Sequence[Turn], rng: random.Random) -> list[Block]:
     """Take a block for each candidate, with two samples of every arm.
 
     The turns, the reference's first, are taken in random order and then in the opposite one, so that each candidate
@@ -184,8 +184,8 @@ def blocks_of(turns: Sequence[Turn], rng: random.Random) -> list[Block]:
     """
     watch = Watch()
     order = rng.sample(range(len(turns)), len(turns))
-    there = {number: turns[number].taken() for number in order}
-    back = {number: turns[number].taken() for number in reversed(order)}
+    there = {number: turns[number].take() for number in order}
+    back = {number: turns[number].take() for number in reversed(order)}
     invalid = watch.outside_cause()
     blocks = []
     for candidate in range(1, len(turns)):

@@ -56,7 +56,7 @@ class FunctionBody:
         self._function = function
         self._setup = setup
         self._fresh = fresh
-        self._kept: Arguments | None = self._made()
+        self._kept: Arguments | None = self._make_arguments()
         self._is_async = inspect.iscoroutinefunction(function)
         self._runner = asyncio.Runner()
 
@@ -66,50 +66,50 @@ class FunctionBody:
     def first_call(self) -> Any:
         result = self._function(*self._arguments())
         self._is_async = inspect.isawaitable(result)
-        return self._runner.run(_awaited(result)) if self._is_async else result
+        return self._runner.run(_await_value(result)) if self._is_async else result
 
-    def results(self) -> list[Any]:
+    def collect_results(self) -> list[Any]:
         return [self.first_call()]
 
     def keep(self, calls: int) -> None:
         """Do nothing: a pass is one call already."""
 
-    def prepared(self) -> list[Arguments]:
+    def prepare_calls(self) -> list[Arguments]:
         return [self._arguments()]
 
     def sample(self, passes: int) -> Timing:
         if self._fresh:
-            return self.timed([self._arguments() for _ in range(passes)], 1)
-        return self.timed(self.prepared(), passes)
+            return self.time_calls([self._arguments() for _ in range(passes)], 1)
+        return self.time_calls(self.prepare_calls(), passes)
 
-    def timed(self, prepared: Sequence[Arguments], passes: int) -> Timing:
+    def time_calls(self, prepared: Sequence[Arguments], passes: int) -> Timing:
         """Time one call for each of the prepared arguments, or ``passes`` calls with the only ones."""
         function, many = self._function, len(prepared) > 1
         if self._is_async:
             calls = prepared if many else itertools.repeat(prepared[0], passes)
-            return self._runner.run(_clocked_async(function, calls))
+            return self._runner.run(_clock_calls(function, calls))
         if many:
-            return _clocked(_call_each, function, prepared)
-        return _clocked(_call_again, function, prepared[0], passes)
+            return _clock_loop(_call_each, function, prepared)
+        return _clock_loop(_call_again, function, prepared[0], passes)
 
     def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
-        return warmed_up(self.sample, lambda: compiled_signatures(self._function), least_ns)
+        return warm_up_body(self.sample, lambda: count_compiled_signatures(self._function), least_ns)
 
-    def drained_ns(self) -> None:
+    def time_drain_ns(self) -> None:
         return None
 
     def _arguments(self) -> Arguments:
         made = self._kept
         if self._fresh:
             self._kept = None
-        return self._made() if made is None else made
+        return self._make_arguments() if made is None else made
 
-    def _made(self) -> Arguments:
+    def _make_arguments(self) -> Arguments:
         made = self._setup() if self._setup is not None else None
         return () if made is None else made if isinstance(made, tuple) else (made,)
 
 
-def _clocked(loop: Callable[..., None], *arguments: Any) -> Timing:
+def _clock_loop(loop: Callable[..., None], *arguments: Any) -> Timing:
     # The CPU clock is a system call: it encloses the wall clock, so that its own cost stays out of the wall time.
     cpu = time.process_time_ns()
     wall = time.perf_counter_ns()
@@ -132,7 +132,7 @@ def _call_each(function: Callable[..., Any], prepared: Iterable[Arguments]) -> N
         function(*arguments)
 
 
-async def _clocked_async(function: Callable[..., Awaitable[Any]], calls: Iterable[Arguments]) -> Timing:
+async def _clock_calls(function: Callable[..., Awaitable[Any]], calls: Iterable[Arguments]) -> Timing:
     cpu = time.process_time_ns()
     wall = time.perf_counter_ns()
     for arguments in calls:
@@ -141,11 +141,11 @@ async def _clocked_async(function: Callable[..., Awaitable[Any]], calls: Iterabl
     return Timing(wall, time.process_time_ns() - cpu)
 
 
-async def _awaited(value: Awaitable[Any]) -> Any:
+async def _await_value(value: Awaitable[Any]) -> Any:
     return await value
 
 
-def resolved(target: str, module_from: Callable[[Path], ModuleType]) -> Callable[..., Any]:
+def resolve(target: str, module_from: Callable[[Path], ModuleType]) -> Callable[..., Any]:
     """Return the callable that ``module:name`` or ``file.py:name`` names; ``module_from`` loads a file.
 
     Raises UserError where the module cannot be imported, has no such name, or the name cannot be called.
@@ -173,14 +173,14 @@ def resolved(target: str, module_from: Callable[[Path], ModuleType]) -> Callable
     return found  # type: ignore[no-any-return]
 
 
-def compiled_signatures(function: Callable[..., Any]) -> int:
+def count_compiled_signatures(function: Callable[..., Any]) -> int:
     """Count the signatures that numba has compiled for the function and for the other functions of its module."""
     module = sys.modules.get(getattr(function, "__module__", ""), None)
     beside = {id(each): each for each in (function, *vars(module or object).values())}
     return sum(len(each.signatures) for each in beside.values() if isinstance(getattr(each, "signatures", None), list))
 
 
-def warmed_up(sample: Callable[[int], Timing], signatures: Callable[[], int], least_ns: int) -> int:
+def warm_up_body(sample: Callable[[int], Timing], signatures: Callable[[], int], least_ns: int) -> int:
     """Take samples of one pass until numba compiles nothing more, for ``least_ns`` at least.
 
     Every arm has been called before, so that a single slow pass is enough. Returns the passes that make a sample.

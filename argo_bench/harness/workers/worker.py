@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...parent import die_with_parent
-from .bodies import Arm, Body, body_of, extend, found, function_body, raised, role_of
+from .bodies import Arm, Body, body_of, describe_error, extend_path, find_function, function_body, role_of
 from .timing import FunctionBody, waits
 
 Message = Mapping[str, Any]
@@ -44,23 +44,23 @@ class Worker:
                 wall_ns, cpu_ns = self._body(message["arm"]).sample(message["passes"])
                 return {"type": "Taken", "wall_ns": wall_ns, "cpu_ns": cpu_ns}
             case "Drain":
-                return {"type": "Drained", "ns_per_call": self._body(message["arm"]).drained_ns()}
+                return {"type": "Drained", "ns_per_call": self._body(message["arm"]).time_drain_ns()}
             case "Forget":
                 return self._forget()
             case "Collect":
                 gc.collect()
                 return DONE
             case "Agree":
-                return agreement_of(message["baseline"], message["candidate"], message["check"])
+                return check_agreement(message["baseline"], message["candidate"], message["check"])
             case "Describe":
-                return description_of(message["arm"], Path(message["results"]))
+                return describe_arm(message["arm"], Path(message["results"]))
             case "Count":
-                from .counts import counts_of
+                from .counts import take_counts
 
-                return {"type": "Counted", **counts_of(message["arm"], message.get("counts", ""))}
+                return {"type": "Counted", **take_counts(message["arm"], message.get("counts", ""))}
             case "Call":
-                extend(message.get("path", ()))
-                result = found(message["target"])(**json.loads(message["arguments"]))
+                extend_path(message.get("path", ()))
+                result = find_function(message["target"])(**json.loads(message["arguments"]))
                 return {"type": "Returned", "result": result}
             case other:
                 raise TypeError(f"a worker has no answer to {other}")
@@ -97,15 +97,15 @@ class Worker:
         return DONE
 
 
-def agreement_of(baseline: Arm, candidate: Arm, check: str) -> Reply:
+def check_agreement(baseline: Arm, candidate: Arm, check: str) -> Reply:
     """Say whether the first calls agree, each function with itself and then the two, and whether one of them waits."""
-    extend(baseline.get("path", ()))
+    extend_path(baseline.get("path", ()))
     results, again, is_waiting = [], [], False
     for arm in (baseline, candidate):
         body = function_body(arm["name"], json.loads(arm["arguments"]))
         results.append(body.first_call())
-        is_waiting |= waits(body.timed(body.prepared(), 1))
-        again += body.results()
+        is_waiting |= waits(body.time_calls(body.prepare_calls(), 1))
+        again += body.collect_results()
         body.close()
     reply: Reply = {"type": "Agreement", "difference": None, "waits": is_waiting}
     if not check:
@@ -123,12 +123,12 @@ def agreement_of(baseline: Arm, candidate: Arm, check: str) -> Reply:
     return {**reply, "difference": first_difference(results[0], results[1], compare)}
 
 
-def description_of(arm: Arm, results: Path) -> Reply:
+def describe_arm(arm: Arm, results: Path) -> Reply:
     """Write what two calls return to a file, and list the files of the modules that are loaded."""
     body = body_of(arm)
     assert isinstance(body, FunctionBody)
     first = body.first_call()
-    timing = body.timed(body.prepared(), 1)
+    timing = body.time_calls(body.prepare_calls(), 1)
     second = body.first_call()
     unpicklable = None
     try:
@@ -155,7 +155,7 @@ def serve(connection: Connection) -> None:
         try:
             reply = worker.answer(message)
         except Exception as error:  # noqa: BLE001 - an arm may raise anything; the orchestrator records it
-            reply = raised(error)
+            reply = describe_error(error)
         connection.send_bytes(json.dumps(reply).encode())
 
 

@@ -12,7 +12,7 @@ import msgspec
 from argo_bench.gate.outcome import Outcome
 from argo_bench.harness.claims.verdict import word_for
 from argo_bench.integrations.outputs.results import Results
-from argo_bench.report.marks import labelled
+from argo_bench.report.marks import label_verdict
 
 MOST_BYTES = 1 << 20
 """A step's summary may have this size (docs.github.com, "Workflow commands for GitHub Actions")."""
@@ -32,13 +32,13 @@ def render(results: Results) -> dict[str, str]:
 
 def step_summary(title: str, outcomes: Sequence[Outcome], note: str = "") -> str:
     """Write Markdown with the finding on top, what blocks first; rows that a summary has no room for are counted."""
-    head = f"### {_plain(title)}\n\n| benchmark | change | state | seen |\n| --- | --- | --- | --- |\n"
-    foot = f"\n{_plain(note)}\n" if note else ""
+    head = f"### {_escape(title)}\n\n| benchmark | change | state | seen |\n| --- | --- | --- | --- |\n"
+    foot = f"\n{_escape(note)}\n" if note else ""
     room = MOST_BYTES - len((head + foot).encode()) - 200
     ordered = sorted(outcomes, key=lambda each: (not each.blocks, FIRST.index(each.state)))
     rows: list[str] = []
     for position, each in enumerate(ordered):
-        row = f"| {' | '.join(_plain(cell) for cell in _cells(each))} |\n"
+        row = f"| {' | '.join(_escape(cell) for cell in _cells(each))} |\n"
         room -= len(row.encode())
         if room < 0:
             rows.append(f"\n{len(ordered) - position} more are left out for want of room.\n")
@@ -49,10 +49,10 @@ def step_summary(title: str, outcomes: Sequence[Outcome], note: str = "") -> str
 
 def _cells(outcome: Outcome) -> tuple[str, str, str, str]:
     seen = outcome.sentence.removeprefix(f"{outcome.name}: ")
-    return outcome.name, change(outcome), labelled(outcome.state), seen
+    return outcome.name, format_change(outcome), label_verdict(outcome.state), seen
 
 
-def change(outcome: Outcome) -> str:
+def format_change(outcome: Outcome) -> str:
     """Return the ratio head / base with its interval, as in ``1.05 [1.04, 1.06]``."""
     if outcome.speedup is None:
         return ""
@@ -60,12 +60,12 @@ def change(outcome: Outcome) -> str:
     return f"{1 / outcome.speedup:.3g}" + (f" [{1 / bounds[1]:.3g}, {1 / bounds[0]:.3g}]" if bounds else "")
 
 
-def _plain(text: str) -> str:
+def _escape(text: str) -> str:
     """Escape a text so that neither HTML nor a Markdown table takes it for anything else."""
     return " ".join(html.escape(text, quote=False).split()).replace("|", r"\|").replace("`", r"\`")
 
 
-def annotated(outcomes: Sequence[Outcome]) -> str:
+def annotate(outcomes: Sequence[Outcome]) -> str:
     """Write workflow commands: errors for what blocks, warnings for what is only worse, notices for the undecided."""
     kinds: dict[Kind, list[Outcome]] = {"error": [], "warning": [], "notice": []}
     for each in outcomes:
@@ -86,16 +86,16 @@ def annotated(outcomes: Sequence[Outcome]) -> str:
 
 def _command(kind: Kind, title: str, message: str, file: str | None) -> str:
     properties = {"file": file, "title": title}
-    named = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value is not None)
-    return f"::{kind} {named}::{_data(message)}"
+    named = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items() if value is not None)
+    return f"::{kind} {named}::{_escape_data(message)}"
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 class _Entry(msgspec.Struct):

@@ -28,19 +28,25 @@ def junit(suite: str, outcomes: Sequence[Outcome]) -> str:
         "errors": sum(each.blocks and each.state == "failed" for each in outcomes),
         "skipped": sum(_is_skipped(each) for each in outcomes),
     }
-    group = ElementTree.SubElement(root, "testsuite", {"name": _legal(suite), **{k: str(v) for k, v in counts.items()}})
+    group = ElementTree.SubElement(
+        root, "testsuite", {"name": _replace_illegal(suite), **{k: str(v) for k, v in counts.items()}}
+    )
     for each in outcomes:
         case = ElementTree.SubElement(
-            group, "testcase", {"classname": _legal(suite), "name": _legal(each.name), "time": "0"}
+            group, "testcase", {"classname": _replace_illegal(suite), "name": _replace_illegal(each.name), "time": "0"}
         )
         properties = ElementTree.SubElement(case, "properties")
-        for name, value in _properties(each).items():
-            ElementTree.SubElement(properties, "property", {"name": _legal(name), "value": _legal(value)})
+        for name, value in _list_properties(each).items():
+            ElementTree.SubElement(
+                properties, "property", {"name": _replace_illegal(name), "value": _replace_illegal(value)}
+            )
         if each.blocks:
             kind = "error" if each.state == "failed" else "failure"
-            ElementTree.SubElement(case, kind, {"message": _legal(each.sentence)}).text = _legal(each.sentence)
+            ElementTree.SubElement(case, kind, {"message": _replace_illegal(each.sentence)}).text = _replace_illegal(
+                each.sentence
+            )
         elif _is_skipped(each):
-            ElementTree.SubElement(case, "skipped", {"message": _legal(each.sentence)})
+            ElementTree.SubElement(case, "skipped", {"message": _replace_illegal(each.sentence)})
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
@@ -49,7 +55,7 @@ def _is_skipped(outcome: Outcome) -> bool:
     return not outcome.blocks and (outcome.state in SKIPPED or outcome.state == "failed")
 
 
-def _properties(outcome: Outcome) -> dict[str, str]:
+def _list_properties(outcome: Outcome) -> dict[str, str]:
     found: dict[str, str] = {"argo.state": outcome.state, "argo.metric": outcome.metric}
     if outcome.speedup is not None:
         found["argo.ratio"] = f"{1 / outcome.speedup:.6g}"
@@ -58,5 +64,5 @@ def _properties(outcome: Outcome) -> dict[str, str]:
     return found | {f"argo.{name}": f"{each.base:g} {each.head:g}" for name, each in outcome.counts.items()}
 
 
-def _legal(text: str) -> str:
+def _replace_illegal(text: str) -> str:
     return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -10,7 +10,7 @@ import msgspec
 from argo_bench.gate.outcome import Outcome
 from argo_bench.harness.record.records import Run
 from argo_bench.integrations.outputs.results import Results
-from argo_bench.integrations.outputs.sides import SIDES, Side, clock, seconds_of
+from argo_bench.integrations.outputs.sides import SIDES, Side, name_clock, seconds_of
 
 VERSION = "1.0"
 """The format has this version (pyperf's documentation, "pyperf JSON")."""
@@ -27,7 +27,7 @@ def pyperf(outcomes: Sequence[Outcome], run: Run, side: Side) -> str:
     """Write JSON that ``pyperf show`` and ``pyperf compare_to`` read."""
     benchmarks = [
         {
-            "metadata": {"name": each.name, "unit": "second", "timer": clock(each)},
+            "metadata": {"name": each.name, "unit": "second", "timer": name_clock(each)},
             "runs": [
                 {"metadata": {"date": f"{run.started[:10]} {run.started[11:19]}.000000"}, "values": values}
                 for values in seconds_of(each, side)

@@ -11,7 +11,7 @@ import msgspec
 from argo_bench.gate.outcome import Outcome
 from argo_bench.harness.record.records import Run
 from argo_bench.integrations.outputs.results import Results
-from argo_bench.integrations.outputs.sides import SIDES, Side, clock, seconds_of
+from argo_bench.integrations.outputs.sides import SIDES, Side, name_clock, seconds_of
 
 VERSION = "5.0.0"
 """This is the oldest version of pytest-benchmark that writes records like this."""
@@ -57,17 +57,17 @@ def _benchmark(outcome: Outcome, side: Side, values: Sequence[float]) -> dict[st
         "extra_info": {"argo": outcome.row() if side == "head" else {}},
         "options": {
             "disable_gc": False,
-            "timer": clock(outcome),
+            "timer": name_clock(outcome),
             "min_rounds": len(values),
             "max_time": 0.0,
             "min_time": 0.0,
             "warmup": True,
         },
-        "stats": _statistics(values),
+        "stats": _summarize(values),
     }
 
 
-def _statistics(values: Sequence[float]) -> dict[str, Any]:
+def _summarize(values: Sequence[float]) -> dict[str, Any]:
     """Compute the fields of pytest-benchmark's statistics, with outliers by its own two rules."""
     mean, deviation = fmean(values), stdev(values) if len(values) > 1 else 0.0
     first, _, third = quantiles(values, n=4, method="inclusive") if len(values) > 1 else (values[0],) * 3

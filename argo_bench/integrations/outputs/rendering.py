@@ -51,15 +51,15 @@ def write_all(directory: Path, results: Results) -> list[Path]:
     return written
 
 
-def from_judgements(recorded: Recorded) -> list[Outcome]:
+def make_outcomes(recorded: Recorded) -> list[Outcome]:
     """Return the verdicts of a run as outcomes.
 
     What an engineered variant computes wrongly, and what failed, blocks.
     """
-    return [_outcome(each, recorded) for each in recorded.all(Judgement)]
+    return [_make_outcome(each, recorded) for each in recorded.all(Judgement)]
 
 
-def _outcome(judgement: Judgement, recorded: Recorded) -> Outcome:
+def _make_outcome(judgement: Judgement, recorded: Recorded) -> Outcome:
     state = STATES.get(judgement.verdict, "fine" if judgement.verdict in HOLDS else "worse")
     if judgement.verdict in ("faster", "no difference"):
         state = "fine"

@@ -27,5 +27,5 @@ def _seconds(samples: Samples, side: Side, on_wall: bool) -> list[float]:
     ]
 
 
-def clock(outcome: Outcome) -> str:
+def name_clock(outcome: Outcome) -> str:
     return "wall time" if outcome.metric == "wall" else "CPU time"

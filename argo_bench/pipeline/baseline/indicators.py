@@ -1,8 +1,8 @@
 """The indicators before any optimization are computed here: loops over the frame keep a full column of every indicator.
 
 One pass with ``itertuples`` takes the frame into lists; one plain function per indicator fills a column with a value
-for every bar, NaN before its first valid one; the latest values are the result. ``vectorized`` computes the same in
-idiomatic pandas and is the second reference.
+for every bar, NaN before its first valid one; the latest values are the result. ``pandas_indicators`` computes the same
+in idiomatic pandas and is the second reference.
 
 Definitions: Wilder, New Concepts in Technical Trading Systems (1978) for RSI, ATR, DI and ADX; Appel, The Moving
 Average Convergence-Divergence Trading Method (1979) for MACD; Bollinger, Bollinger on Bollinger Bands (2001), with the
@@ -52,20 +52,20 @@ class Directional(NamedTuple):
 def indicators(world: World, frame: pd.DataFrame) -> Indicators:
     """Compute the latest value of every indicator, by loops."""
     bars = columns(frame)
-    common = shared(bars)
-    return Indicators(**latest(published(bars, common)), **latest(others(bars, common)))
+    common = compute_shared(bars)
+    return Indicators(**latest(compute_published(bars, common)), **latest(compute_others(bars, common)))
 
 
 def five(world: World, frame: pd.DataFrame) -> dict[str, float]:
     """Compute the five outputs of the published code, by the same loops."""
     bars = columns(frame)
-    return latest(published(bars, shared(bars)))
+    return latest(compute_published(bars, compute_shared(bars)))
 
 
 def remaining(world: World, frame: pd.DataFrame) -> dict[str, float]:
     """Compute every other field of Indicators, by the same loops."""
     bars = columns(frame)
-    return latest(others(bars, shared(bars)))
+    return latest(compute_others(bars, compute_shared(bars)))
 
 
 def columns(frame: pd.DataFrame) -> History:
@@ -87,11 +87,11 @@ def columns(frame: pd.DataFrame) -> History:
     return bars
 
 
-def shared(bars: History) -> Shared:
+def compute_shared(bars: History) -> Shared:
     return Shared(sma(bars.close, 20), sma(bars.volume, 20), change(bars.close, 1))
 
 
-def published(bars: History, common: Shared) -> Mapping[str, Column]:
+def compute_published(bars: History, common: Shared) -> Mapping[str, Column]:
     return {
         "close": bars.close,
         "sma20": common.sma20,
@@ -101,7 +101,7 @@ def published(bars: History, common: Shared) -> Mapping[str, Column]:
     }
 
 
-def others(bars: History, common: Shared) -> Mapping[str, Column]:
+def compute_others(bars: History, common: Shared) -> Mapping[str, Column]:
     line = macd(bars.close, 12, 26)
     signal = ema(line, 9, seed_bar=33)
     width = deviation(bars.close, 20, ddof=0)
@@ -133,13 +133,13 @@ def latest(columns: Mapping[str, Column]) -> dict[str, float]:
     return {name: column[-1] for name, column in columns.items()}
 
 
-def windowed(values: Column, n: int, function: Callable[[Column], float]) -> Column:
+def apply_to_windows(values: Column, n: int, function: Callable[[Column], float]) -> Column:
     """Apply a function to the last n values, bar by bar; NaN where there are fewer than n."""
     return [NAN if end < n else function(values[end - n : end]) for end in range(1, len(values) + 1)]
 
 
 def sma(values: Column, n: int) -> Column:
-    return windowed(values, n, lambda window: sum(window) / n)
+    return apply_to_windows(values, n, lambda window: sum(window) / n)
 
 
 def deviation(values: Column, n: int, ddof: int) -> Column:
@@ -152,14 +152,14 @@ def deviation(values: Column, n: int, ddof: int) -> Column:
         mean = sum(window) / n
         return math.sqrt(sum([(value - mean) ** 2 for value in window]) / (n - ddof))
 
-    return windowed(values, n, of)
+    return apply_to_windows(values, n, of)
 
 
 def change(values: Column, n: int) -> Column:
     return [now / then - 1 for now, then in zip(values, [NAN] * n + values, strict=False)]
 
 
-def smoothed(values: Column, n: int, seed_bar: int, weight: float) -> Column:
+def smooth(values: Column, n: int, seed_bar: int, weight: float) -> Column:
     """Compute a recursive average that starts at ``seed_bar`` with the mean of the n values up to there; NaN before."""
     column = [NAN] * len(values)
     if seed_bar < len(values):
@@ -171,11 +171,11 @@ def smoothed(values: Column, n: int, seed_bar: int, weight: float) -> Column:
 
 
 def ema(values: Column, n: int, seed_bar: int) -> Column:
-    return smoothed(values, n, seed_bar, 2 / (n + 1))
+    return smooth(values, n, seed_bar, 2 / (n + 1))
 
 
 def wilder(values: Column, n: int, seed_bar: int) -> Column:
-    return smoothed(values, n, seed_bar, 1 / n)
+    return smooth(values, n, seed_bar, 1 / n)
 
 
 def macd(close: Column, fast: int, slow: int) -> Column:
@@ -229,7 +229,7 @@ def share(part: float, whole: float) -> float:
     return 100 * part / whole if whole else 0.0
 
 
-def vectorized(world: World, frame: pd.DataFrame) -> Indicators:
+def pandas_indicators(world: World, frame: pd.DataFrame) -> Indicators:
     """Compute the latest value of every indicator, by pandas over full columns."""
     refuse_gaps(frame)
     frame = frame.astype(np.float64)
@@ -240,31 +240,31 @@ def vectorized(world: World, frame: pd.DataFrame) -> Indicators:
     sma20, volume_sma20 = window.mean(), volume.rolling(20).mean()
     # pandas' running deviation keeps a remainder of 1e-7 of the price from moves that have left the window.
     band = (2 * window.std(ddof=0)).mask(window.max() == window.min(), 0.0)
-    ema26 = seeded(close, 0, 26, 2 / 27)
-    line = seeded(close, 14, 12, 2 / 13) - ema26
-    signal = seeded(line, 25, 9, 2 / 10)
+    ema26 = smooth_column(close, 0, 26, 2 / 27)
+    line = smooth_column(close, 14, 12, 2 / 13) - ema26
+    signal = smooth_column(line, 25, 9, 2 / 10)
     step = close - before
-    gain, loss = seeded(step.clip(lower=0), 1, 14, 1 / 14), seeded(-step.clip(upper=0), 1, 14, 1 / 14)
+    gain, loss = smooth_column(step.clip(lower=0), 1, 14, 1 / 14), smooth_column(-step.clip(upper=0), 1, 14, 1 / 14)
     ranges = high.where(high > before, before) - low.where(low < before, before)
     up, down = high.diff(), -low.diff()
     moves = up.where((up > down) & (up > 0), 0.0), down.where((down > up) & (down > 0), 0.0)
     # Wilder's sums start from n - 1 values, that is from n values whose first is zero. Means replace the sums here,
     # since the factor n cancels in the quotient.
-    total = seeded(ranges.fillna(0.0), 0, 14, 1 / 14)
-    plus, minus = (share_column(seeded(move, 0, 14, 1 / 14), total).iloc[14:] for move in moves)
-    adx = seeded(share_column((plus - minus).abs(), plus + minus), 0, 14, 1 / 14)
+    total = smooth_column(ranges.fillna(0.0), 0, 14, 1 / 14)
+    plus, minus = (share_column(smooth_column(move, 0, 14, 1 / 14), total).iloc[14:] for move in moves)
+    adx = smooth_column(share_column((plus - minus).abs(), plus + minus), 0, 14, 1 / 14)
     return Indicators(
         close=last(close),
         sma20=last(sma20),
         sma50=last(close.rolling(50).mean()),
         sma200=last(close.rolling(200).mean()),
-        ema12=last(seeded(close, 0, 12, 2 / 13)),
+        ema12=last(smooth_column(close, 0, 12, 2 / 13)),
         ema26=last(ema26),
         macd=last(line.where(signal.notna())),
         macd_signal=last(signal),
         macd_hist=last(line - signal),
         rsi14=last(share_column(gain, gain + loss)),
-        atr14=last(seeded(ranges, 1, 14, 1 / 14)),
+        atr14=last(smooth_column(ranges, 1, 14, 1 / 14)),
         plus_di14=last(plus),
         minus_di14=last(minus),
         adx14=last(adx),
@@ -280,7 +280,7 @@ def vectorized(world: World, frame: pd.DataFrame) -> Indicators:
     )
 
 
-def vectorized_five(world: World, frame: pd.DataFrame) -> dict[str, float]:
+def pandas_five(world: World, frame: pd.DataFrame) -> dict[str, float]:
     """Compute the five outputs of the published code, by pandas over full columns."""
     refuse_gaps(frame)
     frame = frame.astype(np.float64)
@@ -300,7 +300,7 @@ def refuse_gaps(frame: pd.DataFrame) -> None:
         columns(frame)
 
 
-def seeded(values: pd.Series, first: int, n: int, weight: float) -> pd.Series:
+def smooth_column(values: pd.Series, first: int, n: int, weight: float) -> pd.Series:
     """Compute a recursive average that starts with the mean of the n values from bar ``first``; NaN before its seed."""
     column = values.to_numpy(copy=True)
     seed_bar = first + n - 1

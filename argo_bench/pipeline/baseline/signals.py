@@ -19,8 +19,8 @@ def signals(world: World, indicators: Indicators, opinions: Opinions) -> dict[st
     found = {
         "massive": trend(indicators),
         "alpha_vantage": momentum(indicators),
-        "x_sentiment": parsed(opinions.x_sentiment),
-        "sonar": parsed(opinions.sonar),
+        "x_sentiment": parse_reply(opinions.x_sentiment),
+        "sonar": parse_reply(opinions.sonar),
     }
     for name, signal in found.items():
         if signal is None:
@@ -46,7 +46,7 @@ def momentum(i: Indicators) -> Signal:
     return Signal("SHORT", confidence) if i.macd < i.macd_signal and i.rsi14 < 50 else Signal("NEUTRAL", confidence)
 
 
-def parsed(reply: str) -> Signal | None:
+def parse_reply(reply: str) -> Signal | None:
     """Parse a model's fixed one-line format, ``direction=LONG confidence=75``; None for anything else."""
     match = REPLY.fullmatch(reply)
     if match is None:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from argo_bench.errors import UserError
-from argo_bench.pipeline.market.quotes import is_crypto, quoted
+from argo_bench.pipeline.market.quotes import is_crypto, round_to_quotes
 from argo_bench.pipeline.market.reader import canonical_frame
 
 REGIMES = np.array(["TRENDING", "CONSOLIDATION", "VOLATILE"])
@@ -111,6 +111,6 @@ def _walk(symbol: str, bars: int, seed: int, level: float | None) -> tuple[NDArr
     values[4] /= unadjusted
     values[2, flash] *= FLASH_DEPTH
 
-    values[:4] = quoted(values[:4])
+    values[:4] = round_to_quotes(values[:4])
     values[4] = np.round(values[4], 6 if crypto else 0)
     return values, regimes

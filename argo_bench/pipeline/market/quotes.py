@@ -27,7 +27,7 @@ def quote_step(price: float) -> float:
     return float(10.0 ** -quote_digits(price))
 
 
-def quoted(prices: NDArray[np.float64]) -> NDArray[np.float64]:
+def round_to_quotes(prices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Round prices to their quote step, to at least one step above zero.
 
     The step is that of ``quote_digits``, computed for arrays. Rounding keeps the order of prices, so a bar with low <=

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from argo_bench.errors import UserError
-from argo_bench.pipeline.market.quotes import quote_step, quoted
+from argo_bench.pipeline.market.quotes import quote_step, round_to_quotes
 from argo_bench.pipeline.model import COLUMNS, Bars
 
 MINIMUM_BARS = 260
@@ -143,12 +143,12 @@ class Tape:
             )
         day = self._today.get(symbol)
         if day is None or day.number != number:
-            day = self._today[symbol] = self._ticked(symbol, number)
+            day = self._today[symbol] = self._tick_day(symbol, number)
         return day, step
 
-    def _ticked(self, symbol: str, number: int) -> _Day:
+    def _tick_day(self, symbol: str, number: int) -> _Day:
         *prices, volume = self._values[symbol][:, self._start[symbol] - 1 + number]
-        open_, high, low, close = quoted(np.array(prices)).tolist()
+        open_, high, low, close = round_to_quotes(np.array(prices)).tolist()
         high, low = max(open_, high, low, close), min(open_, high, low, close)
         bar = (open_, high, low, close, float(volume))
         if self.cycles_per_bar == 1:
@@ -182,7 +182,7 @@ def _bridge(
     # The path is reflected at both ends, since clipping would let the price stick to the extremes for minutes.
     inside = low + span - np.abs((path - low) % (2 * span) - span)
     inside[at] = pinned
-    return quoted(inside)
+    return round_to_quotes(inside)
 
 
 def live_change_rate(close: NDArray[np.float64], *, trading_seconds: float, step_s: float = 5.0) -> float:

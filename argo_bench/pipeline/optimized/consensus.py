@@ -18,7 +18,7 @@ def votes(signals: Signals, regime: Regime) -> Hashable:
     return regime, *signals.items()
 
 
-def remembered(consensus: Stage) -> Memo:
+def remember(consensus: Stage) -> Memo:
     """Wrap the consensus stage in a Memo.
 
     The vote is a pure function, so nothing expires; the bound is ten minutes of a universe of 120 symbols.

@@ -58,7 +58,7 @@ class SingleFlight:
             flight.waiting -= 1
             if not flight.waiting:
                 self._forget(symbol, flight)
-                await ended([flight.task])
+                await end_tasks([flight.task])
 
     def _forget(self, symbol: str, flight: Flight) -> None:
         if self._flights.get(symbol) is flight:
@@ -131,7 +131,7 @@ class Hedged:
                 self._latencies_s.append(loop.time() - asked_at)
             return bars
         finally:
-            await ended(asked)
+            await end_tasks(asked)
 
 
 def is_refused(task: asyncio.Future[Any]) -> bool:
@@ -159,7 +159,7 @@ async def answer(provider: Provider, pending: Pending[Any]) -> Any:
         raise ProviderError(f"{provider}: expected an answer within {limit_s:g} s, got none") from None
 
 
-async def ended(tasks: Collection[asyncio.Future[Any]]) -> None:
+async def end_tasks(tasks: Collection[asyncio.Future[Any]]) -> None:
     """Cancel the tasks that are under way and wait until they are over. What they would have raised is ignored."""
     under_way = [task for task in tasks if not task.done()]
     for task in under_way:

@@ -16,10 +16,10 @@ from argo_bench.pipeline.baseline.indicators import columns
 from argo_bench.pipeline.kernels import (
     FIVE_FIELDS,
     Block,
-    closed_sums,
-    continued_indicators,
+    continue_indicators,
     latest_five,
     latest_indicators,
+    sum_closed_bars,
 )
 from argo_bench.pipeline.model import COLUMNS, Indicators, Stage, World
 
@@ -81,12 +81,12 @@ class History:
     latest: Indicators
     values: list[float] = field(default_factory=list)
 
-    def continued(self, bars: Block) -> Indicators | None:
+    def continue_with(self, bars: Block) -> Indicators | None:
         """Return the indicators of these bars, or None where they do not continue the history.
 
         A history that returned None is worthless from then on.
         """
-        values: list[float] = continued_indicators(bars, self.closed, self.sums).tolist()
+        values: list[float] = continue_indicators(bars, self.closed, self.sums).tolist()
         if math.isnan(values[0]):
             return None
         if bars.shape[1] > self.closed.shape[1] + 1:
@@ -128,14 +128,14 @@ class Incremental:
         # The history is taken out, so that bad bars leave no half-continued one behind. It is put back last, since the
         # order of the dictionary is the order of use.
         history = self._histories.pop(first, None)
-        latest: Indicators | None = None if history is None else history.continued(bars)
+        latest: Indicators | None = None if history is None else history.continue_with(bars)
         if history is None or latest is None:
             self.misses += 1
             computed: Indicators = self.__wrapped__(world, frame)
             if bars.shape[1] < 2:
                 return computed
             latest = computed
-            history = History(bars[:, :-1].copy(), closed_sums(bars), latest)
+            history = History(bars[:, :-1].copy(), sum_closed_bars(bars), latest)
             if len(self._histories) >= self._maximum:
                 del self._histories[next(iter(self._histories))]
         else:

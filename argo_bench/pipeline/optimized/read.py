@@ -54,7 +54,7 @@ class Answers:
         answer = self._answers[question] = tuple(world.query(sql, parameters))
         return answer
 
-    def changed_by(self, signals: Sequence[Encoded]) -> None:
+    def forget_stale(self, signals: Sequence[Encoded]) -> None:
         """Forget the answers that these signals, which have just been stored, make out of date."""
         self._answers.pop((LATEST,), None)
         for signal in signals:

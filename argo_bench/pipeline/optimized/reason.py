@@ -40,11 +40,11 @@ class Rationale(NamedTuple):
     written_at: float
     only_for: str = ""
 
-    def filled(self, decision: Decision) -> str:
+    def fill_in(self, decision: Decision) -> str:
         return "".join(str(getattr(decision, part)) if place % 2 else part for place, part in enumerate(self.parts))
 
 
-def taken_apart(text: str, decision: Decision) -> tuple[str, ...] | None:
+def take_apart(text: str, decision: Decision) -> tuple[str, ...] | None:
     """Take a text about a decision apart; None where a number in it is not certainly one figure of the decision.
 
     Figures are found as the prompt writes them: a text that says $100.00 for 100.0 cannot be taken apart.
@@ -73,7 +73,7 @@ class TakingApart:
 
     async def __call__(self, world: World, decision: Decision) -> Rationale:
         reasoning: Reasoning = await settle(self.__wrapped__(world, decision))
-        parts = taken_apart(reasoning.text, decision) if reasoning.author == "model" else None
+        parts = take_apart(reasoning.text, decision) if reasoning.author == "model" else None
         if parts is None:
             return Rationale((reasoning.text,), reasoning.author, world.now(), only_for=decision.signal_id)
         return Rationale(parts, reasoning.author, world.now())
@@ -99,7 +99,7 @@ class Remembered:
         self.ages_s: Counter[int] = Counter()
 
     async def __call__(self, world: World, decision: Decision) -> Reasoning:
-        return self._served(world, decision, await self._rationale(world, decision))
+        return self._serve(world, decision, await self._rationale(world, decision))
 
     async def _rationale(self, world: World, decision: Decision) -> Rationale:
         rationale: Rationale = await settle(self.__wrapped__(world, decision))
@@ -108,9 +108,9 @@ class Remembered:
             rationale = await settle(self.__wrapped__.__wrapped__(world, decision))
         return rationale
 
-    def _served(self, world: World, decision: Decision, rationale: Rationale) -> Reasoning:
+    def _serve(self, world: World, decision: Decision, rationale: Rationale) -> Reasoning:
         self.ages_s[int(world.now() - rationale.written_at)] += 1
-        return Reasoning(rationale.filled(decision), rationale.author)
+        return Reasoning(rationale.fill_in(decision), rationale.author)
 
 
 class AnsweredAtOnce(Remembered):
@@ -128,15 +128,15 @@ class AnsweredAtOnce(Remembered):
         asking = asyncio.ensure_future(self._rationale(world, decision))
         await asyncio.sleep(0)  # one turn of the loop serves what is remembered and sends the question otherwise
         if asking.done():
-            return self._served(world, decision, asking.result())
+            return self._serve(world, decision, asking.result())
         if self._asking is None:
             self._asking = set()
-            world.resources.push_async_callback(self._answered)
+            world.resources.push_async_callback(self._wait_for_answers)
         self._asking.add(asking)
         asking.add_done_callback(self._asking.discard)
         return Reasoning(template(decision), "template")
 
-    async def _answered(self) -> None:
+    async def _wait_for_answers(self) -> None:
         await asyncio.gather(*(self._asking or ()))
 
 

@@ -39,12 +39,12 @@ class Detector:
         return NAMES[detected]
 
 
-def remembered(regime: Stage) -> Memo:
+def remember(regime: Stage) -> Memo:
     """Wrap a detector in a Memo. The detector is a pure function of the closes, so nothing expires."""
-    return Memo(Detector(regime), read, disk=True, schema=SCHEMA)
+    return Memo(Detector(regime), make_key, disk=True, schema=SCHEMA)
 
 
-def read(frame: pd.DataFrame) -> bytes:
+def make_key(frame: pd.DataFrame) -> bytes:
     """Return all that the detector reads, as a digest of 16 bytes (XXH3-128)."""
     return xxhash.xxh3_128_digest(closes(frame).data)
 

@@ -142,7 +142,7 @@ class WithinBudget(Cached):
             if not is_crypto(request.symbol) and (opens_at := self._session_at(sent_at).opens_at) > sent_at:
                 return opens_at
             lifetime_s = self._price_lifetime_s(request.symbol)
-        return sent_at + lifetime_s * (1 - JITTER * share(request))
+        return sent_at + lifetime_s * (1 - JITTER * hash_to_share(request))
 
     def _price_lifetime_s(self, symbol: str) -> float:
         """Return how long a price is kept, in seconds; zero for a symbol whose bars have not been seen."""
@@ -169,7 +169,7 @@ def daily_deviation(bars: Bars) -> float:
     return max(float(returns.std(ddof=1)), abs(float(returns[-1])))
 
 
-def share(request: Request) -> float:
+def hash_to_share(request: Request) -> float:
     """Return a number in [0, 1) that depends only on the symbol and on what is asked."""
     return xxhash.xxh3_64_intdigest(f"{request.symbol}|{request.what}".encode()) / 2**64
 
@@ -223,7 +223,7 @@ Vector = NDArray[np.float64]
 Embedder = Callable[[str], Vector]
 
 
-def hashed_trigrams(text: str) -> Vector:
+def hash_trigrams(text: str) -> Vector:
     """Count the text's character trigrams in 1,024 hashed buckets, scaled to unit length; float64 of shape (1024,)."""
     codes = np.frombuffer(f"  {text.lower()}  ".encode(), np.uint8).astype(np.uint32)
     trigrams = codes[:-2] << 16 | codes[1:-1] << 8 | codes[2:]
@@ -253,7 +253,7 @@ class Deduplicated:
     ``hits``, ``misses`` and ``comparisons`` of embeddings are counted. When full, it forgets its oldest question.
     """
 
-    def __init__(self, transport: Stage, embed: Embedder = hashed_trigrams) -> None:
+    def __init__(self, transport: Stage, embed: Embedder = hash_trigrams) -> None:
         self.__wrapped__ = transport
         self.hits = 0
         self.misses = 0
@@ -269,9 +269,9 @@ class Deduplicated:
             pending: Pending[Any] = self.__wrapped__(world, request)
             return pending
         prompt = request.prompt.strip()
-        question = asked_of(world, request), *FACTS.findall(prompt)
-        answered = self._answered(world, request)
-        if (asked := self._found(answered.get(question, []), prompt)) is not None:
+        question = question_of(world, request), *FACTS.findall(prompt)
+        answered = self._answers_for(world, request)
+        if (asked := self._find_similar(answered.get(question, []), prompt)) is not None:
             self.hits += 1
             return Arrived(asked.completion)
         key = question, prompt
@@ -283,14 +283,14 @@ class Deduplicated:
         flight = self._flights[key] = Flight(arriving, over=partial(self._flights.pop, key, None))
         return flight
 
-    def _answered(self, world: World, request: Request) -> dict[Hashable, list[Asked]]:
+    def _answers_for(self, world: World, request: Request) -> dict[Hashable, list[Asked]]:
         if request.provider == "explanation":
             return self._explanations
         if world.cycle != self._opinions_of:
             self._opinions, self._opinions_of = {}, world.cycle
         return self._opinions
 
-    def _found(self, candidates: list[Asked], prompt: str) -> Asked | None:
+    def _find_similar(self, candidates: list[Asked], prompt: str) -> Asked | None:
         exact = next((asked for asked in candidates if asked.prompt == prompt), None)
         if exact is not None or not candidates:
             return exact
@@ -307,12 +307,12 @@ class Deduplicated:
         del wordings[:-WORDINGS]
 
 
-def deduplicated(transport: Stage) -> Deduplicated:
+def deduplicate(transport: Stage) -> Deduplicated:
     """Wrap the transport so that equal questions to a model are asked once."""
     return Deduplicated(transport)
 
 
-def asked_of(world: World, request: Request) -> Hashable:
+def question_of(world: World, request: Request) -> Hashable:
     """Return all that an answer depends on, except the prompt."""
     when = None if request.provider == "explanation" else world.cycle
     return (
@@ -344,9 +344,9 @@ class Flight:
         return self._outcome()
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return self._waited_for().__await__()
+        return self._wait().__await__()
 
-    async def _waited_for(self) -> Any:
+    async def _wait(self) -> Any:
         self._waiting += 1
         try:
             async with self._turn:

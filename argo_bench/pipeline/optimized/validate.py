@@ -23,9 +23,9 @@ async def validate(world: World, decisions: Sequence[Decision]) -> Validated:
     baseline's rules see the later decisions of a batch older by the time that they waited for.
     """
     broken = [plain_rule(world, decision) for decision in decisions]
-    settle_rest(broken, duplicates(world, unbroken(decisions, broken)))
-    settle_rest(broken, await unquoted(world, unbroken(decisions, broken)))
-    return parted(decisions, broken)
+    settle_rest(broken, find_duplicates(world, unbroken(decisions, broken)))
+    settle_rest(broken, await find_unquoted(world, unbroken(decisions, broken)))
+    return part_by_rule(decisions, broken)
 
 
 def unbroken(decisions: Sequence[Decision], broken: Sequence[str | None]) -> list[Decision]:
@@ -38,7 +38,7 @@ def settle_rest(broken: list[str | None], rules: Sequence[str | None]) -> None:
     broken[:] = [next(rest) if rule is None else rule for rule in broken]
 
 
-def parted(decisions: Sequence[Decision], broken: Sequence[str | None]) -> Validated:
+def part_by_rule(decisions: Sequence[Decision], broken: Sequence[str | None]) -> Validated:
     """Part the decisions by the rule that each breaks; None marks those to keep."""
     pairs = list(zip(decisions, broken, strict=True))
     return Validated(
@@ -51,22 +51,22 @@ def plain_rule(world: World, decision: Decision) -> str | None:
     try:
         return broken_plain_rule(world, decision)
     except Exception as error:  # noqa: BLE001 - whatever a rule raises, the others' signals are not its business
-        return raised("plain rule", error)
+        return describe_error("plain rule", error)
 
 
-def duplicates(world: World, decisions: Sequence[Decision]) -> list[str | None]:
+def find_duplicates(world: World, decisions: Sequence[Decision]) -> list[str | None]:
     """Return for each decision, by one query, "duplicate" where it is stored already, and None elsewhere."""
     try:
-        stored = stored_ids(world, [decision.signal_id for decision in decisions])
+        stored = find_stored_ids(world, [decision.signal_id for decision in decisions])
     except Exception as error:  # noqa: BLE001 - as above
         if len(decisions) == 1:
-            return [raised("duplicate", error)]
+            return [describe_error("duplicate", error)]
         # One id that cannot be looked up fails the query for all, so each is looked up alone.
-        return [rule for decision in decisions for rule in duplicates(world, [decision])]
+        return [rule for decision in decisions for rule in find_duplicates(world, [decision])]
     return ["duplicate" if decision.signal_id in stored else None for decision in decisions]
 
 
-def stored_ids(world: World, ids: Sequence[str]) -> set[str]:
+def find_stored_ids(world: World, ids: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(ids), IDS_PER_QUERY):
         some = ids[start : start + IDS_PER_QUERY]
@@ -74,7 +74,7 @@ def stored_ids(world: World, ids: Sequence[str]) -> set[str]:
     return found
 
 
-async def unquoted(world: World, decisions: Sequence[Decision]) -> list[str | None]:
+async def find_unquoted(world: World, decisions: Sequence[Decision]) -> list[str | None]:
     """Return for each decision the rule that it breaks where its symbol has no reference price.
 
     Each symbol is asked for once.
@@ -88,7 +88,7 @@ async def unquoted(world: World, decisions: Sequence[Decision]) -> list[str | No
         except ProviderError:
             return "no reference price"
         except Exception as error:  # noqa: BLE001 - as above
-            return raised("no reference price", error)
+            return describe_error("no reference price", error)
         return None
 
     symbols = tuple(dict.fromkeys(decision.symbol for decision in decisions))
@@ -96,5 +96,5 @@ async def unquoted(world: World, decisions: Sequence[Decision]) -> list[str | No
     return [rules[decision.symbol] for decision in decisions]
 
 
-def raised(rule: str, error: Exception) -> str:
+def describe_error(rule: str, error: Exception) -> str:
     return f"{rule}: raised {type(error).__name__}"

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from argo_bench.pipeline.model import Bars, Completion, Ledger, Pending, Provider, Request, World
 from argo_bench.pipeline.world import content
-from argo_bench.pipeline.world.database import FILE_NAME, INSERT, Settings, open_database, settings
+from argo_bench.pipeline.world.database import FILE_NAME, INSERT, Settings, open_database, read_settings
 
 EPOCH_S = 1_736_951_400.0
 """The moment at which the virtual clock starts: 2025-01-15
@@ -113,14 +113,14 @@ class BaseWorld:
     def opinion(self, provider: Provider, symbol: str, what: str) -> Pending[Any]:
         """Ask for a technical figure (``rsi``, ``sma``, ``quote``) or for a model's one-line reply (``opinion``)."""
         if what == "opinion":
-            return self._asked(provider, symbol, what, OPINION.format(symbol=symbol))
+            return self._ask_model(provider, symbol, what, OPINION.format(symbol=symbol))
         return self.transport(self, Request(provider, symbol, what))
 
     def ask(self, symbol: str, prompt: str) -> Pending[str]:
         """Ask the explanation model and return its pending answer."""
-        return self._asked("explanation", symbol, "explanation", prompt)
+        return self._ask_model("explanation", symbol, "explanation", prompt)
 
-    def _asked(self, provider: Provider, symbol: str, what: str, prompt: str) -> Text:
+    def _ask_model(self, provider: Provider, symbol: str, what: str, prompt: str) -> Text:
         model = content.MODELS[provider]
         request = Request(
             provider, symbol, what, prompt, 0, model.system, model.name, model.max_tokens, model.temperature
@@ -143,7 +143,7 @@ class BaseWorld:
     @property
     def database_settings(self) -> Settings:
         """The settings that are in force on the world's own connection, the one that writes."""
-        return settings(self._database)
+        return read_settings(self._database)
 
     def insert(self, row: Mapping[str, Any]) -> None:
         """Insert one row and commit."""

@@ -63,11 +63,11 @@ class RequestsClient:
             self._session.close()
 
     def send(self, request: Request) -> Any:
-        return given(self._answer(request))
+        return unwrap_answer(self._answer(request))
 
     def _answer(self, request: Request) -> Any:
         world = self._world
-        world.sending(request)
+        world.count_sending(request)
         if self._is_counting:
             world.connect(request.provider)
         status, body, why = 0, b"", ""
@@ -75,10 +75,10 @@ class RequestsClient:
             response = self._response(request)
             status, body = response.status_code, response.content
         except (requests.RequestException, HTTPError) as error:
-            why = reason(error, world.timeout_s)
-        return received(world, request, status, body, why)
+            why = describe_failure(error, world.timeout_s)
+        return settle_answer(world, request, status, body, why)
 
-    async def sent(self, request: Request) -> Any:
+    async def send_async(self, request: Request) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._world.executor, self.send, request)
 
     def _response(self, request: Request) -> requests.Response:
@@ -115,23 +115,23 @@ class AiohttpClient:
         self._session: aiohttp.ClientSession | None = None
 
     def ready(self) -> None:
-        self._world.run(self._opened())
+        self._world.run(self._open_session())
 
     def close(self) -> None:
         if self._session is not None:
-            self._world.run(self._closed(self._session))
+            self._world.run(self._close_session(self._session))
 
     def send(self, request: Request) -> Any:
         if self._world.is_running:
             raise RuntimeError("this request of an aiohttp session is made on the running loop: await it")
-        return self._world.run(self.sent(request))
+        return self._world.run(self.send_async(request))
 
-    async def sent(self, request: Request) -> Any:
-        return given(await self._answer(request))
+    async def send_async(self, request: Request) -> Any:
+        return unwrap_answer(await self._answer(request))
 
     async def _answer(self, request: Request) -> Any:
-        world, session = self._world, await self._opened()
-        world.sending(request)
+        world, session = self._world, await self._open_session()
+        world.count_sending(request)
         status, body, why = 0, b"", ""
         try:
             for attempt in range(RETRIES + 1):
@@ -147,10 +147,10 @@ class AiohttpClient:
                     break
                 await asyncio.sleep(int(pause))
         except (aiohttp.ClientError, TimeoutError) as error:
-            why = reason(error, world.timeout_s)
-        return received(world, request, status, body, why)
+            why = describe_failure(error, world.timeout_s)
+        return settle_answer(world, request, status, body, why)
 
-    async def _opened(self) -> aiohttp.ClientSession:
+    async def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             world, pool = self._world, self._pool
             trace = aiohttp.TraceConfig()
@@ -169,7 +169,7 @@ class AiohttpClient:
             self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trace_configs=[trace])
         return self._session
 
-    async def _closed(self, session: aiohttp.ClientSession) -> None:
+    async def _close_session(self, session: aiohttp.ClientSession) -> None:
         await session.close()
         await asyncio.sleep(0)  # aiohttp's transports close one turn of the loop later.
 
@@ -210,7 +210,7 @@ class Bearer(AuthBase):
         return request
 
 
-def reason(error: Exception, timeout_s: float) -> str:
+def describe_failure(error: Exception, timeout_s: float) -> str:
     """Say why a request failed, without repeating anything of the request itself."""
     if isinstance(error, requests.Timeout | TimeoutError):
         return f"did not answer within {timeout_s:g} s"
@@ -219,24 +219,24 @@ def reason(error: Exception, timeout_s: float) -> str:
     return f"could not be reached, or closed the connection ({type(error).__name__})"
 
 
-def received(world: LoopbackWorld, request: Request, status: int, body: bytes, why: str) -> Any:
+def settle_answer(world: LoopbackWorld, request: Request, status: int, body: bytes, why: str) -> Any:
     """Return the answer that a body holds, or the ProviderError to raise in its place. A completion is billed."""
     if not why and status != 200:
         why = f"answered {status}"
     answer = None
     if not why:
         try:
-            answer = wire.answer(request, body)
+            answer = wire.parse_answer(request, body)
         except msgspec.DecodeError:
             why = "answered with something else than what was asked for"
     if why:
-        return world.failed(request, why)
+        return world.count_failure(request, why)
     if isinstance(answer, Completion):
-        world.came(answer)
+        world.count_completion(answer)
     return answer
 
 
-def given(answer: Any) -> Any:
+def unwrap_answer(answer: Any) -> Any:
     """Return the answer, or raise the ProviderError that stands in its place.
 
     It is raised here because no body is in scope here: a body may repeat a key.

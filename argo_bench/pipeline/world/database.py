@@ -108,7 +108,7 @@ class Settings:
         return f"journal mode {self.journal_mode}, synchronous {self.synchronous}, pages of {self.page_size} bytes"
 
 
-def settings(connection: sqlite3.Connection) -> Settings:
+def read_settings(connection: sqlite3.Connection) -> Settings:
     """Ask SQLite for the settings that are in force on a connection."""
     # A connection notices only at its next read of the file that another one has switched the file's journal mode.
     connection.execute("SELECT 1 FROM sqlite_master").fetchone()
@@ -118,7 +118,7 @@ def settings(connection: sqlite3.Connection) -> Settings:
     return Settings(journal_mode, SYNCHRONOUS[synchronous], page_size)
 
 
-def preloaded(path: Path, rows: int, seed: int = 0, symbols: Sequence[str] = SYMBOLS) -> Path:
+def preload_database(path: Path, rows: int, seed: int = 0, symbols: Sequence[str] = SYMBOLS) -> Path:
     """Return ``path`` after making sure that it is a database;
     where it does not exist, make one of ``rows`` plausible rows.
 
@@ -136,7 +136,7 @@ def preloaded(path: Path, rows: int, seed: int = 0, symbols: Sequence[str] = SYM
             connection.execute("PRAGMA cache_size = -262144")
             connection.executescript(TABLE)
             with connection:
-                connection.executemany(INSERT_IN_ORDER, plausible(rows, seed, symbols))
+                connection.executemany(INSERT_IN_ORDER, make_rows(rows, seed, symbols))
             connection.executescript(INDEXES)
         flush(unfinished)
         unfinished.replace(path)
@@ -145,7 +145,7 @@ def preloaded(path: Path, rows: int, seed: int = 0, symbols: Sequence[str] = SYM
     return path
 
 
-def plausible(rows: int, seed: int, symbols: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+def make_rows(rows: int, seed: int, symbols: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """Generate rows as a service would have stored them, oldest first, in the order of COLUMNS."""
     from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S  # imported here because it imports this module
 
@@ -184,7 +184,7 @@ def plausible(rows: int, seed: int, symbols: Sequence[str]) -> Iterator[tuple[An
         )
 
 
-def seen(readings: Readings) -> tuple[list[str], list[str], float | None]:
+def summarize_readings(readings: Readings) -> tuple[list[str], list[str], float | None]:
     """Return what readers were told: the ids of the latest
     signals, those of the latest of a symbol, and the win rate."""
     latest, of_symbol = ([row[SIGNAL_ID] for row in rows] for rows in (readings.latest, readings.latest_of_symbol))

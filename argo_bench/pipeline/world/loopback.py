@@ -257,7 +257,7 @@ class LoopbackPending:
         return self._client.send(self._request)
 
     def __await__(self) -> Any:
-        return self._client.sent(self._request).__await__()
+        return self._client.send_async(self._request).__await__()
 
 
 class LoopbackWorld(BaseWorld):
@@ -462,18 +462,18 @@ class LoopbackWorld(BaseWorld):
         ending = "/v1/chat/completions" if request.prompt else ""
         return f"{scheme}://{HOSTS[request.provider]}:{port}/{path}{ending}"
 
-    def sending(self, request: Request) -> None:
+    def count_sending(self, request: Request) -> None:
         """Count a request that is about to be sent."""
         with self._counting:
             self.ledger.requests[request.provider] += 1
 
-    def failed(self, request: Request, why: str) -> ProviderError:
+    def count_failure(self, request: Request, why: str) -> ProviderError:
         """Count a failed request, and return the error to raise for it."""
         with self._counting:
             self.ledger.failures[request.provider] += 1
         return ProviderError(f"{request.provider} {why}")
 
-    def came(self, completion: Completion) -> None:
+    def count_completion(self, completion: Completion) -> None:
         with self._counting:
             self._bill(completion)
 

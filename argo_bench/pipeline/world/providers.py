@@ -1,4 +1,5 @@
-"""The providers of the loopback world are served by this module, as one process: by ``started``, or run by itself.
+"""The providers of the loopback world are served by this module, as one process: by ``start_providers``, or run by
+itself.
 
 The process listens in the clear, over TLS 1.3 (with a throw-away certificate made at the start) and, for the harness,
 on a control port, everywhere with TCP_NODELAY, which asyncio sets. Answers and latencies are functions of the request
@@ -146,7 +147,7 @@ class Connection(RequestHandler):
     _is_closed_by_client = False
     _idle: asyncio.TimerHandle | None = None
 
-    def received(self, book: Book) -> int:
+    def note_request(self, book: Book) -> int:
         """Count a request that has arrived, and return how many round trips it waits for."""
         self._received += 1
         if self._idle is not None:
@@ -160,7 +161,7 @@ class Connection(RequestHandler):
         book.ledger.handshakes += is_secure
         return 2 + is_secure
 
-    def answered(self) -> None:
+    def note_answer(self) -> None:
         """Count an answer that goes out. From now on the connection is idle."""
         assert self.book is not None
         self._answered += 1
@@ -178,19 +179,19 @@ class Connection(RequestHandler):
         self.book.ledger.idle_closed += 1
 
     def eof_received(self) -> None:
-        self._closed_by_client()
+        self._note_client_close()
         super().eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if exc is not None:
-            self._closed_by_client()
+            self._note_client_close()
         if self._idle is not None:
             self._idle.cancel()
         if self.book is not None:
             self.book.connections.discard(self)
         super().connection_lost(exc)
 
-    def _closed_by_client(self) -> None:
+    def _note_client_close(self) -> None:
         if self.book is not None and not self._is_closed_by_client:
             self.book.ledger.discarded += self._received == self._answered
         self._is_closed_by_client = True
@@ -217,21 +218,21 @@ class Providers:
         book, cycle = self._books[names[0]], int(names[1])
         try:
             provider = cast(Provider, names[2])
-            asked = wire.asked(provider, names[3], names[4], int(names[5]), await request.content.read())
+            asked = wire.parse_request(provider, names[3], names[4], int(names[5]), await request.content.read())
         except msgspec.DecodeError:
             return web.Response(status=400)
         connection = cast(Connection, request.protocol)
-        round_trips = connection.received(book)
-        counted(book.ledger.requests, asked.provider)
+        round_trips = connection.note_request(book)
+        increment(book.ledger.requests, asked.provider)
         fault = book.fault(cycle, asked)
         if fault == "hanging":
             book.ledger.hanging += 1
             await asyncio.Event().wait()
-        response = await self._served(book, cycle, asked, fault, round_trips)
-        connection.answered()
+        response = await self._serve_when_due(book, cycle, asked, fault, round_trips)
+        connection.note_answer()
         return response
 
-    async def _served(
+    async def _serve_when_due(
         self, book: Book, cycle: int, asked: Request, fault: Fault | None, round_trips: int
     ) -> web.Response:
         behaviour = book.conditions.behaviour
@@ -250,7 +251,7 @@ class Providers:
 
     def _response(self, book: Book, cycle: int, asked: Request, fault: Fault | None) -> web.Response:
         if fault is not None:
-            counted(book.ledger.failed, asked.provider)
+            increment(book.ledger.failed, asked.provider)
             pause = str(book.conditions.behaviour.faults[asked.provider].retry_after_s)
             headers = {"Retry-After": pause} if fault == "throttled" else None
             return web.Response(status=STATUS[fault], headers=headers)
@@ -268,12 +269,12 @@ class Providers:
         body = await request.content.read()
         await asyncio.sleep(0)  # This lets connections that were closed before be counted in the answer.
         try:
-            answer = self._controlled(request.method, request.path.split("/")[1:], body)
+            answer = self._execute_control(request.method, request.path.split("/")[1:], body)
         except UserError as error:
             return web.Response(status=422, text=str(error))
         return web.Response(status=404) if answer is None else web.Response(body=answer)
 
-    def _controlled(self, method: str, path: Sequence[str], body: bytes) -> bytes | None:
+    def _execute_control(self, method: str, path: Sequence[str], body: bytes) -> bytes | None:
         match method, *path:
             case "GET", "markets", digest:
                 return b"known" if digest in self._markets else b"unknown"
@@ -299,14 +300,14 @@ class Providers:
         return None
 
 
-def counted(counts: dict[str, int], name: str) -> None:
+def increment(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1
 
 
 # The process
 
 
-def sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
+def open_sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
     """Return listening sockets with the same port on every host; for port 0 the kernel chooses it.
 
     Raises UserError for a port that is in use or an address that does not exist.
@@ -322,12 +323,12 @@ def sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
                 each.close()
             if error.errno == errno.EADDRINUSE and not port and attempt < ATTEMPTS - 1:
                 continue
-            raise UserError(unavailable(host, chosen, error)) from None
+            raise UserError(describe_unavailable(host, chosen, error)) from None
         return listening
     raise AssertionError("the last attempt returns or raises")
 
 
-def unavailable(host: str, port: int, error: OSError) -> str:
+def describe_unavailable(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"port {port} of {host}: expected a free port, found one in use; name another one, or 0 to have a free one "
@@ -362,7 +363,7 @@ async def run(ports: Sequence[int]) -> None:
         listening = []
         for port, (at, answer, context) in zip(ports, roles, strict=True):
             server = web.Server(answer, handler_cancellation=True)
-            for each in sockets(at, port):
+            for each in open_sockets(at, port):
                 chosen = each.getsockname()[1]
                 await loop.create_server(partial(Connection, server, loop=loop), sock=each, ssl=context)
             listening.append(chosen)
@@ -392,7 +393,9 @@ def end_with_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> Non
 
 
 @contextmanager
-def started(processor: int | None = None, *, http: int = 0, https: int = 0, control: int = 0) -> Iterator[Address]:
+def start_providers(
+    processor: int | None = None, *, http: int = 0, https: int = 0, control: int = 0
+) -> Iterator[Address]:
     """Start the providers in a process of their own and yield where they listen.
 
     ``processor`` pins the process to one processor. The kernel chooses the ports that are 0. The providers end with the

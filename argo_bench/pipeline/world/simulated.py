@@ -47,13 +47,13 @@ class SimulatedPending:
 
     def result(self) -> Any:
         self._world.clock.block(self._latency_ns)
-        return self._unpacked()
+        return self._unpack()
 
     def __await__(self) -> Generator[Any, None, Any]:
         yield from asyncio.sleep(self._latency_ns / NS).__await__()
-        return self._unpacked()
+        return self._unpack()
 
-    def _unpacked(self) -> Any:
+    def _unpack(self) -> Any:
         if isinstance(self._answer, ProviderError):
             raise self._answer
         return self._answer
@@ -197,13 +197,13 @@ class ModelledPool:
     def __call__(self, request: Request) -> PooledPending:
         return PooledPending(self, self._world, request)
 
-    def taken(self, host: str) -> None:
+    def take(self, host: str) -> None:
         if self._idle[host]:
             self._idle[host] -= 1
         else:
             self._world.connect(host)
 
-    def given_back(self, host: str) -> None:
+    def give_back(self, host: str) -> None:
         self._idle[host] = min(self._idle[host] + 1, self._pool.size)
 
     def gate(self, host: str) -> asyncio.Semaphore | None:
@@ -225,27 +225,27 @@ class PooledPending:
 
     def result(self) -> Any:
         host = self._request.provider
-        self._pool.taken(host)
+        self._pool.take(host)
         try:
             return self._world.exchange(self._request).result()
         finally:
-            self._pool.given_back(host)
+            self._pool.give_back(host)
 
     def __await__(self) -> Generator[Any, None, Any]:
         gate = self._pool.gate(self._request.provider)
-        return (self._sent() if gate is None else self._admitted(gate)).__await__()
+        return (self._send() if gate is None else self._send_through_gate(gate)).__await__()
 
-    async def _admitted(self, gate: asyncio.Semaphore) -> Any:
+    async def _send_through_gate(self, gate: asyncio.Semaphore) -> Any:
         async with gate:
-            return await self._sent()
+            return await self._send()
 
-    async def _sent(self) -> Any:
+    async def _send(self) -> Any:
         host = self._request.provider
-        self._pool.taken(host)
+        self._pool.take(host)
         try:
             return await self._world.exchange(self._request)
         finally:
-            self._pool.given_back(host)
+            self._pool.give_back(host)
 
 
 class ModelledRedis:

@@ -80,19 +80,19 @@ def chat_body(request: Request) -> bytes:
     return msgspec.json.encode(WireChat(chat.model, messages, chat.max_tokens, chat.temperature))
 
 
-def answer(request: Request, body: bytes) -> Any:
+def parse_answer(request: Request, body: bytes) -> Any:
     """Decode what a body says: Bars, a figure or a Completion.
 
     Raises msgspec.DecodeError where it is something else.
     """
     if request.prompt:
-        return completion(body)
+        return parse_completion(body)
     if request.provider in MARKET_DATA:
-        return bars(request.symbol, body)
+        return parse_bars(request.symbol, body)
     return msgspec.json.decode(body, type=Figure).value
 
 
-def bars(symbol: str, body: bytes) -> Bars:
+def parse_bars(symbol: str, body: bytes) -> Bars:
     found = msgspec.json.decode(body, type=Aggregates).results
     timestamps = np.array([each.t for each in found], "datetime64[ms]").astype("datetime64[us]")
     columns = [[each.o for each in found], [each.h for each in found], [each.l for each in found]]
@@ -100,7 +100,7 @@ def bars(symbol: str, body: bytes) -> Bars:
     return Bars(symbol, timestamps, np.array(columns, np.float64))
 
 
-def completion(body: bytes) -> Completion:
+def parse_completion(body: bytes) -> Completion:
     found = msgspec.json.decode(body, type=WireCompletion)
     choices = tuple(
         Choice(Message(each.message.role, each.message.content), each.finish_reason) for each in found.choices
@@ -112,7 +112,7 @@ def completion(body: bytes) -> Completion:
 # The server's side
 
 
-def asked(provider: Provider, symbol: str, what: str, attempt: int, body: bytes) -> Request:
+def parse_request(provider: Provider, symbol: str, what: str, attempt: int, body: bytes) -> Request:
     """Decode the request that a question to a language model
     was made from; without a body, one for a figure or bars."""
     if not body:

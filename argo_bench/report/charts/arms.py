@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from matplotlib.lines import Line2D
 
-from argo_bench.report.chart import Colours, hue
+from argo_bench.report.chart import Colours, get_hue
 
 
 class Style(NamedTuple):
@@ -28,12 +28,12 @@ FIXED_STYLE = Style("bluish green", "D", "-")
 OTHER = Style("reddish purple", "P", "-.")
 
 
-def style(arm: str) -> Style:
+def choose_style(arm: str) -> Style:
     return FIXED_STYLE if arm.startswith(FIXED) else STYLES.get(arm, OTHER)
 
 
-def entry(arm: str, colours: Colours) -> tuple[Line2D, str]:
+def make_legend_entry(arm: str, colours: Colours) -> tuple[Line2D, str]:
     """An arm in a legend."""
-    of = style(arm)
-    colour = hue(of.hue, colours)
+    of = choose_style(arm)
+    colour = get_hue(of.hue, colours)
     return Line2D([], [], color=colour, linestyle=of.line, linewidth=1.6, marker=of.marker, markersize=5), arm

@@ -26,15 +26,15 @@ from argo_bench.report.chart import (
     Canvas,
     Chart,
     Colours,
-    hue,
-    legend_below,
-    quiet,
-    ratio_axis,
-    stacked,
-    titled,
+    draw_legend,
+    get_hue,
+    quieten,
+    set_ratio_axis,
+    stack_panels,
+    title_panel,
 )
-from argo_bench.report.charts.arms import entry, style
-from argo_bench.report.counts import pays
+from argo_bench.report.charts.arms import choose_style, make_legend_entry
+from argo_bench.report.counts import describe_break_even
 from argo_bench.report.tables import Column, Row, Table
 
 PANEL = 1.6
@@ -71,19 +71,19 @@ class Payoff:
 
 def find_first_calls(recorded: Recorded) -> Payoff | None:
     """Return, for each headline claim, the ratio over the calls of a process, the first one included."""
-    panels = list(_by_calls(recorded))
+    panels = list(_find_panels_by_calls(recorded))
     title = "Reference / candidate in the time of all calls of a process, the first included"
     return Payoff(title, panels) if panels else None
 
 
 def find_hit_rates(recorded: Recorded) -> Payoff | None:
     """Return, for each cache, the ratio over the share of calls that hit, where hits and misses were both timed."""
-    panels = list(_by_hits(recorded))
+    panels = list(_find_panels_by_hits(recorded))
     title = "Reference / candidate in the time per call over the share of calls that hit"
     return Payoff(title, panels) if panels else None
 
 
-def _by_calls(recorded: Recorded) -> Iterator[Panel]:
+def _find_panels_by_calls(recorded: Recorded) -> Iterator[Panel]:
     results = {each.comparison: each for each in recorded.all(Result)}
     first: dict[Comparison, list[tuple[int, int]]] = {}
     for each in recorded.all(Samples):
@@ -95,34 +95,34 @@ def _by_calls(recorded: Recorded) -> Iterator[Panel]:
         if judgement.headline and judgement.cold is not None and judgement.comparison in first:
             claims.setdefault(judgement.claim, []).append(judgement)
     for claim, of in claims.items():
-        lines = [_over_calls(each, first[each.comparison], results[each.comparison]) for each in of]
+        lines = [_make_line(each, first[each.comparison], results[each.comparison]) for each in of]
         yield Panel(f"{claim}: first call and after", of[0].comparison.workload, "calls", lines)
 
 
-def _over_calls(judgement: Judgement, first: Sequence[tuple[int, int]], result: Result) -> Line:
+def _make_line(judgement: Judgement, first: Sequence[tuple[int, int]], result: Result) -> Line:
     reference, candidate = (median(each) for each in zip(*first, strict=True))
     calls = np.geomspace(1, MOST_CALLS, 121)
     ratios = (reference + (calls - 1) * result.reference_ns) / (candidate + (calls - 1) * result.candidate_ns)
-    return Line(judgement.arm, calls.tolist(), ratios.tolist(), finding.break_even(judgement))
+    return Line(judgement.arm, calls.tolist(), ratios.tolist(), finding.describe_break_even(judgement))
 
 
-def _by_hits(recorded: Recorded) -> Iterator[Panel]:
+def _find_panels_by_hits(recorded: Recorded) -> Iterator[Panel]:
     results = {each.comparison: each for each in recorded.all(Result)}
     found: dict[str, list[Line]] = {}
     for each in recorded.all(Caching):
-        if (cache := _hit_and_miss(recorded, each, results)) is not None:
+        if (cache := _find_hit_and_miss(recorded, each, results)) is not None:
             shares = np.linspace(0, 1, 51)
             ratios = cache.reference_ns / (shares * cache.hit_ns + (1 - shares) * cache.miss_ns)
             seen = tuple(dict.fromkeys(each.hit_rates.values()))
-            line = Line(each.arm, shares.tolist(), ratios.tolist(), pays(each.break_even), seen)
+            line = Line(each.arm, shares.tolist(), ratios.tolist(), describe_break_even(each.break_even), seen)
             found.setdefault(each.optimization, []).append(line)
     for optimization, lines in found.items():
         yield Panel(f"{optimization}: over the hit rate", recorded.name_of(optimization), "hits", lines)
 
 
-def _hit_and_miss(recorded: Recorded, caching: Caching, results: dict[Comparison, Result]) -> HitAndMiss | None:
+def _find_hit_and_miss(recorded: Recorded, caching: Caching, results: dict[Comparison, Result]) -> HitAndMiss | None:
     """The times that the recorded break-even rests on; None where the record has no such workloads."""
-    known = recorded.known.get(caching.optimization)
+    known = recorded.declarations_by_id.get(caching.optimization)
     of: dict[str, Result] = {}
     for workload in () if known is None else known.workloads:
         at = Comparison(caching.optimization, workload.name, workload.scales[0], workload.unit, "baseline", caching.arm)
@@ -147,40 +147,40 @@ def tabulate(payoff: Payoff) -> Table:
     for panel in payoff.panels:
         rows.append(Row((panel.title, "", ""), strong=True))
         for line in panel.lines:
-            places = [(line.at[index], line.ratios[index]) for index in _shown(line)]
-            ratios = (f"{_place(panel, at)}: {finding.factor(ratio, 3)}" for at, ratio in places)
+            places = [(line.at[index], line.ratios[index]) for index in _choose_places(line)]
+            ratios = (f"{_format_place(panel, at)}: {finding.format_factor(ratio, 3)}" for at, ratio in places)
             rows.append(Row((line.arm, "\n".join(ratios), line.pays)))
     columns = (Column("arm", None), Column("ratio", None), Column("pays", 24))
     return Table("When it pays", f"{payoff.title}; computed from medians.", columns, tuple(rows))
 
 
-def _shown(line: Line) -> range:
+def _choose_places(line: Line) -> range:
     """A few of the places at which a line was computed, both ends among them."""
     return range(0, len(line.at), (len(line.at) - 1) // 5 or 1)
 
 
-def _place(panel: Panel, at: float) -> str:
-    return f"{at:,.0f} calls" if panel.axis == "calls" else f"{finding.level(at)} hits"
+def _format_place(panel: Panel, at: float) -> str:
+    return f"{at:,.0f} calls" if panel.axis == "calls" else f"{finding.format_level(at)} hits"
 
 
 def draw(payoff: Payoff, canvas: Canvas) -> Figure:
     colours, panels = canvas.colours, payoff.panels
     arms = dict.fromkeys(line.arm for panel in panels for line in panel.lines)
-    entries: list[tuple[Patch | Line2D, str]] = [entry(arm, colours) for arm in arms]
+    entries: list[tuple[Patch | Line2D, str]] = [make_legend_entry(arm, colours) for arm in arms]
     entries.append((Line2D([], [], color=colours.baseline, linewidth=1.4), "1x: as the reference"))
     if any(line.seen for panel in panels for line in panel.lines):
         entries.append((Line2D([], [], color=colours.muted, marker="|", markersize=8, linestyle=""), "seen on a trace"))
-    figure, drawn = stacked([PANEL] * len(panels), colours, math.ceil(len(entries) / 2))
+    figure, drawn = stack_panels([PANEL] * len(panels), colours, math.ceil(len(entries) / 2))
     for axes, panel in zip(drawn, panels, strict=True):
         _draw_panel(axes, panel, colours)
-    legend_below(figure, entries, colours, 2)
+    draw_legend(figure, entries, colours, 2)
     return figure
 
 
 def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
     ratios = [0.9, 1.1, *(ratio for line in panel.lines for ratio in line.ratios)]
     margin = (max(ratios) / min(ratios)) ** 0.07
-    ratio_axis(axes, "y", (min(ratios) / margin, max(ratios) * margin), 5)
+    set_ratio_axis(axes, "y", (min(ratios) / margin, max(ratios) * margin), 5)
     if panel.axis == "calls":
         axes.set(xscale="log", xlim=(1, MOST_CALLS))
         axes.xaxis.set_major_locator(FixedLocator([1, 100, 10_000, 1_000_000]))
@@ -190,21 +190,21 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
     else:
         axes.set(xlim=(0, 1), xticks=(0, 0.25, 0.5, 0.75, 1), xticklabels=("0", "25", "50", "75", "100 %"))
         axes.set_xlabel("share of the calls that hit", color=colours.muted, fontsize=8.5)
-    quiet(axes, colours)
+    quieten(axes, colours)
     axes.minorticks_off()
     axes.grid(axis="y", color=colours.rule, linewidth=0.8)
     axes.axhline(1, color=colours.baseline, linewidth=1.4, zorder=1)
     for line in panel.lines:
-        of = style(line.arm)
-        colour = hue(of.hue, colours)
+        of = choose_style(line.arm)
+        colour = get_hue(of.hue, colours)
         axes.plot(
             line.at, line.ratios, color=colour, linestyle=of.line, linewidth=1.6, marker=of.marker, markersize=5,
-            markevery=list(_shown(line)), clip_on=False, zorder=3,
+            markevery=list(_choose_places(line)), clip_on=False, zorder=3,
         )  # fmt: skip
         for rate in line.seen:
             ratio = float(np.interp(rate, line.at, line.ratios))
             axes.plot([rate], [ratio], color=colour, marker="|", markersize=12, markeredgewidth=2, zorder=4)
-    titled(axes, panel.title, panel.below, colours)
+    title_panel(axes, panel.title, panel.below, colours)
 
 
 BREAK_EVEN = Chart(find_first_calls, draw, describe, tabulate)

@@ -18,10 +18,10 @@ from argo_bench.harness.claims.verdict import word_for
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
-from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, hue, quiet, ratio_axis
-from argo_bench.report.marks import MARKS, ORDER, labelled
+from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, get_hue, quieten, set_ratio_axis
+from argo_bench.report.marks import MARKS, ORDER, label_verdict
 from argo_bench.report.tables import Table
-from argo_bench.report.verdicts import verdicts
+from argo_bench.report.verdicts import tabulate_verdicts
 
 
 class Shape(NamedTuple):
@@ -93,24 +93,24 @@ def find_verdicts(recorded: Recorded) -> Verdicts:
 
 def describe(found: Verdicts) -> str:
     """Say what the forest plot shows."""
-    sentences = [f"Forest plot of speed-ups on a log axis. {finding.finding(found.recorded)}."]
+    sentences = [f"Forest plot of speed-ups on a log axis. {finding.write_title(found.recorded)}."]
     if shown := found.headline or found.further:
-        sentences.append("; ".join(_in_words(found.recorded, each) for each in shown) + ".")
+        sentences.append("; ".join(_describe_judgement(found.recorded, each) for each in shown) + ".")
     if found.headline and (further := len(found.further) + found.left_out):
         where = "in the tables" if found.left_out else "below"
-        sentences.append(f"{finding.counted(further, 'further reading')} {where}.")
+        sentences.append(f"{finding.format_number_of(further, 'further reading')} {where}.")
     return " ".join(sentences)
 
 
 def tabulate(found: Verdicts) -> Table:
     """Return the table of all verdicts that are drawn."""
-    return verdicts(found.recorded, "Verdicts", found.shown)
+    return tabulate_verdicts(found.recorded, "Verdicts", found.shown)
 
 
-def _in_words(recorded: Recorded, judgement: Judgement) -> str:
-    claimed = finding.claimed(judgement.kind, judgement.low, judgement.high)
-    seen = f"seen {finding.measured(judgement)}, {word_for(judgement.verdict)}"
-    return f"{finding.named(recorded, judgement)}, {judgement.arm}: claimed {claimed}, {seen}"
+def _describe_judgement(recorded: Recorded, judgement: Judgement) -> str:
+    claimed = finding.format_claimed(judgement.kind, judgement.low, judgement.high)
+    seen = f"seen {finding.describe_measured(judgement)}, {word_for(judgement.verdict)}"
+    return f"{finding.name_claim(recorded, judgement)}, {judgement.arm}: claimed {claimed}, {seen}"
 
 
 def draw(found: Verdicts, canvas: Canvas) -> Figure:
@@ -123,13 +123,15 @@ def draw(found: Verdicts, canvas: Canvas) -> Figure:
     rows = sum(map(shape.height, found.shown))
     height = rows + shape.heading * (bool(found.headline) + bool(found.further))
     drawn = found.shown
-    about = _about(drawn, found.left_out, shape)
-    figure, axes = _empty(max(height, shape.headline), about, colours, shape)
+    about = _describe_axis(drawn, found.left_out, shape)
+    figure, axes = _make_axes(max(height, shape.headline), about, colours, shape)
     _draw_axis(axes, drawn, about, colours, shape)
     y = 0.0
     for name, part in (("Headline claims", found.headline), ("Further readings", found.further)):
         if part:
-            _label(axes, "inside" if shape.is_narrow else "left", y + shape.heading / 2, name, colours.muted, size=8.5)
+            _draw_label(
+                axes, "inside" if shape.is_narrow else "left", y + shape.heading / 2, name, colours.muted, size=8.5
+            )
             y += shape.heading
         for each in part:
             size = shape.height(each)
@@ -141,7 +143,7 @@ def draw(found: Verdicts, canvas: Canvas) -> Figure:
             y += size
     if canvas.has_title:
         figure.suptitle(
-            textwrap.fill(finding.finding(found.recorded), TITLE_CHARACTERS),
+            textwrap.fill(finding.write_title(found.recorded), TITLE_CHARACTERS),
             x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
         )  # fmt: skip
     if not shape.is_narrow:
@@ -149,16 +151,16 @@ def draw(found: Verdicts, canvas: Canvas) -> Figure:
     return figure
 
 
-def _about(judgements: Sequence[Judgement], left_out: int, shape: Shape) -> str:
+def _describe_axis(judgements: Sequence[Judgement], left_out: int, shape: Shape) -> str:
     """What the axis is of, in lines; a narrow figure, which has no legend, says there what the thick lines are."""
     metrics = list(dict.fromkeys(finding.noun_of(each.metric) for each in judgements))
     axis = f"reference / candidate in {', '.join(metrics) or 'CPU time'}, log scale"
-    said = [f"{axis}; {_spread(judgements)}" if shape.is_narrow else axis]
-    said += [f"{finding.counted(left_out, 'further reading')} in the tables"] if left_out else []
+    said = [f"{axis}; {_explain_thick_lines(judgements)}" if shape.is_narrow else axis]
+    said += [f"{finding.format_number_of(left_out, 'further reading')} in the tables"] if left_out else []
     return "\n".join(textwrap.fill(each, shape.characters) for each in said)
 
 
-def _empty(height: float, about: str, colours: Colours, shape: Shape) -> tuple[Figure, Axes]:
+def _make_axes(height: float, about: str, colours: Colours, shape: Shape) -> tuple[Figure, Axes]:
     """The figure and its axes, so many inches high; a narrow one, whose words are inside, needs no layout."""
     if not shape.is_narrow:
         layout = ConstrainedLayoutEngine(w_pad=MARGIN)
@@ -174,13 +176,16 @@ def _empty(height: float, about: str, colours: Colours, shape: Shape) -> tuple[F
     return figure, axes
 
 
-def _limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
+def _choose_limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
     """An axis that holds 1x, every estimate, and all intervals and claimed edges within FARTHEST of them."""
     speedups = (each.speedup for each in judgements)
     seen = [0.48, 2.1, *(each for each in speedups if each is not None and each < finding.NONE_LEFT)]
     low, high = min(seen), max(seen)
     edges = [
-        edge for each in judgements for pair in (each.interval, finding.claimed_region(each)) for edge in pair or ()
+        edge
+        for each in judgements
+        for pair in (each.interval, finding.find_claimed_region(each))
+        for edge in pair or ()
     ]
     shown = [edge for edge in edges if low / FARTHEST <= edge <= high * FARTHEST]
     low, high = min(low, *shown, high), max(high, *shown, low)
@@ -189,8 +194,8 @@ def _limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
 
 
 def _draw_axis(axes: Axes, judgements: Sequence[Judgement], about: str, colours: Colours, shape: Shape) -> None:
-    ratio_axis(axes, "x", _limits(judgements), shape.decades)
-    quiet(axes, colours)
+    set_ratio_axis(axes, "x", _choose_limits(judgements), shape.decades)
+    quieten(axes, colours)
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
     if not shape.is_narrow:  # its words lie over the axes
@@ -220,9 +225,9 @@ def _is_time(judgements: Sequence[Judgement]) -> bool:
 def _draw_row(axes: Axes, judgement: Judgement, name: str, place: tuple[float, float], colours: Colours) -> None:
     """``place`` is the middle of the row and its height, in inches."""
     y, size = place
-    colour = hue(MARKS[judgement.verdict].hue, colours)
+    colour = get_hue(MARKS[judgement.verdict].hue, colours)
     weight, ink = ("bold", colours.ink) if judgement.headline else ("normal", colours.muted)
-    claimed = finding.claimed(judgement.kind, judgement.low, judgement.high)
+    claimed = finding.format_claimed(judgement.kind, judgement.low, judgement.high)
     compared = judgement.comparison
     against = [] if compared.reference == "baseline" else [f"vs {compared.reference}"]
     about = ", ".join(filter(None, (name, f"claimed {claimed}")))
@@ -230,28 +235,28 @@ def _draw_row(axes: Axes, judgement: Judgement, name: str, place: tuple[float, f
     lines = [f"{judgement.claim}  {compared.candidate}", *against, about]
     step = size / (len(lines) + 0.6)
     top = y - (len(lines) - 1) / 2 * step
-    _label(axes, "left", top, lines[0], ink, weight=weight)
+    _draw_label(axes, "left", top, lines[0], ink, weight=weight)
     for position, line in enumerate(lines[1:], 1):
-        _label(axes, "left", top + position * step, line, colours.muted, size=8)
-    _label(axes, "right", y - step / 2, labelled(judgement.verdict), colour, weight=weight)
-    _label(axes, "right", y + step / 2, finding.measured(judgement) + differs, ink, size=8)
-    _draw_band(axes, finding.claimed_region(judgement), y, 0.36 * size, colours)
+        _draw_label(axes, "left", top + position * step, line, colours.muted, size=8)
+    _draw_label(axes, "right", y - step / 2, label_verdict(judgement.verdict), colour, weight=weight)
+    _draw_label(axes, "right", y + step / 2, finding.describe_measured(judgement) + differs, ink, size=8)
+    _draw_band(axes, finding.find_claimed_region(judgement), y, 0.36 * size, colours)
     _draw_interval(axes, judgement, y, size, colour)
 
 
 def _draw_narrow_row(axes: Axes, judgement: Judgement, y: float, size: float, colours: Colours) -> None:
     """Two lines of words from ``y`` downwards, and the interval below them."""
-    colour = hue(MARKS[judgement.verdict].hue, colours)
+    colour = get_hue(MARKS[judgement.verdict].hue, colours)
     weight, ink = ("bold", colours.ink) if judgement.headline else ("normal", colours.muted)
-    claimed = finding.claimed(judgement.kind, judgement.low, judgement.high)
+    claimed = finding.format_claimed(judgement.kind, judgement.low, judgement.high)
     differs = "  ≠" if finding.changes_output(judgement) else ""
-    _label(axes, "inside", y + 0.13, f"{judgement.claim}  {judgement.arm}{differs}", ink, weight=weight)
-    _label(axes, "end", y + 0.13, labelled(judgement.verdict), colour, weight=weight)
-    _label(axes, "inside", y + 0.28, claimed, colours.muted, size=8)
-    _label(axes, "end", y + 0.28, finding.measured(judgement), ink, size=8)
+    _draw_label(axes, "inside", y + 0.13, f"{judgement.claim}  {judgement.arm}{differs}", ink, weight=weight)
+    _draw_label(axes, "end", y + 0.13, label_verdict(judgement.verdict), colour, weight=weight)
+    _draw_label(axes, "inside", y + 0.28, claimed, colours.muted, size=8)
+    _draw_label(axes, "end", y + 0.28, finding.describe_measured(judgement), ink, size=8)
     axes.vlines(1, y + 0.38, y + size, color=colours.baseline, linewidth=1.4, zorder=2)  # clear of the words
     middle = y + 0.38 + (size - 0.38) / 2
-    _draw_band(axes, finding.claimed_region(judgement), middle, 0.36 * (size - 0.38), colours)
+    _draw_band(axes, finding.find_claimed_region(judgement), middle, 0.36 * (size - 0.38), colours)
     _draw_interval(axes, judgement, middle, size - 0.32, colour)
 
 
@@ -271,7 +276,7 @@ SIDES: Mapping[str, Side] = {
 }
 
 
-def _label(
+def _draw_label(
     axes: Axes, side: str, y: float, words: str, colour: str, *, weight: str = "normal", size: float = 9
 ) -> None:
     at, offset, align = SIDES[side]
@@ -317,7 +322,7 @@ def _draw_legend(figure: Figure, judgements: Sequence[Judgement], colours: Colou
     as_reference = "as fast as the reference" if _is_time(judgements) else "as the reference"
     entries: list[tuple[Patch | Line2D, str]] = [
         (Patch(facecolor=colours.band, edgecolor=colours.edge), "claimed range"),
-        (Line2D([], [], color=colours.muted, linewidth=5), _spread(judgements)),
+        (Line2D([], [], color=colours.muted, linewidth=5), _explain_thick_lines(judgements)),
         (Line2D([], [], color=colours.muted, marker="|", markersize=10, markeredgewidth=2.4, linestyle=""), "estimate"),
         (Line2D([], [], color=colours.baseline, linewidth=1.4), f"1x: {as_reference}"),
     ]
@@ -329,7 +334,7 @@ def _draw_legend(figure: Figure, judgements: Sequence[Judgement], colours: Colou
     )
 
 
-def _spread(judgements: Sequence[Judgement]) -> str:
+def _explain_thick_lines(judgements: Sequence[Judgement]) -> str:
     """What the thick lines are: intervals, and for exact counts the range over the seeds."""
     levels = {each.level for each in judgements if each.level is not None and not is_count(each.metric)}
     shown = " or ".join(f"{100 * level:.4g} %" for level in sorted(levels, reverse=True))

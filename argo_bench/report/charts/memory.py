@@ -19,14 +19,14 @@ from argo_bench.report.chart import (
     Canvas,
     Chart,
     Colours,
-    hue,
-    legend_below,
-    quiet,
-    stacked,
-    titled,
+    draw_legend,
+    get_hue,
+    quieten,
+    stack_panels,
+    title_panel,
 )
-from argo_bench.report.charts.arms import entry, style
-from argo_bench.report.results import memory
+from argo_bench.report.charts.arms import choose_style, make_legend_entry
+from argo_bench.report.results import tabulate_memory
 from argo_bench.report.tables import Table
 
 ROW, LEAST = 0.21, 0.4
@@ -47,11 +47,11 @@ def find_panels(recorded: Recorded) -> Weighed | None:
     panels: dict[tuple[str, str], list[Memory]] = {}
     for each in recorded.all(Memory):
         panels.setdefault((each.optimization, each.workload), []).append(each)
-    panels = {place: arms for place, arms in panels.items() if any(map(_readings, arms))}
-    return Weighed(panels, memory(recorded)) if panels else None
+    panels = {place: arms for place, arms in panels.items() if any(map(_list_readings, arms))}
+    return Weighed(panels, tabulate_memory(recorded)) if panels else None
 
 
-def _readings(memory: Memory) -> list[tuple[Reading, int]]:
+def _list_readings(memory: Memory) -> list[tuple[Reading, int]]:
     """Readings of a peak, and their bytes; a peak RSS below what the kernel can tell is drawn there."""
     return [
         (each, max(each.peak_bytes, RESOLUTION if each.method == "peak_rss" else 1))
@@ -64,7 +64,7 @@ def describe(weighed: Weighed) -> str:
     said = []
     for (optimization, workload), arms in weighed.panels.items():
         of_arms = (
-            f"{each.arm} {', '.join(f'{METHODS[r.method]} {finding.size(b)}' for r, b in _readings(each))}"
+            f"{each.arm} {', '.join(f'{METHODS[r.method]} {finding.format_bytes(b)}' for r, b in _list_readings(each))}"
             for each in arms
         )
         said.append(f"{optimization}, {workload}: {'; '.join(of_arms)}.")
@@ -74,49 +74,49 @@ def describe(weighed: Weighed) -> str:
 def draw(weighed: Weighed, canvas: Canvas) -> Figure:
     colours, panels = canvas.colours, list(weighed.panels.values())
     arms = dict.fromkeys(each.arm for panel in panels for each in panel)
-    heights = [max(LEAST, ROW * len(_rows(panel)) * (len(panel) + 0.6) / 2) for panel in panels]
-    figure, drawn = stacked(heights, colours, math.ceil(len(arms) / 2))
+    heights = [max(LEAST, ROW * len(_list_methods(panel)) * (len(panel) + 0.6) / 2) for panel in panels]
+    figure, drawn = stack_panels(heights, colours, math.ceil(len(arms) / 2))
     for axes, panel in zip(drawn, panels, strict=True):
         _draw_panel(axes, panel, colours)
-    entries = [entry(arm, colours) for arm in arms]
+    entries = [make_legend_entry(arm, colours) for arm in arms]
     for line, _ in entries:
         line.set_linestyle("")
-    legend_below(figure, entries, colours, 2)
+    draw_legend(figure, entries, colours, 2)
     return figure
 
 
-def _rows(panel: Sequence[Memory]) -> list[Method]:
-    used = {reading.method for each in panel for reading, _ in _readings(each)}
+def _list_methods(panel: Sequence[Memory]) -> list[Method]:
+    used = {reading.method for each in panel for reading, _ in _list_readings(each)}
     return [method for method in METHODS if method in used]
 
 
 def _draw_panel(axes: Axes, panel: Sequence[Memory], colours: Colours) -> None:
-    methods = _rows(panel)
-    sizes = [size for each in panel for _, size in _readings(each)]
+    methods = _list_methods(panel)
+    sizes = [size for each in panel for _, size in _list_readings(each)]
     axes.set(xscale="log", xlim=(min(sizes) / 1.6, max(sizes) * 1.6), ylim=(len(methods), 0))
     axes.set_yticks([row + 0.5 for row in range(len(methods))], [METHODS[method] for method in methods])
-    axes.xaxis.set_major_locator(FixedLocator(_ticks(min(sizes), max(sizes))))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: finding.size(value)))
+    axes.xaxis.set_major_locator(FixedLocator(_choose_ticks(min(sizes), max(sizes))))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: finding.format_bytes(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.minorticks_off()
-    quiet(axes, colours)
+    quieten(axes, colours)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=colours.rule, linewidth=0.8)
     for position, each in enumerate(panel):
-        of = style(each.arm)
-        for reading, size in _readings(each):
+        of = choose_style(each.arm)
+        for reading, size in _list_readings(each):
             y = methods.index(reading.method) + (position + 0.8) / (len(panel) + 0.6)
             axes.plot(
-                [size], [y], color=hue(of.hue, colours), marker=of.marker, markersize=5.5, linestyle="",
-                markerfacecolor=hue(of.hue, colours) if reading.exact else "none",
+                [size], [y], color=get_hue(of.hue, colours), marker=of.marker, markersize=5.5, linestyle="",
+                markerfacecolor=get_hue(of.hue, colours) if reading.exact else "none",
             )  # fmt: skip
     for row in range(1, len(methods)):
         axes.axhline(row, color=colours.rule, linewidth=0.8)
-    titled(axes, f"{panel[0].optimization}: memory of one pass", panel[0].workload, colours)
+    title_panel(axes, f"{panel[0].optimization}: memory of one pass", panel[0].workload, colours)
     axes.set_xlabel("bytes beyond what was there before, log scale", color=colours.muted, fontsize=8.5)
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def _choose_ticks(low: float, high: float) -> list[float]:
     """Powers of two, at most five or so; with halves between them where they are few."""
     powers = range(math.floor(math.log2(low)), math.ceil(math.log2(high)) + 1)
     if len(powers) > 3:

@@ -21,22 +21,22 @@ from matplotlib.patches import Patch
 from argo_bench.harness.claims.metrics import CLOCKS
 from argo_bench.harness.record.records import Block, Comparison, Judgement, Samples
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.statistics.estimate import block_difference, trimmed_mean
+from argo_bench.harness.statistics.estimate import block_difference, compute_trimmed_mean
 from argo_bench.harness.statistics.quality import valid_blocks
 from argo_bench.report import finding
 from argo_bench.report.chart import (
     Canvas,
     Chart,
     Colours,
-    duration_axis,
-    hue,
-    legend_below,
-    quiet,
-    ratio_axis,
-    stacked,
-    titled,
+    draw_legend,
+    get_hue,
+    quieten,
+    set_duration_axis,
+    set_ratio_axis,
+    stack_panels,
+    title_panel,
 )
-from argo_bench.report.charts.arms import Style, style
+from argo_bench.report.charts.arms import Style, choose_style
 from argo_bench.report.tables import Column, Row, Table
 
 SPREAD, RAN = 1.5, 1.15
@@ -44,7 +44,7 @@ SPREAD, RAN = 1.5, 1.15
 MOST_PANELS = 8
 APART = 4.0
 """Arms whose medians are so many times apart are drawn over their own medians."""
-REFERENCES = tuple(style("baseline")._replace(line=line) for line in ("-", ":", "-."))
+REFERENCES = tuple(choose_style("baseline")._replace(line=line) for line in ("-", ":", "-."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Spread:
         return max(medians) > APART * min(medians)
 
 
-def judged_by_time(recorded: Recorded) -> list[Judgement]:
+def find_judged_by_time(recorded: Recorded) -> list[Judgement]:
     """Of the headline where there are some; one for each comparison and clock."""
     timed = [each for each in recorded.all(Judgement) if each.metric in CLOCKS and each.speedup is not None]
     chosen = [each for each in timed if each.headline] or timed
@@ -83,14 +83,14 @@ def judged_by_time(recorded: Recorded) -> list[Judgement]:
     return list(found.values())[::-1]
 
 
-def _samples(recorded: Recorded) -> Mapping[Comparison, list[Samples]]:
+def _group_samples(recorded: Recorded) -> Mapping[Comparison, list[Samples]]:
     found: dict[Comparison, list[Samples]] = {}
     for each in recorded.all(Samples):
         found.setdefault(each.comparison, []).append(each)
     return {comparison: sorted(those, key=lambda each: each.replicate) for comparison, those in found.items()}
 
 
-def _times(samples: Samples, arm: str, clock: str) -> list[float]:
+def _list_times(samples: Samples, arm: str, clock: str) -> list[float]:
     """Nanoseconds per call of one arm in one replicate; A is the reference."""
     letter, calls = ("A", samples.reference_calls) if arm == "reference" else ("B", samples.candidate_calls)
     return [
@@ -101,19 +101,19 @@ def _times(samples: Samples, arm: str, clock: str) -> list[float]:
     ]
 
 
-def _clock(judgement: Judgement) -> str:
+def _name_clock(judgement: Judgement) -> str:
     return "wall_ns" if judgement.metric == "wall" else "cpu_ns"
 
 
 def find_spreads(recorded: Recorded) -> list[Spread]:
     """Return a panel for every timed workload, MOST_PANELS at the most."""
-    return list(islice(_spreads(recorded), MOST_PANELS))
+    return list(islice(_find_spreads(recorded), MOST_PANELS))
 
 
-def _spreads(recorded: Recorded) -> Iterator[Spread]:
-    samples = _samples(recorded)
+def _find_spreads(recorded: Recorded) -> Iterator[Spread]:
+    samples = _group_samples(recorded)
     claims: dict[tuple[str, str, int, str], list[Judgement]] = {}
-    for each in judged_by_time(recorded):
+    for each in find_judged_by_time(recorded):
         at = each.comparison
         claims.setdefault((at.workload, each.metric, at.scale, at.unit), []).append(each)
     for of in claims.values():
@@ -121,13 +121,13 @@ def _spreads(recorded: Recorded) -> Iterator[Spread]:
         arms: dict[str, Arm] = {}
         for each in of:
             taken = samples[each.comparison]
-            clock = _clock(each)
+            clock = _name_clock(each)
             shown = references.setdefault(each.comparison.reference, [])
             for one in taken:  # candidates that were timed together share the reference's samples
-                if (times := _times(one, "reference", clock)) not in shown:
+                if (times := _list_times(one, "reference", clock)) not in shown:
                     shown.append(times)
             arms.setdefault(
-                each.arm, Arm(each.arm, style(each.arm), [_times(one, "candidate", clock) for one in taken])
+                each.arm, Arm(each.arm, choose_style(each.arm), [_list_times(one, "candidate", clock) for one in taken])
             )
         drawn = [
             Arm(name, of_line, processes)
@@ -139,12 +139,12 @@ def _spreads(recorded: Recorded) -> Iterator[Spread]:
 def describe_spreads(panels: Sequence[Spread]) -> str:
     said = []
     for panel in panels:
-        medians = (f"{arm.name} {finding.duration(median(arm.times))}" for arm in panel.arms)
-        said.append(f"{_of_claims(panel.judgements)}, medians: {', '.join(medians)}")
+        medians = (f"{arm.name} {finding.format_duration(median(arm.times))}" for arm in panel.arms)
+        said.append(f"{_name_claims(panel.judgements)}, medians: {', '.join(medians)}")
     return f"Cumulative share of samples over the time per call on a log axis. {'; '.join(said)}."
 
 
-def _of_claims(judgements: Sequence[Judgement]) -> str:
+def _name_claims(judgements: Sequence[Judgement]) -> str:
     return ", ".join(dict.fromkeys(each.claim for each in judgements))
 
 
@@ -153,12 +153,14 @@ def tabulate_quantiles(panels: Sequence[Spread]) -> Table:
     rows = []
     for panel in panels:
         at = panel.judgements[0].comparison
-        rows.append(Row((_of_claims(panel.judgements), f"{at.workload}, {at.place}", *[""] * len(shares)), strong=True))
+        rows.append(
+            Row((_name_claims(panel.judgements), f"{at.workload}, {at.place}", *[""] * len(shares)), strong=True)
+        )
         for arm in panel.arms:
             times = arm.times
-            counted = f"{len(times)} of {finding.counted(len(arm.processes), 'replicate')}"
+            counted = f"{len(times)} of {finding.format_number_of(len(arm.processes), 'replicate')}"
             quantiles = np.quantile(times, shares).tolist()
-            rows.append(Row((arm.name, counted, *map(finding.duration, quantiles))))
+            rows.append(Row((arm.name, counted, *map(finding.format_duration, quantiles))))
     names = ("least", "10 %", "25 %", "median", "75 %", "90 %", "most")
     columns = (Column("arm", None), Column("samples", None), *(Column(name, 10) for name in names))
     note = "Time per call of every sample that counts; run.jsonl has each of them, in its order."
@@ -169,16 +171,16 @@ def draw_spreads(panels: Sequence[Spread], canvas: Canvas) -> Figure:
     colours = canvas.colours
     names = dict.fromkeys(arm.name for panel in panels for arm in panel.arms)
     rows = math.ceil((len(names) + 1) / 2)
-    figure, drawn = stacked([SPREAD] * len(panels), colours, rows)
+    figure, drawn = stack_panels([SPREAD] * len(panels), colours, rows)
     for axes, panel in zip(drawn, panels, strict=True):
         _draw_spread(axes, panel, colours)
     arms = {arm.name: arm.style for panel in panels for arm in panel.arms}
     entries: list[tuple[Patch | Line2D, str]] = [
-        (Line2D([], [], color=hue(of.hue, colours), linestyle=of.line, linewidth=1.8), name)
+        (Line2D([], [], color=get_hue(of.hue, colours), linestyle=of.line, linewidth=1.8), name)
         for name, of in arms.items()
     ]
     entries.append((Line2D([], [], color=colours.muted, linewidth=0.7), "a process each"))
-    legend_below(figure, entries, colours, 2)
+    draw_legend(figure, entries, colours, 2)
     return figure
 
 
@@ -186,16 +188,18 @@ def _draw_spread(axes: Axes, panel: Spread, colours: Colours) -> None:
     units = [median(arm.times) if panel.is_apart else 1.0 for arm in panel.arms]
     ends = [end / unit for arm, unit in zip(panel.arms, units, strict=True) for end in (arm.times[0], arm.times[-1])]
     margin = max((max(ends) / min(ends)) ** 0.06, 1.01)
-    (ratio_axis if panel.is_apart else duration_axis)(axes, "x", (min(ends) / margin, max(ends) * margin), 4)
+    (set_ratio_axis if panel.is_apart else set_duration_axis)(axes, "x", (min(ends) / margin, max(ends) * margin), 4)
     axes.set(ylim=(0, 1.04), yticks=(0, 0.5, 1), yticklabels=("0", "50 %", "100 %"))
-    quiet(axes, colours)
+    quieten(axes, colours)
     axes.minorticks_off()
     axes.grid(color=colours.rule, linewidth=0.8)
     for arm, unit in zip(panel.arms, units, strict=True):
-        colour = hue(arm.style.hue, colours)
+        colour = get_hue(arm.style.hue, colours)
         for times, width, line in (*((each, 0.7, "-") for each in arm.processes), (arm.times, 1.8, arm.style.line)):
             _draw_steps(axes, [time / unit for time in sorted(times)], colour, width=width, line=line)
-    medians = [(finding.duration(median(arm.times)), hue(arm.style.hue, colours)) for arm in reversed(panel.arms)]
+    medians = [
+        (finding.format_duration(median(arm.times)), get_hue(arm.style.hue, colours)) for arm in reversed(panel.arms)
+    ]
     behind = {"facecolor": colours.background, "edgecolor": "none", "pad": 1}
     for position, (words, colour) in enumerate([*medians, ("medians", colours.muted)]):
         axes.annotate(
@@ -203,12 +207,12 @@ def _draw_spread(axes: Axes, panel: Spread, colours: Colours) -> None:
             ha="right", fontsize=8.5, color=colour, bbox=behind,
         )  # fmt: skip
     first = panel.judgements[0]
-    titled(axes, f"{_of_claims(panel.judgements)}: samples", _where(first.comparison), colours)
+    title_panel(axes, f"{_name_claims(panel.judgements)}: samples", _name_place(first.comparison), colours)
     of = ", each arm over its median" if panel.is_apart else ", log scale"
     axes.set_xlabel(f"{finding.noun_of(first.metric)} per call{of}", color=colours.muted, fontsize=8.5)
 
 
-def _where(comparison: Comparison) -> str:
+def _name_place(comparison: Comparison) -> str:
     return f"{comparison.workload}, {comparison.place}"
 
 
@@ -223,27 +227,27 @@ def _draw_steps(axes: Axes, times: Sequence[float], colour: str, *, width: float
 
 def find_ratios(recorded: Recorded) -> list[tuple[Judgement, list[Samples]]]:
     """Return the timed judgements, each with its samples in the order of measuring; MOST_PANELS at the most."""
-    samples = _samples(recorded)
-    return [(each, samples[each.comparison]) for each in judged_by_time(recorded)][:MOST_PANELS]
+    samples = _group_samples(recorded)
+    return [(each, samples[each.comparison]) for each in find_judged_by_time(recorded)][:MOST_PANELS]
 
 
-def _ratio(samples: Samples, block: Block, clock: str) -> float:
+def _compute_ratio(samples: Samples, block: Block, clock: str) -> float:
     """Reference / candidate per call in one block."""
     per_call = math.log(samples.candidate_calls / samples.reference_calls)
     return math.exp(per_call - block_difference(block.order, getattr(block, clock)))
 
 
-def _of_process(samples: Samples, clock: str) -> float:
+def _summarize_process(samples: Samples, clock: str) -> float:
     """The trimmed mean over the blocks that count, as the estimate has it."""
-    logs = [math.log(_ratio(samples, block, clock)) for block in valid_blocks(samples)]
-    return math.exp(trimmed_mean(logs))
+    logs = [math.log(_compute_ratio(samples, block, clock)) for block in valid_blocks(samples)]
+    return math.exp(compute_trimmed_mean(logs))
 
 
 def describe_ratios(panels: Sequence[tuple[Judgement, list[Samples]]]) -> str:
     said = []
     for judgement, samples in panels:
-        of = [_of_process(each, _clock(judgement)) for each in samples]
-        low, high = (finding.factor(end) for end in (min(of), max(of)))
+        of = [_summarize_process(each, _name_clock(judgement)) for each in samples]
+        low, high = (finding.format_factor(end) for end in (min(of), max(of)))
         said.append(f"{judgement.claim} {judgement.arm}: {low} to {high} over {len(of)} pairs of processes")
     return f"Ratio of every block in the order of measuring. {'; '.join(said)}."
 
@@ -251,10 +255,10 @@ def describe_ratios(panels: Sequence[tuple[Judgement, list[Samples]]]) -> str:
 def tabulate_ratios(panels: Sequence[tuple[Judgement, list[Samples]]]) -> Table:
     rows = []
     for judgement, samples in panels:
-        where = f"{judgement.claim} {finding.arm_and_reference(judgement.comparison)}"
+        where = f"{judgement.claim} {finding.name_arms(judgement.comparison)}"
         rows.append(Row((where, "", "", "", ""), strong=True))
         for each in samples:
-            ratios = [_ratio(each, block, _clock(judgement)) for block in valid_blocks(each)]
+            ratios = [_compute_ratio(each, block, _name_clock(judgement)) for block in valid_blocks(each)]
             out = sum(block.invalid is not None for block in each.blocks)
             blocks = f"{len(each.blocks)}, {out} not counted" if out else f"{len(each.blocks)}"
             rows.append(
@@ -262,9 +266,9 @@ def tabulate_ratios(panels: Sequence[tuple[Judgement, list[Samples]]]) -> Table:
                     (
                         f"process pair {each.replicate + 1}",
                         blocks,
-                        finding.factor(_of_process(each, _clock(judgement)), 3),
-                        finding.factor(min(ratios), 3),
-                        finding.factor(max(ratios), 3),
+                        finding.format_factor(_summarize_process(each, _name_clock(judgement)), 3),
+                        finding.format_factor(min(ratios), 3),
+                        finding.format_factor(max(ratios), 3),
                     )
                 )
             )
@@ -290,22 +294,22 @@ def draw_ratios(panels: Sequence[tuple[Judgement, list[Samples]]], canvas: Canva
     ]
     if any(block.invalid is not None for _, samples in panels for each in samples for block in each.blocks):
         entries.append((hollow, "disturbed, not counted"))
-    figure, drawn = stacked([RAN] * len(panels), colours, math.ceil(len(entries) / 3))
+    figure, drawn = stack_panels([RAN] * len(panels), colours, math.ceil(len(entries) / 3))
     for axes, (judgement, samples) in zip(drawn, panels, strict=True):
         _draw_ratios(axes, judgement, samples, colours)
-    legend_below(figure, entries, colours, 3)
+    draw_legend(figure, entries, colours, 3)
     return figure
 
 
 def _draw_ratios(axes: Axes, judgement: Judgement, samples: Sequence[Samples], colours: Colours) -> None:
-    clock = _clock(judgement)
-    of_arm = style(judgement.arm)
-    colour = hue(of_arm.hue, colours)
-    seen = [_ratio(each, block, clock) for each in samples for block in each.blocks]
+    clock = _name_clock(judgement)
+    of_arm = choose_style(judgement.arm)
+    colour = get_hue(of_arm.hue, colours)
+    seen = [_compute_ratio(each, block, clock) for each in samples for block in each.blocks]
     low, high = min(seen + list(judgement.interval or ())), max(seen + list(judgement.interval or ()))
     margin = max((high / low) ** 0.08, 1.005)
-    ratio_axis(axes, "y", (low / margin, high * margin), 4)
-    quiet(axes, colours)
+    set_ratio_axis(axes, "y", (low / margin, high * margin), 4)
+    quieten(axes, colours)
     axes.minorticks_off()
     axes.grid(axis="y", color=colours.rule, linewidth=0.8)
     if judgement.interval is not None:
@@ -320,7 +324,7 @@ def _draw_ratios(axes: Axes, judgement: Judgement, samples: Sequence[Samples], c
         end = start + len(each.blocks)
         for filled in (colour, "none"):
             blocks = [block if (block.invalid is None) == (filled == colour) else None for block in each.blocks]
-            ratios = [math.nan if block is None else _ratio(each, block, clock) for block in blocks]
+            ratios = [math.nan if block is None else _compute_ratio(each, block, clock) for block in blocks]
             if any(blocks):
                 axes.plot(
                     np.arange(start, end) + 0.5, ratios, color=colour, marker=of_arm.marker, markersize=4,
@@ -329,14 +333,14 @@ def _draw_ratios(axes: Axes, judgement: Judgement, samples: Sequence[Samples], c
         spans.append((start, end))
         start = end
     starts, ends = (np.array(each) for each in zip(*spans, strict=True))
-    of_processes = [_of_process(each, clock) for each in samples]
+    of_processes = [_summarize_process(each, clock) for each in samples]
     axes.hlines(of_processes, starts + 0.1, ends - 0.1, color=colour, linewidth=1.8, zorder=2)
     axes.vlines(starts[1:], *axes.get_ylim(), color=colours.rule, linewidth=0.8, zorder=0.6)
     names = [str(each.replicate + 1) for each in samples]
     axes.set(xlim=(0, start), xticks=(starts + ends) / 2, xticklabels=names)
     axes.tick_params(axis="x", length=0)
-    against = finding.arm_and_reference(judgement.comparison)
-    titled(axes, f"{judgement.claim} {against}", _where(judgement.comparison), colours)
+    against = finding.name_arms(judgement.comparison)
+    title_panel(axes, f"{judgement.claim} {against}", _name_place(judgement.comparison), colours)
     axes.set_xlabel("process pair, in the order of measuring", color=colours.muted, fontsize=8.5)
 
 

@@ -19,14 +19,14 @@ from argo_bench.report.chart import (
     Canvas,
     Chart,
     Colours,
-    duration_axis,
-    hue,
-    legend_below,
-    quiet,
-    stacked,
-    titled,
+    draw_legend,
+    get_hue,
+    quieten,
+    set_duration_axis,
+    stack_panels,
+    title_panel,
 )
-from argo_bench.report.charts.arms import entry, style
+from argo_bench.report.charts.arms import choose_style, make_legend_entry
 from argo_bench.report.tables import Column, Row, Table
 
 PANEL = 1.7
@@ -60,10 +60,10 @@ class Panel:
 
 def find_panels(recorded: Recorded) -> list[Panel]:
     """Return a panel for every workload that was timed at several scales."""
-    return list(_panels(recorded))
+    return list(_find_panels(recorded))
 
 
-def _panels(recorded: Recorded) -> Iterator[Panel]:
+def _find_panels(recorded: Recorded) -> Iterator[Panel]:
     results = {each.comparison: each for each in recorded.all(Result)}
     drawn: set[tuple[str, str]] = set()
     for each in sorted(recorded.all(Judgement), key=lambda each: not each.headline):
@@ -82,7 +82,7 @@ def _panels(recorded: Recorded) -> Iterator[Panel]:
             yield Panel(each.claim, at, Line(at.reference, reference), candidates)
 
 
-def crossover(reference: Line, candidate: Line) -> float | None:
+def find_crossover(reference: Line, candidate: Line) -> float | None:
     """The scale at which the two lines cross, interpolated between logarithms; None where they do not."""
     scales = sorted(reference.times.keys() & candidate.times.keys())
     gains = [math.log(reference.times[scale] / candidate.times[scale]) for scale in scales]
@@ -96,7 +96,7 @@ def _describe_line(panel: Panel, line: Line) -> str:
     """How the time of a line grows, and where it crosses the reference."""
     slope = line.slope
     grows = "" if slope is None else f"grows as n^{slope:.2f}"
-    at = None if line is panel.reference else crossover(panel.reference, line)
+    at = None if line is panel.reference else find_crossover(panel.reference, line)
     crosses = "" if at is None else f"as fast as {panel.reference.arm} at about {at:,.0f} {panel.comparison.unit}"
     return ", ".join(filter(None, (grows, crosses)))
 
@@ -115,7 +115,7 @@ def tabulate(panels: Sequence[Panel]) -> Table:
         rows.append(Row((panel.claim, panel.comparison.workload, ""), strong=True))
         for line in (panel.reference, *panel.candidates):
             times = (
-                f"{scale:,} {panel.comparison.unit}: {finding.duration(time)}"
+                f"{scale:,} {panel.comparison.unit}: {finding.format_duration(time)}"
                 for scale, time in sorted(line.times.items())
             )
             rows.append(Row((line.arm, "\n".join(times), _describe_line(panel, line))))
@@ -126,10 +126,10 @@ def tabulate(panels: Sequence[Panel]) -> Table:
 def draw(panels: Sequence[Panel], canvas: Canvas) -> Figure:
     colours = canvas.colours
     arms = dict.fromkeys(line.arm for panel in panels for line in (panel.reference, *panel.candidates))
-    figure, drawn = stacked([PANEL] * len(panels), colours, math.ceil(len(arms) / 2))
+    figure, drawn = stack_panels([PANEL] * len(panels), colours, math.ceil(len(arms) / 2))
     for axes, panel in zip(drawn, panels, strict=True):
         _draw_panel(axes, panel, colours)
-    legend_below(figure, [entry(arm, colours) for arm in arms], colours, 2)
+    draw_legend(figure, [make_legend_entry(arm, colours) for arm in arms], colours, 2)
     return figure
 
 
@@ -138,7 +138,7 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
     times = [time for line in lines for time in line.times.values()]
     scales = sorted({scale for line in lines for scale in line.times})
     margin = (max(times) / min(times)) ** 0.08
-    duration_axis(axes, "y", (min(times) / margin, max(times) * margin), 4)
+    set_duration_axis(axes, "y", (min(times) / margin, max(times) * margin), 4)
     if scales[0] > 0:
         reach = (scales[-1] / scales[0]) ** 0.06
         axes.set(xscale="log", xlim=(scales[0] / reach, scales[-1] * reach))
@@ -146,17 +146,17 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.minorticks_off()
-    quiet(axes, colours)
+    quieten(axes, colours)
     axes.grid(axis="y", color=colours.rule, linewidth=0.8)
     for line in lines:
-        of = style(line.arm)
-        colour = hue(of.hue, colours)
+        of = choose_style(line.arm)
+        colour = get_hue(of.hue, colours)
         points = sorted(line.times.items())
         axes.plot(
             [scale for scale, _ in points], [time for _, time in points], color=colour, linestyle=of.line,
             marker=of.marker, markersize=5, linewidth=1.6,
         )  # fmt: skip
-    titled(axes, f"{panel.claim}: time per call over scale", panel.comparison.workload, colours)
+    title_panel(axes, f"{panel.claim}: time per call over scale", panel.comparison.workload, colours)
     axes.set_xlabel(f"{panel.comparison.unit}, log scale", color=colours.muted, fontsize=8.5)
 
 

@@ -20,89 +20,93 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations.document import RANKS
 from argo_bench.report import finding
 from argo_bench.report.sections import Advice
-from argo_bench.report.tables import Column, Row, Table, lines
+from argo_bench.report.tables import Column, Row, Table, join_lines
 
 GAINS = ("confirmed", "confirmed, at least low", "exceeded", "fell short")
 LOSES = ("refuted", "void")
 HALVES = ("fell short or worse", "inconclusive", "untested", "failed")
 
 
-def advice(recorded: Recorded) -> list[Advice]:
+def advise_all(recorded: Recorded) -> list[Advice]:
     """One for every optimization with a headline claim, in their order."""
     judged: dict[str, list[Judgement]] = {}
     for each in recorded.all(Judgement):
         if each.headline and each.arm in ("prescribed", "engineered"):
             judged.setdefault(each.optimization, []).append(each)
-    return [_advice(optimization, rows) for optimization, rows in judged.items()]
+    return [_advise(optimization, rows) for optimization, rows in judged.items()]
 
 
-def _advice(optimization: str, rows: Sequence[Judgement]) -> Advice:
+def _advise(optimization: str, rows: Sequence[Judgement]) -> Advice:
     prescribed = [each for each in rows if each.arm == "prescribed"]
     engineered = [each for each in rows if each.arm == "engineered"]
-    word, reason = _word(prescribed, engineered)
-    return Advice(optimization, word, reason, _worth(prescribed), _worth(engineered))
+    word, reason = _choose_word(prescribed, engineered)
+    return Advice(optimization, word, reason, _describe_worth(prescribed), _describe_worth(engineered))
 
 
-def _word(
+def _choose_word(
     prescribed: Sequence[Judgement], engineered: Sequence[Judgement]
 ) -> tuple[Literal["keep", "fix", "drop", "undecided"], str]:
-    faults = "; ".join(_faults(prescribed))
+    faults = "; ".join(_find_faults(prescribed))
     if _gains(prescribed) and not faults:
         output = next(each.output for each in prescribed if each.verdict in GAINS)
-        return "keep", f"as prescribed {_best(prescribed)}, and the output stays {output}"
-    if _gains(engineered) and not any(_faults(engineered)):
-        return "fix", f"as prescribed {faults or 'nothing is decided'}; engineered {_best(engineered)}"
+        return "keep", f"as prescribed {_describe_gains(prescribed)}, and the output stays {output}"
+    if _gains(engineered) and not any(_find_faults(engineered)):
+        return "fix", f"as prescribed {faults or 'nothing is decided'}; engineered {_describe_gains(engineered)}"
     decided = any(each.verdict in (*GAINS, *LOSES) for each in (*prescribed, *engineered))
     if decided and not _gains(prescribed) and not _gains(engineered):
         return "drop", f"no gain in either variant: {faults or 'nothing is decided as prescribed'}"
-    return "undecided", "; ".join((*_faults(prescribed), *_open(prescribed), *_open(engineered))) or "nothing decided"
+    return "undecided", "; ".join(
+        (*_find_faults(prescribed), *_list_open_claims(prescribed), *_list_open_claims(engineered))
+    ) or "nothing decided"
 
 
 def _gains(rows: Sequence[Judgement]) -> bool:
     return any(each.verdict in GAINS for each in rows)
 
 
-def _faults(rows: Sequence[Judgement]) -> Iterator[str]:
+def _find_faults(rows: Sequence[Judgement]) -> Iterator[str]:
     """What speaks against a variant: claims without a gain, and an output that differs."""
     for each in rows:
         if each.verdict in LOSES:
-            yield f"{_about(each)} is {finding.measured(each)} ({word_for(each.verdict)})"
+            yield f"{_name_metric(each)} is {finding.describe_measured(each)} ({word_for(each.verdict)})"
     if any(map(finding.changes_output, rows)):  # a row that failed does not know
         yield "the output differs"
 
 
-def _open(rows: Sequence[Judgement]) -> Iterator[str]:
+def _list_open_claims(rows: Sequence[Judgement]) -> Iterator[str]:
     for each in rows:
         if each.verdict in HALVES:
-            yield f"{_about(each)} of {each.arm} is {word_for(each.verdict)}"
+            yield f"{_name_metric(each)} of {each.arm} is {word_for(each.verdict)}"
 
 
-def _best(rows: Sequence[Judgement]) -> str:
+def _describe_gains(rows: Sequence[Judgement]) -> str:
     return "gives " + " and ".join(
-        f"{finding.measured(each)} ({word_for(each.verdict)})" for each in rows if each.verdict in GAINS
+        f"{finding.describe_measured(each)} ({word_for(each.verdict)})" for each in rows if each.verdict in GAINS
     )
 
 
-def _worth(rows: Sequence[Judgement]) -> str:
-    return "\n".join(finding.measured(each) for each in rows) or "-"
+def _describe_worth(rows: Sequence[Judgement]) -> str:
+    return "\n".join(finding.describe_measured(each) for each in rows) or "-"
 
 
-def _about(judgement: Judgement) -> str:
+def _name_metric(judgement: Judgement) -> str:
     return finding.noun_of(judgement.metric)
 
 
-def what_to_do(recorded: Recorded, *, brief: bool = False) -> Table:
+def tabulate_advice(recorded: Recorded, *, brief: bool = False) -> Table:
     """Beside the document's own ranking, where it has one, the measured worth and the advice; ``brief``: by id."""
     rows = tuple(
         Row(
             (
-                lines(each.subject if brief else _named(recorded, each.subject), _rank(each.subject)),
+                join_lines(
+                    each.subject if brief else _name_subject(recorded, each.subject), _describe_rank(each.subject)
+                ),
                 each.prescribed,
                 each.engineered,
                 f"{each.word}: {each.reason}",
             )
         )
-        for each in advice(recorded)
+        for each in advise_all(recorded)
     )
     columns = (Column("optimization", 20), Column("prescribed", 16), Column("engineered", 16), Column("advice", None))
     note = (
@@ -112,10 +116,10 @@ def what_to_do(recorded: Recorded, *, brief: bool = False) -> Table:
     return Table("Keep, fix or drop", note, columns, rows)
 
 
-def _named(recorded: Recorded, optimization: str) -> str:
+def _name_subject(recorded: Recorded, optimization: str) -> str:
     return f"{optimization} {recorded.name_of(optimization)}".rstrip()
 
 
-def _rank(optimization: str) -> str:
+def _describe_rank(optimization: str) -> str:
     rank = RANKS.get(optimization)
     return "" if rank is None else f"{rank.priority} priority, {rank.effort} effort, week {rank.phase}"

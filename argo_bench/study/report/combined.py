@@ -12,8 +12,8 @@ from argo_bench.optimizations import sets
 from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.optimizations.together import SERVED
 from argo_bench.report import finding
-from argo_bench.report.counts import counted
-from argo_bench.report.marks import labelled
+from argo_bench.report.counts import find_counted
+from argo_bench.report.marks import label_verdict
 from argo_bench.report.tables import Column, Row, Table
 
 NOTE = (
@@ -25,7 +25,7 @@ NOTE = (
 )
 
 
-def combined(recorded: Recorded) -> Table:
+def tabulate_combined(recorded: Recorded) -> Table:
     """A row for every claim on a set of optimizations."""
     together = {each.id for each in sets()}
     claims: dict[str, dict[str, Judgement]] = {}
@@ -49,21 +49,23 @@ def _cells(recorded: Recorded, claim: str, judged: dict[str, Judgement]) -> Iter
     yield "\n".join(dict.fromkeys(each.comparison.reference for each in judged.values()))
     for variant in VARIANTS:
         each = judged.get(variant)
-        yield "-" if each is None else f"{labelled(each.verdict)}\n{finding.measured(each)}"
-    yield _served(recorded, first)
+        yield "-" if each is None else f"{label_verdict(each.verdict)}\n{finding.describe_measured(each)}"
+    yield _format_served(recorded, first)
 
 
-def _served(recorded: Recorded, judgement: Judgement) -> str:
+def _format_served(recorded: Recorded, judgement: Judgement) -> str:
     """What serving last signals alone gives against no optimization, on the same workload and by the same measure."""
     where, metric, as_share = judgement.comparison, judgement.metric, judgement.kind == "reduction"
     for result in recorded.all(Result):
         if metric in CLOCKS and (result.comparison.workload, result.comparison.candidate) == (where.workload, SERVED):
-            return finding.speedup((result.wall if metric == "wall" else result.cpu).speedup, metric, as_share=as_share)
-    for each in counted(recorded) if is_count(metric) else ():
+            return finding.format_speedup(
+                (result.wall if metric == "wall" else result.cpu).speedup, metric, as_share=as_share
+            )
+    for each in find_counted(recorded) if is_count(metric) else ():
         if (each.optimization, each.workload) == (where.optimization, where.workload) and SERVED in each.arms:
             seen, before = each.values(SERVED, metric), each.values("baseline", metric)
             if metric == "hit_rate":
-                return finding.level(median(seen)) if seen else "no cache"
+                return finding.format_level(median(seen)) if seen else "no cache"
             if seen and before and median(seen):
-                return finding.speedup(median(before) / median(seen), metric, as_share=as_share)
+                return finding.format_speedup(median(before) / median(seen), metric, as_share=as_share)
     return "-"

@@ -15,9 +15,9 @@ from matplotlib.patches import Patch
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
-from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, hue, quiet, ratio_axis
-from argo_bench.report.charts.arms import entry, style
-from argo_bench.report.verdicts import over_the_change_rate
+from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, get_hue, quieten, set_ratio_axis
+from argo_bench.report.charts.arms import choose_style, make_legend_entry
+from argo_bench.report.verdicts import tabulate_curves
 from argo_bench.study.records import LiveRates
 
 COLUMNS = 3
@@ -41,11 +41,11 @@ class Curves:
 
 def find_curves(recorded: Recorded) -> Curves | None:
     """Return a panel for each claim with a curve; claims that rest on the same ratios share one."""
-    panels = _panels(recorded)
-    return Curves(recorded, panels, _live(recorded)) if panels else None
+    panels = _find_panels(recorded)
+    return Curves(recorded, panels, _find_live_rate(recorded)) if panels else None
 
 
-def _panels(recorded: Recorded) -> list[list[Judgement]]:
+def _find_panels(recorded: Recorded) -> list[list[Judgement]]:
     """The judgements of each panel, a line each; headline claims first among those that rest on the same ratios."""
     claims: dict[str, list[Judgement]] = {}
     for each in sorted(recorded.all(Judgement), key=lambda each: not each.headline):
@@ -61,7 +61,7 @@ def _ratios(judgements: Sequence[Judgement]) -> tuple[tuple[str | float, ...], .
     return tuple((each.arm, *(spot.speedup for spot in each.curve)) for each in judgements)
 
 
-def _live(recorded: Recorded) -> float | None:
+def _find_live_rate(recorded: Recorded) -> float | None:
     """The mean share of steps in which a live market ticks, in percent."""
     rates = [rate for each in recorded.all(LiveRates) for rate in each.rates.values()]
     return 100 * math.fsum(rates) / len(rates) if rates else None
@@ -70,13 +70,15 @@ def _live(recorded: Recorded) -> float | None:
 def describe(curves: Curves) -> str:
     """Say what the curves show."""
     lines = [
-        f"{finding.named(curves.recorded, each)}, {each.arm}: {_in_words(each)}" for of in curves.panels for each in of
+        f"{finding.name_claim(curves.recorded, each)}, {each.arm}: {_describe_line(each)}"
+        for of in curves.panels
+        for each in of
     ]
     return f"Ratios to the reference on a log axis over the share of ticking symbols. {'; '.join(lines)}."
 
 
-def _in_words(judgement: Judgement) -> str:
-    ratios = ((finding.ratio(spot.speedup, judgement.metric), spot.scale) for spot in judgement.curve)
+def _describe_line(judgement: Judgement) -> str:
+    ratios = ((finding.format_ratio(spot.speedup, judgement.metric), spot.scale) for spot in judgement.curve)
     return ", ".join(f"{ratio} at {scale:,} {judgement.curve_unit}" for ratio, scale in ratios)
 
 
@@ -92,7 +94,7 @@ def draw(curves: Curves, canvas: Canvas) -> Figure:
     )  # fmt: skip
     for number, of in enumerate(panels):
         axes = figure.add_subplot(rows, most, number // columns * most + number % columns + 1)
-        _draw_panel(axes, of, finding.named(curves.recorded, of[0]), live, colours)
+        _draw_panel(axes, of, finding.name_claim(curves.recorded, of[0]), live, colours)
         if number % columns == 0:
             axes.set_ylabel("reference / candidate", color=colours.muted, fontsize=8.5)
         if number + columns >= len(panels):
@@ -109,11 +111,11 @@ def draw(curves: Curves, canvas: Canvas) -> Figure:
 def _draw_panel(axes: Axes, judgements: Sequence[Judgement], title: str, live: float | None, colours: Colours) -> None:
     first = judgements[0]
     axes.set_facecolor(colours.background)
-    ratio_axis(axes, "y", _limits(judgements), MOST_DECADES)
-    quiet(axes, colours)
+    set_ratio_axis(axes, "y", _choose_limits(judgements), MOST_DECADES)
+    quieten(axes, colours)
     axes.grid(axis="y", color=colours.rule, linewidth=0.8)
     low, high = axes.get_ylim()
-    if (region := finding.claimed_region(first)) is not None:
+    if (region := finding.find_claimed_region(first)) is not None:
         axes.axhspan(max(low, region[0]), min(high, region[1]), color=colours.band, linewidth=0, zorder=0.5)
         for edge in region:
             if low < edge < high:
@@ -136,8 +138,8 @@ def _draw_panel(axes: Axes, judgements: Sequence[Judgement], title: str, live: f
 
 
 def _draw_line(axes: Axes, judgement: Judgement, colours: Colours) -> None:
-    of = style(judgement.arm)
-    colour = hue(of.hue, colours)
+    of = choose_style(judgement.arm)
+    colour = get_hue(of.hue, colours)
     scales = [spot.scale for spot in judgement.curve]
     for spot in judgement.curve:
         if spot.interval is not None:
@@ -148,12 +150,12 @@ def _draw_line(axes: Axes, judgement: Judgement, colours: Colours) -> None:
     )  # fmt: skip
 
 
-def _limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
+def _choose_limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
     """An axis that holds 1x, every estimate, and the claimed edges near them."""
     spots = [spot for each in judgements for spot in each.curve if spot.speedup < finding.NONE_LEFT]
     seen = [0.9, 1.1, *(end for spot in spots for end in (spot.speedup, *(spot.interval or ())))]
     low, high = min(seen), max(seen)
-    edges = finding.claimed_region(judgements[0]) or ()
+    edges = finding.find_claimed_region(judgements[0]) or ()
     shown = [edge for edge in edges if low / FARTHEST <= edge <= high * FARTHEST]
     low, high = min(low, *shown, high), max(high, *shown, low)
     margin = (high / low) ** 0.06
@@ -161,7 +163,7 @@ def _limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
 
 
 def _draw_legend(figure: Figure, arms: Sequence[str], has_live: bool, colours: Colours, columns: int) -> None:
-    entries: list[tuple[Patch | Line2D, str]] = [entry(arm, colours) for arm in dict.fromkeys(arms)]
+    entries: list[tuple[Patch | Line2D, str]] = [make_legend_entry(arm, colours) for arm in dict.fromkeys(arms)]
     entries.append((Patch(facecolor=colours.band, edgecolor=colours.edge), "claimed range"))
     entries.append((Line2D([], [], color=colours.baseline, linewidth=1.4), "1x: as the reference"))
     if has_live:
@@ -173,5 +175,5 @@ def _draw_legend(figure: Figure, arms: Sequence[str], has_live: bool, colours: C
     )  # fmt: skip
 
 
-CURVES = Chart(find_curves, draw, describe, lambda curves: over_the_change_rate(curves.recorded))
+CURVES = Chart(find_curves, draw, describe, lambda curves: tabulate_curves(curves.recorded))
 """The ratio of every claim that has a curve, over the share of symbols that tick."""

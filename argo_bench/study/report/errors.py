@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from argo_bench.harness.record.store import Recorded
-from argo_bench.report.chart import Canvas, Chart, hue, quiet
-from argo_bench.report.charts.arms import entry, style
-from argo_bench.report.counts import counted
+from argo_bench.report.chart import Canvas, Chart, get_hue, quieten
+from argo_bench.report.charts.arms import choose_style, make_legend_entry
+from argo_bench.report.counts import find_counted
 from argo_bench.report.tables import Column, Row, Table
 
 BEGINS = "largest error of "
@@ -20,10 +20,10 @@ EPSILONS = {"float64": 2.0**-53, "float32": 2.0**-24}
 """Half the distance of neighbouring numbers, relative to them: what one rounding may cost."""
 
 
-def largest_errors(recorded: Recorded) -> dict[str, dict[str, float]]:
+def find_largest_errors(recorded: Recorded) -> dict[str, dict[str, float]]:
     """By group of indicators and arm, the median over the seeds; 0 where nothing differs."""
     found: dict[str, dict[str, float]] = {}
-    for each in counted(recorded):
+    for each in find_counted(recorded):
         for name in each.names():
             if name.startswith(BEGINS):
                 arms = {arm: median(each.values(arm, name)) for arm in each.arms if arm != "baseline"}
@@ -33,13 +33,13 @@ def largest_errors(recorded: Recorded) -> dict[str, dict[str, float]]:
 
 def describe(found: Mapping[str, Mapping[str, float]]) -> str:
     said = "; ".join(
-        f"{group}: {', '.join(f'{arm} {_written(error)}' for arm, error in arms.items())}"
+        f"{group}: {', '.join(f'{arm} {_format_error(error)}' for arm, error in arms.items())}"
         for group, arms in found.items()
     )
     return f"The largest error of each group of indicators against float64. {said}."
 
 
-def _written(error: float) -> str:
+def _format_error(error: float) -> str:
     return f"{error:.1e}" if error else "none"
 
 
@@ -47,7 +47,7 @@ def tabulate(found: Mapping[str, Mapping[str, float]]) -> Table:
     arms = list(dict.fromkeys(arm for of in found.values() for arm in of))
     columns = (Column("indicators", None), *(Column(arm, 14) for arm in arms))
     rows = tuple(
-        Row((group, *(_written(of[arm]) if arm in of else "-" for arm in arms))) for group, of in found.items()
+        Row((group, *(_format_error(of[arm]) if arm in of else "-" for arm in arms))) for group, of in found.items()
     )
     return Table("Largest errors", "Against float64, the median over the seeds.", columns, rows)
 
@@ -62,9 +62,9 @@ def draw(found: Mapping[str, Mapping[str, float]], canvas: Canvas) -> Figure:
     for row, of in enumerate(found.values()):
         for place, arm in enumerate(arms):
             if arm in of:
-                drawn = style(arm)
+                drawn = choose_style(arm)
                 axes.plot(
-                    [of[arm] or least], [row + 0.22 * (place - (len(arms) - 1) / 2)], color=hue(drawn.hue, colours),
+                    [of[arm] or least], [row + 0.22 * (place - (len(arms) - 1) / 2)], color=get_hue(drawn.hue, colours),
                     marker=drawn.marker, markersize=6, linestyle="",
                 )  # fmt: skip
     for name, epsilon in EPSILONS.items():
@@ -79,9 +79,9 @@ def draw(found: Mapping[str, Mapping[str, float]], canvas: Canvas) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("largest error, log scale; at the left edge: none", color=colours.muted, fontsize=8.5)
-    quiet(axes, colours)
+    quieten(axes, colours)
     axes.grid(axis="x", color=colours.rule, linewidth=0.8)
-    handles: list[tuple[Line2D, str]] = [entry(arm, colours) for arm in arms]
+    handles: list[tuple[Line2D, str]] = [make_legend_entry(arm, colours) for arm in arms]
     for handle, _ in handles:
         handle.set_linestyle("")
     axes.legend(
@@ -91,5 +91,5 @@ def draw(found: Mapping[str, Mapping[str, float]], canvas: Canvas) -> Figure:
     return figure
 
 
-ERRORS = Chart(largest_errors, draw, describe, tabulate)
+ERRORS = Chart(find_largest_errors, draw, describe, tabulate)
 """The largest error of each group of indicators."""

@@ -28,7 +28,7 @@ from argo_bench.optimizations.optimization import VARIANTS, Optimization, Worklo
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.memo import Memo
 from argo_bench.pipeline.model import Stage
-from argo_bench.pipeline.record import PARTS, changed
+from argo_bench.pipeline.record import PARTS, find_changed_parts
 from argo_bench.report import finding
 
 SIDE_BY_SIDE = 150
@@ -50,8 +50,8 @@ class Source:
     code: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text.assemble((self.title, "bold"), f"  {place(self.module, self.first_line)}")
-        yield Syntax(_folded(self.code, options.max_width), "python", theme="ansi_dark", background_color="default")
+        yield Text.assemble((self.title, "bold"), f"  {format_place(self.module, self.first_line)}")
+        yield Syntax(_fold(self.code, options.max_width), "python", theme="ansi_dark", background_color="default")
         yield Text()
 
 
@@ -75,47 +75,47 @@ class Sources:
 def explain_optimization(optimization: Optimization) -> Group:
     """What was claimed, how it is read and judged, what may change, and the source of the three implementations."""
     parts: list[Any] = [Rule(f"{optimization.id} - {optimization.name}", align="left")]
-    parts += [_claim(claim) for claim in optimization.claims]
-    parts += [_workload(workload) for workload in optimization.workloads]
+    parts += [_show_claim(claim) for claim in optimization.claims]
+    parts += [_show_workload(workload) for workload in optimization.workloads]
     parts += [Text(f"May change: {optimization.may_change}."), Text()]
-    for part, sources in exchanged(optimization).items():
+    for part, sources in find_exchanged(optimization).items():
         parts += [Rule(f"{part} stage", align="left"), Sources(sources)]
     return Group(*parts)
 
 
-def exchanged(optimization: Optimization) -> Mapping[str, Sequence[Source]]:
+def find_exchanged(optimization: Optimization) -> Mapping[str, Sequence[Source]]:
     """The sources of every part that a variant exchanges, by its name: the baseline's, and then the variants'."""
     edited: dict[str, Edited] = {
-        v: changed(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE)) for v in VARIANTS
+        v: find_changed_parts(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE)) for v in VARIANTS
     }
     return {part: _sources(part, edited) for part in PARTS if any(part in pairs for pairs in edited.values())}
 
 
-def _claim(claim: Claim) -> Group:
-    span = finding.claimed(claim.kind, claim.low, claim.high)
-    as_factor = finding.claimed_as_factor(claim.kind, claim.low, claim.high)
+def _show_claim(claim: Claim) -> Group:
+    span = finding.format_claimed(claim.kind, claim.low, claim.high)
+    as_factor = finding.format_claimed_as_factor(claim.kind, claim.low, claim.high)
     references = dict.fromkeys(map(claim.against, VARIANTS))
     judged = f"{finding.noun_of(claim.metric)} against {' or '.join(references)}"
     return Group(
         Text.assemble((claim.id, "bold"), f'{" (headline)" if claim.headline else ""}  "{claim.text}"'),
-        _indented(f"Source: {claim.source}"),
-        _indented(f"Claimed: {span}{as_factor and f' = {as_factor}'} ({claim.kind.replace('_', ' ')})"),
-        _indented(f"Read as: {claim.reading}"),
-        _indented(f"Judged on: {claim.workload}, {judged}"),
+        _indent(f"Source: {claim.source}"),
+        _indent(f"Claimed: {span}{as_factor and f' = {as_factor}'} ({claim.kind.replace('_', ' ')})"),
+        _indent(f"Read as: {claim.reading}"),
+        _indent(f"Judged on: {claim.workload}, {judged}"),
         Text(),
     )
 
 
-def _workload(workload: Workload) -> Group:
+def _show_workload(workload: Workload) -> Group:
     scales = ", ".join(f"{scale:,}" for scale in workload.scales)
     return Group(
         Text.assemble("Workload ", (workload.name, "bold"), f" ({workload.stage} stage)"),
-        _indented(f"{workload.description}; {scales} {workload.unit}"),
+        _indent(f"{workload.description}; {scales} {workload.unit}"),
         Text(),
     )
 
 
-def _indented(words: str) -> Padding:
+def _indent(words: str) -> Padding:
     return Padding(Text(words), (0, 0, 0, 2))
 
 
@@ -129,13 +129,13 @@ def source_of(title: str, part: str, stage: Stage) -> Source:
     own module and of the kernels; for a Memo the module that sets it up."""
     if isinstance(stage, Memo):
         return _module_source(title, f"argo_bench.pipeline.optimized.{part}")
-    first, *called = dict.fromkeys(each for layer in _layers(part, stage) for each in with_called(layer))
+    first, *called = dict.fromkeys(each for layer in _layers(part, stage) for each in find_called(layer))
     own = str(first.__module__)
     lines, number = inspect.getsourcelines(first)
     code = ["".join(lines)]
     for each in called:
         lines, start = inspect.getsourcelines(each)
-        where = "" if each.__module__ == own else f"# {place(each.__module__, start)}\n"
+        where = "" if each.__module__ == own else f"# {format_place(each.__module__, start)}\n"
         code.append(where + "".join(lines))
     return Source(title, own, number, "\n\n".join(code))
 
@@ -155,7 +155,7 @@ def _code_of(stage: Any) -> Any:
     return function if inspect.isfunction(function) else type(getattr(function, "__self__", function))
 
 
-def with_called(target: Any) -> list[Any]:
+def find_called(target: Any) -> list[Any]:
     """The function or class, and the functions and classes that it leads to, in the order in which they are met."""
     found = [target]
     for each in found:
@@ -185,11 +185,11 @@ def _module_source(title: str, module: str) -> Source:
     return Source(title, module, 1, inspect.getsource(importlib.import_module(module)))
 
 
-def place(module: str, line: int) -> str:
+def format_place(module: str, line: int) -> str:
     return f"{module.replace('.', '/')}.py, line {line}"
 
 
-def _folded(code: str, width: int) -> str:
+def _fold(code: str, width: int) -> str:
     """Lines that are too long go on below, further in, so that the shape of the code stays visible."""
     folded = []
     for line in code.rstrip().split("\n"):
@@ -216,10 +216,14 @@ def explain_stage(name: str) -> Group:
 
 def _edits(optimization: Optimization, part: str) -> list[str]:
     """The variants that exchange or wrap a part."""
-    return [v for v in VARIANTS if part in changed(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE))]
+    return [
+        v
+        for v in VARIANTS
+        if part in find_changed_parts(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE))
+    ]
 
 
-def listing(optimizations: Sequence[Optimization]) -> Table:
+def tabulate_optimizations(optimizations: Sequence[Optimization]) -> Table:
     """The optimizations with their headline claims and the workloads that they are judged on."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("id", "name", "claimed", "judged on"):

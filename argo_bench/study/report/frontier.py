@@ -18,9 +18,9 @@ from matplotlib.transforms import Bbox
 
 from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import subjects
-from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, hue, quiet
-from argo_bench.report.charts.arms import FIXED, FIXED_STYLE, style
-from argo_bench.report.counts import BENEFITS, Counted, counted, quantity
+from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, get_hue, quieten
+from argo_bench.report.charts.arms import FIXED, FIXED_STYLE, choose_style
+from argo_bench.report.counts import BENEFITS, Counted, find_counted, format_count
 from argo_bench.report.tables import Column, Row, Table
 
 COLUMNS = 2
@@ -58,10 +58,10 @@ class Panel:
 
 def find_panels(recorded: Recorded) -> list[Panel]:
     """Return a panel for each counted workload that names its two counts."""
-    return [panel for each in counted(recorded) if (panel := _panel(recorded, each)) is not None]
+    return [panel for each in find_counted(recorded) if (panel := _make_panel(recorded, each)) is not None]
 
 
-def _panel(recorded: Recorded, counted: Counted) -> Panel | None:
+def _make_panel(recorded: Recorded, counted: Counted) -> Panel | None:
     known = subjects().get(counted.optimization)
     named = () if known is None else (each.frontier for each in known.workloads if each.name == counted.workload)
     for counts in named:
@@ -79,27 +79,30 @@ def describe(panels: Sequence[Panel]) -> str:
     sentences = []
     for panel in panels:
         arms = (
-            f"{point.arm} {_written(panel.damage, point.at[0])} and {_written(panel.benefit, point.at[1])}"
+            f"{point.arm} {_format_count(panel.damage, point.at[0])} and {_format_count(panel.benefit, point.at[1])}"
             for point in panel.points
         )
-        sentences.append(f"{panel.title}, {panel.damage} and {_words(panel.benefit)}: {'; '.join(arms)}.")
+        sentences.append(f"{panel.title}, {panel.damage} and {_name_count(panel.benefit)}: {'; '.join(arms)}.")
     return " ".join(["What each arm saves over what it does to the output.", *sentences])
 
 
-def _words(count: str) -> str:
+def _name_count(count: str) -> str:
     return count.replace("_", " ")
 
 
-def _written(count: str, value: float) -> str:
-    return BENEFITS.get(count, quantity)(value)
+def _format_count(count: str, value: float) -> str:
+    return BENEFITS.get(count, format_count)(value)
 
 
 def tabulate(panels: Sequence[Panel]) -> Table:
     rows = []
     for panel in panels:
-        rows.append(Row((panel.title, _words(panel.damage), _words(panel.benefit)), strong=True))
+        rows.append(Row((panel.title, _name_count(panel.damage), _name_count(panel.benefit)), strong=True))
         for point in panel.points:
-            at = (_written(count, value) for count, value in zip((panel.damage, panel.benefit), point.at, strict=True))
+            at = (
+                _format_count(count, value)
+                for count, value in zip((panel.damage, panel.benefit), point.at, strict=True)
+            )
             rows.append(Row((point.arm, *at)))
     columns = (Column("arm", None), Column("done to the output", 24), Column("for", 24))
     return Table("What is saved, and what for", "Medians over the seeds.", columns, tuple(rows))
@@ -127,40 +130,40 @@ def draw(panels: Sequence[Panel], canvas: Canvas) -> Figure:
         )  # fmt: skip
     figure.draw_without_rendering()  # places the axes, so that labels can keep clear of each other
     for axes, panel in drawn:
-        _label(axes, panel.points, figure.dpi / 72, colours)
+        _draw_labels(axes, panel.points, figure.dpi / 72, colours)
     return figure
 
 
 def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
-    _scale(axes, "x", panel.damage, [point.at[0] for point in panel.points])
-    _scale(axes, "y", panel.benefit, [point.at[1] for point in panel.points])
-    quiet(axes, colours)
+    _set_scale(axes, "x", panel.damage, [point.at[0] for point in panel.points])
+    _set_scale(axes, "y", panel.benefit, [point.at[1] for point in panel.points])
+    quieten(axes, colours)
     axes.grid(color=colours.rule, linewidth=0.8)
     axes.set_title(panel.title, loc="left", fontsize=9, fontweight="bold", color=colours.ink, pad=18)
     axes.annotate(
         f"{panel.counted.workload}, {panel.counted.place}", (0, 1), xycoords="axes fraction", xytext=(0, 6),
         textcoords="offset points", color=colours.muted, fontsize=8,
     )  # fmt: skip
-    axes.set_xlabel(_words(panel.damage), color=colours.muted, fontsize=8.5)
-    axes.set_ylabel(_words(panel.benefit), color=colours.muted, fontsize=8.5)
-    if len(fixed := _joined(panel.points)) > 1:
+    axes.set_xlabel(_name_count(panel.damage), color=colours.muted, fontsize=8.5)
+    axes.set_ylabel(_name_count(panel.benefit), color=colours.muted, fontsize=8.5)
+    if len(fixed := _join_fixed(panel.points)) > 1:
         xs, ys = zip(*fixed, strict=True)
-        axes.plot(xs, ys, color=hue(FIXED_STYLE.hue, colours), linewidth=1.2, zorder=2)
+        axes.plot(xs, ys, color=get_hue(FIXED_STYLE.hue, colours), linewidth=1.2, zorder=2)
     for point in panel.points:
-        of = style(point.arm)
-        colour = hue(of.hue, colours)
+        of = choose_style(point.arm)
+        colour = get_hue(of.hue, colours)
         x, y = point.at
         axes.plot([min(point.x), max(point.x)], [y, y], color=colour, linewidth=1.2, zorder=3)
         axes.plot([x, x], [min(point.y), max(point.y)], color=colour, linewidth=1.2, zorder=3)
         axes.plot([x], [y], color=colour, marker=of.marker, markersize=6, linestyle="", clip_on=False, zorder=4)
 
 
-def _joined(points: Sequence[Point]) -> list[tuple[float, float]]:
+def _join_fixed(points: Sequence[Point]) -> list[tuple[float, float]]:
     """Where the arms lie that a line joins."""
     return sorted(point.at for point in points if point.arm.startswith(FIXED))
 
 
-def _scale(axes: Axes, of: Literal["x", "y"], count: str, values: Sequence[float]) -> None:
+def _set_scale(axes: Axes, of: Literal["x", "y"], count: str, values: Sequence[float]) -> None:
     """Linear, or a log axis where the counts are far apart, with a linear piece down to zero where some are zero."""
     axis = axes.xaxis if of == "x" else axes.yaxis
     positive = [value for value in values if value > 0]
@@ -177,7 +180,7 @@ def _scale(axes: Axes, of: Literal["x", "y"], count: str, values: Sequence[float
         room = 0.14 * ((max(values) - min(values, default=0.0)) or max(values) or 1.0)
         axes.set(**{f"{of}lim": (min(values) - room, max(values) + 2.2 * room)})
         axis.set_major_locator(MaxNLocator(5))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: "" if value < 0 else _written(count, value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: "" if value < 0 else _format_count(count, value)))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -187,32 +190,32 @@ PLACES: Sequence[tuple[int, int]] = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), 
 """Where a label may stand beside its marker, the best first: right, above and below it, left, above, below."""
 
 
-def _label(axes: Axes, points: Sequence[Point], pixels: float, colours: Colours) -> None:
+def _draw_labels(axes: Axes, points: Sequence[Point], pixels: float, colours: Colours) -> None:
     """Each arm's name beside its marker, where it covers no marker, line or name and stays on the panel if it can.
 
     ``pixels`` are those of a point.
     """
     frame = axes.get_window_extent()
     marks = {point.arm: axes.transData.transform(point.at) for point in points}
-    joined = [axes.transData.transform(at) for at in _joined(points)]
+    joined = [axes.transData.transform(at) for at in _join_fixed(points)]
     on_line = [left + (right - left) * step / 20 for left, right in pairwise(joined) for step in range(21)]
-    taken = [_around(at, 8 * pixels) for at in marks.values()] + [_around(at, 2 * pixels) for at in on_line]
+    taken = [_box_around(at, 8 * pixels) for at in marks.values()] + [_box_around(at, 2 * pixels) for at in on_line]
     for point in points:
-        boxes = [(place, _box(marks[point.arm], place, point.arm, pixels)) for place in PLACES]
-        (right, up), box = min(boxes, key=lambda each: _cost(each[1], taken, frame))
+        boxes = [(place, _box_of_label(marks[point.arm], place, point.arm, pixels)) for place in PLACES]
+        (right, up), box = min(boxes, key=lambda each: _rate_place(each[1], taken, frame))
         taken.append(box)
         axes.annotate(
             point.arm, point.at, xytext=(BESIDE * right, ABOVE * up), textcoords="offset points", fontsize=LABEL_SIZE,
             ha={1: "left", 0: "center", -1: "right"}[right], va="center", annotation_clip=False,
-            color=hue(style(point.arm).hue, colours), in_layout=False, zorder=5,
+            color=get_hue(choose_style(point.arm).hue, colours), in_layout=False, zorder=5,
         )  # fmt: skip
 
 
-def _around(at: np.ndarray, size: float) -> Bbox:
+def _box_around(at: np.ndarray, size: float) -> Bbox:
     return Bbox.from_bounds(at[0] - size / 2, at[1] - size / 2, size, size)
 
 
-def _box(mark: np.ndarray, place: tuple[int, int], words: str, pixels: float) -> Bbox:
+def _box_of_label(mark: np.ndarray, place: tuple[int, int], words: str, pixels: float) -> Bbox:
     """What a label in a place covers, in pixels."""
     right, up = place
     width, height = LETTER * LABEL_SIZE * len(words) * pixels, 1.3 * LABEL_SIZE * pixels
@@ -220,7 +223,7 @@ def _box(mark: np.ndarray, place: tuple[int, int], words: str, pixels: float) ->
     return Bbox.from_bounds(x, mark[1] + ABOVE * up * pixels - height / 2, width, height)
 
 
-def _cost(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
+def _rate_place(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
     """How much of what is there a label would cover, and how far it would stand out of the panel."""
     shared = (Bbox.intersection(box, each) for each in taken)
     covered = math.fsum(each.width * each.height for each in shared if each is not None)

@@ -1,7 +1,7 @@
 """What each line of a stage added to the resident memory in one call, by memory_profiler, arm by arm.
 
 Run as a program this module measures one arm (memory_profiler runs the function line by line, so never in the process
-of the report); ``line_memory`` asks it for each and shows the answers.
+of the report); ``show_line_memory`` asks it for each and shows the answers.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from rich.rule import Rule
 from rich.text import Text
 
 from argo_bench.harness.machine.environment import worker_cpu
-from argo_bench.harness.memory import ask, check_installed
+from argo_bench.harness.memory import ask_fresh_process, check_installed
 from argo_bench.harness.workers.memory import Ready, serve, use_small_pages
 from argo_bench.harness.workers.messages import Arm
 from argo_bench.harness.workers.processes import ArmFailed
 from argo_bench.optimizations.optimization import VARIANTS, Optimization
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.model import Stage
-from argo_bench.study.report.explain import place, python_function, with_called
+from argo_bench.study.report.explain import find_called, format_place, python_function
 
 NOTE = (
     "Increments are changes of the resident memory between two looks of memory_profiler: whole pages of 4 KiB, so that "
@@ -70,19 +70,19 @@ class Lines(msgspec.Struct, frozen=True, tag=True):
     compiled: list[str]
 
 
-def line_memory(optimization: Optimization) -> Group:
+def show_line_memory(optimization: Optimization) -> Group:
     """The headline workload's stage, line by line, in the baseline and both variants, at its largest scale.
 
     Raises UserError where memory_profiler is not installed.
     """
     from argo_bench.pipeline.market import installed_sample
-    from argo_bench.study.recording import record, shortage
+    from argo_bench.study.recording import find_shortage, record
     from argo_bench.study.subject import stage_arm
 
     check_installed("memory_profiler")
     claim = next((each for each in optimization.claims if each.headline), optimization.claims[0])
     workload, universe = optimization.workload(claim.workload), installed_sample()
-    scale = max(each for each in workload.scales if shortage(workload, each, universe) is None)
+    scale = max(each for each in workload.scales if find_shortage(workload, each, universe) is None)
     title = f"{optimization.id} - {optimization.name}: memory, line by line"
     once = "one cycle" if workload.inputs == "trace" else "one call"
     what = f"The {workload.stage} stage, {once} of the workload {workload.name!r} at {scale:,} {workload.unit}."
@@ -92,25 +92,25 @@ def line_memory(optimization: Optimization) -> Group:
         inputs.write_bytes(pickle.dumps(record(workload, universe, scale, seed=1)))
         for name in ("baseline", *VARIANTS):
             arm = stage_arm(optimization.id, (workload.name, scale), name, inputs)
-            parts += [Rule(name, align="left"), *_shown(arm, Path(scratch) / "numba")]
+            parts += [Rule(name, align="left"), *_show_arm(arm, Path(scratch) / "numba")]
     return Group(*parts)
 
 
-def _shown(arm: Arm, numba_cache: Path) -> Iterator[Any]:
+def _show_arm(arm: Arm, numba_cache: Path) -> Iterator[Any]:
     try:
         request = LineRequest(arm, worker_cpu())
         command = [sys.executable, "-m", "argo_bench.study.report.line_memory"]
-        lines = ask(command, request, Lines, hash_seed=0, numba_cache=numba_cache)
+        lines = ask_fresh_process(command, request, Lines, hash_seed=0, numba_cache=numba_cache)
     except ArmFailed as error:
         yield Text(f"failed: {error}")
         return
-    yield from map(rendered, lines.functions)
+    yield from map(render, lines.functions)
     if lines.compiled:
         yield Text(f"Compiled by numba, within the line that calls it: {', '.join(lines.compiled)}.")
         yield Text()
 
 
-def rendered(function: Profiled) -> Group:
+def render(function: Profiled) -> Group:
     """The function's lines with their increments, each on one line of the terminal."""
     shared = min(len(line.code) - len(line.code.lstrip()) for line in function.lines)
     rows = [Text(f"{'line':>6}{'times':>9}{'KiB':>9}", style="dim")]
@@ -118,15 +118,15 @@ def rendered(function: Profiled) -> Group:
         grew = f"{line.increment_bytes / 1024:+,.0f}" if line.increment_bytes else "0"
         figures = f"{line.number:>6}{line.times:>9,}", (f"{grew:>9}", "bold" if line.increment_bytes else "dim")
         rows.append(Text.assemble(*figures, f"  {line.code[shared:]}", no_wrap=True, overflow="ellipsis"))
-    head = Text.assemble((function.name, "bold"), f"  {place(function.module, function.first_line)}")
+    head = Text.assemble((function.name, "bold"), f"  {format_place(function.module, function.first_line)}")
     return Group(head, *rows, Text())
 
 
-def measured(request: LineRequest) -> Lines:
+def measure_lines(request: LineRequest) -> Lines:
     """Run the stage's first call once more under memory_profiler, in this process."""
     from memory_profiler import LineProfiler
 
-    from argo_bench.study.recording import recorded_inputs
+    from argo_bench.study.recording import load_inputs
     from argo_bench.study.replay import StageBody, workload_and_edit
 
     if request.processor is not None:
@@ -135,10 +135,10 @@ def measured(request: LineRequest) -> Lines:
     arguments = json.loads(request.arm.arguments)
     inputs = arguments.pop("inputs")
     workload, edit = workload_and_edit(**arguments)
-    functions = functions_of(getattr(edit(baseline.PIPELINE), workload.stage))
+    functions = find_functions(getattr(edit(baseline.PIPELINE), workload.stage))
     # One for each function: a single one takes the last line of another function for the line before.
     profilers = {function: LineProfiler() for function in functions if not is_compiled(function)}
-    with closing(StageBody(workload, edit, recorded_inputs(inputs))) as body:
+    with closing(StageBody(workload, edit, load_inputs(inputs))) as body:
         body.keep(1)
         ready = Ready(body)
         with ExitStack() as enabled:
@@ -146,20 +146,20 @@ def measured(request: LineRequest) -> Lines:
                 profiler.add_function(function)
                 enabled.enter_context(profiler)
             ready.run()
-    ran = [_profiled(function, each.code_map[function.__code__]) for function, each in profilers.items()]
+    ran = [_collect_lines(function, each.code_map[function.__code__]) for function, each in profilers.items()]
     return Lines([each for each in ran if each.lines], [each.__name__ for each in functions if is_compiled(each)])
 
 
-def functions_of(stage: Stage) -> list[FunctionType]:
+def find_functions(stage: Stage) -> list[FunctionType]:
     """The Python functions that a stage leads to: its own or its class's, and those that it wraps or holds."""
     target = python_function(stage)
     if inspect.isfunction(target):
-        found = with_called(target)
+        found = find_called(target)
     else:
-        found = with_called(type(target))
+        found = find_called(type(target))
         for held in vars(target).values() if hasattr(target, "__dict__") else ():
             if inspect.isfunction(python_function(held)) or hasattr(held, "__wrapped__"):
-                found += functions_of(held)
+                found += find_functions(held)
     methods = [method for each in found for method in (vars(each).values() if inspect.isclass(each) else (each,))]
     functions = [each for each in methods if inspect.isfunction(each)]
     # What a NamedTuple or a dataclass is given stands in no file of ours.
@@ -171,7 +171,7 @@ def is_compiled(function: FunctionType) -> bool:
     return hasattr(vars(sys.modules[function.__module__]).get(function.__name__), "py_func")
 
 
-def _profiled(function: FunctionType, seen: dict[int, tuple[float, float, int]]) -> Profiled:
+def _collect_lines(function: FunctionType, seen: dict[int, tuple[float, float, int]]) -> Profiled:
     """The head of a function is left out: what memory_profiler says of it is all that was resident by then."""
     source, first = inspect.getsourcelines(function)
     head = function.__code__.co_firstlineno
@@ -184,4 +184,4 @@ def _profiled(function: FunctionType, seen: dict[int, tuple[float, float, int]])
 
 
 if __name__ == "__main__":
-    serve(lambda request: msgspec.to_builtins(measured(msgspec.convert(request, LineRequest))))
+    serve(lambda request: msgspec.to_builtins(measure_lines(msgspec.convert(request, LineRequest))))

@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from argo_bench.harness.record.records import Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
-from argo_bench.report.chart import Canvas, Chart, hue, quiet
+from argo_bench.report.chart import Canvas, Chart, get_hue, quieten
 from argo_bench.report.tables import Column, Row, Table
 
 DICT = "dict"
@@ -33,7 +33,7 @@ STAGES = {
 """Workloads whose reference is the baseline of a stage, and how the stage is called in the figure."""
 
 
-def lookups(recorded: Recorded) -> dict[str, float]:
+def find_lookups(recorded: Recorded) -> dict[str, float]:
     """Nanoseconds of a look-up by store, the cheapest first; empty for a run of anything else."""
     results = [each for each in recorded.all(Result) if each.comparison.optimization in HUES]
     found = {each.comparison.optimization: each.candidate_ns for each in results}
@@ -42,7 +42,7 @@ def lookups(recorded: Recorded) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda each: each[1]))
 
 
-def stage_costs(recorded: Recorded) -> dict[str, float]:
+def find_stage_costs(recorded: Recorded) -> dict[str, float]:
     """Nanoseconds of a call of the baseline's stages, as a run of the catalogue has them at headline scales."""
     found: dict[str, float] = {}
     for each in recorded.all(Result):
@@ -62,12 +62,12 @@ class Costs:
 
 def find_costs(recorded: Recorded) -> Costs | None:
     """Return what look-ups and stages cost; None where no look-up was timed."""
-    stores = lookups(recorded)
-    return Costs(stores, stage_costs(recorded)) if stores else None
+    stores = find_lookups(recorded)
+    return Costs(stores, find_stage_costs(recorded)) if stores else None
 
 
 def describe(costs: Costs) -> str:
-    said = "; ".join(f"{store}: {finding.duration(ns)}" for store, ns in costs.stores.items())
+    said = "; ".join(f"{store}: {finding.format_duration(ns)}" for store, ns in costs.stores.items())
     return (
         f"From which hit rate on a cache pays, over what a computation costs. A look-up takes: {said}. Left of where a "
         "line reaches 100 % its store never pays."
@@ -80,16 +80,23 @@ def tabulate(costs: Costs) -> Table:
         Column("store", 14),
         Column("a look-up", 12),
         Column("never pays below", 18),
-        *(Column(f"{name}, {finding.duration(ns)}", None) for name, ns in stages.items()),
+        *(Column(f"{name}, {finding.format_duration(ns)}", None) for name, ns in stages.items()),
     )
     rows = tuple(
-        Row((store, finding.duration(ns), finding.duration(ns), *(_rate(ns / cost) for cost in stages.values())))
+        Row(
+            (
+                store,
+                finding.format_duration(ns),
+                finding.format_duration(ns),
+                *(_format_rate(ns / cost) for cost in stages.values()),
+            )
+        )
         for store, ns in costs.stores.items()
     )
     return Table("From which hit rate on", "The share of calls that must hit.", columns, rows)
 
 
-def _rate(share: float) -> str:
+def _format_rate(share: float) -> str:
     return "never" if share >= 1 else f"{100 * share:.2g} %"
 
 
@@ -101,7 +108,7 @@ def draw(costs: Costs, canvas: Canvas) -> Figure:
     at = np.geomspace(*COSTS_NS, 400)
     for store, ns in costs.stores.items():
         shares = ns / at
-        axes.plot(at[shares <= 1], shares[shares <= 1], color=hue(HUES[store], colours), linewidth=1.8)
+        axes.plot(at[shares <= 1], shares[shares <= 1], color=get_hue(HUES[store], colours), linewidth=1.8)
     for name, ns in stages.items():
         axes.axvline(ns, color=colours.baseline, linewidth=0.9, linestyle=":")
         axes.annotate(
@@ -111,15 +118,15 @@ def draw(costs: Costs, canvas: Canvas) -> Figure:
     axes.set(xscale="log", xlim=COSTS_NS, ylim=(0, 1.02), yticks=(0, 0.25, 0.5, 0.75, 1))
     axes.set_yticklabels(("0", "25", "50", "75", "100 %"))
     axes.xaxis.set_major_locator(FixedLocator([10.0**power for power in range(3, 11)]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: finding.duration(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: finding.format_duration(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("what the computation takes, log scale", color=colours.muted, fontsize=8.5)
     axes.set_ylabel("share of calls that must hit", color=colours.muted, fontsize=8.5)
-    quiet(axes, colours)
+    quieten(axes, colours)
     axes.grid(axis="y", color=colours.rule, linewidth=0.8)
     axes.set_title("Above its line a cache pays", loc="left", color=colours.ink, fontsize=10, fontweight="bold")
-    handles = [Line2D([], [], color=hue(HUES[store], colours), linewidth=1.8) for store in costs.stores]
-    names = [f"{store}, {finding.duration(ns)} a look-up" for store, ns in costs.stores.items()]
+    handles = [Line2D([], [], color=get_hue(HUES[store], colours), linewidth=1.8) for store in costs.stores]
+    names = [f"{store}, {finding.format_duration(ns)} a look-up" for store, ns in costs.stores.items()]
     figure.legend(
         handles, names, loc="outside lower left", ncols=2, frameon=False, fontsize=8.5, labelcolor=colours.muted
     )

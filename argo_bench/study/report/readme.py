@@ -11,9 +11,9 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.report import finding
-from argo_bench.report.marks import MARKS, labelled
-from argo_bench.report.tables import plain
-from argo_bench.study.report.advice import advice
+from argo_bench.report.marks import MARKS, label_verdict
+from argo_bench.report.tables import escape
+from argo_bench.study.report.advice import advise_all
 
 BEGIN, END = "<!-- measured: argo-bench report RUN --readme README.md -->", "<!-- end of measured -->"
 A_FEW = 4
@@ -21,7 +21,7 @@ A_FEW = 4
 COLUMNS = ("id", "optimization", "published claim", "as prescribed", "as engineered", "advice")
 
 
-def measured_table(recorded: Recorded) -> str:
+def make_table(recorded: Recorded) -> str:
     """A row for every subject of the run: its headline claims, what was seen of each in both variants, and the advice.
 
     The finding stands above the table, the glyphs of the verdicts below it.
@@ -30,33 +30,33 @@ def measured_table(recorded: Recorded) -> str:
     for each in recorded.all(Judgement):
         if each.headline:
             judged.setdefault(each.optimization, []).append(each)
-    words = {each.subject: each.word for each in advice(recorded)}
-    rows = [_row(COLUMNS), _row(["---"] * len(COLUMNS))]
+    words = {each.subject: each.word for each in advise_all(recorded)}
+    rows = [_write_row(COLUMNS), _write_row(["---"] * len(COLUMNS))]
     for identifier, known in subjects().items():
         if identifier in judged:
             found = judged[identifier]
-            claims = "<br>".join({each.claim: _claim(each, len(found)) for each in found}.values())
-            seen = ["<br>".join(_seen(found, variant)) for variant in VARIANTS]
-            rows.append(_row([identifier, known.name, claims, *seen, words.get(identifier, "")]))
+            claims = "<br>".join({each.claim: _write_claim(each, len(found)) for each in found}.values())
+            seen = ["<br>".join(_describe_seen(found, variant)) for variant in VARIANTS]
+            rows.append(_write_row([identifier, known.name, claims, *seen, words.get(identifier, "")]))
     used = {each.verdict for rows in judged.values() for each in rows}
-    legend = ", ".join(labelled(word) for word in MARKS if word in used)
-    return f"*{finding.finding(recorded)}.*\n\n" + "\n".join(rows) + f"\n\n{legend}; < 1x is slower or more."
+    legend = ", ".join(label_verdict(word) for word in MARKS if word in used)
+    return f"*{finding.write_title(recorded)}.*\n\n" + "\n".join(rows) + f"\n\n{legend}; < 1x is slower or more."
 
 
-def _row(cells: Sequence[str]) -> str:
+def _write_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _claim(judgement: Judgement, judged: int) -> str:
+def _write_claim(judgement: Judgement, judged: int) -> str:
     """The claim's words; where they are one of many, which are then short, also what they are about."""
-    words = plain(judgement.text)
+    words = escape(judgement.text)
     return words if judged <= A_FEW else f"{words} ({finding.noun_of(judgement.metric)})"
 
 
-def _seen(judged: Sequence[Judgement], variant: str) -> Iterator[str]:
+def _describe_seen(judged: Sequence[Judgement], variant: str) -> Iterator[str]:
     for each in judged:
         if each.arm == variant:
-            yield f"{MARKS[each.verdict].glyph} {plain(finding.measured(each))}"
+            yield f"{MARKS[each.verdict].glyph} {escape(finding.describe_measured(each))}"
 
 
 def write_table(readme: Path, recorded: Recorded) -> None:
@@ -65,4 +65,4 @@ def write_table(readme: Path, recorded: Recorded) -> None:
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise UserError(f"{readme}: expected the line {BEGIN} and after it the line {END}, once each")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{measured_table(recorded)}\n{END}{after}", encoding="utf-8")
+    readme.write_text(f"{before}{BEGIN}\n{make_table(recorded)}\n{END}{after}", encoding="utf-8")

@@ -9,19 +9,21 @@ from argo_bench.optimizations import catalogue, subjects
 from argo_bench.optimizations.document import RANKS
 from argo_bench.report import sections as shared
 from argo_bench.report.sections import ANY_TABLE, OTHERS, Background, Outline, Part, Section, Source
-from argo_bench.report.verdicts import over_the_change_rate
+from argo_bench.report.verdicts import tabulate_curves
 from argo_bench.study.records import Acceptance, LiveRates
-from argo_bench.study.report.advice import advice, what_to_do
-from argo_bench.study.report.combined import combined
-from argo_bench.study.report.explain import exchanged, place
+from argo_bench.study.report.advice import advise_all, tabulate_advice
+from argo_bench.study.report.combined import tabulate_combined
+from argo_bench.study.report.explain import find_exchanged, format_place
 
 PUBLISHED = Part("optimizations", "Optimization by optimization")
 TOGETHER = Part("combined", "Combined claims")
 CHARTS = "argo_bench.study.report."
 
-ADVICE = Section("advice", ("summary", "terminal", "text"), lambda recorded, brief: [what_to_do(recorded, brief=brief)])
-COMBINED = Section("combined claims", ("summary", *ANY_TABLE), lambda recorded, brief: [combined(recorded)])
-CHANGE_RATE = Section("change rate", ANY_TABLE, lambda recorded, brief: [over_the_change_rate(recorded)])
+ADVICE = Section(
+    "advice", ("summary", "terminal", "text"), lambda recorded, brief: [tabulate_advice(recorded, brief=brief)]
+)
+COMBINED = Section("combined claims", ("summary", *ANY_TABLE), lambda recorded, brief: [tabulate_combined(recorded)])
+CHANGE_RATE = Section("change rate", ANY_TABLE, lambda recorded, brief: [tabulate_curves(recorded)])
 SHARES = Section(
     "shares",
     ("page",),
@@ -69,14 +71,14 @@ def describe(subject: str) -> Background:
     if known is None:
         return Background(OTHERS)
     is_single = subject in catalogue()
-    sources = exchanged(catalogue()[subject]) if is_single else {}
+    sources = find_exchanged(catalogue()[subject]) if is_single else {}
     return Background(
         PUBLISHED if is_single else TOGETHER,
         True,
         describe_rank(subject),
         known.may_change,
         {
-            part: [Source(each.title, place(each.module, each.first_line), each.code) for each in found]
+            part: [Source(each.title, format_place(each.module, each.first_line), each.code) for each in found]
             for part, found in sources.items()
         },
     )
@@ -97,7 +99,7 @@ STUDY = Outline(
         *(shared.MEMORY_TABLE, shared.BESIDE, shared.FIRST_CALLS, shared.SENTENCES),
     ),
     remarks,
-    advice,
+    advise_all,
     describe,
     (PUBLISHED, TOGETHER, OTHERS),
 )

@@ -24,12 +24,12 @@ from argo_bench.report.chart import (
     Canvas,
     Chart,
     Colours,
-    hue,
-    legend_below,
-    quiet,
-    ratio_axis,
-    stacked,
-    titled,
+    draw_legend,
+    get_hue,
+    quieten,
+    set_ratio_axis,
+    stack_panels,
+    title_panel,
 )
 from argo_bench.report.tables import Column, Row, Table
 from argo_bench.study.attribution import NAME, ONLY, WITHOUT
@@ -63,7 +63,7 @@ class Shares:
     whole: Estimate
 
 
-def shares_of(recorded: Recorded) -> Shares | None:
+def find_shares(recorded: Recorded) -> Shares | None:
     """Return what each switch contributes; None where the configurations were not measured."""
     values: dict[str, dict[int, float]] = {}
     for each in recorded.all(Samples):
@@ -72,14 +72,14 @@ def shares_of(recorded: Recorded) -> Shares | None:
             values.setdefault(each.comparison.candidate, {})[each.replicate] = -ratio
     ids = [arm.removeprefix(ONLY.format("")) for arm in values if arm.startswith(ONLY.format(""))]
     whole = values.get("engineered", {})
-    found = [share for each in ids if (share := _share(each, values, whole)) is not None]
+    found = [share for each in ids if (share := _make_share(each, values, whole)) is not None]
     if not found:
         return None
     parts = sorted(found, key=lambda each: -each.share.theta)
     return Shares(parts, estimate(list(whole.values()), LEVEL))
 
 
-def _share(identifier: str, values: Mapping[str, Mapping[int, float]], whole: Mapping[int, float]) -> Share | None:
+def _make_share(identifier: str, values: Mapping[str, Mapping[int, float]], whole: Mapping[int, float]) -> Share | None:
     """Within replicates, in which all configurations met the same reference."""
     only = values[ONLY.format(identifier)]
     without = values.get(WITHOUT.format(identifier), {})
@@ -95,27 +95,27 @@ def _share(identifier: str, values: Mapping[str, Mapping[int, float]], whole: Ma
 def draw(shares: Shares, canvas: Canvas) -> Figure:
     """Draw the waterfall over what each switch is worth alone and as the last one."""
     colours, parts, whole = canvas.colours, shares.parts, shares.whole
-    figure, (falls, worth) = stacked([ROW * (len(parts) + 2), ROW * len(parts)], colours, 1)
-    _waterfall(falls, parts, whole, colours)
-    _worth(worth, parts, colours)
-    legend_below(figure, (_entry(name, colour, colours) for name, colour in MARKS.items()), colours, 2)
+    figure, (falls, worth) = stack_panels([ROW * (len(parts) + 2), ROW * len(parts)], colours, 1)
+    _draw_waterfall(falls, parts, whole, colours)
+    _draw_worth(worth, parts, colours)
+    draw_legend(figure, (_make_legend_entry(name, colour, colours) for name, colour in MARKS.items()), colours, 2)
     return figure
 
 
 MARKS = {"alone": "sky blue", "as the last one": "vermillion"}
 
 
-def _entry(name: str, colour: str, colours: Colours) -> tuple[Line2D, str]:
-    return Line2D([], [], marker="o", linestyle="", color=hue(colour, colours)), name
+def _make_legend_entry(name: str, colour: str, colours: Colours) -> tuple[Line2D, str]:
+    return Line2D([], [], marker="o", linestyle="", color=get_hue(colour, colours)), name
 
 
-def _waterfall(axes: Axes, parts: Sequence[Share], whole: Estimate, colours: Colours) -> None:
+def _draw_waterfall(axes: Axes, parts: Sequence[Share], whole: Estimate, colours: Colours) -> None:
     steps = [(each.id, each.share.theta) for each in parts]
     steps.append((REST, whole.theta - math.fsum(step for _, step in steps)))
     at = 0.0
     reached = [1.0]
     for row, (_, step) in enumerate(steps):
-        colour = hue("bluish green" if step >= 0 else "vermillion", colours)
+        colour = get_hue("bluish green" if step >= 0 else "vermillion", colours)
         axes.plot([math.exp(at), math.exp(at + step)], [row, row], color=colour, linewidth=6, solid_capstyle="butt")
         axes.plot([math.exp(at + step)] * 2, [row, row + 1], color=colours.muted, linewidth=0.8)
         at += step
@@ -123,16 +123,16 @@ def _waterfall(axes: Axes, parts: Sequence[Share], whole: Estimate, colours: Col
     axes.plot([math.exp(whole.theta)], [len(steps)], "o", color=colours.ink, markersize=5)
     axes.set_yticks(range(len(steps) + 1), [*(name for name, _ in steps[:-1]), "rest", "all"])
     axes.set_ylim(len(steps) + 0.6, -0.6)
-    ratio_axis(axes, "x", (min(reached) / 1.15, max(reached) * 1.15), 5)
-    quiet(axes, colours)
-    titled(axes, "Where the speed comes from", "times as fast as without any, switch by switch", colours)
+    set_ratio_axis(axes, "x", (min(reached) / 1.15, max(reached) * 1.15), 5)
+    quieten(axes, colours)
+    title_panel(axes, "Where the speed comes from", "times as fast as without any, switch by switch", colours)
 
 
-def _worth(axes: Axes, parts: Sequence[Share], colours: Colours) -> None:
+def _draw_worth(axes: Axes, parts: Sequence[Share], colours: Colours) -> None:
     ends: list[float] = [1.0]
     for row, each in enumerate(parts):
         for found, name in ((each.alone, "alone"), (each.last, "as the last one")):
-            colour = hue(MARKS[name], colours)
+            colour = get_hue(MARKS[name], colours)
             place = row - 0.14 if name == "alone" else row + 0.14
             low, high = (found.theta if end is None else end for end in (found.low, found.high))
             axes.plot([math.exp(low), math.exp(high)], [place, place], color=colour, linewidth=1.6)
@@ -141,12 +141,12 @@ def _worth(axes: Axes, parts: Sequence[Share], colours: Colours) -> None:
     axes.axvline(1, color=colours.baseline, linewidth=0.9)
     axes.set_yticks(range(len(parts)), [each.id for each in parts])
     axes.set_ylim(len(parts) - 0.4, -0.6)
-    ratio_axis(axes, "x", (min(ends) / 1.1, max(ends) * 1.1), 5)
-    quiet(axes, colours)
-    titled(axes, "What each is worth", "apart: it is worth more or less beside the others", colours)
+    set_ratio_axis(axes, "x", (min(ends) / 1.1, max(ends) * 1.1), 5)
+    quieten(axes, colours)
+    title_panel(axes, "What each is worth", "apart: it is worth more or less beside the others", colours)
 
 
-def _factor(found: Estimate) -> str:
+def _format_factor(found: Estimate) -> str:
     if found.low is None or found.high is None:
         return f"{math.exp(found.theta):.3g}x"
     return f"{math.exp(found.theta):.3g}x [{math.exp(found.low):.3g}, {math.exp(found.high):.3g}]"
@@ -164,22 +164,22 @@ def tabulate(shares: Shares) -> Table:
             (
                 each.id,
                 catalogue()[each.id].name,
-                _factor(each.share),
-                _factor(each.alone),
-                _factor(each.last),
-                _beside(each),
+                _format_factor(each.share),
+                _format_factor(each.alone),
+                _format_factor(each.last),
+                _describe_interaction(each),
             ),
         )
         for each in parts
     ]
     rest = whole.theta - math.fsum(each.share.theta for each in parts)
     rows.append(Row(("", REST, f"{math.exp(rest):.3g}x", "", "", ""), strong=True))
-    rows.append(Row(("", "all together", _factor(whole), "", "", ""), strong=True))
+    rows.append(Row(("", "all together", _format_factor(whole), "", "", ""), strong=True))
     note = "A share is the mean of the gain alone and of what its absence costs, in the log of the CPU time of a cycle."
     return Table("What each switch contributes", note, columns, tuple(rows))
 
 
-def _beside(share: Share) -> str:
+def _describe_interaction(share: Share) -> str:
     if abs(share.interaction) < math.log(1.02):
         return "worth the same"
     return f"worth {math.exp(abs(share.interaction)):.2f}x {'more' if share.interaction > 0 else 'less'}"
@@ -188,9 +188,9 @@ def _beside(share: Share) -> str:
 def describe(shares: Shares) -> str:
     """Say how large the whole is, and the largest shares."""
     parts, whole = shares.parts, shares.whole
-    largest = "; ".join(f"{each.id} {_factor(each.share)}" for each in parts[:5])
-    return f"A waterfall of what each optimization contributes to {_factor(whole)} of all together: {largest}."
+    largest = "; ".join(f"{each.id} {_format_factor(each.share)}" for each in parts[:5])
+    return f"A waterfall of what each optimization contributes to {_format_factor(whole)} of all together: {largest}."
 
 
-SHARES = Chart(shares_of, draw, describe, tabulate)
+SHARES = Chart(find_shares, draw, describe, tabulate)
 """What each optimization contributes to all of them together."""

@@ -84,7 +84,7 @@ class TrialOfRun:
         return self.trial.reference
 
     @property
-    def compared(self) -> tuple[str, ...]:
+    def compared_values(self) -> tuple[str, ...]:
         return self.trial.compared
 
     @property

@@ -34,14 +34,14 @@ from argo_bench.optimizations.o01_distributed_cache import (
     local_dict,
     prescribed,
 )
-from argo_bench.optimizations.optimization import unedited
+from argo_bench.optimizations.optimization import keep_baseline
 from argo_bench.parent import start
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import SOURCES, Fetched, ProviderError, Signal, Stage, StoreError
 from argo_bench.pipeline.optimized.fetch import at_once
 from argo_bench.pipeline.record import Edit, settle
-from argo_bench.pipeline.shared import encoded
+from argo_bench.pipeline.shared import encode_fetched
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.loopback import Address, Behaviour, Endpoints, LoopbackWorld
 from argo_bench.pipeline.world.redis import Server
@@ -54,8 +54,8 @@ EDITS: Mapping[str, Edit] = {
     "engineered": engineered,
     REDIS_ALONE: from_redis_alone,
     LOCAL: local_dict,
-    REFETCH: unedited,
-    RECOMPUTE: unedited,
+    REFETCH: keep_baseline,
+    RECOMPUTE: keep_baseline,
 }
 CACHES = ("prescribed", "engineered", LOCAL)
 CYCLES = 24
@@ -132,7 +132,7 @@ class Worker:
         self._process.communicate()
 
 
-def shared(setting: Setting) -> Iterator[Observation]:
+def observe_sharing(setting: Setting) -> Iterator[Observation]:
     """Observe two workers over TCP; in full also four, over TCP and a unix socket."""
     assert setting.redis is not None and setting.address is not None, "this trial asks for both servers"
     tape = tape_of(setting, 6 if setting.full else 3)
@@ -149,11 +149,11 @@ def shared(setting: Setting) -> Iterator[Observation]:
         for count, kind, url in places:
             for number in range(5 if setting.full else 3):
                 namespace = f"o01-{os.getpid()}-{kind}-{count}-{number}"
-                yield from walked(workers[:count], f"{count} workers, {kind}", url, namespace)
-                yield from voted(workers[0], f"consensus, {kind}", url, namespace)
+                yield from walk_arms(workers[:count], f"{count} workers, {kind}", url, namespace)
+                yield from time_votes(workers[0], f"consensus, {kind}", url, namespace)
 
 
-def walked(workers: Sequence[Worker], condition: str, url: str, namespace: str) -> Iterator[Observation]:
+def walk_arms(workers: Sequence[Worker], condition: str, url: str, namespace: str) -> Iterator[Observation]:
     """Observe each arm through all cycles, the workers one behind the other, and what it takes to fetch anew."""
     for arm in CACHES:
         took = [[worker.take(Turn(arm, url, namespace, cycle)) for worker in workers] for cycle in range(CYCLES)]
@@ -176,7 +176,7 @@ def walked(workers: Sequence[Worker], condition: str, url: str, namespace: str) 
             yield Observation(arm, condition, {"read p50 us": median(times)})
 
 
-def voted(worker: Worker, condition: str, url: str, namespace: str) -> Iterator[Observation]:
+def time_votes(worker: Worker, condition: str, url: str, namespace: str) -> Iterator[Observation]:
     """Observe a consensus that is read from the store, and one that is counted."""
     for arm in ("prescribed", RECOMPUTE):
         took = worker.take(Turn(arm, url, namespace, -1))
@@ -254,7 +254,7 @@ class Counts:
         }
 
 
-def killed(setting: Setting) -> Iterator[Observation]:
+def observe_kills(setting: Setting) -> Iterator[Observation]:
     """Observe a stream of fetches through kills and restarts of the store.
 
     Raises UserError for a store that is the user's.
@@ -265,15 +265,15 @@ def killed(setting: Setting) -> Iterator[Observation]:
         raise UserError(f"expected a server that may be killed, got {server.how}; unset it to have one started")
     kills = 20 if setting.full else 3
     tape = tape_of(setting, 2)
-    for arm, edit in (("baseline", unedited), ("prescribed", prescribed), ("engineered", engineered)):
+    for arm, edit in (("baseline", keep_baseline), ("prescribed", prescribed), ("engineered", engineered)):
         endpoints = Endpoints(setting.address, redis_url=server.url, namespace=f"o01-{os.getpid()}-{arm}")
         stream = LoopbackWorld(tape, endpoints, Behaviour(latency_scale=0.0), seed=setting.seed)
         with stream as world, SimulatedWorld(tape, seed=setting.seed, latency_scale=0.0) as oracle, rubbish_aside():
-            counts = counted(world, oracle, edit, server, kills, random.Random(setting.seed))
+            counts = count_through_kills(world, oracle, edit, server, kills, random.Random(setting.seed))
         yield Observation(arm, "2 workers, TCP", counts.values(kills))
 
 
-def counted(
+def count_through_kills(
     world: LoopbackWorld, oracle: SimulatedWorld, edit: Edit, server: Server, kills: int, generator: random.Random
 ) -> Counts:
     """Step two workers' pipelines on one event loop: what the second finds the first has fetched."""
@@ -288,9 +288,9 @@ def counted(
         cycle = next(steps)
         oracle.begin(cycle)
         world.begin(cycle)
-        truth = {symbol: encoded(baseline.PIPELINE.fetch(oracle, symbol)) for symbol in oracle.market.symbols}
+        truth = {symbol: encode_fetched(baseline.PIPELINE.fetch(oracle, symbol)) for symbol in oracle.market.symbols}
         hits = getattr(reader, "hits", 0)
-        world.run(watched(world, [each.fetch for each in pipelines], truth, counts))
+        world.run(watch_fetches(world, [each.fetch for each in pipelines], truth, counts))
         return getattr(reader, "hits", 0) - hits
 
     step(Counts())  # left out of the counts, since what is done for the first time holds the loop up as well
@@ -335,7 +335,9 @@ def killing(server: Server, after_s: float) -> Iterator[None]:
         thread.join()
 
 
-async def watched(world: LoopbackWorld, fetches: Sequence[Stage], truth: Mapping[str, bytes], counts: Counts) -> None:
+async def watch_fetches(
+    world: LoopbackWorld, fetches: Sequence[Stage], truth: Mapping[str, bytes], counts: Counts
+) -> None:
     """Compare what each worker gets for each symbol with the
     truth, while a task measures how long the loop is held up."""
     looking = asyncio.ensure_future(look(counts))
@@ -347,7 +349,7 @@ async def watched(world: LoopbackWorld, fetches: Sequence[Stage], truth: Mapping
             except (StoreError, ProviderError):
                 counts.exceptions += 1
             else:
-                counts.wrong_values += encoded(got) != expected
+                counts.wrong_values += encode_fetched(got) != expected
     looking.cancel()
     await asyncio.wait([looking])
 
@@ -376,7 +378,7 @@ TRIALS = (
         "cross-process hit rate is the share of a worker's own fetches that those behind the first were spared by it. "
         "While they walk the providers answer at once; a refetch takes a tenth of their latencies, a recompute is that "
         "of a consensus",
-        run=shared,
+        run=observe_sharing,
         servers=frozenset({"providers", "redis"}),
         reference=LOCAL,
         compared=("read p50 us",),
@@ -387,7 +389,7 @@ TRIALS = (
         description="two workers' pipelines fetch a minute's market after the other; the store is killed by SIGKILL "
         "within a fetch at a random moment, stays away for two more minutes and comes back empty; what is got is "
         "compared with what the providers say",
-        run=killed,
+        run=observe_kills,
         servers=frozenset({"providers", "redis"}),
     ),
 )

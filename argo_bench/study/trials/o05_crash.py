@@ -27,10 +27,10 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from argo_bench.errors import UserError
-from argo_bench.harness.machine.environment import file_system
+from argo_bench.harness.machine.environment import find_file_system
 from argo_bench.harness.subject import Observation
 from argo_bench.optimizations.o05_database_batching import WRITES, engineered, prescribed
-from argo_bench.optimizations.optimization import unedited
+from argo_bench.optimizations.optimization import keep_baseline
 from argo_bench.parent import start
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.baseline.read import LATEST, LATEST_OF_SYMBOL, WIN_RATE
@@ -38,12 +38,12 @@ from argo_bench.pipeline.model import STRATEGY, Decision, Encoded
 from argo_bench.pipeline.record import Edit, Pipeline
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S
-from argo_bench.pipeline.world.database import FILE_NAME, SYMBOLS, TIMESTAMP, copy_into, preloaded
+from argo_bench.pipeline.world.database import FILE_NAME, SYMBOLS, TIMESTAMP, copy_into, preload_database
 from argo_bench.study.replay import NoMarket
 from argo_bench.study.trials import Setting, Trial
 
 ARMS: Mapping[str, Edit] = {
-    "baseline": unedited,
+    "baseline": keep_baseline,
     "prescribed": prescribed,
     "engineered": engineered,
     **WRITES.arms,
@@ -78,17 +78,17 @@ Study = Callable[[Edit, Path, int, int], Found]
 """Studies an arm, in a directory, of a size, with a seed."""
 
 
-def killed(setting: Setting) -> Iterator[Observation]:
+def observe_kills(setting: Setting) -> Iterator[Observation]:
     """Observe writers that are killed at random moments: acknowledged rows that the file does not have afterwards."""
     yield from in_processes("kill", setting, 100 if setting.full else 10, KILLED)
 
 
-def written(setting: Setting) -> Iterator[Observation]:
+def observe_writes(setting: Setting) -> Iterator[Observation]:
     """Observe bytes and commits per row, and how long after its acknowledgement readers see a row."""
     yield from in_processes("write", setting, 200_000 if setting.full else 10_000)
 
 
-def timed(setting: Setting) -> Iterator[Observation]:
+def observe_times(setting: Setting) -> Iterator[Observation]:
     """Observe storing and reading on a million rows."""
     yield from in_processes("time", setting, 1_000_000)
 
@@ -149,7 +149,7 @@ def rows_after_kills(
         if number % KILLS_PER_FILE == 0:
             place.mkdir(parents=True)
             acknowledged, lost = set[str](), set[str]()
-        heard = acknowledged_by_killed(edit, place, number * 1_000_000, generator, pause_s)
+        heard = run_until_killed(edit, place, number * 1_000_000, generator, pause_s)
         acknowledged |= heard
         with closing(sqlite3.connect(place / FILE_NAME)) as connection:
             is_whole = connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -161,9 +161,7 @@ def rows_after_kills(
     return {name: float(total) for name, total in counted.items()}
 
 
-def acknowledged_by_killed(
-    edit: Edit, place: Path, first_cycle: int, generator: random.Random, pause_s: float
-) -> set[str]:
+def run_until_killed(edit: Edit, place: Path, first_cycle: int, generator: random.Random, pause_s: float) -> set[str]:
     """Return the ids that a writer acknowledged until it was killed, at a random moment."""
     alive_s, seed = generator.uniform(*ALIVE_S), generator.getrandbits(32)
     reading, writing = os.pipe()
@@ -218,7 +216,7 @@ def write_for_ever(
 def write(edit: Edit, directory: Path, rows: int, seed: int) -> Found:
     """Write a thousand rows, eight a cycle, on top of ``rows`` rows,
     and measure what the process wrote until its file closed."""
-    copy_into(directory, shared(directory, rows, seed))
+    copy_into(directory, make_database(directory, rows, seed))
     pipeline = edit(baseline.PIPELINE)
     world = SimulatedWorld(NoMarket(), directory=directory)
     cycles = iter(range(WRITTEN_CYCLES + 1))
@@ -274,19 +272,19 @@ def bytes_written() -> int | None:
 def take_times(edit: Edit, directory: Path, rows: int, seed: int) -> Found:
     """Measure median times of a cycle's store and read on top
     of so many rows, and of each query asked of the database."""
-    copy_into(directory, shared(directory, rows, seed))
+    copy_into(directory, make_database(directory, rows, seed))
     pipeline = edit(baseline.PIPELINE)
     world = SimulatedWorld(NoMarket(), directory=directory)
     world.query("SELECT 1 FROM signals LIMIT 1")
     world.begin(0)
-    prepared_ms = took_ms(lambda: pipeline.store(world, signals_of(0, ROWS_PER_CYCLE)))
+    prepared_ms = time_call_ms(lambda: pipeline.store(world, signals_of(0, ROWS_PER_CYCLE)))
     pipeline.read(world, SYMBOLS)
     stores, reads = [], []
     for number in range(1, TIMED_CYCLES + 1):
         world.begin(number)
         signals = signals_of(number, ROWS_PER_CYCLE)
-        stores.append(took_ms(lambda signals=signals: pipeline.store(world, signals)))  # type: ignore[misc]
-        reads.append(took_ms(lambda: pipeline.read(world, SYMBOLS)))
+        stores.append(time_call_ms(lambda signals=signals: pipeline.store(world, signals)))  # type: ignore[misc]
+        reads.append(time_call_ms(lambda: pipeline.read(world, SYMBOLS)))
     queries: dict[str, tuple[str, Sequence[str]]] = {
         "latest": (LATEST, ()),
         "latest of a symbol": (LATEST_OF_SYMBOL, SYMBOLS[:1]),
@@ -299,13 +297,13 @@ def take_times(edit: Edit, directory: Path, rows: int, seed: int) -> Found:
         "read p50 ms": median(reads),
     }
     for name, (sql, parameters) in queries.items():
-        asked = [took_ms(lambda sql=sql, parameters=parameters: world.query(sql, parameters)) for _ in range(9)]  # type: ignore[misc]
+        asked = [time_call_ms(lambda sql=sql, parameters=parameters: world.query(sql, parameters)) for _ in range(9)]  # type: ignore[misc]
         values[f"{name} p50 ms"] = median(asked)
     world.discard()
     return [(f"{rows:,} rows before, {settings_of(edit, directory)}", values)]
 
 
-def took_ms(call: Callable[[], object]) -> float:
+def time_call_ms(call: Callable[[], object]) -> float:
     began = time.perf_counter_ns()
     call()
     return (time.perf_counter_ns() - began) / 1e6
@@ -314,9 +312,9 @@ def took_ms(call: Callable[[], object]) -> float:
 # What all have in common
 
 
-def shared(directory: Path, rows: int, seed: int) -> Path:
+def make_database(directory: Path, rows: int, seed: int) -> Path:
     """Return a database with so many rows, made once for all arms."""
-    return preloaded(directory.parent / f"o05-{rows}-rows.sqlite", rows, seed)
+    return preload_database(directory.parent / f"o05-{rows}-rows.sqlite", rows, seed)
 
 
 def settings_of(edit: Edit, directory: Path) -> str:
@@ -326,7 +324,7 @@ def settings_of(edit: Edit, directory: Path) -> str:
     with SimulatedWorld(NoMarket(), directory=place) as world:
         world.begin(0)
         edit(baseline.PIPELINE).store(world, signals_of(0, 1))
-        return f"{world.database_settings}, {file_system(directory)}"
+        return f"{world.database_settings}, {find_file_system(directory)}"
 
 
 def signals_of(cycle: int, number: int) -> list[Encoded]:
@@ -363,21 +361,21 @@ TRIALS = (
         name="kill -9",
         description="writers on a real disk, killed at random moments; every row that was acknowledged before is "
         "looked up afterwards, and the file checked",
-        run=killed,
+        run=observe_kills,
     ),
     Trial(
         optimization="O05",
         name="a row on disk",
         description="a thousand rows, eight in each 5 s cycle: bytes handed to the file system, commits, growth of the "
         "file, and how far the readers are behind",
-        run=written,
+        run=observe_writes,
         compared=("written per row, bytes", "file growth per row, bytes", "commits per row"),
     ),
     Trial(
         optimization="O05",
         name="a million rows",
         description="a cycle's eight rows stored and the readers' queries on a file of a million rows",
-        run=timed,
+        run=observe_times,
         compared=("store p50 ms", "read p50 ms", "latest of a symbol p50 ms", "win rate p50 ms"),
         study=True,
     ),

@@ -15,7 +15,7 @@ import numpy as np
 from argo_bench.errors import UserError
 from argo_bench.harness.subject import Observation
 from argo_bench.optimizations.o14_connection_pools import LOADED, SMALL_POOLS, engineered, prescribed, session
-from argo_bench.optimizations.optimization import unedited
+from argo_bench.optimizations.optimization import keep_baseline
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.model import ProviderError, Request
 from argo_bench.pipeline.record import Edit
@@ -25,7 +25,7 @@ from argo_bench.study.recording import burst_of, workload_tape
 from argo_bench.study.trials import Setting, Trial
 
 ARMS: Mapping[str, Edit] = {
-    "no session": unedited,
+    "no session": keep_baseline,
     "session at its defaults": session(),
     SMALL_POOLS: session(10, 20),
     "prescribed, 20/50": prescribed,
@@ -51,13 +51,13 @@ HEADLINE = Condition(32, True, 0.02)
 GRID = tuple(itertools.starmap(Condition, itertools.product((1, 8, 32, 64), (False, True), (0.0, 0.005, 0.02))))
 
 
-def loaded(setting: Setting) -> Iterator[Observation]:
+def observe_load(setting: Setting) -> Iterator[Observation]:
     """Observe every arm under load, round by round in random order, on connections that are warm."""
     for condition in GRID if setting.full else (HEADLINE,):
-        yield from observed(setting, condition, rounds=5 if setting.full else 3, seconds=ROUND_S)
+        yield from observe_condition(setting, condition, rounds=5 if setting.full else 3, seconds=ROUND_S)
 
 
-def observed(setting: Setting, condition: Condition, rounds: int, seconds: float) -> Iterator[Observation]:
+def observe_condition(setting: Setting, condition: Condition, rounds: int, seconds: float) -> Iterator[Observation]:
     rng = random.Random(f"{setting.seed}|{condition}")
     with ExitStack() as stack:
         worlds = {arm: stack.enter_context(world_of(setting, arm, condition)) for arm in ARMS}
@@ -104,11 +104,11 @@ def round_of(world: LoopbackWorld, in_flight: int, seconds: float) -> dict[str, 
         "p95 ms": float(np.percentile(taken_ms, 95)),
         "requests": float(len(taken_ms)),
         "requests failed": float(failed),
-        **connections(before, world.providers),
+        **count_connections(before, world.providers),
     }
 
 
-def connections(before: ProviderLedger, after: ProviderLedger) -> dict[str, float]:
+def count_connections(before: ProviderLedger, after: ProviderLedger) -> dict[str, float]:
     return {
         "connections": float(after.connections - before.connections),
         "handshakes": float(after.handshakes - before.handshakes),
@@ -141,12 +141,12 @@ async def under_load(world: LoopbackWorld, in_flight: int, seconds: float) -> tu
     return taken_ms, failed
 
 
-def idle(setting: Setting) -> Iterator[Observation]:
+def observe_idle(setting: Setting) -> Iterator[Observation]:
     """Observe requests on connections that the providers close at about the moment when they are used again."""
-    yield from closed(setting, waves=200 if setting.full else 40)
+    yield from observe_idle_closes(setting, waves=200 if setting.full else 40)
 
 
-def closed(setting: Setting, waves: int) -> Iterator[Observation]:
+def observe_idle_closes(setting: Setting, waves: int) -> Iterator[Observation]:
     condition = Condition(8, False, 0.0)
     for arm in ARMS:
         rng = random.Random(setting.seed)
@@ -184,7 +184,7 @@ TRIALS = (
         "connections under load",
         "small requests to one provider, so many under way for 0.3 s a round; pools are warm, the provider answers at "
         "once; discards are connections that the client closed though they could have carried more",
-        loaded,
+        observe_load,
         servers=frozenset({"providers"}),
         reference=SMALL_POOLS,
         compared=("requests/s", "p50 ms", "p95 ms"),
@@ -193,7 +193,7 @@ TRIALS = (
         "O14",
         "connections closed while idle",
         "requests that are sent as the provider closes their connections: those that fail",
-        idle,
+        observe_idle,
         servers=frozenset({"providers"}),
         reference=SMALL_POOLS,
     ),

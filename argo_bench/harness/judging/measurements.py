@@ -46,7 +46,9 @@ class Measured:
         # A claim of "up to" may be met at any of the scales, so that the error of all of them together counts.
         same = [self.results[each] for each in self._samples if each in self.results and _is_beside(each, headline)]
         return [
-            _spot(claim, each.comparison.scale, self._interval(claim, each, len(same) if claim.kind == "up_to" else 1))
+            _make_spot(
+                claim, each.comparison.scale, self._interval(claim, each, len(same) if claim.kind == "up_to" else 1)
+            )
             for each in sorted(same, key=lambda each: each.comparison.scale)
         ]
 
@@ -58,13 +60,15 @@ class Measured:
         beside = msgspec.structs.replace(headline, workload=workload.name, unit=workload.unit)
         places = [msgspec.structs.replace(beside, scale=scale) for scale in sorted(workload.scales)]
         if is_count(claim.metric):
-            return self.counted_spots(claim, claim.metric, places), workload.unit
+            return self.spots_of_counts(claim, claim.metric, places), workload.unit
         taken = [self.results[each] for each in places if each in self.results and each in self._samples]
-        return [_spot(claim, each.comparison.scale, self._interval(claim, each, 1)) for each in taken], workload.unit
+        return [
+            _make_spot(claim, each.comparison.scale, self._interval(claim, each, 1)) for each in taken
+        ], workload.unit
 
-    def counted_spots(self, claim: Claim, metric: Metric, places: Sequence[Comparison]) -> list[Spot]:
+    def spots_of_counts(self, claim: Claim, metric: Metric, places: Sequence[Comparison]) -> list[Spot]:
         values = {place.scale: self.count_ratios(metric, place) for place in places}
-        return [_spot(claim, scale, exact(ratios)) for scale, ratios in values.items() if ratios]
+        return [_make_spot(claim, scale, estimate_exact(ratios)) for scale, ratios in values.items() if ratios]
 
     def count_ratios(self, metric: Metric, comparison: Comparison) -> list[float]:
         """Return ln(candidate / reference) of an exact count, one value per seed; none where nothing was counted."""
@@ -144,25 +148,25 @@ def _is_beside(comparison: Comparison, headline: Comparison) -> bool:
     return msgspec.structs.replace(comparison, scale=headline.scale) == headline
 
 
-def _spot(claim: Claim, scale: int, interval: Estimate) -> Spot:
+def _make_spot(claim: Claim, scale: int, interval: Estimate) -> Spot:
     return Spot(scale, interval.speedup, interval.speedup_interval, judge(claim, interval))
 
 
-def exact(values: Sequence[float]) -> Estimate:
+def estimate_exact(values: Sequence[float]) -> Estimate:
     """Return the range of exact counts over the seeds in place of an interval, since counts have no noise."""
     return Estimate(math.fsum(values) / len(values), min(values), max(values), 1.0, len(values), None)
 
 
-def cold_spot(claim: Claim, scale: int, pairs: Sequence[tuple[int, int]]) -> Spot | None:
+def judge_first_call(claim: Claim, scale: int, pairs: Sequence[tuple[int, int]]) -> Spot | None:
     """Judge the first call of a process, with compiled code taken from disk; None where it was not timed."""
     if not pairs:
         return None
-    return _spot(
+    return _make_spot(
         claim, scale, estimate([math.log(candidate / reference) for reference, candidate in pairs], SPOT_LEVEL)
     )
 
 
-def break_even_calls(pairs: Sequence[tuple[int, int]], result: Result) -> float | None:
+def find_break_even_calls(pairs: Sequence[tuple[int, int]], result: Result) -> float | None:
     """Return the calls after which the candidate has made up for its first one; None where it never does.
 
     It is (cold_C - cold_B) / (t_B - t_C), of medians, where C is the candidate and B the reference.

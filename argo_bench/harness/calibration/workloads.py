@@ -56,7 +56,7 @@ SIZED: dict[str, Callable[[int], float]] = {
 }
 
 
-def sized(name: str, module: str, functions: Mapping[str, Callable[[int], float]]) -> Callable[[], float]:
+def make_sized_function(name: str, module: str, functions: Mapping[str, Callable[[int], float]]) -> Callable[[], float]:
     """Return the function that a name with a number stands for. Raises AttributeError for any other name."""
     kind, _, symbols = name.rpartition("_")
     if kind not in functions or not symbols.isdigit():
@@ -66,14 +66,14 @@ def sized(name: str, module: str, functions: Mapping[str, Callable[[int], float]
         )
     function, count = functions[kind], int(symbols)
 
-    def planted() -> float:
+    def call_with_count() -> float:
         return function(count)
 
-    planted.__name__ = planted.__qualname__ = name
-    planted.__module__ = module
-    return planted
+    call_with_count.__name__ = call_with_count.__qualname__ = name
+    call_with_count.__module__ = module
+    return call_with_count
 
 
 @cache
 def __getattr__(name: str) -> Callable[[], float]:
-    return sized(name, __name__, SIZED)
+    return make_sized_function(name, __name__, SIZED)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from argo_bench.harness.calibration.planted import price_series, sized
+from argo_bench.harness.calibration.workloads import make_sized_function, price_series
 
 WINDOWS = (20, 50, 200)
 
@@ -34,4 +34,4 @@ def _column() -> Any:
 
 @cache
 def __getattr__(name: str) -> Callable[[], float]:
-    return sized(name, __name__, {"tenth": tenth})
+    return make_sized_function(name, __name__, {"tenth": tenth})

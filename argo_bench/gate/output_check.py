@@ -1,4 +1,5 @@
-"""Says whether base and head return the same: ``python -m argo_bench.gate.agreeing BASE HEAD CHECK PATH...`` prints it.
+"""Says whether base and head return the same: ``python -m argo_bench.gate.output_check BASE HEAD CHECK PATH...`` prints
+it.
 
 It runs in a process of its own, since reading the results imports modules of the repository that is judged.
 """
@@ -19,11 +20,11 @@ from argo_bench.gate.checkouts import clean_environment
 from argo_bench.gate.records import Agreed
 from argo_bench.harness.workers.agreement import first_difference
 
-MODULE = "argo_bench.gate.agreeing"
+MODULE = "argo_bench.gate.output_check"
 SECONDS = 120.0
 
 
-def agreed(benchmark: str, base: Path, head: Path, check: str, path: Sequence[str]) -> Agreed:
+def compare_in_subprocess(benchmark: str, base: Path, head: Path, check: str, path: Sequence[str]) -> Agreed:
     """Compare two files of results in a process of its own; ``path`` is where modules of the repository are found."""
     command = [sys.executable, "-P", "-m", MODULE, benchmark, str(base), str(head), check, *path]
     environment = clean_environment() | {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -37,7 +38,7 @@ def agreed(benchmark: str, base: Path, head: Path, check: str, path: Sequence[st
     return msgspec.json.decode(done.stdout, type=Agreed)
 
 
-def compared(benchmark: str, base: Path, head: Path, check: str) -> Agreed:
+def compare_results(benchmark: str, base: Path, head: Path, check: str) -> Agreed:
     """Compare two files of results in this process, once each side's two results are found to agree."""
     results = {side: pickle.loads(file.read_bytes()) for side, file in (("base", base), ("head", head))}
     kind = cast("Literal['allclose', 'equal']", check)
@@ -51,7 +52,7 @@ def main() -> None:
     benchmark, base, head, check, *path = sys.argv[1:]
     sys.path += path
     try:
-        found = compared(benchmark, Path(base), Path(head), check)
+        found = compare_results(benchmark, Path(base), Path(head), check)
     except UserError as error:
         found = Agreed(benchmark, None, str(error))
     sys.stdout.buffer.write(msgspec.json.encode(found))

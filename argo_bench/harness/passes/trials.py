@@ -7,7 +7,7 @@ from argo_bench.harness.state import RunState
 from argo_bench.harness.subject import Around, Trial
 
 
-def trials_of(state: RunState) -> list[tuple[str, Trial]]:
+def list_trials(state: RunState) -> list[tuple[str, Trial]]:
     """Return the trials that can run and have not run yet, each with its subject."""
     begun = [(each.optimization, each.trial) for each in state.earlier(Tried)]
     # Without samples the earlier run was interrupted in its last trial, which is therefore made again.
@@ -16,15 +16,17 @@ def trials_of(state: RunState) -> list[tuple[str, Trial]]:
         (subject.id, trial)
         for subject in state.subjects.values()
         for trial in subject.trials(state.profile)
-        if (subject.id, trial.name) not in state.gone | seen_before
+        if (subject.id, trial.name) not in state.dropouts | seen_before
     ]
 
 
-def try_all(state: RunState, around: Around) -> None:
+def run_trials(state: RunState, around: Around) -> None:
     full = state.profile.full_trials
-    for subject, trial in trials_of(state):
+    for subject, trial in list_trials(state):
         state.tell(f"trying {subject}: {trial.name}")
-        state.writer.write(Tried(subject, trial.name, trial.description, trial.reference, [*trial.compared], full))
+        state.writer.write(
+            Tried(subject, trial.name, trial.description, trial.reference, [*trial.compared_values], full)
+        )
         try:
             for seen in trial.observe(around):
                 state.writer.write(Observed(subject, trial.name, seen.condition, seen.arm, {**seen.values}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from argo_bench.harness.record.records import Fidelity
-from argo_bench.harness.side_by_side import answers_of
+from argo_bench.harness.side_by_side import ask_side_by_side
 from argo_bench.harness.state import RunState
 from argo_bench.harness.subject import Around, OutputCheck
 from argo_bench.harness.workers.processes import ArmFailed, Twins
@@ -14,11 +14,11 @@ UNIT_S = 0.35
 """A check is expected to take these seconds, before any has been made."""
 
 
-def settle(state: RunState, pair: Twins, around: Around) -> None:
+def settle_subjects(state: RunState, pair: Twins, around: Around) -> None:
     """Make every subject ready to be timed; one whose outputs disagree is not timed."""
     for subject in list(state.subjects.values()):
         state.tell(f"checking outputs: {subject.name}")
-        settled = subject.unsettled()
+        settled = subject.settle_unchecked()
         with state.failing(subject.id, subject.variants[-1]):
             settled = subject.settle(pair.reference.ask, around.scratch)
         state.subjects[subject.id] = settled.subject
@@ -29,7 +29,7 @@ def settle(state: RunState, pair: Twins, around: Around) -> None:
             state.comparisons = [each for each in state.comparisons if each.optimization != subject.id]
 
 
-def check(state: RunState, around: Around) -> None:
+def check_outputs(state: RunState, around: Around) -> None:
     """Make every comparison of outputs that the record does not have yet."""
     known = {(each.optimization, each.arm, each.workload) for each in state.fidelities}
     asked: dict[tuple[str, str, str | None], OutputCheck] = {}
@@ -47,7 +47,7 @@ def check(state: RunState, around: Around) -> None:
     if asked:
         state.tell("checking outputs")
     calls = {key: each.call for key, each in asked.items()}
-    for key, answer in answers_of(calls, state.seed, around.scratch / "numba"):
+    for key, answer in ask_side_by_side(calls, state.seed, around.scratch / "numba"):
         identifier, arm, _ = key
         with state.failing(identifier, arm):
             if isinstance(answer, ArmFailed):

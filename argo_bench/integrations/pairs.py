@@ -17,12 +17,12 @@ import pytest
 
 from argo_bench.comparison import Compared, compare
 from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import Benchmark, importable
+from argo_bench.harness.benchmark import Benchmark, find_importable_name
 from argo_bench.harness.claims.verdict import Word
-from argo_bench.harness.memory import measure
+from argo_bench.harness.memory import take_reading
 from argo_bench.harness.record.records import Declared, Failure, Fidelity, Samples
 from argo_bench.harness.workers.agreement import first_difference
-from argo_bench.report.marks import labelled
+from argo_bench.report.marks import label_verdict
 from argo_bench.report.tables import VERDICT, Column, Row, Table, terminal_table
 
 Answer = Literal["yes", "no", "inconclusive"]
@@ -80,28 +80,28 @@ class Result:
 
     def at_least(self, factor: float) -> Expectation:
         """Say whether the candidate is at least ``factor`` times as fast."""
-        return self._expected(factor, f"at least {factor:g}x")
+        return self._expect(factor, f"at least {factor:g}x")
 
     def not_slower_than(self, tolerance: float) -> Expectation:
         """Say whether the candidate takes at most ``tolerance`` more time, as a share: 0.03 for 3 %."""
-        return self._expected(1 / (1 + tolerance), f"at most {100 * tolerance:g} % slower")
+        return self._expect(1 / (1 + tolerance), f"at most {100 * tolerance:g} % slower")
 
     def confirms(self) -> Expectation:
         """Say whether the claim that was passed holds."""
         answer: Answer = "yes" if self.compared is None or self.compared.holds else "no"
         if self.compared is not None and self.compared.verdict == "inconclusive":
             answer = "inconclusive"
-        return self._noted(Expectation(answer, str(self), "the claim to hold"))
+        return self._note(Expectation(answer, str(self), "the claim to hold"))
 
-    def _expected(self, least: float, words: str) -> Expectation:
+    def _expect(self, least: float, words: str) -> Expectation:
         """Note whether the interval lies above ``least``; it holds at all looks together, so any edge may be asked."""
         if self.compared is None:
-            return self._noted(Expectation("yes", "not measured", words))
+            return self._note(Expectation("yes", "not measured", words))
         low, high = self.interval
         answer: Answer = "yes" if low >= least else "no" if high < least else "inconclusive"
-        return self._noted(Expectation(answer, str(self), words))
+        return self._note(Expectation(answer, str(self), words))
 
-    def _noted(self, expectation: Expectation) -> Expectation:
+    def _note(self, expectation: Expectation) -> Expectation:
         self.asserted.append(expectation)
         return expectation
 
@@ -129,7 +129,7 @@ class Result:
         return [(f"argo.{name}", str(value)) for name, value in self.facts().items() if value is not None]
 
 
-def measured(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
+def measure_pair(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
     """Measure a pair and record it. ``benchmark`` is pytest-benchmark's fixture, or None.
 
     The test fails where the two do not agree, where one raises, and where an option cannot be read.
@@ -138,16 +138,16 @@ def measured(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
     with_memory = chosen.pop("memory", False)
     for role in ("baseline", "candidate", "setup"):
         if chosen.get(role) is not None:
-            chosen[role] = named(chosen[role])
+            chosen[role] = name_for_workers(chosen[role])
     try:
         if benchmark is not None and benchmark.disabled:
-            return _only_checked(name, chosen, benchmark)
+            return _check_only(name, chosen, benchmark)
         chosen.setdefault("budget_s", BUDGET_S)
         rest = {option: value for option, value in chosen.items() if option not in ("baseline", "candidate")}
         result = Result(name, compare(chosen["baseline"], chosen["candidate"], **rest))
         _check(result)
         if with_memory:
-            result.peak_bytes = _peaks(chosen)
+            result.peak_bytes = _read_peaks(chosen)
     except UserError as error:
         pytest.fail(str(error), pytrace=False)
     if benchmark is not None:
@@ -155,7 +155,7 @@ def measured(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
     return result
 
 
-def named(function: Callable[..., Any] | str) -> Callable[..., Any] | str:
+def name_for_workers(function: Callable[..., Any] | str) -> Callable[..., Any] | str:
     """Return the function, or ``file.py:name`` for one of a test module.
 
     Workers do not find a test module by its name.
@@ -172,7 +172,7 @@ def named(function: Callable[..., Any] | str) -> Callable[..., Any] | str:
 
 def _is_found_by_workers(function: Callable[..., Any]) -> bool:
     """Say whether the name of the function leads another process to a module that is the function's file."""
-    target = importable(function)
+    target = find_importable_name(function)
     if target is None:
         return False
     path = target.partition(":")[0].replace(".", os.sep)
@@ -195,34 +195,34 @@ def _check(result: Result) -> None:
         pytest.fail(f"{result.name}: baseline and candidate do not compute the same, {difference}", pytrace=False)
 
 
-def _only_checked(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
+def _check_only(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
     """Check by one call each whether both agree, which is what pytest-benchmark does when it is disabled."""
-    from argo_bench.harness.functions import resolved
+    from argo_bench.harness.functions import resolve_function
 
-    def called(role: str, *arguments: Any) -> Any:
+    def call(role: str, *arguments: Any) -> Any:
         function = options[role]
-        found = (resolved(function) if isinstance(function, str) else function)(*arguments)
-        return asyncio.run(_awaited(found)) if inspect.isawaitable(found) else found
+        found = (resolve_function(function) if isinstance(function, str) else function)(*arguments)
+        return asyncio.run(_await_value(found)) if inspect.isawaitable(found) else found
 
-    made = called("setup") if options.get("setup") is not None else ()
+    made = call("setup") if options.get("setup") is not None else ()
     arguments = made if isinstance(made, tuple) else (made,)
     check = options.get("check", "allclose")
-    before, after = called("baseline", *arguments), benchmark(lambda: called("candidate", *arguments))
+    before, after = call("baseline", *arguments), benchmark(lambda: call("candidate", *arguments))
     if check is not None and (difference := first_difference(before, after, check)) is not None:
         pytest.fail(f"{name}: baseline and candidate do not compute the same, {difference}", pytrace=False)
     return Result(name, None)
 
 
-async def _awaited(value: Awaitable[Any]) -> Any:
+async def _await_value(value: Awaitable[Any]) -> Any:
     return await value
 
 
-def _peaks(options: Mapping[str, Any]) -> tuple[int, int]:
+def _read_peaks(options: Mapping[str, Any]) -> tuple[int, int]:
     """Return the traced peaks of both, each in a process of its own."""
     benchmark = Benchmark("memory", options["baseline"], options["candidate"], options.get("setup"))
     with tempfile.TemporaryDirectory() as scratch:
         arms = benchmark.arms(Path(scratch))
-        peaks = [measure(arms[role], "traced").peak_bytes or 0 for role in ("baseline", "candidate")]
+        peaks = [take_reading(arms[role], "traced").peak_bytes or 0 for role in ("baseline", "candidate")]
     return peaks[0], peaks[1]
 
 
@@ -266,14 +266,15 @@ def _feed(benchmark: Any, result: Result) -> None:
         benchmark.pedantic(fed.advance, rounds=len(seconds), iterations=1)
 
 
-def summary(results: Sequence[Result], *, is_terminal: bool) -> Iterator[str]:
+def summarize(results: Sequence[Result], *, is_terminal: bool) -> Iterator[str]:
     """Yield the lines of a table of 80 columns: what was seen, and what was expected of it."""
     from io import StringIO
 
     from rich.console import Console
 
     rows = tuple(
-        Row((each.name, labelled(each.verdict), "\n".join([str(each), *_met(each)])), each.verdict) for each in results
+        Row((each.name, label_verdict(each.verdict), "\n".join([str(each), *_describe_expectations(each)])), each.verdict)
+        for each in results
     )
     columns = (Column("test", 24), Column(VERDICT, 16), Column("seen, and expected", None))
     shown = StringIO()
@@ -282,7 +283,7 @@ def summary(results: Sequence[Result], *, is_terminal: bool) -> Iterator[str]:
     yield from (line.rstrip() for line in shown.getvalue().splitlines() if line.strip())
 
 
-def _met(result: Result) -> Iterator[str]:
+def _describe_expectations(result: Result) -> Iterator[str]:
     words = {"yes": "met", "no": "not met", "inconclusive": "inconclusive"}
     for each in result.asserted:
         yield f"{words[each.answer]}: {each.expected}"

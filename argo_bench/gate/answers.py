@@ -19,7 +19,7 @@ from argo_bench.harness.claims.verdict import State, word_for
 from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Comparison, Failure, Samples
 from argo_bench.harness.record.store import Recorded, read_as
-from argo_bench.harness.statistics.signs import ERROR, LOOKS, Median, beyond, median_of, nominal_error
+from argo_bench.harness.statistics.signs import ERROR, LOOKS, Median, find_beyond, median_of, nominal_error
 
 Batch = Literal["first", "confirmation"]
 Candidate = Literal["head", "base again"]
@@ -90,15 +90,15 @@ class Times:
         """Return a benchmark's median, with an interval that holds for all benchmarks of the batch together."""
         return median_of(self._values(name, batch), nominal_error(ERROR / len(self.names(batch))))
 
-    def worse(self, batch: Batch) -> list[str]:
+    def find_worse(self, batch: Batch) -> list[str]:
         """Return the benchmarks whose slow-down lies beyond their tolerance."""
-        return beyond({name: self._values(name, batch) for name in self.names(batch)}, self._edges())
+        return find_beyond({name: self._values(name, batch) for name in self.names(batch)}, self._edges())
 
-    def untrusted(self, batch: Batch) -> list[str]:
+    def find_untrusted(self, batch: Batch) -> list[str]:
         """Return the benchmarks whose base seems to differ from itself, either way, by more than the tolerance."""
         apart = {name: self._values(name, batch, AGAIN) for name in self.names(batch)}
         mirrored = {name: [-each for each in values] for name, values in apart.items()}
-        return [name for one in (apart, mirrored) for name in beyond(one, self._edges(), ERROR / 2)]
+        return [name for one in (apart, mirrored) for name in find_beyond(one, self._edges(), ERROR / 2)]
 
     def is_below(self, name: str, batch: Batch) -> bool:
         """Say whether a slow-down beyond the tolerance is ruled out."""
@@ -108,7 +108,7 @@ class Times:
         return self._is_under(name, batch, -self._edges()[name])
 
     def is_decided(self, name: str, batch: Batch) -> bool:
-        return self.is_below(name, batch) or name in self.worse(batch)
+        return self.is_below(name, batch) or name in self.find_worse(batch)
 
     def _is_under(self, name: str, batch: Batch, edge: float) -> bool:
         high = median_of(self._values(name, batch), nominal_error(ERROR)).high
@@ -125,33 +125,37 @@ def gate_of(recorded: Recorded) -> Gate:
     """Decide what a record of ``argo-bench ci`` amounts to."""
     revisions = recorded.all(Revisions)[0]
     times = Times(recorded.all(Samples), revisions)
-    untrusted = [*times.untrusted(FIRST), *times.untrusted(CONFIRMATION)]
+    untrusted = [*times.find_untrusted(FIRST), *times.find_untrusted(CONFIRMATION)]
     advisory = (
         f"the base seemed to differ from itself on {', '.join(dict.fromkeys(untrusted))}: times say nothing here now"
         if untrusted
         else None
     )
-    found = [_outcome(name, recorded, revisions, times, advisory is not None) for name in revisions.files]
+    found = [_decide_outcome(name, recorded, revisions, times, advisory is not None) for name in revisions.files]
     return Gate(tuple(sorted(found, key=lambda each: (not each.blocks, ORDER.index(each.state)))), advisory)
 
 
-def _outcome(name: str, recorded: Recorded, revisions: Revisions, times: Times, is_advisory: bool) -> Outcome:
+def _decide_outcome(name: str, recorded: Recorded, revisions: Revisions, times: Times, is_advisory: bool) -> Outcome:
     file = revisions.files[name]
     failures = [each for each in recorded.all(Failure) if each.optimization == name]
     if failures:
-        return _failed(name, file, failures)
+        return _judge_failures(name, file, failures)
     exact = next((each for each in recorded.all(Exact) if each.benchmark == name), None)
     agreed = next((each for each in recorded.all(Agreed) if each.benchmark == name), None)
-    counts = changes(exact)
-    grown = [] if exact is None else [_growth(each, counts[each], exact) for each in counts if is_grown(counts[each])]
+    counts = find_changes(exact)
+    grown = (
+        []
+        if exact is None
+        else [_describe_growth(each, counts[each], exact) for each in counts if has_grown(counts[each])]
+    )
     differs = [] if agreed is None or agreed.difference is None else [f"{OTHERWISE}: {agreed.difference}"]
-    state, seen, is_slower = _timed(name, times)
+    state, seen, is_slower = _judge_times(name, times)
     blocks = is_slower and not is_advisory
     sentences = [*differs, seen, *grown]
     if (differs or grown) and name not in revisions.accepted:
         state, blocks = ("differs" if differs else "worse"), True
         sentences.append(f"if that is meant: --accept {name}")
-    speedup, interval = _ratio(name, CONFIRMATION if is_slower else FIRST, times)
+    speedup, interval = _find_ratio(name, CONFIRMATION if is_slower else FIRST, times)
     return Outcome(
         name,
         state,
@@ -166,7 +170,7 @@ def _outcome(name: str, recorded: Recorded, revisions: Revisions, times: Times, 
     )
 
 
-def _failed(name: str, file: str, failures: Sequence[Failure]) -> Outcome:
+def _judge_failures(name: str, file: str, failures: Sequence[Failure]) -> Outcome:
     """Return the outcome of a benchmark that failed: it blocks where the head alone fails, not where both do."""
     sides = {each.arm: each for each in failures}
     head, base = sides.get("head"), sides.get("base")
@@ -178,16 +182,16 @@ def _failed(name: str, file: str, failures: Sequence[Failure]) -> Outcome:
     return Outcome(name, "failed", False, f"{name}: {reason}", file=file)
 
 
-def _timed(name: str, times: Times) -> tuple[State, str, bool]:
+def _judge_times(name: str, times: Times) -> tuple[State, str, bool]:
     """Return the state by times alone, what was seen, and whether two batches found the head slower."""
     if name not in times.names(FIRST):
         return "not measured", "no time was left for it", False
-    seen = in_words(times.median(name, FIRST))
-    if name in times.worse(FIRST):
+    seen = describe_median(times.median(name, FIRST))
+    if name in times.find_worse(FIRST):
         if name not in times.names(CONFIRMATION):
             return "cannot tell", f"{seen}, and no time was left to confirm it", False
-        again = in_words(times.median(name, CONFIRMATION))
-        if name in times.worse(CONFIRMATION):
+        again = describe_median(times.median(name, CONFIRMATION))
+        if name in times.find_worse(CONFIRMATION):
             return "worse", f"{seen}, and in a second batch {again}", True
         return "cannot tell", f"{seen}, but in a second batch {again}", False
     if times.is_better(name, FIRST):
@@ -195,7 +199,7 @@ def _timed(name: str, times: Times) -> tuple[State, str, bool]:
     return ("fine" if times.is_below(name, FIRST) else "cannot tell"), seen, False
 
 
-def _ratio(name: str, batch: Batch, times: Times) -> tuple[float | None, tuple[float, float] | None]:
+def _find_ratio(name: str, batch: Batch, times: Times) -> tuple[float | None, tuple[float, float] | None]:
     if name not in times.names(batch):
         return None, None
     found = times.median(name, batch)
@@ -205,7 +209,7 @@ def _ratio(name: str, batch: Batch, times: Times) -> tuple[float | None, tuple[f
     return math.exp(-found.middle), interval
 
 
-def in_words(found: Median) -> str:
+def describe_median(found: Median) -> str:
     """Describe a median, as in ``4.9 % slower [4.2, 5.6]``; beside "faster" a minus in the brackets means slower."""
     slower, low, high = (None if each is None else 100 * math.expm1(each) for each in found[:3])
     assert slower is not None
@@ -217,7 +221,7 @@ def in_words(found: Median) -> str:
     return f"{said} [{bounds[0]:.1f}, {bounds[1]:.1f}]"
 
 
-def changes(exact: Exact | None) -> dict[str, Change]:
+def find_changes(exact: Exact | None) -> dict[str, Change]:
     """Return the counts that both sides have and that a second reading confirmed."""
     if exact is None:
         return {}
@@ -228,11 +232,11 @@ def changes(exact: Exact | None) -> dict[str, Change]:
     }
 
 
-def is_grown(change: Change) -> bool:
+def has_grown(change: Change) -> bool:
     return round(change.share, DIGITS) >= THRESHOLD
 
 
-def _growth(name: str, change: Change, exact: Exact) -> str:
+def _describe_growth(name: str, change: Change, exact: Exact) -> str:
     share = f"+{100 * change.share:.1f} %" if math.isfinite(change.share) else "from none"
     functions = exact.moved.get(name, {})
     most = sorted(functions.items(), key=lambda item: -abs(item[1]))[:SHOWN_FUNCTIONS]
@@ -240,15 +244,15 @@ def _growth(name: str, change: Change, exact: Exact) -> str:
     return f"{name} {share}, {change.base:,.0f} -> {change.head:,.0f}{where}"
 
 
-def gated(gate: Gate) -> Iterator[Gated]:
+def make_lines(gate: Gate) -> Iterator[Gated]:
     """Yield the outcomes as lines of a record."""
     for each in gate.outcomes:
         yield Gated(each.name, each.state, each.blocks, each.sentence, each.speedup, each.interval)
 
 
-def disagreements(recorded: Recorded) -> list[tuple[int, str]]:
+def find_disagreements(recorded: Recorded) -> list[tuple[int, str]]:
     """Return the lines of a record, by number, that say other than what follows from its samples and counts."""
-    ours = {each.benchmark: each for each in gated(gate_of(recorded))}
+    ours = {each.benchmark: each for each in make_lines(gate_of(recorded))}
     found = []
     for line, record in recorded.lines():
         said = read_as(Gated, record)

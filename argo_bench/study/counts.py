@@ -65,15 +65,15 @@ class StageCounting:
         edits = optimization.edits(workload)
         found: list[Counts] = []
         for scale, arms in self.arms.items():
-            recording = recorded(workload, scratch / UNIVERSE, scale, self.seed, scratch)
+            recording = load_recording(workload, scratch / UNIVERSE, scale, self.seed, scratch)
             expected = replay(workload, edits["baseline"], recording)
             for arm in arms:
-                counts, error = _counts(workload, edits[arm], recording, expected, is_baseline=arm == "baseline")
+                counts, error = _take_counts(workload, edits[arm], recording, expected, is_baseline=arm == "baseline")
                 found.append(Counts(self.subject, self.workload, scale, workload.unit, arm, self.seed, counts, error))
         return found
 
 
-def recorded(workload: Workload, universe: Path, scale: int, seed: int, scratch: Path) -> Recording:
+def load_recording(workload: Workload, universe: Path, scale: int, seed: int, scratch: Path) -> Recording:
     """Return the recording of a trace.
 
     It is kept in ``scratch``. Of a trace in cycles only the longest is kept, and shorter ones are its beginnings.
@@ -92,12 +92,12 @@ def recorded(workload: Workload, universe: Path, scale: int, seed: int, scratch:
     return recording.until(scale) if workload.unit == "cycles" else recording
 
 
-def _counts(
+def _take_counts(
     workload: Workload, edit: Edit, recording: Recording, expected: Replay, *, is_baseline: bool
 ) -> tuple[dict[str, float], str | None]:
     try:
         got = expected if is_baseline else replay(workload, edit, recording)
-        counts = crossed(got.world.ledger) | cached(got.pipeline)
+        counts = count_crossings(got.world.ledger) | count_cache_hits(got.pipeline)
         if workload.damage is not None:
             counts |= {name: float(value) for name, value in workload.damage(expected, got).items()}
     except Exception as error:  # noqa: BLE001 - a variant may raise anything; it is recorded, and the others go on
@@ -122,11 +122,11 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
     with world:
         world.transport = pipeline.transport
         stage = stage_of(pipeline, workload, symbols)
-        calls = world.run(_called(world, stage, recording))
+        calls = world.run(_call_stage(world, stage, recording))
     return Replay(calls, pipeline, world)
 
 
-async def _called(world: SimulatedWorld, stage: Stage, recording: Recording) -> list[Call]:
+async def _call_stage(world: SimulatedWorld, stage: Stage, recording: Recording) -> list[Call]:
     calls: list[Call] = []
     for group in recording.groups:
         world.begin(group.cycle)
@@ -152,7 +152,7 @@ def slim(result: Any) -> Any:
     return Fetched(last, result.opinions)
 
 
-def crossed(ledger: Ledger) -> dict[str, float]:
+def count_crossings(ledger: Ledger) -> dict[str, float]:
     """Return the counts of what crossed the border of the process."""
     return {
         "requests": float(ledger.requests.total()),
@@ -165,7 +165,7 @@ def crossed(ledger: Ledger) -> dict[str, float]:
     }
 
 
-def cached(pipeline: Pipeline) -> dict[str, float]:
+def count_cache_hits(pipeline: Pipeline) -> dict[str, float]:
     """Count hits and misses of all caches of a pipeline; return nothing where it has none or they were not asked."""
     caches = {id(each): each for part in PARTS for each in layers(getattr(pipeline, part)) if hasattr(each, "hits")}
     hits = sum(each.hits for each in caches.values())

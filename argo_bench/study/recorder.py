@@ -20,7 +20,7 @@ class Recorder:
         self._calls.append(arguments)
         return self.__wrapped__(world, *arguments)
 
-    def taken(self) -> list[tuple[Any, ...]]:
+    def take_calls(self) -> list[tuple[Any, ...]]:
         """Return the arguments (without the World) of the calls since the last time."""
         calls, self._calls = self._calls, []
         return calls

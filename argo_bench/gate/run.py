@@ -13,14 +13,14 @@ from pathlib import Path
 import msgspec
 
 from argo_bench.errors import UserError
-from argo_bench.gate.agreeing import agreed
-from argo_bench.gate.benchmarks import Benchmark, Settings, benchmarks
-from argo_bench.gate.checkouts import Checkout, Repository, Role, checked_out
-from argo_bench.gate.counting import exact
-from argo_bench.gate.deciding import CONFIRMATION, FIRST, Batch, Gate, Times, gate_of, gated
+from argo_bench.gate.answers import CONFIRMATION, FIRST, Batch, Gate, Times, gate_of, make_lines
+from argo_bench.gate.benchmarks import Benchmark, Settings, read_benchmarks
+from argo_bench.gate.checkouts import Checkout, Repository, Role, check_out
+from argo_bench.gate.counts import count_exactly
+from argo_bench.gate.output_check import compare_in_subprocess
 from argo_bench.gate.records import Agreed, Revisions
 from argo_bench.gate.timing import Timer, Trio
-from argo_bench.harness.calibration.standing import used
+from argo_bench.harness.calibration.standing import find_calibration
 from argo_bench.harness.machine import environment
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import SCHEMA, SIGN_TEST, End, Failure, Run, Samples
@@ -81,7 +81,7 @@ def run_gate(
     writer = Writer(directory)
     interrupted = False
     try:
-        writer.write(_header(question, directory))
+        writer.write(_make_header(question, directory))
         try:
             _measure(repository, question, writer, began + question.settings.budget_s, on_progress)
         except KeyboardInterrupt:
@@ -97,7 +97,7 @@ def run_gate(
     return gate
 
 
-def _header(question: Question, directory: Path) -> Run:
+def _make_header(question: Question, directory: Path) -> Run:
     return Run(
         schema=SCHEMA,
         run=directory.name,
@@ -110,7 +110,7 @@ def _header(question: Question, directory: Path) -> Run:
         symbols={},
         source="",
         optimizations=[],
-        environment=environment.facts() | {"calibration": msgspec.to_builtins(used())},
+        environment=environment.read_facts() | {"calibration": msgspec.to_builtins(find_calibration())},
         rule=SIGN_TEST,
     )
 
@@ -119,7 +119,7 @@ def _conclude(directory: Path, writer: Writer, seconds: float, *, interrupted: b
     """Write and return the answers that the record supports; None where an interrupt came before any."""
     recorded = load(directory)
     gate = gate_of(recorded) if recorded.all(Revisions) else None
-    for each in gated(gate) if gate is not None else ():
+    for each in make_lines(gate) if gate is not None else ():
         writer.write(each)
     replicates = 1 + max((each.replicate for each in recorded.all(Samples)), default=-1)
     writer.write(End(seconds, interrupted, replicates))
@@ -143,42 +143,42 @@ def _measure(
     tell("checking both revisions out and installing them")
     with (
         scratch_directory() as around,
-        checked_out(repository, revisions, around.scratch, settings.environment, settings.install) as checkouts,
+        check_out(repository, revisions, around.scratch, settings.environment, settings.install) as checkouts,
     ):
-        named = benchmarks(checkouts["head"].root, settings.tolerance)
+        named = read_benchmarks(checkouts["head"].root, settings.tolerance)
         if unknown := sorted(set(question.accepted) - {each.name for each in named}):
             known = ", ".join(each.name for each in named)
             raise UserError(f"--accept {unknown[0]}: expected a benchmark of the head, one of {known}")
-        sides = list(_described(named, checkouts, around.scratch, tell))
-        changed = repository.changed(checkouts["base"].commit, checkouts["head"].commit)
-        revised = _revisions(question, checkouts, sides, changed)
+        sides = list(_describe_all(named, checkouts, around.scratch, tell))
+        changed = repository.find_changed_files(checkouts["base"].commit, checkouts["head"].commit)
+        revised = _make_revisions(question, checkouts, sides, changed)
         writer.write(revised)
         for failure in (failure for each in sides for failure in each.failures):
             writer.write(failure)
         whole = [each for each in sides if not each.failures]
         for each in whole:
-            writer.write(_agreed(each, checkouts["head"]))
-        counted = list(_counted(whole, checkouts, around.scratch, writer, tell))
+            writer.write(_compare_outputs(each, checkouts["head"]))
+        counted = list(_count_all(whole, checkouts, around.scratch, writer, tell))
         arms = {each.benchmark.name: each.arms for each in counted}
         start = partial(Trio.of, checkouts, around.scratch)
         timer = Timer(start, arms, revised.changed, question.seed, writer, on_progress)
-        _time(timer, list(arms), revised, deadline)
+        _time_batches(timer, list(arms), revised, deadline)
 
 
-def _time(timer: Timer, names: Sequence[str], revisions: Revisions, deadline: float) -> None:
+def _time_batches(timer: Timer, names: Sequence[str], revisions: Revisions, deadline: float) -> None:
     def times() -> Times:
         return Times(timer.samples, revisions)
 
     def take(batch: Batch, names: Sequence[str], share: float) -> None:
         until = time.monotonic() + share * max(0.0, deadline - time.monotonic())
-        timer.batch(batch, names, LOOKS, until, lambda name: times().is_decided(name, batch))
+        timer.time_batch(batch, names, LOOKS, until, lambda name: times().is_decided(name, batch))
 
     take(FIRST, names, FIRST_SHARE)
-    if slower := [name for name in times().worse(FIRST) if name not in timer.failed]:
+    if slower := [name for name in times().find_worse(FIRST) if name not in timer.failed]:
         take(CONFIRMATION, slower, 1.0)
 
 
-def _described(
+def _describe_all(
     named: Sequence[Benchmark], checkouts: Mapping[Role, Checkout], scratch: Path, tell: Callable[[str], None]
 ) -> Iterator[Sides]:
     head = checkouts["head"].root
@@ -198,7 +198,7 @@ def _described(
         failures = []
         for role, checkout in checkouts.items():
             try:
-                described[role] = _described_by(checkout, arms[role], results[role], scratch)
+                described[role] = _describe_side(checkout, arms[role], results[role], scratch)
             except ArmFailed as error:
                 kind = "untested" if error.is_missing or checkout.failure else "failed"
                 failures.append(Failure(benchmark.name, role, kind, str(error)))  # type: ignore[arg-type]
@@ -206,7 +206,7 @@ def _described(
         yield Sides(benchmark, arms, counts, results, described, failures)
 
 
-def _described_by(checkout: Checkout, arm: Arm, results: Path, scratch: Path) -> Described:
+def _describe_side(checkout: Checkout, arm: Arm, results: Path, scratch: Path) -> Described:
     if checkout.failure is not None:
         raise ArmFailed(f"it cannot be installed: {checkout.failure}", arm=checkout.role)
     worker = WorkerProcess(0, scratch / f"numba-{checkout.role}", None, checkout.program)
@@ -222,7 +222,7 @@ def in_head(target: str, head: Path) -> str:
     return f"{head / module}{colon}{name}" if module.endswith(".py") else target
 
 
-def _revisions(
+def _make_revisions(
     question: Question, checkouts: Mapping[Role, Checkout], sides: Sequence[Sides], changed: set[str]
 ) -> Revisions:
     return Revisions(
@@ -244,17 +244,17 @@ def _is_changed(sides: Sides, root: Path, changed: set[str]) -> bool:
     return any(each in OF_ALL or root / each in loaded for each in changed)
 
 
-def _agreed(sides: Sides, head: Checkout) -> Agreed:
+def _compare_outputs(sides: Sides, head: Checkout) -> Agreed:
     name, check = sides.benchmark.name, sides.benchmark.check
     if check == "none":
         return Agreed(name, None, "its check is none")
     for role, each in sides.described.items():
         if each.unpicklable is not None:
             return Agreed(name, None, f"what the {role} returns cannot be passed on: {each.unpicklable}")
-    return agreed(name, sides.results["base"], sides.results["head"], check, head.path)
+    return compare_in_subprocess(name, sides.results["base"], sides.results["head"], check, head.path)
 
 
-def _counted(
+def _count_all(
     sides: Sequence[Sides],
     checkouts: Mapping[Role, Checkout],
     scratch: Path,
@@ -265,7 +265,7 @@ def _counted(
     for each in sides:
         tell(f"{each.benchmark.name}: counting")
         try:
-            writer.write(exact(each.benchmark, checkouts, each.arms, each.counts, scratch))
+            writer.write(count_exactly(each.benchmark, checkouts, each.arms, each.counts, scratch))
         except ArmFailed as error:
             role = "head" if error.arm == "head" else "base"
             writer.write(Failure(each.benchmark.name, role, "failed", str(error)))

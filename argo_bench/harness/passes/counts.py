@@ -18,16 +18,16 @@ UNIT_S = 4e-5
 """A counted call is expected to take these seconds, before any has been made."""
 
 
-def count(state: RunState, around: Around) -> None:
+def take_counts(state: RunState, around: Around) -> None:
     for line in state.supply.lines():
         if not state.earlier(type(line)):
             state.writer.write(line)
-    asked = [each.without(state.failed_arms(each.subject)) for each in all_countings(state)]
+    asked = [each.without(state.find_failed_arms(each.subject)) for each in list_countings(state)]
     missing = [each for each in asked if each.places and not _is_counted(state, each)]
     state.pace.plan("counts", sum(each.work for each in missing), UNIT_S)
     if not missing:
         return
-    with pool(around.scratch / "numba") as workers:
+    with make_pool(around.scratch / "numba") as workers:
         running = {workers.submit(each.count, around.scratch): each for each in missing}
         try:
             for done in as_completed(running):
@@ -41,13 +41,13 @@ def count(state: RunState, around: Around) -> None:
             raise
 
 
-def all_countings(state: RunState) -> list[Counting]:
+def list_countings(state: RunState) -> list[Counting]:
     """Return the countings of all subjects, under every seed."""
     seeds = [state.seed_of(number) for number in range(state.profile.seeds)]
     return [each for subject in state.subjects.values() for each in subject.countings(state.profile, seeds)]
 
 
-def pool(numba_cache: Path) -> ProcessPoolExecutor:
+def make_pool(numba_cache: Path) -> ProcessPoolExecutor:
     """Start processes to count in, one for each processor; Ctrl-C reaches only the process that starts them."""
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(initializer=_begin, initargs=(str(numba_cache), os.getpid()), mp_context=context)
@@ -70,5 +70,5 @@ def _keep(state: RunState, counts: Sequence[Counts]) -> None:
     for each in counts:
         state.writer.write(each)
         state.counts.append(each)
-        if each.error is not None and each.arm not in state.failed_arms(each.optimization):
+        if each.error is not None and each.arm not in state.find_failed_arms(each.optimization):
             state.fail(Failure(each.optimization, each.arm, "failed", f"{each.workload}: {each.error}"))
