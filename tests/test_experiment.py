@@ -433,8 +433,8 @@ def test_the_budget_ends_a_run_between_replicates_but_not_before_the_first_look(
     measured = []
     monkeypatch.setattr(RunState, "feed", lambda state, around, replicate, comparisons: None)
     monkeypatch.setattr("argo_bench.harness.run.make_first_calls", lambda state, pair, around: None)
-    monkeypatch.setattr("argo_bench.harness.run.check", lambda state, around: None)
-    monkeypatch.setattr("argo_bench.harness.run.weigh", lambda state, around: None)
+    monkeypatch.setattr("argo_bench.harness.run.check_outputs", lambda state, around: None)
+    monkeypatch.setattr("argo_bench.harness.run.measure_memory", lambda state, around: None)
     monkeypatch.setattr(
         "argo_bench.harness.replicates._time_replicate",
         lambda state, around, number, until_s, costs: measured.append(number),

@@ -328,10 +328,10 @@ def test_the_lines_of_a_stage_are_measured_with_the_functions_that_it_leads_to(s
     command = [sys.executable, "-m", "argo_bench.study.report.line_memory"]
     found = memory.ask_fresh_process(command, request, Lines, hash_seed=0, numba_cache=tmp_path)
     functions = {each.name: each for each in found.functions}
-    assert {"five", "columns", "sma", "windowed"} <= functions.keys()
+    assert {"five", "columns", "sma", "apply_to_windows"} <= functions.keys()
     assert [(line.code.strip(), line.times) for line in functions["five"].lines] == [
         ("bars = columns(frame)", 1),
-        ("return latest(published(bars, shared(bars)))", 1),
+        ("return latest(compute_published(bars, compute_shared(bars)))", 1),
     ]
     assert max(line.times for line in functions["columns"].lines) == 301
     assert all(abs(line.increment_bytes) < 64 * MIB for each in found.functions for line in each.lines)

@@ -74,7 +74,7 @@ def test_a_run_becomes_an_executed_notebook_of_its_claims(tmp_path):
     assert all(cell.execution_count is not None for cell in cells if cell.cell_type == "code" and cell.source)
 
 
-@pytest.mark.parametrize("name", ["open_lab", "executed"])
+@pytest.mark.parametrize("name", ["open_lab", "execute_notebook"])
 def test_without_jupyterlab_the_line_that_installs_it_is_told(name, monkeypatch, tmp_path):
     arguments = () if name == "open_lab" else (open_report(REFERENCE), tmp_path)
     monkeypatch.setattr(extras, "EXTRAS", {"notebooks": ("no_such_module",)})

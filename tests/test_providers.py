@@ -24,8 +24,8 @@ DEADLINE_S = 20
 
 OWNER = """
 import sys
-from argo_bench.pipeline.world.providers import started
-with started() as address:
+from argo_bench.pipeline.world.providers import start_providers
+with start_providers() as address:
     sys.stdout.write(address.to_json() + "\\n")
     sys.stdout.flush()
     sys.stdin.read()

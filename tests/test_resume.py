@@ -200,7 +200,7 @@ LIGHT = dataclasses.replace(TINY, looks=(1,), memory=())
 @pytest.fixture
 def unchecked(monkeypatch):
     """Runs that check nothing."""
-    monkeypatch.setattr("argo_bench.harness.run.check", lambda state, around: None)
+    monkeypatch.setattr("argo_bench.harness.run.check_outputs", lambda state, around: None)
 
 
 def trial(name, seen):

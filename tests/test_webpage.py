@@ -155,9 +155,9 @@ def test_a_record_that_is_too_large_is_left_beside_the_page(full, monkeypatch):
 DRAW = """
 import hashlib, sys
 from argo_bench.harness.record.store import load
-from argo_bench.report.webpage import webpage
+from argo_bench.report.webpage import write_page
 from argo_bench.study.report.sections import STUDY
-print(hashlib.sha256(webpage(load(sys.argv[1]), STUDY).encode()).hexdigest(), "matplotlib.pyplot" in sys.modules)
+print(hashlib.sha256(write_page(load(sys.argv[1]), STUDY).encode()).hexdigest(), "matplotlib.pyplot" in sys.modules)
 """
 
 

@@ -22,7 +22,8 @@ def table_of(gate: Gate, recorded: Recorded) -> Table:
 def make_outcome_table(finding: str, note: str, outcomes: Sequence[Outcome], seen: str) -> Table:
     """Tabulate outcomes in the order given; ``seen`` is the name of the column with what was seen."""
     rows = tuple(
-        Row((each.name, label_verdict(each.state), _describe_outcome(each)), each.state, each.blocks) for each in outcomes
+        Row((each.name, label_verdict(each.state), _describe_outcome(each)), each.state, each.blocks)
+        for each in outcomes
     )
     return Table(finding, note, (Column("benchmark", 24), Column(VERDICT, 16), Column(seen, None)), rows)
 

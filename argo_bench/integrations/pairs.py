@@ -273,7 +273,10 @@ def summarize(results: Sequence[Result], *, is_terminal: bool) -> Iterator[str]:
     from rich.console import Console
 
     rows = tuple(
-        Row((each.name, label_verdict(each.verdict), "\n".join([str(each), *_describe_expectations(each)])), each.verdict)
+        Row(
+            (each.name, label_verdict(each.verdict), "\n".join([str(each), *_describe_expectations(each)])),
+            each.verdict,
+        )
         for each in results
     )
     columns = (Column("test", 24), Column(VERDICT, 16), Column("seen, and expected", None))

@@ -1,6 +1,6 @@
 """Records the calibration bank of this machine: replicates of equal work, and of work that differs by a known share.
 
-A series compares one workload of ``planted`` at some number of symbols with the same at 100, on a quiet machine or
+A series compares one workload of ``workloads`` at some number of symbols with the same at 100, on a quiet machine or
 beside a process that keeps a core busy. The series take turns of 24 replicates in a row, as many as a comparison takes
 at the most: inside a turn they follow each other as in a comparison, and a change of the machine meets all series.
 """

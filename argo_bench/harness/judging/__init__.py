@@ -1,4 +1,4 @@
-"""Turns the samples of a run into its verdicts: results.py, measured.py, judgements.py, and outputs.py beside them."""
+"""Turns the samples of a run into its verdicts: results, measurements, judgements, and outputs beside them."""
 
 from argo_bench._moved import names_of
 
