@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argo_bench.errors import UserError
+from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.sentence import read_claim
 from argo_bench.optimizations import catalogue, subjects
 
@@ -303,3 +304,29 @@ def test_an_optimization_shows_every_claim_of_its():
     of = catalogue()["O01"]
     shown = of._repr_mimebundle_()
     assert all(claim.id in shown["text/html"] and claim.id in shown["text/markdown"] for claim in of.claims)
+
+
+def of_the_catalogue() -> list[Claim]:
+    return [claim for subject in subjects().values() for claim in subject.claims]
+
+
+@pytest.mark.parametrize("claim", of_the_catalogue(), ids=lambda claim: claim.id)
+def test_a_published_sentence_has_no_other_reading_than_the_reader_s(claim):
+    try:
+        read = read_claim(claim.text, id=claim.id, workload=claim.workload, metric=claim.metric)
+    except UserError:
+        pytest.skip(f"the reader refuses {claim.text!r}: its kind and range are written out")
+    assert (read.kind, read.low, read.high) == (claim.kind, claim.low, claim.high)
+
+
+def test_most_published_claims_are_their_sentences():
+    written_out = [claim for claim in of_the_catalogue() if _is_refused(claim)]
+    assert len(written_out) <= 12
+
+
+def _is_refused(claim: Claim) -> bool:
+    try:
+        read_claim(claim.text, id=claim.id, workload=claim.workload, metric=claim.metric)
+    except UserError:
+        return True
+    return False

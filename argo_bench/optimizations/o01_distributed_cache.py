@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.o03_adaptive_ttl import damage as age_of_data
 from argo_bench.optimizations.optimization import Optimization, Workload
 from argo_bench.pipeline.model import (
@@ -242,38 +243,29 @@ OPTIMIZATION = Optimization(
     prescribed=prescribed,
     engineered=engineered,
     claims=(
-        Claim(
+        publish_claim(
             id="O01.access",
             text="10-100x faster cache access",
             source=FIVE,
-            kind="speedup",
-            low=10,
-            high=100,
             metric="wall",
             workload=FILLED.name,
             reading="reading from a real Redis what another worker fetched, against fetching it at a twentieth of "
             "the latencies",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O01.access.local",
             text="10-100x faster cache access",
             source=FIVE,
-            kind="speedup",
-            low=10,
-            high=100,
             metric="wall",
             workload=HELD.name,
             reference=LOCAL,
             reading="the same sentence against a dict in the process, which is what a cache replaces",
         ),
-        Claim(
+        publish_claim(
             id="O01.access.consensus",
             text="10-100x faster cache access",
             source=FIVE,
-            kind="speedup",
-            low=10,
-            high=100,
             metric="wall",
             workload=VOTES.name,
             reading="the same sentence for the document's own keys: a consensus from Redis against counting the votes",

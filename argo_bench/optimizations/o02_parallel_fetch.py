@@ -34,7 +34,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.memo import content_key
@@ -310,58 +310,45 @@ OPTIMIZATION = Optimization(
     prescribed=prescribed,
     engineered=engineered,
     claims=(
-        Claim(
+        publish_claim(
             id="O02.time",
             text="fetch time -60-70 %",
             source=FIVE,
-            kind="reduction",
-            low=0.60,
-            high=0.70,
             metric="wall",
             workload=FETCH.name,
             reading="time until all sources of one symbol have answered, against one source after another; the slowest "
             "of them, the analysis model, still has to be waited for",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O02.sockets",
             text="fetch time -60-70 %",
             source=FIVE,
-            kind="reduction",
-            low=0.60,
-            high=0.70,
             metric="wall",
             workload=SOCKETS.name,
             reading="the same on real sockets, a new connection for every request, latencies at a tenth",
         ),
-        Claim(
+        publish_claim(
             id="O02.cycle",
             text="fetch time -60-70 %",
             source=FIVE,
-            kind="reduction",
-            low=0.60,
-            high=0.70,
             metric="wall",
             workload=WHOLE.name,
             reading="time of a whole cycle over six symbols, which are fetched side by side",
         ),
-        Claim(
+        publish_claim(
             id="O02.calls",
             text="redundant calls -50 %",
             source=FIVE,
-            kind="at_least",
-            low=2.0,
             metric="requests",
             workload=TOGETHER.name,
             reading="half of the requests or fewer where two consumers ask for each symbol at the same moment",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O02.calls-alone",
             text="redundant calls -50 %",
             source=FIVE,
-            kind="at_least",
-            low=2.0,
             metric="requests",
             workload=ALONE.name,
             reading="half of the requests or fewer where one consumer asks, and no call is redundant",

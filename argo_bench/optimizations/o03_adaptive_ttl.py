@@ -29,7 +29,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from argo_bench.extras import Requirement
-from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import Optimization, Replay, Workload
 from argo_bench.pipeline.model import Pending, Regime, Request, Stage, World
 from argo_bench.pipeline.optimized.transport import BOUND_S, Arrived, Arriving, Cached, within_budget
@@ -249,13 +249,10 @@ OPTIMIZATION = Optimization(
     may_change=f"data up to {BOUND_S:.0f} s old while the market is open",
     staleness_s=BOUND_S,
     claims=(
-        Claim(
+        publish_claim(
             id="O03.calls",
             text="API calls -70-85 %",
             source=FIVE,
-            kind="reduction",
-            low=0.70,
-            high=0.85,
             metric="requests",
             workload=DAY.name,
             reference=FIXED_20,
@@ -263,13 +260,10 @@ OPTIMIZATION = Optimization(
             reading="requests to all providers over a trading day, against one fixed lifetime of 20 s",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O03.cost",
             text="cost -50-60 %",
             source=FIVE,
-            kind="reduction",
-            low=0.50,
-            high=0.60,
             metric="dollars",
             workload=DAY.name,
             reference=FIXED_20,
@@ -278,25 +272,19 @@ OPTIMIZATION = Optimization(
             "data comes by subscription",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O03.calls-uncached",
             text="API calls -70-85 %",
             source=FIVE,
-            kind="reduction",
-            low=0.70,
-            high=0.85,
             metric="requests",
             workload=DAY.name,
             curve=TICKING.name,
             reading="requests to all providers over a trading day, against no cache at all",
         ),
-        Claim(
+        publish_claim(
             id="O03.cost-uncached",
             text="cost -50-60 %",
             source=FIVE,
-            kind="reduction",
-            low=0.50,
-            high=0.60,
             metric="dollars",
             workload=DAY.name,
             curve=TICKING.name,

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from argo_bench.extras import Requirement
-from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import Optimization, Replay, Workload
 from argo_bench.pipeline.model import Decision, Pending, Reasoning, Request, Stage, World
 from argo_bench.pipeline.optimized.transport import (
@@ -236,50 +236,38 @@ OPTIMIZATION = Optimization(
     may_change="the wording of an explanation whose question was asked before",
     permits=frozenset({"reasoning"}),
     claims=(
-        Claim(
+        publish_claim(
             id="O04.calls",
             text="model calls -40-60 %",
             source=FIVE,
-            kind="reduction",
-            low=0.40,
-            high=0.60,
             metric="model_calls",
             workload=DAY.name,
             curve=TICKING.name,
             reading="requests to the explanation model over a trading day, against sending every prompt",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O04.cost",
             text="cost -30-50 %",
             source=FIVE,
-            kind="reduction",
-            low=0.30,
-            high=0.50,
             metric="dollars",
             workload=DAY.name,
             curve=TICKING.name,
             reading="dollars for the explanation model over a trading day, against sending every prompt",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O04.calls-opinions",
             text="model calls -40-60 %",
             source=FIVE,
-            kind="reduction",
-            low=0.40,
-            high=0.60,
             metric="model_calls",
             workload=OPINIONS.name,
             reading="requests to the two opinion models, most of all model requests, over a trading day",
         ),
-        Claim(
+        publish_claim(
             id="O04.cost-opinions",
             text="cost -30-50 %",
             source=FIVE,
-            kind="reduction",
-            low=0.30,
-            high=0.50,
             metric="dollars",
             workload=OPINIONS.name,
             reading="dollars for the two opinion models over a trading day",

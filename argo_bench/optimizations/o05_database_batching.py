@@ -36,7 +36,7 @@ from contextlib import closing
 from statistics import fmean
 from typing import Any
 
-from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
 from argo_bench.pipeline.baseline.read import LATEST, LATEST_OF_SYMBOL, WIN_RATE
 from argo_bench.pipeline.baseline.store import row
@@ -276,13 +276,10 @@ OPTIMIZATION = Optimization(
     prescribed=prescribed,
     engineered=engineered,
     claims=(
-        Claim(
+        publish_claim(
             id="O05.writes",
             text="database writes -50-70 %",
             source=FIVE,
-            kind="reduction",
-            low=0.50,
-            high=0.70,
             metric="wall",
             workload=WRITES.name,
             reading="time of the store stage on a file on disk with 10,000 rows (baseline: rollback journal and "
@@ -290,49 +287,37 @@ OPTIMIZATION = Optimization(
             "rows left in a queue at the end are not written, and not timed",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O05.queries",
             text="queries -80-90 %",
             source=FIVE,
-            kind="reduction",
-            low=0.80,
-            high=0.90,
             metric="queries",
             workload=QUERIES.name,
             reading="all queries of 120 cycles: three of readers for each, a duplicate look-up for each signal, and "
             "what an arm asks to keep its answers right",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O05.queries-unchanged",
             text="queries -80-90 %",
             source=FIVE,
-            kind="reduction",
-            low=0.80,
-            high=0.90,
             metric="queries",
             workload=UNCHANGED.name,
             reading="the same where the signals of unchanged prices are served, so that little is stored",
         ),
-        Claim(
+        publish_claim(
             id="O05.query-time",
             text="50-100 ms -> 5-15 ms",
             source=FIVE,
-            kind="speedup",
-            low=50 / 15,
-            high=100 / 5,
             metric="wall",
             workload=ASKED.name,
             reading="the pair as a range of ratios, 50/15 to 100/5, of the time of the readers' queries on 10,000 rows "
             "when they are asked of the database",
         ),
-        Claim(
+        publish_claim(
             id="O05.query-time-kept",
             text="50-100 ms -> 5-15 ms",
             source=FIVE,
-            kind="speedup",
-            low=50 / 15,
-            high=100 / 5,
             metric="wall",
             workload=KEPT.name,
             reading="the same while nothing is stored, so that kept answers are found",

@@ -24,6 +24,7 @@ from typing import Any
 import joblib
 
 from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import Optimization, Workload
 from argo_bench.pipeline.model import Consensus, Regime, Signals, Stage, World
 from argo_bench.pipeline.optimized.consensus import remember
@@ -127,40 +128,33 @@ OPTIMIZATION = Optimization(
     prescribed=prescribed,
     engineered=engineered,
     claims=(
-        Claim(
+        publish_claim(
             id="O06.time",
             text="50-70% reduction in consensus calculation time (cache hits)",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.50,
-            high=0.70,
             workload=HIT.name,
             reading="time of the consensus stage when every call is a cache hit, against counting the vote",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O06.redundant",
             text="Eliminates redundant calculations for unchanged signals",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             workload=TRACE.name,
             reading="the consensus stage is faster on a live trace, hits and misses as they come",
         ),
-        Claim(
+        publish_claim(
             id="O06.response",
             text="Faster response when signals haven't changed",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             metric="wall",
             workload=HIT.name,
             reading="the consensus stage answers sooner where every call hits",
         ),
-        Claim(
+        publish_claim(
             id="O06.6024x",
             text="6,024x",
             source="a later status document (STATUS)",
-            kind="at_least",
-            low=6024,
             workload=HIT.name,
             reading="a cache hit is at least 6,024 times faster than counting the vote",
         ),

@@ -25,7 +25,7 @@ from typing import cast
 
 import pandas as pd
 
-from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
 from argo_bench.pipeline.model import Regime, Stage, World
 from argo_bench.pipeline.optimized.regime import Detector, remember
@@ -208,73 +208,58 @@ OPTIMIZATION = Optimization(
     engineered=engineered,
     arms={"as printed": as_printed, "recompute": recompute},
     claims=(
-        Claim(
+        publish_claim(
             id="O07.time",
             text="60-80% reduction in regime detection time",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.60,
-            high=0.80,
             workload=TRACE.name,
             reading="time of the regime stage on a live trace, hits and misses as they come: the document does not "
             "restrict the figure to cache hits, as it does elsewhere",
             headline=True,
             curve=TICKING.name,
         ),
-        Claim(
+        publish_claim(
             id="O07.hit",
             text="60-80% reduction in regime detection time",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.60,
-            high=0.80,
             workload=HIT.name,
             reading="the same sentence for cache hits alone, the kindest reading",
         ),
-        Claim(
+        publish_claim(
             id="O07.miss",
             text="60-80% reduction in regime detection time",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.60,
-            high=0.80,
             workload=MISS.name,
             reading="the same sentence for frames that were never seen, the harshest reading",
         ),
-        Claim(
+        publish_claim(
             id="O07.redundant",
             text="Eliminates redundant technical analysis calculations",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             workload=TICKING.name,
             reading="the regime stage is faster where four of five frames are those of the cycle before",
         ),
-        Claim(
+        publish_claim(
             id="O07.cycle",
             text="Faster signal generation cycles",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             workload=WHOLE.name,
             reading="whole cycles take less time, the providers' latencies included",
             metric="wall",
         ),
-        Claim(
+        publish_claim(
             id="O07.8x",
             text="8.34x",
             source="a later status document (STATUS)",
-            kind="at_least",
-            low=8.34,
             workload=HIT.name,
             reading="a cache hit is at least 8.34 times faster than the first call with the same frame, which detects "
             "and makes the key twice: how the published figure came about",
             reference=FIRST_CALL,
         ),
-        Claim(
+        publish_claim(
             id="O07.8x_baseline",
             text="8.34x",
             source="a later status document (STATUS)",
-            kind="at_least",
-            low=8.34,
             workload=HIT.name,
             reading="a cache hit is at least 8.34 times faster than detecting without a cache",
         ),

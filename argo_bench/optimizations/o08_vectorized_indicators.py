@@ -16,7 +16,7 @@ from __future__ import annotations
 import pandas as pd
 
 from argo_bench.extras import Requirement
-from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations._indicator_libraries import latest_only, polars_indicators, talib_indicators
 from argo_bench.optimizations.optimization import Optimization, Workload
 from argo_bench.pipeline.baseline.indicators import five as loop_five
@@ -102,51 +102,40 @@ OPTIMIZATION = Optimization(
     engineered=engineered,
     requires={"TA-Lib": Requirement("talib", "oracle"), "polars": Requirement("polars", "fast")},
     claims=(
-        Claim(
+        publish_claim(
             id="O08.time",
             text="10-100x faster indicator calculations",
             source=f"{SEED}, Expected Impact",
-            kind="speedup",
-            low=10,
-            high=100,
             workload=FIVE.name,
             reading="the five outputs of the document's code against a loop for the same five",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O08.full",
             text="10-100x faster indicator calculations",
             source=f"{SEED}, Expected Impact",
-            kind="speedup",
-            low=10,
-            high=100,
             workload=FULL.name,
             reading="second reading: the full set of 23 indicators against the loop",
         ),
-        Claim(
+        publish_claim(
             id="O08.pandas",
             text="10-100x faster indicator calculations",
             source=f"{SEED}, Expected Impact",
-            kind="speedup",
-            low=10,
-            high=100,
             workload=FULL.name,
             reference="pandas",
             reading="third reading: the full set against vectorized pandas, which the code base used already",
         ),
-        Claim(
+        publish_claim(
             id="O08.cpu",
             text="Better CPU utilization",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             workload=FULL.name,
             reading="less CPU time for the full set",
         ),
-        Claim(
+        publish_claim(
             id="O08.memory",
             text="Reduced memory usage (vectorized operations)",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             metric="traced_peak",
             workload=FULL.name,
             reading="a smaller traced peak while the full set is computed",

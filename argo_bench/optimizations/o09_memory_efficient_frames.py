@@ -42,6 +42,7 @@ import numpy as np
 import pandas as pd
 
 from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
 from argo_bench.pipeline.baseline.signals import momentum, trend
 from argo_bench.pipeline.model import Bars, Decision, Indicators, Stage, World
@@ -269,75 +270,58 @@ OPTIMIZATION = Optimization(
     engineered=engineered,
     arms={"float32 at the source": float32_at_the_source},
     claims=(
-        Claim(
+        publish_claim(
             id="O09.memory",
             text="40-60% reduction in memory usage",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.40,
-            high=0.60,
             metric="peak_rss",
             workload=CYCLES.name,
             reading="the largest resident memory during a cycle over six symbols, beyond what was there before it",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O09.frames",
             text="40-60% reduction in memory usage",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.40,
-            high=0.60,
             metric="frame_bytes",
             workload=FRAMES.name,
             reading="second reading: memory_usage(deep=True) of the frames alone, timestamps included",
         ),
-        Claim(
+        publish_claim(
             id="O09.held",
             text="40-60% reduction in memory usage",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.40,
-            high=0.60,
             metric="live_bytes",
             workload=FRAMES.name,
             reading="third reading: what is held by frames that are kept",
         ),
-        Claim(
+        publish_claim(
             id="O09.making",
             text="40-60% reduction in memory usage",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.40,
-            high=0.60,
             metric="traced_peak",
             workload=FRAMES.name,
             reading="fourth reading: the peak of what is allocated while a frame is made",
         ),
-        Claim(
+        publish_claim(
             id="O09.traced",
             text="40-60% reduction in memory usage",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.40,
-            high=0.60,
             metric="traced_peak",
             workload=CYCLES.name,
             reading="fifth reading: the peak of what is allocated during a cycle over six symbols",
         ),
-        Claim(
+        publish_claim(
             id="O09.gc",
             text="Faster garbage collection",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             workload=CYCLES.name,
             reading="a cycle takes less CPU time, the garbage collections within it included",
         ),
-        Claim(
+        publish_claim(
             id="O09.stability",
             text="Better system stability (less memory pressure)",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             metric="live_bytes",
             workload=LONG_RUN.name,
             reading="less memory is held after 200 cycles than without it; the document's problem is memory that grows",

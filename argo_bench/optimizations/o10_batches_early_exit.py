@@ -37,6 +37,7 @@ from statistics import fmean
 from typing import Any
 
 from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.o02_parallel_fetch import prescribed as in_parallel
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
 from argo_bench.pipeline import baseline
@@ -203,13 +204,10 @@ OPTIMIZATION = Optimization(
     prescribed=prescribed,
     engineered=engineered,
     claims=(
-        Claim(
+        publish_claim(
             id="O10.time",
             text="20-30% reduction in cycle time (early exit)",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.20,
-            high=0.30,
             metric="wall",
             workload=TIMED.name,
             reference=PARALLEL,
@@ -217,11 +215,10 @@ OPTIMIZATION = Optimization(
             "what the document starts from; at its own six symbols nothing is left to skip",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O10.resources",
             text="Better resource utilization (focus on successful symbols)",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             metric="requests",
             workload=SIGNALS.name,
             reference=PARALLEL,

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from argo_bench.extras import Requirement
-from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import Optimization, Workload
 from argo_bench.pipeline.baseline.encode import SIGNED, payload
 from argo_bench.pipeline.model import Decision, Encoded, World
@@ -124,40 +124,33 @@ OPTIMIZATION = Optimization(
     engineered=engineered,
     requires={"orjson": Requirement("orjson", "fast")},
     claims=(
-        Claim(
+        publish_claim(
             id="O11.time",
             text="30-50% reduction in serialization time (cache hits)",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.30,
-            high=0.50,
             workload=HIT.name,
             reading="time of the encode stage when every serialization is a cache hit, against json.dumps",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O11.cpu",
             text="Reduced CPU usage for repeated serializations",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             workload=MISS.name,
             reading="the encode stage uses less CPU on new decisions, each serialized for three sinks",
         ),
-        Claim(
+        publish_claim(
             id="O11.responses",
             text="Faster API responses",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             metric="wall",
             workload=MISS.name,
             reading="the POST body of a new decision is ready sooner",
         ),
-        Claim(
+        publish_claim(
             id="O11.5000x",
             text="0.5 ms -> 0.0001 ms",
             source="a later status document (ALL)",
-            kind="at_least",
-            low=5000,
             workload=HIT.name,
             reading="a cache hit is at least 5,000 times faster than json.dumps",
         ),

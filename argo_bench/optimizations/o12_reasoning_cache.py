@@ -30,6 +30,7 @@ from statistics import median
 from typing import Any
 
 from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
 from argo_bench.pipeline.memo import content_key
 from argo_bench.pipeline.model import Decision, Pending, ProviderError, Reasoning, Request, Stage, World
@@ -292,13 +293,10 @@ OPTIMIZATION = Optimization(
     prescribed=prescribed,
     engineered=engineered,
     claims=(
-        Claim(
+        publish_claim(
             id="O12.calls",
             text="70-90% reduction in AI reasoning calls",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.70,
-            high=0.90,
             workload=DAY.name,
             metric="model_calls",
             reading="requests to the explanation model over a live trading day of six symbols, cold at the start",
@@ -339,32 +337,27 @@ OPTIMIZATION = Optimization(
             metric="wall",
             reading="time: of the reason stage alone on a live trace, the model's latency with it",
         ),
-        Claim(
+        publish_claim(
             id="O12.savings",
             text="Significant cost savings (AI calls are expensive)",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             workload=DAY.name,
             metric="dollars",
             reading="the explanation model costs fewer dollars over a live trading day",
             curve=TICKING.name,
         ),
-        Claim(
+        publish_claim(
             id="O12.faster",
             text="Faster signal generation (no AI wait time)",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             workload=LIVE.name,
             metric="wall",
             reading="whole cycles of a live market are faster",
         ),
-        Claim(
+        publish_claim(
             id="O12.unchanged",
             text="70-90% reduction in AI reasoning calls",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.70,
-            high=0.90,
             workload=UNCHANGED.name,
             metric="model_calls",
             reading="requests to the explanation model where signals of unchanged prices are served anyway",

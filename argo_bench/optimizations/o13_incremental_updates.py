@@ -30,7 +30,7 @@ from typing import Any
 
 import pandas as pd
 
-from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
 from argo_bench.pipeline.model import Decision, Indicators, Stage, World
 from argo_bench.pipeline.optimized.indicators import Incremental, block
@@ -253,42 +253,34 @@ OPTIMIZATION = Optimization(
     engineered=engineered,
     arms={"as printed": as_printed},
     claims=(
-        Claim(
+        publish_claim(
             id="O13.cpu",
             text="30-40% reduction in CPU usage",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.30,
-            high=0.40,
             workload=LIVE.name,
             curve=TICKING.name,
             reading="CPU time of whole cycles of the pipeline on a market that ticks as it does live, caches filled",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O13.cpu.unchanged",
             text="30-40% reduction in CPU usage",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.30,
-            high=0.40,
             workload=UNCHANGED.name,
             reading="second reading: in a service that serves the last signal while the price moved by less than 0.5 %",
         ),
-        Claim(
+        publish_claim(
             id="O13.faster",
             text="Faster signal generation (skip unchanged components)",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             metric="wall",
             workload=WAITING.name,
             reading="a cycle takes less time, waiting for providers included, as the document's seconds include it",
         ),
-        Claim(
+        publish_claim(
             id="O13.efficient",
             text="More efficient processing",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             workload=LIVE.name,
             curve=TICKING.name,
             reading="less CPU time for whole cycles on a live market, by however little",

@@ -25,6 +25,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import Optimization, Workload
 from argo_bench.pipeline.model import Pool
 from argo_bench.pipeline.optimized.transport import Pooled, one_client
@@ -90,11 +91,10 @@ OPTIMIZATION = Optimization(
     engineered=engineered,
     arms={SMALL_POOLS: session(10, 20)},
     claims=(
-        Claim(
+        publish_claim(
             id="O14.concurrency",
             text="Better concurrency under load",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             metric="wall",
             workload=LOADED.name,
             reference=SMALL_POOLS,
@@ -102,11 +102,10 @@ OPTIMIZATION = Optimization(
             "starts from",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O14.concurrency-unpooled",
             text="Better concurrency under load",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             metric="wall",
             workload=LOADED.name,
             reading="the same against no session at all, which credits keep-alive to the pools",
@@ -134,21 +133,19 @@ OPTIMIZATION = Optimization(
             workload=ALONE.name,
             reading="5 to 30 times less time per call, one after another, against no session at all",
         ),
-        Claim(
+        publish_claim(
             id="O14.overhead",
             text="Reduced connection overhead",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             metric="cpu",
             workload=LOADED.name,
             reference=SMALL_POOLS,
             reading="less CPU time of this process per request: connections opened, handshakes made",
         ),
-        Claim(
+        publish_claim(
             id="O14.calls",
             text="Faster API calls (reused connections)",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             metric="wall",
             workload=ANSWERING.name,
             reference=SMALL_POOLS,

@@ -20,7 +20,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any
 
-from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import Optimization, Replay, Workload
 from argo_bench.pipeline.baseline.validate import DUPLICATE, broken_plain_rule
 from argo_bench.pipeline.memo import content_key
@@ -224,43 +224,35 @@ OPTIMIZATION = Optimization(
     prescribed=prescribed,
     engineered=engineered,
     claims=(
-        Claim(
+        publish_claim(
             id="O15.time",
             text="50-70% reduction in validation time (parallel)",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.50,
-            high=0.70,
             workload=WAITING.name,
             metric="wall",
             reading="wall time of the validate stage with rules that wait for a provider",
             headline=True,
         ),
-        Claim(
+        publish_claim(
             id="O15.plain",
             text="50-70% reduction in validation time (parallel)",
             source=f"{SEED}, Expected Impact",
-            kind="reduction",
-            low=0.50,
-            high=0.70,
             workload=PLAIN.name,
             metric="cpu",
             reading="the same for rules that never wait, where parallel can only mean less work",
         ),
-        Claim(
+        publish_claim(
             id="O15.faster",
             text="Faster signal processing",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             workload=WAITING.name,
             metric="wall",
             reading="a batch of signals is through validation sooner",
         ),
-        Claim(
+        publish_claim(
             id="O15.throughput",
             text="Better throughput",
             source=f"{SEED}, Expected Impact",
-            kind="direction",
             workload=WAITING.name,
             metric="cpu",
             reading="once the waits overlap, signals per second are bounded by CPU: a batch takes less of it",

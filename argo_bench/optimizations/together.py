@@ -18,6 +18,7 @@ from functools import reduce
 from types import MappingProxyType
 
 from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import CYCLE, VARIANTS, Optimization, Variant, Workload
 from argo_bench.pipeline.record import Edit, Pipeline
 from argo_bench.pipeline.unchanged import skip_unchanged
@@ -110,13 +111,10 @@ def first_five(optimizations: Sequence[Optimization]) -> Optimization:
         "the first five together",
         five,
         claims=(
-            Claim(
+            publish_claim(
                 id="FIVE.time",
                 text="signal time 2-4 s -> 0.8-1.5 s",
                 source=FIVE,
-                kind="speedup",
-                low=2 / 1.5,
-                high=4 / 0.8,
                 metric="wall",
                 workload=SIGNAL.name,
                 reading="one symbol's cycle against no optimization; before and after as a ratio, from 2/1.5 to 4/0.8",
@@ -140,94 +138,72 @@ def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
         optimizations,
         arms=after_five,
         claims=(
-            Claim(
+            publish_claim(
                 id="ALL.time",
                 text="80-85% faster",
                 source=SEED,
-                kind="speedup",
-                low=1.80,
-                high=1.85,
                 metric="wall",
                 workload=SIGNAL.name,
                 reading="one symbol's cycle is 1.80 to 1.85 times as fast as without any optimization (80-85 % less "
                 "time would be 5.0 to 6.7 times)",
                 headline=True,
             ),
-            Claim(
+            publish_claim(
                 id="ALL.time-after-five",
                 text="0.8-1.5s -> 0.4-0.8s",
                 source=SEED,
-                kind="speedup",
-                low=0.8 / 0.8,
-                high=1.5 / 0.4,
                 metric="wall",
                 workload=SIGNAL.name,
                 reference=AFTER_FIVE,
                 reading="one symbol's cycle against the first five; both columns as a ratio, 0.8/0.8 to 1.5/0.4",
             ),
-            Claim(
+            publish_claim(
                 id="ALL.additional",
                 text="30-50% additional reduction in signal generation time",
                 source=SUMMARY,
-                kind="reduction",
-                low=0.30,
-                high=0.50,
                 metric="wall",
                 workload=SIGNAL.name,
                 reference=AFTER_FIVE,
                 reading="one symbol's cycle against the first five in the same variant",
                 headline=True,
             ),
-            Claim(
+            publish_claim(
                 id="ALL.cpu",
                 text="30-40% reduction",
                 source=f"{SEED}, CPU Usage",
-                kind="reduction",
-                low=0.30,
-                high=0.40,
                 workload=CYCLES.name,
                 reading="CPU time of live cycles of six symbols",
                 headline=True,
             ),
-            Claim(
+            publish_claim(
                 id="ALL.utilization",
                 text="Better CPU utilization through vectorization",
                 source=SUMMARY,
-                kind="direction",
                 workload=CYCLES.name,
                 reading="less CPU time for the same cycles",
             ),
-            Claim(
+            publish_claim(
                 id="ALL.memory",
                 text="40-60% reduction",
                 source=f"{SEED}, Memory Usage",
-                kind="reduction",
-                low=0.40,
-                high=0.60,
                 metric="peak_rss",
                 workload=MEMORY.name,
                 reading="the largest resident memory during a cycle over six symbols, beyond what was there before it",
                 headline=True,
             ),
-            Claim(
+            publish_claim(
                 id="ALL.reasoning",
                 text="70-90% reduction",
                 source=f"{SEED}, AI Reasoning Calls",
-                kind="reduction",
-                low=0.70,
-                high=0.90,
                 metric="explanations",
                 workload=DAY.name,
                 reading="requests to the explanation model over five minutes of live cycles",
                 headline=True,
             ),
-            Claim(
+            publish_claim(
                 id="ALL.cost",
                 text="70-90% reduction",
                 source=f"{SEED}, API Costs",
-                kind="reduction",
-                low=0.70,
-                high=0.90,
                 metric="dollars",
                 workload=DAY.name,
                 reading="dollars to all models over five minutes of live cycles",

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from argo_bench.errors import UserError
 from argo_bench.harness.claims.claim import Claim, Kind
@@ -154,6 +155,17 @@ def read_claim(
         metric=metric,
         headline=headline,
     )
+
+
+def publish_claim(*, text: str, **fields: Any) -> Claim:
+    """Make the Claim of a published sentence from the sentence itself: its kind and its range are what the words say.
+
+    ``fields`` are the other fields of a Claim; ``reading`` says how words about the workload were read. A sentence that
+    the reader refuses, or reads otherwise, takes a Claim with its kind, low and high. Raises UserError for a sentence
+    that cannot be read.
+    """
+    read = read_claim(text, id=fields["id"], workload=fields["workload"], metric=fields.get("metric", "cpu"))
+    return Claim(text=text, kind=read.kind, low=read.low, high=read.high, **fields)
 
 
 def _read_figure(text: str) -> Figure:
