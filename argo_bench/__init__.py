@@ -66,7 +66,7 @@ __all__ = [
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """What ``%load_ext argo_bench`` calls: the magics %argo_env, %argo_run and %%argo_compare."""
+    """Register, for ``%load_ext argo_bench``, the magics %argo_env, %argo_run and %%argo_compare."""
     from argo_bench.integrations.ipython import register_magics
 
     register_magics(shell)

@@ -83,15 +83,15 @@ MOVED: dict[str, tuple[str, ...]] = {
     "world": ("pipeline.world",),
     "world.parent": ("parent",),
 }
-"""The old path of a module, or of a package with all in it, and those that have its names now."""
+"""The keys are the old paths of modules and packages; the values are the modules that have their names now."""
 
 
 PACKAGES = ("baseline", "harness.trials", "market", "optimized", "world")
-"""Those that moved with all that is in them."""
+"""These packages moved with all that is in them."""
 
 
 def homes_of(name: str) -> tuple[str, ...]:
-    """The modules that have the names of an old one, whole paths; none for a module that has not moved."""
+    """Return the whole paths of the modules that have the names of an old one; none for a module that has not moved."""
     old = name.removeprefix(PACKAGE)
     if old in MOVED:
         return tuple(PACKAGE + home for home in MOVED[old])
@@ -103,7 +103,9 @@ def homes_of(name: str) -> tuple[str, ...]:
 
 
 def find_attribute(name: str, attribute: str) -> Any:
-    """An attribute of the old module ``name``, from where it is now. Raises AttributeError where it is nowhere."""
+    """Return an attribute of the old module ``name`` from where it is now. Raises AttributeError where it is
+    nowhere.
+    """
     for home in homes_of(name):
         module = importlib.import_module(home)
         if hasattr(module, attribute):
@@ -134,7 +136,7 @@ class OldPaths(MetaPathFinder, Loader):
 
 
 def names_of(package: str) -> Callable[[str], Any]:
-    """A ``__getattr__`` for a package: the names of version 0.1's module of the same name."""
+    """Make a ``__getattr__`` for a package, which finds the names of version 0.1's module of the same name."""
 
     def find_old_name(attribute: str) -> Any:
         if attribute.startswith("__"):

@@ -1,4 +1,4 @@
-"""``compare`` for people: what the harness found, with the displays of a report."""
+"""Has ``compare`` for people: what the harness found, with the displays of a report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Compared(harness.Found):
 
     @property
     def report(self) -> Report:
-        """Its tables and figures."""
+        """Return its report, which has tables and figures."""
         from argo_bench.report import Report
 
         return Report(self.recorded)

@@ -1,5 +1,7 @@
-"""The one exception that stands for a mistake of the user's."""
+"""Defines the one exception that stands for a mistake of the user's."""
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: one sentence with what was expected, what was found and the way out."""
+    """Stands for a mistake that the user can mend, in one sentence with what was expected, what was found and the way
+    out.
+    """

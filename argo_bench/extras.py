@@ -1,4 +1,4 @@
-"""Modules that come with an extra of this package, and the line that installs them."""
+"""Says which modules come with an extra of this package, and how they are installed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "report": ("matplotlib", "jinja2"),
     "notebooks": ("jupyterlab", "papermill", "IPython"),
 }
-"""The modules without which an extra's part of the package cannot be imported."""
+"""Without these modules an extra's part of the package cannot be imported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A module that an arm or a command needs, and the extra of this package that installs it."""
+    """Names a module that an arm or a command needs, and the extra of this package that installs it."""
 
     module: str
     extra: str

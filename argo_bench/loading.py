@@ -1,4 +1,4 @@
-"""What a project of the user's brings along: a Python file as a module, settings in its pyproject.toml."""
+"""Loads what a project of the user's brings along: a Python file as a module, settings from its pyproject.toml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from argo_bench.errors import UserError
 
 @cache
 def load_module(file: Path) -> ModuleType:
-    """The module in ``file``, under its own name and with its folder importable, so that workers find it too.
+    """Import ``file`` under its own name, with its folder on the path, so that workers find it too.
 
     Raises UserError for a file that is missing or cannot be imported.
     """

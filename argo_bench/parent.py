@@ -70,7 +70,7 @@ def start(
 
 @contextmanager
 def cleaner(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that removes the directory when this one is gone, or at the end of the ``with`` block.
+    """Start a process that removes the directory when this one is gone, or at the end of the ``with`` block.
 
     It outlives this process by what the removal takes, five seconds at most. Ctrl-C waits for it too, unlike Popen.
     """

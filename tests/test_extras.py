@@ -75,8 +75,15 @@ def test_a_library_user_is_told_the_extra_too(expression, sentence):
 
 
 def test_comparing_in_python_the_gate_and_the_plug_in_load_without_any_extra():
-    modules = ("comparison", "gate.running", "gate.table", "gate.history", "opening", "integrations.pytest_plugin")
-    paired = ("integrations.paired", "integrations.outputs", "cli.main", "cli.ci", "report.text", "report.machine")
+    modules = ("comparison", "gate.run", "gate.table", "gate.history", "opening", "integrations.pytest_plugin")
+    paired = (
+        "integrations.pairs",
+        "integrations.outputs.rendering",
+        "cli.main",
+        "cli.ci",
+        "report.text",
+        "report.machine",
+    )
     names = [f"argo_bench.{name}" for name in (*modules, *paired)]
     done = run_plain(f"{PLAIN}import importlib\nfor name in {names}: importlib.import_module(name)")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The program argo-bench, its commands and options."""
+"""Holds the program argo-bench: its commands and options."""
 
 from argo_bench._moved import names_of
 

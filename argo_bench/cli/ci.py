@@ -1,4 +1,6 @@
-"""``argo-bench ci``: two revisions against each other, a run against thresholds, ratios over time, and a workflow."""
+"""Has the commands of ``argo-bench ci``: two revisions against each other, a run against thresholds, ratios over time,
+and a workflow.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program argo-bench: results on stdout, progress and errors on stderr.
+"""Is the program argo-bench, which writes results to stdout, and progress and errors to stderr.
 
 Exit codes: 0 fine, 1 a gate that failed or a record that does not verify, 2 a mistake in the call or its data, 3
 outputs that differ where they must not, 4 a machine that is not fit (only with --strict-env), 130 interrupted with
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def read_settings() -> dict[str, Any]:
-    """The table [tool.argo_bench] of the pyproject.toml in this folder, if there is one, without its sub-tables."""
+    """Return the table [tool.argo_bench] of this folder's pyproject.toml, without its sub-tables; empty without one."""
     path = Path("pyproject.toml")
     if not path.is_file():
         return {}
@@ -451,7 +451,9 @@ def save(report: Report, directory: Path) -> None:
 
 
 def show_beside(report: Report, folder: Path, as_json: bool) -> None:
-    """The report, and what other tools say of one of its comparisons; nothing where their figures cannot be read."""
+    """Show the report, and what other tools say of one of its comparisons; nothing where their figures cannot be
+    read.
+    """
     from argo_bench.integrations.peers import compare_with_peers, read_peers
     from argo_bench.report.tables import terminal_table
 

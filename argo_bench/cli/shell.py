@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 
 class Duration(click.ParamType[float]):
-    """A time such as 90s, 5m or 1h, in seconds."""
+    """Reads a time such as 90s, 5m or 1h, in seconds."""
 
     name = "duration"
 
@@ -29,7 +29,7 @@ class Duration(click.ParamType[float]):
 
 
 class Share(click.ParamType[float]):
-    """A share such as 3% or 0.03."""
+    """Reads a share such as 3% or 0.03."""
 
     name = "share"
 
@@ -43,14 +43,16 @@ class Share(click.ParamType[float]):
 
 
 def show_progress() -> Any:
-    """A context manager that yields a callback: a live bar on a terminal, a line every ten seconds elsewhere."""
+    """Return a context manager whose callback draws a bar on a terminal, and writes a line every ten seconds
+    elsewhere.
+    """
     from argo_bench.report.progress import progress_bar, progress_lines
 
     return progress_bar() if sys.stderr.isatty() else progress_lines()
 
 
 def make_console() -> Any:
-    """A console for stdout: the terminal's width, 80 columns elsewhere; rich honours NO_COLOR itself."""
+    """Make a console for stdout, of the terminal's width or else 80 columns; rich honours NO_COLOR itself."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 80, highlight=False)

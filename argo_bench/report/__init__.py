@@ -48,11 +48,11 @@ class Report:
 
     @property
     def finding(self) -> str:
-        """The title, without a full stop."""
+        """Return the title, without a full stop."""
         return finding.write_title(self.recorded)
 
     def of(self, optimization: str) -> Report:
-        """What the run has on one optimization or benchmark, by its id: its tables and figures alone.
+        """Return the report on one optimization or benchmark, by its id.
 
         Raises UserError for one that is not in the run.
         """
@@ -77,11 +77,11 @@ class Report:
         return {"text/html": self._repr_html_(), "text/markdown": self._repr_markdown_(), "text/plain": str(self)}
 
     def terminal(self) -> Group:
-        """For a rich console of 80 columns or more."""
+        """Render for a rich console of 80 columns or more."""
         return text.terminal(self.recorded, self.outline)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types: the finding, the run, its verdicts, and the results that they rest on."""
+        """Return plain JSON types: the finding, the run, its verdicts, and the results that they rest on."""
         return {
             "finding": self.finding,
             "run": msgspec.to_builtins(self.recorded.run),

@@ -14,7 +14,7 @@ from argo_bench.report.tables import Column, Row, Table, terminal_table
 
 
 def make_card(calibration: Calibration) -> Group:
-    """For a rich console of 80 columns or more."""
+    """Render for a rich console of 80 columns or more."""
     parts: list[Any] = [
         Text(f"{describe_calibration(calibration)}.", style="bold"),
         Text(_describe_bank(calibration), style="dim"),
@@ -26,7 +26,7 @@ def make_card(calibration: Calibration) -> Group:
 
 
 def describe_calibration(calibration: Calibration) -> str:
-    """The whole in one sentence, without a full stop."""
+    """Sum all rates up in one sentence, without a full stop."""
     parts = [f"equal code was told apart in {finding.format_rate(calibration.all_false_positives)} of comparisons"]
     parts += [
         f"{100 * abs(each.change - 1):.3g} % {'more' if each.change > 1 else 'less'} work was found in "
@@ -46,7 +46,7 @@ def _describe_bank(calibration: Calibration) -> str:
 
 
 def make_tables(calibration: Calibration) -> Iterator[Table]:
-    """False positives, power, coverage and what nothing at all measures."""
+    """Yield tables of false positives, power, coverage, and of what equal code measures."""
     columns: tuple[Column, ...]
     rates = {**calibration.false_positives, "all": calibration.all_false_positives}
     columns = (Column("equal code", None), Column("told apart", 12), Column("rate in % [exact 95 %]", 24))

@@ -33,12 +33,12 @@ from argo_bench.report.tables import Table
 Data = TypeVar("Data")
 Theme = Literal["light", "dark"]
 WIDTH, NARROW = 8.0, 4.0
-"""Inches: 800 pixels wide at 100 to the inch, where the smallest letters are 11 pixels high; and what stands two beside
-each other there, and alone on a phone."""
+"""These are inches. A wide figure has 800 pixels at 100 to the inch, where the smallest letters are 11 pixels high; a
+narrow one stands beside another there, and alone on a phone."""
 ABOVE, BELOW, LEFT, RIGHT, LEGEND = 0.47, 0.47, 0.74, 0.34, 0.19
-"""Inches around a panel of a narrow figure, and of a row of its legend."""
+"""These are the inches around a panel of a narrow figure, and of a row of its legend."""
 NEAR_BLACK = "#010101"
-"""In the place of black, which an SVG leaves out where it is the default, so that no theme could change it."""
+"""This stands in the place of black, which an SVG leaves out as its default, so that no theme could change it."""
 PNG_DPI = 200
 SETTINGS: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -102,7 +102,7 @@ class Chart(Generic[Data]):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure that shows itself in Jupyter, with its alternative text and the numbers that it draws."""
+    """Holds a figure, which shows itself in Jupyter, with its alternative text and the numbers that it draws."""
 
     figure: Figure
     alt: str
@@ -122,11 +122,13 @@ class Picture:
         return self._save("png", dpi=PNG_DPI, metadata={"Software": None})
 
     def svg(self, *, words: Literal["path", "none"] = "path") -> bytes:
-        """``words`` as outlines, the same everywhere, or as text ("none") in a font of the reader's."""
+        """Return an SVG with ``words`` as outlines, the same everywhere, or as text ("none") in a font of the
+        reader's.
+        """
         return self._save("svg", {"svg.fonttype": words}, metadata={"Date": None})
 
     def dark_svg(self) -> bytes:
-        """The SVG of a light picture with its colours exchanged, which is that of the dark one, without drawing it."""
+        """Return the SVG of the dark picture by exchanging the colours of the light one, without drawing it again."""
         dark = list_colours("dark")
         names = {colour.lower().encode(): name for name, colour in list_colours("light").items()}
         return re.sub(rb"#[0-9a-f]{6}\b", lambda found: dark[names[found[0]]].lower().encode(), self.svg())
@@ -143,20 +145,22 @@ class Picture:
 
 
 def get_hue(name: str, colours: Colours) -> str:
-    """A hue of Okabe and Ito's, legible on the background and on a band: one colour for each theme."""
+    """Return a hue of Okabe and Ito's as the colour that is legible on a theme's background and band."""
     colour = make_legible(name, colours.band)
     return NEAR_BLACK if colour == "#000000" else colour
 
 
 def list_colours(theme: Theme) -> dict[str, str]:
-    """Every colour that a picture of a theme may have, by name."""
+    """Return every colour that a picture of a theme may have, by name."""
     colours = COLOURS[theme]
     plain = {each.name: getattr(colours, each.name) for each in fields(colours)}
     return plain | {name.replace(" ", "-"): get_hue(name, colours) for name in OKABE_ITO}
 
 
 def stack_panels(heights: Sequence[float], colours: Colours, legend_rows: int) -> tuple[Figure, list[Axes]]:
-    """A narrow figure of panels below each other, so many inches high each, and room for a legend below them."""
+    """Make a narrow figure of panels below each other, of these heights in inches, with room for a legend below
+    them.
+    """
     height = sum(heights) + (ABOVE + BELOW) * len(heights) + LEGEND * legend_rows + 0.1
     figure = Figure(figsize=(NARROW, height), facecolor=colours.background)
     panels = []
@@ -170,7 +174,7 @@ def stack_panels(heights: Sequence[float], colours: Colours, legend_rows: int) -
 
 
 def title_panel(axes: Axes, title: str, below: str, colours: Colours) -> None:
-    """What a panel is of, and under which circumstances, above its left edge."""
+    """Write above a panel's left edge what it shows, and under which circumstances."""
     lines = (title, 19, 9, "bold", colours.ink), (below, 6, 8, "normal", colours.muted)
     for words, height, size, weight, ink in lines:
         axes.annotate(
@@ -180,7 +184,7 @@ def title_panel(axes: Axes, title: str, below: str, colours: Colours) -> None:
 
 
 def draw_legend(figure: Figure, entries: Iterable[tuple[Patch | Line2D, str]], colours: Colours, columns: int) -> None:
-    """At the foot of a narrow figure."""
+    """Draw a legend at the foot of a narrow figure."""
     handles, labels = zip(*entries, strict=True)
     figure.legend(
         handles, labels, loc="lower left", bbox_to_anchor=(0, 0), ncols=columns, frameon=False, fontsize=8.5,
@@ -189,14 +193,14 @@ def draw_legend(figure: Figure, entries: Iterable[tuple[Patch | Line2D, str]], c
 
 
 def set_duration_axis(axes: Axes, of: Literal["x", "y"], limits: tuple[float, float], most: float = 5) -> None:
-    """A log axis of nanoseconds, with labels such as ``2 ms``."""
+    """Make an axis logarithmic in nanoseconds, with labels such as ``2 ms``."""
     set_ratio_axis(axes, of, limits, most)
     axis = axes.xaxis if of == "x" else axes.yaxis
     axis.set_major_formatter(FuncFormatter(lambda value, _: format_duration(value, 6)))
 
 
 def set_ratio_axis(axes: Axes, of: Literal["x", "y"], limits: tuple[float, float], most: float) -> None:
-    """A log axis of ratios between limits, with at most so many labels where they are powers of ten."""
+    """Make an axis logarithmic in ratios between limits, with at most ``most`` labels where they are powers of ten."""
     axis = axes.xaxis if of == "x" else axes.yaxis
     axes.set(**{f"{of}scale": "log", f"{of}lim": limits})
     axis.set_major_locator(FixedLocator(_choose_ticks(*limits, most)))

@@ -1,4 +1,4 @@
-"""The tables of exact counts: what each arm does to the output and what for, and when its cache pays."""
+"""Tabulates exact counts: what each arm does to the output and what for, and when its cache pays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OverSeeds = Callable[[Sequence[float], Written], str]
 
 
 def format_count(value: float) -> str:
-    """A count such as ``168,480``, or three digits of what is none."""
+    """Write a count such as ``168,480``, or three digits of what is none."""
     return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.3g}"
 
 
@@ -29,14 +29,14 @@ BENEFITS: Mapping[str, Written] = {
     "queries": format_count,
     "explanations": format_count,
 }
-"""The counts for which an optimization is there, and how they are written."""
+"""An optimization is there for these counts, which are written by the functions beside them."""
 COMMON = (*BENEFITS, "input_tokens", "output_tokens", "hits", "misses")
 """What is counted for every arm; all else is damage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The counts of a workload at its headline scale, by arm and in the order of the arms."""
+    """Holds the counts of a workload at its headline scale, by arm and in the order of the arms."""
 
     optimization: str
     workload: str
@@ -44,16 +44,16 @@ class Counted:
     arms: Mapping[str, Sequence[Counts]]
 
     def names(self) -> list[str]:
-        """Of everything that was counted."""
+        """Return the names of everything that was counted."""
         return list(dict.fromkeys(name for counts in self.arms.values() for each in counts for name in each.counts))
 
     def values(self, arm: str, name: str) -> list[float]:
-        """One for each seed."""
+        """Return one value for each seed."""
         return [each.counts[name] for each in self.arms[arm] if name in each.counts]
 
 
 def find_counted(recorded: Recorded) -> list[Counted]:
-    """Every counted workload, by optimization."""
+    """Return every counted workload, by optimization."""
     found: dict[tuple[str, str], list[Counts]] = {}
     for each in recorded.all(Counts):
         found.setdefault((each.optimization, each.workload), []).append(each)
@@ -70,7 +70,7 @@ def _at_the_headline_scale(counts: Sequence[Counts]) -> Counted:
 
 
 def tabulate_damage(recorded: Recorded, *, brief: bool = False) -> Table:
-    """The damage of every arm, count by count, and beside it what it saves.
+    """Tabulate the damage of every arm, count by count, and beside it what it saves.
 
     ``brief``: only workloads and arms that a verdict speaks of.
     """
@@ -109,7 +109,7 @@ def _find_judged_arms(recorded: Recorded, optimization: str) -> set[str]:
 
 
 def _describe_damage(counted: Counted, arm: str, names: Sequence[str], over_seeds: OverSeeds) -> str:
-    """A line for each count, and one for all that are zero."""
+    """Write a line for each count, and one for all that are zero."""
     if errors := [each.error for each in counted.arms[arm] if each.error is not None]:
         return f"raised {errors[0]}"
     seen = {name: counted.values(arm, name) for name in names}
@@ -135,7 +135,7 @@ def _format_median_and_range(values: Sequence[float], written: Written) -> str:
 
 
 def tabulate_caches(recorded: Recorded) -> Table:
-    """Which share of the calls hits on each trace, and from which share on a cache pays."""
+    """Tabulate which share of the calls hits on each trace, and from which share on a cache pays."""
     rows = tuple(
         Row(
             (
@@ -152,7 +152,7 @@ def tabulate_caches(recorded: Recorded) -> Table:
 
 
 def describe_break_even(break_even: float) -> str:
-    """From which hit rate on a cache pays, in words."""
+    """Say from which hit rate on a cache pays."""
     if break_even > 1:
         return "never, even a hit costs more"
     return "any hit rate" if break_even <= 0 else f"{finding.format_level(break_even)} hits"

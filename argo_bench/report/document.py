@@ -64,7 +64,7 @@ def _describe_circumstances(recorded: Recorded) -> Iterator[str]:
 
 
 def list_facts(recorded: Recorded) -> Iterator[tuple[str, str]]:
-    """The environment by name, without empty values and the calibration, which a remark has in words."""
+    """Yield the environment by name, without empty values and the calibration, which a remark has in words."""
     for name, value in recorded.run.environment.items():
         if name.endswith("_bytes") and value is not None:
             yield name.removesuffix("_bytes"), finding.format_bytes(value)

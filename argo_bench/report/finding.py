@@ -1,4 +1,4 @@
-"""The sentences of a report, all derived from its records: what was found, claimed and measured, in words.
+"""Writes the sentences of a report from its records: what was found, claimed and measured.
 
 Factors are speed-ups (reference / candidate): above 1x the candidate is faster.
 """
@@ -24,7 +24,7 @@ from argo_bench.harness.statistics.estimate import Estimate
 LARGE, MOST_DECIMALS = 1e7, 9
 """Numbers from the one on, and with more decimals than the other, are written with an exponent."""
 NONE_LEFT = 0.5 / LEAST
-"""A ratio of counts from here on says that the candidate counts nothing."""
+"""From this ratio of counts on the candidate counts nothing."""
 COUNT_NOUNS: Mapping[Metric, str] = {
     "hit_rate": "hits",
     "queries": "database queries",
@@ -41,7 +41,7 @@ def noun_of(metric: Metric) -> str:
 
 
 def write_title(recorded: Recorded) -> str:
-    """The title: how many headline verdicts hold, and how many of those also keep the output."""
+    """Write the title: how many headline verdicts hold, and how many of those also keep the output."""
     sentence = _describe_progress(recorded) + _count_holding(recorded.all(Judgement))
     return sentence[0].upper() + sentence[1:]
 
@@ -71,7 +71,7 @@ def _count_holding(judgements: Sequence[Judgement]) -> str:
 
 
 def _answer_open_questions(judged: Sequence[Judgement]) -> str:
-    """Where nothing was claimed: the sentence of a single comparison, the words of several."""
+    """Return the sentence of a single comparison, or the words of several, where nothing was claimed."""
     if len(judged) == 1:
         return judged[0].sentence
     words = Counter(each.verdict for each in judged)
@@ -101,7 +101,7 @@ def _count_missing(judged: Sequence[Judgement]) -> str:
 
 
 def describe_setting(recorded: Recorded) -> str:
-    """Under which conditions it was measured, as a sentence."""
+    """Say in a sentence under which conditions it was measured."""
     run = recorded.run
     processes = "both arms in one process" if run.isolation == "shared" else "a process for each arm"
     generated = sum(origin == "generated" for origin in run.symbols.values())
@@ -114,12 +114,14 @@ def describe_setting(recorded: Recorded) -> str:
 
 
 def describe_replicates(looks: Sequence[int]) -> str:
-    """In words: ``6 replicates``, or ``6 to 24 replicates`` where a comparison stops when it is decided."""
+    """Say how many replicates: ``6 replicates``, or ``6 to 24 replicates`` where a comparison stops when it is
+    decided.
+    """
     return format_number_of(looks[-1], "replicate") if len(looks) == 1 else f"{looks[0]} to {looks[-1]} replicates"
 
 
 def keeps_output(judgement: Judgement) -> bool:
-    """The Output column says so; an output that was not compared does not count as kept."""
+    """Say whether the Output column says so; an output that was not compared does not count as kept."""
     return judgement.output == "same" or judgement.output.startswith("as declared")
 
 
@@ -132,12 +134,12 @@ def format_number_of(number: int, noun: str) -> str:
 
 
 def name_claim(recorded: Recorded, judgement: Judgement) -> str:
-    """The claim by its id, and what it is about."""
+    """Name the claim by its id and by what it is about."""
     return f"{judgement.claim} {recorded.name_of(judgement.optimization)}".rstrip()
 
 
 def format_claimed(kind: str, low: float | None, high: float | None) -> str:
-    """A claimed range as it was published, such as ``-50 to -70 %``, ``10-100x`` or ``>= 6,024x``."""
+    """Write a claimed range as it was published, such as ``-50 to -70 %``, ``10-100x`` or ``>= 6,024x``."""
     ends = [end for end in (low, high) if end is not None and math.isfinite(end)]
     match kind:
         case "reduction":
@@ -158,7 +160,7 @@ def format_claimed(kind: str, low: float | None, high: float | None) -> str:
 
 
 def format_claimed_as_factor(kind: str, low: float | None, high: float | None) -> str:
-    """The speed-up that a claimed reduction amounts to (-50 % of the time is 2.0x); empty for other kinds."""
+    """Write the speed-up that a claimed reduction amounts to (-50 % of the time is 2.0x); empty for other kinds."""
     if kind != "reduction" or low is None or high is None:
         return ""
     factors = 1 / (1 - low), 1 / (1 - high)
@@ -167,7 +169,9 @@ def format_claimed_as_factor(kind: str, low: float | None, high: float | None) -
 
 
 def format_published(end: float) -> str:
-    """A published factor as it was written: 10, 8.34, 21,492; three digits of a ratio of two published figures."""
+    """Write a published factor as it was written: 10, 8.34, 21,492; three digits of a ratio of two published
+    figures.
+    """
     if end < LARGE and not math.isclose(end, round(end, 2)):
         return f"{end:.3g}"
     return f"{end:,.6f}".rstrip("0").rstrip(".") if end < LARGE else f"{end:.3g}"
@@ -178,7 +182,7 @@ def _join_once(words: Iterable[str], between: str) -> str:
 
 
 def find_claimed_region(judgement: Judgement) -> tuple[float, float] | None:
-    """The claimed range as speed-ups, open ends infinite; None for a claim about a level."""
+    """Return the claimed range as speed-ups, open ends infinite; None for a claim about a level."""
     if judgement.kind in ("level", "difference"):
         return None
     claim = Claim(
@@ -189,7 +193,7 @@ def find_claimed_region(judgement: Judgement) -> tuple[float, float] | None:
 
 
 def format_levels(low: float, high: float) -> str:
-    """A range of levels, or the one that it is."""
+    """Write a range of levels, or the one that it is."""
     if format_level(low) == format_level(high):
         return format_level(low)
     return (
@@ -200,12 +204,14 @@ def format_levels(low: float, high: float) -> str:
 
 
 def format_level(value: float) -> str:
-    """A share as a percentage, anything larger than 1 as the number that it is."""
+    """Write a share as a percentage, anything larger than 1 as the number that it is."""
     return f"{100 * value:.3g} %" if 0 <= value <= 1 else f"{value:,.4g}"
 
 
 def format_factor(value: float, digits: int = 2) -> str:
-    """A speed-up such as ``0.21x``, ``2.41x``, ``12.3x`` or ``21,492x``; below 1 with that many significant digits."""
+    """Write a speed-up such as ``0.21x``, ``2.41x``, ``12.3x`` or ``21,492x``; below 1 with that many significant
+    digits.
+    """
     return format_number(value, digits) + "x"
 
 
@@ -219,7 +225,7 @@ def format_number(value: float, digits: int = 2) -> str:
 
 
 def describe_measured(judgement: Judgement) -> str:
-    """What was seen, a loss as plainly as a gain.
+    """Say what was seen, a loss as plainly as a gain.
 
     As in ``2.41x (-58 % time)``, ``0.21x (4.8x slower)``, ``3.40x fewer requests`` or ``hit rate 12 to 15 %``.
     """
@@ -231,7 +237,7 @@ def describe_measured(judgement: Judgement) -> str:
 
 
 def format_speedup(value: float, metric: Metric = "cpu", *, as_share: bool = False) -> str:
-    """A factor, with what a loss amounts to, or the share that a gain saves."""
+    """Write a factor, with what a loss amounts to, or the share that a gain saves."""
     shown = format_ratio(value, metric)
     if not shown.endswith("x") or shown == "1.00x":
         return shown
@@ -245,7 +251,7 @@ def format_speedup(value: float, metric: Metric = "cpu", *, as_share: bool = Fal
 
 
 def format_ratio(value: float, metric: Metric) -> str:
-    """A factor, or that a count has gone."""
+    """Write a factor, or that a count has gone."""
     return f"no {noun_of(metric)} left" if is_count(metric) and value > NONE_LEFT else format_factor(value)
 
 
@@ -254,13 +260,13 @@ def _format_times(value: float) -> str:
 
 
 def format_saved(value: float) -> str:
-    """The share of the time saved by a speed-up, in percent, with the decimals that keep it from reading 100."""
+    """Write the share of the time saved by a speed-up, in percent, with the decimals that keep it from reading 100."""
     decimals = max(0, math.ceil(math.log10(value)) - 2)
     return f"{100 * (1 - 1 / value):.{decimals}f}"
 
 
 def describe_interval(recorded: Recorded, judgement: Judgement) -> str:
-    """The interval of what was seen; of an exact count its range over so many seeds."""
+    """Write the interval of what was seen; of an exact count its range over the seeds."""
     number_of = count_replicates(recorded, judgement)
     if not is_count(judgement.metric):
         return format_interval(judgement.interval, number_of)
@@ -281,7 +287,7 @@ def format_interval(bounds: tuple[float, float] | None, replicates: int | None) 
 
 
 def describe_break_even(judgement: Judgement) -> str:
-    """After how many calls the candidate has made up for its first one, in words."""
+    """Say after how many calls the candidate has made up for its first one."""
     if judgement.cold is None:
         return "-"
     calls = judgement.break_even_calls
@@ -289,7 +295,7 @@ def describe_break_even(judgement: Judgement) -> str:
 
 
 def format_bytes(number_of_bytes: float) -> str:
-    """Bytes as ``1.5 MiB``."""
+    """Write bytes as ``1.5 MiB``."""
     for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if number_of_bytes >= unit:
             return f"{number_of_bytes / unit:.{3 if number_of_bytes < 999.5 * unit else 4}g} {name}"
@@ -297,7 +303,7 @@ def format_bytes(number_of_bytes: float) -> str:
 
 
 def describe_calibration(recorded: Recorded) -> str:
-    """Where the harness that made a run was calibrated, and how it did, in one line."""
+    """Say in one line where the harness that made a run was calibrated, and how it did."""
     here = "argo-bench calibrate measures it here"
     kept = recorded.run.environment.get("calibration")
     if kept is None:
@@ -317,7 +323,7 @@ def describe_calibration(recorded: Recorded) -> str:
 
 
 def format_rate(rate: Rate) -> str:
-    """A rate in percent with its exact interval, as in ``1.2 % [0.1, 4.3]``."""
+    """Write a rate in percent with its exact interval, as in ``1.2 % [0.1, 4.3]``."""
     if not rate.trials:
         return "no experiment"
     return f"{100 * rate.events / rate.trials:.3g} % [{100 * rate.low:.2g}, {100 * rate.high:.3g}]"
@@ -328,7 +334,9 @@ def find_result(recorded: Recorded, judgement: Judgement) -> Result | None:
 
 
 def count_replicates(recorded: Recorded, judgement: Judgement) -> int | None:
-    """Pairs of processes behind a speed-up; pairs of readings behind a figure of memory, seeds behind a count."""
+    """Count the pairs of processes behind a speed-up; pairs of readings behind a figure of memory, seeds behind a
+    count.
+    """
     if is_count(judgement.metric):
         return len(_find_seeds(recorded, judgement))
     if is_memory(judgement.metric):
@@ -338,7 +346,7 @@ def count_replicates(recorded: Recorded, judgement: Judgement) -> int | None:
 
 
 def _find_seeds(recorded: Recorded, judgement: Judgement) -> set[int]:
-    """Those under which both arms were counted; of a level, which has no reference, the candidate alone."""
+    """Return the seeds under which both arms were counted; of a level, which has no reference, the candidate alone."""
     of = judgement.comparison
     seeds: dict[str, set[int]] = {of.reference: set(), of.candidate: set()}
     for each in recorded.all(Counts):
@@ -360,7 +368,7 @@ def _count_readings(recorded: Recorded, judgement: Judgement) -> int | None:
 
 
 def describe_other_clock(recorded: Recorded, judgement: Judgement) -> str:
-    """The other clock's speed-up where a flag says that the two disagree, such as ``wall 0.95x``; else empty."""
+    """Write the other clock's speed-up where a flag says that the two disagree, such as ``wall 0.95x``; else empty."""
     if judgement.metric not in CLOCKS:
         return ""
     result = find_result(recorded, judgement)
@@ -372,7 +380,7 @@ def describe_other_clock(recorded: Recorded, judgement: Judgement) -> str:
 
 
 def name_arms(comparison: Comparison) -> str:
-    """The candidate, and what it was measured against where that is not the baseline."""
+    """Name the candidate, and what it was measured against where that is not the baseline."""
     against = "" if comparison.reference == "baseline" else f" vs {comparison.reference}"
     return comparison.candidate + against
 

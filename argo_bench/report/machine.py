@@ -1,4 +1,4 @@
-"""The machine's fitness as a card: each check with what was found, and what would help."""
+"""Shows the machine's fitness as a card: each check with what was found, and what would help."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Machine:
 
     @property
     def components(self) -> str:
-        """Processor, system and versions, in one line."""
+        """Return processor, system and versions, in one line."""
         versions = self.facts.get("versions")
         listed = ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, Mapping) else ""
         return f"{self.facts['processor']}, {self.facts['system']}, {self.facts['python']}; {listed}"
@@ -54,7 +54,7 @@ class Machine:
         return Table(str(self).removesuffix("."), self.components, columns, rows)
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for every check."""
+        """Return a row for every check."""
         import pandas as pd
 
         return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Glyph, order and colour of every verdict: three channels, so that no reader depends on one of them.
+"""Gives every verdict a glyph, an order and a colour: three channels, so that no reader depends on one of them.
 
 Hues are those of Okabe and Ito (2008), "Color Universal Design"; the grey is for what was not measured.
 """
@@ -22,7 +22,7 @@ OKABE_ITO: Mapping[str, str] = {
     "reddish purple": "#CC79A7",
 }
 LEGIBLE = 4.5
-"""Contrast of text against its background (WCAG 2.2, success criterion 1.4.3)."""
+"""Text has at least this contrast against its background (WCAG 2.2, success criterion 1.4.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ MARKS: Mapping[Word | State, Mark] = {
     "better": Mark("↑", "blue", "blue"),
     "fine": Mark("=", "black", "default"),
 }
-"""Those of a run in the order in which a figure sorts them, and then those that only a gate has."""
+"""Those of a run come in the order in which a figure sorts them, and then those that only a gate has."""
 
 ORDER: Mapping[Word | State, int] = {word: position for position, word in enumerate(MARKS)}
 
@@ -67,7 +67,7 @@ def label_verdict(word: Word | State) -> str:
 
 
 def make_legible(hue: str, background: str) -> str:
-    """The hue as ``#rrggbb``, moved away from the background until it can be read as text on it."""
+    """Return the hue as ``#rrggbb``, moved away from the background until it can be read as text on it."""
     colour, back = _channels(OKABE_ITO[hue]), _channels(background)
     target = 0.0 if _luminance(back) > 0.18 else 1.0
     share = 0.0
@@ -79,7 +79,7 @@ def make_legible(hue: str, background: str) -> str:
 
 
 def compute_contrast(first: str, second: str) -> float:
-    """The WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
+    """Return the WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
     return _contrast(_channels(first), _channels(second))
 
 

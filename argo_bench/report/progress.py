@@ -1,4 +1,4 @@
-"""How a long run shows that it moves: a bar with the remaining time and the interval so far, or a line now and then."""
+"""Shows that a long run moves: by a bar with the remaining time and the interval so far, or by a line now and then."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LINE_EVERY_S = 10.0
 
 
 SETTLED = 0.02
-"""The share of a run before which its remaining time is not told."""
+"""The remaining time is not told before this share of a run."""
 
 
 def estimate_remaining(state: State) -> float | None:
-    """Seconds left; None until enough has been done to tell."""
+    """Return the seconds left; None until enough has been done to tell."""
     return None if state.spent_s < SETTLED * (state.spent_s + state.left_s) else state.left_s
 
 
@@ -52,7 +52,7 @@ def progress_bar() -> Iterator[Callable[[State], None]]:
 
 @contextmanager
 def progress_lines(every_s: float = LINE_EVERY_S) -> Iterator[Callable[[State], None]]:
-    """For logs and pipes: a line on stderr at most every few seconds."""
+    """Write a line to stderr at most every few seconds, for logs and pipes."""
     last = -every_s
 
     def show(state: State) -> None:

@@ -1,4 +1,4 @@
-"""What a report says in sentences below its tables: conditions, differences, failures, and what is still open."""
+"""Writes the sentences below the tables of a report: conditions, differences, failures, and what is still open."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def list_remarks(recorded: Recorded) -> list[str]:
 
 
 def list_not_measured(recorded: Recorded) -> list[str]:
-    """What failed or is untested, and why."""
+    """Say what failed or is untested, and why."""
     return [f"{each.optimization} {each.arm}: {word_for(each.kind)}, {each.reason}." for each in recorded.all(Failure)]
 
 
 def _describe_surroundings(recorded: Recorded) -> Iterator[str]:
-    """Where databases were, and which server was the shared store."""
+    """Say where databases were, and which server was the shared store."""
     facts = recorded.run.environment
     if (system := facts.get("file_system")) is not None and recorded.run.optimizations:
         memory = ", which is no disk: times of the database say nothing about one" if system == "tmpfs" else ""
@@ -62,7 +62,7 @@ def _describe_surroundings(recorded: Recorded) -> Iterator[str]:
 
 
 def _describe_declared(recorded: Recorded) -> Iterator[str]:
-    """How the claims of a user's functions were read, and what it costs that some are local."""
+    """Say how the claims of a user's functions were read, and what it costs that some are local."""
     for each in recorded.all(Declared):
         if each.claim is not None:
             yield f'{each.name}: "{each.claim}" was read as: {Benchmark.of(each).claims[0].reading}.'
@@ -74,7 +74,7 @@ def _describe_declared(recorded: Recorded) -> Iterator[str]:
 
 
 def _describe_method_dependence(recorded: Recorded) -> Iterator[str]:
-    """Savings of memory that two methods do not agree on."""
+    """Say on which savings of memory two methods do not agree."""
     weighed = recorded.all(Memory)
     for reference in (each for each in weighed if each.arm == "baseline"):
         for each in weighed:

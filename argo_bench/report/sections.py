@@ -1,4 +1,4 @@
-"""What a report consists of: a list of sections, which terminal, Markdown, notebook and page render, each in its way.
+"""Lists the sections that a report consists of, which terminal, Markdown, notebook and page render in their ways.
 
 The list is an argument of every renderer. ``HARNESS`` lists what any record can show, ``study/report/sections.py`` what
 a run of the study can show beside it.
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from argo_bench.report.chart import Chart
 
 Place = Literal["summary", "terminal", "text", "page", "files"]
-"""Where a section is shown: in the terminal for a run of many subjects or of a few, in Markdown and in a notebook, in
-a subject's part of report.html, and as a figure beside report.md."""
+"""A section is shown in one or several of these: in the terminal for a run of many subjects or of a few, in Markdown
+and in a notebook, in a subject's part of report.html, and as a figure beside report.md.
+"""
 
 SLOW_FIRST_CALL_NS = 50_000_000
 """First calls from here on are worth a line in a terminal."""
@@ -33,10 +34,10 @@ SLOW_FIRST_CALL_NS = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a report: tables, or a chart with its caption. What has no rows or nothing to draw is left out.
+    """Is a part of a report: tables, or a chart with its caption. What has no rows or nothing to draw is left out.
 
     ``tables`` gets the record, and whether it is to be brief. ``chart`` names a Chart as ``module:NAME``; it is
-    imported when it is drawn, because matplotlib comes with an extra. ``is_narrow``: the page has it two in a row.
+    imported when it is drawn, because matplotlib comes with an extra.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Section:
 
 
 class Source(NamedTuple):
-    """A piece of source code, and the module and line that it is from."""
+    """Holds a piece of source code, and says which module and line it is from."""
 
     title: str
     place: str
@@ -66,7 +67,7 @@ class Source(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A heading of the page, under which subjects stand."""
+    """Is a heading of the page, under which subjects stand."""
 
     anchor: str
     title: str
@@ -78,7 +79,9 @@ OTHERS = Part("others", "Compared")
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What the page says of a subject beside what was measured. ``is_known``: its id can be linked to."""
+    """Says what the page tells of a subject beside what was measured. ``is_known`` says that its id can be linked
+    to.
+    """
 
     part: Part = OTHERS
     is_known: bool = False
@@ -100,7 +103,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What reports on one kind of record consist of, from top to bottom.
+    """Lists what reports on one kind of record consist of, from top to bottom.
 
     ``remarks`` are sentences that come before those of any record. ``parts`` are the headings of the page in order.
     """
@@ -112,7 +115,7 @@ class Outline:
     parts: Sequence[Part] = (OTHERS,)
 
     def at(self, place: Place) -> Iterator[Section]:
-        """The sections that a place shows."""
+        """Return the sections that a place shows."""
         return (each for each in self.sections if place in each.places)
 
     def find(self, name: str) -> Section | None:
@@ -217,4 +220,4 @@ HARNESS = Outline(
         *(HOLDS_WHEN, STRIPS, OUTPUT, CACHES, TRIALS, MEMORY_TABLE, BESIDE, FIRST_CALLS, SENTENCES),
     )
 )
-"""What any record can show. In the page the charts of a subject stand above its tables."""
+"""Any record can show these. In the page the charts of a subject stand above its tables."""

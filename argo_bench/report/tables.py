@@ -1,4 +1,4 @@
-"""A table of a report, and how it stands in a terminal, in Markdown and in HTML."""
+"""Defines a table of a report, and renders it for a terminal, as Markdown and as HTML."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Table:
         return {"text/html": html_table(self), "text/markdown": markdown_table(self), "text/plain": str(self)}
 
     def is_marked(self, position: int) -> bool:
-        """Whether a cell of a strong row is to catch the eye: the first one, and the verdict."""
+        """Say whether a cell of a strong row is to catch the eye: the first one, and the verdict."""
         return position == 0 or self.columns[position].name == VERDICT
 
 
@@ -56,7 +56,7 @@ LONGEST_OUTPUT = 24
 
 
 def join_lines(*several: str) -> str:
-    """A cell of those lines that are not empty."""
+    """Join those lines that are not empty to a cell."""
     return "\n".join(line for line in several if line)
 
 
@@ -91,7 +91,7 @@ def _make_terminal_cells(table: Table, row: Row) -> Iterator[Text]:
 
 
 def _fit(cell: str, width: int | None) -> str:
-    """The cell with lines that are too long broken before a parenthesis or after a comma, never inside a number."""
+    """Break the lines of a cell that are too long before a parenthesis or after a comma, never inside a number."""
     return "\n".join(
         line if width is None or len(line) <= width else line.replace(" (", "\n(").replace(", ", ",\n")
         for line in cell.split("\n")
@@ -103,7 +103,7 @@ def _shorten_output(output: str) -> str:
 
 
 def markdown_table(table: Table) -> str:
-    """The title with its note, and the table as GitHub shows it, without any style."""
+    """Render the title with its note, and the table as GitHub shows it, without any style."""
     header = [column.name for column in table.columns]
     body = [
         [_markdown_cell(cell, row.strong and table.is_marked(position)) for position, cell in enumerate(row.cells)]
@@ -119,7 +119,7 @@ def _markdown_cell(cell: str, strong: bool) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Escape a text so that Markdown shows it as it is."""
     escaped = markup.escape(text, quote=False)
     return "".join(f"\\{each}" if each in "\\`*_[]|~" else each for each in escaped).replace("\n", " ")
 
@@ -135,7 +135,7 @@ LONGEST_UNBROKEN = 48
 
 
 def html_table(table: Table) -> str:
-    """In the colours of a notebook's theme."""
+    """Render a table in the colours of a notebook's theme."""
     head = "".join(f'<th scope="col" style="{CELL}">{markup.escape(column.name)}</th>' for column in table.columns)
     body = "".join(f"<tr>{''.join(_html_cells(table, row))}</tr>" for row in table.rows)
     caption = f'<strong>{markup.escape(table.title)}.</strong> <span style="{MUTED}">{markup.escape(table.note)}</span>'

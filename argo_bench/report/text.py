@@ -1,4 +1,4 @@
-"""The sections of a report as text: for a terminal, as Markdown, and as HTML in the colours of a notebook."""
+"""Renders the sections of a report as text: for a terminal, as Markdown, and as HTML in the colours of a notebook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from argo_bench.report.sections import Outline, Place
 from argo_bench.report.tables import Table, escape, html_table, markdown_table, terminal_table
 
 MANY = 5
-"""Optimizations from which on a terminal shows what was judged, and leaves all else to the page."""
+"""From this number of optimizations on a terminal shows what was judged, and leaves all else to the page."""
 FRAME = (
     "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:var(--jp-ui-font-size1,13px);"
     "color:var(--jp-ui-font-color1,#1b1f24);background:var(--jp-layout-color1,#ffffff)"
@@ -34,7 +34,7 @@ def all_remarks(recorded: Recorded, outline: Outline) -> list[str]:
 
 
 def is_long(recorded: Recorded) -> bool:
-    """Whether its tables are too long for a terminal."""
+    """Say whether the tables of a record are too long for a terminal."""
     return len(recorded.run.optimizations) >= MANY
 
 

@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def tabulate_verdicts(recorded: Recorded, title: str, judgements: Sequence[Judgement], *, brief: bool = False) -> Table:
-    """A row for every claim and variant; ``brief``: by the claim's id alone."""
+    """Tabulate every claim and variant; briefly, by the claim's id alone."""
     rows = tuple(
         Row(
             (
@@ -56,7 +56,7 @@ def _describe_measured(recorded: Recorded, judgement: Judgement) -> str:
 
 
 def _write_note(judgements: Sequence[Judgement]) -> str:
-    """By which metrics the rows are judged, and what stands below each figure."""
+    """Say by which metrics the rows are judged, and what stands below each figure."""
     counts = [each for each in judgements if is_count(each.metric)]
     weighed = [each for each in judgements if is_memory(each.metric)]
     on_wall = [each for each in judgements if each.metric == "wall"]
@@ -87,7 +87,7 @@ def _name_metrics(judgements: Iterable[Judgement]) -> str:
 
 
 def tabulate_conditions(recorded: Recorded) -> Table:
-    """Of claims that do not hold: under which condition the figures reach them.
+    """Tabulate under which condition claims that do not hold would be reached.
 
     Further readings that are reached nowhere stand together in the note.
     """
@@ -121,7 +121,9 @@ def _list_arms(judgements: Iterable[Judgement]) -> list[str]:
 
 
 def tabulate_strips(recorded: Recorded) -> Table:
-    """Each claim's verdicts over the scales and on the first call of a process, and after how many calls it pays."""
+    """Tabulate each claim's verdicts over the scales and on the first call of a process, and after how many calls it
+    pays.
+    """
     rows = tuple(
         Row(
             (
@@ -159,7 +161,7 @@ def _format_spot(judgement: Judgement, spot: Spot) -> str:
 
 
 def tabulate_curves(recorded: Recorded) -> Table:
-    """Each claim's verdicts over the condition of its curve, a column for each value."""
+    """Tabulate each claim's verdicts over the condition of its curve, a column for each value."""
     curved = [each for each in recorded.all(Judgement) if each.curve]
     places = sorted({(each.curve_unit, spot.scale) for each in curved for spot in each.curve})
     rows = []

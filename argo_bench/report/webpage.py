@@ -39,12 +39,12 @@ from argo_bench.report.verdicts import tabulate_verdicts
 MOST_EMBEDDED = 2_500_000
 """Bytes of packed samples from which on they are left beside the page."""
 CAPTION = 0.9
-"""Inches, on the scale of the figures, of what stands below each."""
+"""What stands below a figure takes this height, in inches on the scale of the figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure on the page: the drawing, how to read it, and the numbers that it draws."""
+    """Is a figure on the page: the drawing, how to read it, and the numbers that it draws."""
 
     drawing: Markup
     caption: str
@@ -54,7 +54,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A claim in its own words, and how it was read."""
+    """Holds a claim in its own words, and how it was read."""
 
     id: str
     text: str
@@ -73,7 +73,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """All that a run has on one optimization, set or benchmark."""
+    """Holds all that a run has on one optimization, set or benchmark."""
 
     id: str
     anchor: str
@@ -91,7 +91,7 @@ class Chapter:
     remarks: Sequence[str]
 
     def find_verdicts(self, claim: str, arm: str) -> list[tuple[Word, str]]:
-        """The verdict on a claim in an arm, with what was measured."""
+        """Return the verdict on a claim in an arm, with what was measured."""
         judged = (each for each in self.judgements if (each.claim, each.arm) == (claim, arm))
         return [(each.verdict, finding.describe_measured(each)) for each in judged]
 
@@ -150,7 +150,7 @@ def _collect(recorded: Recorded, outline: Outline) -> dict[str, Any]:
 
 
 def _group_sections(parts: Sequence[Part], chapters: Sequence[Chapter]) -> list[tuple[str, str, list[Chapter]]]:
-    """The chapters under their headings."""
+    """Return the chapters under their headings."""
     found = [(*part, [each for each in chapters if each.background.part == part]) for part in parts]
     return [each for each in found if each[-1]]
 
@@ -185,7 +185,7 @@ def _make_chapter(recorded: Recorded, outline: Outline, identifier: str, place: 
 
 
 def _list_published(recorded: Recorded, judgements: Sequence[Judgement]) -> Iterator[Published]:
-    """The claims that were judged, as they were read."""
+    """Yield the claims that were judged, as they were read."""
     known = {
         claim.id: (each, claim)
         for each in recorded.declarations_by_id.values()
@@ -219,7 +219,7 @@ def _draw_figures(of: Recorded, outline: Outline, place: int) -> Iterator[Figure
 
 
 def _split_in_columns(figures: Sequence[Figure]) -> list[list[Figure]]:
-    """Two columns, each figure in the one that is the shorter until then."""
+    """Sort figures into two columns, each into the one that is the shorter until then."""
     columns: tuple[list[Figure], list[Figure]] = ([], [])
     for each in figures:
         min(columns, key=lambda column: sum(CAPTION + other.height for other in column)).append(each)
@@ -227,7 +227,9 @@ def _split_in_columns(figures: Sequence[Figure]) -> list[list[Figure]]:
 
 
 def _make_inline(picture: Picture, name: str) -> Markup:
-    """The drawing for the page: words as text in the page's font, colours as variables, names of its parts its own."""
+    """Return the drawing for the page: words as text in the page's font, colours as variables, names of its parts its
+    own.
+    """
     drawing = ElementTree.fromstring(picture.svg(words="none"))
     box = drawing.attrib["viewBox"]
     _adapt(drawing, name, {hexes.lower(): each for each, hexes in list_colours("light").items()})
@@ -236,7 +238,7 @@ def _make_inline(picture: Picture, name: str) -> Markup:
 
 
 def _adapt(element: ElementTree.Element, prefix: str, names: Mapping[str, str]) -> None:
-    """Groups that say nothing are dissolved, names of shapes get a prefix, and numbers two decimals."""
+    """Dissolve groups that say nothing, give names of shapes a prefix, and numbers two decimals."""
     element.tag = _strip_namespace(element.tag)
     kept: list[ElementTree.Element] = []
     for child in element:
@@ -257,7 +259,7 @@ def _adapt(element: ElementTree.Element, prefix: str, names: Mapping[str, str]) 
 
 
 def _strip_namespace(name: str) -> str:
-    """A name without its namespace, which HTML knows."""
+    """Return a name without its namespace, which HTML knows."""
     return name.rpartition("}")[2]
 
 
@@ -274,6 +276,6 @@ def _highlight(source: Source) -> Code:
 
 
 def _pack_record(recorded: Recorded) -> str | None:
-    """The record, packed, as the address of a download; None where it would make the page too large."""
+    """Return the packed record as the address of a download; None where it would make the page too large."""
     packed = gzip.compress(b"".join(map(line_of, recorded.records)), mtime=0)
     return None if len(packed) > MOST_EMBEDDED else f"data:application/gzip;base64,{base64.b64encode(packed).decode()}"

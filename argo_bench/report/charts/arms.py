@@ -1,4 +1,4 @@
-"""How an arm is drawn: a hue, a marker and a line, each of which tells it alone."""
+"""Says how an arm is drawn: by a hue, a marker and a line, each of which tells it alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STYLES: Mapping[str, Style] = {
     "candidate": Style("blue", "o", "-"),
 }
 FIXED = "fixed "
-"""Arms whose names begin so differ in one number."""
+"""Arms whose names begin like this differ in one number."""
 FIXED_STYLE = Style("bluish green", "D", "-")
 OTHER = Style("reddish purple", "P", "-.")
 
@@ -33,7 +33,7 @@ def choose_style(arm: str) -> Style:
 
 
 def make_legend_entry(arm: str, colours: Colours) -> tuple[Line2D, str]:
-    """An arm in a legend."""
+    """Return an arm's line and name for a legend."""
     of = choose_style(arm)
     colour = get_hue(of.hue, colours)
     return Line2D([], [], color=colour, linestyle=of.line, linewidth=1.6, marker=of.marker, markersize=5), arm

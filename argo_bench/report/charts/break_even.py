@@ -1,4 +1,5 @@
-"""When it pays: after how many calls a slow first one is made up for, and from which hit rate on a cache is worth it.
+"""Draws when it pays: after how many calls a slow first one is made up for, and from which hit rate on a cache is worth
+it.
 
 Both are computed from medians that were measured: of first and later calls, of hits and of misses.
 """
@@ -38,7 +39,7 @@ from argo_bench.report.counts import describe_break_even
 from argo_bench.report.tables import Column, Row, Table
 
 PANEL = 1.6
-"""Inches: the height of a panel."""
+"""A panel is this high, in inches."""
 MOST_CALLS = 1e6
 
 
@@ -63,7 +64,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Payoff:
-    """Several panels of ratios over the same axis, and what all of them show."""
+    """Holds several panels of ratios over the same axis, and says what all of them show."""
 
     title: str
     panels: Sequence[Panel]
@@ -121,7 +122,7 @@ def _find_panels_by_hits(recorded: Recorded) -> Iterator[Panel]:
 
 
 def _find_hit_and_miss(recorded: Recorded, caching: Caching, results: dict[Comparison, Result]) -> HitAndMiss | None:
-    """The times that the recorded break-even rests on; None where the record has no such workloads."""
+    """Return the times that the recorded break-even rests on; None where the record has no such workloads."""
     known = recorded.declarations_by_id.get(caching.optimization)
     of: dict[str, Result] = {}
     for workload in () if known is None else known.workloads:
@@ -155,7 +156,7 @@ def tabulate(payoff: Payoff) -> Table:
 
 
 def _choose_places(line: Line) -> range:
-    """A few of the places at which a line was computed, both ends among them."""
+    """Choose a few of the places at which a line was computed, both ends among them."""
     return range(0, len(line.at), (len(line.at) - 1) // 5 or 1)
 
 
@@ -208,6 +209,6 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
 
 
 BREAK_EVEN = Chart(find_first_calls, draw, describe, tabulate)
-"""After how many calls a slow first one is made up for."""
+"""It shows after how many calls a slow first one is made up for."""
 HIT_RATES = Chart(find_hit_rates, draw, describe, tabulate)
-"""From which hit rate on a cache pays."""
+"""It shows from which hit rate on a cache pays."""

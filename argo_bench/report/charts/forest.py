@@ -1,4 +1,4 @@
-"""The forest plot: every verdict as an interval on a log axis of speed-up, over the range that was claimed."""
+"""Draws the forest plot: every verdict as an interval on a log axis of speed-up, over the range that was claimed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from argo_bench.report.verdicts import tabulate_verdicts
 
 
 class Shape(NamedTuple):
-    """Inches, and how much has room.
+    """Says in inches how large the parts of a figure are, and how much has room.
 
     The heights are those of the two kinds of row, of what a row with another reference than the baseline has more, of
     a part's heading, and of all that is above and below the rows (of a narrow figure, above them). ``decades`` are
@@ -53,10 +53,10 @@ class Shape(NamedTuple):
 WIDE_SHAPE = Shape(WIDTH, 0.46, 0.38, 0.13, 1.7, 6.5, 60)
 NARROW_SHAPE = Shape(NARROW, 0.64, 0.6, 0.0, 0.46, 6.5, 56)
 MARGIN = 0.12
-"""Inches left and right."""
+"""The margins at the left and at the right are this wide, in inches."""
 TITLE_CHARACTERS = 72
 TALL = 12
-"""Rows from which on the axis has labels at its top too."""
+"""From this number of rows on the axis has labels at its top too."""
 MOST_ROWS = 40
 """With more, further readings are left to the tables."""
 DIFFERS = "  ≠ output"
@@ -66,8 +66,9 @@ FARTHEST = 1e5
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """The judgements of a record in the order of drawing, headline ones first. ``left_out`` is the number of further
-    readings that stand in the tables alone."""
+    """Holds the judgements of a record in the order of drawing, headline ones first. ``left_out`` is the number of
+    further readings that stand in the tables alone.
+    """
 
     recorded: Recorded
     headline: Sequence[Judgement]
@@ -129,9 +130,8 @@ def draw(found: Verdicts, canvas: Canvas) -> Figure:
     y = 0.0
     for name, part in (("Headline claims", found.headline), ("Further readings", found.further)):
         if part:
-            _draw_label(
-                axes, "inside" if shape.is_narrow else "left", y + shape.heading / 2, name, colours.muted, size=8.5
-            )
+            side = "inside" if shape.is_narrow else "left"
+            _draw_label(axes, side, y + shape.heading / 2, name, Lettering(colours.muted, size=8.5))
             y += shape.heading
         for each in part:
             size = shape.height(each)
@@ -161,7 +161,7 @@ def _describe_axis(judgements: Sequence[Judgement], left_out: int, shape: Shape)
 
 
 def _make_axes(height: float, about: str, colours: Colours, shape: Shape) -> tuple[Figure, Axes]:
-    """The figure and its axes, so many inches high; a narrow one, whose words are inside, needs no layout."""
+    """Make the figure and its axes; a narrow one, whose words are inside, needs no layout."""
     if not shape.is_narrow:
         layout = ConstrainedLayoutEngine(w_pad=MARGIN)
         figure = Figure(figsize=(shape.width, height + shape.around), layout=layout, facecolor=colours.background)
@@ -177,7 +177,7 @@ def _make_axes(height: float, about: str, colours: Colours, shape: Shape) -> tup
 
 
 def _choose_limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
-    """An axis that holds 1x, every estimate, and all intervals and claimed edges within FARTHEST of them."""
+    """Return limits that hold 1x, every estimate, and all intervals and claimed edges within FARTHEST of them."""
     speedups = (each.speedup for each in judgements)
     seen = [0.48, 2.1, *(each for each in speedups if each is not None and each < finding.NONE_LEFT)]
     low, high = min(seen), max(seen)
@@ -223,7 +223,7 @@ def _is_time(judgements: Sequence[Judgement]) -> bool:
 
 
 def _draw_row(axes: Axes, judgement: Judgement, name: str, place: tuple[float, float], colours: Colours) -> None:
-    """``place`` is the middle of the row and its height, in inches."""
+    """Draw a row; ``place`` is its middle and its height, in inches."""
     y, size = place
     colour = get_hue(MARKS[judgement.verdict].hue, colours)
     weight, ink = ("bold", colours.ink) if judgement.headline else ("normal", colours.muted)
@@ -235,25 +235,25 @@ def _draw_row(axes: Axes, judgement: Judgement, name: str, place: tuple[float, f
     lines = [f"{judgement.claim}  {compared.candidate}", *against, about]
     step = size / (len(lines) + 0.6)
     top = y - (len(lines) - 1) / 2 * step
-    _draw_label(axes, "left", top, lines[0], ink, weight=weight)
+    _draw_label(axes, "left", top, lines[0], Lettering(ink, weight=weight))
     for position, line in enumerate(lines[1:], 1):
-        _draw_label(axes, "left", top + position * step, line, colours.muted, size=8)
-    _draw_label(axes, "right", y - step / 2, label_verdict(judgement.verdict), colour, weight=weight)
-    _draw_label(axes, "right", y + step / 2, finding.describe_measured(judgement) + differs, ink, size=8)
+        _draw_label(axes, "left", top + position * step, line, Lettering(colours.muted, size=8))
+    _draw_label(axes, "right", y - step / 2, label_verdict(judgement.verdict), Lettering(colour, weight=weight))
+    _draw_label(axes, "right", y + step / 2, finding.describe_measured(judgement) + differs, Lettering(ink, size=8))
     _draw_band(axes, finding.find_claimed_region(judgement), y, 0.36 * size, colours)
     _draw_interval(axes, judgement, y, size, colour)
 
 
 def _draw_narrow_row(axes: Axes, judgement: Judgement, y: float, size: float, colours: Colours) -> None:
-    """Two lines of words from ``y`` downwards, and the interval below them."""
+    """Draw two lines of words from ``y`` downwards, and the interval below them."""
     colour = get_hue(MARKS[judgement.verdict].hue, colours)
     weight, ink = ("bold", colours.ink) if judgement.headline else ("normal", colours.muted)
     claimed = finding.format_claimed(judgement.kind, judgement.low, judgement.high)
     differs = "  ≠" if finding.changes_output(judgement) else ""
-    _draw_label(axes, "inside", y + 0.13, f"{judgement.claim}  {judgement.arm}{differs}", ink, weight=weight)
-    _draw_label(axes, "end", y + 0.13, label_verdict(judgement.verdict), colour, weight=weight)
-    _draw_label(axes, "inside", y + 0.28, claimed, colours.muted, size=8)
-    _draw_label(axes, "end", y + 0.28, finding.describe_measured(judgement), ink, size=8)
+    _draw_label(axes, "inside", y + 0.13, f"{judgement.claim}  {judgement.arm}{differs}", Lettering(ink, weight=weight))
+    _draw_label(axes, "end", y + 0.13, label_verdict(judgement.verdict), Lettering(colour, weight=weight))
+    _draw_label(axes, "inside", y + 0.28, claimed, Lettering(colours.muted, size=8))
+    _draw_label(axes, "end", y + 0.28, finding.describe_measured(judgement), Lettering(ink, size=8))
     axes.vlines(1, y + 0.38, y + size, color=colours.baseline, linewidth=1.4, zorder=2)  # clear of the words
     middle = y + 0.38 + (size - 0.38) / 2
     _draw_band(axes, finding.find_claimed_region(judgement), middle, 0.36 * (size - 0.38), colours)
@@ -261,7 +261,9 @@ def _draw_narrow_row(axes: Axes, judgement: Judgement, y: float, size: float, co
 
 
 class Side(NamedTuple):
-    """Where words stand beside or inside the axes: the fraction of the axes, the offset in points, the alignment."""
+    """Says where words stand beside or inside the axes: the fraction of the axes, the offset in points, the
+    alignment.
+    """
 
     at: Literal[0, 1]
     offset: float
@@ -276,10 +278,15 @@ SIDES: Mapping[str, Side] = {
 }
 
 
-def _draw_label(
-    axes: Axes, side: str, y: float, words: str, colour: str, *, weight: str = "normal", size: float = 9
-) -> None:
+class Lettering(NamedTuple):
+    colour: str
+    weight: str = "normal"
+    size: float = 9
+
+
+def _draw_label(axes: Axes, side: str, y: float, words: str, lettering: Lettering) -> None:
     at, offset, align = SIDES[side]
+    colour, weight, size = lettering
     axes.annotate(
         words, (at, y), xycoords=("axes fraction", "data"), xytext=(offset, 0),
         textcoords="offset points", ha=align, va="center_baseline",
@@ -288,7 +295,7 @@ def _draw_label(
 
 
 def _draw_band(axes: Axes, region: tuple[float, float] | None, y: float, half: float, colours: Colours) -> None:
-    """The claimed range; an end beyond the axis becomes an arrow."""
+    """Draw the claimed range; an end beyond the axis becomes an arrow."""
     if region is None:
         return
     left, right = axes.get_xlim()
@@ -335,7 +342,7 @@ def _draw_legend(figure: Figure, judgements: Sequence[Judgement], colours: Colou
 
 
 def _explain_thick_lines(judgements: Sequence[Judgement]) -> str:
-    """What the thick lines are: intervals, and for exact counts the range over the seeds."""
+    """Say what the thick lines are: intervals, and for exact counts the range over the seeds."""
     levels = {each.level for each in judgements if each.level is not None and not is_count(each.metric)}
     shown = " or ".join(f"{100 * level:.4g} %" for level in sorted(levels, reverse=True))
     counts = "counts: range over seeds" if any(is_count(each.metric) for each in judgements) else ""
@@ -343,4 +350,4 @@ def _explain_thick_lines(judgements: Sequence[Judgement]) -> str:
 
 
 FOREST = Chart(find_verdicts, draw, describe, tabulate)
-"""Every verdict as an interval over the range that was claimed."""
+"""It shows every verdict as an interval over the range that was claimed."""

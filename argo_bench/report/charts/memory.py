@@ -1,4 +1,4 @@
-"""The memory that a pass of every arm takes: each reading as a mark, by method, over what was there before."""
+"""Draws the memory that a pass of every arm takes: each reading as a mark, by method, over what was there before."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from argo_bench.report.results import tabulate_memory
 from argo_bench.report.tables import Table
 
 ROW, LEAST = 0.21, 0.4
-"""Inches: the height of a row, and of the smallest panel."""
+"""A row and the smallest panel are this high, in inches."""
 METHODS: Mapping[Method, str] = {"peak_rss": "peak RSS", "traced": "traced", "memory_profiler": "polled"}
 
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """The arms of every workload whose memory was read, by optimization and workload, and their table."""
+    """Holds the arms of every workload whose memory was read, by optimization and workload, and their table."""
 
     panels: Mapping[tuple[str, str], Sequence[Memory]]
     table: Table
@@ -52,7 +52,7 @@ def find_panels(recorded: Recorded) -> Weighed | None:
 
 
 def _list_readings(memory: Memory) -> list[tuple[Reading, int]]:
-    """Readings of a peak, and their bytes; a peak RSS below what the kernel can tell is drawn there."""
+    """Return the readings of a peak with their bytes; a peak RSS below what the kernel can tell counts as that."""
     return [
         (each, max(each.peak_bytes, RESOLUTION if each.method == "peak_rss" else 1))
         for each in memory.readings
@@ -117,7 +117,7 @@ def _draw_panel(axes: Axes, panel: Sequence[Memory], colours: Colours) -> None:
 
 
 def _choose_ticks(low: float, high: float) -> list[float]:
-    """Powers of two, at most five or so; with halves between them where they are few."""
+    """Return powers of two, at most five or so, with halves between them where they are few."""
     powers = range(math.floor(math.log2(low)), math.ceil(math.log2(high)) + 1)
     if len(powers) > 3:
         return [2.0**power for power in powers if power % math.ceil(len(powers) / 5) == 0]
@@ -125,4 +125,4 @@ def _choose_ticks(low: float, high: float) -> list[float]:
 
 
 MEMORY = Chart(find_panels, draw, describe, lambda weighed: weighed.table)
-"""The memory of a pass, a panel for every workload and a row for every method."""
+"""It shows the memory of a pass, a panel for every workload and a row for every method."""

@@ -40,16 +40,16 @@ from argo_bench.report.charts.arms import Style, choose_style
 from argo_bench.report.tables import Column, Row, Table
 
 SPREAD, RAN = 1.5, 1.15
-"""Inches: the heights of the two kinds of panel."""
+"""The two kinds of panel are this high, in inches."""
 MOST_PANELS = 8
 APART = 4.0
-"""Arms whose medians are so many times apart are drawn over their own medians."""
+"""Arms whose medians are this many times apart are drawn over their own medians."""
 REFERENCES = tuple(choose_style("baseline")._replace(line=line) for line in ("-", ":", "-."))
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """The times per call of an arm in nanoseconds, a list for each process that was timed."""
+    """Holds the times per call of an arm in nanoseconds, a list for each process that was timed."""
 
     name: str
     style: Style
@@ -62,20 +62,20 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A panel of times: the judgements that rest on them, and the arms, the references first."""
+    """Holds a panel of times: the judgements that rest on them, and the arms, the references first."""
 
     judgements: Sequence[Judgement]
     arms: Sequence[Arm]
 
     @property
     def is_apart(self) -> bool:
-        """Whether the arms are so far apart that one axis of times would show no spread."""
+        """Say whether the arms are so far apart that one axis of times would show no spread."""
         medians = [median(arm.times) for arm in self.arms]
         return max(medians) > APART * min(medians)
 
 
 def find_judged_by_time(recorded: Recorded) -> list[Judgement]:
-    """Of the headline where there are some; one for each comparison and clock."""
+    """Return the timed judgements, of the headline where there are some, one for each comparison and clock."""
     timed = [each for each in recorded.all(Judgement) if each.metric in CLOCKS and each.speedup is not None]
     chosen = [each for each in timed if each.headline] or timed
     sampled = {each.comparison for each in recorded.all(Samples)}
@@ -91,7 +91,7 @@ def _group_samples(recorded: Recorded) -> Mapping[Comparison, list[Samples]]:
 
 
 def _list_times(samples: Samples, arm: str, clock: str) -> list[float]:
-    """Nanoseconds per call of one arm in one replicate; A is the reference."""
+    """Return nanoseconds per call of one arm in one replicate; A is the reference."""
     letter, calls = ("A", samples.reference_calls) if arm == "reference" else ("B", samples.candidate_calls)
     return [
         time / calls
@@ -217,7 +217,7 @@ def _name_place(comparison: Comparison) -> str:
 
 
 def _draw_steps(axes: Axes, times: Sequence[float], colour: str, *, width: float, line: str) -> None:
-    """From no share at the least to all at the most."""
+    """Draw a line that rises from no share at the least time to all at the most."""
     if times:
         axes.plot(
             [times[0], *times], np.arange(len(times) + 1) / len(times), drawstyle="steps-post", color=colour,
@@ -232,7 +232,7 @@ def find_ratios(recorded: Recorded) -> list[tuple[Judgement, list[Samples]]]:
 
 
 def _compute_ratio(samples: Samples, block: Block, clock: str) -> float:
-    """Reference / candidate per call in one block."""
+    """Return reference / candidate per call in one block."""
     per_call = math.log(samples.candidate_calls / samples.reference_calls)
     return math.exp(per_call - block_difference(block.order, getattr(block, clock)))
 
@@ -345,6 +345,6 @@ def _draw_ratios(axes: Axes, judgement: Judgement, samples: Sequence[Samples], c
 
 
 ECDF = Chart(find_spreads, draw_spreads, describe_spreads, tabulate_quantiles)
-"""The share of samples below each time per call, for every arm; thin lines are single processes."""
+"""It shows the share of samples below each time per call, for every arm; thin lines are single processes."""
 PAIRED_RATIO = Chart(find_ratios, draw_ratios, describe_ratios, tabulate_ratios)
-"""The ratio of every block in the order of measuring, process by process."""
+"""It shows the ratio of every block in the order of measuring, process by process."""

@@ -30,7 +30,7 @@ from argo_bench.report.charts.arms import choose_style, make_legend_entry
 from argo_bench.report.tables import Column, Row, Table
 
 PANEL = 1.7
-"""Inches: the height of a panel."""
+"""A panel is this high, in inches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Line:
 
     @property
     def slope(self) -> float | None:
-        """The power of the scale with which the time grows, by least squares over the logarithms."""
+        """Return the power of the scale with which the time grows, by least squares over the logarithms."""
         points = [(math.log(scale), math.log(time)) for scale, time in self.times.items() if scale > 0]
         if len(points) < 2:
             return None
@@ -83,7 +83,7 @@ def _find_panels(recorded: Recorded) -> Iterator[Panel]:
 
 
 def find_crossover(reference: Line, candidate: Line) -> float | None:
-    """The scale at which the two lines cross, interpolated between logarithms; None where they do not."""
+    """Return the scale at which the two lines cross, interpolated between logarithms; None where they do not."""
     scales = sorted(reference.times.keys() & candidate.times.keys())
     gains = [math.log(reference.times[scale] / candidate.times[scale]) for scale in scales]
     for (left, right), (before, after) in zip(pairwise(scales), pairwise(gains), strict=True):
@@ -93,7 +93,7 @@ def find_crossover(reference: Line, candidate: Line) -> float | None:
 
 
 def _describe_line(panel: Panel, line: Line) -> str:
-    """How the time of a line grows, and where it crosses the reference."""
+    """Say how the time of a line grows, and where it crosses the reference."""
     slope = line.slope
     grows = "" if slope is None else f"grows as n^{slope:.2f}"
     at = None if line is panel.reference else find_crossover(panel.reference, line)

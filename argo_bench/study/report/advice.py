@@ -28,7 +28,7 @@ HALVES = ("fell short or worse", "inconclusive", "untested", "failed")
 
 
 def advise_all(recorded: Recorded) -> list[Advice]:
-    """One for every optimization with a headline claim, in their order."""
+    """Return one advice for every optimization with a headline claim, in their order."""
     judged: dict[str, list[Judgement]] = {}
     for each in recorded.all(Judgement):
         if each.headline and each.arm in ("prescribed", "engineered"):
@@ -65,7 +65,7 @@ def _gains(rows: Sequence[Judgement]) -> bool:
 
 
 def _find_faults(rows: Sequence[Judgement]) -> Iterator[str]:
-    """What speaks against a variant: claims without a gain, and an output that differs."""
+    """Yield what speaks against a variant: claims without a gain, and an output that differs."""
     for each in rows:
         if each.verdict in LOSES:
             yield f"{_name_metric(each)} is {finding.describe_measured(each)} ({word_for(each.verdict)})"

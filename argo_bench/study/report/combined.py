@@ -1,4 +1,6 @@
-"""The claims on sets of optimizations: what each is counted from, and what a rule that is none of them would give."""
+"""Tabulates the claims on sets of optimizations: what each is counted from, and what a rule that is none of them would
+give.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ NOTE = (
 
 
 def tabulate_combined(recorded: Recorded) -> Table:
-    """A row for every claim on a set of optimizations."""
+    """Tabulate every claim on a set of optimizations."""
     together = {each.id for each in sets()}
     claims: dict[str, dict[str, Judgement]] = {}
     for each in recorded.all(Judgement):
@@ -54,7 +56,9 @@ def _cells(recorded: Recorded, claim: str, judged: dict[str, Judgement]) -> Iter
 
 
 def _format_served(recorded: Recorded, judgement: Judgement) -> str:
-    """What serving last signals alone gives against no optimization, on the same workload and by the same measure."""
+    """Say what serving last signals alone gives against no optimization, on the same workload and by the same
+    measure.
+    """
     where, metric, as_share = judgement.comparison, judgement.metric, judgement.kind == "reduction"
     for result in recorded.all(Result):
         if metric in CLOCKS and (result.comparison.workload, result.comparison.candidate) == (where.workload, SERVED):

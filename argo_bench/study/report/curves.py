@@ -1,4 +1,4 @@
-"""Curves: the ratio of every claim that has one over the share of symbols that tick, with what was claimed."""
+"""Draws curves: the ratio of every claim that has one over the share of symbols that tick, with what was claimed."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from argo_bench.study.records import LiveRates
 
 COLUMNS = 3
 PANEL, AROUND = 2.15, 0.75
-"""Inches: the height of a panel, and of the title and the legend."""
+"""A panel, and title and legend together, are this high, in inches."""
 MOST_DECADES = 7.0
 """Labels of a ratio axis that have room above each other."""
 FARTHEST = 30.0
-"""A claimed edge this many times beyond what was seen is cut off."""
+"""A claimed edge that lies this many times beyond what was seen is cut off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """The judgements of each panel, a line each. ``live`` is the share of steps, in percent, in which a live market
-    ticks, where the record has it."""
+    """Holds the judgements of each panel, a line each. ``live`` is the share of steps, in percent, in which a live
+    market ticks, where the record has it.
+    """
 
     recorded: Recorded
     panels: Sequence[Sequence[Judgement]]
@@ -62,7 +63,7 @@ def _ratios(judgements: Sequence[Judgement]) -> tuple[tuple[str | float, ...], .
 
 
 def _find_live_rate(recorded: Recorded) -> float | None:
-    """The mean share of steps in which a live market ticks, in percent."""
+    """Return the mean share of steps in which a live market ticks, in percent."""
     rates = [rate for each in recorded.all(LiveRates) for rate in each.rates.values()]
     return 100 * math.fsum(rates) / len(rates) if rates else None
 
@@ -151,7 +152,7 @@ def _draw_line(axes: Axes, judgement: Judgement, colours: Colours) -> None:
 
 
 def _choose_limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
-    """An axis that holds 1x, every estimate, and the claimed edges near them."""
+    """Return limits that hold 1x, every estimate, and the claimed edges near them."""
     spots = [spot for each in judgements for spot in each.curve if spot.speedup < finding.NONE_LEFT]
     seen = [0.9, 1.1, *(end for spot in spots for end in (spot.speedup, *(spot.interval or ())))]
     low, high = min(seen), max(seen)
@@ -176,4 +177,4 @@ def _draw_legend(figure: Figure, arms: Sequence[str], has_live: bool, colours: C
 
 
 CURVES = Chart(find_curves, draw, describe, lambda curves: tabulate_curves(curves.recorded))
-"""The ratio of every claim that has a curve, over the share of symbols that tick."""
+"""It shows the ratio of every claim that has a curve, over the share of symbols that tick."""

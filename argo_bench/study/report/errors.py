@@ -1,4 +1,4 @@
-"""What smaller floats do to indicators: the largest error of each group, arm by arm, as counted on the frames."""
+"""Draws what smaller floats do to indicators: the largest error of each group, arm by arm, as counted on the frames."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from argo_bench.report.tables import Column, Row, Table
 
 BEGINS = "largest error of "
 EPSILONS = {"float64": 2.0**-53, "float32": 2.0**-24}
-"""Half the distance of neighbouring numbers, relative to them: what one rounding may cost."""
+"""One rounding may cost this: half the distance of neighbouring numbers, relative to them."""
 
 
 def find_largest_errors(recorded: Recorded) -> dict[str, dict[str, float]]:
-    """By group of indicators and arm, the median over the seeds; 0 where nothing differs."""
+    """Return the median over the seeds by group of indicators and arm; 0 where nothing differs."""
     found: dict[str, dict[str, float]] = {}
     for each in find_counted(recorded):
         for name in each.names():
@@ -92,4 +92,4 @@ def draw(found: Mapping[str, Mapping[str, float]], canvas: Canvas) -> Figure:
 
 
 ERRORS = Chart(find_largest_errors, draw, describe, tabulate)
-"""The largest error of each group of indicators."""
+"""It shows the largest error of each group of indicators."""

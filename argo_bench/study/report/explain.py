@@ -1,4 +1,4 @@
-"""A claim, its reading and workload, and the code behind it: baseline, prescribed and engineered, as they run.
+"""Shows a claim, its reading and workload, and the code behind it: baseline, prescribed and engineered, as they run.
 
 The code is taken from the functions that the edits exchange, so it cannot differ from what is measured.
 """
@@ -32,17 +32,17 @@ from argo_bench.pipeline.record import PARTS, find_changed_parts
 from argo_bench.report import finding
 
 SIDE_BY_SIDE = 150
-"""Columns of a terminal from which the sources stand beside each other."""
+"""From this number of columns on the sources stand beside each other."""
 
 KERNELS = "argo_bench.pipeline.kernels"
 
 Edited = Mapping[str, tuple[Stage, Stage]]
-"""The parts that a variant exchanges: before and after, by name."""
+"""It has the parts that a variant exchanges by name: before and after."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A piece of source code, the module it is from, and its first line there."""
+    """Holds a piece of source code, the module it is from, and its first line there."""
 
     title: str
     module: str
@@ -57,7 +57,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Several pieces of source: beside each other on a wide console, one after the other elsewhere."""
+    """Holds several pieces of source, which stand beside each other on a wide console, one after the other
+    elsewhere.
+    """
 
     sources: Sequence[Source]
 
@@ -73,7 +75,9 @@ class Sources:
 
 
 def explain_optimization(optimization: Optimization) -> Group:
-    """What was claimed, how it is read and judged, what may change, and the source of the three implementations."""
+    """Show what was claimed, how it is read and judged, what may change, and the source of the three
+    implementations.
+    """
     parts: list[Any] = [Rule(f"{optimization.id} - {optimization.name}", align="left")]
     parts += [_show_claim(claim) for claim in optimization.claims]
     parts += [_show_workload(workload) for workload in optimization.workloads]
@@ -84,7 +88,9 @@ def explain_optimization(optimization: Optimization) -> Group:
 
 
 def find_exchanged(optimization: Optimization) -> Mapping[str, Sequence[Source]]:
-    """The sources of every part that a variant exchanges, by its name: the baseline's, and then the variants'."""
+    """Return the sources of every part that a variant exchanges, by its name: the baseline's, and then the
+    variants'.
+    """
     edited: dict[str, Edited] = {
         v: find_changed_parts(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE)) for v in VARIANTS
     }
@@ -125,8 +131,9 @@ def _sources(part: str, edited: Mapping[str, Edited]) -> list[Source]:
 
 
 def source_of(title: str, part: str, stage: Stage) -> Source:
-    """The code of a stage: the classes of its wrappers and the function under them, each with all that it calls of its
-    own module and of the kernels; for a Memo the module that sets it up."""
+    """Return the code of a stage: the classes of its wrappers and the function under them, each with all that it calls
+    of its own module and of the kernels; for a Memo the module that sets it up.
+    """
     if isinstance(stage, Memo):
         return _module_source(title, f"argo_bench.pipeline.optimized.{part}")
     first, *called = dict.fromkeys(each for layer in _layers(part, stage) for each in find_called(layer))
@@ -141,7 +148,7 @@ def source_of(title: str, part: str, stage: Stage) -> Source:
 
 
 def _layers(part: str, stage: Stage) -> Iterator[Any]:
-    """The functions and the classes of the wrappers that a stage consists of, from the outside in, without the
+    """Yield the functions and the classes of the wrappers that a stage consists of, from the outside in, without the
     baseline's own function under a wrapper."""
     yield _code_of(stage)
     while (inner := getattr(stage, "__wrapped__", None)) is not None and inner is not getattr(baseline.PIPELINE, part):
@@ -150,13 +157,15 @@ def _layers(part: str, stage: Stage) -> Iterator[Any]:
 
 
 def _code_of(stage: Any) -> Any:
-    """The function, or the class of the object that is called or whose method it is."""
+    """Return the function, or the class of the object that is called or whose method it is."""
     function = python_function(stage)
     return function if inspect.isfunction(function) else type(getattr(function, "__self__", function))
 
 
 def find_called(target: Any) -> list[Any]:
-    """The function or class, and the functions and classes that it leads to, in the order in which they are met."""
+    """Return the function or class, and the functions and classes that it leads to, in the order in which they are
+    met.
+    """
     found = [target]
     for each in found:
         names = vars(sys.modules[each.__module__])
@@ -169,7 +178,7 @@ def find_called(target: Any) -> list[Any]:
 
 
 def python_function(value: Any) -> Any:
-    """The function under a compiled one."""
+    """Return the function under a compiled one."""
     return getattr(value, "py_func", value)
 
 
@@ -190,7 +199,7 @@ def format_place(module: str, line: int) -> str:
 
 
 def _fold(code: str, width: int) -> str:
-    """Lines that are too long go on below, further in, so that the shape of the code stays visible."""
+    """Let lines that are too long go on below, further in, so that the shape of the code stays visible."""
     folded = []
     for line in code.rstrip().split("\n"):
         inner = " " * min(len(line) - len(line.lstrip()) + 8, width // 2)
@@ -199,7 +208,7 @@ def _fold(code: str, width: int) -> str:
 
 
 def explain_stage(name: str) -> Group:
-    """A part of the pipeline: its baseline and its optimized file, and the optimizations that touch it.
+    """Show a part of the pipeline: its baseline and its optimized file, and the optimizations that touch it.
 
     Raises UserError with the closest name for a part that does not exist.
     """
@@ -215,7 +224,7 @@ def explain_stage(name: str) -> Group:
 
 
 def _edits(optimization: Optimization, part: str) -> list[str]:
-    """The variants that exchange or wrap a part."""
+    """Return the variants that exchange or wrap a part."""
     return [
         v
         for v in VARIANTS
@@ -224,7 +233,7 @@ def _edits(optimization: Optimization, part: str) -> list[str]:
 
 
 def tabulate_optimizations(optimizations: Sequence[Optimization]) -> Table:
-    """The optimizations with their headline claims and the workloads that they are judged on."""
+    """Tabulate the optimizations with their headline claims and the workloads that they are judged on."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("id", "name", "claimed", "judged on"):
         table.add_column(column, overflow="fold")

@@ -1,4 +1,6 @@
-"""The frontier: what every arm saves over what it does to the output, where a workload trades one for the other."""
+"""Draws the frontier: what every arm saves over what it does to the output, where a workload trades one for the
+other.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +27,18 @@ from argo_bench.report.tables import Column, Row, Table
 
 COLUMNS = 2
 PANEL, AROUND = 2.9, 0.6
-"""Inches: the height of a panel, and of the title."""
+"""A panel and the title are this high, in inches."""
 LABEL_SIZE, LETTER = 8.0, 0.6
 """Points, and the width of a letter against its size, generously."""
 WIDE = 20.0
 """Counts that are so many times apart are drawn on a log axis."""
 ROOM = 4.0
-"""How far such an axis goes on beyond the largest count, for the labels."""
+"""Such an axis goes on this far beyond the largest count, for the labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An arm: medians over the seeds, and their ranges."""
+    """Is an arm: medians over the seeds, and their ranges."""
 
     arm: str
     x: Sequence[float]
@@ -159,12 +161,14 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
 
 
 def _join_fixed(points: Sequence[Point]) -> list[tuple[float, float]]:
-    """Where the arms lie that a line joins."""
+    """Return where the arms lie that a line joins."""
     return sorted(point.at for point in points if point.arm.startswith(FIXED))
 
 
 def _set_scale(axes: Axes, of: Literal["x", "y"], count: str, values: Sequence[float]) -> None:
-    """Linear, or a log axis where the counts are far apart, with a linear piece down to zero where some are zero."""
+    """Make an axis linear, or logarithmic where the counts are far apart, with a linear piece down to zero where some
+    are zero.
+    """
     axis = axes.xaxis if of == "x" else axes.yaxis
     positive = [value for value in values if value > 0]
     low, high = (min(positive), max(positive)) if positive else (1.0, 1.0)
@@ -187,7 +191,9 @@ def _set_scale(axes: Axes, of: Literal["x", "y"], count: str, values: Sequence[f
 BESIDE, ABOVE = 9, 11
 """Points from a marker to its label."""
 PLACES: Sequence[tuple[int, int]] = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
-"""Where a label may stand beside its marker, the best first: right, above and below it, left, above, below."""
+"""A label may stand in these places beside its marker, the best first: right, above and below it, left, above,
+below.
+"""
 
 
 def _draw_labels(axes: Axes, points: Sequence[Point], pixels: float, colours: Colours) -> None:
@@ -216,7 +222,7 @@ def _box_around(at: np.ndarray, size: float) -> Bbox:
 
 
 def _box_of_label(mark: np.ndarray, place: tuple[int, int], words: str, pixels: float) -> Bbox:
-    """What a label in a place covers, in pixels."""
+    """Return what a label in a place covers, in pixels."""
     right, up = place
     width, height = LETTER * LABEL_SIZE * len(words) * pixels, 1.3 * LABEL_SIZE * pixels
     x = mark[0] + BESIDE * right * pixels - {1: 0.0, 0: 0.5, -1: 1.0}[right] * width
@@ -224,7 +230,7 @@ def _box_of_label(mark: np.ndarray, place: tuple[int, int], words: str, pixels: 
 
 
 def _rate_place(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
-    """How much of what is there a label would cover, and how far it would stand out of the panel."""
+    """Return how much of what is there a label would cover, and how far it would stand out of the panel."""
     shared = (Bbox.intersection(box, each) for each in taken)
     covered = math.fsum(each.width * each.height for each in shared if each is not None)
     beside = max(0.0, frame.x0 - box.x0) + max(0.0, box.x1 - frame.x1)
@@ -233,4 +239,4 @@ def _rate_place(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
 
 
 FRONTIER = Chart(find_panels, draw, describe, tabulate)
-"""What every arm saves over what it does to the output."""
+"""It shows what every arm saves over what it does to the output."""

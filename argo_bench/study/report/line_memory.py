@@ -1,4 +1,4 @@
-"""What each line of a stage added to the resident memory in one call, by memory_profiler, arm by arm.
+"""Shows what each line of a stage added to the resident memory in one call, by memory_profiler, arm by arm.
 
 Run as a program this module measures one arm (memory_profiler runs the function line by line, so never in the process
 of the report); ``show_line_memory`` asks it for each and shows the answers.
@@ -46,7 +46,7 @@ class LineRequest(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A line that ran: how often, and by how much the memory was larger after it, in all."""
+    """Is a line that ran: how often, and by how much the memory was larger after it, in all."""
 
     number: int
     code: str
@@ -55,7 +55,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Profiled(msgspec.Struct, frozen=True):
-    """The lines of one Python function, the head not among them."""
+    """Holds the lines of one Python function, the head not among them."""
 
     name: str
     module: str
@@ -64,14 +64,16 @@ class Profiled(msgspec.Struct, frozen=True):
 
 
 class Lines(msgspec.Struct, frozen=True, tag=True):
-    """Of one arm: the functions that ran, and the names of those that numba compiles, whose lines are out of sight."""
+    """Holds of one arm the functions that ran, and the names of those that numba compiles, whose lines are out of
+    sight.
+    """
 
     functions: list[Profiled]
     compiled: list[str]
 
 
 def show_line_memory(optimization: Optimization) -> Group:
-    """The headline workload's stage, line by line, in the baseline and both variants, at its largest scale.
+    """Show the headline workload's stage, line by line, in the baseline and both variants, at its largest scale.
 
     Raises UserError where memory_profiler is not installed.
     """
@@ -111,7 +113,7 @@ def _show_arm(arm: Arm, numba_cache: Path) -> Iterator[Any]:
 
 
 def render(function: Profiled) -> Group:
-    """The function's lines with their increments, each on one line of the terminal."""
+    """Show the function's lines with their increments, each on one line of the terminal."""
     shared = min(len(line.code) - len(line.code.lstrip()) for line in function.lines)
     rows = [Text(f"{'line':>6}{'times':>9}{'KiB':>9}", style="dim")]
     for line in function.lines:
@@ -151,7 +153,7 @@ def measure_lines(request: LineRequest) -> Lines:
 
 
 def find_functions(stage: Stage) -> list[FunctionType]:
-    """The Python functions that a stage leads to: its own or its class's, and those that it wraps or holds."""
+    """Return the Python functions that a stage leads to: its own or its class's, and those that it wraps or holds."""
     target = python_function(stage)
     if inspect.isfunction(target):
         found = find_called(target)
@@ -167,12 +169,12 @@ def find_functions(stage: Stage) -> list[FunctionType]:
 
 
 def is_compiled(function: FunctionType) -> bool:
-    """Whether the name stands for what numba makes of the function."""
+    """Say whether the name stands for what numba makes of the function."""
     return hasattr(vars(sys.modules[function.__module__]).get(function.__name__), "py_func")
 
 
 def _collect_lines(function: FunctionType, seen: dict[int, tuple[float, float, int]]) -> Profiled:
-    """The head of a function is left out: what memory_profiler says of it is all that was resident by then."""
+    """Leave out the head of a function: what memory_profiler says of it is all that was resident by then."""
     source, first = inspect.getsourcelines(function)
     head = function.__code__.co_firstlineno
     lines = [

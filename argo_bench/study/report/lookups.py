@@ -1,4 +1,5 @@
-"""When a cache pays: the hit rate from which on a look-up costs less than it saves, over what the computation costs.
+"""Draws when a cache pays: the hit rate from which on a look-up costs less than it saves, over what the computation
+costs.
 
 Without a cache a call takes C; with one it takes L + (1 - h) C, where L is the look-up and h the hit rate, so that it
 pays from h = L / C on. L was measured for each store, C is on the axis.
@@ -23,18 +24,18 @@ from argo_bench.report.tables import Column, Row, Table
 DICT = "dict"
 HUES = {DICT: "blue", "joblib.Memory": "vermillion", "SQLite": "bluish green", "Redis": "reddish purple"}
 COSTS_NS = 1e3, 1e10
-"""What a computation may cost: from a microsecond to ten seconds."""
+"""A computation may cost from a microsecond to ten seconds."""
 STAGES = {
     ("O06", "consensus, hit"): "consensus",
     ("O07", "regime, live trace"): "regime",
     ("O08", "full set"): "indicators",
     ("O02", "fetch, on sockets"): "fetch",
 }
-"""Workloads whose reference is the baseline of a stage, and how the stage is called in the figure."""
+"""The reference of these workloads is the baseline of a stage, whose name in the figure stands beside them."""
 
 
 def find_lookups(recorded: Recorded) -> dict[str, float]:
-    """Nanoseconds of a look-up by store, the cheapest first; empty for a run of anything else."""
+    """Return nanoseconds of a look-up by store, the cheapest first; empty for a run of anything else."""
     results = [each for each in recorded.all(Result) if each.comparison.optimization in HUES]
     found = {each.comparison.optimization: each.candidate_ns for each in results}
     if results:
@@ -43,7 +44,7 @@ def find_lookups(recorded: Recorded) -> dict[str, float]:
 
 
 def find_stage_costs(recorded: Recorded) -> dict[str, float]:
-    """Nanoseconds of a call of the baseline's stages, as a run of the catalogue has them at headline scales."""
+    """Return nanoseconds of a call of the baseline's stages, as a run of the catalogue has them at headline scales."""
     found: dict[str, float] = {}
     for each in recorded.all(Result):
         name = STAGES.get((each.comparison.optimization, each.comparison.workload))
@@ -54,7 +55,7 @@ def find_stage_costs(recorded: Recorded) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Nanoseconds of a look-up by store, and of a call of the baseline's stages by name."""
+    """Holds nanoseconds of a look-up by store, and of a call of the baseline's stages by name."""
 
     stores: Mapping[str, float]
     stages: Mapping[str, float]
@@ -134,4 +135,4 @@ def draw(costs: Costs, canvas: Canvas) -> Figure:
 
 
 CACHE_PAYS = Chart(find_costs, draw, describe, tabulate)
-"""A line a store, below which a cache costs more than it saves."""
+"""It shows a line a store, below which a cache costs more than it saves."""

@@ -1,4 +1,4 @@
-"""The README's table of what was measured, generated from a stored run."""
+"""Writes the README's table of what was measured from a stored run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from argo_bench.study.report.advice import advise_all
 
 BEGIN, END = "<!-- measured: argo-bench report RUN --readme README.md -->", "<!-- end of measured -->"
 A_FEW = 4
-"""Judgements: two claims, each in two variants."""
+"""These are two claims, each in two variants."""
 COLUMNS = ("id", "optimization", "published claim", "as prescribed", "as engineered", "advice")
 
 
@@ -48,7 +48,7 @@ def _write_row(cells: Sequence[str]) -> str:
 
 
 def _write_claim(judgement: Judgement, judged: int) -> str:
-    """The claim's words; where they are one of many, which are then short, also what they are about."""
+    """Return the claim's words; where they are one of many, which are then short, also what they are about."""
     words = escape(judgement.text)
     return words if judged <= A_FEW else f"{words} ({finding.noun_of(judgement.metric)})"
 

@@ -1,4 +1,6 @@
-"""What a report on a run of the study consists of: the sections of any report, and those on edits of the pipeline."""
+"""Lists what a report on a run of the study consists of: the sections of any report, and those on edits of the
+pipeline.
+"""
 
 from __future__ import annotations
 

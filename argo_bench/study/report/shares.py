@@ -1,5 +1,5 @@
-"""Where the speed of all optimizations together comes from: a waterfall in the log of time, and what each is worth
-alone and as the last one.
+"""Draws where the speed of all optimizations together comes from: a waterfall in the log of time, and what each is
+worth alone and as the last one.
 
 A switch's share is the mean of what it saves alone and of what its absence costs, which is its Shapley value (1953)
 where no more than two interact. What the shares do not add up to is shown as such.
@@ -36,13 +36,13 @@ from argo_bench.study.attribution import NAME, ONLY, WITHOUT
 
 LEVEL = 0.95
 ROW = 0.17
-"""Inches that a switch takes."""
+"""A switch takes this height, in inches."""
 REST = "interactions of several"
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """ln of the factor by which a switch makes the whole faster: alone, as the last one, and their mean."""
+    """Holds ln of the factor by which a switch makes the whole faster: alone, as the last one, and their mean."""
 
     id: str
     alone: Estimate
@@ -51,13 +51,13 @@ class Share:
 
     @property
     def interaction(self) -> float:
-        """Above zero where the others make it worth more."""
+        """Return how much more it is worth beside the others, as a difference of ln."""
         return self.last.theta - self.alone.theta
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Every switch by its share, the largest first, and all of them together."""
+    """Holds every switch by its share, the largest first, and all of them together."""
 
     parts: Sequence[Share]
     whole: Estimate
@@ -80,7 +80,7 @@ def find_shares(recorded: Recorded) -> Shares | None:
 
 
 def _make_share(identifier: str, values: Mapping[str, Mapping[int, float]], whole: Mapping[int, float]) -> Share | None:
-    """Within replicates, in which all configurations met the same reference."""
+    """Estimate a share within replicates, in which all configurations met the same reference."""
     only = values[ONLY.format(identifier)]
     without = values.get(WITHOUT.format(identifier), {})
     both = sorted(only.keys() & without.keys() & whole.keys())
@@ -193,4 +193,4 @@ def describe(shares: Shares) -> str:
 
 
 SHARES = Chart(find_shares, draw, describe, tabulate)
-"""What each optimization contributes to all of them together."""
+"""It shows what each optimization contributes to all of them together."""
