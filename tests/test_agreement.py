@@ -207,7 +207,9 @@ ALMOST = [
     (1.0, 1.0 + 1e-6),
     (0.1, np.float32(0.1)),
     (1 + 1j, 1 + 1.000001j),
-    (100_000, 100_001),
+    (100_000.0, 100_001.0),
+    (3, 3.000001),
+    (np.array([3]), np.array([3.000001])),
     ([0.1], np.array([0.1], "float32")),
     ({"a": (1.0, 2.0)}, {"a": (1.0, 2.000001)}),
     ({0.1, 5.0}, {0.1 + 1e-9, 5.0}),
@@ -227,6 +229,34 @@ def test_numbers_that_are_close_agree_under_allclose_alone(expected, got):
     assert " against " in first_difference(expected, got, "equal")
 
 
+NEARLY = [
+    (1_700_000_001, 1_700_000_002),
+    (1_000_000, 999_991.0),
+    ({"rows": 1_000_000, "last": 1_735_689_600}, {"rows": 999_991, "last": 1_735_686_000}),
+    ([1_000_000], (1_000_001,)),
+    ({1_000_000}, {1_000_001}),
+    (np.array([1_000_000, 5]), np.array([1_000_001, 5])),
+    (np.array([1_000_000, 5]), np.array([1_000_001.0, 5.0])),
+    (np.array([2**60]), np.array([2**60 + 1])),
+    (pd.Series([1_000_000]), pd.Series([1_000_001])),
+    (frame(a=[1_000_000]), frame(a=[1_000_001])),
+]
+
+
+@pytest.mark.parametrize(("expected", "got"), NEARLY, ids=map(str, range(len(NEARLY))))
+def test_whole_numbers_that_are_nearly_right_are_wrong(expected, got):
+    assert " against " in first_difference(expected, got, "allclose")
+    assert " against " in first_difference(got, expected, "allclose")
+
+
+SAME_NUMBERS = [(3, 3.0), (np.array([1, 2]), np.array([1.0, 2.0])), (True, True), ([7], np.array([7], "int8"))]
+
+
+@pytest.mark.parametrize(("expected", "got"), SAME_NUMBERS, ids=map(str, range(len(SAME_NUMBERS))))
+def test_an_integer_agrees_with_a_float_of_its_value(expected, got):
+    assert first_difference(expected, got, "allclose") is None
+
+
 @pytest.mark.parametrize("wrap", [float, lambda number: [number], lambda number: np.array([number])])
 def test_the_tolerance_is_relative_to_the_expected_number(wrap):
     # The difference, 1.000005, is more than a hundred-thousandth of the smaller number and less than one of the larger.
@@ -236,6 +266,7 @@ def test_the_tolerance_is_relative_to_the_expected_number(wrap):
 
 
 NUMBERS = st.floats(width=32) | st.floats() | st.integers(-(10**6), 10**6)
+"""They are made floats before they are compared, since whole numbers have no tolerance."""
 
 
 @given(NUMBERS, st.floats(0, 3e-5), NUMBERS, st.booleans())

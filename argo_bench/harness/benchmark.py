@@ -30,11 +30,11 @@ class Benchmark:
     """A benchmark compares ``candidate`` with ``baseline``; both are called with what ``setup`` returns.
 
     ``setup`` returns nothing, one argument, or a tuple of arguments. It runs once in every process, or before every
-    call where ``fresh`` is set. ``check`` says when two outputs agree: ``allclose`` (numbers agree as numpy.allclose
-    has it), ``equal``, a callable that gets both outputs and returns False or fails an assertion where they differ, or
-    None for no check. Unless ``metric`` names one, CPU time is measured where both functions compute and wall time
-    where one of them waits. ``claim`` is the sentence to be judged; without one the question is which of the two is
-    faster.
+    call where ``fresh`` is set. ``check`` says when two outputs agree: ``allclose`` (whole numbers agree exactly,
+    others as numpy.allclose has it), ``equal``, a callable that gets both outputs and returns False or fails an
+    assertion where they differ, or None for no check. Unless ``metric`` names one, CPU time is measured where both
+    functions compute and wall time where one of them waits. ``claim`` is the sentence to be judged; without one the
+    question is which of the two is faster.
 
     Functions that can be imported are measured in a process each. Local ones are copied to one process for both (shared
     isolation), where they may share what they close over. Raises UserError for an unknown metric or check, for a

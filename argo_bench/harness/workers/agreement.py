@@ -1,9 +1,10 @@
 """Finds where two outputs first differ, as one line, or None where they agree.
 
 Values are compared, not their types: 3 agrees with 3.0, a list with a tuple or an array of the same items, NaN with
-NaN. What must be the same is the kind (a number is no text and no truth value), the class and the fields of a record,
-and the labels of a frame; names of indexes and series are not looked at. numpy and pandas are never imported here:
-while they are not loaded, no output can be theirs.
+NaN. Whole numbers are compared exactly, since a row count, an id or a time that is nearly right is wrong. What must be
+the same is the kind (a number is no text and no truth value), the class and the fields of a record, and the labels of a
+frame; names of indexes and series are not looked at. numpy and pandas are never imported here: while they are not
+loaded, no output can be theirs.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import (
     ValuesView,
 )
 from enum import Enum
-from numbers import Number, Real
+from numbers import Integral, Number, Real
 from typing import Any, Literal
 
 from ...errors import UserError
@@ -54,7 +55,8 @@ def first_difference(
 ) -> str | None:
     """Return None where the two agree, otherwise one line with the place and both values.
 
-    ``equal`` compares numbers exactly, ``allclose`` as numpy.allclose does; everything else is compared for equality. A
+    ``equal`` compares numbers exactly, ``allclose`` compares whole numbers exactly and others as numpy.allclose does;
+    everything else is compared for equality. A
     callable gets both outputs, and they differ where it returns a false value other than None or raises AssertionError.
     Raises UserError for what cannot be compared, such as a generator.
     """
@@ -147,11 +149,18 @@ def _compare_numbers(expected: Any, got: Any, where: str, close: bool) -> str | 
 
 
 def _are_close(expected: Any, got: Any) -> bool:
+    """Say whether two numbers agree within the tolerance; an integer and another whole number have none."""
+    if any(isinstance(each, Integral) for each in (expected, got)) and all(map(_is_whole, (expected, got))):
+        return False
     try:
         left, right = complex(expected), complex(got)
         return _within(abs(left - right), abs(left))
     except OverflowError:
         return False
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, Integral) or (isinstance(number, float) and number.is_integer())
 
 
 def _within(error: float, expected: float) -> bool:
@@ -274,12 +283,21 @@ def _compare_arrays(expected: Any, got: Any, where: str, close: bool) -> str | N
     with np.errstate(all="ignore"):
         if close and kinds[0] == "number":
             agree = np.isclose(got, expected, rtol=RTOL, atol=ATOL, equal_nan=True)
+            if any(each.dtype.kind in "iu" for each in (expected, got)):
+                agree &= (expected == got) | _are_fractions(got) | _are_fractions(expected)
         else:
             agree = (expected == got) | ((expected != expected) & (got != got))
     if agree.all():
         return None
     index = tuple(int(each) for each in np.unravel_index(np.argmin(agree), agree.shape))
     return _say_values(_plain(expected[index]), _plain(got[index]), _at(where, index))
+
+
+def _are_fractions(numbers: Any) -> Any:
+    """Say of each item whether it is no whole number."""
+    if numbers.dtype.kind in "iu":
+        return False
+    return numbers != sys.modules["numpy"].floor(numbers.real)
 
 
 def _dtype_kind(dtype: Any) -> str:

@@ -56,15 +56,24 @@ class FunctionBody:
         self._function = function
         self._setup = setup
         self._fresh = fresh
-        self._kept: Arguments | None = self._make_arguments()
+        self._kept: Arguments | None = self.make_arguments()
         self._is_async = inspect.iscoroutinefunction(function)
         self._runner = asyncio.Runner()
 
     def close(self) -> None:
         self._runner.close()
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether every call gets a new product of the setup."""
+        return self._fresh
+
     def first_call(self) -> Any:
-        result = self._function(*self._arguments())
+        return self.call(self._arguments())
+
+    def call(self, arguments: Arguments) -> Any:
+        """Return what a call with these arguments returns, after awaiting it where it is awaitable."""
+        result = self._function(*arguments)
         self._is_async = inspect.isawaitable(result)
         return self._runner.run(_await_value(result)) if self._is_async else result
 
@@ -102,9 +111,10 @@ class FunctionBody:
         made = self._kept
         if self._fresh:
             self._kept = None
-        return self._make_arguments() if made is None else made
+        return self.make_arguments() if made is None else made
 
-    def _make_arguments(self) -> Arguments:
+    def make_arguments(self) -> Arguments:
+        """Return a new product of the setup, as the arguments of a call."""
         made = self._setup() if self._setup is not None else None
         return () if made is None else made if isinstance(made, tuple) else (made,)
 

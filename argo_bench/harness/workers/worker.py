@@ -99,24 +99,29 @@ class Worker:
 
 def check_agreement(baseline: Arm, candidate: Arm, check: str) -> Reply:
     """Say whether the first calls agree, each function with itself and then the two, and whether one of them waits."""
+    from .agreement import first_difference
+    from .inputs import describe_changed_input
+
     extend_path(baseline.get("path", ()))
-    results, again, is_waiting = [], [], False
+    results, again, is_waiting, changed = [], [], False, []
     for arm in (baseline, candidate):
         body = function_body(arm["name"], json.loads(arm["arguments"]))
         results.append(body.first_call())
         is_waiting |= waits(body.time_calls(body.prepare_calls(), 1))
         again += body.collect_results()
+        changed.append(describe_changed_input(body) if check and not body.is_fresh else None)
         body.close()
     reply: Reply = {"type": "Agreement", "difference": None, "waits": is_waiting}
     if not check:
         return reply
-    from .agreement import first_difference
-
     for arm, first, second in zip((baseline, candidate), results, again, strict=True):
         if (difference := first_difference(first, second, "allclose")) is not None:
-            way_out = "a function that changes its input needs a fresh setup for every call (fresh)"
+            way_out = "a function that changes its input needs a fresh setup for every call (fresh=True)"
             said = f"the {arm['name']} gives two results for one input, {difference}: {way_out}"
             return {**reply, "difference": said}
+    for arm, change in zip((baseline, candidate), changed, strict=True):
+        if change is not None:
+            return {**reply, "difference": f"the {arm['name']} {change}: give every call a fresh setup (fresh=True)"}
     compare: Any = check
     if check not in ("allclose", "equal"):
         compare = role_of(json.loads(candidate["arguments"]), "check", "" if check == "pickled" else check)
