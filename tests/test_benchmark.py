@@ -335,3 +335,35 @@ def test_the_command_meets_a_claim_that_cannot_be_read_with_exit_code_2(tmp_path
     assert "much wow" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_an_async_setup_is_awaited():
+    async def rows():
+        return [1, 2, 3]
+
+    body = FunctionBody(sum, rows)
+    assert body.first_call() == 6
+    body.close()
+
+
+WRAPPED_IN_MAIN = """
+import functools
+from argo_bench import compare
+
+def plain():
+    return 1
+
+@functools.lru_cache
+def cached():
+    return 1
+
+print(compare(plain, cached, quick=True, budget_s=1))
+"""
+
+
+def test_a_wrapped_function_of_the_main_program_is_refused_with_the_way_out(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(WRAPPED_IN_MAIN)
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "the function cached of the main program cannot be copied to another process" in done.stdout
+    assert "put it into a module that can be imported" in done.stdout

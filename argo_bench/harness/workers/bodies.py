@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import pickle
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -98,8 +99,19 @@ def role_of(arguments: Mapping[str, Any], role: str, target: str) -> Callable[..
 
 @cache
 def _unpickle(file: str) -> dict[str, Callable[..., Any]]:
-    """Read local functions by their roles; writing and reading the file both need cloudpickle."""
-    return pickle.loads(Path(file).read_bytes())  # type: ignore[no-any-return]
+    """Read local functions by their roles; writing and reading the file both need cloudpickle.
+
+    Raises UserError for a function of the main program that could only be copied by its name, such as one in a wrapper.
+    """
+    try:
+        return pickle.loads(Path(file).read_bytes())  # type: ignore[no-any-return]
+    except AttributeError as error:
+        found = re.search(r"attribute '(.+?)'", str(error))
+        name = found[1] if found else str(error)
+        raise UserError(
+            f"the function {name} of the main program cannot be copied to another process, since it is wrapped (by a "
+            "decorator such as functools.lru_cache): put it into a module that can be imported"
+        ) from None
 
 
 def extend_path(path: Sequence[str]) -> None:

@@ -56,9 +56,9 @@ class FunctionBody:
         self._function = function
         self._setup = setup
         self._fresh = fresh
-        self._kept: Arguments | None = self.make_arguments()
         self._is_async = inspect.iscoroutinefunction(function)
         self._runner = asyncio.Runner()
+        self._kept: Arguments | None = self.make_arguments()
 
     def close(self) -> None:
         self._runner.close()
@@ -116,6 +116,8 @@ class FunctionBody:
     def make_arguments(self) -> Arguments:
         """Return a new product of the setup, as the arguments of a call."""
         made = self._setup() if self._setup is not None else None
+        if inspect.isawaitable(made):
+            made = self._runner.run(_await_value(made))
         return () if made is None else made if isinstance(made, tuple) else (made,)
 
 
