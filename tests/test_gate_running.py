@@ -31,8 +31,10 @@ from argo_bench.harness.workers.messages import (
     function_arm,
 )
 from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
+from tests import clocked
 from tests.test_cli import argo
 
+CLOCKED = clocked.__file__
 TOY = """
 ROUNDS = {rounds}
 
@@ -150,7 +152,11 @@ def test_a_worker_times_what_it_is_told_to_in_a_clean_environment(toy, sides, tm
         worker = WorkerProcess(0, tmp_path / "numba", None, checkout.program)
         answer = asked(worker, Describe(arm, str(scratch / "results")), Described)
         assert f"{checkout.root}/toy.py" in answer.files
-        assert (answer.waits, answer.unpicklable) == (False, None)
+        assert answer.unpicklable is None
+        for function, setup, waits in (("slow", "numbers", False), ("patient", "exact_clocks", True)):
+            arm = function_arm("head", UserFunction(f"{CLOCKED}:{function}", f"{CLOCKED}:{setup}"), checkout.path)
+            worker = WorkerProcess(0, tmp_path / "numba", None, checkout.program)
+            assert asked(worker, Describe(arm, str(scratch / "results")), Described).waits is waits
     assert toy.worktrees() == 1
 
 

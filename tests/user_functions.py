@@ -19,6 +19,10 @@ def fast(values):
     return sum(values)
 
 
+def known(values):
+    return len(values) * (values[0] + values[-1]) / 2
+
+
 def wrong(values):
     return sum(values) + 1
 
