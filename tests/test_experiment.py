@@ -33,7 +33,7 @@ from argo_bench.harness.record.records import (
     Samples,
 )
 from argo_bench.harness.record.store import FILE_NAME, Writer, load
-from argo_bench.harness.replicate import is_short
+from argo_bench.harness.replicate import is_block_due
 from argo_bench.harness.replicates import has_comparison_ended
 from argo_bench.harness.state import RunState
 from argo_bench.harness.statistics.looks import LOOKS, nominal_error
@@ -413,7 +413,7 @@ def test_deferred_work_is_flagged_beside_the_verdict():
     ],
 )
 def test_a_replicate_takes_four_blocks_unless_they_are_long_and_more_within_its_budget(blocks, seconds, budget_s, more):
-    assert is_short(blocks, seconds, budget_s) is more
+    assert is_block_due(blocks, seconds, budget_s) is more
 
 
 def test_comparisons_leave_at_a_look_when_their_verdict_is_clear_and_stay_while_it_is_not(tmp_path, small_universe):

@@ -108,8 +108,8 @@ def compare(
     (nothing, one argument, or a tuple of arguments); it is called once per process, or before every call where
     ``fresh`` is set. ``check``, ``metric`` and ``claim`` are those of ``Benchmark``. ``quick`` takes six replicates in
     which both functions share one process; otherwise each function has processes of its own, and measuring goes on
-    until the verdict is clear, for ``budget_s`` seconds at the most. Local functions are copied to one process for
-    both.
+    until the verdict is clear or ``budget_s`` seconds are used up; the replicates of the first look are taken in any
+    case. Local functions are copied to one process for both.
 
     ``out`` is the folder of the record (a temporary one by default). Raises UserError for what cannot be measured.
     """

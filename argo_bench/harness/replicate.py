@@ -101,7 +101,7 @@ class Replicate:
         ]
         blocks: list[list[Block]] = []
         started = time.monotonic()
-        while is_short(len(blocks), time.monotonic() - started, budget_s):
+        while is_block_due(len(blocks), time.monotonic() - started, budget_s):
             blocks.append(take_blocks(turns, self._rng))
         seconds = (time.monotonic() - started) / len(compared)
         per_sample = [each.passes * each.calls for each in ready]
@@ -124,10 +124,11 @@ class Replicate:
         ]
 
 
-def is_short(blocks: int, seconds: float, budget_s: float) -> bool:
-    """Say whether a replicate takes one more block.
+def is_block_due(blocks: int, seconds: float, budget_s: float) -> bool:
+    """Say whether a replicate takes one more block, after so many that took so many seconds.
 
-    It takes four at least, or, of long ones, as many as fit into twice the budget.
+    It takes blocks for ``budget_s`` seconds, MOST_BLOCKS at the most. It takes FEWEST_BLOCKS at the least where they
+    are done within twice the budget or FAST_S, and one in any case.
     """
     if blocks == 0:
         return True

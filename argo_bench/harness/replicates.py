@@ -38,7 +38,10 @@ class Costs:
 
 
 def time_replicates(state: RunState, around: Around) -> None:
-    """Measure replicates until every comparison has ended, or the budget is used up."""
+    """Measure replicates until every comparison has ended, the last look is reached, or the budget has no room for one.
+
+    The replicates of the first look are taken in any case.
+    """
     first, most = state.profile.looks[0], state.profile.looks[-1]
     costs, longest = Costs(), 0.0
     for number in range(_whole_replicates(state), most):

@@ -152,7 +152,7 @@ def _leave_out(state: RunState, around: Around) -> None:
 
 
 def _measure(state: RunState, around: Around) -> None:
-    """Make all passes, and then the replicates."""
+    """Take every part of the run but the times, in one pass each, and then time the replicates."""
     _plan_pace(state)
     state.feed(around, 0, [*filter(state.is_at_headline_scale, state.comparisons)])
     with Twins.start("shared", state.seed, around.scratch / "numba") as pair:

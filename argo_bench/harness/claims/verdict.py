@@ -1,7 +1,7 @@
 """Turns a claim and an interval into a verdict.
 
-The whole interval of lambda = ln(baseline / candidate) must lie in one region; otherwise nothing is said
-(``inconclusive`` is not ``equal``).
+The whole interval of lambda = ln(baseline / candidate) must lie in one region, or in two neighbours that have a word
+together (``TOGETHER``); otherwise nothing is said (``inconclusive`` is not ``equal``).
 """
 
 from __future__ import annotations
