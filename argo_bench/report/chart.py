@@ -1,4 +1,4 @@
-"""How a figure comes from a record: its data is found once, and then drawn, described in words and tabulated.
+"""Makes a figure from a record: its data is found once, and then drawn, described in words and tabulated.
 
 A figure is a ``Chart`` of four functions, and what it gives is a ``Picture``, which shows and saves itself. Below them
 is what all figures have in common. Only matplotlib's objects are used: nothing is drawn on a screen, and no global
@@ -33,12 +33,14 @@ from argo_bench.report.tables import Table
 Data = TypeVar("Data")
 Theme = Literal["light", "dark"]
 WIDTH, NARROW = 8.0, 4.0
-"""These are inches. A wide figure has 800 pixels at 100 to the inch, where the smallest letters are 11 pixels high; a
-narrow one stands beside another there, and alone on a phone."""
+"""A wide and a narrow figure have these widths, in inches. The wide one has 800 pixels at 100 to the inch, where the
+smallest letters are 11 pixels high. On a page of that width two narrow figures stand beside each other; on a phone one
+stands alone.
+"""
 ABOVE, BELOW, LEFT, RIGHT, LEGEND = 0.47, 0.47, 0.74, 0.34, 0.19
-"""These are the inches around a panel of a narrow figure, and of a row of its legend."""
+"""A panel of a narrow figure has these margins, and each row of its legend this height, in inches."""
 NEAR_BLACK = "#010101"
-"""This stands in the place of black, which an SVG leaves out as its default, so that no theme could change it."""
+"""Figures use this instead of black, which an SVG leaves out as its default: there no theme could change it."""
 PNG_DPI = 200
 SETTINGS: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -80,7 +82,8 @@ class Canvas:
 class Chart(Generic[Data]):
     """Turns a record into a figure, its alternative text and the table of its numbers.
 
-    ``find`` returns what the figure shows; where that is None or empty there is no figure. The other three get it.
+    ``find`` returns what the figure shows, or None or something empty where there is nothing to show. The other three
+    functions are called with what it returned.
     """
 
     find: Callable[[Recorded], Data | None]
@@ -122,8 +125,9 @@ class Picture:
         return self._save("png", dpi=PNG_DPI, metadata={"Software": None})
 
     def svg(self, *, words: Literal["path", "none"] = "path") -> bytes:
-        """Return an SVG with ``words`` as outlines, the same everywhere, or as text ("none") in a font of the
-        reader's.
+        """Return an SVG, its words as outlines ("path"), which look the same everywhere, or as text ("none").
+
+        Text is shown in a font of the reader's.
         """
         return self._save("svg", {"svg.fonttype": words}, metadata={"Date": None})
 
@@ -140,7 +144,7 @@ class Picture:
         return buffer.getvalue()
 
     def save(self, path: Path) -> None:
-        """As an SVG or a PNG by the name's ending; the same picture gives the same bytes."""
+        """Save the figure as an SVG or a PNG, by the ending of the name; the same picture gives the same bytes."""
         path.write_bytes(self.svg() if path.suffix == ".svg" else self.png())
 
 
@@ -158,8 +162,9 @@ def list_colours(theme: Theme) -> dict[str, str]:
 
 
 def stack_panels(heights: Sequence[float], colours: Colours, legend_rows: int) -> tuple[Figure, list[Axes]]:
-    """Make a narrow figure of panels below each other, of these heights in inches, with room for a legend below
-    them.
+    """Make a narrow figure of panels below each other, with room for a legend at its foot.
+
+    ``heights`` are those of the panels, in inches.
     """
     height = sum(heights) + (ABOVE + BELOW) * len(heights) + LEGEND * legend_rows + 0.1
     figure = Figure(figsize=(NARROW, height), facecolor=colours.background)
@@ -210,8 +215,11 @@ def set_ratio_axis(axes: Axes, of: Literal["x", "y"], limits: tuple[float, float
 
 
 def _choose_ticks(low: float, high: float, most: float) -> list[float]:
-    """Steps of equal size on a very short axis, 1, 2 and 5 on a short one; on a long one powers of ten, 1x among them,
-    as many as have room."""
+    """Choose the values at which an axis has labels.
+
+    A very short axis gets steps of equal size, a short one 1, 2 and 5 times powers of ten, a long one powers of ten, 1x
+    among them, as many as have room: ``most`` at the most.
+    """
     decades = math.log10(high / low)
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     step = math.ceil(decades / most)
@@ -232,7 +240,7 @@ def _format_tick(value: float, position: int | None = None) -> str:
 
 
 def quieten(axes: Axes, colours: Colours) -> None:
-    """Spines, ticks and grid that stay behind what is drawn."""
+    """Mute spines, ticks and grid, and keep them behind what is drawn."""
     axes.tick_params(colors=colours.muted, labelsize=8.5, length=3)
     axes.tick_params(which="minor", color=colours.muted, length=2)
     axes.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""Says how an arm is drawn: by a hue, a marker and a line, each of which tells it alone."""
+"""Says how an arm is drawn: by a hue, a marker and a line, each of which is enough to know it by."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STYLES: Mapping[str, Style] = {
     "candidate": Style("blue", "o", "-"),
 }
 FIXED = "fixed "
-"""Arms whose names begin like this differ in one number."""
+"""The names of arms begin with this where the arms differ in one number, such as a lifetime; a line joins them."""
 FIXED_STYLE = Style("bluish green", "D", "-")
 OTHER = Style("reddish purple", "P", "-.")
 

@@ -1,5 +1,4 @@
-"""Draws when it pays: after how many calls a slow first one is made up for, and from which hit rate on a cache is worth
-it.
+"""Draws from where on an arm pays: after how many calls a slow first one is made up for, or from which hit rate.
 
 Both are computed from medians that were measured: of first and later calls, of hits and of misses.
 """
@@ -45,7 +44,10 @@ MOST_CALLS = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Ratios of an arm to its reference, and from where on it pays, in words; ``seen`` are hit rates of traces."""
+    """Holds the ratios reference / arm at several places, and says in words from where on the arm pays.
+
+    ``at`` are the places, numbers of calls or hit rates; ``seen`` are the hit rates that were counted on traces.
+    """
 
     arm: str
     at: Sequence[float]
@@ -64,21 +66,21 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Payoff:
-    """Holds several panels of ratios over the same axis, and says what all of them show."""
+    """Holds panels of ratios over the same kind of axis; ``title`` says what all of them show."""
 
     title: str
     panels: Sequence[Panel]
 
 
 def find_first_calls(recorded: Recorded) -> Payoff | None:
-    """Return, for each headline claim, the ratio over the calls of a process, the first one included."""
+    """Return each headline claim's ratio over the calls of a process, the first one included; None without any."""
     panels = list(_find_panels_by_calls(recorded))
     title = "Reference / candidate in the time of all calls of a process, the first included"
     return Payoff(title, panels) if panels else None
 
 
 def find_hit_rates(recorded: Recorded) -> Payoff | None:
-    """Return, for each cache, the ratio over the share of calls that hit, where hits and misses were both timed."""
+    """Return each cache's ratio over the share of calls that hit; None where hits and misses were not both timed."""
     panels = list(_find_panels_by_hits(recorded))
     title = "Reference / candidate in the time per call over the share of calls that hit"
     return Payoff(title, panels) if panels else None
@@ -122,7 +124,7 @@ def _find_panels_by_hits(recorded: Recorded) -> Iterator[Panel]:
 
 
 def _find_hit_and_miss(recorded: Recorded, caching: Caching, results: dict[Comparison, Result]) -> HitAndMiss | None:
-    """Return the times that the recorded break-even rests on; None where the record has no such workloads."""
+    """Return the times that the recorded break-even rests on; None where the record does not have them."""
     known = recorded.declarations_by_id.get(caching.optimization)
     of: dict[str, Result] = {}
     for workload in () if known is None else known.workloads:

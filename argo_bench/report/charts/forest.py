@@ -25,11 +25,12 @@ from argo_bench.report.verdicts import tabulate_verdicts
 
 
 class Shape(NamedTuple):
-    """Says in inches how large the parts of a figure are, and how much has room.
+    """Says in inches how large the parts of a figure are, and how much text has room.
 
-    The heights are those of the two kinds of row, of what a row with another reference than the baseline has more, of
-    a part's heading, and of all that is above and below the rows (of a narrow figure, above them). ``decades`` are
-    labels of the axis beside each other, ``characters`` those of a line below it.
+    ``headline`` and ``further`` are the heights of the two kinds of row. A row whose reference is not the baseline is
+    higher by ``reference``. ``heading`` is the height of a part's heading, ``around`` that of all above and below the
+    rows (in a narrow figure only above them). ``decades`` labels of the axis have room beside each other, and
+    ``characters`` letters in a line below it.
     """
 
     width: float
@@ -56,18 +57,19 @@ MARGIN = 0.12
 """The margins at the left and at the right are this wide, in inches."""
 TITLE_CHARACTERS = 72
 TALL = 12
-"""From this number of rows on the axis has labels at its top too."""
+"""From this number of rows on, the axis has labels at its top too."""
 MOST_ROWS = 40
-"""With more, further readings are left to the tables."""
+"""With more rows than this, further readings are left to the tables."""
 DIFFERS = "  ≠ output"
 FARTHEST = 1e5
-"""A claimed edge or interval end this many times beyond what was seen is cut off with an arrow."""
+"""A figure cuts off, with an arrow, ends of claimed ranges and intervals this many times beyond what was seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """Holds the judgements of a record in the order of drawing, headline ones first. ``left_out`` is the number of
-    further readings that stand in the tables alone.
+    """Holds the judgements of a record in the order of drawing, headline ones first.
+
+    ``left_out`` is the number of further readings that stand in the tables alone.
     """
 
     recorded: Recorded
@@ -117,8 +119,8 @@ def _describe_judgement(recorded: Recorded, judgement: Judgement) -> str:
 def draw(found: Verdicts, canvas: Canvas) -> Figure:
     """Draw headline verdicts first and bold, further readings lighter below.
 
-    Times, memory and exact counts are ratios alike; a row without an interval was not measured, or is a level. A narrow
-    figure has the words of a row above its interval.
+    Times, memory and exact counts are all drawn as ratios; a row without an interval was not measured, or is about a
+    level. A narrow figure has the words of a row above its interval.
     """
     colours, shape = canvas.colours, NARROW_SHAPE if canvas.is_narrow else WIDE_SHAPE
     rows = sum(map(shape.height, found.shown))
@@ -152,7 +154,7 @@ def draw(found: Verdicts, canvas: Canvas) -> Figure:
 
 
 def _describe_axis(judgements: Sequence[Judgement], left_out: int, shape: Shape) -> str:
-    """What the axis is of, in lines; a narrow figure, which has no legend, says there what the thick lines are."""
+    """Say in lines what the axis is of; a narrow figure, which has no legend, says there what thick lines are."""
     metrics = list(dict.fromkeys(finding.noun_of(each.metric) for each in judgements))
     axis = f"reference / candidate in {', '.join(metrics) or 'CPU time'}, log scale"
     said = [f"{axis}; {_explain_thick_lines(judgements)}" if shape.is_narrow else axis]
@@ -161,7 +163,10 @@ def _describe_axis(judgements: Sequence[Judgement], left_out: int, shape: Shape)
 
 
 def _make_axes(height: float, about: str, colours: Colours, shape: Shape) -> tuple[Figure, Axes]:
-    """Make the figure and its axes; a narrow one, whose words are inside, needs no layout."""
+    """Make a figure with axes that are ``height`` inches high, for the lines ``about`` below them.
+
+    A narrow figure has its words inside the axes, so that it needs no layout engine.
+    """
     if not shape.is_narrow:
         layout = ConstrainedLayoutEngine(w_pad=MARGIN)
         figure = Figure(figsize=(shape.width, height + shape.around), layout=layout, facecolor=colours.background)
@@ -223,7 +228,7 @@ def _is_time(judgements: Sequence[Judgement]) -> bool:
 
 
 def _draw_row(axes: Axes, judgement: Judgement, name: str, place: tuple[float, float], colours: Colours) -> None:
-    """Draw a row; ``place`` is its middle and its height, in inches."""
+    """Draw the row of a verdict; ``place`` is its middle and its height, in inches."""
     y, size = place
     colour = get_hue(MARKS[judgement.verdict].hue, colours)
     weight, ink = ("bold", colours.ink) if judgement.headline else ("normal", colours.muted)
@@ -245,7 +250,7 @@ def _draw_row(axes: Axes, judgement: Judgement, name: str, place: tuple[float, f
 
 
 def _draw_narrow_row(axes: Axes, judgement: Judgement, y: float, size: float, colours: Colours) -> None:
-    """Draw two lines of words from ``y`` downwards, and the interval below them."""
+    """Draw two lines of words from ``y`` downwards, and the interval below them, all of it ``size`` inches high."""
     colour = get_hue(MARKS[judgement.verdict].hue, colours)
     weight, ink = ("bold", colours.ink) if judgement.headline else ("normal", colours.muted)
     claimed = finding.format_claimed(judgement.kind, judgement.low, judgement.high)
@@ -261,8 +266,9 @@ def _draw_narrow_row(axes: Axes, judgement: Judgement, y: float, size: float, co
 
 
 class Side(NamedTuple):
-    """Says where words stand beside or inside the axes: the fraction of the axes, the offset in points, the
-    alignment.
+    """Says where words stand beside or inside the axes.
+
+    ``at`` is the left or the right end of the axes, ``offset`` the distance from it in points.
     """
 
     at: Literal[0, 1]
@@ -295,7 +301,7 @@ def _draw_label(axes: Axes, side: str, y: float, words: str, lettering: Letterin
 
 
 def _draw_band(axes: Axes, region: tuple[float, float] | None, y: float, half: float, colours: Colours) -> None:
-    """Draw the claimed range; an end beyond the axis becomes an arrow."""
+    """Draw the claimed range as a band; an end beyond the axis becomes an arrow."""
     if region is None:
         return
     left, right = axes.get_xlim()

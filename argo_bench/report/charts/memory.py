@@ -1,4 +1,4 @@
-"""Draws the memory that a pass of every arm takes: each reading as a mark, by method, over what was there before."""
+"""Draws the memory that a pass of each arm takes beyond what was there before: a mark for each reading, by method."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Weighed:
 
 
 def find_panels(recorded: Recorded) -> Weighed | None:
-    """Return a panel for every workload whose memory was read; None where none was."""
+    """Return the workloads whose memory was read, a panel each; None where there is none."""
     panels: dict[tuple[str, str], list[Memory]] = {}
     for each in recorded.all(Memory):
         panels.setdefault((each.optimization, each.workload), []).append(each)
@@ -52,7 +52,7 @@ def find_panels(recorded: Recorded) -> Weighed | None:
 
 
 def _list_readings(memory: Memory) -> list[tuple[Reading, int]]:
-    """Return the readings of a peak with their bytes; a peak RSS below what the kernel can tell counts as that."""
+    """Return the readings of a peak, each with its bytes; a peak RSS below the kernel's resolution counts as that."""
     return [
         (each, max(each.peak_bytes, RESOLUTION if each.method == "peak_rss" else 1))
         for each in memory.readings
@@ -117,7 +117,7 @@ def _draw_panel(axes: Axes, panel: Sequence[Memory], colours: Colours) -> None:
 
 
 def _choose_ticks(low: float, high: float) -> list[float]:
-    """Return powers of two, at most five or so, with halves between them where they are few."""
+    """Return powers of two, at most five or so; where they are few, also the values halfway between them."""
     powers = range(math.floor(math.log2(low)), math.ceil(math.log2(high)) + 1)
     if len(powers) > 3:
         return [2.0**power for power in powers if power % math.ceil(len(powers) / 5) == 0]

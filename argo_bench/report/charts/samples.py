@@ -1,7 +1,7 @@
-"""The raw samples behind the headline verdicts: how the times of each arm are spread, and how the ratio ran over time.
+"""Draws the raw samples behind the headline verdicts: how each arm's times are spread, and every block's ratio.
 
-Of every timed headline claim; where there is none, of the further readings. Only what counted is drawn as counted:
-blocks with a recorded cause from outside are hollow, and no sample is left out for its value.
+All timed headline claims are drawn; where there is none, the further readings are. Blocks with a recorded cause from
+outside are hollow, because they do not count; no sample is left out for its value.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SPREAD, RAN = 1.5, 1.15
 """The two kinds of panel are this high, in inches."""
 MOST_PANELS = 8
 APART = 4.0
-"""Arms whose medians are this many times apart are drawn over their own medians."""
+"""Where medians are more than this many times apart, every arm's times are drawn as multiples of its median."""
 REFERENCES = tuple(choose_style("baseline")._replace(line=line) for line in ("-", ":", "-."))
 
 
@@ -62,7 +62,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Holds a panel of times: the judgements that rest on them, and the arms, the references first."""
+    """Holds a panel of times: the judgements that rest on them, and the arms, references first."""
 
     judgements: Sequence[Judgement]
     arms: Sequence[Arm]
@@ -75,7 +75,7 @@ class Spread:
 
 
 def find_judged_by_time(recorded: Recorded) -> list[Judgement]:
-    """Return the timed judgements, of the headline where there are some, one for each comparison and clock."""
+    """Return the timed judgements, one for each comparison and clock: the headline ones, or all where there is none."""
     timed = [each for each in recorded.all(Judgement) if each.metric in CLOCKS and each.speedup is not None]
     chosen = [each for each in timed if each.headline] or timed
     sampled = {each.comparison for each in recorded.all(Samples)}
@@ -91,7 +91,7 @@ def _group_samples(recorded: Recorded) -> Mapping[Comparison, list[Samples]]:
 
 
 def _list_times(samples: Samples, arm: str, clock: str) -> list[float]:
-    """Return nanoseconds per call of one arm in one replicate; A is the reference."""
+    """Return the nanoseconds per call of one arm in one replicate; in the order of a block A is the reference."""
     letter, calls = ("A", samples.reference_calls) if arm == "reference" else ("B", samples.candidate_calls)
     return [
         time / calls
@@ -106,7 +106,7 @@ def _name_clock(judgement: Judgement) -> str:
 
 
 def find_spreads(recorded: Recorded) -> list[Spread]:
-    """Return a panel for every timed workload, MOST_PANELS at the most."""
+    """Return a panel for every timed workload, at most MOST_PANELS of them."""
     return list(islice(_find_spreads(recorded), MOST_PANELS))
 
 
@@ -217,7 +217,7 @@ def _name_place(comparison: Comparison) -> str:
 
 
 def _draw_steps(axes: Axes, times: Sequence[float], colour: str, *, width: float, line: str) -> None:
-    """Draw a line that rises from no share at the least time to all at the most."""
+    """Draw a cumulative distribution, from no share at the least time to all at the greatest; ``times`` are sorted."""
     if times:
         axes.plot(
             [times[0], *times], np.arange(len(times) + 1) / len(times), drawstyle="steps-post", color=colour,
@@ -226,19 +226,22 @@ def _draw_steps(axes: Axes, times: Sequence[float], colour: str, *, width: float
 
 
 def find_ratios(recorded: Recorded) -> list[tuple[Judgement, list[Samples]]]:
-    """Return the timed judgements, each with its samples in the order of measuring; MOST_PANELS at the most."""
+    """Return the timed judgements, at most MOST_PANELS, each with its samples in the order of measuring."""
     samples = _group_samples(recorded)
     return [(each, samples[each.comparison]) for each in find_judged_by_time(recorded)][:MOST_PANELS]
 
 
 def _compute_ratio(samples: Samples, block: Block, clock: str) -> float:
-    """Return reference / candidate per call in one block."""
+    """Return the ratio reference / candidate of the times per call in one block."""
     per_call = math.log(samples.candidate_calls / samples.reference_calls)
     return math.exp(per_call - block_difference(block.order, getattr(block, clock)))
 
 
 def _summarize_process(samples: Samples, clock: str) -> float:
-    """The trimmed mean over the blocks that count, as the estimate has it."""
+    """Return the mean ratio of a pair of processes, over the blocks that count.
+
+    It is the trimmed mean of the logarithms, as the estimate takes it.
+    """
     logs = [math.log(_compute_ratio(samples, block, clock)) for block in valid_blocks(samples)]
     return math.exp(compute_trimmed_mean(logs))
 

@@ -1,4 +1,4 @@
-"""Scaling: time per call of each arm over the scales at which it was measured, with the slope and the crossover."""
+"""Draws the time per call of each arm over the scales at which it was measured, with the slope and the crossover."""
 
 from __future__ import annotations
 
@@ -35,14 +35,17 @@ PANEL = 1.7
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The median nanoseconds per call of an arm by scale; ``reference`` is what the others are measured against."""
+    """Holds the median nanoseconds per call of an arm by scale."""
 
     arm: str
     times: dict[int, float]
 
     @property
     def slope(self) -> float | None:
-        """Return the power of the scale with which the time grows, by least squares over the logarithms."""
+        """Return the exponent with which the time grows with the scale, by least squares over the logarithms.
+
+        Returns None for fewer than two scales.
+        """
         points = [(math.log(scale), math.log(time)) for scale, time in self.times.items() if scale > 0]
         if len(points) < 2:
             return None
@@ -52,6 +55,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
+    """Holds the lines of a workload; ``reference`` is the one that the candidates are measured against."""
+
     claim: str
     comparison: Comparison
     reference: Line
@@ -161,4 +166,4 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
 
 
 SCALING = Chart(find_panels, draw, describe, tabulate)
-"""Time per call over the scale, for every timed workload with several scales."""
+"""It shows the time per call over the scale, for every timed workload with several scales."""
