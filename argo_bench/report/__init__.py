@@ -1,4 +1,4 @@
-"""Numbers in, sentences, tables and pictures out: a report computes from a record alone and decides nothing."""
+"""Computes the sentences, tables and pictures of a report from a record alone, and decides nothing."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ PAGE = "report.html"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A recorded run, readable: print it, show it in Jupyter, take its frame, draw it or save it.
+    """Presents a recorded run: print it, show it in Jupyter, take its frame, draw it or save it.
 
-    ``outline`` says what reports on its kind of record consist of.
+    ``outline`` lists what a report on this kind of record consists of.
     """
 
     recorded: Recorded
@@ -48,7 +48,7 @@ class Report:
 
     @property
     def finding(self) -> str:
-        """Return the title, without a full stop."""
+        """Return the finding in one sentence without a full stop: the title of the report."""
         return finding.write_title(self.recorded)
 
     def of(self, optimization: str) -> Report:
@@ -77,7 +77,7 @@ class Report:
         return {"text/html": self._repr_html_(), "text/markdown": self._repr_markdown_(), "text/plain": str(self)}
 
     def terminal(self) -> Group:
-        """Render for a rich console of 80 columns or more."""
+        """Return the report as rich text for a console of 80 columns or more."""
         return text.terminal(self.recorded, self.outline)
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class Report:
         }
 
     def draw(self, name: str, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture | None:
-        """Return the chart of a name, such as ``forest``; None where the record has nothing that it could show.
+        """Draw the chart with this name, such as ``forest``; return None where the record has nothing to show in it.
 
         Raises UserError where matplotlib is not installed.
         """
@@ -147,19 +147,19 @@ class Report:
         return self.draw("frontier", theme, narrow=narrow)
 
     def curves(self, theme: Theme = "light", *, narrow: bool = False) -> Picture | None:
-        """Draw the claims' ratios over the share of ticking symbols."""
+        """Draw the ratio of each claim over the share of symbols that tick, where it was measured at several shares."""
         return self.draw("curves", theme, narrow=narrow)
 
     def ecdf(self, theme: Theme = "light") -> Picture | None:
-        """Draw how the times of each arm are spread, behind each timed headline claim."""
+        """Draw the cumulative distribution of each arm's times per call, for every timed headline claim."""
         return self.draw("ecdf", theme)
 
     def paired_ratio(self, theme: Theme = "light") -> Picture | None:
-        """Draw the ratio of every block in the order of measuring."""
+        """Draw the ratio reference / candidate of every block, in the order of measuring."""
         return self.draw("paired_ratio", theme)
 
     def shares(self, theme: Theme = "light") -> Picture | None:
-        """Draw what each optimization contributes to all of them, of a run of ``study/attribution.py``."""
+        """Draw each optimization's share in the speed of all together, from a run of ``study/attribution.py``."""
         return self.draw("shares", theme)
 
     def scaling(self, theme: Theme = "light") -> Picture | None:
@@ -167,32 +167,35 @@ class Report:
         return self.draw("scaling", theme)
 
     def break_even(self, theme: Theme = "light") -> Picture | None:
-        """Draw after how many calls a slow first one is made up for."""
+        """Draw after how many calls the candidate has made up for a slow first one."""
         return self.draw("break_even", theme)
 
     def hit_rates(self, theme: Theme = "light") -> Picture | None:
-        """Draw from which hit rate on a cache pays."""
+        """Draw the hit rate from which on a cache pays."""
         return self.draw("hit_rates", theme)
 
     def memory(self, theme: Theme = "light") -> Picture | None:
-        """Draw every reading of the memory that a pass takes."""
+        """Draw every reading of the memory that one pass of an arm over its workload takes."""
         return self.draw("memory", theme)
 
     def errors(self, theme: Theme = "light") -> Picture | None:
-        """Draw the largest error of each group of indicators."""
+        """Draw the largest error that smaller floats cause in each group of indicators."""
         return self.draw("errors", theme)
 
     def pays(self, stages: Report, theme: Theme = "light") -> Picture | None:
-        """Draw from which hit rate on a cache pays, of a run of look-ups; ``stages`` is a run of the study, which has
-        what the stages of the pipeline cost."""
+        """Draw the hit rate from which on a cache pays, over what the cached computation costs.
+
+        This report is on a run that timed look-ups; ``stages`` is one on a run of the study, which has what the stages
+        of the pipeline cost.
+        """
         both = Recorded(self.directory, [*self.recorded.records, *stages.recorded.records])
         return Report(both, stages.outline).draw("pays", theme)
 
     def save(self, directory: str | Path) -> None:
-        """Write report.html, and report.md with its figures (SVGs in both themes, the forest plot as PNG too), each
-        whole or not at all.
+        """Write report.html, and report.md with its figures, each file whole or not at all.
 
-        Raises UserError where matplotlib or jinja2 is not installed.
+        Every figure is saved as an SVG in both themes, the forest plot as a PNG too. Raises UserError where matplotlib
+        or jinja2 is not installed.
         """
         self.save_page(directory)
         drawn = {each.name: self.draw(each.name) for each in self.outline.at("files")}

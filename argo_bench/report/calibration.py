@@ -1,4 +1,4 @@
-"""How far the harness can be trusted on a machine: its error rates, power and coverage as tables and as a sentence."""
+"""Shows how far the harness can be trusted on a machine: error rates, power and coverage, in tables and a sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from argo_bench.report.tables import Column, Row, Table, terminal_table
 
 
 def make_card(calibration: Calibration) -> Group:
-    """Render for a rich console of 80 columns or more."""
+    """Return the sentence and the tables as rich text for a console of 80 columns or more."""
     parts: list[Any] = [
         Text(f"{describe_calibration(calibration)}.", style="bold"),
         Text(_describe_bank(calibration), style="dim"),
@@ -26,7 +26,7 @@ def make_card(calibration: Calibration) -> Group:
 
 
 def describe_calibration(calibration: Calibration) -> str:
-    """Sum all rates up in one sentence, without a full stop."""
+    """Sum up all rates in one sentence, without a full stop."""
     parts = [f"equal code was told apart in {finding.format_rate(calibration.all_false_positives)} of comparisons"]
     parts += [
         f"{100 * abs(each.change - 1):.3g} % {'more' if each.change > 1 else 'less'} work was found in "
@@ -46,7 +46,7 @@ def _describe_bank(calibration: Calibration) -> str:
 
 
 def make_tables(calibration: Calibration) -> Iterator[Table]:
-    """Yield tables of false positives, power, coverage, and of what equal code measures."""
+    """Yield the tables of false positives, power and coverage, and of the speed-ups that equal work shows."""
     columns: tuple[Column, ...]
     rates = {**calibration.false_positives, "all": calibration.all_false_positives}
     columns = (Column("equal code", None), Column("told apart", 12), Column("rate in % [exact 95 %]", 24))

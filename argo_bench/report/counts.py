@@ -1,4 +1,4 @@
-"""Tabulates exact counts: what each arm does to the output and what for, and when its cache pays."""
+"""Tabulates exact counts: what each arm does to the output, what it saves by that, and when its cache pays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OverSeeds = Callable[[Sequence[float], Written], str]
 
 
 def format_count(value: float) -> str:
-    """Write a count such as ``168,480``, or three digits of what is none."""
+    """Write a count such as ``168,480``; of a fraction below 1,000 write three digits."""
     return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.3g}"
 
 
@@ -29,9 +29,9 @@ BENEFITS: Mapping[str, Written] = {
     "queries": format_count,
     "explanations": format_count,
 }
-"""An optimization is there for these counts, which are written by the functions beside them."""
+"""Optimizations are made for the sake of these counts; each is written by the function beside it."""
 COMMON = (*BENEFITS, "input_tokens", "output_tokens", "hits", "misses")
-"""What is counted for every arm; all else is damage."""
+"""These are counted for every arm; all other counts are damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ def _at_the_headline_scale(counts: Sequence[Counts]) -> Counted:
 
 
 def tabulate_damage(recorded: Recorded, *, brief: bool = False) -> Table:
-    """Tabulate the damage of every arm, count by count, and beside it what it saves.
+    """Tabulate what every arm does to the output, count by count, and beside it what it saves.
 
-    ``brief``: only workloads and arms that a verdict speaks of.
+    ``brief`` leaves only workloads and arms that a verdict speaks of.
     """
     spoken_of = {(each.optimization, each.comparison.workload) for each in recorded.all(Judgement)}
     rows: list[Row] = []
@@ -135,7 +135,7 @@ def _format_median_and_range(values: Sequence[float], written: Written) -> str:
 
 
 def tabulate_caches(recorded: Recorded) -> Table:
-    """Tabulate which share of the calls hits on each trace, and from which share on a cache pays."""
+    """Tabulate the share of calls that hit on each trace, and the hit rate from which on a cache pays."""
     rows = tuple(
         Row(
             (

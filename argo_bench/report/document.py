@@ -1,4 +1,4 @@
-"""report.md: the finding with its figure, the tables, and what it takes to judge and to repeat them."""
+"""Writes report.md: the finding with its figure, the tables, and what it takes to judge and to repeat them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOES_NOT_SHOW = (
 def write_document(recorded: Recorded, outline: Outline, alts: Mapping[str, str]) -> str:
     """Return the whole report as Markdown, to be saved beside its figures.
 
-    ``alts`` are their alternative texts by name, as ``forest`` of forest.svg and forest-dark.svg.
+    ``alts`` are their alternative texts by name; ``forest`` is the name of forest.svg and forest-dark.svg.
     """
     sections = [
         f"# {escape(finding.write_title(recorded))}",
@@ -64,7 +64,10 @@ def _describe_circumstances(recorded: Recorded) -> Iterator[str]:
 
 
 def list_facts(recorded: Recorded) -> Iterator[tuple[str, str]]:
-    """Yield the environment by name, without empty values and the calibration, which a remark has in words."""
+    """Yield the facts of the environment, each as a name and words.
+
+    Empty values are left out, and so is the calibration, which a remark has in words.
+    """
     for name, value in recorded.run.environment.items():
         if name.endswith("_bytes") and value is not None:
             yield name.removesuffix("_bytes"), finding.format_bytes(value)
@@ -73,7 +76,7 @@ def list_facts(recorded: Recorded) -> Iterator[tuple[str, str]]:
 
 
 def _write_in_line(value: Any) -> str:
-    """A value on one line: pairs of a mapping, elements of a list, and of a check what it found."""
+    """Write a value in one line: the pairs of a mapping, the elements of a list, and of a check what it found."""
     match value:
         case {"subject": subject, "found": found}:
             return f"{subject} {found}"

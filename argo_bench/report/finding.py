@@ -22,19 +22,19 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate
 
 LARGE, MOST_DECIMALS = 1e7, 9
-"""Numbers from the one on, and with more decimals than the other, are written with an exponent."""
+"""Numbers from LARGE on are written with an exponent, and so are those that need more than MOST_DECIMALS decimals."""
 NONE_LEFT = 0.5 / LEAST
-"""From this ratio of counts on the candidate counts nothing."""
+"""The ratio of two counts is this or more where the candidate counted nothing."""
 COUNT_NOUNS: Mapping[Metric, str] = {
     "hit_rate": "hits",
     "queries": "database queries",
     "explanations": "explanations asked for",
 }
-"""Counts whose name does not say by itself what they are of."""
+"""These nouns say what is counted, where the name of a count does not."""
 
 
 def noun_of(metric: Metric) -> str:
-    """Say what a metric is of."""
+    """Return the noun of a metric, such as ``CPU time`` or ``database queries``."""
     if is_memory(metric):
         return MEMORY[metric].noun
     return CLOCKS.get(metric) or COUNT_NOUNS.get(metric) or metric.replace("_", " ")
@@ -71,7 +71,7 @@ def _count_holding(judgements: Sequence[Judgement]) -> str:
 
 
 def _answer_open_questions(judged: Sequence[Judgement]) -> str:
-    """Return the sentence of a single comparison, or the words of several, where nothing was claimed."""
+    """Say what was found where nothing was claimed: one comparison's sentence, or how often each word was given."""
     if len(judged) == 1:
         return judged[0].sentence
     words = Counter(each.verdict for each in judged)
@@ -101,7 +101,7 @@ def _count_missing(judged: Sequence[Judgement]) -> str:
 
 
 def describe_setting(recorded: Recorded) -> str:
-    """Say in a sentence under which conditions it was measured."""
+    """Describe in a sentence how the run measured: its profile, processes, replicates, seed, data and switches."""
     run = recorded.run
     processes = "both arms in one process" if run.isolation == "shared" else "a process for each arm"
     generated = sum(origin == "generated" for origin in run.symbols.values())
@@ -114,14 +114,12 @@ def describe_setting(recorded: Recorded) -> str:
 
 
 def describe_replicates(looks: Sequence[int]) -> str:
-    """Say how many replicates: ``6 replicates``, or ``6 to 24 replicates`` where a comparison stops when it is
-    decided.
-    """
+    """Say how many replicates there are: ``6 replicates``, or ``6 to 24 replicates`` where comparisons may stop."""
     return format_number_of(looks[-1], "replicate") if len(looks) == 1 else f"{looks[0]} to {looks[-1]} replicates"
 
 
 def keeps_output(judgement: Judgement) -> bool:
-    """Say whether the Output column says so; an output that was not compared does not count as kept."""
+    """Say whether the output is kept, by the Output column; an output that was not compared does not count as kept."""
     return judgement.output == "same" or judgement.output.startswith("as declared")
 
 
@@ -169,9 +167,7 @@ def format_claimed_as_factor(kind: str, low: float | None, high: float | None) -
 
 
 def format_published(end: float) -> str:
-    """Write a published factor as it was written: 10, 8.34, 21,492; three digits of a ratio of two published
-    figures.
-    """
+    """Write a published factor as it was (10, 8.34, 21,492); a ratio of two published ones gets three digits."""
     if end < LARGE and not math.isclose(end, round(end, 2)):
         return f"{end:.3g}"
     return f"{end:,.6f}".rstrip("0").rstrip(".") if end < LARGE else f"{end:.3g}"
@@ -182,7 +178,7 @@ def _join_once(words: Iterable[str], between: str) -> str:
 
 
 def find_claimed_region(judgement: Judgement) -> tuple[float, float] | None:
-    """Return the claimed range as speed-ups, open ends infinite; None for a claim about a level."""
+    """Return the claimed range as speed-ups, open ends infinite; None for a level, and where nothing was claimed."""
     if judgement.kind in ("level", "difference"):
         return None
     claim = Claim(
@@ -193,7 +189,7 @@ def find_claimed_region(judgement: Judgement) -> tuple[float, float] | None:
 
 
 def format_levels(low: float, high: float) -> str:
-    """Write a range of levels, or the one that it is."""
+    """Write a range of levels, as in ``12 to 15 %``; write one level where both ends read the same."""
     if format_level(low) == format_level(high):
         return format_level(low)
     return (
@@ -204,14 +200,12 @@ def format_levels(low: float, high: float) -> str:
 
 
 def format_level(value: float) -> str:
-    """Write a share as a percentage, anything larger than 1 as the number that it is."""
+    """Write a level: a share as a percentage, anything larger than 1 as the number that it is."""
     return f"{100 * value:.3g} %" if 0 <= value <= 1 else f"{value:,.4g}"
 
 
 def format_factor(value: float, digits: int = 2) -> str:
-    """Write a speed-up such as ``0.21x``, ``2.41x``, ``12.3x`` or ``21,492x``; below 1 with that many significant
-    digits.
-    """
+    """Write a speed-up such as ``0.21x``, ``2.41x`` or ``21,492x``; below 1 it has ``digits`` significant digits."""
     return format_number(value, digits) + "x"
 
 
@@ -237,7 +231,7 @@ def describe_measured(judgement: Judgement) -> str:
 
 
 def format_speedup(value: float, metric: Metric = "cpu", *, as_share: bool = False) -> str:
-    """Write a factor, with what a loss amounts to, or the share that a gain saves."""
+    """Write a speed-up, and what a loss amounts to or, with ``as_share``, which share a gain saves."""
     shown = format_ratio(value, metric)
     if not shown.endswith("x") or shown == "1.00x":
         return shown
@@ -251,7 +245,7 @@ def format_speedup(value: float, metric: Metric = "cpu", *, as_share: bool = Fal
 
 
 def format_ratio(value: float, metric: Metric) -> str:
-    """Write a factor, or that a count has gone."""
+    """Write a ratio as a factor; of a count that fell to zero say that none is left."""
     return f"no {noun_of(metric)} left" if is_count(metric) and value > NONE_LEFT else format_factor(value)
 
 
@@ -266,7 +260,7 @@ def format_saved(value: float) -> str:
 
 
 def describe_interval(recorded: Recorded, judgement: Judgement) -> str:
-    """Write the interval of what was seen; of an exact count its range over the seeds."""
+    """Write the interval of what was measured; for an exact count write its range over the seeds."""
     number_of = count_replicates(recorded, judgement)
     if not is_count(judgement.metric):
         return format_interval(judgement.interval, number_of)
@@ -281,13 +275,13 @@ def describe_interval(recorded: Recorded, judgement: Judgement) -> str:
 
 
 def format_interval(bounds: tuple[float, float] | None, replicates: int | None) -> str:
-    """``0.203 to 0.214x, n=6``; says so where one replicate gives no interval."""
+    """Write an interval, as in ``0.203 to 0.214x, n=6``; say so where one replicate gives no interval."""
     n = "" if replicates is None else f", n={replicates}"
     return f"no interval{n}" if bounds is None else f"{format_number(bounds[0], 3)} to {format_factor(bounds[1], 3)}{n}"
 
 
 def describe_break_even(judgement: Judgement) -> str:
-    """Say after how many calls the candidate has made up for its first one."""
+    """Say after how many calls the candidate has made up for its first one; ``-`` where that was not measured."""
     if judgement.cold is None:
         return "-"
     calls = judgement.break_even_calls
@@ -303,7 +297,7 @@ def format_bytes(number_of_bytes: float) -> str:
 
 
 def describe_calibration(recorded: Recorded) -> str:
-    """Say in one line where the harness that made a run was calibrated, and how it did."""
+    """Write one line on where the harness that made a run was calibrated, and how it did."""
     here = "argo-bench calibrate measures it here"
     kept = recorded.run.environment.get("calibration")
     if kept is None:
@@ -334,9 +328,7 @@ def find_result(recorded: Recorded, judgement: Judgement) -> Result | None:
 
 
 def count_replicates(recorded: Recorded, judgement: Judgement) -> int | None:
-    """Count the pairs of processes behind a speed-up; pairs of readings behind a figure of memory, seeds behind a
-    count.
-    """
+    """Count what a figure rests on: pairs of processes for a time, pairs of readings for memory, seeds for a count."""
     if is_count(judgement.metric):
         return len(_find_seeds(recorded, judgement))
     if is_memory(judgement.metric):
@@ -346,7 +338,7 @@ def count_replicates(recorded: Recorded, judgement: Judgement) -> int | None:
 
 
 def _find_seeds(recorded: Recorded, judgement: Judgement) -> set[int]:
-    """Return the seeds under which both arms were counted; of a level, which has no reference, the candidate alone."""
+    """Return the seeds under which both arms were counted; a level has no reference, so the candidate's alone."""
     of = judgement.comparison
     seeds: dict[str, set[int]] = {of.reference: set(), of.candidate: set()}
     for each in recorded.all(Counts):
@@ -368,7 +360,7 @@ def _count_readings(recorded: Recorded, judgement: Judgement) -> int | None:
 
 
 def describe_other_clock(recorded: Recorded, judgement: Judgement) -> str:
-    """Write the other clock's speed-up where a flag says that the two disagree, such as ``wall 0.95x``; else empty."""
+    """Write the other clock's speed-up, as in ``wall time 0.95x``, or nothing unless a flag says that they disagree."""
     if judgement.metric not in CLOCKS:
         return ""
     result = find_result(recorded, judgement)
@@ -380,7 +372,7 @@ def describe_other_clock(recorded: Recorded, judgement: Judgement) -> str:
 
 
 def name_arms(comparison: Comparison) -> str:
-    """Name the candidate, and what it was measured against where that is not the baseline."""
+    """Name the candidate, and its reference where that is not the baseline, as in ``engineered vs prescribed``."""
     against = "" if comparison.reference == "baseline" else f" vs {comparison.reference}"
     return comparison.candidate + against
 

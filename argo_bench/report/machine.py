@@ -1,4 +1,4 @@
-"""Shows the machine's fitness as a card: each check with what was found, and what would help."""
+"""Shows how fit the machine is for measuring: each check with what was found, and what would help."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What was found about a machine, and the versions that a run would record: print it or show it in Jupyter."""
+    """Holds what was found about a machine, and the versions a run would record; print it or show it in Jupyter."""
 
     findings: tuple[FitnessCheck, ...]
     facts: Mapping[str, object]
@@ -54,7 +54,7 @@ class Machine:
         return Table(str(self).removesuffix("."), self.components, columns, rows)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row for every check."""
+        """Return a data frame with a row for every check."""
         import pandas as pd
 
         return pd.DataFrame(

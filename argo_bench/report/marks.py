@@ -27,7 +27,7 @@ LEGIBLE = 4.5
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """``terminal`` is the nearest of the colours that a terminal's own theme keeps legible."""
+    """Says how a verdict is marked; ``terminal`` is the nearest colour that a terminal's own theme keeps legible."""
 
     glyph: str
     hue: str
@@ -56,7 +56,7 @@ MARKS: Mapping[Word | State, Mark] = {
     "better": Mark("↑", "blue", "blue"),
     "fine": Mark("=", "black", "default"),
 }
-"""Those of a run come in the order in which a figure sorts them, and then those that only a gate has."""
+"""A run's verdicts come first, in the order in which a figure sorts them, and then those that only a gate has."""
 
 ORDER: Mapping[Word | State, int] = {word: position for position, word in enumerate(MARKS)}
 

@@ -16,7 +16,7 @@ LINE_EVERY_S = 10.0
 
 
 SETTLED = 0.02
-"""The remaining time is not told before this share of a run."""
+"""The remaining time is not shown before this share of a run is done."""
 
 
 def estimate_remaining(state: State) -> float | None:
@@ -30,7 +30,10 @@ def format_clock(seconds: float | None) -> str:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[State], None]]:
-    """A live display on stderr: share done, remaining time, the interval so far, what is being measured."""
+    """Show a bar on stderr, which the callback moves: share done, remaining time, and the interval so far.
+
+    Where there is no interval yet, it shows what is being measured.
+    """
     columns = (
         BarColumn(bar_width=16),
         TextColumn("{task.percentage:>3.0f}% {task.fields[left]:>10}  {task.description}"),
@@ -52,7 +55,7 @@ def progress_bar() -> Iterator[Callable[[State], None]]:
 
 @contextmanager
 def progress_lines(every_s: float = LINE_EVERY_S) -> Iterator[Callable[[State], None]]:
-    """Write a line to stderr at most every few seconds, for logs and pipes."""
+    """Write lines to stderr from the callback, at most one in ``every_s`` seconds, for logs and pipes."""
     last = -every_s
 
     def show(state: State) -> None:

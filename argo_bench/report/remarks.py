@@ -12,11 +12,11 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 
 NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation")
-"""Flags that are said in a remark; the others stand in the rows themselves."""
+"""A flag that begins like one of these is said in a remark; the others stand in the rows themselves."""
 
 
 def list_remarks(recorded: Recorded) -> list[str]:
-    """Return a sentence each: outputs that differ, arms that could not be measured, what is still open."""
+    """Return the remarks, a sentence each: outputs that differ, arms that could not be measured, what is still open."""
     lines = [
         f"{each.optimization} {each.arm}, {each.workload or 'decisions of the pipeline'}: {each.output}."
         for each in recorded.all(Fidelity)
@@ -47,12 +47,12 @@ def list_remarks(recorded: Recorded) -> list[str]:
 
 
 def list_not_measured(recorded: Recorded) -> list[str]:
-    """Say what failed or is untested, and why."""
+    """Say which arms failed or were not measured, and why, in a sentence each."""
     return [f"{each.optimization} {each.arm}: {word_for(each.kind)}, {each.reason}." for each in recorded.all(Failure)]
 
 
 def _describe_surroundings(recorded: Recorded) -> Iterator[str]:
-    """Say where databases were, and which server was the shared store."""
+    """Yield sentences on where databases were, and on which server was the shared store."""
     facts = recorded.run.environment
     if (system := facts.get("file_system")) is not None and recorded.run.optimizations:
         memory = ", which is no disk: times of the database say nothing about one" if system == "tmpfs" else ""
@@ -62,7 +62,7 @@ def _describe_surroundings(recorded: Recorded) -> Iterator[str]:
 
 
 def _describe_declared(recorded: Recorded) -> Iterator[str]:
-    """Say how the claims of a user's functions were read, and what it costs that some are local."""
+    """Yield sentences on how the claims of a user's functions were read, and on what it costs that some are local."""
     for each in recorded.all(Declared):
         if each.claim is not None:
             yield f'{each.name}: "{each.claim}" was read as: {Benchmark.of(each).claims[0].reading}.'
@@ -74,7 +74,7 @@ def _describe_declared(recorded: Recorded) -> Iterator[str]:
 
 
 def _describe_method_dependence(recorded: Recorded) -> Iterator[str]:
-    """Say on which savings of memory two methods do not agree."""
+    """Yield a sentence for each saving of memory on which two methods do not agree."""
     weighed = recorded.all(Memory)
     for reference in (each for each in weighed if each.arm == "baseline"):
         for each in weighed:

@@ -16,7 +16,7 @@ from argo_bench.report.tables import Column, Row, Table
 
 
 def tabulate_memory(recorded: Recorded) -> Table:
-    """Tabulate what a pass of every arm takes beyond what was there before, by each method that was used."""
+    """Tabulate the memory that one pass of every arm takes beyond what was there before, by each method used."""
     weighed = recorded.all(Memory)
     baselines = {(each.optimization, each.workload): each for each in weighed if each.arm == "baseline"}
     used = [name for name in MEMORY_COLUMNS if any(MEMORY_COLUMNS[name](each) is not None for each in weighed)]
@@ -62,9 +62,7 @@ def _format_bytes(memory: Memory, baseline: Memory | None, column: str) -> str:
 
 
 def tabulate_results(recorded: Recorded, *, brief: bool = False) -> Table:
-    """Tabulate results that no headline verdict rests on: other arms and, unless ``brief``, the variants at other
-    scales.
-    """
+    """Tabulate results that no verdict rests on: other arms and, unless ``brief``, the variants at other scales."""
     judged = {each.comparison for each in recorded.all(Judgement)}
     elsewhere = {
         msgspec.structs.replace(each.comparison, scale=spot.scale)
@@ -102,7 +100,10 @@ def _format_speedup(result: Result, on_the_wall: Container[tuple[str, str]]) -> 
 
 
 def tabulate_first_call_times(recorded: Recorded, shortest_ns: int = 0) -> Table:
-    """Tabulate what an arm's first call took in a fresh process, at the first scale at which it was made."""
+    """Tabulate what an arm's first call took in a fresh process, at the first scale at which it was made.
+
+    First calls that took less than ``shortest_ns`` are left out.
+    """
     compiled: dict[tuple[str, str, str], Cold] = {}
     for each in recorded.all(Cold):
         if each.compiled:

@@ -1,4 +1,4 @@
-"""Lists the sections that a report consists of, which terminal, Markdown, notebook and page render in their ways.
+"""Lists the sections of a report, each of which terminal, Markdown, notebook and page render in their own way.
 
 The list is an argument of every renderer. ``HARNESS`` lists what any record can show, ``study/report/sections.py`` what
 a run of the study can show beside it.
@@ -24,20 +24,22 @@ if TYPE_CHECKING:
     from argo_bench.report.chart import Chart
 
 Place = Literal["summary", "terminal", "text", "page", "files"]
-"""A section is shown in one or several of these: in the terminal for a run of many subjects or of a few, in Markdown
-and in a notebook, in a subject's part of report.html, and as a figure beside report.md.
+"""A section is shown in one or several of these: ``summary`` is a terminal for a run of many subjects, ``terminal`` one
+for a run of a few, ``text`` is Markdown and a notebook, ``page`` a subject's part of report.html, and ``files`` a
+figure beside report.md.
 """
 
 SLOW_FIRST_CALL_NS = 50_000_000
-"""First calls from here on are worth a line in a terminal."""
+"""A terminal has a line for first calls that take this long or longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Is a part of a report: tables, or a chart with its caption. What has no rows or nothing to draw is left out.
+    """Describes a part of a report: its tables, or a chart with its caption.
 
-    ``tables`` gets the record, and whether it is to be brief. ``chart`` names a Chart as ``module:NAME``; it is
-    imported when it is drawn, because matplotlib comes with an extra.
+    ``tables`` is called with the record, and whether it is to be brief. ``chart`` names a Chart as ``module:NAME``; it
+    is imported when it is drawn, because matplotlib comes with an extra. A table without rows is left out, and so is a
+    chart that finds nothing to draw.
     """
 
     name: str
@@ -67,20 +69,21 @@ class Source(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Is a heading of the page, under which subjects stand."""
+    """Names a heading of the page, under which subjects stand."""
 
     anchor: str
     title: str
 
 
 OTHERS = Part("others", "Compared")
-"""The heading of a user's own functions."""
+"""A user's own functions stand under this heading."""
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Says what the page tells of a subject beside what was measured. ``is_known`` says that its id can be linked
-    to.
+    """Says what the page tells of a subject beside what was measured.
+
+    ``is_known`` says that its id can be linked to.
     """
 
     part: Part = OTHERS
@@ -92,7 +95,7 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do with a subject, and why; ``prescribed`` and ``engineered`` are what was seen of each variant."""
+    """Says what to do with a subject, and why; ``prescribed`` and ``engineered`` are what was seen of each variant."""
 
     subject: str
     word: Literal["keep", "fix", "drop", "undecided"]
@@ -103,9 +106,10 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Lists what reports on one kind of record consist of, from top to bottom.
+    """Lists what a report on one kind of record consists of, from top to bottom.
 
-    ``remarks`` are sentences that come before those of any record. ``parts`` are the headings of the page in order.
+    ``remarks`` returns sentences that come before those of any record, ``advise`` an advice for each optimization, and
+    ``describe`` the background of a subject. ``parts`` are the headings of the page in order.
     """
 
     sections: Sequence[Section]
@@ -115,33 +119,33 @@ class Outline:
     parts: Sequence[Part] = (OTHERS,)
 
     def at(self, place: Place) -> Iterator[Section]:
-        """Return the sections that a place shows."""
+        """Return the sections that are shown in a place."""
         return (each for each in self.sections if place in each.places)
 
     def find(self, name: str) -> Section | None:
-        """Return the section of a name, or None where such reports have none."""
+        """Return the section with this name, or None where such reports have none."""
         return next((each for each in self.sections if each.name == name), None)
 
 
 def tabulate_headline(recorded: Recorded, brief: bool) -> list[Table]:
-    """Return the verdicts on headline claims."""
+    """Return the table of the verdicts on headline claims."""
     judged = [each for each in recorded.all(Judgement) if each.headline]
     return [tabulate_verdicts(recorded, "Verdicts", judged, brief=brief)]
 
 
 def tabulate_further(recorded: Recorded, brief: bool) -> list[Table]:
-    """Return the verdicts on further readings."""
+    """Return the table of the verdicts on further readings."""
     judged = [each for each in recorded.all(Judgement) if not each.headline]
     return [tabulate_verdicts(recorded, "Further readings", judged, brief=brief)]
 
 
 def tabulate_first_calls(recorded: Recorded, brief: bool) -> list[Table]:
-    """Return what first calls took; briefly, only slow ones."""
+    """Return the table of what first calls took; briefly, only of slow ones."""
     return [tabulate_first_call_times(recorded, SLOW_FIRST_CALL_NS if brief else 0)]
 
 
 def tabulate_sentences(recorded: Recorded, brief: bool) -> list[Table]:
-    """Return each claim as it was published, and what was seen in full sentences."""
+    """Return the table of each claim as it was published, with what was seen in full sentences."""
     seen: dict[tuple[str, str], list[str]] = {}
     for each in recorded.all(Judgement):
         seen.setdefault((each.claim, each.text), []).append(each.sentence)
@@ -220,4 +224,4 @@ HARNESS = Outline(
         *(HOLDS_WHEN, STRIPS, OUTPUT, CACHES, TRIALS, MEMORY_TABLE, BESIDE, FIRST_CALLS, SENTENCES),
     )
 )
-"""Any record can show these. In the page the charts of a subject stand above its tables."""
+"""A report on any record can show these. On the page the charts of a subject stand above its tables."""

@@ -16,7 +16,7 @@ from argo_bench.report.marks import MARKS, make_legible
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``width`` caps the column in a terminal; those without a cap take what is left of the line."""
+    """Names a column; ``width`` caps it in a terminal, where columns without a cap take what is left of the line."""
 
     name: str
     width: int | None
@@ -24,7 +24,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Cells of one or more lines each; the cell of the column VERDICT is coloured by ``word``."""
+    """Holds cells of one or more lines each; ``word`` is the verdict that colours the cell of the column VERDICT."""
 
     cells: tuple[str, ...]
     word: Word | State | None = None
@@ -45,23 +45,23 @@ class Table:
         return {"text/html": html_table(self), "text/markdown": markdown_table(self), "text/plain": str(self)}
 
     def is_marked(self, position: int) -> bool:
-        """Say whether a cell of a strong row is to catch the eye: the first one, and the verdict."""
+        """Say whether a cell of a strong row is to catch the eye: the first one and the verdict are."""
         return position == 0 or self.columns[position].name == VERDICT
 
 
 OUTPUT, VERDICT = "output", "verdict"
-"""Names of the columns that are shown in a way of their own."""
+"""Columns with these names are shown in a way of their own."""
 LONGEST_OUTPUT = 24
-"""Characters of the output column that a terminal shows; the remarks have the whole."""
+"""A terminal shortens outputs of more characters than this; the remarks have the whole."""
 
 
 def join_lines(*several: str) -> str:
-    """Join those lines that are not empty to a cell."""
+    """Join the lines that are not empty to one cell."""
     return "\n".join(line for line in several if line)
 
 
 def terminal_table(table: Table) -> RichTable:
-    """A table for a rich console of 80 columns or more: every number stays on one line."""
+    """Return a table for a rich console of 80 columns or more, in which every number stays on one line."""
     drawn = RichTable(
         title=Text(table.title, style="bold"),
         caption=Text(table.note, style="dim"),
@@ -131,11 +131,11 @@ MUTED = "color:var(--jp-ui-font-color2,#57606a)"
 
 
 LONGEST_UNBROKEN = 48
-"""Characters up to which a cell of the page keeps its lines whole: numbers and intervals do, sentences break."""
+"""In HTML a cell of up to this many characters keeps its lines whole: numbers and intervals do, sentences break."""
 
 
 def html_table(table: Table) -> str:
-    """Render a table in the colours of a notebook's theme."""
+    """Render a table as HTML in the colours of a notebook's theme."""
     head = "".join(f'<th scope="col" style="{CELL}">{markup.escape(column.name)}</th>' for column in table.columns)
     body = "".join(f"<tr>{''.join(_html_cells(table, row))}</tr>" for row in table.rows)
     caption = f'<strong>{markup.escape(table.title)}.</strong> <span style="{MUTED}">{markup.escape(table.note)}</span>'

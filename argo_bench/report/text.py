@@ -16,7 +16,7 @@ from argo_bench.report.sections import Outline, Place
 from argo_bench.report.tables import Table, escape, html_table, markdown_table, terminal_table
 
 MANY = 5
-"""From this number of optimizations on a terminal shows what was judged, and leaves all else to the page."""
+"""From this number of optimizations on, a terminal shows what was judged, and leaves all else to the page."""
 FRAME = (
     "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:var(--jp-ui-font-size1,13px);"
     "color:var(--jp-ui-font-color1,#1b1f24);background:var(--jp-layout-color1,#ffffff)"
@@ -24,12 +24,12 @@ FRAME = (
 
 
 def tabulate(recorded: Recorded, outline: Outline, place: Place, *, brief: bool = False) -> list[Table]:
-    """Return the tables that a place shows, in order."""
+    """Return the tables that are shown in a place, in order."""
     return [table for section in outline.at(place) for table in section.tabulate(recorded, brief=brief)]
 
 
 def all_remarks(recorded: Recorded, outline: Outline) -> list[str]:
-    """Return the sentences below the tables: those of the kind of record, then those of any."""
+    """Return the sentences below the tables: first those of the kind of record, then those of any record."""
     return [*outline.remarks(recorded), *list_remarks(recorded)]
 
 
@@ -39,7 +39,7 @@ def is_long(recorded: Recorded) -> bool:
 
 
 def terminal(recorded: Recorded, outline: Outline) -> Group:
-    """Render for a rich console of 80 columns or more, briefly; of a long run only a summary."""
+    """Return the brief report for a rich console of 80 columns or more; of a long run return only a summary."""
     parts: list[Any] = [
         Text(f"{finding.write_title(recorded)}.", style="bold"),
         Text(f"{finding.describe_setting(recorded)}\n", style="dim"),
@@ -65,7 +65,7 @@ def markdown(recorded: Recorded, outline: Outline) -> str:
 
 
 def html(recorded: Recorded, outline: Outline) -> str:
-    """Render as HTML that needs nothing else, in the colours of the notebook's theme."""
+    """Render the report as HTML that needs nothing else, in the colours of the notebook's theme."""
     title = f'<div style="{FRAME}"><p><strong>{markup.escape(finding.write_title(recorded))}.</strong></p>'
     drawn = "".join(html_table(table) for table in tabulate(recorded, outline, "text"))
     items = "".join(f"<li>{markup.escape(line)}</li>" for line in all_remarks(recorded, outline))

@@ -12,22 +12,22 @@ from argo_bench.harness.statistics.estimate import Estimate, estimate
 from argo_bench.report.tables import Column, Row, Table
 
 ERROR = 0.05
-"""This error holds for all the intervals of one value and arm together."""
+"""All intervals of one value and arm have this error together: the probability that one or more miss the truth."""
 
 Rounds = Mapping[tuple[str, str], Sequence[Observed]]
 """Observations are kept by condition and arm, in the order in which they were made."""
 
 MANY = 4
-"""From this number of conditions on a trial is a grid."""
+"""A trial under this many conditions or more is a grid, of which a brief table shows only what the arms change."""
 
 
 def tabulate_trials(recorded: Recorded, *, brief: bool = False) -> list[Table]:
-    """Return a table for each trial that saw anything; briefly, of grids only what the arms change."""
+    """Return a table for each trial that observed anything; briefly, a grid shows only what the arms change."""
     return [_tabulate(trial, rounds, brief=brief) for trial, rounds in _group_rounds(recorded) if rounds]
 
 
 def _group_rounds(recorded: Recorded) -> Iterable[tuple[Tried, Rounds]]:
-    """Return every trial with what it saw; one that was interrupted and begun again counts from there on."""
+    """Return every trial with what it observed; if one was interrupted and begun again, only what came after that."""
     found: dict[tuple[str, str], tuple[Tried, dict[tuple[str, str], list[Observed]]]] = {}
     for each in recorded.records:
         if isinstance(each, Tried):
@@ -60,8 +60,9 @@ def _tabulate(trial: Tried, rounds: Rounds, *, brief: bool) -> Table:
 
 
 def _list_values(trial: Tried, rounds: Rounds, condition: str, arm: str) -> Iterator[str]:
-    """Yield the median over the rounds of each value, with the ratio to the reference's and its interval at 95 % where
-    it is compared; zeros together in one line.
+    """Yield a line for each value: its median over the rounds and, where it is compared, its ratio to the reference's.
+
+    The ratio has its interval at 95 %. Values that are zero share one line.
     """
     seen = rounds[condition, arm]
     zeros = []
@@ -83,8 +84,9 @@ def _format_value(value: float) -> str:
 
 
 def _estimate_ratio(trial: Tried, rounds: Rounds, condition: str, arm: str, name: str, error: float) -> Estimate | None:
-    """Estimate ln(arm / reference), paired by round; return None for the reference itself and where there is nothing to
-    compare.
+    """Estimate ln(arm / reference), paired by round.
+
+    Returns None for the reference itself and where there is nothing to compare.
     """
     if arm == trial.reference or (condition, trial.reference) not in rounds:
         return None
@@ -105,7 +107,7 @@ def _format_estimate(found: Estimate) -> str:
 
 
 def _find_changes(trial: Tried, rounds: Rounds, conditions: Sequence[str]) -> Mapping[str, str]:
-    """Say whether an arm changes the compared values anywhere; the intervals of a value hold together."""
+    """Describe how each arm changes the compared values over the conditions; all intervals of a value hold together."""
     said: dict[str, str] = {}
     for arm in dict.fromkeys(arm for _, arm in rounds if arm != trial.reference):
         lines = []
@@ -124,8 +126,10 @@ def _find_changes(trial: Tried, rounds: Rounds, conditions: Sequence[str]) -> Ma
 
 
 def _summarize(found: Mapping[str, Estimate]) -> str:
-    """Write the ratio to the reference's value on average over the conditions, with its own interval at 95 %, in how
-    many it is more or less, and how far off it may be elsewhere."""
+    """Write the ratio to the reference's value on average over the conditions, with an interval of its own at 95 %.
+
+    Behind it stand the numbers of conditions in which it is more or less, and how far off it may be in the others.
+    """
     intervals = {where: each.speedup_interval or (0.0, math.inf) for where, each in found.items()}
     more = [1 / found[where].speedup for where, (_, high) in intervals.items() if high < 1]
     less = [1 / found[where].speedup for where, (low, _) in intervals.items() if low > 1]

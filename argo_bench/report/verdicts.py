@@ -1,4 +1,4 @@
-"""The tables of the verdicts: at the headline scale, over scales and change rates, and where they would be others."""
+"""Tabulates the verdicts: at the headline scale, over scales and change rates, and where they would be others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def tabulate_verdicts(recorded: Recorded, title: str, judgements: Sequence[Judgement], *, brief: bool = False) -> Table:
-    """Tabulate every claim and variant; briefly, by the claim's id alone."""
+    """Tabulate the verdict on every claim and variant; briefly, a claim is named by its id alone."""
     rows = tuple(
         Row(
             (
@@ -87,7 +87,7 @@ def _name_metrics(judgements: Iterable[Judgement]) -> str:
 
 
 def tabulate_conditions(recorded: Recorded) -> Table:
-    """Tabulate under which condition claims that do not hold would be reached.
+    """Tabulate under which conditions the claims that do not hold would be reached.
 
     Further readings that are reached nowhere stand together in the note.
     """
@@ -121,8 +121,9 @@ def _list_arms(judgements: Iterable[Judgement]) -> list[str]:
 
 
 def tabulate_strips(recorded: Recorded) -> Table:
-    """Tabulate each claim's verdicts over the scales and on the first call of a process, and after how many calls it
-    pays.
+    """Tabulate each claim's verdicts over the scales and on the first call of a process.
+
+    Beside them stands after how many calls a slower first one is made up for.
     """
     rows = tuple(
         Row(
@@ -150,7 +151,7 @@ def tabulate_strips(recorded: Recorded) -> Table:
 
 
 def _list_spots(judgement: Judgement) -> Iterable[str]:
-    """The unit stands with the first scale."""
+    """List the verdicts at each scale, with the unit at the first scale alone."""
     for position, spot in enumerate(judgement.strip):
         unit = "" if position else f" {judgement.comparison.unit}"
         yield f"{spot.scale:,}{unit}: {_format_spot(judgement, spot)}"
@@ -161,7 +162,7 @@ def _format_spot(judgement: Judgement, spot: Spot) -> str:
 
 
 def tabulate_curves(recorded: Recorded) -> Table:
-    """Tabulate each claim's verdicts over the condition of its curve, a column for each value."""
+    """Tabulate each claim's verdicts over the condition that its curve varies, a column for each value."""
     curved = [each for each in recorded.all(Judgement) if each.curve]
     places = sorted({(each.curve_unit, spot.scale) for each in curved for spot in each.curve})
     rows = []

@@ -1,4 +1,4 @@
-"""report.html: a run as one page that needs nothing else, with its figures, the numbers behind them and every sample.
+"""Writes report.html: a run as one page that needs nothing else, with figures, the numbers behind them and all samples.
 
 A figure is drawn once, in the light colours; on the page these are variables, which a dark theme sets to others.
 """
@@ -37,14 +37,14 @@ from argo_bench.report.text import all_remarks, tabulate
 from argo_bench.report.verdicts import tabulate_verdicts
 
 MOST_EMBEDDED = 2_500_000
-"""Bytes of packed samples from which on they are left beside the page."""
+"""A packed record of more bytes is too large for the page: it is left beside it."""
 CAPTION = 0.9
-"""What stands below a figure takes this height, in inches on the scale of the figures."""
+"""The text below a figure takes this height, in inches on the scale of the figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Is a figure on the page: the drawing, how to read it, and the numbers that it draws."""
+    """Holds a figure of the page: the drawing, how to read it, and the numbers that it draws."""
 
     drawing: Markup
     caption: str
@@ -97,7 +97,7 @@ class Chapter:
 
 
 def write_page(recorded: Recorded, outline: Outline) -> str:
-    """Return the page as HTML. What comes from the record is escaped by the template."""
+    """Return the page as HTML; the template escapes what comes from the record."""
     environment = Environment(
         loader=PackageLoader("argo_bench.report", "."),
         autoescape=True,
@@ -150,7 +150,7 @@ def _collect(recorded: Recorded, outline: Outline) -> dict[str, Any]:
 
 
 def _group_sections(parts: Sequence[Part], chapters: Sequence[Chapter]) -> list[tuple[str, str, list[Chapter]]]:
-    """Return the chapters under their headings."""
+    """Return the headings that have chapters, each as its anchor, its title and these chapters."""
     found = [(*part, [each for each in chapters if each.background.part == part]) for part in parts]
     return [each for each in found if each[-1]]
 
@@ -185,7 +185,7 @@ def _make_chapter(recorded: Recorded, outline: Outline, identifier: str, place: 
 
 
 def _list_published(recorded: Recorded, judgements: Sequence[Judgement]) -> Iterator[Published]:
-    """Yield the claims that were judged, as they were read."""
+    """Yield the claims that were judged, and how they were read."""
     known = {
         claim.id: (each, claim)
         for each in recorded.declarations_by_id.values()
@@ -219,7 +219,7 @@ def _draw_figures(of: Recorded, outline: Outline, place: int) -> Iterator[Figure
 
 
 def _split_in_columns(figures: Sequence[Figure]) -> list[list[Figure]]:
-    """Sort figures into two columns, each into the one that is the shorter until then."""
+    """Sort figures into two columns, each into the one that is shorter until then."""
     columns: tuple[list[Figure], list[Figure]] = ([], [])
     for each in figures:
         min(columns, key=lambda column: sum(CAPTION + other.height for other in column)).append(each)
@@ -227,8 +227,9 @@ def _split_in_columns(figures: Sequence[Figure]) -> list[list[Figure]]:
 
 
 def _make_inline(picture: Picture, name: str) -> Markup:
-    """Return the drawing for the page: words as text in the page's font, colours as variables, names of its parts its
-    own.
+    """Return the drawing for the page, with words as text in the page's font and colours as variables.
+
+    ``name`` is put before the names of its parts, which must be unique on the page.
     """
     drawing = ElementTree.fromstring(picture.svg(words="none"))
     box = drawing.attrib["viewBox"]
@@ -238,7 +239,7 @@ def _make_inline(picture: Picture, name: str) -> Markup:
 
 
 def _adapt(element: ElementTree.Element, prefix: str, names: Mapping[str, str]) -> None:
-    """Dissolve groups that say nothing, give names of shapes a prefix, and numbers two decimals."""
+    """Dissolve groups that say nothing, put ``prefix`` before the names of shapes, and give numbers two decimals."""
     element.tag = _strip_namespace(element.tag)
     kept: list[ElementTree.Element] = []
     for child in element:
@@ -259,7 +260,7 @@ def _adapt(element: ElementTree.Element, prefix: str, names: Mapping[str, str]) 
 
 
 def _strip_namespace(name: str) -> str:
-    """Return a name without its namespace, which HTML knows."""
+    """Return a name without its XML namespace, which HTML takes for granted."""
     return name.rpartition("}")[2]
 
 
