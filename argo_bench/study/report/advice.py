@@ -1,4 +1,4 @@
-"""Keep, fix or drop: what to do with each optimization, by rules over its headline verdicts.
+"""Says what to do with each optimization, keep, fix or drop it, by rules over its headline verdicts.
 
 A variant *gains* where a headline claim is confirmed, exceeded or fell short (there is a gain, if not the claimed one),
 and *loses* where one is refuted or void. Inconclusive, untested and failed ones say nothing.
@@ -94,7 +94,10 @@ def _name_metric(judgement: Judgement) -> str:
 
 
 def tabulate_advice(recorded: Recorded, *, brief: bool = False) -> Table:
-    """Beside the document's own ranking, where it has one, the measured worth and the advice; ``brief``: by id."""
+    """Tabulate the measured worth of each optimization and the advice, beside the document's ranking where it has one.
+
+    ``brief`` names optimizations by their ids alone.
+    """
     rows = tuple(
         Row(
             (

@@ -1,5 +1,6 @@
-"""Tabulates the claims on sets of optimizations: what each is counted from, and what a rule that is none of them would
-give.
+"""Tabulates the claims on sets of optimizations: the state that each is counted from, and what a simple rule gives.
+
+The rule is none of the optimizations: it serves last signals while prices have hardly moved, which NOTE explains.
 """
 
 from __future__ import annotations
@@ -56,9 +57,7 @@ def _cells(recorded: Recorded, claim: str, judged: dict[str, Judgement]) -> Iter
 
 
 def _format_served(recorded: Recorded, judgement: Judgement) -> str:
-    """Say what serving last signals alone gives against no optimization, on the same workload and by the same
-    measure.
-    """
+    """Say what serving last signals alone gives against no optimization, on the same workload, by the same metric."""
     where, metric, as_share = judgement.comparison, judgement.metric, judgement.kind == "reduction"
     for result in recorded.all(Result):
         if metric in CLOCKS and (result.comparison.workload, result.comparison.candidate) == (where.workload, SERVED):

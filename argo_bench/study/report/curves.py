@@ -1,4 +1,4 @@
-"""Draws curves: the ratio of every claim that has one over the share of symbols that tick, with what was claimed."""
+"""Draws curves: each claim's ratio over the share of symbols that tick, with the range that was claimed."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ COLUMNS = 3
 PANEL, AROUND = 2.15, 0.75
 """A panel, and title and legend together, are this high, in inches."""
 MOST_DECADES = 7.0
-"""Labels of a ratio axis that have room above each other."""
+"""So many labels of a ratio axis have room above each other."""
 FARTHEST = 30.0
-"""A claimed edge that lies this many times beyond what was seen is cut off."""
+"""A figure cuts off edges of claimed ranges that lie this many times beyond what was seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """Holds the judgements of each panel, a line each. ``live`` is the share of steps, in percent, in which a live
-    market ticks, where the record has it.
+    """Holds the judgements of each panel, a line each.
+
+    ``live`` is the share of steps, in percent, in which a live market ticks, where the record has it.
     """
 
     recorded: Recorded
@@ -47,7 +48,10 @@ def find_curves(recorded: Recorded) -> Curves | None:
 
 
 def _find_panels(recorded: Recorded) -> list[list[Judgement]]:
-    """The judgements of each panel, a line each; headline claims first among those that rest on the same ratios."""
+    """Return the judgements of each panel, a line each.
+
+    Of several claims that rest on the same ratios one is drawn, a headline claim if there is one.
+    """
     claims: dict[str, list[Judgement]] = {}
     for each in sorted(recorded.all(Judgement), key=lambda each: not each.headline):
         if len(each.curve) > 1:

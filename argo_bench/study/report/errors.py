@@ -17,11 +17,11 @@ from argo_bench.report.tables import Column, Row, Table
 
 BEGINS = "largest error of "
 EPSILONS = {"float64": 2.0**-53, "float32": 2.0**-24}
-"""One rounding may cost this: half the distance of neighbouring numbers, relative to them."""
+"""A rounding changes a number by at most this share: half the distance of neighbouring numbers."""
 
 
 def find_largest_errors(recorded: Recorded) -> dict[str, dict[str, float]]:
-    """Return the median over the seeds by group of indicators and arm; 0 where nothing differs."""
+    """Return the largest errors by group of indicators and arm, medians over the seeds; 0 where nothing differs."""
     found: dict[str, dict[str, float]] = {}
     for each in find_counted(recorded):
         for name in each.names():

@@ -32,12 +32,12 @@ from argo_bench.pipeline.record import PARTS, find_changed_parts
 from argo_bench.report import finding
 
 SIDE_BY_SIDE = 150
-"""From this number of columns on the sources stand beside each other."""
+"""From this number of columns on, the sources stand beside each other."""
 
 KERNELS = "argo_bench.pipeline.kernels"
 
 Edited = Mapping[str, tuple[Stage, Stage]]
-"""It has the parts that a variant exchanges by name: before and after."""
+"""The keys are the parts that a variant exchanges, by name; the values are each part before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Holds several pieces of source, which stand beside each other on a wide console, one after the other
-    elsewhere.
-    """
+    """Holds pieces of source, which stand beside each other on a wide console, and one after the other elsewhere."""
 
     sources: Sequence[Source]
 
@@ -75,9 +73,7 @@ class Sources:
 
 
 def explain_optimization(optimization: Optimization) -> Group:
-    """Show what was claimed, how it is read and judged, what may change, and the source of the three
-    implementations.
-    """
+    """Show what was claimed, how it is read and judged, what may change, and the source of the three versions."""
     parts: list[Any] = [Rule(f"{optimization.id} - {optimization.name}", align="left")]
     parts += [_show_claim(claim) for claim in optimization.claims]
     parts += [_show_workload(workload) for workload in optimization.workloads]
@@ -88,9 +84,7 @@ def explain_optimization(optimization: Optimization) -> Group:
 
 
 def find_exchanged(optimization: Optimization) -> Mapping[str, Sequence[Source]]:
-    """Return the sources of every part that a variant exchanges, by its name: the baseline's, and then the
-    variants'.
-    """
+    """Return the sources of every part that a variant exchanges, by its name: the baseline's, then the variants'."""
     edited: dict[str, Edited] = {
         v: find_changed_parts(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE)) for v in VARIANTS
     }
@@ -131,8 +125,10 @@ def _sources(part: str, edited: Mapping[str, Edited]) -> list[Source]:
 
 
 def source_of(title: str, part: str, stage: Stage) -> Source:
-    """Return the code of a stage: the classes of its wrappers and the function under them, each with all that it calls
-    of its own module and of the kernels; for a Memo the module that sets it up.
+    """Return the code of a stage: the classes of its wrappers, the function under them, and what these call.
+
+    Of what they call, only code of their own module and of the kernels is shown. A Memo is shown by the whole module
+    that sets it up.
     """
     if isinstance(stage, Memo):
         return _module_source(title, f"argo_bench.pipeline.optimized.{part}")
@@ -148,8 +144,10 @@ def source_of(title: str, part: str, stage: Stage) -> Source:
 
 
 def _layers(part: str, stage: Stage) -> Iterator[Any]:
-    """Yield the functions and the classes of the wrappers that a stage consists of, from the outside in, without the
-    baseline's own function under a wrapper."""
+    """Yield the functions and the classes of the wrappers that a stage consists of, from the outside in.
+
+    The baseline's own function under a wrapper is left out.
+    """
     yield _code_of(stage)
     while (inner := getattr(stage, "__wrapped__", None)) is not None and inner is not getattr(baseline.PIPELINE, part):
         yield _code_of(inner)
@@ -157,14 +155,15 @@ def _layers(part: str, stage: Stage) -> Iterator[Any]:
 
 
 def _code_of(stage: Any) -> Any:
-    """Return the function, or the class of the object that is called or whose method it is."""
+    """Return the function that a stage is; else the class of the object that is called, or whose method is called."""
     function = python_function(stage)
     return function if inspect.isfunction(function) else type(getattr(function, "__self__", function))
 
 
 def find_called(target: Any) -> list[Any]:
-    """Return the function or class, and the functions and classes that it leads to, in the order in which they are
-    met.
+    """Return the target, and the functions and classes that it leads to, in the order in which they are met.
+
+    Only those of the target's module and of the kernels count.
     """
     found = [target]
     for each in found:
@@ -178,7 +177,7 @@ def find_called(target: Any) -> list[Any]:
 
 
 def python_function(value: Any) -> Any:
-    """Return the function under a compiled one."""
+    """Return the Python function under one that numba compiled; return any other value as it is."""
     return getattr(value, "py_func", value)
 
 
@@ -199,7 +198,7 @@ def format_place(module: str, line: int) -> str:
 
 
 def _fold(code: str, width: int) -> str:
-    """Let lines that are too long go on below, further in, so that the shape of the code stays visible."""
+    """Continue lines that are too long below, further in, so that the shape of the code stays visible."""
     folded = []
     for line in code.rstrip().split("\n"):
         inner = " " * min(len(line) - len(line.lstrip()) + 8, width // 2)

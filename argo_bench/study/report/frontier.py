@@ -1,6 +1,4 @@
-"""Draws the frontier: what every arm saves over what it does to the output, where a workload trades one for the
-other.
-"""
+"""Draws what every arm saves over what it does to the output, where a workload trades one for the other."""
 
 from __future__ import annotations
 
@@ -29,16 +27,16 @@ COLUMNS = 2
 PANEL, AROUND = 2.9, 0.6
 """A panel and the title are this high, in inches."""
 LABEL_SIZE, LETTER = 8.0, 0.6
-"""Points, and the width of a letter against its size, generously."""
+"""Labels have this size, in points; a letter is at most this wide, as a share of the size."""
 WIDE = 20.0
-"""Counts that are so many times apart are drawn on a log axis."""
+"""An axis is logarithmic where its largest count is more than this many times the smallest above zero."""
 ROOM = 4.0
-"""Such an axis goes on this far beyond the largest count, for the labels."""
+"""A logarithmic axis goes on to this many times the largest count, so that labels have room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Is an arm: medians over the seeds, and their ranges."""
+    """Holds the damage ``x`` and the benefit ``y`` of an arm, a count for each seed."""
 
     arm: str
     x: Sequence[float]
@@ -59,7 +57,7 @@ class Panel:
 
 
 def find_panels(recorded: Recorded) -> list[Panel]:
-    """Return a panel for each counted workload that names its two counts."""
+    """Return a panel for each counted workload that names the two counts to draw, its frontier."""
     return [panel for each in find_counted(recorded) if (panel := _make_panel(recorded, each)) is not None]
 
 
@@ -161,13 +159,14 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
 
 
 def _join_fixed(points: Sequence[Point]) -> list[tuple[float, float]]:
-    """Return where the arms lie that a line joins."""
+    """Return the points of the arms that a line joins, because they differ in one number."""
     return sorted(point.at for point in points if point.arm.startswith(FIXED))
 
 
 def _set_scale(axes: Axes, of: Literal["x", "y"], count: str, values: Sequence[float]) -> None:
-    """Make an axis linear, or logarithmic where the counts are far apart, with a linear piece down to zero where some
-    are zero.
+    """Make an axis linear, or logarithmic where the counts are far apart.
+
+    Where some counts are zero, a logarithmic axis has a linear piece down to zero.
     """
     axis = axes.xaxis if of == "x" else axes.yaxis
     positive = [value for value in values if value > 0]
@@ -189,17 +188,15 @@ def _set_scale(axes: Axes, of: Literal["x", "y"], count: str, values: Sequence[f
 
 
 BESIDE, ABOVE = 9, 11
-"""Points from a marker to its label."""
+"""A label is this far from its marker, in points: beside it, and above or below it."""
 PLACES: Sequence[tuple[int, int]] = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
-"""A label may stand in these places beside its marker, the best first: right, above and below it, left, above,
-below.
-"""
+"""A label may stand in these places, the best first; each is a direction from its marker, to the right and up."""
 
 
 def _draw_labels(axes: Axes, points: Sequence[Point], pixels: float, colours: Colours) -> None:
-    """Each arm's name beside its marker, where it covers no marker, line or name and stays on the panel if it can.
+    """Write each arm's name beside its marker, where it covers no marker, line or name and stays on the panel.
 
-    ``pixels`` are those of a point.
+    Where no place is free, the one that covers least is taken. ``pixels`` are those of a point.
     """
     frame = axes.get_window_extent()
     marks = {point.arm: axes.transData.transform(point.at) for point in points}
@@ -222,7 +219,7 @@ def _box_around(at: np.ndarray, size: float) -> Bbox:
 
 
 def _box_of_label(mark: np.ndarray, place: tuple[int, int], words: str, pixels: float) -> Bbox:
-    """Return what a label in a place covers, in pixels."""
+    """Return the box that a label in a place covers, in pixels."""
     right, up = place
     width, height = LETTER * LABEL_SIZE * len(words) * pixels, 1.3 * LABEL_SIZE * pixels
     x = mark[0] + BESIDE * right * pixels - {1: 0.0, 0: 0.5, -1: 1.0}[right] * width
@@ -230,7 +227,7 @@ def _box_of_label(mark: np.ndarray, place: tuple[int, int], words: str, pixels: 
 
 
 def _rate_place(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
-    """Return how much of what is there a label would cover, and how far it would stand out of the panel."""
+    """Return how bad a place is: how much a label would cover there, and how far it would stand out of the panel."""
     shared = (Bbox.intersection(box, each) for each in taken)
     covered = math.fsum(each.width * each.height for each in shared if each is not None)
     beside = max(0.0, frame.x0 - box.x0) + max(0.0, box.x1 - frame.x1)

@@ -1,7 +1,7 @@
 """Shows what each line of a stage added to the resident memory in one call, by memory_profiler, arm by arm.
 
-Run as a program this module measures one arm (memory_profiler runs the function line by line, so never in the process
-of the report); ``show_line_memory`` asks it for each and shows the answers.
+Run as a program, this module measures one arm in a process of its own, since memory_profiler runs the functions line by
+line. ``show_line_memory`` starts it for each arm and shows the answers.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class LineRequest(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """Is a line that ran: how often, and by how much the memory was larger after it, in all."""
+    """Holds a line that ran: how often, and by how much the memory was larger after it, summed over all times."""
 
     number: int
     code: str
@@ -55,7 +55,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Profiled(msgspec.Struct, frozen=True):
-    """Holds the lines of one Python function, the head not among them."""
+    """Holds the lines of one Python function, without its head."""
 
     name: str
     module: str
@@ -64,9 +64,7 @@ class Profiled(msgspec.Struct, frozen=True):
 
 
 class Lines(msgspec.Struct, frozen=True, tag=True):
-    """Holds of one arm the functions that ran, and the names of those that numba compiles, whose lines are out of
-    sight.
-    """
+    """Holds the functions of an arm that ran, and the names of those that numba compiles, whose lines are hidden."""
 
     functions: list[Profiled]
     compiled: list[str]
@@ -138,7 +136,7 @@ def measure_lines(request: LineRequest) -> Lines:
     inputs = arguments.pop("inputs")
     workload, edit = workload_and_edit(**arguments)
     functions = find_functions(getattr(edit(baseline.PIPELINE), workload.stage))
-    # One for each function: a single one takes the last line of another function for the line before.
+    # Each function has a profiler of its own: a shared one takes another function's last line for the line before.
     profilers = {function: LineProfiler() for function in functions if not is_compiled(function)}
     with closing(StageBody(workload, edit, load_inputs(inputs))) as body:
         body.keep(1)
@@ -164,17 +162,17 @@ def find_functions(stage: Stage) -> list[FunctionType]:
                 found += find_functions(held)
     methods = [method for each in found for method in (vars(each).values() if inspect.isclass(each) else (each,))]
     functions = [each for each in methods if inspect.isfunction(each)]
-    # What a NamedTuple or a dataclass is given stands in no file of ours.
+    # Methods that NamedTuple or dataclass generate are not in the file of their class, and have no lines to show.
     return list(dict.fromkeys(each for each in functions if each.__code__.co_filename == inspect.getsourcefile(each)))
 
 
 def is_compiled(function: FunctionType) -> bool:
-    """Say whether the name stands for what numba makes of the function."""
+    """Say whether numba compiles the function, so that its name stands for what numba made of it."""
     return hasattr(vars(sys.modules[function.__module__]).get(function.__name__), "py_func")
 
 
 def _collect_lines(function: FunctionType, seen: dict[int, tuple[float, float, int]]) -> Profiled:
-    """Leave out the head of a function: what memory_profiler says of it is all that was resident by then."""
+    """Collect the lines of a function, without its head: of that, memory_profiler says what was resident before."""
     source, first = inspect.getsourcelines(function)
     head = function.__code__.co_firstlineno
     lines = [

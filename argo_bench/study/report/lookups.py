@@ -1,5 +1,4 @@
-"""Draws when a cache pays: the hit rate from which on a look-up costs less than it saves, over what the computation
-costs.
+"""Draws from which hit rate on a cache saves more than its look-ups cost, over what the computation costs.
 
 Without a cache a call takes C; with one it takes L + (1 - h) C, where L is the look-up and h the hit rate, so that it
 pays from h = L / C on. L was measured for each store, C is on the axis.
@@ -31,11 +30,11 @@ STAGES = {
     ("O08", "full set"): "indicators",
     ("O02", "fetch, on sockets"): "fetch",
 }
-"""The reference of these workloads is the baseline of a stage, whose name in the figure stands beside them."""
+"""The reference of each of these workloads is the baseline of a stage, whose name in the figure is the value."""
 
 
 def find_lookups(recorded: Recorded) -> dict[str, float]:
-    """Return nanoseconds of a look-up by store, the cheapest first; empty for a run of anything else."""
+    """Return the nanoseconds of a look-up by store, the cheapest first; empty for a run of anything else."""
     results = [each for each in recorded.all(Result) if each.comparison.optimization in HUES]
     found = {each.comparison.optimization: each.candidate_ns for each in results}
     if results:
@@ -44,7 +43,10 @@ def find_lookups(recorded: Recorded) -> dict[str, float]:
 
 
 def find_stage_costs(recorded: Recorded) -> dict[str, float]:
-    """Return nanoseconds of a call of the baseline's stages, as a run of the catalogue has them at headline scales."""
+    """Return the nanoseconds of a call of the baseline's stages by name, from a run of the catalogue.
+
+    They are those at the headline scales.
+    """
     found: dict[str, float] = {}
     for each in recorded.all(Result):
         name = STAGES.get((each.comparison.optimization, each.comparison.workload))
@@ -55,7 +57,7 @@ def find_stage_costs(recorded: Recorded) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Holds nanoseconds of a look-up by store, and of a call of the baseline's stages by name."""
+    """Holds the nanoseconds of a look-up by store, and of a call of the baseline's stages by name."""
 
     stores: Mapping[str, float]
     stages: Mapping[str, float]
@@ -135,4 +137,4 @@ def draw(costs: Costs, canvas: Canvas) -> Figure:
 
 
 CACHE_PAYS = Chart(find_costs, draw, describe, tabulate)
-"""It shows a line a store, below which a cache costs more than it saves."""
+"""It shows a line for each store; below its line a cache costs more than it saves."""

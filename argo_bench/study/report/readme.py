@@ -17,14 +17,15 @@ from argo_bench.study.report.advice import advise_all
 
 BEGIN, END = "<!-- measured: argo-bench report RUN --readme README.md -->", "<!-- end of measured -->"
 A_FEW = 4
-"""These are two claims, each in two variants."""
+"""Up to this number of verdicts a subject has few claims: two, each in two variants."""
 COLUMNS = ("id", "optimization", "published claim", "as prescribed", "as engineered", "advice")
 
 
 def make_table(recorded: Recorded) -> str:
-    """A row for every subject of the run: its headline claims, what was seen of each in both variants, and the advice.
+    """Return the table as Markdown, a row for every subject of the run.
 
-    The finding stands above the table, the glyphs of the verdicts below it.
+    A row has the headline claims, what was seen of each in both variants, and the advice. The finding stands above the
+    table, the glyphs of the verdicts below it.
     """
     judged: dict[str, list[Judgement]] = {}
     for each in recorded.all(Judgement):
@@ -48,7 +49,7 @@ def _write_row(cells: Sequence[str]) -> str:
 
 
 def _write_claim(judgement: Judgement, judged: int) -> str:
-    """Return the claim's words; where they are one of many, which are then short, also what they are about."""
+    """Return the claim's words; where a subject has many, whose words are short, add what they are about."""
     words = escape(judgement.text)
     return words if judged <= A_FEW else f"{words} ({finding.noun_of(judgement.metric)})"
 
@@ -60,7 +61,7 @@ def _describe_seen(judged: Sequence[Judgement], variant: str) -> Iterator[str]:
 
 
 def write_table(readme: Path, recorded: Recorded) -> None:
-    """Put the table between the two markers of a file. Raises UserError where they are not there."""
+    """Put the table between the two markers of a file, or raise UserError where they are not there."""
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise UserError(f"{readme}: expected the line {BEGIN} and after it the line {END}, once each")

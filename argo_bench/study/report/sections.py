@@ -1,6 +1,4 @@
-"""Lists what a report on a run of the study consists of: the sections of any report, and those on edits of the
-pipeline.
-"""
+"""Lists the sections of a report on a run of the study: those of any report, and those on edits of the pipeline."""
 
 from __future__ import annotations
 
@@ -51,7 +49,7 @@ PAYS = Section("pays", (), chart=f"{CHARTS}lookups:CACHE_PAYS")
 
 
 def remarks(recorded: Recorded) -> list[str]:
-    """Return how many symbol-cycles were accepted, and how often a live market ticks."""
+    """Return sentences on how many symbol-cycles were accepted, and on how often a live market ticks."""
     lines = [
         f"The consensus accepted {each.accepted:,} of {each.symbol_cycles:,} symbol-cycles ({100 * each.rate:.3g} %)."
         for each in recorded.all(Acceptance)
@@ -87,7 +85,7 @@ def describe(subject: str) -> Background:
 
 
 def describe_rank(subject: str) -> str:
-    """Say how the document ranks an optimization; nothing where it does not."""
+    """Say how the document ranks an optimization; return an empty text where it does not."""
     rank = RANKS.get(subject)
     return "" if rank is None else f"{rank.priority} priority, {rank.effort} effort, week {rank.phase}"
 

@@ -1,5 +1,6 @@
-"""Draws where the speed of all optimizations together comes from: a waterfall in the log of time, and what each is
-worth alone and as the last one.
+"""Draws where the speed of all optimizations together comes from, each of them a switch that is on or off.
+
+There are two panels: a waterfall in the log of time, and what each switch is worth alone and as the last one.
 
 A switch's share is the mean of what it saves alone and of what its absence costs, which is its Shapley value (1953)
 where no more than two interact. What the shares do not add up to is shown as such.
@@ -51,13 +52,13 @@ class Share:
 
     @property
     def interaction(self) -> float:
-        """Return how much more it is worth beside the others, as a difference of ln."""
+        """Return how much more the switch is worth beside the others than alone, as a difference of ln."""
         return self.last.theta - self.alone.theta
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Holds every switch by its share, the largest first, and all of them together."""
+    """Holds the shares of all switches, the largest first, and the effect of all of them together."""
 
     parts: Sequence[Share]
     whole: Estimate
@@ -80,7 +81,7 @@ def find_shares(recorded: Recorded) -> Shares | None:
 
 
 def _make_share(identifier: str, values: Mapping[str, Mapping[int, float]], whole: Mapping[int, float]) -> Share | None:
-    """Estimate a share within replicates, in which all configurations met the same reference."""
+    """Estimate a share from differences within replicates, where all configurations had the same reference."""
     only = values[ONLY.format(identifier)]
     without = values.get(WITHOUT.format(identifier), {})
     both = sorted(only.keys() & without.keys() & whole.keys())
