@@ -1,8 +1,9 @@
-"""Where modules of version 0.1 are now: their old paths work for this version, with a warning.
+"""Finds modules of version 0.1 where they are now: their old paths work for this version, with a warning.
 
 ``OldPaths`` makes a module under the old name that has the names of the new one. It is the first finder that Python
 asks, because the folder of an old package may still be there with nothing but compiled files in it, which Python would
-import as an empty package. Where a package has the name now, ``names_of`` gives it the names of the old module.
+import as an empty package. Where a package of today has an old module's name, ``names_of`` gives it that module's
+names.
 """
 
 from __future__ import annotations
@@ -87,11 +88,11 @@ MOVED: dict[str, tuple[str, ...]] = {
 
 
 PACKAGES = ("baseline", "harness.trials", "market", "optimized", "world")
-"""These packages moved with all that is in them."""
+"""Modules of these packages are found under the same name in the package that MOVED names."""
 
 
 def homes_of(name: str) -> tuple[str, ...]:
-    """Return the whole paths of the modules that have the names of an old one; none for a module that has not moved."""
+    """Return the full paths of the modules that have an old one's names now; none for a module that has not moved."""
     old = name.removeprefix(PACKAGE)
     if old in MOVED:
         return tuple(PACKAGE + home for home in MOVED[old])
@@ -103,9 +104,7 @@ def homes_of(name: str) -> tuple[str, ...]:
 
 
 def find_attribute(name: str, attribute: str) -> Any:
-    """Return an attribute of the old module ``name`` from where it is now. Raises AttributeError where it is
-    nowhere.
-    """
+    """Return an attribute of the old module ``name`` from where it is now, or raise AttributeError if it is nowhere."""
     for home in homes_of(name):
         module = importlib.import_module(home)
         if hasattr(module, attribute):

@@ -1,4 +1,4 @@
-"""Has ``compare`` for people: what the harness found, with the displays of a report."""
+"""Defines the ``compare`` that users call: it returns what the harness found, with the displays of a report."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compared(harness.Found):
-    """What a comparison found: print it, show it in Jupyter, ask it for ``speedup`` and ``verdict``."""
+    """Holds what a comparison found: print it, show it in Jupyter, ask it for ``speedup`` and ``verdict``."""
 
     @property
     def report(self) -> Report:
-        """Return its report, which has tables and figures."""
+        """Return the report on the comparison, which has tables and figures."""
         from argo_bench.report import Report
 
         return Report(self.recorded)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row: see ``Report.to_frame``."""
+        """Return a data frame of one row; see ``Report.to_frame``."""
         return self.report.to_frame()
 
     def __str__(self) -> str:

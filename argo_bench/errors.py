@@ -2,6 +2,7 @@
 
 
 class UserError(Exception):
-    """Stands for a mistake that the user can mend, in one sentence with what was expected, what was found and the way
-    out.
+    """Stands for a mistake that the user can mend.
+
+    Its text is one sentence: what was expected, what was found, and the way out.
     """

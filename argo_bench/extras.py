@@ -13,7 +13,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "report": ("matplotlib", "jinja2"),
     "notebooks": ("jupyterlab", "papermill", "IPython"),
 }
-"""Without these modules an extra's part of the package cannot be imported."""
+"""Each extra brings these modules, without which its part of the package cannot be imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def find_missing(extra: str) -> Requirement | None:
 def check_extra(extra: str, purpose: str) -> None:
     """Raise UserError with the line that installs an extra, unless its modules are there.
 
-    ``purpose`` is what needs it, as the subject of a sentence.
+    ``purpose`` is what needs the extra, as the subject of a sentence.
     """
     if (missing := find_missing(extra)) is not None:
         raise UserError(missing.describe(purpose))

@@ -1,4 +1,4 @@
-"""Loads what a project of the user's brings along: a Python file as a module, settings from its pyproject.toml."""
+"""Loads what a user's project brings along: a Python file as a module, and settings from its pyproject.toml."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def load_module(file: Path) -> ModuleType:
 
 
 def settings_of(path: Path) -> Mapping[str, Any]:
-    """The table [tool.argo_bench] of a pyproject.toml; empty where there is none."""
+    """Return the table [tool.argo_bench] of a pyproject.toml; empty where there is none."""
     if not path.is_file():
         return {}
     try:

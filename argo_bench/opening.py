@@ -1,4 +1,4 @@
-"""Opens a record as the report that its kind has: the sections of any record, or those of the study too."""
+"""Opens a record as a report, with the sections for its kind: those of any record, or those of the study too."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from argo_bench.report.sections import HARNESS, Outline
 
 
 def open_report(path: str | Path) -> Report:
-    """Return the report of a run: of its directory or its run.jsonl. Raises UserError for anything else."""
+    """Return the report on a run, given its directory or its run.jsonl. Raises UserError for anything else."""
     return report_of(load(path))
 
 
 def report_of(recorded: Recorded) -> Report:
-    """Return the report that a record's kind has.
+    """Return the report for a record's kind.
 
     Where the study is not installed, a run of it is shown by the sections of any record.
     """
@@ -24,7 +24,7 @@ def report_of(recorded: Recorded) -> Report:
 
 
 def outline_of(recorded: Recorded) -> Outline:
-    """Return what a report on a record consists of."""
+    """Return the list of sections for a record's kind."""
     is_of_study = bool(recorded.run.optimizations)
     if not is_of_study or find_missing("study") is not None:
         return HARNESS

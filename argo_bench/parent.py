@@ -1,4 +1,4 @@
-"""Processes that do not outlive the one that started them, even if that one is killed with SIGKILL.
+"""Starts processes that do not outlive the one that started them, even if that one is killed with SIGKILL.
 
 On Linux the kernel sends a signal to the child when its parent dies (PR_SET_PDEATHSIG). It does so when the *thread*
 ends that started the child: start what is to live as long as the process from the main thread. Elsewhere only EOF on a
@@ -37,7 +37,10 @@ for _ in range(100):
 
 
 def die_with_parent(parent: int | None = None, by: signal.Signals = signal.SIGKILL) -> None:
-    """Have this process sent ``by`` when its parent dies. If the process ``parent`` is gone already, exit at once."""
+    """Ask the kernel to send this process ``by`` when its parent dies; exit at once if ``parent`` is gone already.
+
+    Only Linux does the first.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(by), 0, 0, 0)
     if parent is not None and os.getppid() != parent:
@@ -53,7 +56,7 @@ def start(
     env: Mapping[str, str] | None = None,
     by: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
-    """The command as a process that is sent ``by`` when this one dies; its pid is the command's own.
+    """Start the command as a process that is sent ``by`` when this one dies; its pid is the command's own.
 
     It has a session of its own: Ctrl-C reaches this process alone, which ends the others in its own order.
     """
@@ -72,7 +75,8 @@ def start(
 def cleaner(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start a process that removes the directory when this one is gone, or at the end of the ``with`` block.
 
-    It outlives this process by what the removal takes, five seconds at most. Ctrl-C waits for it too, unlike Popen.
+    It outlives this process for as long as the removal takes, five seconds at most. The block waits for it after Ctrl-C
+    too, unlike that of a Popen.
     """
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", CLEAN, str(directory)],

@@ -1,6 +1,4 @@
-"""Has the commands of ``argo-bench ci``: two revisions against each other, a run against thresholds, ratios over time,
-and a workflow.
-"""
+"""Defines ``argo-bench ci``: a gate on two revisions, thresholds of a run, ratios over time, and a workflow."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from argo_bench.gate.run import Question
 
 GATE = "ci"
-"""The profile of a gate's record."""
+"""The record of a gate has this profile."""
 
 
 @click.group(invoke_without_command=True)
@@ -75,7 +73,7 @@ def ci(context: click.Context, /, out: Path | None, as_json: bool, **options: An
 
 
 def question_of(root: Path, base: str | None, head: str, accept: tuple[str, ...], seed: int, **given: Any) -> Question:
-    """What the options ask of two revisions; the repository's own settings stand where an option is None."""
+    """Return what the options ask of two revisions; the repository's own settings stand where an option is None."""
     from argo_bench.gate.benchmarks import read_settings
     from argo_bench.gate.run import Question
 
@@ -86,7 +84,7 @@ def question_of(root: Path, base: str | None, head: str, accept: tuple[str, ...]
 
 
 def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
-    """Show a gate's record and write what other tools read; the exit code that it has."""
+    """Show a gate's record, write what other tools read, and return the exit code that it has."""
     from argo_bench.gate.answers import gate_of
     from argo_bench.gate.records import Revisions
     from argo_bench.gate.table import list_notes, table_of

@@ -1,4 +1,4 @@
-"""Is the program argo-bench, which writes results to stdout, and progress and errors to stderr.
+"""Defines the program argo-bench, which writes results to stdout, and progress and errors to stderr.
 
 Exit codes: 0 fine, 1 a gate that failed or a record that does not verify, 2 a mistake in the call or its data, 3
 outputs that differ where they must not, 4 a machine that is not fit (only with --strict-env), 130 interrupted with
@@ -194,7 +194,7 @@ def compare(
 def measure_and_report(
     job: Job, out: str | None, strict_env: bool, as_json: bool, before: Recorded | None = None
 ) -> None:
-    """Measure, save and show; exits with the code that the outcome has. ``before`` is the run that is taken up."""
+    """Measure, save and show, and exit with the outcome's code if it is not 0; ``before`` is the run to resume."""
     from argo_bench.harness.benchmark import Benchmark
     from argo_bench.harness.machine.fitness import check_fitness
     from argo_bench.harness.run import make_run_id
@@ -229,7 +229,7 @@ def measure_and_report(
 def measure_with_progress(
     job: Job, directory: Path, name: str, machine: list[FitnessCheck], before: Recorded | None
 ) -> bool:
-    """Run the experiment with its progress on stderr; whether it was interrupted."""
+    """Run the experiment with its progress on stderr, and say whether it was interrupted."""
     from argo_bench.harness.run import measure as measure_job
 
     header = job.supply.header()
@@ -451,8 +451,9 @@ def save(report: Report, directory: Path) -> None:
 
 
 def show_beside(report: Report, folder: Path, as_json: bool) -> None:
-    """Show the report, and what other tools say of one of its comparisons; nothing where their figures cannot be
-    read.
+    """Show the report, and what other tools say of one of its comparisons.
+
+    Raises UserError and shows nothing where their figures cannot be read.
     """
     from argo_bench.integrations.peers import compare_with_peers, read_peers
     from argo_bench.report.tables import terminal_table
@@ -478,7 +479,7 @@ def describe_optimization(optimization: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """The program: a mistake of the user's is one sentence and exit code 2, never a traceback."""
+    """Run the program; it answers a mistake of the user's with one sentence and exit code 2, never with a traceback."""
     try:
         cli.main(standalone_mode=False)
     except UserError as error:

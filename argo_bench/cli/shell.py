@@ -1,4 +1,4 @@
-"""What commands have in common: kinds of options, exit codes, and how they show tables, JSON and progress."""
+"""Holds what commands have in common: kinds of options, exit codes, and displays of tables, JSON and progress."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ class Share(click.ParamType[float]):
 
 
 def show_progress() -> Any:
-    """Return a context manager whose callback draws a bar on a terminal, and writes a line every ten seconds
-    elsewhere.
+    """Return a context manager that yields a callback for progress.
+
+    It draws a bar on a terminal; elsewhere it writes a line every ten seconds.
     """
     from argo_bench.report.progress import progress_bar, progress_lines
 
@@ -52,7 +53,7 @@ def show_progress() -> Any:
 
 
 def make_console() -> Any:
-    """Make a console for stdout, of the terminal's width or else 80 columns; rich honours NO_COLOR itself."""
+    """Make a console for stdout, as wide as the terminal, elsewhere of 80 columns; rich honours NO_COLOR itself."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 80, highlight=False)
