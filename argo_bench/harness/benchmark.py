@@ -15,7 +15,16 @@ from argo_bench.harness.functions import resolve_function, search_path
 from argo_bench.harness.plan import Profile
 from argo_bench.harness.record.records import Comparison, Declaration, Declared, Fidelity, WorkloadFacts
 from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell, Trial
-from argo_bench.harness.workers.messages import Agree, Agreement, Arm, UserFunction, function_arm
+from argo_bench.harness.workers.messages import (
+    Agree,
+    Agreement,
+    Arm,
+    CompareResults,
+    UserFunction,
+    WriteResult,
+    Written,
+    function_arm,
+)
 
 Function = Callable[..., Any] | str
 """A function is given as a callable, or by its name as ``module:name`` or ``file.py:name``."""
@@ -162,6 +171,27 @@ class Benchmark:
         fidelity = Fidelity(self.name, "candidate", WORKLOAD, 1, counts, 0.0, output, differs is None)
         lines = [settled.describe_functions(), settled.declaration(), *([fidelity] if self.check else [])]
         return Settled(settled, lines, is_faithful=differs is None)
+
+    def confirm(self, reference: Ask, candidate: Ask, scratch: Path) -> Fidelity | None:
+        """Compare what both functions return in the processes that timed them; None where that is the same.
+
+        A function that is right at first and wrong later, or right only where the other one has run, is found so.
+        """
+        if not self.check:
+            return None
+        arms = self.arms(scratch)
+        files = {name: str(scratch / f"result-{name}.pickle") for name in arms}
+        for name, ask in (("baseline", reference), ("candidate", candidate)):
+            written: Written = ask(WriteResult(arms[name], files[name]), Written)
+            if written.unread is not None:
+                return None
+        check = "pickled" if callable(self.check) else self.check
+        asked = CompareResults(files["baseline"], files["candidate"], arms["candidate"], check)
+        agreement: Agreement = reference(asked, Agreement)
+        if agreement.difference is None:
+            return None
+        differs = f"after it was timed, {agreement.difference}"
+        return Fidelity(self.name, "candidate", WORKLOAD, 1, {differs: 1}, 0.0, f"differs: {differs}", faithful=False)
 
     def settle_unchecked(self) -> Settled:
         """Return the benchmark without calling its functions: CPU time decides unless a metric is named."""

@@ -25,6 +25,9 @@ from argo_bench.harness.workers.timing import WARM_UP_NS
 LONGEST_PASS_NS = 30_000_000
 """A pass of many calls is cut to what all arms do in this time; a single call may take longer."""
 
+CHEAP_NS = 50_000_000
+"""Calls of both arms that take less than this together are made once more to compare their results."""
+
 FAST_S = 0.6
 """Four blocks are taken where they take no longer than these seconds."""
 
@@ -74,6 +77,10 @@ class Replicate:
         """Return the number of calls of a pass, in which both arms are timed on the same inputs."""
         met = self.meet(arms, together=together)
         return max(1, min(met[0].calls, LONGEST_PASS_NS // max(self._call_ns[arm.key] for arm in arms)))
+
+    def is_worth_confirming(self, arms: Roles) -> bool:
+        """Say whether one more call of both arms costs little, or this is the first replicate."""
+        return self.number == 0 or sum(self._call_ns.get(arm.key, 0) for arm in arms) < CHEAP_NS
 
     def time_comparisons(
         self,

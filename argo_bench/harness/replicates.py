@@ -167,6 +167,12 @@ def _time_alike(
                 is_cold=state.is_at_headline_scale(asked[0]),
             )
             done |= set(chosen)
+            if replicate.is_worth_confirming(state.arms_of(chosen[0], around)):
+                workers = pair.together() if subject.is_local else pair
+                differing = subject.confirm(workers.reference.ask, workers.candidate.ask, around.scratch)
+                if differing is not None:
+                    state.note(differing)
+                    state.comparisons = [each for each in state.comparisons if each.optimization != subject.id]
             yield from taken
         pair.revive()
 

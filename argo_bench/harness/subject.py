@@ -16,7 +16,7 @@ import msgspec
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Method
 from argo_bench.harness.plan import Profile
-from argo_bench.harness.record.records import Asked, Comparison, Counts, Declaration
+from argo_bench.harness.record.records import Asked, Comparison, Counts, Declaration, Fidelity
 from argo_bench.harness.workers.messages import Arm, Call, Message
 
 Expected = TypeVar("Expected")
@@ -146,6 +146,9 @@ class Subject(Protocol):
 
     def settle(self, ask: Ask, scratch: Path) -> Settled:
         """Compare the subject's outputs, decide on its metric, and return it ready to be timed. Raises ArmFailed."""
+
+    def confirm(self, reference: Ask, candidate: Ask, scratch: Path) -> Fidelity | None:
+        """Compare outputs once more, in the processes that have just timed both arms; None where nothing differs."""
 
     def settle_unchecked(self) -> Settled:
         """Return the subject as it is left where ``settle`` failed."""

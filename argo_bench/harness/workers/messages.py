@@ -99,6 +99,24 @@ class Agree(msgspec.Struct, frozen=True, tag=True):
     check: str
 
 
+class WriteResult(msgspec.Struct, frozen=True, tag=True):
+    """Call the function of an arm that was timed once more, and write what it returns to a file. Written is the
+    answer.
+    """
+
+    arm: Arm
+    file: str
+
+
+class CompareResults(msgspec.Struct, frozen=True, tag=True):
+    """Compare what was written of two arms by the check of their benchmark. Agreement is the answer."""
+
+    baseline: str
+    candidate: str
+    arm: Arm
+    check: str
+
+
 class Describe(msgspec.Struct, frozen=True, tag=True):
     """Call the function twice and write the pickled results to a file. Described is the answer."""
 
@@ -149,6 +167,12 @@ class Returned(msgspec.Struct, frozen=True, tag=True):
     """Carries what the called function returned: ``result``, a JSON text."""
 
     result: str
+
+
+class Written(msgspec.Struct, frozen=True, tag=True):
+    """Says that a result was written; ``unread`` is the reason why it was not, or None."""
+
+    unread: str | None
 
 
 class Agreement(msgspec.Struct, frozen=True, tag=True):
@@ -204,5 +228,18 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
     code: int
 
 
-Message = Prepare | WarmUp | Sample | Drain | Forget | Collect | Agree | Describe | Count | Call
-Reply = Prepared | Ready | Taken | Drained | Returned | Agreement | Described | Counted | Done | Raised
+Message = (
+    Prepare
+    | WarmUp
+    | Sample
+    | Drain
+    | Forget
+    | Collect
+    | Agree
+    | WriteResult
+    | CompareResults
+    | Describe
+    | Count
+    | Call
+)
+Reply = Prepared | Ready | Taken | Drained | Returned | Written | Agreement | Described | Counted | Done | Raised

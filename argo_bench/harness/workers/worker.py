@@ -24,6 +24,8 @@ from .timing import FunctionBody, waits
 Message = Mapping[str, Any]
 Reply = dict[str, Any]
 DONE: Reply = {"type": "Done"}
+LARGEST_RESULT = 1 << 20
+"""Results of more bytes are not compared again after the blocks."""
 
 
 class Worker:
@@ -52,6 +54,10 @@ class Worker:
                 return DONE
             case "Agree":
                 return check_agreement(message["baseline"], message["candidate"], message["check"])
+            case "WriteResult":
+                return write_result(self._body(message["arm"]), Path(message["file"]))
+            case "CompareResults":
+                return compare_results(message["baseline"], message["candidate"], message["arm"], message["check"])
             case "Describe":
                 return describe_arm(message["arm"], Path(message["results"]))
             case "Count":
@@ -122,10 +128,36 @@ def check_agreement(baseline: Arm, candidate: Arm, check: str) -> Reply:
     for arm, change in zip((baseline, candidate), changed, strict=True):
         if change is not None:
             return {**reply, "difference": f"the {arm['name']} {change}: give every call a fresh setup (fresh=True)"}
-    compare: Any = check
-    if check not in ("allclose", "equal"):
-        compare = role_of(json.loads(candidate["arguments"]), "check", "" if check == "pickled" else check)
-    return {**reply, "difference": first_difference(results[0], results[1], compare)}
+    return {**reply, "difference": first_difference(results[0], results[1], find_check(candidate, check))}
+
+
+def find_check(arm: Arm, check: str) -> Any:
+    """Return how outputs are compared: the name of a way that we know, or a function of the user's."""
+    if check in ("allclose", "equal"):
+        return check
+    return role_of(json.loads(arm["arguments"]), "check", "" if check == "pickled" else check)
+
+
+def write_result(body: Body, file: Path) -> Reply:
+    """Call a function once more and write what it returns, unless that is large or cannot be pickled."""
+    try:
+        content = pickle.dumps(body.first_call())
+    except Exception as error:  # noqa: BLE001 - what cannot be pickled refuses in any way; the call itself succeeded before
+        return {"type": "Written", "unread": f"{type(error).__name__}: {error}"}
+    if len(content) > LARGEST_RESULT:
+        return {"type": "Written", "unread": f"{len(content)} bytes"}
+    file.write_bytes(content)
+    return {"type": "Written", "unread": None}
+
+
+def compare_results(baseline: str, candidate: str, arm: Arm, check: str) -> Reply:
+    """Compare two results that were written by the processes that timed them."""
+    from .agreement import first_difference
+
+    extend_path(arm.get("path", ()))
+    expected, got = (pickle.loads(Path(file).read_bytes()) for file in (baseline, candidate))
+    difference = first_difference(expected, got, find_check(arm, check))
+    return {"type": "Agreement", "difference": difference, "waits": False}
 
 
 def describe_arm(arm: Arm, results: Path) -> Reply:
