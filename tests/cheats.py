@@ -1,5 +1,12 @@
 """Functions that agree when they are checked first, and are wrong when they are timed: for tests/test_cheats.py."""
 
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 CALLS = 0
 LEFT: list[float] = []
 
@@ -41,3 +48,53 @@ def words():
 
 def same_words():
     return sorted({"alpha", "beta", "gamma", "delta"}, key=list({"alpha", "beta", "gamma", "delta"}).index)
+
+
+async def awaits_all():
+    return await compute_later()
+
+
+async def compute_later():
+    return total()
+
+
+TASKS = set()
+
+
+async def leaves_a_task():
+    TASKS.add(asyncio.get_running_loop().create_task(compute_later()))
+    return total()
+
+
+def starts_a_thread():
+    threading.Thread(target=time.sleep, args=(0.2,)).start()
+    return total()
+
+
+def goes_on_computing():
+    if not any(each.name == "busy" for each in threading.enumerate()):
+        threading.Thread(target=spin, name="busy", daemon=True).start()
+    return total()
+
+
+def spin():
+    while True:
+        sum(range(10_000))
+
+
+POOL = ThreadPoolExecutor(2)
+
+
+def asks_a_pool():
+    return POOL.submit(total).result()
+
+
+COUNT_IN_A_CHILD = "print(sum(each % 7 for each in range(600_000)))"
+
+
+def counts_here():
+    return sum(each % 7 for each in range(600_000))
+
+
+def counts_in_a_child():
+    return int(subprocess.run([sys.executable, "-S", "-c", COUNT_IN_A_CHILD], capture_output=True, check=True).stdout)

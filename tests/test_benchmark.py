@@ -46,7 +46,7 @@ def test_two_functions_of_a_module_are_compared_in_a_process_each(tmp_path):
     found = compare(*functions, setup=user_functions.numbers, metric="cpu", out=tmp_path)
     assert found.speedup.low <= found.speedup.point <= found.speedup.high
     assert found.verdict == "faster"
-    assert re.fullmatch(r"known ran [\d.]+x \[[\d.]+, [\d.]+\] faster than slow", str(found))
+    assert re.fullmatch(r"known ran [\d.e+]+x \[[\d.e+]+, [\d.e+]+\] faster than slow", str(found))
     recorded = load(tmp_path)
     assert recorded.run.isolation == "twins"
     assert recorded.all(Declared)[0].isolation is None

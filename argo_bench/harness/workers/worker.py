@@ -107,15 +107,17 @@ def check_agreement(baseline: Arm, candidate: Arm, check: str) -> Reply:
     """Say whether the first calls agree, each function with itself and then the two, and whether one of them waits."""
     from .agreement import first_difference
     from .inputs import describe_changed_input
+    from .leftovers import describe_work_left
 
     extend_path(baseline.get("path", ()))
-    results, again, is_waiting, changed = [], [], False, []
+    results, again, is_waiting, changed, left = [], [], False, [], []
     for arm in (baseline, candidate):
         body = function_body(arm["name"], json.loads(arm["arguments"]))
         results.append(body.first_call())
         is_waiting |= waits(body.time_calls(body.prepare_calls(), 1))
         again += body.collect_results()
         changed.append(describe_changed_input(body) if check and not body.is_fresh else None)
+        left.append(describe_work_left(body) if check else None)
         body.close()
     reply: Reply = {"type": "Agreement", "difference": None, "waits": is_waiting}
     if not check:
@@ -128,6 +130,9 @@ def check_agreement(baseline: Arm, candidate: Arm, check: str) -> Reply:
     for arm, change in zip((baseline, candidate), changed, strict=True):
         if change is not None:
             return {**reply, "difference": f"the {arm['name']} {change}: give every call a fresh setup (fresh=True)"}
+    for arm, work in zip((baseline, candidate), left, strict=True):
+        if work is not None:
+            return {**reply, "difference": f"the {arm['name']} {work}: have the function wait for what it begins"}
     return {**reply, "difference": first_difference(results[0], results[1], find_check(candidate, check))}
 
 
