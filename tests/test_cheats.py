@@ -47,7 +47,7 @@ def test_functions_that_go_on_agreeing_are_left_alone(tmp_path, baseline, candid
     [
         (cheats.awaits_all, cheats.leaves_a_task, "the candidate leaves a task running after every call"),
         (cheats.total, cheats.starts_a_thread, "the candidate leaves a thread running after every call"),
-        (cheats.total, cheats.goes_on_computing, "the candidate goes on computing after its call"),
+        (cheats.total, cheats.goes_on_computing, "the candidate goes on computing for 1 s after its call"),
     ],
 )
 def test_a_function_that_leaves_work_behind_is_named(baseline, candidate, said, tmp_path):
