@@ -14,13 +14,22 @@ from argo_bench.optimizations import FILES
 from argo_bench.optimizations.optimization import CYCLE
 from argo_bench.pipeline.baseline import PIPELINE
 from argo_bench.pipeline.record import PARTS, find_changed_parts
-from tests.mutations import LAID_IN, as_optimization, held_out, load_held_out, subjects
+from tests.mutations import (
+    LAID_IN,
+    as_optimization,
+    every_mutant,
+    held_out,
+    load_further,
+    load_held_out,
+    subjects,
+)
 from tests.mutations.held_out_stages import Judged, Rounds, Vote, count_by, detect_by
 from tests.mutations.held_out_transports import Together, fetch_by
 
 FILE = Path(__file__).parent / "mutations" / "as_subjects.py"
-FOUND = [(module, each) for module in load_held_out() for each in module.MUTANTS]
-SHOWS = {identifier: show for module in load_held_out() for identifier, show in module.SHOWS.items()}
+MODULES = [*load_held_out(), *load_further()]
+FOUND = [(module, each) for module in MODULES for each in module.MUTANTS]
+SHOWS = {identifier: show for module in MODULES for identifier, show in module.SHOWS.items()}
 
 
 @pytest.mark.parametrize(("module", "mutant"), FOUND, ids=[each.id for _, each in FOUND])
@@ -77,17 +86,18 @@ def test_there_are_enough_of_every_part():
 
 def test_every_subject_has_one_and_ids_are_their_own():
     assert {mutant.subject for mutant in held_out()} == {*subjects()}
-    assert max(Counter(mutant.id for mutant in held_out()).values()) == 1
+    assert max(Counter(mutant.id for mutant in every_mutant()).values()) == 1
+    assert set(SHOWS) == {mutant.id for mutant in every_mutant()}
 
 
 def test_a_mutant_goes_to_another_process_and_changes_its_part():
-    for mutant in held_out():
+    for mutant in every_mutant():
         changed = find_changed_parts(PIPELINE, pickle.loads(pickle.dumps(mutant)).make(PIPELINE))
         assert mutant.part in ("memo", "sets") or mutant.part in changed
 
 
 def test_workloads_that_lay_the_variant_in_something_get_the_mutant():
-    for mutant in held_out():
+    for mutant in every_mutant():
         optimization = as_optimization(mutant)
         for workload in optimization.workloads:
             arm = optimization.edits(workload)["engineered"]
@@ -110,5 +120,5 @@ def test_a_worker_finds_every_mutant_as_an_optimization_by_the_files_that_it_inh
         [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     ids, kinds = json.loads(ran.stdout)
-    assert ids == [f"M-{mutant.id}" for mutant in held_out()]
+    assert ids == [f"M-{mutant.id}" for mutant in every_mutant()]
     assert set(kinds) == {"Pipeline"}

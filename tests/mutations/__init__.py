@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Literal
@@ -60,13 +60,32 @@ def mutant(identifier: str, part: Part, subject: str, says: str, bug: Edit) -> M
 HELD_OUT = ("held_out_stages", "held_out_caches", "held_out_transports", "held_out_sets")
 """The modules of a third that no check of outputs was tuned on."""
 
+FURTHER = ("further_stages",)
+"""The modules of those that were written after a check had been measured by the held-out ones."""
+
+
+def load(names: Sequence[str]) -> list[ModuleType]:
+    return [importlib.import_module(f"{__name__}.{name}") for name in names]
+
 
 def load_held_out() -> list[ModuleType]:
-    return [importlib.import_module(f"{__name__}.{name}") for name in HELD_OUT]
+    return load(HELD_OUT)
+
+
+def load_further() -> list[ModuleType]:
+    return load(FURTHER)
 
 
 def held_out() -> list[Mutant]:
     return [each for module in load_held_out() for each in module.MUTANTS]
+
+
+def further() -> list[Mutant]:
+    return [each for module in load_further() for each in module.MUTANTS]
+
+
+def every_mutant() -> list[Mutant]:
+    return [*held_out(), *further()]
 
 
 @cache

@@ -14,4 +14,4 @@ if ROOT not in sys.path:
     sys.path.append(ROOT)
 
 mutations = importlib.import_module("tests.mutations")
-globals().update({each.id: mutations.as_optimization(each) for each in mutations.held_out()})
+globals().update({each.id: mutations.as_optimization(each) for each in mutations.every_mutant()})
