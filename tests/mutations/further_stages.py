@@ -266,7 +266,7 @@ class OfThoseWhoAgree(Vote):
             return None
         direction = "LONG" if votes["LONG"] > votes["SHORT"] else "SHORT"
         confidence = votes[direction] / agreeing[direction]
-        return Consensus(direction, confidence) if self.is_accepted(confidence) else None  # type: ignore[arg-type]
+        return Consensus(direction, confidence) if self.is_accepted(confidence) else None
 
 
 # shows on: two sources that agree while the others are missing
