@@ -60,7 +60,7 @@ def mutant(identifier: str, part: Part, subject: str, says: str, bug: Edit) -> M
 HELD_OUT = ("held_out_stages", "held_out_caches", "held_out_transports", "held_out_sets")
 """The modules of a third that no check of outputs was tuned on."""
 
-FURTHER = ("further_stages", "further_records", "further_transports", "further_caches")
+FURTHER = ("further_stages", "further_records", "further_transports", "further_caches", "further_sets")
 """The modules of those that were written after a check had been measured by the held-out ones."""
 
 

@@ -103,10 +103,10 @@ class ByRule(Rounds):
 
 # shows on: an entry that is 20 % off: it is recorded as rejected, and published
 def reject_and_keep(pipeline: Pipeline) -> Pipeline:
-    return pipeline.replace(validate=Warning())
+    return pipeline.replace(validate=WarnedAlone())
 
 
-class Warning(Rounds):
+class WarnedAlone(Rounds):
     """Takes an entry off the reference price for a warning, which is recorded and stops nothing."""
 
     def part(self, decisions: Sequence[Decision], broken: Sequence[str | None]) -> Validated:
