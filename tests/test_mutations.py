@@ -18,17 +18,24 @@ from tests.mutations import (
     LAID_IN,
     as_optimization,
     every_mutant,
+    further,
     held_out,
     load_further,
     load_held_out,
     subjects,
 )
-from tests.mutations.held_out_stages import Judged, Rounds, Vote, count_by, detect_by
+from tests.mutations import emptied as emptied_stages
+from tests.mutations.further_sets import REVISED, TICK, OfViews, show_frames_and_indicators
+from tests.mutations.held_out_stages import Judged, OneBuffer, Rounds, Vote, count_by, detect_by
 from tests.mutations.held_out_transports import Together, fetch_by
+from tests.mutations.inputs import outcome
 
 FILE = Path(__file__).parent / "mutations" / "as_subjects.py"
+
+
 MODULES = [*load_held_out(), *load_further()]
 FOUND = [(module, each) for module in MODULES for each in module.MUTANTS]
+EMPTIED = emptied_stages.emptied()
 SHOWS = {identifier: show for module in MODULES for identifier, show in module.SHOWS.items()}
 
 
@@ -40,6 +47,28 @@ def test_a_mutant_differs_from_what_it_mutates(module, mutant):
     assert right != wrong
     if mutant.id not in getattr(module, "UNLIKE_BASELINE", ()):
         assert right == repr(show(PIPELINE)), "the variant itself does not do what the baseline does"
+
+
+@pytest.mark.parametrize("mutant", EMPTIED, ids=[each.id for each in EMPTIED])
+def test_an_emptied_stage_differs_from_the_variant_or_raises(mutant):
+    show = emptied_stages.SHOWS[mutant.part]
+    right = repr(show(subjects()[mutant.subject].engineered(PIPELINE)))
+    assert right != repr(outcome(show, mutant.make(PIPELINE)))
+    assert right == repr(show(PIPELINE)), "the variant itself does not do what the baseline does"
+
+
+def frames_of_one_buffer(pipeline):
+    return pipeline.replace(frame=OneBuffer())
+
+
+def compare_with_view_alone(pipeline):
+    return pipeline.replace(indicators=OfViews(pipeline.indicators.__wrapped__))
+
+
+@pytest.mark.parametrize("harmless", [frames_of_one_buffer, compare_with_view_alone])
+def test_a_bug_between_two_optimizations_needs_both(harmless):
+    show = show_frames_and_indicators(TICK, REVISED)
+    assert repr(show(harmless(subjects()["ALL"].engineered(PIPELINE)))) == repr(show(PIPELINE))
 
 
 def use_rounds(pipeline):
@@ -84,20 +113,35 @@ def test_there_are_enough_of_every_part():
     assert count.total() >= 60
 
 
+def test_there_are_enough_further_ones_and_the_sets_have_their_share():
+    count = Counter(mutant.part for mutant in further())
+    assert min(count[part] for part in PARTS) >= 2
+    assert count["memo"] >= 4
+    assert count["sets"] >= 5
+    assert count.total() >= 50
+    assert sum(mutant.subject in ("FIVE", "ALL") for mutant in further()) >= 12
+
+
+def test_every_part_is_emptied_in_two_ways_or_three():
+    count = Counter(mutant.part for mutant in EMPTIED)
+    assert set(count) == {*PARTS} == {*emptied_stages.SHOWS}
+    assert set(count.values()) == {2, 3}
+
+
 def test_every_subject_has_one_and_ids_are_their_own():
     assert {mutant.subject for mutant in held_out()} == {*subjects()}
-    assert max(Counter(mutant.id for mutant in every_mutant()).values()) == 1
+    assert max(Counter(mutant.id for mutant in [*every_mutant(), *EMPTIED]).values()) == 1
     assert set(SHOWS) == {mutant.id for mutant in every_mutant()}
 
 
 def test_a_mutant_goes_to_another_process_and_changes_its_part():
-    for mutant in every_mutant():
+    for mutant in [*every_mutant(), *EMPTIED]:
         changed = find_changed_parts(PIPELINE, pickle.loads(pickle.dumps(mutant)).make(PIPELINE))
         assert mutant.part in ("memo", "sets") or mutant.part in changed
 
 
 def test_workloads_that_lay_the_variant_in_something_get_the_mutant():
-    for mutant in every_mutant():
+    for mutant in [*every_mutant(), *EMPTIED]:
         optimization = as_optimization(mutant)
         for workload in optimization.workloads:
             arm = optimization.edits(workload)["engineered"]
@@ -120,5 +164,5 @@ def test_a_worker_finds_every_mutant_as_an_optimization_by_the_files_that_it_inh
         [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     ids, kinds = json.loads(ran.stdout)
-    assert ids == [f"M-{mutant.id}" for mutant in every_mutant()]
+    assert ids == [f"M-{mutant.id}" for mutant in [*every_mutant(), *EMPTIED]]
     assert set(kinds) == {"Pipeline"}

@@ -1,4 +1,4 @@
-"""Every mutant is an optimization here, so that a run takes this file like a user's, in worker processes too.
+"""Every mutant and emptied stage is an optimization here, so that a run takes this file like a user's, in workers too.
 
 It is imported by its own name from its own folder, wherever the tests' package is not on the path.
 """
@@ -14,4 +14,5 @@ if ROOT not in sys.path:
     sys.path.append(ROOT)
 
 mutations = importlib.import_module("tests.mutations")
-globals().update({each.id: mutations.as_optimization(each) for each in mutations.every_mutant()})
+emptied = importlib.import_module("tests.mutations.emptied")
+globals().update({each.id: mutations.as_optimization(each) for each in (*mutations.every_mutant(), *emptied.emptied())})
