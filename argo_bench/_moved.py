@@ -35,7 +35,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "harness.environment": ("harness.machine.environment",),
     "harness.experiment": ("harness.run",),
     "harness.feed": ("study.subject",),
-    "harness.fidelity": ("study.fidelity",),
+    "harness.fidelity": ("study.checking.check", "study.checking.trace", "study.checking.differences"),
     "harness.fitness": ("harness.machine.fitness",),
     "harness.gather": ("harness.table", "study.job"),
     "harness.groundwork": ("harness.state", "harness.progress"),

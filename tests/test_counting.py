@@ -18,8 +18,8 @@ from argo_bench.pipeline.market import Universe, generate
 from argo_bench.pipeline.memo import Memo
 from argo_bench.pipeline.model import Ledger, Reasoning
 from argo_bench.study import counts
+from argo_bench.study.checking.differences import Differences, note_differences
 from argo_bench.study.counts import StageCounting, count_cache_hits, count_crossings, layers, load_recording, replay
-from argo_bench.study.fidelity import Differences, note_differences
 from argo_bench.study.recording import (
     Group,
     Recording,
@@ -234,8 +234,8 @@ def test_recordings_without_frames_are_those_of_the_pipeline(stage, small_univer
     monkeypatch.setattr("argo_bench.study.recording.FRAMELESS", baseline.PIPELINE)
     with_frames = record(workload, small_universe, 12, 1).groups
     assert [(group.virtual_ns, group.cycle) for group in frameless] == [(g.virtual_ns, g.cycle) for g in with_frames]
-    found = Differences()
-    note_differences([group.calls for group in with_frames], [group.calls for group in frameless], 1e-9, found)
+    found = Differences(tolerance=1e-9)
+    note_differences([group.calls for group in with_frames], [group.calls for group in frameless], found)
     assert found.counts == {}
 
 

@@ -17,16 +17,23 @@ from argo_bench.pipeline.market import Universe
 from argo_bench.pipeline.model import Indicators, Reasoning, Signal
 from argo_bench.pipeline.optimized import indicators as engineered_stage
 from argo_bench.pipeline.record import find_changed_parts
-from argo_bench.study.fidelity import Differences, Oracle, check_pipeline, check_workload, note_differences
+from argo_bench.study.checking.check import check_on_markets, check_workload
+from argo_bench.study.checking.differences import Differences, note_differences
+from argo_bench.study.checking.trace import Oracle
 from argo_bench.study.recording import record
 from argo_bench.study.subject import declaration_of
 from tests.test_stages import decision
 
 
-def differences(expected, got, tolerance=0.0):
-    found = Differences()
-    note_differences(expected, got, tolerance, found)
+def differences(expected, got, tolerance=0.0, permits=()):
+    found = Differences(frozenset(permits), tolerance)
+    note_differences(expected, got, found)
     return found
+
+
+def check_pipeline(optimization, arm, pipeline, oracle):
+    """Check a pipeline on the oracle's market as a variant of an optimization."""
+    return check_on_markets(dataclasses.replace(optimization, **{arm: lambda _: pipeline}), arm, [oracle])
 
 
 def test_equal_results_have_no_differences():
@@ -161,7 +168,7 @@ def test_signals_that_are_lost_or_made_up_are_counted(small_universe):
         return baseline.PIPELINE.consensus(world, signals, regime) or Consensus("LONG", 80.0)
 
     extra = check_pipeline(catalogue()["O06"], "engineered", build({}).replace(consensus=always), oracle)
-    assert extra.counts["extra"] == oracle.acceptance.symbol_cycles - oracle.acceptance.accepted
+    assert extra.counts["added"] == oracle.acceptance.symbol_cycles - oracle.acceptance.accepted
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
@@ -192,16 +199,45 @@ def test_changed_shows_the_part_that_a_selection_touches():
     assert set(find_changed_parts(build({}), build({"O08": "engineered"}))) == {"indicators"}
 
 
-def test_a_permitted_field_may_read_differently_and_is_told_apart(small_universe):
+def reworded(world, decision):
+    """The baseline's explanation in other words."""
+    right = baseline.PIPELINE.reason(world, decision)
+    return Reasoning(right.text.replace("limits the loss", "keeps the loss small"), right.author)
+
+
+def test_the_wording_may_differ_where_that_is_declared(small_universe):
     oracle = Oracle.run(small_universe, 1, 12)
-    template = baseline.PIPELINE.replace(reason=lambda world, decision: Reasoning(f"about {decision.symbol}", "model"))
+    other = baseline.PIPELINE.replace(reason=reworded)
     strict = dataclasses.replace(catalogue()["O08"], permits=frozenset())
     permitting = dataclasses.replace(strict, permits=frozenset({"reasoning"}), may_change="the wording")
-    assert check_pipeline(strict, "engineered", template, oracle).faithful is False
-    found = check_pipeline(permitting, "engineered", template, oracle)
+    assert check_pipeline(strict, "engineered", other, oracle).faithful is False
+    found = check_pipeline(permitting, "engineered", other, oracle)
     assert (found.faithful, found.counts) == (True, {})
     assert found.permitted["reasoning"] > 0
     assert found.output.startswith("as declared (the wording")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ("stop", "stop 3.5", "figures of a text"),
+        (" LONG ", " SHORT ", "symbol, direction or regime of a text"),
+        ("TRENDING", "VOLATILE", "symbol, direction or regime of a text"),
+        ("AAPL", "MSFT", "symbol, direction or regime of a text"),
+        ("support", "do not support", "sense of a text"),
+        ("253.61.", "253.61", "sense of a text"),
+    ],
+)
+def test_what_a_text_says_may_not_differ_from_what_it_is_about(before, after, kind):
+    text = (
+        "Trend and sentiment support a LONG position in AAPL at 241.53 with a confidence of 81.25 in a TRENDING "
+        "market. The stop at 234.28 limits the loss; the target is 253.61."
+    )
+    wrong = text.replace(before, after)
+    assert wrong != text
+    found = differences(Reasoning(text, "model"), Reasoning(wrong, "model"), permits=["reasoning"])
+    assert found.counts == {kind: 1}
+    assert differences(Reasoning(text, "model"), Reasoning(text, "template"), permits=["reasoning"]).counts
 
 
 def late(cycles):

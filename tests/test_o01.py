@@ -34,8 +34,10 @@ from argo_bench.pipeline.shared import (
 from argo_bench.pipeline.world import redis as store
 from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S
 from argo_bench.pipeline.world.redis import URL, RedisClient, Server, find
+from argo_bench.study.checking.check import check_on_markets
+from argo_bench.study.checking.differences import Differences, note_differences
+from argo_bench.study.checking.trace import Oracle
 from argo_bench.study.counts import count_cache_hits, replay
-from argo_bench.study.fidelity import Differences, Oracle, check_variant, note_differences
 from argo_bench.study.recording import record
 
 P = baseline.PIPELINE
@@ -115,7 +117,7 @@ class Fetching:
 def same(expected, got):
     """Equal to the last bit."""
     found = Differences()
-    note_differences(dataclasses.replace(expected, bars=None), dataclasses.replace(got, bars=None), 0.0, found)
+    note_differences(dataclasses.replace(expected, bars=None), dataclasses.replace(got, bars=None), found)
     a, b = expected.bars, got.bars
     arrays = [(a.values, b.values), (a.timestamps, b.timestamps)]
     return (
@@ -503,7 +505,7 @@ def test_o01_alone_only_a_minutes_market_is_old(alone):
 def test_o01_engineered_changes_nothing(small_universe):
     oracle = Oracle.run(small_universe, 2, 40)
     assert oracle.acceptance.accepted > 0
-    assert check_variant(OPTIMIZATION, "engineered", oracle).counts == {}
+    assert check_on_markets(OPTIMIZATION, "engineered", [oracle]).counts == {}
 
 
 def test_o01_builds_with_what_answers_otherwise(small_universe):

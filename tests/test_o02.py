@@ -27,8 +27,9 @@ from argo_bench.pipeline.world import SimulatedWorld, Simulation, content
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, Faults, LoopbackWorld
 from argo_bench.pipeline.world.providers import start_providers
+from argo_bench.study.checking.check import check_on_markets
+from argo_bench.study.checking.trace import Oracle
 from argo_bench.study.counts import count_crossings, replay
-from argo_bench.study.fidelity import Oracle, check_variant
 from argo_bench.study.recording import record
 
 P = baseline.PIPELINE
@@ -426,7 +427,7 @@ def test_o02_where_bars_are_refused_only_the_prescribed_race_loses_signals(small
 def test_o02_decides_as_the_baseline_does_where_nothing_fails(variant, small_universe):
     oracle = Oracle.run(small_universe, 2, 30)
     assert oracle.acceptance.accepted > 0
-    assert check_variant(OPTIMIZATION, variant, oracle).output == "same"
+    assert check_on_markets(OPTIMIZATION, variant, [oracle]).output == "same"
 
 
 def test_o02_walks_symbols_side_by_side(tape):

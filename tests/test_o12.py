@@ -28,8 +28,9 @@ from argo_bench.pipeline.optimized.reason import CONFIDENCE_BAND, take_apart
 from argo_bench.pipeline.optimized.reason import reason as waiting_reason
 from argo_bench.pipeline.record import Evidence, draft_decision, settle
 from argo_bench.pipeline.world import SimulatedWorld, content
+from argo_bench.study.checking.check import check_on_markets
+from argo_bench.study.checking.trace import Oracle
 from argo_bench.study.counts import count_cache_hits, replay
-from argo_bench.study.fidelity import Oracle, check_variant
 from argo_bench.study.recording import record
 from argo_bench.study.replay import NoMarket
 from tests.test_stages import decision, indicators
@@ -464,7 +465,7 @@ def test_o12_where_unchanged_prices_are_served_there_is_less_to_ask(small_univer
 def test_o12_engineered_changes_nothing_but_the_wording(small_universe):
     oracle = Oracle.run(small_universe, 2, 40)
     assert oracle.acceptance.accepted > 0
-    assert set(check_variant(OPTIMIZATION, "engineered", oracle).counts) <= {"reasoning"}
+    assert set(check_on_markets(OPTIMIZATION, "engineered", [oracle]).counts) <= {"reasoning"}
 
 
 def test_o12_permits_what_it_says():

@@ -16,8 +16,9 @@ from argo_bench.pipeline.optimized.transport import QUOTA, Pooled
 from argo_bench.pipeline.record import find_changed_parts
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.providers import start_providers
+from argo_bench.study.checking.check import check_on_markets
+from argo_bench.study.checking.trace import Oracle
 from argo_bench.study.counts import layers
-from argo_bench.study.fidelity import Oracle, check_variant
 from argo_bench.study.replay import burst
 from argo_bench.study.trials import Setting
 from argo_bench.study.trials.o14_pools import (
@@ -144,7 +145,7 @@ async def asked(world):
 def test_o14_decides_as_the_baseline_does(variant, small_universe):
     assert set(find_changed_parts(P, build({"O14": variant}))) == {"transport"}
     oracle = Oracle.run(small_universe, 2, 12)
-    assert check_variant(OPTIMIZATION, variant, oracle).output == "same"
+    assert check_on_markets(OPTIMIZATION, variant, [oracle]).output == "same"
 
 
 # On sockets

@@ -20,8 +20,9 @@ from argo_bench.pipeline.model import ProviderError, Validated
 from argo_bench.pipeline.optimized.validate import IDS_PER_QUERY, QUOTES_IN_FLIGHT
 from argo_bench.pipeline.record import settle
 from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.study.checking.check import check_on_markets
+from argo_bench.study.checking.trace import Oracle
 from argo_bench.study.counts import replay
-from argo_bench.study.fidelity import Oracle, check_variant
 from argo_bench.study.recording import record
 from tests.test_stages import decision
 
@@ -268,4 +269,4 @@ def test_o15_the_counts_of_all_arms_have_the_same_names(garbage):
 def test_o15_engineered_is_faithful_on_a_generated_market(small_universe):
     oracle = Oracle.run(small_universe, 2, 40)
     assert oracle.acceptance.accepted > 0
-    assert check_variant(OPTIMIZATION, "engineered", oracle).counts == {}
+    assert check_on_markets(OPTIMIZATION, "engineered", [oracle]).counts == {}

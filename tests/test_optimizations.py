@@ -15,7 +15,8 @@ from argo_bench.optimizations.o11_json_cache import MAXIMUM_ENTRIES, CachedEncod
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Universe, generate
 from argo_bench.pipeline.model import Consensus, Signal
-from argo_bench.study.fidelity import Oracle, check_variant
+from argo_bench.study.checking.check import check_on_markets
+from argo_bench.study.checking.trace import Oracle
 from tests.test_stages import decision
 
 VOTES = {"massive": Signal("LONG", 80.0), "sonar": Signal("LONG", 80.0)}
@@ -138,7 +139,7 @@ def generated_oracles():
 def test_engineered_variants_are_faithful_on_generated_markets(identifier, generated_oracles):
     for oracle in generated_oracles:
         assert oracle.acceptance.accepted > 0
-        assert check_variant(catalogue()[identifier], "engineered", oracle).counts == {}
+        assert check_on_markets(catalogue()[identifier], "engineered", [oracle]).counts == {}
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def real_oracle(real_universe):
 
 @pytest.mark.parametrize("identifier", IDS)
 def test_engineered_variants_are_faithful_on_the_real_symbols(identifier, real_oracle):
-    assert check_variant(catalogue()[identifier], "engineered", real_oracle).counts == {}
+    assert check_on_markets(catalogue()[identifier], "engineered", [real_oracle]).counts == {}
 
 
 def test_the_workload_accepts_about_as_many_symbol_cycles_as_it_is_meant_to(real_universe):

@@ -10,7 +10,8 @@ from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.optimizations.together import ALL_IDS, FIVE_IDS
 from argo_bench.pipeline.market import Universe, generate
 from argo_bench.pipeline.record import PARTS, unwrap
-from argo_bench.study.fidelity import Oracle, check_variant
+from argo_bench.study.checking.check import check_on_markets
+from argo_bench.study.checking.trace import Oracle
 from argo_bench.study.report.combined import tabulate_combined
 from argo_bench.study.subject import declaration_of
 
@@ -58,14 +59,14 @@ def test_their_headline_claims_belong_to_the_family():
 
 def test_all_engineered_decide_within_what_they_declare(small_universe):
     oracle = Oracle.run(small_universe, 1, 12)
-    fidelity = check_variant(subjects()["ALL"], "engineered", oracle)
+    fidelity = check_on_markets(subjects()["ALL"], "engineered", [oracle])
     assert fidelity.faithful, fidelity.output
 
 
 @pytest.mark.slow
 def test_all_engineered_decide_within_what_they_declare_on_real_bars(real_universe):
     oracle = Oracle.run(real_universe, 1, 500)
-    fidelity = check_variant(subjects()["ALL"], "engineered", oracle)
+    fidelity = check_on_markets(subjects()["ALL"], "engineered", [oracle])
     assert fidelity.compared == 500 * len(real_universe.symbols)
     assert fidelity.faithful, fidelity.output
 
@@ -77,7 +78,7 @@ def test_all_engineered_decide_within_what_they_declare_on_generated_markets(see
     universe = Universe(
         generate(symbols, 400, seed).frames, dict.fromkeys(symbols, "generated"), "generated for a test"
     )
-    fidelity = check_variant(subjects()["ALL"], "engineered", Oracle.run(universe, seed, 60))
+    fidelity = check_on_markets(subjects()["ALL"], "engineered", [Oracle.run(universe, seed, 60)])
     assert fidelity.faithful, fidelity.output
 
 

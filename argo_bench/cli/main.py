@@ -155,6 +155,45 @@ def run(
 
 
 @cli.command()
+@click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...")
+@click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
+@click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
+@click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder that keeps the record. [default: none is kept]")
+@click.option("--json", "as_json", is_flag=True, help="Print what was compared as JSON.")
+def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any) -> None:
+    """Compare outputs as `run` does, without a clock: what was seen, what differs, which signals are lost.
+
+    Exit code 3 where the output of an engineered variant, or of a new function, differs or could not be computed.
+    """
+    import tempfile
+
+    from argo_bench.harness.record.records import Asked
+    from argo_bench.harness.record.store import load
+    from argo_bench.harness.run import make_run_id
+    from argo_bench.report.outputs import describe_checks, list_broken, tabulate_checks
+    from argo_bench.report.tables import terminal_table
+    from argo_bench.study.job import job_of
+
+    asked = Asked([*ids], trace=None, skip_unchanged=False, study=False, live=False, budget_s=None, **options)
+    job = dataclasses.replace(job_of(asked), only_checks=True)
+    name = make_run_id(job.profile, datetime.now())
+    with tempfile.TemporaryDirectory(prefix="argo-bench-check-") as kept:
+        directory = Path(kept) / "check" if out is None else out
+        interrupted = measure_with_progress(job, directory, name, [], None)
+        recorded = load(directory)
+    if as_json:
+        print_json(describe_checks(recorded))
+    else:
+        make_console().print(terminal_table(tabulate_checks(recorded)))
+    if interrupted:
+        sys.exit(INTERRUPTED)
+    if list_broken(recorded):
+        sys.exit(OUTPUTS_DIFFER)
+
+
+@cli.command()
 @click.argument("functions", nargs=-1, metavar="[OLD NEW | NAME...]")
 @click.option("--setup", help="module:name of what makes the arguments; it returns one, or a tuple of them.")
 @click.option("--check", default="allclose", show_default=True, help="allclose, equal, none, or module:name.")

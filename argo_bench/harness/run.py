@@ -87,7 +87,7 @@ def run(
                 has_begun = True
             state.write(state.failures[len(state.earlier(Failure)) :])
             _leave_out(state, around)
-            _measure(state, around)
+            (_check if job.only_checks else _measure)(state, around)
     except KeyboardInterrupt:
         if not has_begun:
             raise
@@ -163,6 +163,15 @@ def _measure(state: RunState, around: Around) -> None:
     measure_memory(state, around)
     run_trials(state, around)
     time_replicates(state, around)
+
+
+def _check(state: RunState, around: Around) -> None:
+    """Compare outputs as a run does, and take no times."""
+    state.comparisons = [*filter(state.is_at_headline_scale, state.comparisons)]
+    state.feed(around, 0, state.comparisons)
+    with Twins.start("shared", state.seed, around.scratch / "numba") as pair:
+        settle_subjects(state, pair, around)
+    check_outputs(state, around)
 
 
 def _plan_pace(state: RunState) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Method
 from argo_bench.harness.plan import Profile
-from argo_bench.harness.record.records import Asked, Comparison, Counts, Declaration, Fidelity
+from argo_bench.harness.record.records import Asked, Comparison, Counts, Declaration, Fidelity, Scope
 from argo_bench.harness.workers.messages import Arm, Call, Message
 
 Expected = TypeVar("Expected")
@@ -40,10 +40,12 @@ class Around:
 
 
 class OutputCheck(NamedTuple):
-    """Describes a comparison of outputs that a worker makes: of which arm, by which call, and the kind of its line."""
+    """Describes a comparison of outputs that a worker makes: of which arm, on what, by which call, and the kind of its
+    line."""
 
     arm: str
     workload: str | None
+    scope: Scope
     call: Call
     line: type[msgspec.Struct]
 
@@ -196,7 +198,10 @@ class Supply(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Says what is measured, by which profile and seed; ``asked`` is what the run can be resumed with, if it can."""
+    """Says what is measured, by which profile and seed; ``asked`` is what the run can be resumed with, if it can.
+
+    With ``only_checks`` outputs are compared and nothing is measured.
+    """
 
     subjects: Sequence[Subject]
     profile: Profile
@@ -205,3 +210,4 @@ class Job:
     asked: Asked | None = None
     sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The keys are names that stand for several subjects; the values are their members."""
+    only_checks: bool = False

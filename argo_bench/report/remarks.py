@@ -10,6 +10,7 @@ from argo_bench.harness.memory import find_disagreement
 from argo_bench.harness.record.records import Declared, Failure, Fidelity, Judgement, Memory
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
+from argo_bench.report.outputs import name_scope
 
 NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation")
 """A flag that begins like one of these is said in a remark; the others stand in the rows themselves."""
@@ -18,7 +19,7 @@ NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation")
 def list_remarks(recorded: Recorded) -> list[str]:
     """Return the remarks, a sentence each: outputs that differ, arms that could not be measured, what is still open."""
     lines = [
-        f"{each.optimization} {each.arm}, {each.workload or 'decisions of the pipeline'}: {each.output}."
+        f"{each.optimization} {each.arm}, {name_scope(each)}: {each.output}."
         for each in recorded.all(Fidelity)
         if not each.faithful
     ]

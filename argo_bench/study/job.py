@@ -13,7 +13,7 @@ from typing import cast
 
 from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark
-from argo_bench.harness.plan import PROFILES, Profile
+from argo_bench.harness.plan import PROFILES, Profile, replicate_seed
 from argo_bench.harness.record.records import SCHEMA, Asked
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.subject import Job, Subject
@@ -59,7 +59,8 @@ def study_job(
     asked: Asked | None = None,
 ) -> Job:
     """Return the job of measuring optimizations on a universe, and a user's benchmarks beside them."""
-    supply = MarketSupply(universe, seed, profile.checked_cycles, tuple(each.id for each in optimizations))
+    seeds = tuple(replicate_seed(seed, number) for number in range(profile.seeds))
+    supply = MarketSupply(universe, seed, seeds, profile.checked_cycles, tuple(each.id for each in optimizations))
     subjects: list[Subject] = [StudySubject(each, supply) for each in optimizations]
     sets = {name: ids for name, ids in SETS.items() if name in supply.ids}
     return Job([*subjects, *benchmarks], profile, seed, supply, asked, sets)

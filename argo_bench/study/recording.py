@@ -10,9 +10,12 @@ import itertools
 import math
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from argo_bench.errors import UserError
 from argo_bench.optimizations.optimization import CYCLE, Trace, Workload
@@ -35,7 +38,7 @@ from argo_bench.pipeline.optimized.indicators import indicators as fast_indicato
 from argo_bench.pipeline.optimized.regime import Detector
 from argo_bench.pipeline.record import PARTS, Pipeline, cycle
 from argo_bench.pipeline.unchanged import skip_unchanged
-from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.study.recorder import Recorder
 
 UNIVERSE = "universe.pickle"
@@ -43,9 +46,12 @@ UNIVERSE = "universe.pickle"
 HISTORY = 300
 """The number of bars that a study starts with, unless its scale is a number of bars."""
 
+RECENT_DAYS = 60
 STEPS_PER_DAY = 4680
 """The number of cycles of 5 s in a trading day, which has six and a half hours."""
 
+DRAWS = 24
+"""How often symbols and a day are drawn for whole cycles until something is decided."""
 DAYS, FETCHED_DAYS = 8, 3
 """The numbers of days of which inputs are recorded; the smaller one holds where every fetch really waits."""
 SEARCHED_CYCLES = 64
@@ -100,14 +106,14 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
 
     Raises UserError where the data yields no input for the stage.
     """
+    if workload.stage == CYCLE:
+        return record_cycles(workload, universe, scale, seed)
     universe = take_symbols(workload, universe, scale, seed)
     tape = workload_tape(workload, universe, scale, seed)
     market = tape if workload.stage in ASKING else None
     is_trace = workload.inputs == "trace"
     cycles = trace_cycles(workload, scale) if is_trace else DAYS if workload.servers else SEARCHED_CYCLES
     cycles = min(cycles, tape.last_cycle + 1)
-    if workload.stage == CYCLE:
-        return Recording([Group(0, [()], number) for number in range(cycles)], market, seed)
     if workload.stage == "transport":
         return Recording([Group(0, [(burst_of(tape.symbols, scale), scale)])], market, seed)
     if workload.stage == "fetch":
@@ -133,6 +139,39 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
             f"{cycles} cycles; try more --symbols or another --seed"
         )
     return Recording(groups, market, seed, Stored(scale, tape.symbols) if workload.unit == "rows" else None)
+
+
+def record_cycles(workload: Workload, universe: Universe, scale: int, seed: int) -> Recording:
+    """Return whole cycles of a market on which something is decided, or the last one drawn where no draw has that.
+
+    Symbols and day are drawn by the seed, until the baseline decides in one of the cycles after the first.
+    """
+    found = None
+    for number in range(DRAWS):
+        drawn = draw_symbols(universe, scale if workload.unit == "symbols" else workload.symbols, seed, number)
+        start = scale if workload.unit == "bars" else HISTORY
+        tape = workload_tape(workload, draw_day(drawn, start, seed, number), scale, seed)
+        cycles = min(trace_cycles(workload, scale), tape.last_cycle + 1)
+        found = Recording([Group(0, [()], cycle) for cycle in range(cycles)], tape, seed)
+        if decides(tape, seed, cycles):
+            break
+    assert found is not None
+    return found
+
+
+def draw_symbols(universe: Universe, count: int, seed: int, number: int = 0) -> Universe:
+    """Return some of the universe's symbols, drawn by the seed; where there are fewer, generated ones are added."""
+    order = np.random.default_rng([seed, number, count]).permutation(len(universe.frames))
+    symbols = [universe.symbols[place] for place in order[:count]]
+    drawn = replace(universe, frames={symbol: universe.frames[symbol] for symbol in symbols})
+    return drawn.take(count, seed)
+
+
+def decides(tape: Tape, seed: int, cycles: int) -> bool:
+    """Return whether the baseline decides anything in the cycles of a market, after the first."""
+    pipeline = until("reason")
+    with SimulatedWorld(tape, Simulation(prepare_ahead=False), seed=seed, latency_scale=0.0, durable=False) as world:
+        return any(world.run(cycle(pipeline, world, tape.symbols, number)).decided for number in range(1, cycles))
 
 
 def burst_of(symbols: Sequence[str], in_flight: int) -> tuple[Request, ...]:
@@ -185,7 +224,7 @@ def take_symbols(workload: Workload, universe: Universe, scale: int, seed: int) 
     """Return the symbols of a workload: as many as its scale or the workload itself says, or all there are."""
     if workload.unit == "symbols":
         return universe.take(scale, seed)
-    if workload.inputs == "trace" or workload.stage == CYCLE:
+    if workload.inputs == "trace":
         return universe.take(workload.symbols, seed)
     return universe
 
@@ -199,12 +238,31 @@ def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int)
     start = scale if workload.unit == "bars" else HISTORY
     if workload.inputs == "trace":
         rate = scale / 100 if workload.unit == "% ticking" else change_rate(workload.trace, universe)
-        # The last days of the history are used: earlier prices are adjusted for later splits, so cents are too coarse.
-        days = math.ceil(trace_cycles(workload, scale) / STEPS_PER_DAY)
-        recent = {symbol: frame.tail(start + days - 1) for symbol, frame in universe.frames.items()}
-        return Tape(recent, seed=seed, change_rate=rate, start=start, cycles_per_bar=STEPS_PER_DAY)
+        return live_tape(
+            universe, seed, start, days=math.ceil(trace_cycles(workload, scale) / STEPS_PER_DAY), rate=rate
+        )
     cycles_per_bar = math.ceil(SEARCHED_CYCLES / days_from(universe, start))
     return Tape(universe.frames, seed=seed, start=start, cycles_per_bar=cycles_per_bar)
+
+
+def live_tape(
+    universe: Universe, seed: int, start: int, *, days: int, rate: float | Mapping[str, float] | None = None
+) -> Tape:
+    """Return the last days of a universe, tick by tick; by default at each symbol's own rate."""
+    recent = {symbol: frame.tail(start + days - 1) for symbol, frame in universe.frames.items()}
+    ticks = live_rates(universe) if rate is None else rate
+    return Tape(recent, seed=seed, change_rate=ticks, start=start, cycles_per_bar=STEPS_PER_DAY)
+
+
+def draw_day(universe: Universe, start: int, seed: int, number: int = 0) -> Universe:
+    """Return a universe that ends on one of its last days, drawn by the seed and the number of the draw.
+
+    Only RECENT_DAYS are drawn from: earlier prices are adjusted for later splits, so that cents would be too coarse.
+    """
+    days = min(RECENT_DAYS, days_from(universe, start))
+    back = int(np.random.default_rng([seed, number]).integers(days))
+    frames = {symbol: frame.iloc[: len(frame) - back] for symbol, frame in universe.frames.items()}
+    return replace(universe, frames=frames)
 
 
 def change_rate(trace: Trace, universe: Universe) -> float | Mapping[str, float]:

@@ -8,8 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from argo_bench.errors import UserError
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import CLOCKS, MEMORY, Method, is_count, is_memory
@@ -17,12 +15,12 @@ from argo_bench.harness.functions import search_path
 from argo_bench.harness.plan import Profile
 from argo_bench.harness.record.records import Comparison, Declaration, Fidelity, WorkloadFacts
 from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell, Trial
-from argo_bench.harness.workers.messages import Arm, Call, arm_of
+from argo_bench.harness.workers.messages import Arm, arm_of
 from argo_bench.optimizations import headline_claims
 from argo_bench.optimizations.optimization import COUNTS, CYCLE, VARIANTS, Optimization, Workload
 from argo_bench.study.counts import StageCounting
 from argo_bench.study.recording import find_shortage, record
-from argo_bench.study.supply import PUBLISHED, MarketSupply
+from argo_bench.study.supply import PUBLISHED, MarketSupply, make_call
 from argo_bench.study.trials import trials
 
 FACTORY = "argo_bench.study.replay:stage_body"
@@ -149,22 +147,22 @@ class StudySubject:
         return self.optimization.workload(comparison.workload).inputs == "trace"
 
     def checks(self, comparisons: Sequence[Comparison], scratch: Path) -> list[OutputCheck]:
-        """Return the checks: of outputs against the reference's on every
-        workload, of decisions against the oracle's per variant."""
+        """Return the checks: of outputs against the reference's on every workload, and of each variant on the named
+        cases, on markets and while providers fail."""
         found = {}
         for each in comparisons:
             if each.reference == "baseline":
                 found[each.candidate, each.workload] = self._check_of(each)
-        of_variants = [
-            OutputCheck(
-                variant,
-                None,
-                self.supply.call("variant", scratch, optimization=self.id, variant=variant),
-                Fidelity,
-            )
-            for variant in VARIANTS
-        ]
+        of_variants = [each for variant in VARIANTS for each in self._checks_of_variant(variant, scratch)]
         return [*found.values(), *of_variants]
+
+    def _checks_of_variant(self, variant: str, scratch: Path) -> list[OutputCheck]:
+        of = {"optimization": self.id, "variant": variant}
+        return [
+            OutputCheck(variant, None, "cases", make_call("cases", of), Fidelity),
+            OutputCheck(variant, None, "markets", self.supply.call("markets", scratch, **of), Fidelity),
+            OutputCheck(variant, None, "failures", self.supply.call("failures", scratch, **of), Fidelity),
+        ]
 
     def _check_of(self, comparison: Comparison) -> OutputCheck:
         arguments = {
@@ -174,9 +172,8 @@ class StudySubject:
             "reference": comparison.reference,
             "inputs": str(self.inputs[comparison.workload, comparison.scale]),
         }
-        text = msgspec.json.encode(arguments).decode()
-        call = Call("argo_bench.study.checks:workload", text, tuple(search_path()))
-        return OutputCheck(comparison.candidate, comparison.workload, call, Fidelity)
+        call = make_call("workload", arguments)
+        return OutputCheck(comparison.candidate, comparison.workload, "workload", call, Fidelity)
 
     def countings(self, profile: Profile, seeds: Sequence[int]) -> list[Counting]:
         """Return the countings of every workload that has counts.
@@ -226,6 +223,7 @@ def declaration_of(optimization: Optimization) -> Declaration:
         [_state_facts(workload) for workload in optimization.workloads],
         family=PUBLISHED if is_published else optimization.id,
         nouns={metric: noun for metric, noun in COUNTS.items() if metric in metrics},
+        may_change=optimization.may_change,
     )
 
 

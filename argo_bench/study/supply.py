@@ -32,11 +32,13 @@ PUBLISHED = "published"
 class MarketSupply:
     """Supplies the bars of a universe.
 
-    ``ids`` are the optimizations that were asked for, ``cycles`` is the number of cycles that a check runs.
+    ``ids`` are the optimizations that were asked for, ``cycles`` is the number of cycles that a check runs under each
+    of ``seeds``.
     """
 
     universe: Universe
     seed: int
+    seeds: tuple[int, ...]
     cycles: int
     ids: tuple[str, ...]
 
@@ -64,13 +66,12 @@ class MarketSupply:
 
     def checks(self, scratch: Path) -> list[OutputCheck]:
         """Return the check that says how much the consensus accepts of the market that outputs are checked on."""
-        return [OutputCheck("", None, self.call("acceptance", scratch), Acceptance)]
+        return [OutputCheck("", None, "markets", self.call("acceptance", scratch), Acceptance)]
 
     def call(self, function: str, scratch: Path, **arguments: object) -> Call:
-        """Return a call of a function of ``checks`` with the market."""
-        market = {"universe": str(scratch / UNIVERSE), "seed": self.seed, "cycles": self.cycles}
-        text = msgspec.json.encode(arguments | market).decode()
-        return Call(f"argo_bench.study.checks:{function}", text, tuple(search_path()))
+        """Return a call of a function of ``checking.questions`` with the market."""
+        market = {"universe": str(scratch / UNIVERSE), "seeds": [*self.seeds], "cycles": self.cycles}
+        return make_call(function, arguments | market)
 
     def preload(self) -> tuple[str, ...]:
         return ("argo_bench.study.replay",)
@@ -79,6 +80,12 @@ class MarketSupply:
         """Return the sets, whose further arms are timed first: the
         report says what these would explain of the combined claims."""
         return frozenset(SETS)
+
+
+def make_call(function: str, arguments: Mapping[str, object]) -> Call:
+    """Return a call of a function of ``checking.questions``."""
+    text = msgspec.json.encode(arguments).decode()
+    return Call(f"argo_bench.study.checking.questions:{function}", text, tuple(search_path()))
 
 
 def digest_of(universe: Universe) -> str:

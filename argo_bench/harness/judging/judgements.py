@@ -19,7 +19,7 @@ from argo_bench.harness.judging.measurements import (
     find_break_even_calls,
     judge_first_call,
 )
-from argo_bench.harness.judging.outputs import describe_output
+from argo_bench.harness.judging.outputs import KEPT, NOT_CHECKED, Output, describe_output
 from argo_bench.harness.plan import SET_UP_S
 from argo_bench.harness.record.records import (
     Caching,
@@ -48,15 +48,15 @@ NOTABLE_DRAIN = 0.05
 class Question:
     """Asks whether a claim holds of a variant of a subject.
 
-    ``comparison`` is where it is asked, ``output`` the Output column. ``is_void`` says that the variant's decisions
-    differ from those of the reference; then it does not count how fast it is.
+    ``comparison`` is where it is asked, ``output`` what is said of the variant's output. ``is_void`` says that no
+    figure counts, since the output differs from the reference's or was not checked.
     """
 
     subject: Declaration
     claim: Claim
     variant: str
     comparison: Comparison
-    output: str
+    output: Output
     is_void: bool
 
 
@@ -95,7 +95,7 @@ def judge_all(
         if failure is None:
             found.append(_write_judgement(question, _answer(question, measured)))
         else:
-            unchecked = replace(question, output="not checked")
+            unchecked = replace(question, output=NOT_CHECKED)
             found.append(_write_judgement(unchecked, Answer(failure.kind, [failure.reason])))
     return found
 
@@ -106,9 +106,14 @@ def _ask(
     for subject in subjects:
         for claim in [each for each in subject.claims if judged is None or each.id in judged]:
             for variant in subject.variants:
-                output, is_faithful = describe_output(fidelities, subject.id, variant)
-                is_void = variant != "prescribed" and not is_faithful
+                output = describe_output(fidelities, subject.id, variant)
+                is_void = output is not NOT_CHECKED and _is_void(variant, output)
                 yield Question(subject, claim, variant, subject.headline_comparison(claim, variant), output, is_void)
+
+
+def _is_void(variant: str, output: Output) -> bool:
+    """Say whether no figure of a variant counts. What is prescribed is judged with its defects, once it was checked."""
+    return output.word == "not checked" or (variant != "prescribed" and not output.is_kept)
 
 
 def _find_failure(question: Question, failed: Mapping[tuple[str, str], Failure]) -> Failure | None:
@@ -131,7 +136,11 @@ def _answer(question: Question, measured: Measured) -> Answer:
 
 def _leave_open(question: Question, reason: str = "not measured before the run ended") -> Answer:
     """Answer a question about which there is no figure."""
-    return Answer("void", [question.output]) if question.is_void else Answer("inconclusive", [reason])
+    return Answer("void", [_say_why_void(question.output)]) if question.is_void else Answer("inconclusive", [reason])
+
+
+def _say_why_void(output: Output) -> str:
+    return output.text if output.word not in KEPT else f"when providers fail: {output.when_providers_fail}"
 
 
 def _answer_by_time(question: Question, result: Result, measured: Measured) -> Answer:
@@ -261,7 +270,7 @@ def _write_judgement(question: Question, answer: Answer) -> Judgement:
         level=None if interval is None else interval.level,
         verdict=answer.word,
         flags=answer.flags,
-        output=question.output,
+        output=question.output.text,
         sentence=_write_sentence(question, answer),
         detectable=None if effect is None else math.exp(effect),
         needs=answer.needs,
@@ -272,6 +281,8 @@ def _write_judgement(question: Question, answer: Answer) -> Judgement:
         curve_unit=answer.curve_unit,
         level_seen=answer.level_seen,
         holds_when=_say_when_it_holds(question, answer),
+        damage=dict(question.output.damage),
+        when_providers_fail=question.output.when_providers_fail,
     )
 
 

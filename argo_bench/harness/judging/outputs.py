@@ -4,20 +4,107 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
-from argo_bench.harness.record.records import Fidelity
+from argo_bench.harness.record.records import Fidelity, Scope
+
+OutputWord = Literal["same", "as declared", "not checked", "differs"]
+SEVERITY: tuple[OutputWord, ...] = ("same", "as declared", "not checked", "differs")
+"""The words about an output, the worst last."""
+KEPT = ("same", "as declared")
+UNITS: Mapping[Scope, str] = {
+    "workload": "calls",
+    "cases": "cases",
+    "markets": "symbol-cycles",
+    "failures": "symbol-cycles",
+}
+DAMAGES = ("missed", "added", "flipped")
+"""What may happen to a signal whose data were older, or which a variant got wrong."""
+STALE = "oldest data s"
 
 
-def describe_output(fidelities: Sequence[Fidelity], subject: str, arm: str) -> tuple[str, bool]:
-    """Return an arm's Output column, and whether it is faithful on all workloads and in the whole pipeline."""
-    relevant = [each for each in fidelities if each.optimization == subject and each.arm == arm]
-    if not relevant:
-        return "not checked", True
-    # A difference outweighs everything; one in the pipeline's decisions tells more than one in a stage.
-    worst = max(
-        relevant, key=lambda each: (not each.faithful, bool(each.counts) and each.workload is None, each.largest_error)
-    )
-    return worst.output, worst.faithful
+class Output(NamedTuple):
+    """Holds what is said of an arm's output.
+
+    ``damage`` counts signals, and ``when_providers_fail`` says what becomes of them then.
+    """
+
+    word: OutputWord
+    text: str
+    damage: Mapping[str, float]
+    when_providers_fail: str
+    fails_worse: bool
+
+    @property
+    def is_kept(self) -> bool:
+        return self.word in KEPT and not self.fails_worse
+
+
+NOT_CHECKED = Output("not checked", "not checked", {}, "", fails_worse=False)
+"""Stands for an output that was never compared."""
+
+
+def word_of(line: Fidelity) -> OutputWord:
+    """Return the word about one comparison: what differs outweighs what was not seen, and that what is declared."""
+    if line.counts:
+        return "differs"
+    if line.unseen:
+        return "not checked"
+    is_declared = line.permitted or line.largest_error or _has_damage(line.damage)
+    return "as declared" if is_declared and line.scope != "failures" else "same"
+
+
+def describe_line(line: Fidelity, may_change: str) -> str:
+    """Return the Output column of one comparison; ``may_change`` is what the optimization declares."""
+    word = word_of(line)
+    if word == "not checked":
+        return f"not checked: no {' and no '.join(line.unseen)} seen"
+    text: str = word
+    if word == "differs":
+        where = f" in {line.concerned} of {line.compared} {UNITS[line.scope]}" if line.concerned else ""
+        text = describe_differences(line.counts) + where
+    elif word == "as declared":
+        what = list_most_frequent(line.permitted)
+        what = f": {what}" if what else f", at most {line.largest_error:.0e}" if line.largest_error else ""
+        text = f"as declared ({may_change}{what})"
+    damage = describe_damage(line.damage)
+    return f"{text}; {damage}" if damage else text
+
+
+def describe_damage(damage: Mapping[str, float]) -> str:
+    """Describe what happened to the signals, as in ``20 of 86 signals missed, 39 added``; empty where nothing did."""
+    signals = f"of {damage.get('signals', 0):.0f} signals"
+    if "lost" in damage:
+        before = f"{damage['lost by the baseline']:.0f} of {damage['signals of the baseline']:.0f}"
+        return f"{damage['lost']:.0f} {signals} lost (baseline: {before})"
+    found = [f"{damage[name]:.0f} {name}" for name in DAMAGES if damage.get(name)]
+    if not found:
+        return ""
+    first, *rest = found
+    number, name = first.split(" ")
+    return ", ".join((f"{number} {signals} {name}", *rest))
+
+
+def _has_damage(damage: Mapping[str, float]) -> bool:
+    return any(damage.get(name) for name in (*DAMAGES, STALE))
+
+
+def describe_output(lines: Sequence[Fidelity], subject: str, arm: str) -> Output:
+    """Return what is said of an arm: the worst of all comparisons, the damage, and what happens in trouble."""
+    own = [each for each in lines if each.optimization == subject and each.arm == arm]
+    usual = [each for each in own if each.scope != "failures"]
+    trouble = next((each for each in own if each.scope == "failures"), None)
+    failing = "" if trouble is None else trouble.output
+    fails_worse = trouble is not None and bool(trouble.counts)
+    if not usual:
+        return NOT_CHECKED
+    # Of equal words, the one about decisions tells more than one about a stage.
+    worst = max(usual, key=lambda each: (SEVERITY.index(word_of(each)), each.scope == "markets", each.largest_error))
+    damage = next((each.damage for each in usual if each.damage), {})
+    text, said = worst.output, describe_damage(damage)
+    if said and said not in text:
+        text = f"{text}; {said}"
+    return Output(word_of(worst), text, damage, failing, fails_worse)
 
 
 def describe_differences(counts: Mapping[str, int]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from argo_bench.harness.record.records import Fidelity
+from argo_bench.harness.record.records import Fidelity, Scope
 from argo_bench.harness.side_by_side import ask_side_by_side
 from argo_bench.harness.state import RunState
 from argo_bench.harness.subject import Around, OutputCheck
@@ -31,24 +31,24 @@ def settle_subjects(state: RunState, pair: Twins, around: Around) -> None:
 
 def check_outputs(state: RunState, around: Around) -> None:
     """Make every comparison of outputs that the record does not have yet."""
-    known = {(each.optimization, each.arm, each.workload) for each in state.fidelities}
-    asked: dict[tuple[str, str, str | None], OutputCheck] = {}
+    known = {(each.optimization, each.arm, each.workload, each.scope) for each in state.fidelities}
+    asked: dict[tuple[str, str, str | None, Scope], OutputCheck] = {}
     for subject in state.subjects.values():
         own = [
             each for each in state.comparisons if each.optimization == subject.id and state.is_at_headline_scale(each)
         ]
         for each in subject.checks(own, around.scratch):
-            if (subject.id, each.arm, each.workload) not in known:
-                asked[subject.id, each.arm, each.workload] = each
+            if (key := (subject.id, each.arm, each.workload, each.scope)) not in known:
+                asked[key] = each
     for each in state.supply.checks(around.scratch):
         if not state.earlier(each.line):
-            asked["", each.arm, each.workload] = each
+            asked["", each.arm, each.workload, each.scope] = each
     state.pace.plan("checks", len(asked), UNIT_S)
     if asked:
         state.tell("checking outputs")
     calls = {key: each.call for key, each in asked.items()}
     for key, answer in ask_side_by_side(calls, state.seed, around.scratch / "numba"):
-        identifier, arm, _ = key
+        identifier, arm, *_ = key
         with state.failing(identifier, arm):
             if isinstance(answer, ArmFailed):
                 raise answer

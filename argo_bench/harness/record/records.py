@@ -22,6 +22,9 @@ SIGN_TEST = "sign-test"
 """This rule judges a gate."""
 
 
+Scope = Literal["workload", "cases", "markets", "failures"]
+"""Outputs are compared on the recorded inputs of a workload, on named cases, on whole cycles of markets, and on such
+cycles while providers fail."""
 Isolation = Literal["shared", "twins"]
 """The arms of a comparison share a process, or each has one of two."""
 
@@ -127,7 +130,8 @@ class Declaration(msgspec.Struct, frozen=True, tag="subject"):
     """Declares what is judged of a subject, as of its measurement, so that verdicts follow from the record alone.
 
     ``family`` names the claims whose intervals hold together with its headline claims. ``functions`` are the names of a
-    user's two functions by arm, empty for anything else. ``nouns`` say what its counts are of.
+    user's two functions by arm, empty for anything else. ``nouns`` say what its counts are of, ``may_change`` what its
+    engineered variant may do to the output.
     """
 
     id: str
@@ -138,6 +142,7 @@ class Declaration(msgspec.Struct, frozen=True, tag="subject"):
     family: str
     functions: dict[str, str] = {}
     nouns: dict[str, str] = {}
+    may_change: str = "nothing"
 
     def workload(self, name: str) -> WorkloadFacts:
         return next(each for each in self.workloads if each.name == name)
@@ -196,11 +201,15 @@ class Declared(msgspec.Struct, frozen=True, tag="benchmark"):
 
 
 class Fidelity(msgspec.Struct, frozen=True, tag="fidelity"):
-    """Says how a variant's decisions differ from the oracle's, or an arm's outputs from its reference's.
+    """Says how an arm's outputs differ from its reference's, and what was seen when they were compared.
 
-    ``output`` is the Output column: ``same``, ``as declared ...`` or ``differs: ...``. ``counts`` are exact counts of
-    differences, among ``compared`` symbol-cycles (of the pipeline) or calls (of a workload); ``permitted`` are those
-    that the optimization declares. ``largest_error`` is relative.
+    ``output`` is the Output column: ``same``, ``as declared ...``, ``differs: ...`` or ``not checked: ...``. ``counts``
+    are exact counts of differences, which concern ``concerned`` of ``compared`` calls of a workload, cases, or
+    symbol-cycles of a market; ``permitted`` are those that the optimization declares. ``largest_error`` is relative,
+    ``first`` describes the first difference.
+
+    ``saw`` counts what was compared, by noun; ``unseen`` are the nouns of which there should have been some. ``damage``
+    says what an arm did to the signals: how many there were, how many it missed, added, flipped or lost.
     """
 
     optimization: str
@@ -212,6 +221,12 @@ class Fidelity(msgspec.Struct, frozen=True, tag="fidelity"):
     output: str
     faithful: bool
     permitted: dict[str, int] = {}
+    scope: Scope = "workload"
+    concerned: int = 0
+    saw: dict[str, int] = {}
+    unseen: list[str] = []
+    damage: dict[str, float] = {}
+    first: str = ""
 
 
 class Cold(msgspec.Struct, frozen=True, tag="cold"):
@@ -376,7 +391,8 @@ class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
     ``strip`` holds the verdicts at every scale that was measured, ``cold`` the one on the first call of a process.
     ``break_even_calls`` is the number of calls after which the candidate has made up for its first one (0: at once,
     None: never). ``curve`` holds the verdicts over a condition in ``curve_unit``; ``holds_when`` says of a claim that
-    was not confirmed where it would hold. ``level_seen`` is the range of a counted level over the seeds.
+    was not confirmed where it would hold. ``level_seen`` is the range of a counted level over the seeds. ``damage``
+    counts what the arm did to the signals; ``when_providers_fail`` says what becomes of them then.
     """
 
     claim: str
@@ -405,6 +421,8 @@ class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
     curve_unit: str = ""
     level_seen: tuple[float, float] | None = None
     holds_when: str | None = None
+    damage: dict[str, float] = {}
+    when_providers_fail: str = ""
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):

@@ -17,7 +17,7 @@ from argo_bench.harness.calibration.rates import summarize_bank
 from argo_bench.harness.calibration.standing import SUMMARY, Calibration
 from argo_bench.harness.judging.judgements import find_break_even_rates, judge_all
 from argo_bench.harness.judging.measurements import Measured
-from argo_bench.harness.judging.outputs import describe_differences
+from argo_bench.harness.judging.outputs import KEPT, describe_line, word_of
 from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.plan import compute_levels, replicate_seed
 from argo_bench.harness.record.records import (
@@ -144,13 +144,14 @@ def _check_seeds(recorded: Recorded) -> Iterator[Disagreement]:
 
 
 def _check_fidelities(recorded: Recorded) -> Iterator[Disagreement]:
+    known = _declarations_by_id(recorded)
     for line, record in recorded.lines():
         if isinstance(record, Fidelity):
-            declared = record.permitted or record.largest_error
-            says = describe_differences(record.counts) if record.counts else "as declared" if declared else "same"
-            if record.faithful == bool(record.counts) or not record.output.startswith(says):
+            subject = known.get(record.optimization)
+            says = describe_line(record, "nothing" if subject is None else subject.may_change)
+            if record.faithful != (word_of(record) in KEPT) or record.output != says:
                 name = f"fidelity of {record.optimization} {record.arm}"
-                yield Disagreement(line, f"{name}: its counts say {says}, it says {record.output!r}")
+                yield Disagreement(line, f"{name}: its counts say {says!r}, it says {record.output!r}")
 
 
 def _check_results(recorded: Recorded) -> Iterator[Disagreement]:

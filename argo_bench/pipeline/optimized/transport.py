@@ -108,6 +108,8 @@ class Cached:
         return Arriving(self.__wrapped__(world, request), partial(self._keep, world, request, key, world.now()))
 
     def _keep(self, world: World, request: Request, key: Hashable, sent_at: float, answer: Any) -> None:
+        if isinstance(answer, Bars):
+            answer.values.flags.writeable = False  # who is served it later must find it as it came
         self._kept[key] = Kept(answer, self.expires_at(world, request, answer, sent_at))
 
 

@@ -101,6 +101,10 @@ class BaseWorld:
             return self._loop.run_until_complete(work)
         return in_thread(lambda: self._loop.run_until_complete(work))
 
+    def ignore_abandoned_tasks(self) -> None:
+        """Say nothing of what is raised in tasks that nobody waits for, where only results are looked at."""
+        self._loop.set_exception_handler(lambda loop, context: None)
+
     def nominal_time(self) -> float:
         """Return when the current cycle was due, in seconds since the epoch."""
         return EPOCH_S + CYCLE_S * self.cycle

@@ -249,18 +249,21 @@ class PooledPending:
 
 
 class ModelledRedis:
-    """Models the shared store in a world without sockets: it keeps
-    values by key until they expire, at a round trip a command."""
+    """Models the shared store in a world without sockets: it keeps values by key until they expire, at a round trip a
+    command.
+
+    ``values`` are the bytes by key, each with the time at which it expires.
+    """
 
     def __init__(self, world: SimulatedWorld) -> None:
         self._world = world
-        self._values: dict[str, tuple[bytes, float]] = {}
+        self.values: dict[str, tuple[bytes, float]] = {}
 
     def get(self, key: str) -> SimulatedPending:
-        value, expires = self._values.get(key, (None, 0.0))
+        value, expires = self.values.get(key, (None, 0.0))
         fresh = value if self._world.now() < expires else None
         return SimulatedPending(self._world, fresh, self._world.round_trip_ns)
 
     def set(self, key: str, value: bytes, ttl_s: float) -> SimulatedPending:
-        self._values[key] = value, self._world.now() + ttl_s
+        self.values[key] = value, self._world.now() + ttl_s
         return SimulatedPending(self._world, None, self._world.round_trip_ns)
