@@ -1,5 +1,6 @@
 """Does "keep, fix or drop" follow its rules?"""
 
+import msgspec
 import pytest
 
 from argo_bench.harness.claims.verdict import word_for
@@ -45,6 +46,24 @@ def test_the_reason_says_what_speaks_against_the_prescription(tmp_path):
 
 def test_an_engineered_variant_that_changes_the_output_fixes_nothing(tmp_path):
     assert advised(tmp_path, "refuted", "exceeded", engineered_output=DIFFERS).word == "undecided"
+
+
+LOST = {"signals": 86.0, "missed": 20.0, "added": 39.0, "flipped": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("lost_as_prescribed", "lost_as_engineered", "word"),
+    [(LOST, {}, "fix"), (LOST, LOST, "drop"), ({}, LOST, "keep"), ({"signals": 86.0}, LOST, "keep")],
+)
+def test_lost_signals_outrank_gains_whatever_is_declared(tmp_path, lost_as_prescribed, lost_as_engineered, word):
+    rows = [
+        msgspec.structs.replace(judgement("exceeded", arm=arm, output="as declared (older data)"), damage=damage)
+        for arm, damage in (("prescribed", lost_as_prescribed), ("engineered", lost_as_engineered))
+    ]
+    found = advise_all(recorded(tmp_path, *rows))[0]
+    assert found.word == word
+    if word != "keep":
+        assert "20 of 86 signals missed, 39 added" in found.reason
 
 
 @pytest.mark.parametrize(

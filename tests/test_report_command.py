@@ -49,7 +49,7 @@ def test_json_is_for_a_program_and_writes_nothing(run):
 
 def test_markdown_goes_to_the_output_as_github_shows_it(run):
     shown = report(run, "--format", "markdown").stdout
-    assert shown.startswith("**3 of 13 verdicts hold on this machine")
+    assert shown.startswith("**3 of 13 claims are reached on this machine")
     assert "| --- | --- |" in shown
     assert names(run) == ["run.jsonl"]
 

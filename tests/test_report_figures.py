@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from argo_bench.report import finding
 from argo_bench.report.chart import COLOURS
 from argo_bench.report.charts import forest
 from argo_bench.report.marks import compute_contrast
+from argo_bench.report.title import write_title
 from tests.test_report_finding import judgement, recorded, result
 from tests.test_report_tables import WORDS, every_kind_of_row
 
@@ -48,7 +48,7 @@ def test_two_processes_draw_the_same_bytes(full, theme):
 
 
 def test_the_title_states_the_finding(full):
-    assert forest.FOREST.picture(full).figure.get_suptitle().replace("\n", " ") == finding.write_title(full)
+    assert forest.FOREST.picture(full).figure.get_suptitle().replace("\n", " ") == write_title(full)
 
 
 def test_headline_rows_come_first_by_verdict_and_then_by_effect(tmp_path):

@@ -27,7 +27,7 @@ def report(tmp_path) -> Report:
 
 def test_a_report_is_one_sentence_as_text(report):
     assert str(report) == (
-        "3 of 13 verdicts hold on this machine; 3 of them also keep the output; 1 not measured and 1 failed."
+        "3 of 13 claims are reached on this machine; 3 of them keep the output (the same); 1 not measured and 1 failed."
     )
 
 
@@ -117,7 +117,7 @@ def test_saving_twice_gives_the_same_bytes(report, tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "# 3 of 13 verdicts hold on this machine",
+        "# 3 of 13 claims are reached on this machine",
         'srcset="forest-dark.svg"',
         "<code>argo-bench run --profile quick</code>",
         "versions: numpy 2.4",

@@ -12,6 +12,7 @@ from argo_bench.harness.record.records import Comparison, Counts, End, Judgement
 from argo_bench.harness.record.store import Recorded, Writer, load
 from argo_bench.harness.statistics.estimate import Estimate
 from argo_bench.report import finding
+from argo_bench.report.title import summarize, write_title
 
 RUN = Run(
     schema=1,
@@ -138,33 +139,34 @@ def verdicts(*words: str, output: str = "same", headline: bool = True) -> list[J
 TITLES = [
     (
         verdicts("confirmed", "exceeded", "refuted", "fell short"),
-        "2 of 4 verdicts hold on this machine; 2 of them also keep the output",
+        "2 of 4 claims are reached on this machine; 2 of them keep the output (the same)",
     ),
-    (verdicts("confirmed"), "1 of 1 verdict holds on this machine; it also keeps the output"),
+    (verdicts("confirmed"), "1 of 1 claim is reached on this machine; the output is kept (the same)"),
     (
         verdicts("confirmed, at least low", "void", output="differs: everything"),
-        "1 of 2 verdicts holds on this machine; it does not keep the output",
+        "1 of 2 claims is reached on this machine; the output is not kept",
     ),
     (
         verdicts("confirmed", "confirmed", output="not checked"),
-        "2 of 2 verdicts hold on this machine; none of them keeps the output",
+        "2 of 2 claims are reached on this machine; none of them keeps the output",
     ),
     (
         [*verdicts("confirmed", output="differs: x"), *verdicts("exceeded", output="as declared (rounding)")],
-        "2 of 2 verdicts hold on this machine; 1 of them also keeps the output",
+        "2 of 2 claims are reached on this machine; 1 of them keeps the output (as declared)",
     ),
-    (verdicts("refuted", "inconclusive"), "0 of 2 verdicts hold on this machine"),
+    (verdicts("refuted", "inconclusive"), "0 of 2 claims are reached on this machine"),
     (
         verdicts("untested", "failed", "failed", "confirmed"),
-        "1 of 4 verdicts holds on this machine; it also keeps the output; 1 not measured and 2 failed",
+        "1 of 4 claims is reached on this machine; the output is kept (the same); 1 not measured and 2 failed",
     ),
     (
         verdicts("confirmed", "refuted", headline=False),
-        "No headline claim was judged; 1 of 2 further readings holds on this machine; it also keeps the output",
+        "No headline claim was judged; 1 of 2 further readings is reached on this machine; "
+        "the output is kept (the same)",
     ),
     (
         [*verdicts("refuted"), *verdicts("confirmed", "confirmed", headline=False)],
-        "0 of 1 verdicts hold on this machine",
+        "0 of 1 claim are reached on this machine",
     ),
     ([], "No claim was judged"),
 ]
@@ -172,18 +174,37 @@ TITLES = [
 
 @pytest.mark.parametrize(("records", "title"), TITLES)
 def test_the_title_counts_the_headline_verdicts_that_hold_and_keep_the_output(tmp_path, records, title):
-    assert finding.write_title(recorded(tmp_path, *records)) == title
+    assert write_title(recorded(tmp_path, *records)) == title
+
+
+def test_each_variant_has_a_sentence_of_its_own(tmp_path):
+    rows = [
+        judgement("confirmed", arm="prescribed", claim="A"),
+        judgement("exceeded", arm="prescribed", claim="B", output="differs: missed"),
+        judgement("confirmed", arm="engineered", claim="A", output="same; 3 of 86 signals lost"),
+        judgement("confirmed", arm="engineered", claim="B", output="as declared (older data)"),
+    ]
+    run = recorded(tmp_path, *rows)
+    assert write_title(run) == (
+        "As published, 2 of 2 claims are reached on this machine; 1 of them keeps the output (the same). "
+        "As engineered, 2 of 2 claims are reached on this machine; 2 of them keep the output "
+        "(1 the same, 1 as declared)"
+    )
+    assert [(each["arm"], each["reached"], each["same"], each["as_declared"]) for each in summarize(run)] == [
+        ("prescribed", 2, 1, 0),
+        ("engineered", 2, 1, 1),
+    ]
 
 
 def test_an_interrupted_run_says_how_far_it_came(tmp_path):
     run = recorded(tmp_path, *verdicts("confirmed"), end=End(3.0, True, 2))
-    assert finding.write_title(run) == (
-        "Interrupted after 2 of 6 replicates: 1 of 1 verdict holds on this machine; it also keeps the output"
+    assert write_title(run) == (
+        "Interrupted after 2 of 6 replicates: 1 of 1 claim is reached on this machine; the output is kept (the same)"
     )
 
 
 def test_a_run_without_an_end_is_called_unfinished(tmp_path):
-    assert finding.write_title(recorded(tmp_path, end=None)) == "Unfinished run: no claim was judged"
+    assert write_title(recorded(tmp_path, end=None)) == "Unfinished run: No claim was judged"
 
 
 def test_the_setting_names_profile_processes_seed_and_generated_symbols(tmp_path):
@@ -339,10 +360,10 @@ def test_a_duration_is_shown_in_the_unit_that_suits_it(nanoseconds, words):
 
 def test_a_single_open_question_is_answered_in_the_title_and_several_are_counted(tmp_path):
     alone = [judgement("faster", 2.0, kind="difference", claim="new against old")]
-    assert finding.write_title(recorded(tmp_path / "one", *alone)) == "What was seen of new against old, prescribed"
+    assert write_title(recorded(tmp_path / "one", *alone)) == "What was seen of new against old, prescribed"
     words = enumerate(("faster", "faster", "slower"))
     several = [judgement(word, kind="difference", claim=f"n{number}") for number, word in words]
-    assert finding.write_title(recorded(tmp_path / "more", *several)) == "Of 3 candidates 2 faster, 1 slower"
+    assert write_title(recorded(tmp_path / "more", *several)) == "Of 3 candidates 2 faster, 1 slower"
 
 
 @pytest.mark.parametrize(

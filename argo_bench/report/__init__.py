@@ -18,6 +18,7 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.report import document, finding, text
 from argo_bench.report.sections import HARNESS, Outline
 from argo_bench.report.tables import escape
+from argo_bench.report.title import summarize, write_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ class Report:
     @property
     def finding(self) -> str:
         """Return the finding in one sentence without a full stop: the title of the report."""
-        return finding.write_title(self.recorded)
+        return write_title(self.recorded)
 
     def of(self, optimization: str) -> Report:
         """Return the report on one optimization or benchmark, by its id.
@@ -81,9 +82,11 @@ class Report:
         return text.terminal(self.recorded, self.outline)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types: the finding, the run, its verdicts, and the results that they rest on."""
+        """Return plain JSON types: the finding, the claims reached by each arm, the run, its verdicts, and the results
+        that they rest on."""
         return {
             "finding": self.finding,
+            "claims": summarize(self.recorded),
             "run": msgspec.to_builtins(self.recorded.run),
             "verdicts": msgspec.to_builtins(self.judgements),
             "results": msgspec.to_builtins(self.recorded.all(Result)),
@@ -125,6 +128,11 @@ class Report:
             "holds": judgement.verdict in HOLDS,
             "holds_when": judgement.holds_when,
             "output": judgement.output,
+            "signals_due": judgement.damage.get("signals"),
+            "signals_missed": judgement.damage.get("missed"),
+            "signals_added": judgement.damage.get("added"),
+            "signals_flipped": judgement.damage.get("flipped"),
+            "when_providers_fail": judgement.when_providers_fail,
             "flags": "; ".join(judgement.flags),
         }
 

@@ -11,6 +11,7 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding, text
 from argo_bench.report.sections import Outline
 from argo_bench.report.tables import escape
+from argo_bench.report.title import write_title
 
 DOES_NOT_SHOW = (
     "What another machine would give: ratios carry over better than times, and neither carries over exactly.",
@@ -26,7 +27,7 @@ def write_document(recorded: Recorded, outline: Outline, alts: Mapping[str, str]
     ``alts`` are their alternative texts by name; ``forest`` is the name of forest.svg and forest-dark.svg.
     """
     sections = [
-        f"# {escape(finding.write_title(recorded))}",
+        f"# {escape(write_title(recorded))}",
         *(_picture(each.name, alts[each.name], each.caption) for each in outline.at("files") if each.name in alts),
         text.markdown(recorded, outline),
         "## How it was measured",

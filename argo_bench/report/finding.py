@@ -6,7 +6,6 @@ Factors are speed-ups (reference / candidate): above 1x the candidate is faster.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
@@ -15,9 +14,8 @@ import msgspec
 from argo_bench.harness.calibration.standing import Rate, Used
 from argo_bench.harness.claims.claim import Claim, Kind
 from argo_bench.harness.claims.metrics import CLOCKS, MEMORY, Metric, is_count, is_memory
-from argo_bench.harness.claims.verdict import HOLDS, Word, word_for
 from argo_bench.harness.judging.measurements import LEAST
-from argo_bench.harness.record.records import Comparison, Counts, End, Judgement, Memory, Result
+from argo_bench.harness.record.records import Comparison, Counts, Judgement, Memory, Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate
 
@@ -40,66 +38,6 @@ def noun_of(metric: Metric) -> str:
     return CLOCKS.get(metric) or COUNT_NOUNS.get(metric) or metric.replace("_", " ")
 
 
-def write_title(recorded: Recorded) -> str:
-    """Write the title: how many headline verdicts hold, and how many of those also keep the output."""
-    sentence = _describe_progress(recorded) + _count_holding(recorded.all(Judgement))
-    return sentence[0].upper() + sentence[1:]
-
-
-def _describe_progress(recorded: Recorded) -> str:
-    ends = recorded.all(End)
-    if not ends:
-        return "unfinished run: "
-    if ends[-1].interrupted:
-        return f"interrupted after {ends[-1].replicates} of {format_number_of(recorded.run.looks[-1], 'replicate')}: "
-    return ""
-
-
-def _count_holding(judgements: Sequence[Judgement]) -> str:
-    if not judgements:
-        return "no claim was judged"
-    judged = [each for each in judgements if each.headline]
-    if judged and all(each.kind == "difference" for each in judged):
-        return _answer_open_questions(judged)
-    opening, noun = ("", "verdict") if judged else ("no headline claim was judged; ", "further reading")
-    judged = judged or list(judgements)
-    held = [each for each in judged if each.verdict in HOLDS]
-    plural = "" if len(judged) == len(held) == 1 else "s"
-    verb = "holds" if len(held) == 1 else "hold"
-    share = f"{len(held)} of {len(judged)} {noun}{plural}"
-    return f"{opening}{share} {verb} on this machine{_count_kept_outputs(held)}{_count_missing(judged)}"
-
-
-def _answer_open_questions(judged: Sequence[Judgement]) -> str:
-    """Say what was found where nothing was claimed: one comparison's sentence, or how often each word was given."""
-    if len(judged) == 1:
-        return judged[0].sentence
-    words = Counter(each.verdict for each in judged)
-    return f"of {len(judged)} candidates " + ", ".join(
-        f"{count} {word_for(word)}" for word, count in words.most_common()
-    )
-
-
-def _count_kept_outputs(held: Sequence[Judgement]) -> str:
-    kept = sum(map(keeps_output, held))
-    match len(held), kept:
-        case 0, _:
-            return ""
-        case 1, _:
-            return "; it also keeps the output" if kept else "; it does not keep the output"
-        case _, 0:
-            return "; none of them keeps the output"
-        case _:
-            return f"; {kept} of them also keep{'s' if kept == 1 else ''} the output"
-
-
-def _count_missing(judged: Sequence[Judgement]) -> str:
-    words: tuple[Word, ...] = ("untested", "failed")
-    counts = {word: sum(each.verdict == word for each in judged) for word in words}
-    named = " and ".join(f"{count} {word_for(word)}" for word, count in counts.items() if count)
-    return f"; {named}" if named else ""
-
-
 def describe_setting(recorded: Recorded) -> str:
     """Describe in a sentence how the run measured: its profile, processes, replicates, seed, data and switches."""
     run = recorded.run
@@ -120,7 +58,12 @@ def describe_replicates(looks: Sequence[int]) -> str:
 
 def keeps_output(judgement: Judgement) -> bool:
     """Say whether the output is kept, by the Output column; an output that was not compared does not count as kept."""
-    return judgement.output == "same" or judgement.output.startswith("as declared")
+    return is_same(judgement) or judgement.output.startswith("as declared")
+
+
+def is_same(judgement: Judgement) -> bool:
+    """Say whether nothing at all differs in the output."""
+    return judgement.output.split(";")[0] == "same"
 
 
 def changes_output(judgement: Judgement) -> bool:

@@ -52,7 +52,7 @@ class Table:
 OUTPUT, VERDICT = "output", "verdict"
 """Columns with these names are shown in a way of their own."""
 LONGEST_OUTPUT = 24
-"""A terminal shortens outputs of more characters than this; the remarks have the whole."""
+"""A terminal shortens what is said of outputs in more characters than this; the remarks have the whole."""
 
 
 def join_lines(*several: str) -> str:
@@ -99,7 +99,9 @@ def _fit(cell: str, width: int | None) -> str:
 
 
 def _shorten_output(output: str) -> str:
-    return output if len(output) <= LONGEST_OUTPUT else output.split(":")[0].split(" (")[0]
+    said, _, damage = output.partition("; ")
+    short = said if len(said) <= LONGEST_OUTPUT else said.split(":")[0].split(" (")[0]
+    return join_lines(short, damage)
 
 
 def markdown_table(table: Table) -> str:

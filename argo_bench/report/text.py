@@ -14,6 +14,7 @@ from argo_bench.report import finding
 from argo_bench.report.remarks import list_not_measured, list_remarks
 from argo_bench.report.sections import Outline, Place
 from argo_bench.report.tables import Table, escape, html_table, markdown_table, terminal_table
+from argo_bench.report.title import write_title
 
 MANY = 5
 """From this number of optimizations on, a terminal shows what was judged, and leaves all else to the page."""
@@ -41,7 +42,7 @@ def is_long(recorded: Recorded) -> bool:
 def terminal(recorded: Recorded, outline: Outline) -> Group:
     """Return the brief report for a rich console of 80 columns or more; of a long run return only a summary."""
     parts: list[Any] = [
-        Text(f"{finding.write_title(recorded)}.", style="bold"),
+        Text(f"{write_title(recorded)}.", style="bold"),
         Text(f"{finding.describe_setting(recorded)}\n", style="dim"),
     ]
     is_summary = is_long(recorded)
@@ -66,7 +67,7 @@ def markdown(recorded: Recorded, outline: Outline) -> str:
 
 def html(recorded: Recorded, outline: Outline) -> str:
     """Render the report as HTML that needs nothing else, in the colours of the notebook's theme."""
-    title = f'<div style="{FRAME}"><p><strong>{markup.escape(finding.write_title(recorded))}.</strong></p>'
+    title = f'<div style="{FRAME}"><p><strong>{markup.escape(write_title(recorded))}.</strong></p>'
     drawn = "".join(html_table(table) for table in tabulate(recorded, outline, "text"))
     items = "".join(f"<li>{markup.escape(line)}</li>" for line in all_remarks(recorded, outline))
     return title + drawn + (f"<ul>{items}</ul>" if items else "") + "</div>"

@@ -34,6 +34,7 @@ from argo_bench.report.marks import MARKS, label_verdict
 from argo_bench.report.sections import Advice, Background, Outline, Part, Source
 from argo_bench.report.tables import VERDICT, Table
 from argo_bench.report.text import all_remarks, tabulate
+from argo_bench.report.title import write_title
 from argo_bench.report.verdicts import tabulate_verdicts
 
 MOST_EMBEDDED = 2_500_000
@@ -124,7 +125,7 @@ def _collect(recorded: Recorded, outline: Outline) -> dict[str, Any]:
     kept = recorded.run.environment.get("calibration")
     return {
         "run": recorded.run,
-        "finding": finding.write_title(recorded),
+        "finding": write_title(recorded),
         "setting": finding.describe_setting(recorded),
         "took": [finding.format_duration(1e9 * end.seconds) for end in recorded.all(End)],
         "tally": {word: sum(each.verdict == word for each in headline or judgements) for word in MARKS},
@@ -168,7 +169,7 @@ def _make_chapter(recorded: Recorded, outline: Outline, identifier: str, place: 
         recorded.name_of(identifier),
         background,
         next(iter(outline.advise(of)), None),
-        finding.write_title(of),
+        write_title(of),
         judgements,
         list(_list_published(recorded, headline)),
         list(_list_published(recorded, further)),

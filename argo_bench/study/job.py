@@ -27,6 +27,8 @@ from argo_bench.pipeline.world.loopback import LIVE, LiveModel
 from argo_bench.study.subject import StudySubject
 from argo_bench.study.supply import MarketSupply
 
+FEWEST_CHECKED, USUAL_SYMBOLS = 8, 6
+
 
 def job_of(asked: Asked) -> Job:
     """Return the job that was asked for.
@@ -60,10 +62,16 @@ def study_job(
 ) -> Job:
     """Return the job of measuring optimizations on a universe, and a user's benchmarks beside them."""
     seeds = tuple(replicate_seed(seed, number) for number in range(profile.seeds))
-    supply = MarketSupply(universe, seed, seeds, profile.checked_cycles, tuple(each.id for each in optimizations))
+    cycles = choose_checked_cycles(profile, len(universe.symbols))
+    supply = MarketSupply(universe, seed, seeds, cycles, tuple(each.id for each in optimizations))
     subjects: list[Subject] = [StudySubject(each, supply) for each in optimizations]
     sets = {name: ids for name, ids in SETS.items() if name in supply.ids}
     return Job([*subjects, *benchmarks], profile, seed, supply, asked, sets)
+
+
+def choose_checked_cycles(profile: Profile, symbols: int) -> int:
+    """Return how many cycles a comparison of outputs walks: fewer of a larger universe, so that it stays affordable."""
+    return max(FEWEST_CHECKED, profile.checked_cycles * USUAL_SYMBOLS // max(USUAL_SYMBOLS, symbols))
 
 
 def optimizations_and_benchmarks(words: Sequence[str]) -> tuple[list[Optimization], list[Benchmark]]:

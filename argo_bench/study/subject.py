@@ -160,8 +160,8 @@ class StudySubject:
         of = {"optimization": self.id, "variant": variant}
         return [
             OutputCheck(variant, None, "cases", make_call("cases", of), Fidelity),
-            OutputCheck(variant, None, "markets", self.supply.call("markets", scratch, **of), Fidelity),
-            OutputCheck(variant, None, "failures", self.supply.call("failures", scratch, **of), Fidelity),
+            OutputCheck(variant, None, "markets", self.supply.call("markets", scratch, of), Fidelity),
+            OutputCheck(variant, None, "failures", self.supply.call("failures", scratch, of, half=True), Fidelity),
         ]
 
     def _check_of(self, comparison: Comparison) -> OutputCheck:

@@ -66,12 +66,13 @@ class MarketSupply:
 
     def checks(self, scratch: Path) -> list[OutputCheck]:
         """Return the check that says how much the consensus accepts of the market that outputs are checked on."""
-        return [OutputCheck("", None, "markets", self.call("acceptance", scratch), Acceptance)]
+        return [OutputCheck("", None, "markets", self.call("acceptance", scratch, {}), Acceptance)]
 
-    def call(self, function: str, scratch: Path, **arguments: object) -> Call:
-        """Return a call of a function of ``checking.questions`` with the market."""
-        market = {"universe": str(scratch / UNIVERSE), "seeds": [*self.seeds], "cycles": self.cycles}
-        return make_call(function, arguments | market)
+    def call(self, function: str, scratch: Path, arguments: Mapping[str, object], *, half: bool = False) -> Call:
+        """Return a call of a function of ``checking.questions`` with the market, under all seeds or half of them."""
+        seeds = self.seeds[: (len(self.seeds) + 1) // 2] if half else self.seeds
+        market = {"universe": str(scratch / UNIVERSE), "seeds": [*seeds], "cycles": self.cycles}
+        return make_call(function, {**arguments, **market})
 
     def preload(self) -> tuple[str, ...]:
         return ("argo_bench.study.replay",)

@@ -98,13 +98,22 @@ def describe_output(lines: Sequence[Fidelity], subject: str, arm: str) -> Output
     fails_worse = trouble is not None and bool(trouble.counts)
     if not usual:
         return NOT_CHECKED
-    # Of equal words, the one about decisions tells more than one about a stage.
-    worst = max(usual, key=lambda each: (SEVERITY.index(word_of(each)), each.scope == "markets", each.largest_error))
+    worst = max(usual, key=_rank if any(each.saw for each in usual) else _rank_unseen)
     damage = next((each.damage for each in usual if each.damage), {})
     text, said = worst.output, describe_damage(damage)
     if said and said not in text:
         text = f"{text}; {said}"
     return Output(word_of(worst), text, damage, failing, fails_worse)
+
+
+def _rank(line: Fidelity) -> tuple[float, ...]:
+    """Return by what the worst of several comparisons is found: of equal words, the one about decisions tells most."""
+    return SEVERITY.index(word_of(line)), line.scope == "markets", line.largest_error
+
+
+def _rank_unseen(line: Fidelity) -> tuple[float, ...]:
+    """Return by what the worst was found in records that do not say what was seen, as earlier versions wrote them."""
+    return not line.faithful, bool(line.counts) and line.workload is None, line.largest_error
 
 
 def describe_differences(counts: Mapping[str, int]) -> str:

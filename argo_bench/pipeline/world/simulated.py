@@ -36,13 +36,14 @@ results/reference/sockets.
 
 
 class SimulatedPending:
-    """Stands for a request of the simulated world that is sent already: its answer and its latency are settled."""
+    """Stands for a request of the simulated world that is sent already: its ``answer`` (which may be an error to raise)
+    and its latency are settled."""
 
-    __slots__ = ("_answer", "_latency_ns", "_world")
+    __slots__ = ("_latency_ns", "_world", "answer")
 
     def __init__(self, world: SimulatedWorld, answer: Any, latency_ns: int) -> None:
         self._world = world
-        self._answer = answer
+        self.answer = answer
         self._latency_ns = latency_ns
 
     def result(self) -> Any:
@@ -54,9 +55,9 @@ class SimulatedPending:
         return self._unpack()
 
     def _unpack(self) -> Any:
-        if isinstance(self._answer, ProviderError):
-            raise self._answer
-        return self._answer
+        if isinstance(self.answer, ProviderError):
+            raise self.answer
+        return self.answer
 
 
 @dataclass(frozen=True, slots=True)

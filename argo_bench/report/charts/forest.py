@@ -21,6 +21,7 @@ from argo_bench.report import finding
 from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, get_hue, quieten, set_ratio_axis
 from argo_bench.report.marks import MARKS, ORDER, label_verdict
 from argo_bench.report.tables import Table
+from argo_bench.report.title import write_title
 from argo_bench.report.verdicts import tabulate_verdicts
 
 
@@ -96,7 +97,7 @@ def find_verdicts(recorded: Recorded) -> Verdicts:
 
 def describe(found: Verdicts) -> str:
     """Say what the forest plot shows."""
-    sentences = [f"Forest plot of speed-ups on a log axis. {finding.write_title(found.recorded)}."]
+    sentences = [f"Forest plot of speed-ups on a log axis. {write_title(found.recorded)}."]
     if shown := found.headline or found.further:
         sentences.append("; ".join(_describe_judgement(found.recorded, each) for each in shown) + ".")
     if found.headline and (further := len(found.further) + found.left_out):
@@ -145,7 +146,7 @@ def draw(found: Verdicts, canvas: Canvas) -> Figure:
             y += size
     if canvas.has_title:
         figure.suptitle(
-            textwrap.fill(finding.write_title(found.recorded), TITLE_CHARACTERS),
+            textwrap.fill(write_title(found.recorded), TITLE_CHARACTERS),
             x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
         )  # fmt: skip
     if not shape.is_narrow:

@@ -14,7 +14,7 @@ from argo_bench.study.checking.cases import Case, load_cases
 from argo_bench.study.checking.differences import Differences, note_differences
 from argo_bench.study.checking.scene import Scene
 from argo_bench.study.checking.seen import see
-from argo_bench.study.checking.served import Log, count_older, serve, watch
+from argo_bench.study.checking.served import Log, count_older, note_further_requests, serve, watch, watch_providers
 from argo_bench.study.recording import FAST
 
 THROUGH = {
@@ -46,6 +46,7 @@ def play(case: Case, build: Callable[[], Pipeline], log: Log | None = None) -> P
         return watch(pipeline if log is None else serve(pipeline, log, process), noted, process)
 
     with Scene(build_watched, case.histories) as scene:
+        watch_providers(scene, noted)
         result = case.play(scene)
     return Played(result, noted)
 
@@ -110,5 +111,7 @@ def _compare(case: Case, expected: Played, got: Played, found: Differences, stal
             found.note(OLDER)
         right = play(case, partial(build_reference, case), got.log).result
     note_differences(right, got.result, found, case.part)
+    if case.part == "transport":
+        note_further_requests(expected.log, got.log, found)
     found.concerned += found.counts.total() > before
     found.where = ""

@@ -7,6 +7,7 @@ within the declared time.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +17,8 @@ import numpy as np
 
 from argo_bench.pipeline.model import Bars, Completion, Fetched, Opinions, Pending, ProviderError, Request, Stage, World
 from argo_bench.pipeline.record import Pipeline, settle
+from argo_bench.pipeline.world.simulated import SimulatedPending, SimulatedWorld
+from argo_bench.study.checking.differences import Differences
 
 Question = tuple[str, str, str, str]
 """A provider, a symbol, what is asked for, and the prompt of an explanation."""
@@ -35,11 +38,14 @@ class Log:
     """Holds all answers that a pipeline got, by question, and all that its fetch stage returned, by symbol.
 
     ``latest`` is the last answer by process, cycle and question, and ``fetched`` what was fetched last by process,
-    cycle and symbol.
+    cycle and symbol. ``given`` are the answers of the providers themselves, and ``requests`` those that left the
+    process, by provider.
     """
 
     answers: dict[Question, list[Answer]] = field(default_factory=dict)
     latest: dict[tuple[int, int, Question], Any] = field(default_factory=dict)
+    given: dict[Question, list[Answer]] = field(default_factory=dict)
+    requests: Counter[str] = field(default_factory=Counter)
     fetches: dict[str, list[Answer]] = field(default_factory=dict)
     fetched: dict[tuple[int, int, str], Fetched] = field(default_factory=dict)
 
@@ -63,6 +69,20 @@ def serve(pipeline: Pipeline, log: Log, process: int = 0) -> Pipeline:
     return pipeline.replace(
         transport=Replaying(pipeline.transport, log, process), fetch=ReplayingFetch(pipeline.fetch, log, process)
     )
+
+
+def watch_providers(world: SimulatedWorld, log: Log) -> None:
+    """Have a world note in the log what leaves the process and what the providers answer."""
+    exchange = world.exchange
+
+    def exchange_and_note(request: Request) -> SimulatedPending:
+        at_s, pending = world.now(), exchange(request)
+        log.requests[request.provider] += 1
+        said = _copy(pending.answer) if isinstance(pending.answer, Bars) else pending.answer
+        log.given.setdefault(_question(request), []).append(Answer(at_s, said))
+        return pending
+
+    world.exchange = exchange_and_note  # type: ignore[method-assign]
 
 
 class RecordingFetch:
@@ -154,7 +174,11 @@ class Watched:
 
 
 class Replaying:
-    """Wraps a transport and gives the answers of a log; what the log does not have, it asks for."""
+    """Wraps a transport and gives the answers of a log; what the log does not have, it asks for.
+
+    Explanations are asked for: a text about other data is a fault, and its wording may differ only where that is
+    declared.
+    """
 
     def __init__(self, transport: Stage, log: Log, process: int = 0) -> None:
         self.__wrapped__ = transport
@@ -163,7 +187,7 @@ class Replaying:
 
     def __call__(self, world: World, request: Request) -> Pending[Any]:
         key = self._process, world.cycle, _question(request)
-        if key in self._log.latest:
+        if key in self._log.latest and request.provider != "explanation":
             return Given(self._log.latest[key])
         pending: Pending[Any] = self.__wrapped__(world, request)
         return pending
@@ -190,11 +214,11 @@ class Given:
 def count_older(staleness_s: float, fresh: Log, served: Log) -> int:
     """Count the answers, and the parts of what was fetched, that no provider gave within ``staleness_s`` seconds.
 
-    ``fresh`` is the log of a pipeline without caches on the same market.
+    ``fresh`` is the log of a pipeline without caches on the same market; what the providers said counts whoever asked.
     """
     late = 0
     for questions, answer in list_served(served):
-        known = [each for question in questions for each in fresh.answers.get(question, ())]
+        known = [each for log in (fresh, served) for question in questions for each in log.given.get(question, ())]
         since = answer.at_s - staleness_s - SLACK_S
         recent = [each for each in known if since <= each.at_s <= answer.at_s + SLACK_S]
         late += bool(recent) and not any(say_the_same(answer.said, each.said) for each in recent)
@@ -205,11 +229,18 @@ def find_oldest(fresh: Log, served: Log) -> float:
     """Return how old the oldest answer was that differed from the one of its moment, in seconds."""
     oldest = 0.0
     for questions, answer in list_served(served):
-        known = [each for question in questions for each in fresh.answers.get(question, ()) if each.at_s <= answer.at_s]
+        known = [each for question in questions for each in fresh.given.get(question, ()) if each.at_s <= answer.at_s]
         given = [each.at_s for each in known if say_the_same(answer.said, each.said)]
         if given:
             oldest = max(oldest, answer.at_s - max(given))
     return oldest
+
+
+def note_further_requests(expected: Log, got: Log, found: Differences) -> None:
+    """Note providers that are sent more requests than before: each is billed, whatever its answer is used for."""
+    for provider, count in got.requests.items():
+        if count > expected.requests[provider]:
+            found.note(f"more requests to {provider}", expected.requests[provider], count)
 
 
 def list_served(log: Log) -> Iterator[tuple[tuple[Question, ...], Answer]]:

@@ -20,7 +20,15 @@ from argo_bench.pipeline.record import Cycle, Pipeline, cycle
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.database import FILE_NAME
 from argo_bench.study.checking.differences import Differences, Rows, compare_cycles, compare_rows
-from argo_bench.study.checking.served import Log, count_older, find_oldest, serve, watch
+from argo_bench.study.checking.served import (
+    Log,
+    count_older,
+    find_oldest,
+    note_further_requests,
+    serve,
+    watch,
+    watch_providers,
+)
 from argo_bench.study.recording import FAST, HISTORY, days_from, draw_day, live_tape
 from argo_bench.study.records import Acceptance
 
@@ -87,6 +95,7 @@ def walk_market(pipeline: Pipeline, market: Tape, seed: int, cycles: int, served
     pipeline = watch(pipeline if served is None else serve(pipeline, served), log)
     on_demand = Simulation(prepare_ahead=False)
     with SimulatedWorld(market, on_demand, seed=seed, latency_scale=0.0, durable=False) as world:
+        watch_providers(world, log)
         walked = tuple(world.run(cycle(pipeline, world, market.symbols, number)) for number in range(cycles))
         world.run(world.resources.aclose())
         rows = read_rows(world)
@@ -111,6 +120,9 @@ def check_walk(pipeline: Pipeline, oracle: Oracle, found: Differences, staleness
     for number, (left, got) in enumerate(zip(right.cycles, walk.cycles, strict=True)):
         found.where = f"{oracle.pace} market, seed {oracle.seed}, cycle {number}"
         found.concerned += compare_cycles(left, got, found)
+    found.where = f"{oracle.pace} market, seed {oracle.seed}"
+    if not staleness_s:
+        note_further_requests(oracle.walk.log, walk.log, found)
     if found.same_rows:
         found.where = f"{oracle.pace} market, seed {oracle.seed}, rows at the end"
         compare_rows(right.rows, walk.rows, found)

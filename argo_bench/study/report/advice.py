@@ -1,11 +1,13 @@
 """Says what to do with each optimization, keep, fix or drop it, by rules over its headline verdicts.
 
 A variant *gains* where a headline claim is confirmed, exceeded or fell short (there is a gain, if not the claimed one),
-and *loses* where one is refuted or void. Inconclusive, untested and failed ones say nothing.
+and *loses* where one is refuted or void. Inconclusive, untested and failed ones say nothing. Signals that are missed,
+added or flipped outrank every gain, even where a variant declares that its data may be older.
 
-keep       as prescribed it gains and never loses, and the output stays the same or within what is declared
-fix        else, if the engineered variant gains and never loses, and keeps the output
-drop       else, if neither variant gains on any claim and at least one was decided
+keep       as prescribed it gains and never loses, the output stays the same or within what is declared, and no signal
+           is missed, added or flipped
+fix        else, if that is so of the engineered variant
+drop       else, if neither variant gains without costing signals, and at least one claim was decided
 undecided  else
 """
 
@@ -15,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from argo_bench.harness.claims.verdict import word_for
+from argo_bench.harness.judging.outputs import describe_damage
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations.document import RANKS
@@ -53,8 +56,11 @@ def _choose_word(
     if _gains(engineered) and not any(_find_faults(engineered)):
         return "fix", f"as prescribed {faults or 'nothing is decided'}; engineered {_describe_gains(engineered)}"
     decided = any(each.verdict in (*GAINS, *LOSES) for each in (*prescribed, *engineered))
-    if decided and not _gains(prescribed) and not _gains(engineered):
-        return "drop", f"no gain in either variant: {faults or 'nothing is decided as prescribed'}"
+    if decided and not any(_gains(rows) and not _describe_damage(rows) for rows in (prescribed, engineered)):
+        gains = _gains(prescribed) or _gains(engineered)
+        more = _describe_damage(engineered)
+        why = f"{faults or 'nothing is decided as prescribed'}{f'; engineered {more}' if more else ''}"
+        return "drop", f"{'no gain without a cost in signals' if gains else 'no gain in either variant'}: {why}"
     return "undecided", "; ".join(
         (*_find_faults(prescribed), *_list_open_claims(prescribed), *_list_open_claims(engineered))
     ) or "nothing decided"
@@ -69,8 +75,25 @@ def _find_faults(rows: Sequence[Judgement]) -> Iterator[str]:
     for each in rows:
         if each.verdict in LOSES:
             yield f"{_name_metric(each)} is {finding.describe_measured(each)} ({word_for(each.verdict)})"
-    if any(map(finding.changes_output, rows)):  # a row that failed does not know
+    yield from _find_output_faults(rows)
+
+
+def _find_output_faults(rows: Sequence[Judgement]) -> Iterator[str]:
+    """Yield what speaks against a variant's output: a difference, nothing seen, or signals that are not what they were.
+
+    Of a row that failed nothing is known.
+    """
+    if any(map(finding.changes_output, rows)):
         yield "the output differs"
+    elif any(each.output.startswith("not checked:") for each in rows):
+        yield "the output was not checked"
+    if said := _describe_damage(rows):
+        yield said
+
+
+def _describe_damage(rows: Sequence[Judgement]) -> str:
+    """Say which signals a variant misses, adds or flips; empty where it does not."""
+    return next(filter(None, (describe_damage(each.damage) for each in rows)), "")
 
 
 def _list_open_claims(rows: Sequence[Judgement]) -> Iterator[str]:
@@ -113,8 +136,8 @@ def tabulate_advice(recorded: Recorded, *, brief: bool = False) -> Table:
     )
     columns = (Column("optimization", 20), Column("prescribed", 16), Column("engineered", 16), Column("advice", None))
     note = (
-        "Keep: gains as prescribed, loses nothing, keeps the output. Fix: only the engineered variant does. Drop: "
-        "neither gains. Priority, effort and week are the document's."
+        "Keep: gains as prescribed, loses nothing, keeps the output and every signal. Fix: only the engineered variant "
+        "does. Drop: neither does. Priority, effort and week are the document's."
     )
     return Table("Keep, fix or drop", note, columns, rows)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from argo_bench.errors import UserError
+from argo_bench.harness.judging.outputs import describe_damage
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import subjects
@@ -13,6 +14,7 @@ from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.report import finding
 from argo_bench.report.marks import MARKS, label_verdict
 from argo_bench.report.tables import escape
+from argo_bench.report.title import write_title
 from argo_bench.study.report.advice import advise_all
 
 BEGIN, END = "<!-- measured: argo-bench report RUN --readme README.md -->", "<!-- end of measured -->"
@@ -24,8 +26,8 @@ COLUMNS = ("id", "optimization", "published claim", "as prescribed", "as enginee
 def make_table(recorded: Recorded) -> str:
     """Return the table as Markdown, a row for every subject of the run.
 
-    A row has the headline claims, what was seen of each in both variants, and the advice. The finding stands above the
-    table, the glyphs of the verdicts below it.
+    A row has the headline claims, what was seen of each in both variants with the signals that it costs, and the
+    advice. The finding stands above the table, the glyphs of the verdicts below it.
     """
     judged: dict[str, list[Judgement]] = {}
     for each in recorded.all(Judgement):
@@ -41,7 +43,7 @@ def make_table(recorded: Recorded) -> str:
             rows.append(_write_row([identifier, known.name, claims, *seen, words.get(identifier, "")]))
     used = {each.verdict for rows in judged.values() for each in rows}
     legend = ", ".join(label_verdict(word) for word in MARKS if word in used)
-    return f"*{finding.write_title(recorded)}.*\n\n" + "\n".join(rows) + f"\n\n{legend}; < 1x is slower or more."
+    return f"*{write_title(recorded)}.*\n\n" + "\n".join(rows) + f"\n\n{legend}; < 1x is slower or more."
 
 
 def _write_row(cells: Sequence[str]) -> str:
@@ -55,9 +57,11 @@ def _write_claim(judgement: Judgement, judged: int) -> str:
 
 
 def _describe_seen(judged: Sequence[Judgement], variant: str) -> Iterator[str]:
-    for each in judged:
-        if each.arm == variant:
-            yield f"{MARKS[each.verdict].glyph} {escape(finding.describe_measured(each))}"
+    own = [each for each in judged if each.arm == variant]
+    for each in own:
+        yield f"{MARKS[each.verdict].glyph} {escape(finding.describe_measured(each))}"
+    if said := next(filter(None, (describe_damage(each.damage) for each in own)), ""):
+        yield said
 
 
 def write_table(readme: Path, recorded: Recorded) -> None:

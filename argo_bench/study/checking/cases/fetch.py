@@ -83,6 +83,9 @@ def refused(scene: Scene) -> Any:
         scene.refuses = set()
         scene.pass_cycles(120)
         seen.append(fetch(scene))
+        scene.pass_cycles(120)
+        scene.refuses = {(provider, "AAPL", what)}
+        seen.append(fetch(scene))
     return seen
 
 
@@ -123,6 +126,18 @@ def late(scene: Scene) -> Any:
         scene.pass_cycles(120)
         scene.takes_s = {("massive", "AAPL", "bars"): seconds}
         seen += [fetch(scene), fetch(scene, "ETH-USD")]
+    return seen
+
+
+@CASES("each source late, and the others not")
+def each_late(scene: Scene) -> Any:
+    scene.says["x_sentiment", "AAPL", "opinion"] = "direction=SHORT confidence=91"
+    scene.says["sonar", "AAPL", "opinion"] = "direction=LONG confidence=62"
+    seen = []
+    for provider, what in SOURCES:
+        scene.pass_cycles(120)
+        scene.takes_s = {(provider, "AAPL", what): 7.0}
+        seen.append(fetch(scene))
     return seen
 
 

@@ -74,6 +74,12 @@ def confusing(scene: Scene) -> Any:
     return explain(scene, alike, replace(alike, stop=96.0), numbered, replace(numbered, entry=5.1), tiny, usual)
 
 
+@CASES("pairs of the same coin")
+def pairs(scene: Scene) -> Any:
+    symbols = ("ETH-USD", "ETH-EUR", "ETH", "WETH-USD", "ETH-USD")
+    return explain(scene, *(draft(symbol, "LONG", "TRENDING", 118.5) for symbol in symbols))
+
+
 @CASES("the model fails, and answers again")
 def failing(scene: Scene) -> Any:
     first, second = draft("AAPL", "LONG", "TRENDING", 118.5), draft("ETH-USD", "SHORT", "VOLATILE", 2400.0)

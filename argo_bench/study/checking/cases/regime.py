@@ -123,3 +123,10 @@ def damaged(scene: Scene) -> Any:
     scene.restart()
     scene.damage_files()
     return seen + detect(scene, *histories)
+
+
+@CASES("a coin of a thousandth of a cent, whose price moves in the sixth decimal")
+def tiny(scene: Scene) -> Any:
+    coin = make_bars("AAPL", climb(rate=0.0003) / 1e7)
+    last = float(coin.values[3, -1])
+    return detect(scene, *(with_last(coin, last * (1 + move / 100)) for move in (0, 8, -8, -30, 40)), coin)

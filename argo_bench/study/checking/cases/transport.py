@@ -137,7 +137,8 @@ def long_waits(scene: Scene) -> Any:
     seen = []
     scene.takes_s = {("alpha_vantage", "AAPL", what): 25.0 for what in ("rsi", "sma", "quote")}
     for turn in range(6):
-        scene.says["alpha_vantage", "AAPL", "quote"] = 118.0 + turn
+        for place, what in enumerate(("rsi", "sma", "quote")):
+            scene.says["alpha_vantage", "AAPL", what] = 50.0 + 40 * place + turn
         seen.append(scene.request(Request("alpha_vantage", "AAPL", "quote")))
         seen.append(scene.request(*plain("AAPL")[2:]))
         scene.pass_cycles(10)

@@ -103,6 +103,15 @@ def duplicates(scene: Scene) -> Any:
     return [judge(scene, *mixed), judge(scene, known[3]), judge(scene, *new)]
 
 
+@CASES("ids among many that are stored: the first, one in the middle, the last")
+def duplicates_among_many(scene: Scene) -> Any:
+    stored = [decide(signal_id=f"stored {each}", timestamp=EPOCH_S - 5 * each) for each in range(60)]
+    scene.call("store", encode_plainly(stored))
+    scene.drain()
+    again = [replace(stored[place], timestamp=EPOCH_S) for place in (0, 9, 10, 11, 30, 59)]
+    return [judge(scene, *again, decide()), *(judge(scene, each) for each in again)]
+
+
 @CASES("the same id twice in a batch")
 def twice(scene: Scene) -> Any:
     decision = decide()
