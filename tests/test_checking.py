@@ -7,14 +7,18 @@ import msgspec
 import pytest
 
 from argo_bench.harness.judging.outputs import describe_damage, describe_line, describe_output, word_of
+from argo_bench.harness.plan import QUICK
 from argo_bench.harness.record.records import Fidelity
 from argo_bench.optimizations import catalogue, subjects
 from argo_bench.optimizations.optimization import VARIANTS
+from argo_bench.optimizations.together import SIGNAL
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.baseline.consensus import WEIGHTS
 from argo_bench.pipeline.market import Universe, installed_sample, read_universe
 from argo_bench.pipeline.market.generator import generate
-from argo_bench.pipeline.record import PARTS
+from argo_bench.pipeline.record import PARTS, cycle
+from argo_bench.pipeline.world import SimulatedWorld, Simulation
+from argo_bench.study import recording as recording_module
 from argo_bench.study.checking import check, trace
 from argo_bench.study.checking.battery import find_concerned_parts, play_baseline
 from argo_bench.study.checking.cases import load_cases
@@ -23,6 +27,8 @@ from argo_bench.study.checking.failures import Trouble
 from argo_bench.study.checking.scene import Scene
 from argo_bench.study.checking.seen import ABOUT, find_unseen, see
 from argo_bench.study.checking.trace import Oracle
+from argo_bench.study.job import choose_checked_cycles
+from argo_bench.study.recording import FAST, record
 from tests.conftest import REAL_BARS
 
 CASES = load_cases()
@@ -57,6 +63,10 @@ def test_the_cases_break_every_rule_and_detect_every_regime(seen_by_part):
     assert {f"regime {name}" for name in WEIGHTS} <= seen_by_part["regime"].keys()
     assert seen_by_part["whole"]["rejected: entry off the reference price"]
     assert seen_by_part["fetch"]["errors"]
+
+
+def test_no_case_breaks_on_the_baseline():
+    assert not [case.name for number, case in enumerate(CASES) if isinstance(play_baseline(number).result, Raised)]
 
 
 def test_a_case_gives_the_same_whenever_it_is_played():
@@ -123,8 +133,7 @@ def markets(universe, seed, cycles=20):
     return [Oracle.run(universe, seed, cycles, pace) for pace in ("fast", "live")]
 
 
-def assert_clean(identifier, universe, seed):
-    oracles = markets(universe, seed)
+def assert_clean(identifier, oracles):
     optimization = subjects()[identifier]
     for line in (
         check.check_on_markets(optimization, "engineered", oracles),
@@ -135,7 +144,7 @@ def assert_clean(identifier, universe, seed):
 
 @pytest.mark.parametrize("identifier", [*subjects()])
 def test_no_engineered_variant_is_accused_on_a_market(identifier, small_universe):
-    assert_clean(identifier, small_universe, 3)
+    assert_clean(identifier, markets(small_universe, 3))
 
 
 def generated(count):
@@ -159,8 +168,9 @@ def test_no_engineered_variant_is_accused_under_any_seed(name, seed):
     if "real" in name and not REAL_BARS.is_dir():
         pytest.skip("no real bars are at hand")
     universe = UNIVERSES[name]()
+    oracles = markets(universe, seed, choose_checked_cycles(QUICK, len(universe.symbols)))
     for identifier in subjects():
-        assert_clean(identifier, universe, seed)
+        assert_clean(identifier, oracles)
 
 
 def test_what_is_older_than_fresh_data_is_damage_and_what_it_decides_is_no_fault(small_universe):
@@ -252,3 +262,49 @@ def test_whole_numbers_types_and_orders_are_exact(expected, got, kind):
     note_differences(expected, got, found)
     assert kind in found.counts
     assert found.first
+
+
+def decided(recording, cycles):
+    with SimulatedWorld(
+        recording.market, Simulation(prepare_ahead=False), seed=recording.seed, latency_scale=0
+    ) as world:
+        walked = [world.run(cycle(FAST, world, recording.market.symbols, each.cycle)) for each in recording.groups]
+    return [len(each.decided) for each in walked][:cycles]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_cycles_are_drawn_until_something_is_decided(seed):
+    recording = record(SIGNAL, installed_sample(), 24, seed)
+    assert len(recording.market.symbols) == 1
+    assert sum(decided(recording, 24)[1:]) > 0
+
+
+def test_symbols_and_days_are_drawn_by_the_seed():
+    drawn = {record(SIGNAL, installed_sample(), 24, seed).market.symbols for seed in range(8)}
+    assert len(drawn) > 2
+    days = {
+        record(SIGNAL, installed_sample(), 24, seed).market.bars(symbol, 0).timestamps[-1]
+        for seed in range(8)
+        for symbol in record(SIGNAL, installed_sample(), 24, seed).market.symbols
+    }
+    assert len(days) > 2
+    again = record(SIGNAL, installed_sample(), 24, 3).market
+    assert again.symbols == record(SIGNAL, installed_sample(), 24, 3).market.symbols
+
+
+def test_cycles_in_which_nothing_is_ever_decided_are_timed_and_not_checked(small_universe, monkeypatch):
+    """So it is on short data of a user's: nothing is refused, and no claim holds."""
+    monkeypatch.setattr(recording_module, "decides", lambda tape, seed, cycles: False)
+    found = record(SIGNAL, small_universe, 4, 1)
+    assert len(found.groups) == 4
+    quiet = dataclasses.replace(SIGNAL, stage="cycle")
+    never = lambda pipeline: pipeline.replace(consensus=lambda world, signals, regime: None)  # noqa: E731
+    line = check.check_workload(subjects()["ALL"], quiet, found, never, never, "engineered")
+    assert word_of(line) == "not checked"
+    said = describe_output([msgspec.structs.replace(line, optimization="O06")], "O06", "engineered")
+    assert not said.is_kept
+
+
+def test_larger_universes_are_checked_over_fewer_cycles():
+    assert choose_checked_cycles(QUICK, 2) == choose_checked_cycles(QUICK, 6) == QUICK.checked_cycles
+    assert 8 <= choose_checked_cycles(QUICK, 30) < QUICK.checked_cycles

@@ -24,9 +24,15 @@ from tests.mutations import Mutant, as_optimization, every_mutant, held_out
 SEED = 1
 PROFILES = (QUICK, DEFAULT)
 TUNED_ON = frozenset(sorted(each.id for each in held_out())[1::2])
-"""The mutants of the first third and a half that cases were added for when they were missed. The others of these 129
-were never looked at for that; neither were any before the check was written."""
-MISSED: dict[str, str] = {}
+"""Those of the first 129, every second by name, for which cases were added where they were missed. The other 65 were
+never tuned on, and none of the 129 was looked at before the check was written."""
+MISSED = {
+    "memo-reason-for-hours": "a declared age of explanations, held against when the model wrote each wording",
+    "memo-reason-young-after-restart": "the same",
+    "fetch-late-answer": "whole cycles whose answers take longer than the five seconds between cycles",
+    "schedule-deadline": "the same",
+    "schedule-slow-twice": "the same",
+}
 """Says of each mutant that is missed which comparison would catch it, or why none can."""
 
 
@@ -56,27 +62,36 @@ def troubles(profile: Profile) -> tuple[Trouble, ...]:
     return tuple(Trouble.run(each) for each in oracles(profile) if each.pace == "fast")
 
 
-def lines(mutant: Mutant, profile: Profile) -> Iterable[Fidelity]:
+@cache
+def on_cases(number: int) -> Fidelity:
+    """Compare a mutant on the cases, which are the same in every profile."""
+    return check.check_on_cases(as_optimization(every_mutant()[number]), "engineered")
+
+
+def lines(number: int, profile: Profile) -> Iterable[Fidelity]:
     """Yield the lines that a run writes of a mutant, the quickest first."""
-    optimization = as_optimization(mutant)
-    yield check.check_on_cases(optimization, "engineered")
+    optimization = as_optimization(every_mutant()[number])
+    yield on_cases(number)
     yield check.check_on_markets(optimization, "engineered", oracles(profile))
     yield check.check_on_failures(optimization, "engineered", troubles(profile))
 
 
-def score(mutant: Mutant, profile: Profile) -> Score:
-    """Check a mutant until a comparison catches it. One that raises in a whole cycle has failed, and is caught."""
+def score(number: int, profile: Profile) -> tuple[str, str]:
+    """Check a mutant until a comparison catches it, and return which did, and the first difference.
+
+    One that raises in a whole cycle has failed, and is caught.
+    """
     try:
-        for line in lines(mutant, profile):
+        for line in lines(number, profile):
             if line.counts:
-                return Score(mutant, profile.name, line.scope, line.first)
+                return line.scope, line.first
     except Exception as error:  # noqa: BLE001 - a run says "failed" of it, whatever it is
-        return Score(mutant, profile.name, "failed", f"{type(error).__name__}: {error}")
-    return Score(mutant, profile.name, "", "")
+        return "failed", f"{type(error).__name__}: {error}"
+    return "", ""
 
 
 def score_numbered(number: int) -> list[tuple[str, str]]:
-    return [score(every_mutant()[number], profile)[2:] for profile in PROFILES]
+    return [score(number, profile) for profile in PROFILES]
 
 
 def score_all() -> list[Score]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.record import Edit, Pipeline, find_changed_parts
 from argo_bench.study.checking.cases import Case, load_cases
-from argo_bench.study.checking.differences import Differences, note_differences
+from argo_bench.study.checking.differences import Differences, Raised, note_differences
 from argo_bench.study.checking.scene import Scene
 from argo_bench.study.checking.seen import see
 from argo_bench.study.checking.served import Log, count_older, note_further_requests, serve, watch, watch_providers
@@ -47,7 +47,10 @@ def play(case: Case, build: Callable[[], Pipeline], log: Log | None = None) -> P
 
     with Scene(build_watched, case.histories) as scene:
         watch_providers(scene, noted)
-        result = case.play(scene)
+        try:
+            result = case.play(scene)
+        except Exception as error:  # noqa: BLE001 - what a variant returns may be nothing that a case can go on with
+            result = Raised(error)
     return Played(result, noted)
 
 

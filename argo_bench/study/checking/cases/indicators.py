@@ -43,7 +43,7 @@ def lengths(scene: Scene) -> Any:
 
 @CASES("no bar at all")
 def none(scene: Scene) -> Any:
-    return compute(scene, cut(USUAL, 0, 0))
+    return compute_all(scene, cut(USUAL, 0, 0))
 
 
 @CASES("a live bar that is revised: its close, its volume, its high and its low")

@@ -136,10 +136,9 @@ def after_hours(scene: Scene) -> Any:
 def long_waits(scene: Scene) -> Any:
     seen = []
     scene.takes_s = {("alpha_vantage", "AAPL", what): 25.0 for what in ("rsi", "sma", "quote")}
-    for turn in range(6):
+    for turn in range(8):
         for place, what in enumerate(("rsi", "sma", "quote")):
             scene.says["alpha_vantage", "AAPL", what] = 50.0 + 40 * place + turn
-        seen.append(scene.request(Request("alpha_vantage", "AAPL", "quote")))
         seen.append(scene.request(*plain("AAPL")[2:]))
-        scene.pass_cycles(10)
+        scene.pass_cycles(14)
     return seen
