@@ -196,6 +196,7 @@ def test_a_market_without_a_decision_is_not_checked(small_universe, monkeypatch)
 
 
 def line(scope="markets", **fields):
+    fields = {"saw": {"decisions": 3}} | fields
     found = Fidelity("O06", "engineered", None, 10, {}, 0.0, "", faithful=True, scope=scope, **fields)
     return msgspec.structs.replace(found, output=describe_line(found, "nothing"))
 

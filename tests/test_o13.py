@@ -168,7 +168,7 @@ def test_o13_as_printed_computes_everything_on_redis_too_although_the_price_is_f
     with SimulatedWorld(NoMarket()) as world:
         for _ in range(3):
             stage(world, frame)
-        (key,) = world.redis._values
+        (key,) = world.redis.values
         assert key.startswith("component:")
         assert key.endswith(":price")
         assert float(world.redis.get(key).result()) == frame["close"].iloc[-1]

@@ -54,7 +54,7 @@ KEYS = {
     Run: lambda each: None,
     End: lambda each: None,
     Cold: lambda each: (each.workload, each.scale, each.arm),
-    Fidelity: lambda each: (each.optimization, each.arm, each.workload),
+    Fidelity: lambda each: (each.optimization, each.arm, each.workload, each.scope),
     Counts: lambda each: (each.workload, each.scale, each.arm, each.seed),
     Memory: lambda each: (each.workload, each.scale, each.arm),
     Samples: lambda each: (each.comparison, each.replicate),

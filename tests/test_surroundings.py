@@ -66,7 +66,7 @@ def needs_server():
 def supplied(*needs):
     """What a run of the study has around it that needs these servers."""
     frames = generate(["AAA"], 300, seed=1).frames
-    return MarketSupply(Universe(frames, {"AAA": "generated"}, "generated for a test"), 1, 1, ()).open(needs)
+    return MarketSupply(Universe(frames, {"AAA": "generated"}, "generated for a test"), 1, (1,), 1, ()).open(needs)
 
 
 def is_listening(port):
@@ -513,7 +513,7 @@ if __name__ == "__main__":
         print("outside:", error.strerror)
     universe = Universe(generate(["AAA"], 300, seed=1).frames, {"AAA": "generated"}, "generated for a test")
     tape = Tape(universe.frames, seed=1)
-    with MarketSupply(universe, 1, 1, ()).open({"providers", "redis"}) as around:
+    with MarketSupply(universe, 1, (1,), 1, ()).open({"providers", "redis"}) as around:
         assert not around.missing, around.missing
         servers = around.servers
         hits = []

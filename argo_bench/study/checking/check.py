@@ -20,6 +20,7 @@ from argo_bench.study.checking.battery import check_cases, leave_to_oracle
 from argo_bench.study.checking.differences import Differences, note_differences
 from argo_bench.study.checking.failures import Trouble
 from argo_bench.study.checking.seen import find_unseen, see
+from argo_bench.study.checking.served import note_further_requests
 from argo_bench.study.checking.trace import Oracle, check_walk, measure_age
 from argo_bench.study.counts import count_cache_hits
 from argo_bench.study.recording import Recording
@@ -80,6 +81,9 @@ def check_on_markets(optimization: Optimization, variant: Variant, oracles: Sequ
     for oracle in oracles:
         pipeline = leave_to_oracle(getattr(optimization, variant)(baseline.PIPELINE))
         walk, lost = check_walk(pipeline, oracle, found, staleness_s)
+        if variant == "engineered":  # what a prescribed variant sends besides is counted as its damage
+            found.where = f"{oracle.pace} market, seed {oracle.seed}"
+            note_further_requests(oracle.walk.log, walk.log, found)
         see(oracle.cycles, saw)
         if oracle.pace == "live":
             damage.update(lost)

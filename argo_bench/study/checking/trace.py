@@ -24,7 +24,6 @@ from argo_bench.study.checking.served import (
     Log,
     count_older,
     find_oldest,
-    note_further_requests,
     serve,
     watch,
     watch_providers,
@@ -120,9 +119,6 @@ def check_walk(pipeline: Pipeline, oracle: Oracle, found: Differences, staleness
     for number, (left, got) in enumerate(zip(right.cycles, walk.cycles, strict=True)):
         found.where = f"{oracle.pace} market, seed {oracle.seed}, cycle {number}"
         found.concerned += compare_cycles(left, got, found)
-    found.where = f"{oracle.pace} market, seed {oracle.seed}"
-    if not staleness_s:
-        note_further_requests(oracle.walk.log, walk.log, found)
     if found.same_rows:
         found.where = f"{oracle.pace} market, seed {oracle.seed}, rows at the end"
         compare_rows(right.rows, walk.rows, found)
