@@ -7,7 +7,8 @@ from functools import cache
 
 import msgspec
 
-from argo_bench.harness.record.records import Fidelity
+from argo_bench.harness.plan import describe_shortage
+from argo_bench.harness.record.records import Failure, Fidelity
 from argo_bench.harness.side_by_side import ask_side_by_side
 from argo_bench.harness.state import RunState
 from argo_bench.harness.subject import Around, Ask, OutputCheck
@@ -30,7 +31,10 @@ def settle_subjects(state: RunState, pair: Twins, around: Around) -> None:
         if settled.lines:
             state.declared[subject.id] = settled.subject.declaration()
             state.write(settled.lines)
-        if not settled.is_faithful:
+        shortage = describe_shortage([*settled.call_ns.values()], state.profile) if settled.is_faithful else None
+        if shortage is not None:
+            state.fail(Failure(subject.id, subject.variants[-1], "untested", shortage))
+        if not settled.is_faithful or shortage is not None:
             state.comparisons = [each for each in state.comparisons if each.optimization != subject.id]
 
 

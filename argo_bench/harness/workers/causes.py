@@ -26,6 +26,7 @@ Cause = Literal[
     "lowers precision",
     "first call is dear",
     "several processors",
+    "one processor",
 ]
 Outcome = Literal["void", "refused", "remarked"]
 """``void``: its output or its work is not the other's. ``refused``: the outputs agree, yet the times would compare
@@ -63,7 +64,8 @@ RULES: Mapping[Cause, Rule] = {
     "computes when read": Rule("refused", True, "return a list or an array"),
     "lowers precision": Rule("refused", True, "pass a check of your own (check=) if that is precise enough"),
     "first call is dear": Rule("remarked", False, "it may compile, import or remember, which cannot be told"),
-    "several processors": Rule("remarked", True, "both functions had one processor"),
+    "several processors": Rule("remarked", True, "both functions were timed on all processors"),
+    "one processor": Rule("remarked", True, "both functions were timed on one processor"),
 }
 """What is held against a function, the gravest first: one cause is named. A test holds the keys to ``Cause``."""
 

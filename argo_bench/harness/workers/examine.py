@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from statistics import median
-from time import perf_counter_ns, thread_time_ns
+from time import perf_counter_ns, process_time_ns, thread_time_ns
 from typing import Any
 
 from .agreement import first_difference
@@ -31,7 +31,7 @@ from .inputs import (
 )
 from .kept import find_kept
 from .leftovers import Leftovers, adopt_orphans
-from .processors import on_all_processors
+from .processors import uses_several
 from .results import copy_result, pack_if_possible, write_packed, write_result
 from .settings import Settings, describe_changes, describe_seeding, read_generators, read_settings
 from .timing import Arguments, FunctionBody, Timing, count_compiled_signatures, waits
@@ -41,16 +41,15 @@ CHEAP_NS = 20_000_000
 MOST_CALLS, BUDGET_NS = 12, 200_000_000
 WATCHED_CALLS = 4
 """What is left behind is looked for after these first calls."""
-LONG_NS = 100_000_000
-"""Where a first call takes longer, one other input is tried instead of several."""
-REMARKED_NS = 1_000_000
-"""A first call that is dearer by less is not worth a remark."""
+COPIED_NS = 100_000_000
+"""An input that takes longer to be copied is not changed to see what follows."""
+REMARKED_NS, WAITED_NS = 1_000_000, 50_000_000
+"""A first call that computes, or waits, for so much longer than a later one is worth a remark: no busy machine makes it
+so dear."""
 OTHER = ".other"
 """The result for another input stands in the file of this ending, beside the result."""
 ELSEWHERE, ELSEWHERE_NS = 0.1, 1_000_000
 """Other threads and processes matter where they compute for this share of a call, and for so many nanoseconds."""
-SEVERAL = 1.3
-"""A call that computes for so many times the time that passes had several processors at once."""
 
 
 class Examination:
@@ -66,11 +65,13 @@ class Examination:
         self.packed: bytes | None = None
         self._body = body
         self._settings = settings
-        self._elsewhere_ns = 0
+        self._threads_ns = self._elsewhere_ns = 0
         self._is_loading = False
         self._leftovers = Leftovers(body)
         self._arguments: Arguments = body.next_arguments()
+        began = perf_counter_ns()
         self._before = copy_arguments(self._arguments)
+        self._copied_ns = perf_counter_ns() - began
         self._last: Any = None
 
     @property
@@ -111,9 +112,10 @@ class Examination:
         is_watched = len(self.timings) < WATCHED_CALLS
         if is_watched:
             self._leftovers.begin_call()
-        own_ns = thread_time_ns()
+        own_ns, all_ns = thread_time_ns(), process_time_ns()
         result, timing = self._body.take_result(arguments)
-        self._elsewhere_ns = timing.cpu_ns - (thread_time_ns() - own_ns)
+        own_ns = thread_time_ns() - own_ns
+        self._threads_ns, self._elsewhere_ns = process_time_ns() - all_ns - own_ns, timing.cpu_ns - own_ns
         if is_watched:
             self._leftovers.end_call()
         self.timings.append(timing)
@@ -141,34 +143,42 @@ class Examination:
         self._note(self._describe_processors())
 
     def _describe_processors(self) -> Suspicion | None:
-        """Say that a call computes on several processors at once where it may."""
-        if self._elsewhere_ns < max(ELSEWHERE_NS, ELSEWHERE * self.timings[-1].cpu_ns):
+        """Say that a call computes on several processors at once where it may, or would if they were free."""
+        least_ns = max(ELSEWHERE_NS, ELSEWHERE * self.timings[-1].cpu_ns)
+        if max(self._threads_ns, self._elsewhere_ns) < least_ns:
             return None
-        with on_all_processors() as are_more:
-            timing = self._body.take_result(self._body.next_arguments())[1] if are_more else self.timings[-1]
-        if timing.cpu_ns < SEVERAL * timing.wall_ns:
+        if uses_several(lambda: self._body.take_result(self._body.next_arguments())[1]):
+            return Suspicion("several processors", "computes on several processors at once")
+        if self._threads_ns < least_ns:  # children that run one after the other need no second processor
             return None
-        seen = f"computes on {timing.cpu_ns / timing.wall_ns:.1f} processors at once"
-        return Suspicion("several processors", seen)
+        return Suspicion("one processor", "computes in threads of its own")
 
     def look_for_memory(self, file: Path) -> None:
         """Find whether the function remembers its input or keeps its result; write its result for another input."""
-        base = self._before if self._body.is_fresh else copy_arguments(self._arguments)
-        is_dear_first = is_dear(self.first_ns, self.call_ns)
-        if base and (is_dear_first or self.call_ns < CHEAP_NS):
-            others = OTHERS if self.first_ns < LONG_NS else 1
-            if (memory := describe_memory(self._body, base, self.call_ns, others)) is not None:
+        base = self._copy_input()
+        if base and (is_dear(self.first_ns, self.call_ns) or self.call_ns < CHEAP_NS):
+            if (memory := describe_memory(self._body, base, self.call_ns)) is not None:
                 return self._note(memory)
             self._write_other(base, file)
         kept = find_kept(self._body.function, self._last)
-        if kept is not None and is_dear_first:
+        if kept is not None and is_dear(self.first_ns, self.call_ns):
             self._note(Suspicion("remembers", f"remembers what it returned, in {kept}"))
         elif kept is not None:
             self._note(Suspicion("was made before", f"returns what was made before the call, in {kept}"))
-        elif not self._is_loading and is_dear(self.first_ns, self.call_ns, REMARKED_NS) and not _has_others(base):
+        elif self._is_first_call_notable() and not self._is_loading and not _has_others(base):
             times = self.first_ns / max(1, self.call_ns)
             self._note(Suspicion("first call is dear", f"took {times:.2g} times as long at its first call"))
         return None
+
+    def _copy_input(self) -> Arguments | None:
+        """Return an input that may be changed; None where it cannot be copied, or only slowly."""
+        if self._copied_ns > COPIED_NS:
+            return None
+        return self._before if self._body.is_fresh else copy_arguments(self._arguments)
+
+    def _is_first_call_notable(self) -> bool:
+        first, later = self.timings[0].cpu_ns, round(median(each.cpu_ns for each in self.timings[1:]))
+        return is_dear(first, later, REMARKED_NS) or is_dear(self.first_ns, self.call_ns, WAITED_NS)
 
     def _write_other(self, base: Arguments, file: Path) -> None:
         """Write what the function returns for an input on which it was not called before."""

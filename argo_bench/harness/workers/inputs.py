@@ -29,9 +29,11 @@ BUDGET_S = 0.5
 MOVED = 1.5
 """Times that are this many times apart are those of other work; both calls get a copy that was made the same way."""
 OTHERS = 3
-"""A function is called on so many other inputs, all of which must be dear at the first call."""
+"""A function is called on so many other inputs, all of which must be dear at the first call: once is an accident."""
 DEAR, DEAR_NS = 5.0, 20_000
 """A first call on an input is dear where it takes this many times a later one, and so many nanoseconds more."""
+LONG_NS = 100_000_000
+"""No busy machine makes a cheap call this dear, so that one other input is enough."""
 NUMBERS = 100
 """No more items of a collection are looked at for two that differ."""
 LONG_TEXT = 100
@@ -193,14 +195,14 @@ def _change_text(text: Any, number: int) -> Any:
     return changed if isinstance(text, str) else changed.encode("latin-1")
 
 
-def describe_memory(body: FunctionBody, arguments: Arguments, warm_ns: int, others: int = OTHERS) -> Suspicion | None:
+def describe_memory(body: FunctionBody, arguments: Arguments, warm_ns: int) -> Suspicion | None:
     """Say that other inputs are dear at the first call and cheap at the second, as for a function that remembers.
 
     ``warm_ns`` is what a call on the known input takes. Return None where the function refuses other inputs, or where
     there are none.
     """
-    ratios = []
-    for other in itertools.islice(list_other_inputs(arguments), others):
+    ratios: list[float] = []
+    for other in itertools.islice(list_other_inputs(arguments), OTHERS):
         try:
             first, again = _time_twice(body, other)
         except Exception:  # noqa: BLE001 - an input that was made up may be refused in any way
@@ -209,10 +211,10 @@ def describe_memory(body: FunctionBody, arguments: Arguments, warm_ns: int, othe
         if not is_dear(first.wall_ns, later):
             return None
         ratios.append(first.wall_ns / later)
-    if len(ratios) < others:
-        return None
-    seen = f"remembers its input: on another one its first call takes {median(ratios):.2g} times as long"
-    return Suspicion("remembers", seen)
+        if len(ratios) == OTHERS or first.wall_ns > LONG_NS:
+            seen = f"remembers its input: on another one its first call takes {median(ratios):.2g} times as long"
+            return Suspicion("remembers", seen)
+    return None
 
 
 def is_dear(first_ns: int, later_ns: int, least_ns: int = DEAR_NS) -> bool:

@@ -9,6 +9,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from numbers import Number
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -24,7 +25,7 @@ SMALL_INT, SHORT_TEXT = 1000, 20
 def find_kept(function: Callable[..., Any], result: Any) -> str | None:
     """Return the name under which a function keeps a result that it has returned; None where it seems to make it.
 
-    A value counts that equals the result, and an item of a collection that is the result itself.
+    A collection counts that equals the result, and any value or item of a collection that is the result itself.
     """
     if getattr(function, "cache_info", None) is not None:
         return "a cache around it"
@@ -72,7 +73,7 @@ def _list_values(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
         value = inner.__globals__[name]
         yield name, value
         if isinstance(value, ModuleType | type):
-            yield from ((f"{name}.{each}", getattr(value, each)) for each in names if each in vars(value))
+            yield from ((f"{name}.{each}", vars(value)[each]) for each in names if each in vars(value))
         if isinstance(value, FunctionType):
             yield from ((f"{name}.{each}", kept) for each, kept in vars(value).items() if each != "__wrapped__")
 
@@ -85,8 +86,8 @@ def _list_names(code: CodeType) -> Iterator[str]:
 
 
 def _equals(value: Any, result: Any) -> bool:
-    """Say whether a value of the same kind agrees with a result, numbers and texts included."""
-    if type(value) is not type(result):
+    """Say whether a collection agrees with a result; a number or a text may be equal by chance, as a size is."""
+    if type(value) is not type(result) or isinstance(value, Number | str | bytes):
         return False
     try:
         return first_difference(result, value, "equal") is None

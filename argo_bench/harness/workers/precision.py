@@ -24,10 +24,10 @@ ROUNDED = 1e-10
 def describe_precision(expected: Any, got: Any) -> Suspicion | None:
     """Say that outputs which agree do so to single precision alone."""
     pairs = list(itertools.islice(zip(list_floats(expected), list_floats(got), strict=False), MOST))
-    fractions = [pair for pair in pairs if math.isfinite(pair[1]) and not pair[1].is_integer()]
-    if not fractions or not all(_is_single(other) for _, other in fractions):
+    fractions = [pair for pair in pairs if all(map(math.isfinite, pair)) and not pair[1].is_integer()]
+    if not all(_is_single(other) for _, other in fractions) or all(_is_single(one) for one, _ in fractions):
         return None
-    largest = max(abs(one - other) / max(abs(one), abs(other)) for one, other in fractions if math.isfinite(one))
+    largest = max(abs(one - other) / max(abs(one), abs(other)) for one, other in fractions)
     if largest < ROUNDED:
         return None
     return Suspicion("lowers precision", f"computes in single precision: outputs differ by up to {largest:.2g}")
