@@ -79,12 +79,8 @@ def pages():
     return bytes(2_000_000)
 
 
-def many_rows():
-    return [float(each) for each in range(150_000)]
-
-
-def loses_many_rows_later():
-    return many_rows() if count_calls() < 14 else [0.0] * 150_000
+def other_pages_later():
+    return pages() if count_calls() < 40 else b"x" * 2_000_000
 
 
 def words():
@@ -252,6 +248,30 @@ def sums_later():
 
 def sums_by_and_by():
     return (sum(range(200)) + place for place in range(200))
+
+
+PUT_OFF: list[int] = []
+
+
+def work(milliseconds):
+    """Compute for so many milliseconds of this process's own time."""
+    until = time.process_time() + milliseconds / 1e3
+    while time.process_time() < until:
+        pass
+    return milliseconds > 0
+
+
+def works_at_once():
+    return work(2)
+
+
+def puts_off():
+    """Does the work of twelve calls in the twelfth."""
+    PUT_OFF.append(1)
+    if len(PUT_OFF) < 12:
+        return work(0.5)
+    PUT_OFF.clear()
+    return work(30)
 
 
 # What leaves work behind
@@ -440,7 +460,7 @@ CHEATS = [
     Cheat("wrong from the fourth call on", total, right_three_times, "two results for one input"),
     Cheat("a constant from the tenth call on", total, right_nine_times, "two results for one input"),
     Cheat("a constant from the fortieth call on", total, right_forty_times, "after it was timed"),
-    Cheat("many rows wrong from the fourteenth call on", many_rows, loses_many_rows_later, "after it was timed"),
+    Cheat("other pages from the fortieth call on", pages, other_pages_later, "after it was timed"),
     Cheat("reads what the other one left", leaves, reads_what_was_left, "1999000 against 0"),
     Cheat("sorts in place", sorts_a_copy, sorts_in_place, "its input", shuffled),
     Cheat("walks the queue that the other one emptied", drains, walks, "the baseline changes its input", jobs),
@@ -458,6 +478,7 @@ CHEATS = [
     Cheat("computes with half the digits", roots, single_roots, "single precision"),
     Cheat("hides that it did", roots, single_roots_dressed_up, "single precision"),
     Cheat("computes when it is read", two_hundred_sums, sums_later, "when its result is read"),
+    Cheat("puts off", works_at_once, puts_off, "times as long at about one call of"),
     Cheat("returns a generator", two_hundred_sums, sums_by_and_by, "return a list"),
     Cheat("leaves a task", awaits_all, leaves_a_task, "leaves a task running after every call"),
     Cheat("returns a coroutine", awaits_all, returns_what_was_not_awaited, "await it"),

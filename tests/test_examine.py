@@ -50,9 +50,22 @@ def test_a_slow_function_is_called_twice(tmp_path):
 def test_a_fast_function_is_called_twenty_times_at_most(tmp_path):
     body = CountedBody(sum, values)
     assert numbers_of(body, tmp_path)["suspicions"] == []
-    # Twelve calls on its input; twice on another one, which is no dearer; once on one for its answer there.
+    # MOST_CALLS on its input; twice on another one, which is no dearer; once on one for its answer there.
     assert body.made <= examine.MOST_CALLS + 2 * inputs.OTHERS + 1
     assert body.made >= examine.MOST_CALLS
+
+
+@pytest.mark.parametrize(("dear_ns", "times"), [(200_000_000, 1), (200_000_000, 0), (6_000_000, 1)])
+def test_calls_that_are_dear_again_and_again_are_named(dear_ns, times, tmp_path):
+    """A busy machine makes a single call dear, or several by a little."""
+    cycle = [4_000_000] * 9 + [dear_ns]
+    body = CountedBody(lambda: [1], call_ns=cycle * 9 if times else [*cycle, 4_000_000])
+    found = [each.seen for each in map(Suspicion._make, numbers_of(body, tmp_path)["suspicions"])]
+    if times == 1 and dear_ns > 10_000_000:
+        assert len(found) == 1
+        assert found[0].startswith("takes 50 times as long at about one call of 1")
+    else:
+        assert found == []
 
 
 def test_a_function_without_a_check_is_only_called_twice():

@@ -9,8 +9,8 @@ from argo_bench.harness.workers.worker import Worker
 from tests import honest
 
 PAIRS = [(*each, False) for each in honest.PAIRS] + [(*each, True) for each in honest.FRESH_PAIRS]
-REMARKED = []
-"""A remark is allowed beside one of them; here stand the names of those that have one."""
+REMARKED = ("multiplies",)
+"""Beside this one a remark may stand: numpy computes in threads here, which a worker does not let it."""
 
 
 def ask_here(message, expected):
@@ -26,7 +26,8 @@ def ask_here(message, expected):
 def test_an_honest_pair_agrees_and_nothing_is_held_against_it(baseline, candidate, setup, fresh, tmp_path):
     benchmark = Benchmark("pair", baseline, candidate, setup, fresh=fresh)
     lines = benchmark.settle(ask_here, ask_here, tmp_path).lines
-    assert [each.output for each in lines if isinstance(each, Fidelity)] == ["same"]
+    (output,) = [each.output for each in lines if isinstance(each, Fidelity)]
+    assert output == "same" or (baseline.__name__ in REMARKED and output.startswith("same; "))
 
 
 def test_there_are_forty_of_them():

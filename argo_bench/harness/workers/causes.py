@@ -24,6 +24,7 @@ Cause = Literal[
     "remembers",
     "computes when read",
     "lowers precision",
+    "some calls are dear",
     "first call is dear",
     "several processors",
     "one processor",
@@ -63,6 +64,9 @@ RULES: Mapping[Cause, Rule] = {
     ),
     "computes when read": Rule("refused", True, "return a list or an array"),
     "lowers precision": Rule("refused", True, "pass a check of your own (check=) if that is precise enough"),
+    "some calls are dear": Rule(
+        "refused", True, "have the function do the work of so many calls, since the time of a usual one is no mean"
+    ),
     "first call is dear": Rule("remarked", False, "it may compile, import or remember, which cannot be told"),
     "several processors": Rule("remarked", True, "both functions were timed on all processors"),
     "one processor": Rule("remarked", True, "both functions were timed on one processor"),

@@ -7,6 +7,7 @@ relative imports.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import itertools
 import pickle
@@ -38,9 +39,11 @@ from .timing import Arguments, FunctionBody, Timing, count_compiled_signatures, 
 
 CHEAP_NS = 20_000_000
 """A function whose calls take longer is called twice, others MOST_CALLS times or until BUDGET_NS is used."""
-MOST_CALLS, BUDGET_NS = 12, 200_000_000
+MOST_CALLS, BUDGET_NS = 16, 200_000_000
 WATCHED_CALLS = 4
 """What is left behind is looked for after these first calls."""
+LONGEST_NS, PUT_OFF = 1_000_000_000, 0.25
+"""Where a later call is dear, more calls are made for so long, and it matters where such calls add this share."""
 COPIED_NS = 100_000_000
 """An input that takes longer to be copied is not changed to see what follows."""
 REMARKED_NS, WAITED_NS = 1_000_000, 50_000_000
@@ -65,6 +68,8 @@ class Examination:
         self.packed: bytes | None = None
         self._body = body
         self._settings = settings
+        self._own_ns: list[int] = []
+        self._collected: list[bool] = []
         self._threads_ns = self._elsewhere_ns = 0
         self._is_loading = False
         self._leftovers = Leftovers(body)
@@ -107,14 +112,18 @@ class Examination:
                 break
         generators.append(read_generators())
         self._note(*describe_seeding(*generators[:3]))
+        self._note(self._describe_dear_calls())
 
     def _call(self, arguments: Arguments) -> Any:
         is_watched = len(self.timings) < WATCHED_CALLS
         if is_watched:
             self._leftovers.begin_call()
+        collections = count_collections()
         own_ns, all_ns = thread_time_ns(), process_time_ns()
         result, timing = self._body.take_result(arguments)
         own_ns = thread_time_ns() - own_ns
+        self._own_ns.append(own_ns)
+        self._collected.append(count_collections() > collections)
         self._threads_ns, self._elsewhere_ns = process_time_ns() - all_ns - own_ns, timing.cpu_ns - own_ns
         if is_watched:
             self._leftovers.end_call()
@@ -125,6 +134,31 @@ class Examination:
         """Say whether one more call is made: two are made in any case, more only where they cost little."""
         made = len(self.timings)
         return made < 2 or (made < MOST_CALLS and self.call_ns < CHEAP_NS and spent_ns < BUDGET_NS)
+
+    def _describe_dear_calls(self) -> Suspicion | None:
+        """Say that some later calls are dear again and again, as those that write what others have put off."""
+        began = perf_counter_ns()
+        while (
+            self._list_dear_calls() and len(self.timings) <= 3 * MOST_CALLS and perf_counter_ns() - began < LONGEST_NS
+        ):
+            self._call(self._body.next_arguments())
+        dear, calls = self._list_dear_calls(), len(self.timings) - 1
+        usual = self.call_ns
+        if len(dear) < 2 or sum(dear) - len(dear) * usual < PUT_OFF * calls * usual:
+            return None
+        times = median(dear) / max(1, usual)
+        seen = f"takes {times:.2g} times as long at about one call of {round(calls / len(dear))}"
+        return Suspicion("some calls are dear", seen)
+
+    def _list_dear_calls(self) -> list[int]:
+        """Return the wall times of the later calls that are far from the usual, and not by a busy machine.
+
+        Those in which Python collected all garbage are left out: it does so at a time of its own choice.
+        """
+        walls = [each.wall_ns for each in self.timings[1:]]
+        later = [*zip(self._own_ns[1:], walls, self._collected[1:], strict=True)]
+        own, wall = round(median(self._own_ns[1:])), round(median(walls))
+        return [each[1] for each in later if is_dear(each[0], own, REMARKED_NS) or is_dear(each[1], wall, WAITED_NS)]
 
     def _count_loaded(self) -> tuple[int, int]:
         """Count what makes a first call dear without being remembered: modules, and what numba compiles."""
@@ -177,7 +211,7 @@ class Examination:
         return self._before if self._body.is_fresh else copy_arguments(self._arguments)
 
     def _is_first_call_notable(self) -> bool:
-        first, later = self.timings[0].cpu_ns, round(median(each.cpu_ns for each in self.timings[1:]))
+        first, later = self._own_ns[0], round(median(self._own_ns[1:]))
         return is_dear(first, later, REMARKED_NS) or is_dear(self.first_ns, self.call_ns, WAITED_NS)
 
     def _write_other(self, base: Arguments, file: Path) -> None:
@@ -199,6 +233,11 @@ class Examination:
 
     def _note(self, *found: Suspicion | None) -> None:
         self.suspicions += [each for each in found if each is not None]
+
+
+def count_collections() -> int:
+    """Return how often all garbage has been collected."""
+    return int(gc.get_stats()[-1]["collections"])
 
 
 def _has_others(base: Arguments | None) -> bool:
