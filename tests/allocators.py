@@ -7,8 +7,10 @@ imported by its first call.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from typing import Any, NamedTuple
@@ -206,3 +208,43 @@ def leaves_in_peace() -> None:
 def prints() -> None:
     sys.stdout.write("not JSON\n")
     sys.stdout.flush()
+
+
+HELD = 60 * MIB
+
+
+def here() -> int:
+    return len(bytearray(HELD))
+
+
+def _hold_and_tell(results: Any) -> None:
+    results.put(len(bytearray(HELD)))
+
+
+def in_copies(number: int) -> int:
+    """Allocate in copies of this process, one after the other."""
+    context = multiprocessing.get_context("fork")
+    found = 0
+    for _ in range(number):
+        results = context.SimpleQueue()
+        child = context.Process(target=_hold_and_tell, args=(results,))
+        child.start()
+        found = results.get()
+        child.join()
+    return found
+
+
+def in_a_copy() -> int:
+    return in_copies(1)
+
+
+def in_two_copies() -> int:
+    return in_copies(2)
+
+
+def in_a_new_process() -> None:
+    subprocess.run([sys.executable, "-S", "-c", f"bytearray({HELD})"], check=True)
+
+
+def in_a_process_that_goes_on() -> None:
+    subprocess.Popen(["sleep", "1"])

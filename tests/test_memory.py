@@ -30,7 +30,7 @@ from argo_bench.optimizations import catalogue
 from argo_bench.study.recording import record
 from argo_bench.study.report.line_memory import Line, LineRequest, Lines, Profiled, find_functions, is_compiled, render
 from argo_bench.study.subject import stage_arm
-from tests.allocators import ALLOCATORS, MIB, Allocator
+from tests.allocators import ALLOCATORS, HELD, MIB, Allocator
 
 ROOT = str(Path(__file__).parents[1])
 KNOWN = {each.name: each for each in ALLOCATORS}
@@ -94,6 +94,29 @@ def test_allocations_are_counted_exactly():
 def test_the_harness_is_not_in_the_count():
     """Python may keep a note on a function that is called under a tracer for the first time."""
     assert abs(take_reading(arm("nothing"), "allocations").allocations) <= 2
+
+
+@linux
+@pytest.mark.parametrize("name", ["in_a_copy", "in_a_new_process"])
+def test_the_peak_of_a_child_counts(name, forks):
+    """A new interpreter has some MiB of its own; a copy shares what it had in common with this process."""
+    for got in (take_reading(arm(name), "peak_rss"), forks.ask(Request(arm(name), "peak_rss"))):
+        assert 0.9 * HELD < got.peak_bytes < HELD + 30 * MIB
+        assert "of a child by getrusage" in got.how
+
+
+@linux
+@pytest.mark.parametrize(
+    ("name", "method", "says"),
+    [
+        ("in_two_copies", "peak_rss", "2 child processes"),
+        ("in_a_process_that_goes_on", "peak_rss", "one that goes on"),
+        ("in_a_copy", "traced", 'measure metric="peak_rss"'),
+    ],
+)
+def test_children_whose_memory_cannot_be_counted_are_refused(name, method, says):
+    with pytest.raises(ArmFailed, match=says):
+        take_reading(arm(name), method)
 
 
 @pytest.mark.parametrize("method", ["polled_rss", "memory_profiler", "ru_maxrss"])

@@ -1,6 +1,7 @@
 """Does O02 leave nobody waiting, and take the first success?"""
 
 import asyncio
+import dataclasses
 import random
 from collections import Counter
 
@@ -423,11 +424,17 @@ def test_o02_where_bars_are_refused_only_the_prescribed_race_loses_signals(small
     assert 40 < found["prescribed"]["answers of the fallback %"] < 60
 
 
-def test_o02_decides_as_the_baseline_does_where_nothing_fails(small_universe):
+@pytest.mark.parametrize("variant", ["prescribed", "engineered"])
+def test_o02_decides_as_the_baseline_does_where_nothing_fails(variant, small_universe):
     oracle = Oracle.run(small_universe, 2, 30)
     assert oracle.acceptance.accepted > 0
-    assert check_on_markets(OPTIMIZATION, "engineered", [oracle]).output == "same"
-    assert check_on_markets(OPTIMIZATION, "prescribed", [oracle]).counts == {"more requests to alpaca": 1}
+    assert check_on_markets(OPTIMIZATION, variant, [oracle]).output == "same"
+
+
+def test_requests_that_an_engineered_variant_sends_besides_are_seen(small_universe):
+    oracle = Oracle.run(small_universe, 2, 6)
+    racing = dataclasses.replace(OPTIMIZATION, engineered=OPTIMIZATION.prescribed)
+    assert check_on_markets(racing, "engineered", [oracle]).counts == {"more requests to alpaca": 1}
 
 
 def test_o02_walks_symbols_side_by_side(tape):

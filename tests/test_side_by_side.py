@@ -55,8 +55,8 @@ def test_what_a_call_raises_reaches_the_caller():
 
 def test_a_question_that_fails_is_answered_with_its_failure_and_the_others_go_on(tmp_path):
     nowhere = str(tmp_path / "nowhere.pickle")
-    asked = {"variant": "engineered", "universe": nowhere, "seed": 1, "cycles": 3}
-    target, path = "argo_bench.study.checks:variant", tuple(search_path())
+    asked = {"variant": "engineered", "universe": nowhere, "seeds": [1], "cycles": 3}
+    target, path = "argo_bench.study.checking.questions:markets", tuple(search_path())
     questions = {name: Call(target, json.dumps(asked | {"optimization": name}), path) for name in ("O11", "O99")}
     answers = dict(ask_side_by_side(questions, 1, tmp_path / "numba"))
     assert {name: type(answer) for name, answer in answers.items()} == {"O11": ArmFailed, "O99": ArmFailed}

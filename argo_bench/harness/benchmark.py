@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 from argo_bench.errors import UserError
 from argo_bench.harness.claims.claim import Claim
@@ -13,13 +15,26 @@ from argo_bench.harness.claims.metrics import MEASURED, MEMORY, Method, Metric, 
 from argo_bench.harness.claims.sentence import read_claim
 from argo_bench.harness.functions import resolve_function, search_path
 from argo_bench.harness.plan import Profile
-from argo_bench.harness.record.records import Comparison, Declaration, Declared, Fidelity, WorkloadFacts
+from argo_bench.harness.record.records import Comparison, Declaration, Declared, Failure, Fidelity, WorkloadFacts
 from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell, Trial
+from argo_bench.harness.suspicions import (
+    find_lazy,
+    may_repeat_answers,
+    weigh,
+    write_agreement,
+    write_difference,
+    write_outcome,
+)
+from argo_bench.harness.workers.causes import Suspicion
 from argo_bench.harness.workers.messages import (
     Agree,
     Agreement,
     Arm,
     CompareResults,
+    Examine,
+    Examined,
+    FindRepeatedAnswer,
+    Message,
     UserFunction,
     WriteResult,
     Written,
@@ -48,6 +63,9 @@ class Benchmark:
     Functions that can be imported are measured in a process each. Local ones are copied to one process for both (shared
     isolation), where they may share what they close over. Raises UserError for an unknown metric or check, for a
     function that is neither a callable nor a name, and for a claim that cannot be read.
+
+    With ``spread`` both functions are timed on all processors instead of one; it is set where calling them shows that
+    one of them computes on several at once, and time on the wall is measured then unless a metric is named.
     """
 
     name: str
@@ -58,6 +76,7 @@ class Benchmark:
     metric: Metric | None = None
     claim: str | None = None
     fresh: bool = False
+    spread: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.metric is not None and self.metric not in MEASURED:
@@ -159,39 +178,105 @@ class Benchmark:
     def needs(self, comparison: Comparison) -> frozenset[str]:
         return frozenset()
 
-    def settle(self, ask: Ask, scratch: Path) -> Settled:
-        """Compare the outputs, and choose the clock by whether one of the functions waits."""
+    def settle(self, reference: Ask, candidate: Ask, scratch: Path) -> Settled:
+        """Examine each function in a process of its own, compare their outputs, and choose clock and processors."""
         arms = self.arms(scratch)
-        check = "pickled" if callable(self.check) else self.check or ""
-        agreement: Agreement = ask(Agree(arms["baseline"], arms["candidate"], check), Agreement)
-        settled = self.with_metric(self.metric or ("wall" if agreement.waits else "cpu"))
-        differs = agreement.difference
-        output = "same" if differs is None else f"differs: {differs}"
-        counts = {} if differs is None else {differs: 1}
-        fidelity = Fidelity(self.name, "candidate", WORKLOAD, 1, counts, 0.0, output, differs is None)
-        lines = [settled.describe_functions(), settled.declaration(), *([fidelity] if self.check else [])]
-        return Settled(settled, lines, is_faithful=differs is None)
+        files = self._result_files(scratch)
+        asks = {"baseline": reference, "candidate": candidate}
+        found: dict[str, Examined] = {
+            name: asks[name](Examine(arms[name], files[name], self.check is not None), Examined) for name in arms
+        }
+        suspicions = {name: list(each.suspicions) for name, each in found.items()}
+        is_parallel = any(each.cause == "several processors" for those in suspicions.values() for each in those)
+        is_waiting = any(each.waits for each in found.values())
+        settled = replace(
+            self, metric=self.metric or ("wall" if is_waiting or is_parallel else "cpu"), spread=is_parallel
+        )
+        lines: list[msgspec.Struct] = [settled.describe_functions(), settled.declaration()]
+        outcome: Fidelity | Failure | None = None
+        if self.check is not None:
+            outcome = self._judge_outputs(reference, arms, files, found, suspicions)
+            lines.append(outcome)
+        call_ns = {arms[name].key: each.call_ns for name, each in found.items()}
+        return Settled(settled, lines, is_faithful=outcome is None or is_timed(outcome), call_ns=call_ns)
 
-    def confirm(self, reference: Ask, candidate: Ask, scratch: Path) -> Fidelity | None:
+    def _judge_outputs(
+        self,
+        ask: Ask,
+        arms: Mapping[str, Arm],
+        files: Mapping[str, str],
+        found: Mapping[str, Examined],
+        suspicions: dict[str, list[Suspicion]],
+    ) -> Fidelity | Failure:
+        """Return the line of the record that says whether the outputs agree and what is held against the functions."""
+        void = [each for each in weigh(suspicions) if each.outcome == "void"]
+        if void:
+            return write_difference(self.name, "candidate", WORKLOAD, void[0].said)
+        agreement = self._compare(ask, arms, files, all(each.is_written for each in found.values()))
+        if agreement.difference is not None:
+            return write_difference(self.name, "candidate", WORKLOAD, agreement.difference)
+        suspicions["candidate"] += [*agreement.suspicions, *find_lazy(found["baseline"], found["candidate"])]
+        if may_repeat_answers(found["candidate"]):
+            asked = FindRepeatedAnswer(files["baseline"], files["candidate"], arms["candidate"])
+            suspicions["candidate"] += ask(asked, Agreement).suspicions
+        held = weigh(suspicions)
+        outcome = write_outcome(self.name, "candidate", WORKLOAD, held)
+        return outcome or write_agreement(self.name, "candidate", WORKLOAD, [each.said for each in held])
+
+    def _compare(self, ask: Ask, arms: Mapping[str, Arm], files: Mapping[str, str], are_written: bool) -> Agreement:
+        """Compare both outputs from their files, or by calling both functions in one process where they have none."""
+        check = self._check_name()
+        asked: Message = (
+            CompareResults(files["baseline"], files["candidate"], arms["candidate"], check)
+            if are_written
+            else Agree(arms["baseline"], arms["candidate"], check)
+        )
+        agreement: Agreement = ask(asked, Agreement)
+        return agreement
+
+    def _check_name(self) -> str:
+        return "pickled" if callable(self.check) else self.check or ""
+
+    def _result_files(self, scratch: Path) -> dict[str, str]:
+        return {name: str(scratch / f"{name}-{abs(hash(self.name))}.pickle") for name in ("baseline", "candidate")}
+
+    def confirm(self, reference: Ask, candidate: Ask, scratch: Path) -> Fidelity | Failure | None:
         """Compare what both functions return in the processes that timed them; None where that is the same.
 
         A function that is right at first and wrong later, or right only where the other one has run, is found so.
+        Results whose digests are known to agree are not read again.
         """
         if not self.check:
             return None
-        arms = self.arms(scratch)
-        files = {name: str(scratch / f"result-{name}.pickle") for name in arms}
-        for name, ask in (("baseline", reference), ("candidate", candidate)):
-            written: Written = ask(WriteResult(arms[name], files[name]), Written)
-            if written.unread is not None:
-                return None
-        check = "pickled" if callable(self.check) else self.check
-        asked = CompareResults(files["baseline"], files["candidate"], arms["candidate"], check)
-        agreement: Agreement = reference(asked, Agreement)
+        arms, files = self.arms(scratch), self._result_files(scratch)
+        is_sampled = self.check in CHECKS
+        written: dict[str, Written] = {
+            name: ask(WriteResult(arms[name], files[name], is_sampled), Written)
+            for name, ask in (("baseline", reference), ("candidate", candidate))
+        }
+        if any(each.unread is not None for each in written.values()):
+            agreement = Agreement(None)
+        else:
+            agreement = self._compare_once(reference, arms, files, [each.digest for each in written.values()], scratch)
+        if agreement.difference is not None:
+            return write_difference(self.name, "candidate", WORKLOAD, f"after it was timed, {agreement.difference}")
+        changes = {name: [*each.suspicions] for name, each in written.items()}
+        if reference == candidate:  # one process cannot tell whose they are
+            changes = {"process of both": changes["candidate"]}
+        return write_outcome(self.name, "candidate", WORKLOAD, weigh(changes))
+
+    def _compare_once(
+        self, ask: Ask, arms: Mapping[str, Arm], files: Mapping[str, str], digests: Sequence[str], scratch: Path
+    ) -> Agreement:
+        known = scratch / f"agreed-{abs(hash(self.name))}"
+        pair = " ".join(digests)
+        if known.is_file() and pair in known.read_text(encoding="utf-8").splitlines():
+            return Agreement(None)
+        agreement = self._compare(ask, arms, files, are_written=True)
         if agreement.difference is None:
-            return None
-        differs = f"after it was timed, {agreement.difference}"
-        return Fidelity(self.name, "candidate", WORKLOAD, 1, {differs: 1}, 0.0, f"differs: {differs}", faithful=False)
+            with known.open("a", encoding="utf-8") as file:
+                file.write(f"{pair}\n")
+        return agreement
 
     def settle_unchecked(self) -> Settled:
         """Return the benchmark without calling its functions: CPU time decides unless a metric is named."""
@@ -226,7 +311,7 @@ class Benchmark:
         return {
             name: function_arm(
                 name,
-                UserFunction(find_importable_name(function) or "", setup, self.fresh, pickled),
+                UserFunction(find_importable_name(function) or "", setup, self.fresh, pickled, self.spread),
                 path=tuple(search_path()),
                 key=f"{self.name} {name}",
             )
@@ -250,6 +335,11 @@ class Benchmark:
             ) from None
         file.write_bytes(content)
         return str(file)
+
+
+def is_timed(outcome: Fidelity | Failure) -> bool:
+    """Say whether functions of which this was found are timed."""
+    return isinstance(outcome, Fidelity) and outcome.faithful
 
 
 def claim_of(name: str, sentence: str | None, metric: Metric) -> Claim:

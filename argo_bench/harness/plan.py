@@ -27,6 +27,10 @@ MOST_SECONDS = 5.0
 """A comparison takes no more than these seconds of blocks in one replicate."""
 SET_UP_S = 0.5
 """A comparison costs these seconds in a replicate beside its blocks: its share of the start, and the warm-up."""
+SLOW_NS = 1_000_000_000
+"""A call that takes longer warms its function up by itself."""
+FEWEST_CALLS = 3
+"""A replicate makes so many calls of each function that is slow: the first one, and two in a block."""
 TRIMMED_VARIANCE = 1.4
 """The 40 % trimmed mean of normal values has this multiple of the variance of their mean (the median has pi/2)."""
 
@@ -131,6 +135,21 @@ def make_plan(
         [replicate_seed(seed, number) for number in range(profile.seeds)],
         {name: [*ids] for name, ids in sets.items()},
         [*comparisons],
+    )
+
+
+def describe_shortage(call_ns: Sequence[int], profile: Profile) -> str | None:
+    """Say that the fewest calls of two functions take longer than there is time; ``call_ns`` is what each call takes.
+
+    Return None where they do not, and where nothing is known. One more call of each is made before the replicates.
+    """
+    of_both_s = math.fsum(call_ns) / 1e9
+    least_s = (1 + profile.looks[0] * FEWEST_CALLS) * of_both_s
+    if least_s <= profile.budget_s:
+        return None
+    return (
+        f"a call of both takes {of_both_s:.3g} s, so that {profile.looks[0]} replicates take {least_s:.0f} s at least, "
+        f"and there are {profile.budget_s:g} s: raise the budget (budget_s={math.ceil(1.2 * least_s)})"
     )
 
 

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 
-from argo_bench.harness.plan import FEWEST_BLOCKS, MOST_BLOCKS
+from argo_bench.harness.plan import FEWEST_BLOCKS, MOST_BLOCKS, SLOW_NS
 from argo_bench.harness.record.records import Block, Comparison, Samples
 from argo_bench.harness.workers.messages import (
     Arm,
@@ -78,6 +78,12 @@ class Replicate:
         met = self.meet(arms, together=together)
         return max(1, min(met[0].calls, LONGEST_PASS_NS // max(self._call_ns[arm.key] for arm in arms)))
 
+    def _warm_up(self, worker: WorkerProcess, arm: Arm, calls: int) -> Ready:
+        """Warm an arm up; a user's function whose calls are slow is warm after its first one."""
+        if not arm.factory and self._call_ns.get(arm.key, 0) > SLOW_NS:
+            return Ready(passes=1, calls=calls)
+        return worker.ask(WarmUp(arm, calls, self._warm_up_ns), Ready)
+
     def is_worth_confirming(self, arms: Roles) -> bool:
         """Say whether one more call of both arms costs little, or this is the first replicate."""
         return self.number == 0 or sum(self._call_ns.get(arm.key, 0) for arm in arms) < CHEAP_NS
@@ -102,7 +108,7 @@ class Replicate:
         candidates = [(pair.candidate_for(candidate), candidate) for _, (_, candidate) in compared]
         for worker in pair.workers:
             worker.ask(Collect(), Done)
-        ready = [worker.ask(WarmUp(arm, calls, self._warm_up_ns), Ready) for worker, arm in (reference, *candidates)]
+        ready = [self._warm_up(worker, arm, calls) for worker, arm in (reference, *candidates)]
         turns = [
             Turn(worker, arm, each.passes) for (worker, arm), each in zip((reference, *candidates), ready, strict=True)
         ]

@@ -171,7 +171,7 @@ def _time_alike(
                 workers = pair.together() if subject.is_local else pair
                 differing = subject.confirm(workers.reference.ask, workers.candidate.ask, around.scratch)
                 if differing is not None:
-                    state.note(differing)
+                    state.write([differing])
                     state.comparisons = [each for each in state.comparisons if each.optimization != subject.id]
             yield from taken
         pair.revive()

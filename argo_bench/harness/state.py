@@ -186,6 +186,8 @@ class RunState:
         for line in lines:
             if isinstance(line, Fidelity):
                 self.fidelities.append(line)
+            if isinstance(line, Failure) and line not in self.failures:
+                self.failures.append(line)
             self.writer.write(line)
 
     def did(self, part: str, doing: str, units: float = 1.0) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Method
 from argo_bench.harness.plan import Profile
-from argo_bench.harness.record.records import Asked, Comparison, Counts, Declaration, Fidelity, Scope
+from argo_bench.harness.record.records import Asked, Comparison, Counts, Declaration, Failure, Fidelity, Scope
 from argo_bench.harness.workers.messages import Arm, Call, Message
 
 Expected = TypeVar("Expected")
@@ -107,11 +107,13 @@ class Trial(Protocol):
 
 class Settled(NamedTuple):
     """Holds a subject after its outputs were compared: ``subject`` is ready to be timed, ``lines`` are what the record
-    says of the outputs, ``is_faithful`` says whether it may be timed."""
+    says of the outputs, ``is_faithful`` says whether it may be timed. ``call_ns`` is what a call takes where that was
+    found out, by the arm's key."""
 
     subject: Subject
     lines: Sequence[msgspec.Struct]
     is_faithful: bool
+    call_ns: Mapping[str, int] = {}
 
 
 class Subject(Protocol):
@@ -146,10 +148,13 @@ class Subject(Protocol):
     def needs(self, comparison: Comparison) -> frozenset[str]:
         """Return the servers that a comparison needs."""
 
-    def settle(self, ask: Ask, scratch: Path) -> Settled:
-        """Compare the subject's outputs, decide on its metric, and return it ready to be timed. Raises ArmFailed."""
+    def settle(self, reference: Ask, candidate: Ask, scratch: Path) -> Settled:
+        """Compare the subject's outputs, decide on its metric, and return it ready to be timed. Raises ArmFailed.
 
-    def confirm(self, reference: Ask, candidate: Ask, scratch: Path) -> Fidelity | None:
+        Each of the two processes has run nothing else; it starts when it is first asked.
+        """
+
+    def confirm(self, reference: Ask, candidate: Ask, scratch: Path) -> Fidelity | Failure | None:
         """Compare outputs once more, in the processes that have just timed both arms; None where nothing differs."""
 
     def settle_unchecked(self) -> Settled:

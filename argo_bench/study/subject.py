@@ -104,7 +104,7 @@ class StudySubject:
     def needs(self, comparison: Comparison) -> frozenset[str]:
         return frozenset(self.optimization.workload(comparison.workload).servers)
 
-    def settle(self, ask: Ask, scratch: Path) -> Settled:
+    def settle(self, reference: Ask, candidate: Ask, scratch: Path) -> Settled:
         return self.settle_unchecked()
 
     def confirm(self, reference: Ask, candidate: Ask, scratch: Path) -> None:

@@ -312,7 +312,9 @@ def _write_sentence(question: Question, answer: Answer) -> str:
     subject, comparison, interval = question.subject, question.comparison, answer.interval
     metric = question.claim.metric
     if subject.functions:
-        return _write_sentence_on_functions(subject.functions, interval, answer.flags, metric)
+        said = _write_sentence_on_functions(subject.functions, interval, answer.flags, metric)
+        remarks = question.output.text.partition("same; ")[2] if interval is not None else ""
+        return f"{said}; {remarks}" if remarks else said
     named = f"{subject.name}, {question.variant}"
     if interval is None:
         return f"{named}: {'; '.join(answer.flags)}"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import cache
+
 import msgspec
 
-from argo_bench.harness.record.records import Fidelity, Scope
+from argo_bench.harness.plan import describe_shortage
+from argo_bench.harness.record.records import Failure, Fidelity, Scope
 from argo_bench.harness.side_by_side import ask_side_by_side
 from argo_bench.harness.state import RunState
-from argo_bench.harness.subject import Around, OutputCheck
-from argo_bench.harness.workers.processes import ArmFailed, Twins
+from argo_bench.harness.subject import Around, Ask, OutputCheck
+from argo_bench.harness.workers.processes import ArmFailed, Twins, WorkerProcess
 
 UNIT_S = 0.35
 """A check is expected to take these seconds, before any has been made."""
@@ -19,14 +23,31 @@ def settle_subjects(state: RunState, pair: Twins, around: Around) -> None:
     for subject in list(state.subjects.values()):
         state.tell(f"checking outputs: {subject.name}")
         settled = subject.settle_unchecked()
-        with state.failing(subject.id, subject.variants[-1]):
-            settled = subject.settle(pair.reference.ask, around.scratch)
+        with state.failing(subject.id, subject.variants[-1]), ExitStack() as stack:
+            reference, candidate = (_ask_when_started(pair, stack) for _ in range(2))
+            settled = subject.settle(reference, candidate, around.scratch)
         state.subjects[subject.id] = settled.subject
+        state.call_ns |= settled.call_ns
         if settled.lines:
             state.declared[subject.id] = settled.subject.declaration()
             state.write(settled.lines)
-        if not settled.is_faithful:
+        shortage = describe_shortage([*settled.call_ns.values()], state.profile) if settled.is_faithful else None
+        if shortage is not None:
+            state.fail(Failure(subject.id, subject.variants[-1], "untested", shortage))
+        if not settled.is_faithful or shortage is not None:
             state.comparisons = [each for each in state.comparisons if each.optimization != subject.id]
+
+
+def _ask_when_started(pair: Twins, stack: ExitStack) -> Ask:
+    """Return what asks a process of its own, which starts at the first question and ends with ``stack``."""
+
+    @cache
+    def start() -> WorkerProcess:
+        worker = pair.reference.fresh()
+        stack.callback(worker.close)
+        return worker
+
+    return lambda message, expected: start().ask(message, expected)
 
 
 def check_outputs(state: RunState, around: Around) -> None:

@@ -19,7 +19,7 @@ def make_first_calls(state: RunState, pair: Twins, around: Around) -> None:
             met.add((*place_of(comparison), name))
             with state.failing(comparison.optimization, name):
                 arm = state.subject_of(comparison).arm(comparison, name, around.scratch)
-                prepared = pair.reference.ask(Prepare(arm), Prepared)
+                prepared = pair.reference.ask(Prepare(arm, arm.key in state.call_ns), Prepared)
                 if prepared.call_ns is not None:
                     state.call_ns[arm.key] = prepared.call_ns
                 at = place_of(comparison)

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from argo_bench.harness.workers.causes import Suspicion
+
 
 class Arm(msgspec.Struct, frozen=True):
     """Says what a worker builds and calls, in the role ``name``.
@@ -31,13 +33,15 @@ class UserFunction(msgspec.Struct, frozen=True):
     """Names one of a user's callables and what makes its arguments.
 
     ``function`` and ``setup`` are ``module:name``. ``function`` is empty where ``pickled`` names a file with the local
-    functions by role, which may hold the setup too. With ``fresh`` every call gets a new product of ``setup``.
+    functions by role, which may hold the setup too. With ``fresh`` every call gets a new product of ``setup``. With
+    ``spread`` the function is timed on all processors instead of one.
     """
 
     function: str
     setup: str = ""
     fresh: bool = False
     pickled: str = ""
+    spread: bool = False
 
 
 def function_arm(name: str, function: UserFunction, path: tuple[str, ...] = (), key: str = "") -> Arm:
@@ -87,11 +91,22 @@ class Collect(msgspec.Struct, frozen=True, tag=True):
     """Collect garbage, as before every comparison. Done is the answer."""
 
 
+class Examine(msgspec.Struct, frozen=True, tag=True):
+    """Examine a user's function, in a process in which no other one has run, and write what it returns to a file.
+
+    Unless it ``is_checked``, it is only called twice. Examined is the answer.
+    """
+
+    arm: Arm
+    file: str
+    is_checked: bool
+
+
 class Agree(msgspec.Struct, frozen=True, tag=True):
     """Call a user's two functions once and compare what they return. Agreement is the answer.
 
-    ``check`` is ``allclose``, ``equal``, ``module:name`` of a callable, ``pickled`` for one that stands in the file of
-    the arms, or empty for none.
+    ``check`` is ``allclose``, ``equal``, ``module:name`` of a callable, or ``pickled`` for one that stands in the file
+    of the arms.
     """
 
     baseline: Arm
@@ -100,12 +115,14 @@ class Agree(msgspec.Struct, frozen=True, tag=True):
 
 
 class WriteResult(msgspec.Struct, frozen=True, tag=True):
-    """Call the function of an arm that was timed once more, and write what it returns to a file. Written is the
-    answer.
+    """Call the function of an arm that was timed once more, and write what it returns to a file.
+
+    Of a large result a sample is written if it may be (``is_sampled``). Written is the answer.
     """
 
     arm: Arm
     file: str
+    is_sampled: bool
 
 
 class CompareResults(msgspec.Struct, frozen=True, tag=True):
@@ -115,6 +132,14 @@ class CompareResults(msgspec.Struct, frozen=True, tag=True):
     candidate: str
     arm: Arm
     check: str
+
+
+class FindRepeatedAnswer(msgspec.Struct, frozen=True, tag=True):
+    """Find out from what was written of two arms whether the candidate repeats an answer. Agreement is the answer."""
+
+    baseline: str
+    candidate: str
+    arm: Arm
 
 
 class Describe(msgspec.Struct, frozen=True, tag=True):
@@ -169,20 +194,37 @@ class Returned(msgspec.Struct, frozen=True, tag=True):
     result: str
 
 
+class Examined(msgspec.Struct, frozen=True, tag=True):
+    """Says what was found out about a function, with the times of its first call and of a later one.
+
+    ``waits`` says that it computed for less than nine tenths of its call. ``reading_ns`` is the time of reading a
+    result that may compute when it is read, or None. ``is_written`` says that another process can read the result.
+    """
+
+    suspicions: list[Suspicion]
+    waits: bool
+    first_ns: int
+    call_ns: int
+    reading_ns: int | None
+    is_written: bool
+
+
 class Written(msgspec.Struct, frozen=True, tag=True):
-    """Says that a result was written; ``unread`` is the reason why it was not, or None."""
+    """Says that a result was written, with its digest: ``unread`` is the reason why it was not, or None."""
 
     unread: str | None
+    digest: str
+    suspicions: list[Suspicion]
 
 
 class Agreement(msgspec.Struct, frozen=True, tag=True):
     """Says whether two outputs agree: ``difference`` is the first one, or None.
 
-    ``waits`` says that an arm spent less than nine tenths of its call computing.
+    The suspicions are about the candidate.
     """
 
     difference: str | None
-    waits: bool
+    suspicions: list[Suspicion] = []
 
 
 class Described(msgspec.Struct, frozen=True, tag=True):
@@ -235,11 +277,15 @@ Message = (
     | Drain
     | Forget
     | Collect
+    | Examine
     | Agree
     | WriteResult
     | CompareResults
+    | FindRepeatedAnswer
     | Describe
     | Count
     | Call
 )
-Reply = Prepared | Ready | Taken | Drained | Returned | Written | Agreement | Described | Counted | Done | Raised
+Reply = (
+    Prepared | Ready | Taken | Drained | Returned | Examined | Written | Agreement | Described | Counted | Done | Raised
+)

@@ -11,9 +11,9 @@ import inspect
 import itertools
 import math
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
+from time import perf_counter_ns, process_time_ns
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -46,6 +46,10 @@ def waits(timing: Timing) -> bool:
     return timing.cpu_ns < WAITS_BELOW * timing.wall_ns
 
 
+# The clocks are bound to names of this module before any code of a user's runs: a function that replaces time's own
+# changes no time.
+
+
 class FunctionBody:
     """Calls ``function`` with what ``setup`` returns: nothing for None, a tuple's items, or the one value.
 
@@ -63,6 +67,7 @@ class FunctionBody:
         self._fresh = fresh
         self._is_async = inspect.iscoroutinefunction(function)
         self._runner = asyncio.Runner()
+        self.tasks: frozenset[asyncio.Task[Any]] = frozenset()
         self._kept: Arguments | None = self.make_arguments()
 
     def close(self) -> None:
@@ -73,18 +78,27 @@ class FunctionBody:
         """Whether every call gets a new product of the setup."""
         return self._fresh
 
+    @property
+    def function(self) -> Callable[..., Any]:
+        return self._function
+
     def first_call(self) -> Any:
-        return self.call(self._arguments())
+        return self.take_result(self.next_arguments())[0]
 
-    def call(self, arguments: Arguments) -> Any:
-        """Return what a call with these arguments returns, after awaiting it where it is awaitable."""
-        result = self._function(*arguments)
-        self._is_async = inspect.isawaitable(result)
-        return self._runner.run(_await_value(result)) if self._is_async else result
+    def take_result(self, arguments: Arguments) -> tuple[Any, Timing]:
+        """Make a call by the loop that times calls, so that it cannot be told from a timed one; return what it returns.
 
-    def count_tasks_left(self) -> int:
-        """Make a call and count the tasks that it has begun and that are not done when it returns."""
-        return self._runner.run(_count_tasks_left(self._function, self._arguments())) if self._is_async else 0
+        What is awaitable is awaited. ``tasks`` are then those that were not done when it returned.
+        """
+        kept: list[Any] = []
+        timing = self.time_calls([arguments], 1, kept)
+        if self._is_async:
+            self.tasks = kept.pop()
+        if not self._is_async and inspect.isawaitable(kept[0]):
+            self._is_async = True
+            awaiting = _clock_loop(lambda: kept.append(self._runner.run(_await_value(kept[0]))))
+            timing = Timing(timing.wall_ns + awaiting.wall_ns, timing.cpu_ns + awaiting.cpu_ns)
+        return kept[-1], timing
 
     def collect_results(self) -> list[Any]:
         return [self.first_call()]
@@ -93,22 +107,25 @@ class FunctionBody:
         """Do nothing: a pass is one call already."""
 
     def prepare_calls(self) -> list[Arguments]:
-        return [self._arguments()]
+        return [self.next_arguments()]
 
     def sample(self, passes: int) -> Timing:
         if self._fresh:
-            return self.time_calls([self._arguments() for _ in range(passes)], 1)
+            return self.time_calls([self.next_arguments() for _ in range(passes)], 1)
         return self.time_calls(self.prepare_calls(), passes)
 
-    def time_calls(self, prepared: Sequence[Arguments], passes: int) -> Timing:
-        """Time one call for each of the prepared arguments, or ``passes`` calls with the only ones."""
+    def time_calls(self, prepared: Sequence[Arguments], passes: int, kept: list[Any] | None = None) -> Timing:
+        """Time one call for each of the prepared arguments, or ``passes`` calls with the only ones.
+
+        What the last of the calls with the only arguments returns is appended to ``kept``, if it is given.
+        """
         function, many = self._function, len(prepared) > 1
         if self._is_async:
             calls = prepared if many else itertools.repeat(prepared[0], passes)
-            return self._runner.run(_clock_calls(function, calls))
+            return self._runner.run(_clock_calls(function, calls, kept))
         if many:
             return _clock_loop(_call_each, function, prepared)
-        return _clock_loop(_call_again, function, prepared[0], passes)
+        return _clock_loop(_call_again, function, prepared[0], passes, kept)
 
     def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
         return warm_up_body(self.sample, lambda: count_compiled_signatures(self._function), least_ns)
@@ -116,7 +133,8 @@ class FunctionBody:
     def time_drain_ns(self) -> None:
         return None
 
-    def _arguments(self) -> Arguments:
+    def next_arguments(self) -> Arguments:
+        """Return the arguments of the next call: those of all calls, or with ``fresh`` a new product of the setup."""
         made = self._kept
         if self._fresh:
             self._kept = None
@@ -133,11 +151,11 @@ class FunctionBody:
 def _clock_loop(loop: Callable[..., None], *arguments: Any) -> Timing:
     # The CPU clock is a system call: it encloses the wall clock, so that its own cost stays out of the wall time.
     children = read_children_ns()
-    cpu = time.process_time_ns()
-    wall = time.perf_counter_ns()
+    cpu = process_time_ns()
+    wall = perf_counter_ns()
     loop(*arguments)
-    wall = time.perf_counter_ns() - wall
-    cpu = time.process_time_ns() - cpu
+    wall = perf_counter_ns() - wall
+    cpu = process_time_ns() - cpu
     return Timing(wall, cpu + read_children_ns() - children)
 
 
@@ -149,13 +167,16 @@ def read_children_ns() -> int:
     return int(1e9 * (used.ru_utime + used.ru_stime))
 
 
-def _call_again(function: Callable[..., Any], arguments: Arguments, times: int) -> None:
+def _call_again(function: Callable[..., Any], arguments: Arguments, times: int, kept: list[Any] | None) -> None:
     if arguments:
-        for _ in itertools.repeat(None, times):
+        for _ in itertools.repeat(None, times - 1):
             function(*arguments)
     else:
-        for _ in itertools.repeat(None, times):
+        for _ in itertools.repeat(None, times - 1):
             function()
+    result = function(*arguments) if times else None
+    if kept is not None:
+        kept.append(result)
 
 
 def _call_each(function: Callable[..., Any], prepared: Iterable[Arguments]) -> None:
@@ -163,21 +184,22 @@ def _call_each(function: Callable[..., Any], prepared: Iterable[Arguments]) -> N
         function(*arguments)
 
 
-async def _clock_calls(function: Callable[..., Awaitable[Any]], calls: Iterable[Arguments]) -> Timing:
+async def _clock_calls(
+    function: Callable[..., Awaitable[Any]], calls: Iterable[Arguments], kept: list[Any] | None
+) -> Timing:
     children = read_children_ns()
-    cpu = time.process_time_ns()
-    wall = time.perf_counter_ns()
+    cpu = process_time_ns()
+    wall = perf_counter_ns()
+    result = None
     for arguments in calls:
-        await function(*arguments)
-    wall = time.perf_counter_ns() - wall
-    cpu = time.process_time_ns() - cpu
+        del result
+        result = await function(*arguments)
+    if kept is not None:
+        kept += [result, frozenset(asyncio.all_tasks() - {asyncio.current_task()})]
+    del result
+    wall = perf_counter_ns() - wall
+    cpu = process_time_ns() - cpu
     return Timing(wall, cpu + read_children_ns() - children)
-
-
-async def _count_tasks_left(function: Callable[..., Awaitable[Any]], arguments: Arguments) -> int:
-    before = asyncio.all_tasks()
-    await function(*arguments)
-    return len(asyncio.all_tasks() - before)
 
 
 async def _await_value(value: Awaitable[Any]) -> Any:
@@ -224,10 +246,10 @@ def warm_up_body(sample: Callable[[int], Timing], signatures: Callable[[], int],
 
     Every arm has been called before, so that a single slow pass is enough. Returns the passes that make a sample.
     """
-    started = time.perf_counter_ns()
+    started = perf_counter_ns()
     shortest = math.inf
     while True:
         before = signatures()
         shortest = min(shortest, max(1, sample(1).wall_ns))
-        if signatures() == before and time.perf_counter_ns() - started > least_ns:
+        if signatures() == before and perf_counter_ns() - started > least_ns:
             return max(1, math.ceil(SAMPLE_NS / shortest))

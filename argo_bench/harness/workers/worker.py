@@ -11,21 +11,23 @@ import json
 import os
 import pickle
 import sys
-import time
 from collections.abc import Mapping
+from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
+from time import perf_counter_ns
 from typing import Any
 
 from ...parent import die_with_parent
 from .bodies import Arm, Body, body_of, describe_error, extend_path, find_function, function_body, role_of
+from .processors import spread
+from .results import SAMPLED_ABOVE, sample, write_result
+from .settings import Settings, describe_changes, read_settings
 from .timing import FunctionBody, waits
 
 Message = Mapping[str, Any]
 Reply = dict[str, Any]
 DONE: Reply = {"type": "Done"}
-LARGEST_RESULT = 1 << 20
-"""Results of more bytes are not compared again after the blocks."""
 
 
 class Worker:
@@ -35,6 +37,7 @@ class Worker:
         self._bodies: dict[str, Body] = {}
         self._ready: dict[str, Reply] = {}
         self._kept: dict[str, int] = {}
+        self._settings: Settings = {}
 
     def answer(self, message: Message) -> Reply:
         match message["type"]:
@@ -52,12 +55,16 @@ class Worker:
             case "Collect":
                 gc.collect()
                 return DONE
+            case "Examine":
+                return examine_arm(message["arm"], message["is_checked"], Path(message["file"]))
             case "Agree":
                 return check_agreement(message["baseline"], message["candidate"], message["check"])
             case "WriteResult":
-                return write_result(self._body(message["arm"]), Path(message["file"]))
+                return self._write_result(message["arm"], message["is_sampled"], Path(message["file"]))
             case "CompareResults":
                 return compare_results(message["baseline"], message["candidate"], message["arm"], message["check"])
+            case "FindRepeatedAnswer":
+                return find_repeated_answer(message["baseline"], message["candidate"], message["arm"])
             case "Describe":
                 return describe_arm(message["arm"], Path(message["results"]))
             case "Count":
@@ -75,12 +82,15 @@ class Worker:
         return self._bodies[json.dumps(arm)]
 
     def _prepare(self, arm: Arm, is_known: bool) -> Reply:
+        if not arm["factory"] and json.loads(arm["arguments"]).get("spread"):
+            spread()
         body = self._bodies[json.dumps(arm)] = body_of(arm)
         calls_ns = []
         for _ in range(1 if is_known else 2):
-            started = time.perf_counter_ns()
+            started = perf_counter_ns()
             body.first_call()
-            calls_ns.append(time.perf_counter_ns() - started)
+            calls_ns.append(perf_counter_ns() - started)
+        self._settings = read_settings()
         call_ns = None if is_known else calls_ns[1]
         return {"type": "Prepared", "first_call_ns": calls_ns[0], "call_ns": call_ns, "calls": body.calls}
 
@@ -93,6 +103,19 @@ class Worker:
             self._kept[key] = calls
         return self._ready[key]
 
+    def _write_result(self, arm: Arm, is_sampled: bool, file: Path) -> Reply:
+        """Call a timed function once more and write what it returns, and say which settings have changed since it
+        was built.
+
+        Of a large result a sample is written, where the check can compare samples.
+        """
+        result = self._body(arm).first_call()
+        written = write_result(result, file, SAMPLED_ABOVE)
+        if written.unread is not None and is_sampled:
+            written = write_result(sample(result), file, SAMPLED_ABOVE)
+        changes = describe_changes(self._settings, read_settings())
+        return {"type": "Written", **written._asdict(), "suspicions": [list(each) for each in changes]}
+
     def _forget(self) -> Reply:
         for body in self._bodies.values():
             body.close()
@@ -103,37 +126,34 @@ class Worker:
         return DONE
 
 
-def check_agreement(baseline: Arm, candidate: Arm, check: str) -> Reply:
-    """Say whether the first calls agree, each function with itself and then the two, and whether one of them waits."""
-    from .agreement import first_difference
-    from .inputs import describe_changed_input
-    from .leftovers import describe_work_left
+def examine_arm(arm: Arm, is_checked: bool, file: Path) -> Reply:
+    """Examine a function in this process, in which no other one of the user's has run, and write what it returns."""
+    from .examine import call_twice, examine
 
-    extend_path(baseline.get("path", ()))
-    results, again, is_waiting, changed, left = [], [], False, [], []
+    settings = read_settings()
+    extend_path(arm.get("path", ()))
+    with closing(function_body(arm["name"], json.loads(arm["arguments"]))) as body:
+        return {"type": "Examined", **(examine(body, settings, file) if is_checked else call_twice(body))}
+
+
+def check_agreement(baseline: Arm, candidate: Arm, check: str) -> Reply:
+    """Call both functions in this process and compare what they return, for results that no other process can read."""
+    results = []
     for arm in (baseline, candidate):
-        body = function_body(arm["name"], json.loads(arm["arguments"]))
-        results.append(body.first_call())
-        is_waiting |= waits(body.time_calls(body.prepare_calls(), 1))
-        again += body.collect_results()
-        changed.append(describe_changed_input(body) if check and not body.is_fresh else None)
-        left.append(describe_work_left(body) if check else None)
-        body.close()
-    reply: Reply = {"type": "Agreement", "difference": None, "waits": is_waiting}
-    if not check:
-        return reply
-    for arm, first, second in zip((baseline, candidate), results, again, strict=True):
-        if (difference := first_difference(first, second, "allclose")) is not None:
-            way_out = "a function that changes its input needs a fresh setup for every call (fresh=True)"
-            said = f"the {arm['name']} gives two results for one input, {difference}: {way_out}"
-            return {**reply, "difference": said}
-    for arm, change in zip((baseline, candidate), changed, strict=True):
-        if change is not None:
-            return {**reply, "difference": f"the {arm['name']} {change}: give every call a fresh setup (fresh=True)"}
-    for arm, work in zip((baseline, candidate), left, strict=True):
-        if work is not None:
-            return {**reply, "difference": f"the {arm['name']} {work}: have the function wait for what it begins"}
-    return {**reply, "difference": first_difference(results[0], results[1], find_check(candidate, check))}
+        extend_path(arm.get("path", ()))
+        with closing(function_body(arm["name"], json.loads(arm["arguments"]))) as body:
+            results.append(body.first_call())
+    return describe_agreement(results[0], results[1], candidate, check)
+
+
+def describe_agreement(expected: Any, got: Any, arm: Arm, check: str) -> Reply:
+    """Return the first difference of two results; of numbers that agree, whether they do so to fewer digits."""
+    from .agreement import first_difference
+    from .precision import describe_precision
+
+    difference = first_difference(expected, got, find_check(arm, check))
+    lowered = describe_precision(expected, got) if difference is None and check == "allclose" else None
+    return {"type": "Agreement", "difference": difference, "suspicions": [list(lowered)] if lowered else []}
 
 
 def find_check(arm: Arm, check: str) -> Any:
@@ -143,26 +163,27 @@ def find_check(arm: Arm, check: str) -> Any:
     return role_of(json.loads(arm["arguments"]), "check", "" if check == "pickled" else check)
 
 
-def write_result(body: Body, file: Path) -> Reply:
-    """Call a function once more and write what it returns, unless that is large or cannot be pickled."""
-    try:
-        content = pickle.dumps(body.first_call())
-    except Exception as error:  # noqa: BLE001 - what cannot be pickled refuses in any way; the call itself succeeded before
-        return {"type": "Written", "unread": f"{type(error).__name__}: {error}"}
-    if len(content) > LARGEST_RESULT:
-        return {"type": "Written", "unread": f"{len(content)} bytes"}
-    file.write_bytes(content)
-    return {"type": "Written", "unread": None}
-
-
 def compare_results(baseline: str, candidate: str, arm: Arm, check: str) -> Reply:
-    """Compare two results that were written by the processes that timed them."""
-    from .agreement import first_difference
-
+    """Compare two results that were written by other processes."""
     extend_path(arm.get("path", ()))
     expected, got = (pickle.loads(Path(file).read_bytes()) for file in (baseline, candidate))
-    difference = first_difference(expected, got, find_check(arm, check))
-    return {"type": "Agreement", "difference": difference, "waits": False}
+    return describe_agreement(expected, got, arm, check)
+
+
+def find_repeated_answer(baseline: str, candidate: str, arm: Arm) -> Reply:
+    """Find whether the candidate gives its first answer for another input, for which the baseline gives another."""
+    from .agreement import first_difference
+    from .examine import OTHER
+
+    extend_path(arm.get("path", ()))
+    files = [Path(name + ending) for name in (baseline, candidate) for ending in ("", OTHER)]
+    reply: Reply = {"type": "Agreement", "difference": None, "suspicions": []}
+    if not all(file.is_file() for file in files):
+        return reply
+    first, other, own_first, own_other = (pickle.loads(file.read_bytes()) for file in files)
+    if first_difference(first, other, "equal") and not first_difference(own_first, own_other, "equal"):
+        reply["suspicions"] = [["repeats an answer", "gives its first answer again for another input"]]
+    return reply
 
 
 def describe_arm(arm: Arm, results: Path) -> Reply:

@@ -1,0 +1,286 @@
+"""Examines one of a user's functions before it is timed, in a process in which no other function of theirs runs.
+
+What it returns is written for a comparison with the other function's. What speaks against the times is collected as
+suspicions; whether they count is decided where both functions are known. It uses the standard library alone, and
+relative imports.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import itertools
+import pickle
+import sys
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+from statistics import median
+from time import perf_counter_ns, process_time_ns, thread_time_ns
+from typing import Any
+
+from .agreement import first_difference
+from .causes import Suspicion
+from .inputs import (
+    OTHERS,
+    copy_arguments,
+    describe_changed_input,
+    describe_memory,
+    describe_returned_input,
+    find_change,
+    is_dear,
+    list_other_inputs,
+)
+from .kept import find_kept
+from .leftovers import Leftovers, adopt_orphans
+from .processors import uses_several
+from .results import copy_result, pack_if_possible, write_packed, write_result
+from .settings import Settings, describe_changes, describe_seeding, read_generators, read_settings
+from .timing import Arguments, FunctionBody, Timing, count_compiled_signatures, waits
+
+CHEAP_NS = 20_000_000
+"""A function whose calls take longer is called twice, others MOST_CALLS times or until BUDGET_NS is used."""
+MOST_CALLS, BUDGET_NS = 16, 200_000_000
+WATCHED_CALLS = 4
+"""What is left behind is looked for after these first calls."""
+LONGEST_NS, PUT_OFF = 1_000_000_000, 0.25
+"""Where a later call is dear, more calls are made for so long, and it matters where such calls add this share."""
+COPIED_NS = 100_000_000
+"""An input that takes longer to be copied is not changed to see what follows."""
+REMARKED_NS, WAITED_NS = 1_000_000, 50_000_000
+"""A first call that computes, or waits, for so much longer than a later one is worth a remark: no busy machine makes it
+so dear."""
+OTHER = ".other"
+"""The result for another input stands in the file of this ending, beside the result."""
+ELSEWHERE, ELSEWHERE_NS = 0.1, 1_000_000
+"""Other threads and processes matter where they compute for this share of a call, and for so many nanoseconds."""
+
+
+class Examination:
+    """Holds one function while it is examined: its body, the times of its calls, and what was found.
+
+    ``settings`` are those of the process before the function was loaded. ``packed`` is the pickled first result, None
+    where it cannot be pickled.
+    """
+
+    def __init__(self, body: FunctionBody, settings: Settings) -> None:
+        self.suspicions: list[Suspicion] = []
+        self.timings: list[Timing] = []
+        self.packed: bytes | None = None
+        self._body = body
+        self._settings = settings
+        self._own_ns: list[int] = []
+        self._collected: list[bool] = []
+        self._threads_ns = self._elsewhere_ns = 0
+        self._is_loading = False
+        self._leftovers = Leftovers(body)
+        self._arguments: Arguments = body.next_arguments()
+        began = perf_counter_ns()
+        self._before = copy_arguments(self._arguments)
+        self._copied_ns = perf_counter_ns() - began
+        self._last: Any = None
+
+    @property
+    def first_ns(self) -> int:
+        return self.timings[0].wall_ns
+
+    @property
+    def call_ns(self) -> int:
+        """Return what a later call takes."""
+        return round(median(each.wall_ns for each in self.timings[1:]))
+
+    def make_calls(self) -> None:
+        """Make the first calls, and compare every result with a copy of the first one, which a later call may change.
+
+        Raises UserError for results that cannot be compared.
+        """
+        generators = [read_generators()]
+        loaded = self._count_loaded()
+        self._last = self._call(self._arguments)
+        self._is_loading = self._count_loaded() != loaded
+        self._note(describe_returned_input(self._last, self._arguments, self._find_change()))
+        self.packed = pack_if_possible(self._last)
+        first = copy_result(self._last) if self.packed is None else None
+        began = perf_counter_ns()
+        while self._is_call_due(perf_counter_ns() - began):
+            generators.append(read_generators())
+            self._last = self._call(self._body.next_arguments())
+            if self.packed is not None and self.packed == pack_if_possible(self._last) and len(self.timings) > 2:
+                continue
+            first = pickle.loads(self.packed) if self.packed is not None else first
+            if (difference := first_difference(first, self._last, "allclose")) is not None:
+                self._note(Suspicion("two results", f"gives two results for one input, {difference}"))
+                break
+        generators.append(read_generators())
+        self._note(*describe_seeding(*generators[:3]))
+        self._note(self._describe_dear_calls())
+
+    def _call(self, arguments: Arguments) -> Any:
+        is_watched = len(self.timings) < WATCHED_CALLS
+        if is_watched:
+            self._leftovers.begin_call()
+        collections = count_collections()
+        own_ns, all_ns = thread_time_ns(), process_time_ns()
+        result, timing = self._body.take_result(arguments)
+        own_ns = thread_time_ns() - own_ns
+        self._own_ns.append(own_ns)
+        self._collected.append(count_collections() > collections)
+        self._threads_ns, self._elsewhere_ns = process_time_ns() - all_ns - own_ns, timing.cpu_ns - own_ns
+        if is_watched:
+            self._leftovers.end_call()
+        self.timings.append(timing)
+        return result
+
+    def _is_call_due(self, spent_ns: int) -> bool:
+        """Say whether one more call is made: two are made in any case, more only where they cost little."""
+        made = len(self.timings)
+        return made < 2 or (made < MOST_CALLS and self.call_ns < CHEAP_NS and spent_ns < BUDGET_NS)
+
+    def _describe_dear_calls(self) -> Suspicion | None:
+        """Say that some later calls are dear again and again, as those that write what others have put off."""
+        began = perf_counter_ns()
+        while (
+            self._list_dear_calls() and len(self.timings) <= 3 * MOST_CALLS and perf_counter_ns() - began < LONGEST_NS
+        ):
+            self._call(self._body.next_arguments())
+        dear, calls = self._list_dear_calls(), len(self.timings) - 1
+        usual = self.call_ns
+        if len(dear) < 2 or sum(dear) - len(dear) * usual < PUT_OFF * calls * usual:
+            return None
+        times = median(dear) / max(1, usual)
+        seen = f"takes {times:.2g} times as long at about one call of {round(calls / len(dear))}"
+        return Suspicion("some calls are dear", seen)
+
+    def _list_dear_calls(self) -> list[int]:
+        """Return the wall times of the later calls that are far from the usual, and not by a busy machine.
+
+        Those in which Python collected all garbage are left out: it does so at a time of its own choice.
+        """
+        walls = [each.wall_ns for each in self.timings[1:]]
+        later = [*zip(self._own_ns[1:], walls, self._collected[1:], strict=True)]
+        own, wall = round(median(self._own_ns[1:])), round(median(walls))
+        return [each[1] for each in later if is_dear(each[0], own, REMARKED_NS) or is_dear(each[1], wall, WAITED_NS)]
+
+    def _count_loaded(self) -> tuple[int, int]:
+        """Count what makes a first call dear without being remembered: modules, and what numba compiles."""
+        return len(sys.modules), count_compiled_signatures(self._body.function)
+
+    def _find_change(self) -> str | None:
+        return None if self._body.is_fresh else find_change(self._before, self._arguments)
+
+    def look_around(self) -> None:
+        """Find what the calls have left behind, changed and used."""
+        self._note(self._leftovers.describe())
+        self._note(*describe_changes(self._settings, read_settings()))
+        change = self._find_change()
+        if change is not None and self._before is not None:
+            self._note(describe_changed_input(self._body, self._before, self._arguments, change))
+        self._note(self._describe_processors())
+
+    def _describe_processors(self) -> Suspicion | None:
+        """Say that a call computes on several processors at once where it may, or would if they were free."""
+        least_ns = max(ELSEWHERE_NS, ELSEWHERE * self.timings[-1].cpu_ns)
+        if max(self._threads_ns, self._elsewhere_ns) < least_ns:
+            return None
+        if uses_several(lambda: self._body.take_result(self._body.next_arguments())[1]):
+            return Suspicion("several processors", "computes on several processors at once")
+        if self._threads_ns < least_ns:  # children that run one after the other need no second processor
+            return None
+        return Suspicion("one processor", "computes in threads of its own")
+
+    def look_for_memory(self, file: Path) -> None:
+        """Find whether the function remembers its input or keeps its result; write its result for another input."""
+        base = self._copy_input()
+        if base and (is_dear(self.first_ns, self.call_ns) or self.call_ns < CHEAP_NS):
+            if (memory := describe_memory(self._body, base, self.call_ns)) is not None:
+                return self._note(memory)
+            self._write_other(base, file)
+        kept = find_kept(self._body.function, self._last)
+        if kept is not None and is_dear(self.first_ns, self.call_ns):
+            self._note(Suspicion("remembers", f"remembers what it returned, in {kept}"))
+        elif kept is not None:
+            self._note(Suspicion("was made before", f"returns what was made before the call, in {kept}"))
+        elif self._is_first_call_notable() and not self._is_loading and not _has_others(base):
+            times = self.first_ns / max(1, self.call_ns)
+            self._note(Suspicion("first call is dear", f"took {times:.2g} times as long at its first call"))
+        return None
+
+    def _copy_input(self) -> Arguments | None:
+        """Return an input that may be changed; None where it cannot be copied, or only slowly."""
+        if self._copied_ns > COPIED_NS:
+            return None
+        return self._before if self._body.is_fresh else copy_arguments(self._arguments)
+
+    def _is_first_call_notable(self) -> bool:
+        first, later = self._own_ns[0], round(median(self._own_ns[1:]))
+        return is_dear(first, later, REMARKED_NS) or is_dear(self.first_ns, self.call_ns, WAITED_NS)
+
+    def _write_other(self, base: Arguments, file: Path) -> None:
+        """Write what the function returns for an input on which it was not called before."""
+        for other in itertools.islice(list_other_inputs(base), OTHERS, OTHERS + 1):
+            try:
+                write_result(self._body.take_result(other)[0], file)
+            except Exception:  # noqa: BLE001 - an input that was made up may be refused in any way
+                return
+
+    def time_reading(self) -> int | None:
+        """Return the nanoseconds that it takes to read the result, where its class is a collection of the user's."""
+        if not _is_own_collection(self._last):
+            return None
+        began = perf_counter_ns()
+        for each in self._last:
+            self._last[each] if isinstance(self._last, Mapping) else each
+        return perf_counter_ns() - began
+
+    def _note(self, *found: Suspicion | None) -> None:
+        self.suspicions += [each for each in found if each is not None]
+
+
+def count_collections() -> int:
+    """Return how often all garbage has been collected."""
+    return int(gc.get_stats()[-1]["collections"])
+
+
+def _has_others(base: Arguments | None) -> bool:
+    return base is not None and any(True for _ in itertools.islice(list_other_inputs(base), 1))
+
+
+def _is_own_collection(value: Any) -> bool:
+    """Say whether reading a collection runs Python code of a user's, which may compute."""
+    if not isinstance(value, Sequence | Mapping | Set):
+        return False
+    return any(
+        inspect.isfunction(getattr(type(value), name, None)) and type(value).__module__ not in sys.stdlib_module_names
+        for name in ("__iter__", "__getitem__")
+    )
+
+
+def examine(body: FunctionBody, settings: Settings, file: Path) -> dict[str, Any]:
+    """Return what was found out about a function, and write its result to a file."""
+    adopt_orphans()
+    examination = Examination(body, settings)
+    examination.make_calls()
+    examination.look_around()
+    examination.look_for_memory(file.with_name(file.name + OTHER))
+    if examination.packed is not None:
+        write_packed(examination.packed, file)
+    return {
+        "suspicions": [list(each) for each in examination.suspicions],
+        "waits": waits(examination.timings[1]),
+        "first_ns": examination.first_ns,
+        "call_ns": examination.call_ns,
+        "reading_ns": examination.time_reading(),
+        "is_written": examination.packed is not None,
+    }
+
+
+def call_twice(body: FunctionBody) -> dict[str, Any]:
+    """Return what two calls take, where nothing is to be checked."""
+    first, second = (body.take_result(body.next_arguments())[1] for _ in range(2))
+    return {
+        "suspicions": [],
+        "waits": waits(second),
+        "first_ns": first.wall_ns,
+        "call_ns": second.wall_ns,
+        "reading_ns": None,
+        "is_written": False,
+    }

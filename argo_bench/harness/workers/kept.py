@@ -1,0 +1,117 @@
+"""Finds where a function keeps the very result that it hands out: in a variable of its module, a closure or a cache.
+
+It uses the standard library alone, and relative imports.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from numbers import Number
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from ...errors import UserError
+from .agreement import first_difference
+
+MOST_ITEMS = 10_000
+"""No more items of a collection are looked through."""
+SMALL_INT, SHORT_TEXT = 1000, 20
+"""Python may keep small numbers and short texts itself."""
+
+
+def find_kept(function: Callable[..., Any], result: Any) -> str | None:
+    """Return the name under which a function keeps a result that it has returned; None where it seems to make it.
+
+    A collection counts that equals the result, and any value or item of a collection that is the result itself.
+    """
+    if getattr(function, "cache_info", None) is not None:
+        return "a cache around it"
+    if _may_be_shared(result):
+        return None
+    for name, value in _list_values(function):
+        if value is result or _equals(value, result) or any(each is result for each in _list_items(value)):
+            return name
+    return None
+
+
+def _may_be_shared(result: Any) -> bool:
+    """Say whether Python, or whoever defines it, keeps one object for all that are equal to it."""
+    match result:
+        case None | bool() | Enum() | type() | ModuleType() | FunctionType():
+            return True
+        case int():
+            return abs(result) < SMALL_INT
+        case str() | bytes():
+            return len(result) < SHORT_TEXT
+        case tuple() | frozenset():
+            return not result
+    return result is NotImplemented or result is Ellipsis
+
+
+def _list_values(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what a function can reach, each with its name: variables, what it closes over, defaults, attributes."""
+    function = getattr(function, "func", function)  # of functools.partial
+    inner = getattr(function, "__func__", function)
+    if not isinstance(inner, FunctionType):
+        inner = vars(type(inner)).get("__call__", inner)
+    holder = getattr(function, "__self__", function)
+    yield from vars(holder).items() if hasattr(holder, "__dict__") and not isinstance(holder, ModuleType) else ()
+    if not isinstance(inner, FunctionType):
+        return
+    for name, cell in zip(inner.__code__.co_freevars, inner.__closure__ or (), strict=True):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:  # an empty cell
+            continue
+    yield from ((f"a default of {inner.__name__}", each) for each in inner.__defaults__ or ())
+    yield from (inner.__kwdefaults__ or {}).items()
+    names = set(_list_names(inner.__code__))
+    for name in sorted(names & inner.__globals__.keys()):
+        value = inner.__globals__[name]
+        yield name, value
+        if isinstance(value, ModuleType | type):
+            yield from ((f"{name}.{each}", vars(value)[each]) for each in names if each in vars(value))
+        if isinstance(value, FunctionType):
+            yield from ((f"{name}.{each}", kept) for each, kept in vars(value).items() if each != "__wrapped__")
+
+
+def _list_names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from _list_names(each)
+
+
+def _equals(value: Any, result: Any) -> bool:
+    """Say whether a collection agrees with a result; a number or a text may be equal by chance, as a size is."""
+    if type(value) is not type(result) or isinstance(value, Number | str | bytes):
+        return False
+    try:
+        return first_difference(result, value, "equal") is None
+    except (UserError, Exception):  # noqa: BLE001 - values of all kinds may refuse to be compared in any way
+        return False
+
+
+def _list_items(value: Any) -> Iterator[Any]:
+    """Yield the items of a collection, and the attributes of an object."""
+    if isinstance(value, Mapping):
+        items: Any = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        items = value
+    elif _is_plain_object(value):
+        items = vars(value).values()
+    else:
+        return
+    try:
+        yield from itertools.islice(items, MOST_ITEMS)
+    except RuntimeError:  # it grows meanwhile
+        return
+
+
+def _is_plain_object(value: Any) -> bool:
+    if isinstance(value, ModuleType | type | FunctionType) or not hasattr(value, "__dict__"):
+        return False
+    return type(value).__module__.partition(".")[0] not in sys.stdlib_module_names

@@ -1,0 +1,226 @@
+"""Does an examination find what speaks against a function, at the cost of few calls, and nothing where nothing does?"""
+
+import dataclasses
+import itertools
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from argo_bench.harness.plan import QUICK, describe_shortage
+from argo_bench.harness.suspicions import find_lazy, weigh
+from argo_bench.harness.workers import examine, inputs, kept, precision, processors, results, settings
+from argo_bench.harness.workers.causes import Suspicion
+from argo_bench.harness.workers.messages import Examined
+from argo_bench.harness.workers.timing import FunctionBody, Timing
+
+SECOND = 1_000_000_000
+
+
+class CountedBody(FunctionBody):
+    """A body whose calls are counted and take what they are said to take, call by call."""
+
+    def __init__(self, function, setup=None, fresh=False, call_ns=(1000,)):
+        self.made = 0
+        self._call_ns = itertools.chain(call_ns, itertools.repeat(call_ns[-1]))
+        super().__init__(function, setup, fresh)
+
+    def time_calls(self, prepared, passes, kept=None):
+        self.made += 1
+        super().time_calls(prepared, passes, kept)
+        taken = next(self._call_ns)
+        return Timing(taken, 0)
+
+
+def values():
+    return [3.0, 1.0, 2.0, 5.0, 4.0, 6.0, 8.0, 7.0]
+
+
+def numbers_of(body, tmp_path):
+    with closing(body):
+        return examine.examine(body, settings.read_settings(), tmp_path / "result")
+
+
+def test_a_slow_function_is_called_twice(tmp_path):
+    body = CountedBody(sum, values, call_ns=[4 * SECOND])
+    found = numbers_of(body, tmp_path)
+    assert (body.made, found["suspicions"], found["call_ns"]) == (2, [], 4 * SECOND)
+
+
+def test_a_fast_function_is_called_twenty_times_at_most(tmp_path):
+    body = CountedBody(sum, values)
+    assert numbers_of(body, tmp_path)["suspicions"] == []
+    # MOST_CALLS on its input; twice on another one, which is no dearer; once on one for its answer there.
+    assert body.made <= examine.MOST_CALLS + 2 * inputs.OTHERS + 1
+    assert body.made >= examine.MOST_CALLS
+
+
+@pytest.mark.parametrize(("dear_ns", "times"), [(200_000_000, 1), (200_000_000, 0), (6_000_000, 1)])
+def test_calls_that_are_dear_again_and_again_are_named(dear_ns, times, tmp_path):
+    """A busy machine makes a single call dear, or several by a little."""
+    cycle = [4_000_000] * 9 + [dear_ns]
+    body = CountedBody(lambda: [1], call_ns=cycle * 9 if times else [*cycle, 4_000_000])
+    found = [each.seen for each in map(Suspicion._make, numbers_of(body, tmp_path)["suspicions"])]
+    if times == 1 and dear_ns > 10_000_000:
+        assert len(found) == 1
+        assert found[0].startswith("takes 50 times as long at about one call of 1")
+    else:
+        assert found == []
+
+
+def test_a_function_without_a_check_is_only_called_twice():
+    with closing(CountedBody(sum, values)) as body:
+        examine.call_twice(body)
+        assert body.made == 2
+
+
+def test_the_last_call_of_a_sample_is_kept_and_nothing_else():
+    numbers = itertools.count()
+    body = FunctionBody(lambda: next(numbers))
+    seen = []
+    body.time_calls([()], 5, seen)
+    assert seen == [4]
+    body.time_calls([()], 0, seen)
+    assert seen == [4, None]
+    body.close()
+
+
+@pytest.mark.parametrize(
+    ("call_ns", "budget_s", "is_short"),
+    [
+        ([4 * SECOND, 3 * SECOND], 20, True),
+        ([4 * SECOND, 3 * SECOND], 200, False),
+        ([1000, 1000], 1, False),
+        ([], 1, False),
+    ],
+)
+def test_too_little_time_for_the_fewest_calls_is_said_before_they_are_made(call_ns, budget_s, is_short):
+    said = describe_shortage(call_ns, dataclasses.replace(QUICK, budget_s=budget_s))
+    assert (said is not None) == is_short
+    if is_short:
+        assert "6 replicates take 133 s at least, and there are 20 s: raise the budget (budget_s=160)" in said
+
+
+def others_of(*arguments):
+    return [*itertools.islice(inputs.list_other_inputs(arguments), 3)]
+
+
+@pytest.mark.parametrize(
+    ("argument", "first"),
+    [
+        ([1, 2, 3], [3, 2, 1]),
+        (3, 4),
+        (2.5, 3.5),
+        ({"a": [1, 2]}, {"a": [2, 1]}),
+        ((1, 2), (2, 1)),
+        ([[1, 2], [1, 2]], [[2, 1], [1, 2]]),
+    ],
+)
+def test_another_input_is_of_the_same_kind(argument, first):
+    assert others_of(argument)[0] == (first,)
+
+
+def test_other_inputs_of_an_array_have_the_same_items_in_other_places():
+    array = np.arange(10.0)
+    found = others_of(array)
+    assert len(found) == 3
+    assert all(sorted(each) == sorted(array) and not np.array_equal(each, array) for (each,) in found)
+    assert np.array_equal(array, np.arange(10.0))
+
+
+@pytest.mark.parametrize("argument", ["a path", True, None, [1, 1, 1], object(), b"bytes"])
+def test_what_could_mean_something_else_is_not_changed(argument):
+    found = others_of(argument)
+    assert found == [] or argument == [1, 1, 1]
+
+
+def test_numbers_within_a_long_text_change_places():
+    text = '{"prices": [' + ", ".join(f"{100.123 + each}" for each in range(30)) + "]}"
+    other = others_of(text)[0][0]
+    assert other != text
+    assert sorted(other) == sorted(text)
+
+
+ROWS = [[each] for each in range(5)]
+ONE = ROWS[0]
+SIZE = 60_000_000
+
+
+def test_a_result_is_found_where_a_function_keeps_it():
+    assert kept.find_kept(lambda: ROWS, ROWS) == "ROWS"
+    assert kept.find_kept(lambda: list(ROWS), list(ROWS)) == "ROWS"
+    assert kept.find_kept(lambda: ROWS[0], ONE) == "ROWS"
+    assert kept.find_kept(lambda: [[0]], [[0]]) is None
+    assert kept.find_kept(lambda: len(range(SIZE)), int("60000000")) is None  # equal by chance
+    assert kept.find_kept(lambda: None, None) is None
+    closed_over = {"answer": [1.5]}
+    assert kept.find_kept(lambda: closed_over["answer"], closed_over["answer"]) == "closed_over"
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "is_lowered"),
+    [
+        (np.sqrt(np.arange(1.0, 9)), np.sqrt(np.arange(1, 9, dtype=np.float32)), True),
+        ([2**0.5], [float(np.float32(2**0.5))], True),
+        ({"a": 0.1}, {"a": float(np.float32(0.1))}, True),
+        ([0.1 + 0.2], [0.3], False),
+        ([0.9999999999999999], [1.0], False),
+        ([1.5, 2.25], [1.5, 2.25], False),
+        (np.float32([0.1, 0.2]), np.float32([0.1, 0.2000001]), False),
+        ([1, 2], [1, 2], False),
+        ("text", "text", False),
+    ],
+)
+def test_single_precision_is_told_from_rounding(expected, got, is_lowered):
+    assert (precision.describe_precision(expected, got) is not None) == is_lowered
+
+
+def test_a_setting_counts_where_one_of_the_two_changes_it():
+    off = Suspicion("changes a setting", "leaves garbage collection off")
+    assert weigh({"baseline": [off], "candidate": [off]}) == []
+    (held,) = weigh({"baseline": [], "candidate": [off]})
+    assert held.outcome == "refused"
+    assert held.said.startswith("the candidate leaves garbage collection off: ")
+    seldom = Suspicion("changes a setting", "leaves another switch interval of threads")
+    assert len(weigh({"baseline": [seldom], "candidate": [off]})) == 2
+
+
+def test_the_gravest_cause_comes_first():
+    memory = Suspicion("remembers", "remembers its input")
+    thread = Suspicion("leaves a thread", "leaves a thread running after every call")
+    assert [each.outcome for each in weigh({"baseline": [], "candidate": [memory, thread]})] == ["void", "refused"]
+
+
+@pytest.mark.parametrize(("reading_ns", "is_named"), [(None, False), (100, False), (2000, True)])
+def test_a_result_that_computes_when_it_is_read_counts_with_its_reading(reading_ns, is_named):
+    baseline = Examined([], False, 1000, 1000, None, True)
+    candidate = Examined([], False, 10, 10, reading_ns, True)
+    assert bool(find_lazy(baseline, candidate)) == is_named
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        b"x" * 2_000_000,
+        "x" * 2_000_000,
+        [float(each) for each in range(300_000)],
+        {str(each): each for each in range(200_000)},
+        set(range(500_000)),
+        np.arange(500_000.0),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_large_result_is_sampled_alike_whatever_its_order(result, tmp_path):
+    assert results.write_result(result, tmp_path / "large", results.SAMPLED_ABOVE).unread is not None
+    taken = results.sample(result)
+    written = results.write_result(taken, tmp_path / "sample", results.SAMPLED_ABOVE)
+    assert written.unread is None
+    if isinstance(result, dict):
+        assert results.sample(dict(reversed(result.items()))) == taken
+
+
+def test_several_processors_are_used_where_a_call_computes_for_longer_than_it_takes(monkeypatch):
+    monkeypatch.setattr(processors, "AT_FIRST", processors.AT_FIRST | {-1, -2})
+    monkeypatch.setattr(processors, "spread", lambda: None)
+    assert processors.uses_several(lambda: Timing(100, 190))
+    assert not processors.uses_several(lambda: Timing(100, 105))
