@@ -81,7 +81,8 @@ def check_on_markets(optimization: Optimization, variant: Variant, oracles: Sequ
     for oracle in oracles:
         pipeline = leave_to_oracle(getattr(optimization, variant)(baseline.PIPELINE))
         walk, lost = check_walk(pipeline, oracle, found, staleness_s)
-        if variant == "engineered":  # what a prescribed variant sends besides is counted as its damage
+        # What a prescribed variant sends besides is counted as its damage; older data decide more signals or fewer.
+        if variant == "engineered" and not staleness_s:
             found.where = f"{oracle.pace} market, seed {oracle.seed}"
             note_further_requests(oracle.walk.log, walk.log, found)
         see(oracle.cycles, saw)
