@@ -397,6 +397,29 @@ def multiplies_with_einsum(items):
     return float(np.einsum("ij,jk->", matrix, matrix, optimize=True))
 
 
+def finds_the_largest(items):
+    largest = VALUES[0] * 2
+    for each in VALUES:
+        largest = max(largest, each * 2)
+    return largest / 2
+
+
+def picks_the_largest(items):
+    """Returns an item of what both look through, the very object."""
+    return max(VALUES)
+
+
+ROWS = {"first": [1.5, 2.5], "second": [3.5]}
+
+
+def searches(items):
+    return next(row for name, row in ROWS.items() if name == "second")
+
+
+def looks_up(items):
+    return ROWS["second"]
+
+
 def nothing(items):
     return None
 
@@ -442,6 +465,8 @@ PAIRS = [
     (add_up, makes_cycles, values),
     (multiplies, multiplies_with_einsum, values),
     (nothing, nothing_either, values),
+    (finds_the_largest, picks_the_largest, values),
+    (searches, looks_up, values),
 ]
 """What makes their input is called once in a process."""
 

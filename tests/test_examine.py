@@ -1,8 +1,10 @@
 """Does an examination find what speaks against a function, at the cost of few calls, and nothing where nothing does?"""
 
 import dataclasses
+import functools
 import itertools
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from argo_bench.harness.plan import QUICK, describe_shortage
 from argo_bench.harness.suspicions import find_lazy, weigh
 from argo_bench.harness.workers import examine, inputs, kept, precision, processors, results, settings
-from argo_bench.harness.workers.causes import Suspicion
+from argo_bench.harness.workers.causes import RULES, Suspicion
 from argo_bench.harness.workers.messages import Examined
 from argo_bench.harness.workers.timing import FunctionBody, Timing
 
@@ -146,15 +148,48 @@ ONE = ROWS[0]
 SIZE = 60_000_000
 
 
+def name_of(function, result):
+    found = kept.find_kept(function, result)
+    return None if found is None else found.name
+
+
 def test_a_result_is_found_where_a_function_keeps_it():
-    assert kept.find_kept(lambda: ROWS, ROWS) == "ROWS"
-    assert kept.find_kept(lambda: list(ROWS), list(ROWS)) == "ROWS"
-    assert kept.find_kept(lambda: ROWS[0], ONE) == "ROWS"
-    assert kept.find_kept(lambda: [[0]], [[0]]) is None
-    assert kept.find_kept(lambda: len(range(SIZE)), int("60000000")) is None  # equal by chance
-    assert kept.find_kept(lambda: None, None) is None
+    assert name_of(lambda: ROWS, ROWS) == "ROWS"
+    assert name_of(lambda: list(ROWS), list(ROWS)) == "ROWS"
+    assert name_of(lambda: ROWS[0], ONE) == "ROWS"
+    assert name_of(lambda: [[0]], [[0]]) is None
+    assert name_of(lambda: len(range(SIZE)), int("60000000")) is None  # equal by chance
+    assert name_of(lambda: None, None) is None
     closed_over = {"answer": [1.5]}
-    assert kept.find_kept(lambda: closed_over["answer"], closed_over["answer"]) == "closed_over"
+    assert name_of(lambda: closed_over["answer"], closed_over["answer"]) == "closed_over"
+
+
+MEMO = {}
+
+
+def remembers(number):
+    if number not in MEMO:
+        MEMO[number] = [number * each for each in range(100)]
+    return MEMO[number]
+
+
+@functools.lru_cache
+def cached(number):
+    return [number * each for each in range(100)]
+
+
+def empty_memo():
+    MEMO.clear()
+    cached.cache_clear()
+    return (3,)
+
+
+@pytest.mark.parametrize("function", [remembers, cached])
+@pytest.mark.parametrize(("setup", "fresh"), [(lambda: (3,), False), (lambda: (3,), True), (empty_memo, True)])
+def test_a_function_whose_setup_empties_what_it_remembers_computes_again(function, setup, fresh, tmp_path):
+    empty_memo()
+    found = [each[0] for each in numbers_of(CountedBody(function, setup, fresh), tmp_path)["suspicions"]]
+    assert found == ([] if setup is empty_memo else ["was made before"])
 
 
 @pytest.mark.parametrize(
@@ -183,6 +218,14 @@ def test_a_setting_counts_where_one_of_the_two_changes_it():
     assert held.said.startswith("the candidate leaves garbage collection off: ")
     seldom = Suspicion("changes a setting", "leaves another switch interval of threads")
     assert len(weigh({"baseline": [seldom], "candidate": [off]})) == 2
+
+
+def test_the_causes_stand_in_the_documentation_as_they_do_in_the_code():
+    rows = [
+        f"| {cause} | {rule.outcome} | {rule.way_out} | {'yes' if rule.is_fair else 'no'} |"
+        for cause, rule in RULES.items()
+    ]
+    assert "\n".join(rows) in (Path(__file__).parents[1] / "docs/functions.md").read_text(encoding="utf-8")
 
 
 def test_the_gravest_cause_comes_first():

@@ -21,6 +21,7 @@ from argo_bench.harness.suspicions import (
     find_lazy,
     may_repeat_answers,
     weigh,
+    without_common,
     write_agreement,
     write_difference,
     write_outcome,
@@ -186,7 +187,8 @@ class Benchmark:
         found: dict[str, Examined] = {
             name: asks[name](Examine(arms[name], files[name], self.check is not None), Examined) for name in arms
         }
-        suspicions = {name: list(each.suspicions) for name, each in found.items()}
+        others = {"baseline": found["candidate"], "candidate": found["baseline"]}
+        suspicions = {name: without_common(each.suspicions, others[name].reached) for name, each in found.items()}
         is_parallel = any(each.cause == "several processors" for those in suspicions.values() for each in those)
         is_waiting = any(each.waits for each in found.values())
         settled = replace(

@@ -6,7 +6,7 @@ fair, nothing follows; otherwise the sentence of the comparison names the cause 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from argo_bench.harness.record.records import Failure, Fidelity
@@ -46,6 +46,15 @@ def _is_shared(suspicion: Suspicion, others: Sequence[Suspicion]) -> bool:
         return suspicion in others
     alike = HAVING if suspicion.cause in HAVING else {suspicion.cause}
     return any(each.cause in alike for each in others)
+
+
+def without_common(suspicions: Sequence[Suspicion], reached: Collection[str]) -> list[Suspicion]:
+    """Leave out that a result stands in a variable that the other function uses too: it is an input of both."""
+    return [
+        each
+        for each in suspicions
+        if not (each.cause == "was made before" and each.seen.rpartition(", in ")[2] in reached)
+    ]
 
 
 def may_repeat_answers(examined: Examined) -> bool:

@@ -30,7 +30,7 @@ from .inputs import (
     is_dear,
     list_other_inputs,
 )
-from .kept import find_kept
+from .kept import find_kept, list_names
 from .leftovers import Leftovers, adopt_orphans
 from .processors import uses_several
 from .results import copy_result, pack_if_possible, write_packed, write_result
@@ -194,7 +194,7 @@ class Examination:
             if (memory := describe_memory(self._body, base, self.call_ns)) is not None:
                 return self._note(memory)
             self._write_other(base, file)
-        kept = find_kept(self._body.function, self._last)
+        kept = self._find_kept()
         if kept is not None and is_dear(self.first_ns, self.call_ns):
             self._note(Suspicion("remembers", f"remembers what it returned, in {kept}"))
         elif kept is not None:
@@ -203,6 +203,14 @@ class Examination:
             times = self.first_ns / max(1, self.call_ns)
             self._note(Suspicion("first call is dear", f"took {times:.2g} times as long at its first call"))
         return None
+
+    def _find_kept(self) -> str | None:
+        """Return the name under which the function keeps its result between two calls; None where it does not."""
+        kept = find_kept(self._body.function, self._last)
+        if kept is None:
+            return None
+        again = self._body.take_result(self._body.next_arguments())[0]
+        return kept.name if kept.is_still(find_kept(self._body.function, again)) else None
 
     def _copy_input(self) -> Arguments | None:
         """Return an input that may be changed; None where it cannot be copied, or only slowly."""
@@ -270,6 +278,7 @@ def examine(body: FunctionBody, settings: Settings, file: Path) -> dict[str, Any
         "call_ns": examination.call_ns,
         "reading_ns": examination.time_reading(),
         "is_written": examination.packed is not None,
+        "reached": list_names(body.function),
     }
 
 
@@ -283,4 +292,5 @@ def call_twice(body: FunctionBody) -> dict[str, Any]:
         "call_ns": second.wall_ns,
         "reading_ns": None,
         "is_written": False,
+        "reached": [],
     }

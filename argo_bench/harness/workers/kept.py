@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from numbers import Number
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import UserError
 from .agreement import first_difference
@@ -22,19 +22,43 @@ SMALL_INT, SHORT_TEXT = 1000, 20
 """Python may keep small numbers and short texts itself."""
 
 
-def find_kept(function: Callable[..., Any], result: Any) -> str | None:
-    """Return the name under which a function keeps a result that it has returned; None where it seems to make it.
+class Kept(NamedTuple):
+    """Names where a result stands, with what stands there: the result itself, its equal, or a cache's misses."""
+
+    name: str
+    value: Any
+
+    def is_still(self, other: Kept | None) -> bool:
+        """Say whether the same stands there after one more call: a function that computes again puts another there."""
+        if other is None or self.name != other.name:
+            return False
+        return self.value is other.value or (isinstance(self.value, Misses) and self.value == other.value)
+
+
+class Misses(int):
+    """Counts the calls for which a cache had nothing."""
+
+
+def find_kept(function: Callable[..., Any], result: Any) -> Kept | None:
+    """Return where a function holds a result that it has returned; None where it is nowhere to be found.
 
     A collection counts that equals the result, and any value or item of a collection that is the result itself.
     """
-    if getattr(function, "cache_info", None) is not None:
-        return "a cache around it"
+    if (read := getattr(function, "cache_info", None)) is not None:
+        return Kept("a cache around it", Misses(read().misses))
     if _may_be_shared(result):
         return None
     for name, value in _list_values(function):
-        if value is result or _equals(value, result) or any(each is result for each in _list_items(value)):
-            return name
+        if value is result or _equals(value, result):
+            return Kept(name, value)
+        if any(each is result for each in _list_items(value)):
+            return Kept(name, result)
     return None
+
+
+def list_names(function: Callable[..., Any]) -> list[str]:
+    """Return the names of what a function can reach."""
+    return sorted({name for name, _ in _list_values(function)})
 
 
 def _may_be_shared(result: Any) -> bool:

@@ -199,6 +199,7 @@ class Examined(msgspec.Struct, frozen=True, tag=True):
 
     ``waits`` says that it computed for less than nine tenths of its call. ``reading_ns`` is the time of reading a
     result that may compute when it is read, or None. ``is_written`` says that another process can read the result.
+    ``reached`` are the names of variables that the function uses.
     """
 
     suspicions: list[Suspicion]
@@ -207,6 +208,7 @@ class Examined(msgspec.Struct, frozen=True, tag=True):
     call_ns: int
     reading_ns: int | None
     is_written: bool
+    reached: list[str] = []
 
 
 class Written(msgspec.Struct, frozen=True, tag=True):
