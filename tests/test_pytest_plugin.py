@@ -124,7 +124,7 @@ def test_a_function_that_raises_fails_with_its_error(pytester, measuring):
     measuring(verdict="failed", records=[Failure("pair", "candidate", "failed", "ValueError: broken on purpose")])
     result = run(pytester, PAIR.format(expectation="at_least(1.0)"))
     assert outcome(result) == {"failed": 1}
-    result.stdout.fnmatch_lines(["*the candidate failed: ValueError: broken on purpose*"])
+    result.stdout.fnmatch_lines(["*the candidate, failed: ValueError: broken on purpose*"])
 
 
 def test_the_marker_gives_what_the_call_does_not(pytester, measuring):
@@ -216,6 +216,19 @@ def test_a_disabled_benchmark_only_checks_that_both_agree(pytester, measuring):
     assert outcome(result) == {"failed": 1}
     result.stdout.fnmatch_lines(["*do not compute the same, output: 1 against 2*"])
     assert asked == []
+
+
+def test_a_disabled_benchmark_gives_each_function_a_fresh_input(pytester, measuring):
+    text = """
+def rows(): return [3, 1, 2]
+def empties(items):
+    found = sum(items)
+    items.clear()
+    return found
+def test_it(argo_pair):
+    assert argo_pair(empties, empties, setup=rows, fresh=True).at_least(99)
+"""
+    assert outcome(run(pytester, text, "--benchmark-disable")) == {"passed": 1}
 
 
 def test_pytest_benchmarks_options_choose_among_these_tests(pytester, measuring):

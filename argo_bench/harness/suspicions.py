@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from argo_bench.harness.record.records import Failure, Fidelity
-from argo_bench.harness.workers.causes import RULES, Cause, Outcome, Suspicion, rank
+from argo_bench.harness.workers.causes import RULES, Cause, Outcome, Suspicion, rank, say_times
 from argo_bench.harness.workers.messages import Examined
 
 DEAR_FIRST, DEAR_FIRST_NS = 5, 200_000
@@ -71,7 +71,7 @@ def find_lazy(baseline: Examined, candidate: Examined) -> list[Suspicion]:
         return []
     times = candidate.reading_ns / max(1, candidate.call_ns)
     return [
-        Suspicion("computes when read", f"computes when its result is read, which takes {times:.2g} times its call")
+        Suspicion("computes when read", f"computes when its result is read, which takes {say_times(times)} its call")
     ]
 
 

@@ -18,7 +18,7 @@ import pytest
 from argo_bench.comparison import Compared, compare
 from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark, find_importable_name
-from argo_bench.harness.claims.verdict import Word
+from argo_bench.harness.claims.verdict import Word, word_for
 from argo_bench.harness.memory import take_reading
 from argo_bench.harness.record.records import Declared, Failure, Fidelity, Samples
 from argo_bench.harness.workers.agreement import first_difference
@@ -189,9 +189,9 @@ def _check(result: Result) -> None:
     assert result.compared is not None
     recorded = result.compared.report.recorded
     for failure in recorded.all(Failure):
-        pytest.fail(f"the {failure.arm} {failure.kind}: {failure.reason}", pytrace=False)
+        pytest.fail(f"the {failure.arm}, {word_for(failure.kind)}: {failure.reason}", pytrace=False)
     if result.compared.verdict == "void":
-        difference = next((each.output for each in recorded.all(Fidelity)), "")
+        difference = next((each.output for each in recorded.all(Fidelity) if not each.faithful), "")
         pytest.fail(f"{result.name}: baseline and candidate do not compute the same, {difference}", pytrace=False)
 
 
@@ -204,10 +204,16 @@ def _check_only(name: str, options: Mapping[str, Any], benchmark: Any) -> Result
         found = (resolve_function(function) if isinstance(function, str) else function)(*arguments)
         return asyncio.run(_await_value(found)) if inspect.isawaitable(found) else found
 
-    made = call("setup") if options.get("setup") is not None else ()
-    arguments = made if isinstance(made, tuple) else (made,)
+    def make_arguments() -> tuple[Any, ...]:
+        made = call("setup") if options.get("setup") is not None else ()
+        return made if isinstance(made, tuple) else (made,)
+
+    arguments = make_arguments()
     check = options.get("check", "allclose")
-    before, after = call("baseline", *arguments), benchmark(lambda: call("candidate", *arguments))
+    before = call("baseline", *arguments)
+    if options.get("fresh"):
+        arguments = make_arguments()
+    after = benchmark(lambda: call("candidate", *arguments))
     if check is not None and (difference := first_difference(before, after, check)) is not None:
         pytest.fail(f"{name}: baseline and candidate do not compute the same, {difference}", pytrace=False)
     return Result(name, None)

@@ -7,7 +7,7 @@ uses the standard library alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 Cause = Literal[
     "two results",
@@ -80,8 +80,10 @@ class Suspicion(NamedTuple):
     cause: Cause
     seen: str
 
-    def as_reply(self) -> dict[str, Any]:
-        return self._asdict()
+
+def say_times(ratio: float) -> str:
+    """Write a ratio for a sentence: ``2.3 times``, ``5,800 times``."""
+    return f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.2g} times"
 
 
 def rank(cause: Cause) -> int:

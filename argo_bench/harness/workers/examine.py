@@ -19,7 +19,7 @@ from time import perf_counter_ns, process_time_ns, thread_time_ns
 from typing import Any
 
 from .agreement import first_difference
-from .causes import Suspicion
+from .causes import Suspicion, say_times
 from .inputs import (
     OTHERS,
     copy_arguments,
@@ -147,7 +147,7 @@ class Examination:
         if len(dear) < 2 or sum(dear) - len(dear) * usual < PUT_OFF * calls * usual:
             return None
         times = median(dear) / max(1, usual)
-        seen = f"takes {times:.2g} times as long at about one call of {round(calls / len(dear))}"
+        seen = f"takes {say_times(times)} as long at about one call of {round(calls / len(dear))}"
         return Suspicion("some calls are dear", seen)
 
     def _list_dear_calls(self) -> list[int]:
@@ -201,7 +201,7 @@ class Examination:
             self._note(Suspicion("was made before", f"returns what was made before the call, in {kept}"))
         elif self._is_first_call_notable() and not self._is_loading and not _has_others(base):
             times = self.first_ns / max(1, self.call_ns)
-            self._note(Suspicion("first call is dear", f"took {times:.2g} times as long at its first call"))
+            self._note(Suspicion("first call is dear", f"took {say_times(times)} as long at its first call"))
         return None
 
     def _find_kept(self) -> str | None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from ...errors import UserError
 from .agreement import first_difference
-from .causes import Suspicion
+from .causes import Suspicion, say_times
 from .timing import Arguments, FunctionBody, Timing
 
 FEWEST, MOST = 3, 9
@@ -212,7 +212,7 @@ def describe_memory(body: FunctionBody, arguments: Arguments, warm_ns: int) -> S
             return None
         ratios.append(first.wall_ns / later)
         if len(ratios) == OTHERS or first.wall_ns > LONG_NS:
-            seen = f"remembers its input: on another one its first call takes {median(ratios):.2g} times as long"
+            seen = f"remembers its input: on another one its first call takes {say_times(median(ratios))} as long"
             return Suspicion("remembers", seen)
     return None
 
