@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.plan import QUICK, describe_shortage
 from argo_bench.harness.suspicions import find_lazy, weigh
 from argo_bench.harness.workers import examine, inputs, kept, precision, processors, results, settings
 from argo_bench.harness.workers.causes import RULES, Suspicion
-from argo_bench.harness.workers.messages import Examined
+from argo_bench.harness.workers.messages import Agreement, Examined
 from argo_bench.harness.workers.timing import FunctionBody, Timing
 
 SECOND = 1_000_000_000
@@ -267,3 +268,39 @@ def test_several_processors_are_used_where_a_call_computes_for_longer_than_it_ta
     monkeypatch.setattr(processors, "spread", lambda: None)
     assert processors.uses_several(lambda: Timing(100, 190))
     assert not processors.uses_several(lambda: Timing(100, 105))
+
+
+def settle(tmp_path, **of_candidate):
+    """Settle two functions of which an examination says that nothing is wrong, but for what is given."""
+    usual = {"suspicions": [], "waits": False, "first_ns": 1000, "call_ns": 1000, "reading_ns": None}
+
+    def ask(message, expected):
+        if expected is Agreement:
+            return Agreement(None)
+        more = of_candidate if message.arm.name == "candidate" else {}
+        return Examined(**{**usual, **more}, is_written=True)
+
+    return Benchmark("pair", "tests.cheats:total", "tests.cheats:in_other_words").settle(ask, ask, tmp_path)
+
+
+def test_functions_that_use_several_processors_get_them_and_a_remark(tmp_path):
+    parallel = Suspicion("several processors", "computes on several processors at once")
+    settled = settle(tmp_path, suspicions=[parallel])
+    assert (settled.subject.spread, settled.subject.metric, settled.is_faithful) == (True, "wall", True)
+    assert (
+        settled.lines[-1].output == f"same; the candidate {parallel.seen}: both functions were timed on all processors"
+    )
+    arms = settled.subject.arms(tmp_path)
+    assert all('"spread":true' in each.arguments for each in arms.values())
+    assert settle(tmp_path).subject.spread is False
+
+
+def test_a_refused_function_is_not_timed_and_its_reason_is_that_of_the_record(tmp_path):
+    settled = settle(tmp_path, suspicions=[Suspicion("remembers", "remembers its input")])
+    assert not settled.is_faithful
+    assert (settled.lines[-1].kind, settled.lines[-1].arm) == ("untested", "candidate")
+    assert "the candidate remembers its input: empty what it remembers" in settled.lines[-1].reason
+
+
+def test_what_a_call_takes_is_handed_on(tmp_path):
+    assert sorted(settle(tmp_path, call_ns=7).call_ns.values()) == [7, 1000]

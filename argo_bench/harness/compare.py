@@ -50,7 +50,8 @@ class Found:
         """Return the claim's verdict, or ``faster``, ``slower`` or ``no difference`` where nothing was claimed.
 
         ``inconclusive`` is not ``no difference``. ``void`` means that the two functions do not compute the same,
-        ``failed`` that one of them raised an error.
+        ``untested`` that their times would compare different things or that there is too little time, ``failed`` that
+        one of them raised an error; the sentence says why.
         """
         return self.judgement.verdict
 
@@ -109,7 +110,8 @@ def compare(
     ``fresh`` is set. ``check``, ``metric`` and ``claim`` are those of ``Benchmark``. ``quick`` takes six replicates in
     which both functions share one process; otherwise each function has processes of its own, and measuring goes on
     until the verdict is clear or ``budget_s`` seconds are used up; the replicates of the first look are taken in any
-    case. Local functions are copied to one process for both.
+    case, unless their calls alone take longer, which is said instead. Local functions are copied to one process for
+    both. What is checked beside the outputs, and what follows, stands in docs/functions.md.
 
     ``out`` is the folder of the record (a temporary one by default). Raises UserError for what cannot be measured.
     """
