@@ -36,13 +36,14 @@ LONGEST_VALUE = 60
 class Differences:
     """Holds the differences that were found.
 
-    ``counts`` are by kind, ``permitted`` are those of the fields in ``permits``, and ``largest_error`` is the largest
-    relative error in a number that the tolerance covered. ``first`` describes the first one that is not permitted;
-    ``where`` is put in front of it. ``concerned`` are the calls or symbol-cycles in which something is not permitted.
-    ``same_rows`` says that the same signals have been stored so far, so that readers should see the same.
+    ``counts`` are by kind, ``permitted`` are those of the fields in ``permits``, where None stands for every field, and
+    ``largest_error`` is the largest relative error in a number that the tolerance covered. ``first`` describes the
+    first one that is not permitted; ``where`` is put in front of it. ``concerned`` are the calls or symbol-cycles in
+    which something is not permitted. ``same_rows`` says that the same signals have been stored so far, so that readers
+    should see the same.
     """
 
-    permits: frozenset[str] = frozenset()
+    permits: frozenset[str] | None = frozenset()
     tolerance: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     permitted: Counter[str] = field(default_factory=Counter)
@@ -52,9 +53,12 @@ class Differences:
     where: str = ""
     same_rows: bool = True
 
+    def allows(self, kind: str) -> bool:
+        return self.permits is None or kind in self.permits
+
     def note(self, kind: str, expected: object = None, got: object = None) -> None:
         """Count a difference of a kind, and describe the first one."""
-        if kind in self.permits:
+        if self.allows(kind):
             self.permitted[kind] += 1
             return
         self.counts[kind] += 1
@@ -131,7 +135,7 @@ def _compare_texts(expected: str, got: str, found: Differences, where: str) -> N
     """Compare two texts; where their wording may differ, compare what they say."""
     if expected == got:
         return
-    if where == WORDING and WORDING in found.permits and (kind := describe_facts(expected, got)) is not None:
+    if where == WORDING and found.allows(WORDING) and (kind := describe_facts(expected, got)) is not None:
         found.note(kind, expected, got)
     else:
         found.note(where, expected, got)
@@ -188,7 +192,7 @@ def _compare_completions(expected: Completion, got: Completion, found: Differenc
     """Compare two answers of a model; where the wording may differ, so may the answer's id and its tokens."""
     left, right = (each.choices[0].message.content for each in (expected, got))
     _compare_texts(left, right, found, WORDING)
-    if WORDING not in found.permits or left == right:
+    if not found.allows(WORDING) or left == right:
         note_differences(tuple(expected)[2:], tuple(got)[2:], found, "completion")
     if expected.model != got.model:
         found.note("model", expected.model, got.model)
