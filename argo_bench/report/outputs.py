@@ -32,8 +32,11 @@ def name_scope(line: Fidelity) -> str:
 
 
 def tabulate_checks(recorded: Recorded) -> Table:
-    """Tabulate for every arm what its comparisons saw, the worst word, the first difference, and lost signals."""
-    lines = recorded.all(Fidelity)
+    """Tabulate for every arm what its comparisons saw, the worst word, the first difference, and lost signals.
+
+    What earlier versions compared is left out: their records do not say what was seen.
+    """
+    lines = [each for each in recorded.all(Fidelity) if each.saw]
     arms = dict.fromkeys((each.id, arm) for each in recorded.declarations for arm in _list_arms(lines, each.id))
     rows = [_make_row(lines, *arm) for arm in arms]
     rows += [
@@ -62,7 +65,7 @@ def _describe_sights(lines: Sequence[Fidelity]) -> str:
     """Name what the comparisons of an arm saw most of; they are what was compared first of all."""
     saw = Counter[str]()
     for line in lines:
-        saw.update(line.saw if line.saw else {"calls": line.compared})
+        saw.update(line.saw)
     return "\n".join(f"{count:,} {noun}" for noun, count in saw.most_common(MOST_SIGHTS) if count)
 
 

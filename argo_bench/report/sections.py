@@ -15,6 +15,7 @@ from argo_bench.extras import check_extra
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report.counts import tabulate_caches, tabulate_damage
+from argo_bench.report.outputs import tabulate_checks
 from argo_bench.report.results import tabulate_first_call_times, tabulate_memory, tabulate_results
 from argo_bench.report.tables import Column, Row, Table
 from argo_bench.report.trials import tabulate_trials
@@ -210,6 +211,7 @@ MEMORY = Section(
 HOLDS_WHEN = Section("holds when", ANY_TABLE, lambda recorded, brief: [tabulate_conditions(recorded)])
 STRIPS = Section("over scales", ANY_TABLE, lambda recorded, brief: [tabulate_strips(recorded)])
 OUTPUT = Section("output", ANY_TABLE, lambda recorded, brief: [tabulate_damage(recorded, brief=brief)])
+CHECKS = Section("checks", ("page",), lambda recorded, brief: [tabulate_checks(recorded)])
 CACHES = Section("caches", ANY_TABLE, lambda recorded, brief: [tabulate_caches(recorded)])
 TRIALS = Section("trials", ANY_TABLE, lambda recorded, brief: tabulate_trials(recorded, brief=brief))
 MEMORY_TABLE = Section("memory table", ANY_TEXT, lambda recorded, brief: [tabulate_memory(recorded)])
@@ -221,7 +223,7 @@ HARNESS = Outline(
     (
         *(HEADLINE, FURTHER),
         *(FOREST, ECDF, PAIRED_RATIO, SCALING, BREAK_EVEN, HIT_RATES, MEMORY),
-        *(HOLDS_WHEN, STRIPS, OUTPUT, CACHES, TRIALS, MEMORY_TABLE, BESIDE, FIRST_CALLS, SENTENCES),
+        *(HOLDS_WHEN, STRIPS, OUTPUT, CHECKS, CACHES, TRIALS, MEMORY_TABLE, BESIDE, FIRST_CALLS, SENTENCES),
     )
 )
 """A report on any record can show these. On the page the charts of a subject stand above its tables."""

@@ -95,7 +95,7 @@ STUDY = Outline(
         *(shared.HEADLINE, ADVICE, shared.FURTHER, COMBINED),
         *(shared.FOREST, shared.ECDF, shared.PAIRED_RATIO, SHARES, shared.SCALING),
         *(shared.BREAK_EVEN, shared.HIT_RATES, CURVES, FRONTIER, shared.MEMORY, ERRORS, PAYS),
-        *(shared.HOLDS_WHEN, shared.STRIPS, CHANGE_RATE, shared.OUTPUT, shared.CACHES, shared.TRIALS),
+        *(shared.HOLDS_WHEN, shared.STRIPS, CHANGE_RATE, shared.OUTPUT, shared.CHECKS, shared.CACHES, shared.TRIALS),
         *(shared.MEMORY_TABLE, shared.BESIDE, shared.FIRST_CALLS, shared.SENTENCES),
     ),
     remarks,
