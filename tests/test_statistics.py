@@ -86,3 +86,12 @@ def test_the_ratio_is_baseline_over_candidate():
     # The candidate takes half the time: ln(1/2), a speed-up of 2.
     difference = block_difference("ABBA", [10, 5, 5, 10])
     assert math.isclose(estimate([difference, difference], 0.95).speedup, 2.0)
+
+
+def test_an_interval_may_be_wider_than_floats_are():
+    """So it is after two replicates that have next to nothing in common."""
+    found = estimate([-9.0, 2.0], 0.9998)
+    assert found.high - found.low > 2_000
+    low, high = found.speedup_interval
+    assert 0 < low < 1e-290
+    assert 1e290 < high < math.inf

@@ -34,9 +34,10 @@ def name_scope(line: Fidelity) -> str:
 def tabulate_checks(recorded: Recorded) -> Table:
     """Tabulate for every arm what its comparisons saw, the worst word, the first difference, and lost signals.
 
-    What earlier versions compared is left out: their records do not say what was seen.
+    What earlier versions compared of the optimizations is left out: their records do not say what was seen.
     """
-    lines = [each for each in recorded.all(Fidelity) if each.saw]
+    functions = {each.id for each in recorded.declarations if each.functions}
+    lines = [each for each in recorded.all(Fidelity) if each.saw or each.optimization in functions]
     arms = dict.fromkeys((each.id, arm) for each in recorded.declarations for arm in _list_arms(lines, each.id))
     rows = [_make_row(lines, *arm) for arm in arms]
     rows += [
@@ -65,7 +66,7 @@ def _describe_sights(lines: Sequence[Fidelity]) -> str:
     """Name what the comparisons of an arm saw most of; they are what was compared first of all."""
     saw = Counter[str]()
     for line in lines:
-        saw.update(line.saw)
+        saw.update(line.saw or {"results": line.compared})
     return "\n".join(f"{count:,} {noun}" for noun, count in saw.most_common(MOST_SIGHTS) if count)
 
 

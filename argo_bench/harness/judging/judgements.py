@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,7 +30,7 @@ from argo_bench.harness.record.records import (
     Result,
     Spot,
 )
-from argo_bench.harness.statistics.estimate import Estimate, estimate
+from argo_bench.harness.statistics.estimate import Estimate, estimate, ratio_of
 from argo_bench.harness.statistics.looks import outlook, smallest_detectable
 
 WORDS = {"time": ("faster", "slower"), "memory": ("lighter in memory", "heavier in memory")}
@@ -272,7 +271,7 @@ def _write_judgement(question: Question, answer: Answer) -> Judgement:
         flags=answer.flags,
         output=question.output.text,
         sentence=_write_sentence(question, answer),
-        detectable=None if effect is None else math.exp(effect),
+        detectable=None if effect is None else ratio_of(effect),
         needs=answer.needs,
         strip=list(answer.strip),
         cold=answer.cold,

@@ -12,6 +12,7 @@ from statistics import fmean
 
 import msgspec
 
+LARGEST_LOG = 690.0
 TRIM = 0.4
 """This share is cut from each end: the mean is then as robust as the median at a little less variance."""
 
@@ -33,13 +34,18 @@ class Estimate(msgspec.Struct, frozen=True):
     @property
     def speedup(self) -> float:
         """Return baseline / candidate; above 1 the candidate is better."""
-        return math.exp(-self.theta)
+        return ratio_of(-self.theta)
 
     @property
     def speedup_interval(self) -> tuple[float, float] | None:
         if self.low is None or self.high is None:
             return None
-        return math.exp(-self.high), math.exp(-self.low)
+        return ratio_of(-self.high), ratio_of(-self.low)
+
+
+def ratio_of(log: float) -> float:
+    """Return the ratio with this logarithm; beyond 1e299 and its inverse, where floats end, the last that there is."""
+    return math.exp(max(-LARGEST_LOG, min(LARGEST_LOG, log)))
 
 
 def estimate(values: Sequence[float], level: float) -> Estimate:
