@@ -22,8 +22,22 @@ def test_nineteen_of_twenty_bugs_are_caught_and_the_table_says_which():
     assert TABLE.read_text(encoding="utf-8") == write_table(scores)
 
 
-@pytest.mark.parametrize("mutant", emptied(), ids=lambda each: each.id)
-def test_a_stage_that_does_nothing_accepts_or_drops_everything_is_caught(mutant):
+EMPTIED = emptied()
+ONE_A_PART = list({each.part: each for each in EMPTIED}.values())
+
+
+def assert_caught(mutant):
     line = check_on_cases(as_optimization(mutant), "engineered")
-    assert line.counts, line.output
+    assert line.counts, (mutant.id, line.output)
     assert not line.faithful
+
+
+@pytest.mark.parametrize("mutant", ONE_A_PART, ids=lambda each: each.id)
+def test_a_stage_that_does_nothing_is_caught_in_every_part(mutant):
+    assert_caught(mutant)
+
+
+@pytest.mark.slow
+def test_stages_that_do_nothing_accept_or_drop_everything_are_caught():
+    for mutant in EMPTIED:
+        assert_caught(mutant)
