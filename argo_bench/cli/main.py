@@ -118,7 +118,11 @@ def list_command(as_json: bool) -> None:
     envvar="ARGO_BENCH_BUDGET",
     help="Time to aim at (90s, 5m, 1h); every claim is measured, if briefly. [default: 150s for quick, 20m else]",
 )
-@click.option("--resume", type=click.Path(path_type=Path), help="Go on with an interrupted run, with its own settings.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    help="Go on with an interrupted run, with its own settings but a --budget.",
+)
 @click.option("--out", envvar="ARGO_BENCH_OUT", help="Folder of the run. [default: results/<time>-<profile>]")
 @click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
@@ -149,7 +153,10 @@ def run(
         if ids or out:
             raise UserError("--resume takes settings and folder from the run: expected no ids and no --out with it")
         before = reopen(resume)
-        measure_and_report(job_again(before), str(resume), strict_env, as_json, before)
+        job = job_again(before)
+        if budget is not None:
+            job = dataclasses.replace(job, profile=dataclasses.replace(job.profile, budget_s=budget))
+        measure_and_report(job, str(resume), strict_env, as_json, before)
         return
     measure_and_report(job_of(Asked([*ids], budget_s=budget, **options)), out, strict_env, as_json)
 

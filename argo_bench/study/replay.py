@@ -6,8 +6,10 @@ import asyncio
 import inspect
 import itertools
 import math
+import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -25,7 +27,7 @@ from argo_bench.pipeline.model import Bars, Request, Stage, World
 from argo_bench.pipeline.record import Edit, Pipeline, cycle, settle
 from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld
-from argo_bench.pipeline.world.database import copy_into, preload_database
+from argo_bench.pipeline.world.database import FILE_NAME, copy_into, preload_database
 from argo_bench.study.recording import Group, Recording, Stored, load_inputs
 
 if TYPE_CHECKING:
@@ -159,6 +161,13 @@ class StageBody:
                 result = self._stage(self._live, *copy_arguments(arguments))
                 found.append(self._live.run(settle(result)) if inspect.isawaitable(result) else result)
         return found
+
+    def read_stored(self) -> list[tuple[Any, ...]]:
+        """Return the rows that the calls have stored, as another process sees them when nothing is put off any more."""
+        self._live.run(self._live.resources.aclose())
+        before = 0 if self._stored is None else self._stored.rows
+        with closing(sqlite3.connect(self._live.directory / FILE_NAME)) as connection:
+            return connection.execute("SELECT * FROM signals WHERE id > ? ORDER BY id", (before,)).fetchall()
 
     def keep(self, calls: int) -> None:
         """Use only the first ``calls`` recorded calls (whole groups of a trace), so that a pass stays short."""

@@ -59,6 +59,7 @@ def see(value: Any, saw: Counter[str]) -> None:
         saw["answers"] += 1
     elif isinstance(value, Mapping):
         saw["signals"] += sum(isinstance(each, Signal) for each in value.values())
+        saw["indicators"] += any(isinstance(each, float) for each in value.values())
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         for each in value:
             see(each, saw)
