@@ -44,7 +44,7 @@ def test_what_was_seen_is_said_of_every_comparison(clean):
 
 def test_the_first_difference_stands_beside_the_word(clean):
     found = json.loads(clean.stdout)["checks"]
-    differs = next(each for each in found if each["word"] == "differs")
+    differs = next(each for each in found if each["word"] == "differs" and each["on"] == "named cases")
     assert differs["first_difference"].startswith("encode, every field changed while the id stays: ")
 
 

@@ -288,6 +288,6 @@ def test_a_browser_reads_the_samples_from_the_page(browser, reference):
     assert gzip.decompress(packed).count(b"\n") == len(load(REFERENCE).records)
 
 
-@pytest.mark.parametrize("words", ["34 of 60", "What to do", "Combined claims"])
+@pytest.mark.parametrize("words", ["15 of 30", "What to do", "Combined claims"])
 def test_the_page_of_the_stored_run_says(words, reference):
     assert words in Page(reference.read_text(encoding="utf-8")).text

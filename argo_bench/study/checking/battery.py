@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections import Counter
 from collections.abc import Callable
@@ -58,7 +59,9 @@ def play(case: Case, build: Callable[[], Pipeline], log: Log | None = None) -> P
 def play_baseline(case_number: int) -> Played:
     """Play a case on the baseline, once in a process."""
     case = load_cases()[case_number]
-    return play(case, partial(build_reference, case))
+    found = play(case, partial(build_reference, case))
+    gc.freeze()  # else what is kept here is looked through by every collection that a variant asks for
+    return found
 
 
 def build_reference(case: Case) -> Pipeline:

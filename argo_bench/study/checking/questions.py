@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from functools import cache
 
 import msgspec
@@ -52,9 +51,7 @@ def encode(line: Fidelity) -> str:
 
 @cache
 def _oracle(universe: str, seed: int, cycles: int, pace: Pace) -> Oracle:
-    found = Oracle.run(load_inputs(universe), seed, cycles, pace)
-    gc.freeze()  # what an oracle keeps is looked through by every collection that a variant asks for
-    return found
+    return Oracle.run(load_inputs(universe), seed, cycles, pace)
 
 
 @cache

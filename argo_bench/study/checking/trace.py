@@ -7,6 +7,7 @@ declared: signals missed, added and flipped.
 
 from __future__ import annotations
 
+import gc
 import math
 import sqlite3
 from collections import Counter
@@ -62,6 +63,7 @@ class Oracle:
         """Walk a market for ``cycles`` cycles, a live one for half as many more."""
         cycles = cycles * 3 // 2 if pace == "live" else cycles
         walk = walk_market(FAST, make_market(universe, seed, cycles, pace), seed, cycles)
+        gc.freeze()  # else what an oracle keeps is looked through by every collection that a variant asks for
         return cls(universe, seed, pace, walk)
 
     def make_market(self) -> Tape:
