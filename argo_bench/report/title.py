@@ -44,8 +44,7 @@ def summarize(recorded: Recorded) -> list[dict[str, Any]]:
     for arm in dict.fromkeys(each.arm for each in judged):
         own = [each for each in judged if each.arm == arm]
         reached = [each for each in own if each.verdict in HOLDS]
-        same = sum(map(is_same, reached))
-        declared = sum(map(keeps_output, reached)) - same
+        same, declared = _count_outputs(reached)
         counts = {"claims": len(own), "reached": len(reached), "same": same, "as_declared": declared}
         found.append({"arm": arm, "sentence": _count_reached(own, "claim"), **counts})
     return found
@@ -68,14 +67,21 @@ def _count_reached(judged: Sequence[Judgement], noun: str) -> str:
     return f"{share} {verb} reached on this machine{_count_kept(reached)}{_count_missing(judged)}"
 
 
+def _count_outputs(reached: Sequence[Judgement]) -> tuple[int, int]:
+    """Count the outputs that are the same, and those that are as declared."""
+    same = sum(map(is_same, reached))
+    return same, sum(map(keeps_output, reached)) - same
+
+
 def _count_kept(reached: Sequence[Judgement]) -> str:
     """Count the outputs that are kept, those that are the same apart from those that are as declared."""
-    kept, same = sum(map(keeps_output, reached)), sum(map(is_same, reached))
+    same, declared = _count_outputs(reached)
+    kept = same + declared
     if not reached:
         return ""
     if not kept:
         return "; the output is not kept" if len(reached) == 1 else "; none of them keeps the output"
-    how = "the same" if same == kept else "as declared" if not same else f"{same} the same, {kept - same} as declared"
+    how = "the same" if same == kept else "as declared" if not same else f"{same} the same, {declared} as declared"
     if len(reached) == 1:
         return f"; the output is kept ({how})"
     return f"; {kept} of them keep{'s' if kept == 1 else ''} the output ({how})"

@@ -146,7 +146,6 @@ def record_cycles(workload: Workload, universe: Universe, scale: int, seed: int)
 
     Symbols and day are drawn by the seed, until the baseline decides in one of the cycles after the first.
     """
-    found = None
     for number in range(DRAWS):
         drawn = draw_symbols(universe, scale if workload.unit == "symbols" else workload.symbols, seed, number)
         start = scale if workload.unit == "bars" else HISTORY
@@ -155,7 +154,6 @@ def record_cycles(workload: Workload, universe: Universe, scale: int, seed: int)
         found = Recording([Group(0, [()], cycle) for cycle in range(cycles)], tape, seed)
         if decides(tape, seed, cycles):
             break
-    assert found is not None
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +14,15 @@ from argo_bench.study.checking.cases import Case, load_cases
 from argo_bench.study.checking.differences import Differences, Raised, note_differences
 from argo_bench.study.checking.scene import Scene
 from argo_bench.study.checking.seen import see
-from argo_bench.study.checking.served import Log, count_older, note_further_requests, serve, watch, watch_providers
+from argo_bench.study.checking.served import (
+    OLDER,
+    Log,
+    count_older,
+    note_further_requests,
+    serve,
+    watch,
+    watch_providers,
+)
 from argo_bench.study.recording import FAST
 
 THROUGH = {
@@ -28,7 +35,6 @@ THROUGH = {
 }
 """Maps a part to the others that its cases go through. Those of ``schedule`` and of whole cycles go through all."""
 WALKS = ("schedule", "whole")
-OLDER = "older than declared"
 
 
 class Played(NamedTuple):
@@ -59,9 +65,7 @@ def play(case: Case, build: Callable[[], Pipeline], log: Log | None = None) -> P
 def play_baseline(case_number: int) -> Played:
     """Play a case on the baseline, once in a process."""
     case = load_cases()[case_number]
-    found = play(case, partial(build_reference, case))
-    gc.freeze()  # else what is kept here is looked through by every collection that a variant asks for
-    return found
+    return play(case, partial(build_reference, case))
 
 
 def build_reference(case: Case) -> Pipeline:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from argo_bench.pipeline.baseline.encode import SIGNED, digest
+from argo_bench.pipeline.baseline.encode import digest
 from argo_bench.pipeline.model import Completion, Decision, Encoded, Readings, Reasoning
 from argo_bench.pipeline.record import Cycle
 from argo_bench.pipeline.world.database import COLUMNS
@@ -167,10 +167,6 @@ def _compare_frames(expected: pd.DataFrame, got: pd.DataFrame, found: Difference
 
 def _are_alike(left: pd.Index, right: pd.Index) -> bool:
     return left.equals(right) and left.dtype == right.dtype and left.name == right.name
-
-
-def list_signed_fields(encoded: Encoded) -> list[Any]:
-    return [getattr(encoded.decision, name) for name in SIGNED]
 
 
 def _compare_encoded(expected: Encoded, got: Encoded, found: Differences) -> None:

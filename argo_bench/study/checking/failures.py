@@ -33,15 +33,20 @@ class Troubled(NamedTuple):
     log: Log
 
     @property
+    def walked(self) -> dict[int, Cycle]:
+        """The cycles that came to their end, by number."""
+        return {number: each for number, each in enumerate(self.cycles) if isinstance(each, Cycle)}
+
+    @property
     def signals(self) -> dict[tuple[int, str], Decision]:
         """The signals that were kept, by cycle and symbol."""
-        walked = [(number, each) for number, each in enumerate(self.cycles) if isinstance(each, Cycle)]
+        walked = self.walked.items()
         return {(number, each.decision.symbol): each.decision for number, done in walked for each in done.stored}
 
     @property
     def decided(self) -> dict[tuple[int, str], Decision]:
-        walked = [(number, each) for number, each in enumerate(self.cycles) if isinstance(each, Cycle)]
-        return {(number, each.symbol): each for number, done in walked for each in done.decided}
+        """The decisions that were made, by cycle and symbol."""
+        return {(number, each.symbol): each for number, done in self.walked.items() for each in done.decided}
 
 
 def walk_in_trouble(pipeline: Pipeline, oracle: Oracle, served: Log | None = None) -> Troubled:

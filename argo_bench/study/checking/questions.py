@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 
 import msgspec
@@ -51,7 +52,9 @@ def encode(line: Fidelity) -> str:
 
 @cache
 def _oracle(universe: str, seed: int, cycles: int, pace: Pace) -> Oracle:
-    return Oracle.run(load_inputs(universe), seed, cycles, pace)
+    found = Oracle.run(load_inputs(universe), seed, cycles, pace)
+    gc.freeze()  # what a worker keeps would be looked through by every collection that a variant asks for
+    return found
 
 
 @cache

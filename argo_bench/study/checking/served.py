@@ -22,6 +22,7 @@ from argo_bench.study.checking.differences import Differences
 
 Question = tuple[str, str, str, str]
 """A provider, a symbol, what is asked for, and the prompt of an explanation."""
+OLDER = "older than declared"
 SLACK_S = 0.5
 """What the times of two runs may differ by, since one of them waits where the other does not."""
 

@@ -7,7 +7,6 @@ declared: signals missed, added and flipped.
 
 from __future__ import annotations
 
-import gc
 import math
 import sqlite3
 from collections import Counter
@@ -21,14 +20,7 @@ from argo_bench.pipeline.record import Cycle, Pipeline, cycle
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.database import FILE_NAME
 from argo_bench.study.checking.differences import Differences, Rows, compare_cycles, compare_rows
-from argo_bench.study.checking.served import (
-    Log,
-    count_older,
-    find_oldest,
-    serve,
-    watch,
-    watch_providers,
-)
+from argo_bench.study.checking.served import OLDER, Log, count_older, find_oldest, serve, watch, watch_providers
 from argo_bench.study.recording import FAST, HISTORY, days_from, draw_day, live_tape
 from argo_bench.study.records import Acceptance
 
@@ -37,7 +29,6 @@ Pace = Literal["fast", "live"]
 CYCLES_PER_BAR = 3
 CHANGE_RATE = 0.5
 """A fast market has a new day every third cycle and no tick in half of the steps, so that caches hit and miss."""
-OLDER = "older than declared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +54,6 @@ class Oracle:
         """Walk a market for ``cycles`` cycles, a live one for half as many more."""
         cycles = cycles * 3 // 2 if pace == "live" else cycles
         walk = walk_market(FAST, make_market(universe, seed, cycles, pace), seed, cycles)
-        gc.freeze()  # else what an oracle keeps is looked through by every collection that a variant asks for
         return cls(universe, seed, pace, walk)
 
     def make_market(self) -> Tape:

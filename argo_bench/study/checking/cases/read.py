@@ -21,6 +21,15 @@ def read(scene: Scene) -> Any:
     return scene.call("read", SYMBOLS)
 
 
+def read_in_turn(scene: Scene, cycles: int) -> list[Any]:
+    """Read once in each of some cycles, in which the readers ask for one symbol after another."""
+    seen = []
+    for _ in range(cycles):
+        seen.append(read(scene))
+        scene.pass_cycles(1)
+    return seen
+
+
 def change(scene: Scene, statement: str) -> None:
     """Change the database from another connection, as another process would."""
     with closing(sqlite3.connect(scene.directory / FILE_NAME)) as connection, connection:
@@ -46,11 +55,7 @@ def filling(scene: Scene) -> Any:
 def ties(scene: Scene) -> Any:
     decisions = [replace(each, timestamp=each.timestamp - 5 * (place // 6)) for place, each in enumerate(several(30))]
     scene.call("store", encode_plainly(decisions))
-    seen = []
-    for _ in SYMBOLS:
-        seen.append(read(scene))
-        scene.pass_cycles(1)
-    return seen
+    return read_in_turn(scene, len(SYMBOLS))
 
 
 @CASES("rows stored with an older time than those before them")
@@ -83,11 +88,7 @@ def rare(scene: Scene) -> Any:
     rare_symbol = [replace(each, symbol="NVDA", timestamp=each.timestamp - 9_000) for each in several(2)]
     scene.call("store", encode_plainly(rare_symbol))
     scene.call("store", encode_plainly([each for each in several(40, 2) if each.symbol == "AAPL"]))
-    seen = []
-    for _ in range(6):
-        seen.append(read(scene))
-        scene.pass_cycles(1)
-    return seen
+    return read_in_turn(scene, 6)
 
 
 @CASES("the same question in one cycle with other symbols")
