@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argo_bench.harness.statistics.estimate import block_difference, compute_trimmed_mean, estimate, student_t
+from argo_bench.harness.statistics.estimate import (
+    RETIRED,
+    block_difference,
+    compute_trimmed_mean,
+    count_cut,
+    estimate,
+    student_t,
+)
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 9, 15, 23, 100])
@@ -25,7 +32,7 @@ def test_quantiles_equal_the_printed_tables():
 
 def test_the_interval_equals_a_hand_worked_case():
     # Values 1 to 5: mean 3, deviation sqrt(2.5), t(0.975, 4) = 2.776445; half-width 2.776445 sqrt(2.5) / sqrt(5).
-    found = estimate([1, 2, 3, 4, 5], 0.95)
+    found = estimate([1, 2, 3, 4, 5], 0.95, RETIRED)
     assert found.theta == 3
     assert math.isclose(found.high - 3, 2.7764451052 * math.sqrt(2.5 / 5), rel_tol=1e-9)
     assert math.isclose(3 - found.low, found.high - 3, rel_tol=1e-12)
@@ -35,9 +42,42 @@ def test_the_interval_of_scipy_is_ours():
     stats = pytest.importorskip("scipy.stats")
     values = [0.1, 0.13, 0.08, 0.11, 0.12, 0.09, 0.105]
     low, high = stats.t.interval(0.99, 6, loc=sum(values) / 7, scale=stats.sem(values))
-    found = estimate(values, 0.99)
+    found = estimate(values, 0.99, RETIRED)
     assert math.isclose(found.low, low, rel_tol=1e-9)
     assert math.isclose(found.high, high, rel_tol=1e-9)
+
+
+def test_the_trimmed_interval_equals_a_hand_worked_case():
+    # A quarter of eight is cut from each end: 3, 4, 5 and 6 are left, and 3, 3, 3, 4, 5, 6, 6, 6 is winsorized, with
+    # squares of 2 (3 (1.5)^2 + 0.5^2) = 14 about 4.5; the error is sqrt(14 / (4 x 3)), t(0.975, 3) = 3.182446.
+    found = estimate([1, 2, 3, 4, 5, 6, 7, 800], 0.95)
+    assert (found.theta, found.kept, found.degrees) == (4.5, 4, 3)
+    assert math.isclose(found.high - 4.5, 3.1824463053 * math.sqrt(14 / 12), rel_tol=1e-9)
+    assert math.isclose(found.error, math.sqrt(14 / 12), rel_tol=1e-12)
+
+
+def test_the_trimmed_interval_of_scipy_is_ours():
+    stats = pytest.importorskip("scipy.stats")
+    rng = random.Random(5)
+    values = [rng.gauss(0.1, 0.02) for _ in range(16)]
+    found = estimate(values, 0.95)
+    assert math.isclose(found.theta, stats.trim_mean(values, 0.25), rel_tol=1e-12)
+    winsorized = stats.mstats.winsorize(values, limits=(0.25, 0.25))
+    assert math.isclose(found.error, math.sqrt(15 * winsorized.var(ddof=1) / (8 * 7)), rel_tol=1e-9)
+
+
+def test_nothing_is_cut_where_too_few_values_would_be_left():
+    assert [count_cut(n, 0.95) for n in (2, 3, 4, 5, 6, 10, 16, 24)] == [0, 0, 0, 0, 1, 2, 4, 6]
+    assert [count_cut(n, 0.9995) for n in (6, 9, 10, 24)] == [0, 0, 2, 6]
+
+
+def test_slow_processes_on_either_side_move_the_estimate_by_less_than_the_noise():
+    rng = random.Random(2)
+    values = [0.03 + rng.gauss(0, 0.01) for _ in range(16)]
+    disturbed = [*values[:-3], values[-3] + 1.2, values[-2] - 0.4, values[-1] + 0.3]
+    assert abs(estimate(disturbed, 0.95).theta - estimate(values, 0.95).theta) < 0.01
+    assert estimate(disturbed, 0.95).low > 0
+    assert estimate(disturbed, 0.95, RETIRED).low < 0
 
 
 def test_one_replicate_gives_an_estimate_without_an_interval():
@@ -57,7 +97,7 @@ def test_95_percent_intervals_cover_the_truth_19_times_in_20():
     experiments = 4_000
     covered = 0
     for _ in range(experiments):
-        found = estimate([rng.gauss(0.03, 0.02) for _ in range(10)], 0.95)
+        found = estimate([rng.gauss(0.03, 0.02) for _ in range(10)], 0.95, RETIRED)
         covered += found.low <= 0.03 <= found.high
     assert 0.94 < covered / experiments < 0.96
 

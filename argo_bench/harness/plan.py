@@ -16,7 +16,7 @@ from typing import Literal
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Method
 from argo_bench.harness.record.records import Comparison, Declaration, Isolation, Plan, Samples
-from argo_bench.harness.statistics.estimate import block_difference, compute_trimmed_mean
+from argo_bench.harness.statistics.estimate import CURRENT, Rule, block_difference, compute_trimmed_mean
 from argo_bench.harness.statistics.looks import LOOKS, nominal_error
 from argo_bench.harness.statistics.quality import valid_blocks
 
@@ -157,9 +157,13 @@ def headline_ids(declaration: Declaration) -> list[str]:
     return [claim.id for claim in declaration.claims if claim.headline]
 
 
-def compute_levels(families: Mapping[str, Sequence[str]], error: float, looks: Sequence[int]) -> dict[str, float]:
+def compute_levels(
+    families: Mapping[str, Sequence[str]], error: float, looks: Sequence[int], rule: Rule = CURRENT
+) -> dict[str, float]:
     """Return the confidence level at every look that keeps the error of each family, over all looks, at ``error``."""
-    return {name: 1 - nominal_error(error / max(1, len(claims)), tuple(looks)) for name, claims in families.items()}
+    return {
+        name: 1 - nominal_error(error / max(1, len(claims)), tuple(looks), rule) for name, claims in families.items()
+    }
 
 
 def replicate_seed(seed: int, replicate: int) -> int:

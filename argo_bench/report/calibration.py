@@ -29,7 +29,8 @@ def describe_calibration(calibration: Calibration) -> str:
     """Sum up all rates in one sentence, without a full stop."""
     parts = [f"equal code was told apart in {finding.format_rate(calibration.all_false_positives)} of comparisons"]
     parts += [
-        f"{100 * abs(each.change - 1):.3g} % {'more' if each.change > 1 else 'less'} work was found in "
+        f"{100 * abs(each.change - 1):.3g} % {'more' if each.change > 1 else 'less'} work"
+        f"{f' in {each.where}' if each.where else ''} was found in "
         f"{finding.format_rate(each.found)} after {each.seconds:.0f} s"
         for each in calibration.power
         if each.change == 1.03
@@ -64,7 +65,7 @@ def make_tables(calibration: Calibration) -> Iterator[Table]:
     rows = tuple(
         Row(
             (
-                f"{each.change:.4g}x",
+                f"{each.change:.4g}x" + (f", {each.where}" if each.where else ""),
                 finding.format_rate(each.found),
                 str(each.wrong),
                 f"{each.seconds:.0f} s, n={each.replicates:.0f}",
@@ -72,7 +73,7 @@ def make_tables(calibration: Calibration) -> Iterator[Table]:
         )
         for each in calibration.power
     )
-    yield Table("Power", "A 5 ms call with so much of its work, found with the right sign.", columns, rows)
+    yield Table("Power", "A call with so much of its work, found with the right sign.", columns, rows)
     columns = (Column("intervals at 95 %", None), Column("recorded, % [exact 95 %]", 25), Column("simulated, %", 13))
     rows = (
         Row(("ten replicates", finding.format_rate(calibration.coverage), f"{100 * calibration.simulated:.2f}")),

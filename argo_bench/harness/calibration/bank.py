@@ -1,8 +1,12 @@
 """Records the calibration bank of this machine: replicates of equal work, and of work that differs by a known share.
 
 A series compares one workload of ``workloads`` at some number of symbols with the same at 100, on a quiet machine or
-beside a process that keeps a core busy. The series take turns of 24 replicates in a row, as many as a comparison takes
-at the most: inside a turn they follow each other as in a comparison, and a change of the machine meets all series.
+beside processes that keep one or both cores busy. Series are recorded in order of need. Those that are needed alike
+take turns of 24 replicates in a row, as many as a comparison takes at the most: inside a turn they follow each other as
+in a comparison, and a change of the machine meets all of them.
+
+Where a series has three processes a side, every block has samples of all six. Any design with fewer can then be
+replayed: the first process of each side, or the best of three by the first blocks.
 """
 
 from __future__ import annotations
@@ -23,25 +27,31 @@ from argo_bench.errors import UserError
 from argo_bench.harness.calibration.standing import fingerprint
 from argo_bench.harness.functions import search_path
 from argo_bench.harness.machine import environment
+from argo_bench.harness.machine.environment import Watch
 from argo_bench.harness.plan import DEFAULT, SET_UP_S, replicate_seed
 from argo_bench.harness.progress import Progress
-from argo_bench.harness.record.records import RULE, SCHEMA, Banked, Comparison, Run
+from argo_bench.harness.record.records import RULE, SCHEMA, Banked, Block, Comparison, Run, Samples
 from argo_bench.harness.record.store import FILE_NAME, Writer, command_line, load
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.statistics.looks import LOOKS
-from argo_bench.harness.workers.messages import Arm, UserFunction, function_arm
-from argo_bench.harness.workers.processes import Twins
+from argo_bench.harness.workers.messages import Arm, Prepare, Prepared, Ready, UserFunction, WarmUp, function_arm
+from argo_bench.harness.workers.processes import Turn, Twins
 
-Condition = Literal["quiet", "busy"]
+Condition = Literal["quiet", "busy", "both busy"]
 SYMBOLS = 100
 TURN = LOOKS[-1]
 SEED = 1
+BUSY_PROCESSES: Mapping[Condition, int] = {"quiet": 0, "busy": 1, "both busy": 2}
+PROCESSES = 3
+"""A side has so many processes where every design is to be replayed."""
+ROUNDS = 20
+"""Where a side has several processes, a replicate has so many blocks: some to choose processes by, some to judge."""
 
 
 class Series(NamedTuple):
     """Compares ``workload`` at ``symbols`` with ``reference`` at 100 symbols, in ``replicates`` replicates.
 
-    An empty ``reference`` stands for the workload itself.
+    An empty ``reference`` stands for the workload itself. ``processes`` are those of a side.
     """
 
     condition: Condition
@@ -49,6 +59,7 @@ class Series(NamedTuple):
     symbols: int
     replicates: int
     reference: str = ""
+    processes: int = 1
 
     @property
     def comparison(self) -> Comparison:
@@ -57,7 +68,7 @@ class Series(NamedTuple):
 
     @property
     def arms(self) -> tuple[Arm, Arm]:
-        module, path = MODULES[self.workload], tuple(search_path())
+        module, path = MODULES[self.workload.split("_")[0]], tuple(search_path())
         return (
             function_arm("baseline", UserFunction(f"{module}:{self.reference or self.workload}_{SYMBOLS}"), path),
             function_arm("candidate", UserFunction(f"{module}:{self.workload}_{self.symbols}"), path),
@@ -65,20 +76,48 @@ class Series(NamedTuple):
 
 
 MODULES = {
-    **dict.fromkeys(("microsecond", "millisecond", "twin"), "argo_bench.harness.calibration.workloads"),
-    "tenth": "argo_bench.study.calibration_workloads",
+    **dict.fromkeys(
+        ("python", "twin", "dict", "allocation", "numpy", "asyncio", "disk"), "argo_bench.harness.calibration.workloads"
+    ),
+    **dict.fromkeys(("pandas", "numba"), "argo_bench.study.calibration_workloads"),
 }
-"""The functions of a workload are in this module; those that use pandas are the study's."""
-WORKLOADS = ("microsecond", "millisecond", "tenth")
-CONDITIONS: tuple[Condition, ...] = ("quiet", "busy")
-PLANTED = (50, 90, 97, 102, 105, 110, 200, 2000)
-FULL = (
-    *(Series(condition, workload, SYMBOLS, 120) for condition in CONDITIONS for workload in WORKLOADS),
-    Series("quiet", "millisecond", 103, 120),
-    *(Series("quiet", "millisecond", symbols, 48) for symbols in PLANTED),
-    Series("quiet", "twin", SYMBOLS, 48, reference="millisecond"),
+"""The functions of a kind are in this module; those that need pandas or numba are the study's."""
+KINDS = ("python", "dict", "allocation", "numpy", "numba", "pandas", "asyncio", "disk")
+SIZES = ("1us", "100us", "100ms", "300ms")
+WAITING = ("disk",)
+MAIN = "python_5ms"
+
+
+def is_waiting(comparison: Comparison) -> bool:
+    """Say whether the calls of a comparison wait, so that it is judged on the wall clock."""
+    return comparison.workload.split("_")[0] in WAITING
+
+
+def _list_equal(condition: Condition, workloads: Sequence[str], replicates: int) -> tuple[Series, ...]:
+    return tuple(
+        Series(condition, each, SYMBOLS, replicates, processes=PROCESSES if each == MAIN else 1) for each in workloads
+    )
+
+
+OTHERS = tuple(f"{kind}_5ms" for kind in KINDS if f"{kind}_5ms" != MAIN)
+OTHER_SIZES = tuple(f"{kind}_{size}" for kind in ("python", "pandas") for size in SIZES)
+FULL: tuple[tuple[Series, ...], ...] = (
+    tuple(Series(of, MAIN, 103, 72, processes=PROCESSES) for of in ("quiet", "busy")),
+    (*_list_equal("quiet", [MAIN], 72), *_list_equal("busy", [MAIN], 72)),
+    tuple(Series("quiet", f"python_{size}", 103, 96) for size in ("100us", "100ms")),
+    tuple(Series("quiet", f"python_{size}", 102, 96) for size in ("100us", "100ms")),
+    tuple(Series("quiet", f"python_{size}", symbols, 48) for size in ("100us", "5ms") for symbols in (130, 200)),
+    _list_equal("quiet", OTHERS, 96),
+    _list_equal("busy", OTHERS, 96),
+    tuple(Series(of, MAIN, 102, 96) for of in ("quiet", "busy")),
+    _list_equal("quiet", OTHER_SIZES, 72),
+    _list_equal("busy", OTHER_SIZES, 72),
+    (Series("quiet", "twin_5ms", SYMBOLS, 48, reference=MAIN),),
+    _list_equal("both busy", [MAIN, *OTHERS], 72),
+    _list_equal("both busy", OTHER_SIZES, 48),
 )
-QUICK = (Series("quiet", "millisecond", SYMBOLS, 72), Series("quiet", "millisecond", 103, 48))
+"""Series in order of need: each of these groups is whole before the next begins."""
+QUICK = ((Series("quiet", MAIN, SYMBOLS, 72), Series("quiet", MAIN, 103, 48)),)
 QUICK_BUDGET_S = 215.0
 
 
@@ -89,7 +128,7 @@ def read_bank(directory: Path) -> list[Banked]:
 
 def fill(
     directory: Path,
-    plan: Sequence[Series],
+    plan: Sequence[Sequence[Series]],
     budget_s: float,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> None:
@@ -143,38 +182,93 @@ def _make_header() -> Run:
     )
 
 
-def _take_turns(plan: Sequence[Series], have: Mapping[Comparison, int]) -> Iterator[Series]:
-    """Yield the series whose turn it is, once per replicate; the one with the fewest replicates is next."""
-    while missing := [each for each in plan if have.get(each.comparison, 0) < each.replicates]:
-        begun = [each for each in missing if have.get(each.comparison, 0) % TURN]
-        yield begun[0] if begun else min(missing, key=lambda each: have.get(each.comparison, 0))
+def _take_turns(plan: Sequence[Sequence[Series]], have: Mapping[Comparison, int]) -> Iterator[Series]:
+    """Yield the series whose turn it is, once per replicate: the one with fewest of the first group that lacks some."""
+    for group in plan:
+        while missing := [each for each in group if have.get(each.comparison, 0) < each.replicates]:
+            begun = [each for each in missing if have.get(each.comparison, 0) % TURN]
+            yield begun[0] if begun else min(missing, key=lambda each: have.get(each.comparison, 0))
 
 
 def _take_replicate(series: Series, number: int, scratch: Path) -> Banked:
     seed = replicate_seed(SEED, number)
-    with keep_busy() if series.condition == "busy" else contextlib.nullcontext():
+    rng = random.Random(f"{series.comparison} {seed}")
+    with keep_busy(BUSY_PROCESSES[series.condition]), contextlib.ExitStack() as stack:
         began = time.monotonic()
-        with Twins.start("twins", seed, scratch / "numba") as pair:
-            # The settings are the default profile's, since its runs are what is calibrated.
-            replicate = Replicate(pair, number, seed, random.Random(f"{series.comparison} {seed}"), DEFAULT.warm_up_ns)
-            samples = replicate.time_comparisons([(series.comparison, series.arms)], DEFAULT.headline_s)[0]
-        return Banked(series.condition, time.monotonic() - began, samples)
+        pairs = [stack.enter_context(Twins.start("twins", seed, scratch / "numba")) for _ in range(series.processes)]
+        # The settings are the default profile's, since its runs are what is calibrated.
+        if series.processes == 1:
+            replicate = Replicate(pairs[0], number, seed, rng, DEFAULT.warm_up_ns)
+            taken = replicate.time_comparisons([(series.comparison, series.arms)], DEFAULT.headline_s)
+        else:
+            taken = _time_side_by_side(pairs, series, number, rng)
+        return Banked(series.condition, time.monotonic() - began, taken[0], taken[1:])
+
+
+def _time_side_by_side(pairs: Sequence[Twins], series: Series, number: int, rng: random.Random) -> list[Samples]:
+    """Time a comparison in several pairs of processes at once: every block has all of them in an order and back."""
+    roles = [(pair, arm) for pair in pairs for arm in zip((pair.reference, pair.candidate), series.arms, strict=True)]
+    met = [worker.ask(Prepare(arm), Prepared) for _, (worker, arm) in roles]
+    ready = [worker.ask(WarmUp(arm, 1, DEFAULT.warm_up_ns), Ready) for _, (worker, arm) in roles]
+    turns = [Turn(worker, arm, each.passes) for (_, (worker, arm)), each in zip(roles, ready, strict=True)]
+    began = time.monotonic()
+    blocks = [_take_block(turns, rng) for _ in range(ROUNDS)]
+    seconds = (time.monotonic() - began) / len(pairs)
+    return [
+        Samples(
+            series.comparison,
+            number,
+            replicate_seed(SEED, number),
+            reference_calls=ready[place].passes,
+            candidate_calls=ready[place + 1].passes,
+            blocks=[each[place // 2] for each in blocks],
+            reference_first_call_ns=met[place].first_call_ns,
+            candidate_first_call_ns=met[place + 1].first_call_ns,
+            reference_drain_ns=None,
+            candidate_drain_ns=None,
+            seconds=seconds,
+        )
+        for place in range(0, len(roles), 2)
+    ]
+
+
+def _take_block(turns: Sequence[Turn], rng: random.Random) -> list[Block]:
+    """Take two samples of every process, and return the block of each pair: its reference's turn is before its own."""
+    watch = Watch()
+    order = rng.sample(range(len(turns)), len(turns))
+    there = {place: turns[place].take() for place in order}
+    back = {place: turns[place].take() for place in reversed(order)}
+    invalid = watch.outside_cause()
+    blocks = []
+    for reference in range(0, len(turns), 2):
+        first, second = sorted((reference, reference + 1), key=order.index)
+        samples = there[first], there[second], back[second], back[first]
+        wall, cpu = ([getattr(each, clock) for each in samples] for clock in ("wall_ns", "cpu_ns"))
+        blocks.append(Block("ABBA" if first == reference else "BAAB", _four(wall), _four(cpu), invalid))
+    return blocks
+
+
+def _four(values: Sequence[int]) -> tuple[int, int, int, int]:
+    first, second, third, fourth = values
+    return first, second, third, fourth
 
 
 @contextlib.contextmanager
-def keep_busy() -> Iterator[None]:
-    """Run a process beside this one that never waits, on whatever core the system gives it."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+def keep_busy(processes: int) -> Iterator[None]:
+    """Run processes beside this one that never wait, on whatever cores the system gives them."""
+    begun = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         yield
     finally:
-        process.kill()
-        process.wait()
+        for process in begun:
+            process.kill()
+            process.wait()
 
 
-def _make_progress(plan: Sequence[Series], have: Mapping[Comparison, int], taken: Banked) -> Progress:
-    done = sum(min(have.get(each.comparison, 0), each.replicates) for each in plan)
+def _make_progress(plan: Sequence[Sequence[Series]], have: Mapping[Comparison, int], taken: Banked) -> Progress:
+    series = [each for group in plan for each in group]
+    done = sum(min(have.get(each.comparison, 0), each.replicates) for each in series)
     each_s = DEFAULT.headline_s + SET_UP_S
-    total = sum(each.replicates for each in plan)
+    total = sum(each.replicates for each in series)
     comparison = taken.samples.comparison
     return Progress(done * each_s, (total - done) * each_s, f"{comparison.optimization} {comparison.workload}", "")

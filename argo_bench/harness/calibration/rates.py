@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import NamedTuple
@@ -16,13 +17,13 @@ import msgspec
 import numpy as np
 
 from argo_bench.harness.benchmark import claim_of
-from argo_bench.harness.calibration.bank import SYMBOLS
+from argo_bench.harness.calibration.bank import SYMBOLS, is_waiting
 from argo_bench.harness.calibration.standing import SUMMARY, Calibration, Null, Power, Rate
 from argo_bench.harness.claims.verdict import Word, judge
 from argo_bench.harness.judging.results import log_ratios
-from argo_bench.harness.record.records import Banked, Comparison
+from argo_bench.harness.record.records import Banked, Comparison, rule_of
 from argo_bench.harness.record.store import Recorded, load
-from argo_bench.harness.statistics.estimate import TRIM, Estimate, estimate
+from argo_bench.harness.statistics.estimate import BLOCK_TRIM, CURRENT, RETIRED, Estimate, Rule, estimate
 from argo_bench.harness.statistics.looks import LOOKS, has_ended, nominal_error
 from argo_bench.harness.statistics.quality import position_effect
 
@@ -39,38 +40,49 @@ class Decision(NamedTuple):
     seconds: float
 
 
-def decide(values: Sequence[float], seconds: Sequence[float], looks: Sequence[int] = LOOKS) -> Decision | None:
+def decide(
+    values: Sequence[float], seconds: Sequence[float], looks: Sequence[int] = LOOKS, rule: Rule = CURRENT
+) -> Decision | None:
     """Decide as a comparison without a claim would have on these replicates; None where they end before a decision."""
-    level = 1 - nominal_error(ERROR, tuple(looks))
+    level = 1 - nominal_error(ERROR, tuple(looks), rule)
     for look in looks:
         if look > len(values):
             return None
-        found = estimate(values[:look], level)
-        if look == looks[-1] or has_ended([QUESTION], [found], looks[-1]):
+        found = estimate(values[:look], level, rule)
+        if look == looks[-1] or has_ended([QUESTION], [found], looks[-1], rule):
             return Decision(judge(QUESTION, found), found, math.fsum(seconds[:look]))
     return None
 
 
-def decide_all(series: Sequence[Banked]) -> list[Decision]:
-    """Return the decisions of experiments one after the other, none of which shares a replicate with another."""
-    values, seconds = _values(series), [each.seconds for each in series]
-    found, start = [], 0
-    while (decision := decide(values[start:], seconds[start:])) is not None:
-        found.append(decision)
-        start += decision.estimate.replicates
+def decide_all(series: Sequence[Banked], rule: Rule = CURRENT) -> list[Decision]:
+    """Return the decisions of experiments one after the other, none of which shares a pair of processes with another.
+
+    Where a replicate has several pairs, each makes a series of its own.
+    """
+    found = []
+    for pair in range(1 + min(len(each.further) for each in series)):
+        values, seconds = _list_values(series, pair), [each.seconds / (1 + len(each.further)) for each in series]
+        start = 0
+        while (decision := decide(values[start:], seconds[start:], rule=rule)) is not None:
+            found.append(decision)
+            start += decision.estimate.replicates
     return found
 
 
 def summarize_bank(recorded: Recorded) -> Calibration:
     """Compute everything that a bank tells. Raises ValueError for a bank without comparisons of equal code."""
+    rule = rule_of(recorded.run)
     banks: dict[Comparison, list[Banked]] = {}
     for each in recorded.all(Banked):
         banks.setdefault(each.samples.comparison, []).append(each)
     equal = {comparison: bank for comparison, bank in banks.items() if _is_equal(comparison)}
-    wrong = {_name(comparison): [_differs(each) for each in decide_all(bank)] for comparison, bank in equal.items()}
+    wrong = {
+        _name(comparison): [_differs(each) for each in decide_all(bank, rule)] for comparison, bank in equal.items()
+    }
     if not any(wrong.values()):
         raise ValueError("the bank has no comparison of equal code that is long enough")
     known = {comparison: bank for comparison, bank in banks.items() if comparison.reference == comparison.candidate}
+    planted = [(c, bank) for c, bank in sorted(known.items()) if c.scale != SYMBOLS and decide_all(bank, rule)]
     return Calibration(
         machine=recorded.run.run,
         processor=str(recorded.run.environment["processor"]),
@@ -78,31 +90,34 @@ def summarize_bank(recorded: Recorded) -> Calibration:
         replicates=sum(map(len, banks.values())),
         false_positives={name: Rate.of(outcomes) for name, outcomes in wrong.items() if outcomes},
         all_false_positives=Rate.of([outcome for outcomes in wrong.values() for outcome in outcomes]),
-        any_start=fmean(outcome for bank in equal.values() for outcome in _from_any_start(bank)),
-        power=[estimate_power(c, bank) for c, bank in sorted(known.items()) if c.scale != SYMBOLS and decide_all(bank)],
-        coverage=Rate.of([hit for comparison, bank in known.items() for hit in _check_coverage(comparison, bank)]),
-        coverage_stopped=Rate.of([hit for c, bank in known.items() for hit in _check_coverage_at_stop(c, bank)]),
-        simulated=simulate_coverage(_covers_at_fixed_size),
-        simulated_stopped=simulate_coverage(_covers_at_stop),
-        nulls=list(_measure_nulls(banks)),
+        any_start=fmean(outcome for bank in equal.values() for outcome in _from_any_start(bank, rule)),
+        power=[estimate_power(comparison, bank, rule) for comparison, bank in planted],
+        coverage=Rate.of([hit for c, bank in known.items() for hit in _check_coverage(c, bank, rule)]),
+        coverage_stopped=Rate.of([hit for c, bank in known.items() for hit in _check_coverage_at_stop(c, bank, rule)]),
+        simulated=simulate_coverage(partial(_covers_at_fixed_size, rule=rule)),
+        simulated_stopped=simulate_coverage(partial(_covers_at_stop, rule=rule)),
+        nulls=list(_measure_nulls(banks, rule)),
     )
 
 
-def estimate_power(comparison: Comparison, bank: Sequence[Banked]) -> Power:
+def estimate_power(comparison: Comparison, bank: Sequence[Banked], rule: Rule = CURRENT) -> Power:
     """Return how often and how fast a planted effect was found."""
     right: Word = "slower" if comparison.scale > SYMBOLS else "faster"
-    made = decide_all(bank)
+    made = decide_all(bank, rule)
     return Power(
         comparison.scale / SYMBOLS,
         Rate.of([each.word == right for each in made]),
         sum(_differs(each) and each.word != right for each in made),
         median(each.seconds for each in made),
         median(each.estimate.replicates for each in made),
+        "" if rule == RETIRED else _name(comparison),
     )
 
 
-def _values(series: Sequence[Banked]) -> list[float]:
-    return log_ratios([each.samples for each in series], "cpu")
+def _list_values(series: Sequence[Banked], pair: int = 0) -> list[float]:
+    """Return ln(candidate / reference) of every replicate, from one of its pairs of processes."""
+    taken = [each.further[pair - 1] if pair else each.samples for each in series]
+    return log_ratios(taken, "wall" if is_waiting(taken[0].comparison) else "cpu")
 
 
 def _is_equal(comparison: Comparison) -> bool:
@@ -117,23 +132,23 @@ def _differs(decision: Decision) -> bool:
     return decision.word in ("faster", "slower")
 
 
-def _from_any_start(bank: Sequence[Banked]) -> Iterator[bool]:
-    values, seconds = _values(bank), [each.seconds for each in bank]
+def _from_any_start(bank: Sequence[Banked], rule: Rule) -> Iterator[bool]:
+    values, seconds = _list_values(bank), [each.seconds for each in bank]
     for start in range(len(values)):
-        if (decision := decide(values[start:], seconds[start:])) is not None:
+        if (decision := decide(values[start:], seconds[start:], rule=rule)) is not None:
             yield _differs(decision)
 
 
-def _check_coverage(comparison: Comparison, bank: Sequence[Banked]) -> Iterator[bool]:
+def _check_coverage(comparison: Comparison, bank: Sequence[Banked], rule: Rule) -> Iterator[bool]:
     """Yield whether successive intervals, each at 95 % over ten replicates, contain what was planted."""
-    values, truth = _values(bank), math.log(comparison.scale / SYMBOLS)
+    values, truth = _list_values(bank), math.log(comparison.scale / SYMBOLS)
     for start in range(0, len(values) - FIXED + 1, FIXED):
-        yield contains(estimate(values[start : start + FIXED], 1 - ERROR), truth)
+        yield contains(estimate(values[start : start + FIXED], 1 - ERROR, rule), truth)
 
 
-def _check_coverage_at_stop(comparison: Comparison, bank: Sequence[Banked]) -> Iterator[bool]:
+def _check_coverage_at_stop(comparison: Comparison, bank: Sequence[Banked], rule: Rule) -> Iterator[bool]:
     truth = math.log(comparison.scale / SYMBOLS)
-    for decision in decide_all(bank):
+    for decision in decide_all(bank, rule):
         yield contains(decision.estimate, truth)
 
 
@@ -141,22 +156,22 @@ def contains(interval: Estimate, truth: float) -> bool:
     return interval.low is not None and interval.high is not None and interval.low <= truth <= interval.high
 
 
-def _measure_nulls(banks: dict[Comparison, list[Banked]]) -> Iterator[Null]:
+def _measure_nulls(banks: dict[Comparison, list[Banked]], rule: Rule) -> Iterator[Null]:
     """Yield the mean speed-ups by role (who is candidate), position (who goes first) and layout (other bytes)."""
     for comparison, bank in sorted(banks.items()):
         if comparison.scale != SYMBOLS:
             continue
         if comparison.reference != comparison.candidate:
-            yield _make_null("layout", _values(bank))
+            yield _make_null("layout", _list_values(bank), rule)
         else:
-            yield _make_null(f"role: {_name(comparison)}", _values(bank))
+            yield _make_null(f"role: {_name(comparison)}", _list_values(bank), rule)
             effects = [effect for each in bank if (effect := position_effect(each.samples)) is not None]
             if effects:
-                yield _make_null(f"position: {_name(comparison)}", effects)
+                yield _make_null(f"position: {_name(comparison)}", effects, rule)
 
 
-def _make_null(what: str, values: Sequence[float]) -> Null:
-    found = estimate(values, 1 - ERROR)
+def _make_null(what: str, values: Sequence[float], rule: Rule) -> Null:
+    found = estimate(values, 1 - ERROR, rule)
     low, high = found.speedup_interval or (found.speedup, found.speedup)
     return Null(what, found.speedup, low, high)
 
@@ -172,18 +187,18 @@ def simulate_coverage(contained: Callable[[Sequence[float], float], bool], exper
     hits = 0
     for _ in range(experiments):
         noise = np.sort(0.015 * rng.standard_t(3, (most, blocks)), axis=1)
-        cut = int(TRIM * blocks)
+        cut = int(BLOCK_TRIM * blocks)
         values = truth + 0.007 * rng.standard_normal(most) + noise[:, cut : blocks - cut].mean(axis=1)
         hits += contained(values.tolist(), truth)
     return hits / experiments
 
 
-def _covers_at_fixed_size(values: Sequence[float], truth: float) -> bool:
-    return contains(estimate(values[:FIXED], 1 - ERROR), truth)
+def _covers_at_fixed_size(values: Sequence[float], truth: float, rule: Rule = CURRENT) -> bool:
+    return contains(estimate(values[:FIXED], 1 - ERROR, rule), truth)
 
 
-def _covers_at_stop(values: Sequence[float], truth: float) -> bool:
-    decision = decide(values, [0.0] * len(values))
+def _covers_at_stop(values: Sequence[float], truth: float, rule: Rule = CURRENT) -> bool:
+    decision = decide(values, [0.0] * len(values), rule=rule)
     return decision is not None and contains(decision.estimate, truth)
 
 

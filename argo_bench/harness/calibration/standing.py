@@ -34,7 +34,8 @@ class Power(msgspec.Struct, frozen=True):
     """Says how often a planted effect was found with its sign, and what that took.
 
     ``change`` is the candidate's work relative to the reference's, 1.03 for 3 % more. ``wrong`` counts how often the
-    other sign was found; ``seconds`` and ``replicates`` are medians.
+    other sign was found; ``seconds`` and ``replicates`` are medians; ``where`` names workload and
+    condition.
     """
 
     change: float
@@ -42,6 +43,7 @@ class Power(msgspec.Struct, frozen=True):
     wrong: int
     seconds: float
     replicates: float
+    where: str = ""
 
 
 class Null(msgspec.Struct, frozen=True):

@@ -101,6 +101,16 @@ def find_regions(lower: float, upper: float, low: float, high: float) -> list[Re
     return touched
 
 
+def do_contradict(first: Word, second: Word) -> bool:
+    """Say whether two verdicts on one claim cannot both be right: their intervals lie in regions apart."""
+    if "inconclusive" in (first, second):
+        return False
+    regions = {word: names for names, word in TOGETHER.items()}
+    if first in regions and second in regions:
+        return not regions[first] & regions[second]
+    return first != second
+
+
 def is_worse(interval: Estimate) -> bool:
     """Say whether the whole interval lies on the wrong side of practical zero: slower, not merely no faster."""
     return interval.low is not None and interval.low > EPSILON

@@ -9,7 +9,7 @@ import msgspec
 
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Clock, Metric, is_count, is_memory
-from argo_bench.harness.claims.verdict import HOLDS, Word, is_worse, judge, judge_level
+from argo_bench.harness.claims.verdict import HOLDS, Word, do_contradict, is_worse, judge, judge_level
 from argo_bench.harness.judging.holds_when import HitAndMiss, describe_condition, find_straddled_edge
 from argo_bench.harness.judging.measurements import (
     SPOT_LEVEL,
@@ -30,7 +30,7 @@ from argo_bench.harness.record.records import (
     Result,
     Spot,
 )
-from argo_bench.harness.statistics.estimate import Estimate, estimate, ratio_of
+from argo_bench.harness.statistics.estimate import Estimate, Rule, estimate, ratio_of
 from argo_bench.harness.statistics.looks import outlook, smallest_detectable
 
 WORDS = {"time": ("faster", "slower"), "memory": ("lighter in memory", "heavier in memory")}
@@ -149,6 +149,10 @@ def _answer_by_time(question: Question, result: Result, measured: Measured) -> A
     strip = measured.strip(claim, comparison)
     word: Word = judge(claim, interval)
     flags = _time_flags(question, result, clock, word)
+    mean = result.mean_on(clock)
+    if mean is not None and do_contradict(word, judge(claim, mean)):
+        flags.append(_say_what_mean_says(interval, mean))
+        word = "inconclusive"
     if claim.kind == "up_to" and any(spot.verdict == "confirmed" for spot in strip):
         word = "confirmed"
     word = "void" if question.is_void else word
@@ -158,14 +162,28 @@ def _answer_by_time(question: Question, result: Result, measured: Measured) -> A
         word,
         flags,
         interval,
-        _say_needs(claim, interval, result) if word == "inconclusive" else None,
+        _say_needs(claim, interval, result, measured.rule) if word == "inconclusive" else None,
         strip=strip,
-        cold=judge_first_call(claim, comparison.scale, first_calls),
+        cold=judge_first_call(claim, comparison.scale, first_calls, measured.rule),
         break_even=find_break_even_calls(first_calls, result),
         curve=curve,
         curve_unit=curve_unit,
         cache=measured.hit_and_miss(question.subject, comparison),
     )
+
+
+def _say_what_mean_says(typical: Estimate, mean: Estimate) -> str:
+    """Say that the typical call and the mean over all calls lead to different verdicts."""
+    says = [_format_change(each) for each in (typical, mean)]
+    return f"a typical call is {says[0]}, but some are dear: on the mean it is {says[1]}"
+
+
+def _format_change(of: Estimate) -> str:
+    """Return an estimate of time in words, as in ``1.9x slower [1.7x, 2.1x]``."""
+    ratio, bounds = of.speedup, of.speedup_interval or (of.speedup, of.speedup)
+    if ratio < 1:
+        ratio, bounds = 1 / ratio, (1 / bounds[1], 1 / bounds[0])
+    return f"{ratio:.3g}x {WORDS['time'][of.speedup < 1]} [{bounds[0]:.3g}x, {bounds[1]:.3g}x]"
 
 
 def _time_flags(question: Question, result: Result, clock: Clock, word: Word) -> list[str]:
@@ -236,9 +254,9 @@ def _say_exact_needs(claim: Claim, interval: Estimate, of: str) -> str | None:
     )
 
 
-def _say_needs(claim: Claim, interval: Estimate, result: Result) -> str:
+def _say_needs(claim: Claim, interval: Estimate, result: Result, rule: Rule) -> str:
     """Say what an inconclusive result would take: the edge to clear, replicates and seconds."""
-    found = outlook(claim, interval, MOST_REPLICATES)
+    found = outlook(claim, interval, MOST_REPLICATES, rule)
     if found is None:
         edge = find_straddled_edge(claim, interval)
         at = "an edge" if edge is None else f"the edge at {edge:.3g}x"

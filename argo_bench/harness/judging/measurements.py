@@ -14,7 +14,7 @@ from argo_bench.harness.claims.verdict import judge
 from argo_bench.harness.judging.holds_when import HitAndMiss
 from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Comparison, Counts, Declaration, Memory, Reading, Result, Samples, Spot
-from argo_bench.harness.statistics.estimate import Estimate, estimate
+from argo_bench.harness.statistics.estimate import CURRENT, Estimate, Rule, estimate
 from argo_bench.harness.workers.memory import RESOLUTION
 
 SPOT_LEVEL = 0.95
@@ -23,7 +23,10 @@ LEAST = 1e-9
 
 
 class Measured:
-    """Holds results by comparison, the samples behind them, the memory of the arms, and their exact counts."""
+    """Holds results by comparison, the samples behind them, the memory of the arms, and their exact counts.
+
+    ``rule`` is the one by which intervals are made.
+    """
 
     def __init__(
         self,
@@ -31,7 +34,9 @@ class Measured:
         samples: Sequence[Samples] = (),
         memories: Sequence[Memory] = (),
         counts: Sequence[Counts] = (),
+        rule: Rule = CURRENT,
     ) -> None:
+        self.rule = rule
         self.results = {result.comparison: result for result in results}
         self._counts: dict[tuple[str, str, int, str], list[Counts]] = {}
         for count in counts:
@@ -113,7 +118,7 @@ class Measured:
     def _interval(self, claim: Claim, result: Result, family: int) -> Estimate:
         """Return the interval at 95 % over ``family``, whatever the result's level: strips are outside that family."""
         level = 1 - (1 - SPOT_LEVEL) / family
-        return estimate(log_ratios(self._samples[result.comparison], claim.metric), level)
+        return estimate(log_ratios(self._samples[result.comparison], claim.metric), level, self.rule)
 
     def memory(self, metric: Metric, comparison: Comparison) -> list[float]:
         """Return ln(candidate / reference) of a figure of memory, one value per pair of readings.
@@ -157,13 +162,12 @@ def estimate_exact(values: Sequence[float]) -> Estimate:
     return Estimate(math.fsum(values) / len(values), min(values), max(values), 1.0, len(values), None)
 
 
-def judge_first_call(claim: Claim, scale: int, pairs: Sequence[tuple[int, int]]) -> Spot | None:
+def judge_first_call(claim: Claim, scale: int, pairs: Sequence[tuple[int, int]], rule: Rule = CURRENT) -> Spot | None:
     """Judge the first call of a process, with compiled code taken from disk; None where it was not timed."""
     if not pairs:
         return None
-    return _make_spot(
-        claim, scale, estimate([math.log(candidate / reference) for reference, candidate in pairs], SPOT_LEVEL)
-    )
+    logs = [math.log(candidate / reference) for reference, candidate in pairs]
+    return _make_spot(claim, scale, estimate(logs, SPOT_LEVEL, rule))
 
 
 def find_break_even_calls(pairs: Sequence[tuple[int, int]], result: Result) -> float | None:

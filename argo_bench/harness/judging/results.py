@@ -8,21 +8,33 @@ from statistics import median
 
 from argo_bench.harness.claims.metrics import Metric
 from argo_bench.harness.record.records import Comparison, Result, Samples
-from argo_bench.harness.statistics.estimate import block_difference, compute_trimmed_mean, estimate
+from argo_bench.harness.statistics.estimate import (
+    CURRENT,
+    RETIRED,
+    Rule,
+    block_difference,
+    compute_trimmed_mean,
+    estimate,
+)
+from argo_bench.harness.statistics.modes import Modes, find_modes
 from argo_bench.harness.statistics.quality import flag_quality, valid_blocks
 
 
-def estimate_result(comparison: Comparison, samples: Sequence[Samples], level: float) -> Result:
-    """Estimate on both clocks: the trimmed mean of each replicate's log-ratios per block, and t over the replicates."""
+def estimate_result(comparison: Comparison, samples: Sequence[Samples], level: float, rule: Rule = CURRENT) -> Result:
+    """Estimate on both clocks: the trimmed mean of each replicate's log-ratios per block, then the rule."""
+    modes = Modes() if rule == RETIRED else find_modes(samples)
     return Result(
         comparison,
-        cpu=estimate(log_ratios(samples, "cpu"), level),
-        wall=estimate(log_ratios(samples, "wall"), level),
+        cpu=estimate(log_ratios(samples, "cpu"), level, rule),
+        wall=estimate(log_ratios(samples, "wall"), level, rule),
         reference_ns=_typical_ns(samples, "A"),
         candidate_ns=_typical_ns(samples, "B"),
         candidate_drain_ns=median(drains) if (drains := _drains(samples)) else None,
         seconds_per_replicate=math.fsum(map(seconds_of, samples)) / len(samples),
-        flags=flag_quality(samples),
+        flags=[*flag_quality(samples), *modes.flags],
+        cpu_mean=estimate(modes.cpu_means, level, rule) if modes.cpu_means else None,
+        wall_mean=estimate(modes.wall_means, level, rule) if modes.wall_means else None,
+        slow=modes.slow,
     )
 
 

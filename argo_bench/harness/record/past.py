@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from argo_bench.harness.record.records import Declaration, Declared, Plan
+from argo_bench.harness.statistics.estimate import RETIRED
 
 if TYPE_CHECKING:
     from argo_bench.harness.record.store import Recorded
@@ -51,8 +52,8 @@ def past_plan(recorded: Recorded) -> Plan:
     return Plan(
         ERROR,
         families,
-        compute_levels(families, ERROR, run.looks),
-        compute_levels({"": [""]}, ERROR, run.looks)[""],
+        compute_levels(families, ERROR, run.looks, RETIRED),
+        compute_levels({"": [""]}, ERROR, run.looks, RETIRED)[""],
         [claim.id for claim in claims],
         [replicate_seed(run.seed, number) for number in range(SEEDS)],
         {},

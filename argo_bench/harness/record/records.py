@@ -12,12 +12,13 @@ import msgspec
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Method, Metric
 from argo_bench.harness.claims.verdict import Word
-from argo_bench.harness.statistics.estimate import Estimate
+from argo_bench.harness.statistics.estimate import CURRENT, RETIRED, Estimate, Rule
 
 SCHEMA = 3
 LAST_WITHOUT_DECLARATIONS = 2
-RULE = "student-t"
-"""This rule judges a run: the 40 % trimmed mean of a replicate's blocks, and Student's t over the replicates."""
+RULE: Rule = CURRENT
+"""This rule judges a run: the 40 % trimmed mean of a replicate's blocks, and the 25 % trimmed mean of replicates."""
+RULES: tuple[Rule, ...] = (CURRENT, RETIRED)
 SIGN_TEST = "sign-test"
 """This rule judges a gate."""
 
@@ -109,6 +110,11 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     asked: Asked | None = None
     bars: str = ""
     rule: str = ""
+
+
+def rule_of(run: Run) -> Rule:
+    """Return the rule that judged a run; records of schemas 1 and 2 do not name it."""
+    return CURRENT if run.rule == CURRENT else RETIRED
 
 
 class WorkloadFacts(msgspec.Struct, frozen=True):
@@ -346,11 +352,15 @@ class Observed(msgspec.Struct, frozen=True, tag="observation"):
 
 
 class Banked(msgspec.Struct, frozen=True, tag="banked"):
-    """Keeps a replicate of the calibration bank, with what the machine did beside it and the seconds it took in all."""
+    """Keeps a replicate of the calibration bank, with what the machine did beside it and the seconds it took in all.
 
-    condition: Literal["quiet", "busy"]
+    ``further`` are the samples of other processes of both sides, whose blocks are those of ``samples``.
+    """
+
+    condition: Literal["quiet", "busy", "both busy"]
     seconds: float
     samples: Samples
+    further: list[Samples] = []
 
 
 class Result(msgspec.Struct, frozen=True, tag="result"):
@@ -358,6 +368,8 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
 
     ``candidate_drain_ns`` is work deferred beyond the reference's, which ``candidate_ns`` does not contain.
     ``seconds_per_replicate`` is the time of the blocks; ``flags`` are what the samples say about their own quality.
+    ``cpu_mean`` and ``wall_mean`` are of plain means, on a clock on which dear calls recur (None elsewhere): the other
+    estimates speak of the typical call. ``slow`` counts the slow processes of the reference and of the candidate.
     """
 
     comparison: Comparison
@@ -368,6 +380,13 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
     candidate_drain_ns: float | None
     seconds_per_replicate: float
     flags: list[str]
+    cpu_mean: Estimate | None = None
+    wall_mean: Estimate | None = None
+    slow: tuple[int, int] | None = None
+
+    def mean_on(self, metric: Metric) -> Estimate | None:
+        """Return the mean's estimate on the clock of a metric; None where its calls have no second mode."""
+        return self.wall_mean if metric == "wall" else self.cpu_mean
 
     def on(self, metric: Metric) -> Estimate:
         """Return the estimate on the wall clock for ``wall``, else that on the CPU's."""

@@ -22,7 +22,7 @@ from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.plan import compute_levels, replicate_seed
 from argo_bench.harness.record.records import (
     LAST_WITHOUT_DECLARATIONS,
-    RULE,
+    RULES,
     Caching,
     Comparison,
     Counts,
@@ -37,6 +37,7 @@ from argo_bench.harness.record.records import (
     Result,
     Run,
     Samples,
+    rule_of,
 )
 from argo_bench.harness.record.store import Recorded
 
@@ -61,7 +62,7 @@ def verify(recorded: Recorded) -> list[Disagreement]:
     """
     if recorded.run.profile == "calibrate":
         return sorted(_check_calibration(recorded))
-    if recorded.run.schema > LAST_WITHOUT_DECLARATIONS and recorded.run.rule != RULE:
+    if recorded.run.schema > LAST_WITHOUT_DECLARATIONS and recorded.run.rule not in RULES:
         raise UserError(
             f"{recorded.directory} was judged by the rule {recorded.run.rule!r}, which this version does not know: "
             "update argo-bench to verify it"
@@ -98,11 +99,11 @@ def _check_levels(recorded: Recorded) -> Iterator[Disagreement]:
     """Check that a plan's levels follow from its families and looks, and that claims are in their subject's family."""
     plan, looks = recorded.plan, recorded.run.looks
     line = next((line for line, record in recorded.lines() if isinstance(record, Plan)), 1)
-    expected = compute_levels(plan.families, plan.error, looks)
+    expected = compute_levels(plan.families, plan.error, looks, rule_of(recorded.run))
     for name in expected.keys() | plan.levels.keys():
         if plan.levels.get(name) != expected.get(name):
             yield Disagreement(line, f"plan: the level of {name} is {plan.levels.get(name)}, not {expected.get(name)}")
-    if plan.level != (single := compute_levels({"": [""]}, plan.error, looks)[""]):
+    if plan.level != (single := compute_levels({"": [""]}, plan.error, looks, rule_of(recorded.run))[""]):
         yield Disagreement(line, f"plan: the level of other intervals is {plan.level}, not {single}")
     seeds = [replicate_seed(recorded.run.seed, number) for number in range(len(plan.seeds))]
     if plan.seeds != seeds:
@@ -170,7 +171,7 @@ def _check_results(recorded: Recorded) -> Iterator[Disagreement]:
                 yield Disagreement(line, f"result of {record.comparison}: no samples")
             elif (subject := known.get(record.comparison.optimization)) is not None:
                 level = recorded.plan.level_of(subject, record.comparison)
-                expected = estimate_result(record.comparison, taken, level)
+                expected = estimate_result(record.comparison, taken, level, rule_of(recorded.run))
                 yield from _compare_lines(line, f"result of {record.comparison}", record, expected)
     for comparison in samples.keys() - seen:
         yield Disagreement(len(recorded.records), f"no result of {comparison}, of which there are samples")
@@ -179,7 +180,7 @@ def _check_results(recorded: Recorded) -> Iterator[Disagreement]:
 def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
     known = _declarations_by_id(recorded)
     of_kind = recorded.all
-    measured = Measured(of_kind(Result), of_kind(Samples), of_kind(Memory), of_kind(Counts))
+    measured = Measured(of_kind(Result), of_kind(Samples), of_kind(Memory), of_kind(Counts), rule_of(recorded.run))
     declared = list(known.values())
     ours_all = judge_all(declared, measured, of_kind(Fidelity), of_kind(Failure), recorded.plan.claims)
     expected = {(each.claim, each.arm): each for each in ours_all}

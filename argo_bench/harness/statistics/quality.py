@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from argo_bench.harness.record.records import Block, Samples
-from argo_bench.harness.statistics.estimate import block_difference, estimate
+from argo_bench.harness.statistics.estimate import RETIRED, block_difference, estimate
 
 MOST_INVALID = 0.10
 CONFIDENCE = 0.99
@@ -52,7 +52,7 @@ def flag_quality(samples: Sequence[Samples]) -> list[str]:
 def _is_clear(values: Sequence[float], least: float) -> bool:
     if len(values) < 3:
         return False
-    found = estimate(values, CONFIDENCE)
+    found = estimate(values, CONFIDENCE, RETIRED)
     return abs(found.theta) > least and found.low is not None and found.high is not None and found.low * found.high > 0
 
 
