@@ -12,7 +12,7 @@ from argo_bench.gate.answers import (
     FIRST,
     HEAD,
     comparison_of,
-    describe_median,
+    describe_middle,
     find_changes,
     find_disagreements,
     gate_of,
@@ -23,12 +23,14 @@ from argo_bench.gate.callgrind import sum_self_costs
 from argo_bench.gate.outcome import Change
 from argo_bench.gate.records import Agreed, Exact, Revisions
 from argo_bench.gate.table import table_of
-from argo_bench.harness.record.records import SCHEMA, Block, Failure, Run, Samples
+from argo_bench.harness.record.records import RULE, SCHEMA, SIGN_TEST, Block, Failure, Run, Samples
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.statistics.signs import LOOKS, critical, find_beyond, median_of, nominal_error, tail
+from argo_bench.harness.statistics import beyond, signs
+from argo_bench.harness.statistics.beyond import LOOKS, find_beyond
+from argo_bench.harness.statistics.signs import critical, median_of, nominal_error, tail
 from argo_bench.report.tables import markdown_table
 
-RUN = Run(SCHEMA, "ci", "", "", "ci", "twins", 1, list(LOOKS), {}, "", [], {})
+RUN = Run(SCHEMA, "ci", "", "", "ci", "twins", 1, list(LOOKS), {}, "", [], {}, rule=RULE)
 ALL = {"replicates": LOOKS[-1]}
 SPREAD = 0.01
 """Of the log-ratios of replicates: what a busy machine of two cores has."""
@@ -176,7 +178,7 @@ def test_one_failing_benchmark_leaves_the_others_judged():
     assert str(found) == "0 of 2 benchmarks not worse, 1 failed, 1 worse"
 
 
-def drawn(mean, rng, number=LOOKS[-1]):
+def drawn(mean, rng, number=64):
     return [rng.gauss(mean, SPREAD) for _ in range(number)]
 
 
@@ -195,15 +197,42 @@ def test_among_twenty_equal_benchmarks_one_is_named_in_fewer_than_one_of_twenty_
     assert false <= 15
 
 
+def test_looking_four_times_keeps_the_error_of_all_looks_together():
+    rng = random.Random(12)
+    wrong = 0
+    for _ in range(2_000):
+        values = [rng.gauss(0, SPREAD) for _ in range(LOOKS[-1])]
+        wrong += any(find_beyond({"parse": values[:look]}, {"parse": 0.0}) for look in LOOKS)
+    assert 0.03 < wrong / 2_000 < 0.065
+
+
+def test_slow_processes_on_both_sides_name_nothing_and_hide_nothing():
+    rng = random.Random(13)
+    slow = [rng.choice((0.0,) * 7 + (math.log(1.5),)) - rng.choice((0.0,) * 7 + (math.log(1.5),)) for _ in range(24)]
+    none = [each + rng.gauss(0, SPREAD) for each in slow]
+    more = [each + 0.06 for each in none]
+    assert find_beyond({"none": none, "more": more}, dict.fromkeys(("none", "more"), math.log1p(0.03))) == ["more"]
+
+
+def test_a_gate_of_an_earlier_version_is_judged_by_signs():
+    assert beyond.choose_test(SIGN_TEST) is beyond.choose_test("") is beyond.BY_SIGNS
+    values = {"parse": drawn(0.2, random.Random(1), 16)}
+    edges = {"parse": math.log1p(0.03)}
+    assert beyond.BY_SIGNS.find_beyond(values, edges, 0.05) == ["parse"]
+    mixed = {"parse": [*values["parse"][:12], -5.0, -5.0, -5.0, -5.0]}
+    assert beyond.BY_SIGNS.find_beyond(mixed, edges, 0.05) == []
+    assert beyond.BY_MEANS.find_beyond(mixed, edges, 0.05) == ["parse"]
+
+
 @pytest.mark.parametrize("overall", [0.05, 0.025, 0.05 / 7])
-def test_looking_four_times_keeps_the_error_of_all_looks_together(overall):
+def test_looking_four_times_kept_the_error_of_signs(overall):
     rng = random.Random(overall)
     nominal = nominal_error(overall)
-    limits = {look: critical(look, nominal) for look in LOOKS}
+    limits = {look: critical(look, nominal) for look in signs.LOOKS}
     false = 0
     for _ in range(20_000):
-        signs = [rng.random() < 0.5 for _ in range(LOOKS[-1])]
-        false += any(sum(signs[:look]) >= limits[look] for look in LOOKS)
+        found = [rng.random() < 0.5 for _ in range(signs.LOOKS[-1])]
+        false += any(sum(found[:look]) >= limits[look] for look in signs.LOOKS)
     error = math.sqrt(overall * (1 - overall) / 20_000)
     assert 0.4 * overall < false / 20_000 < overall + 3 * error
 
@@ -233,9 +262,9 @@ def test_too_few_values_have_no_interval():
 
 
 def test_a_slow_down_is_told_in_percent_with_its_interval():
-    assert describe_median(median_of([math.log(1.05)] * 20, 0.05)) == "5.0 % slower [5.0, 5.0]"
-    assert describe_median(median_of([math.log(0.9)] * 10 + [math.log(0.94)] * 10, 0.05)) == "8.0 % faster [6.0, 10.0]"
-    assert describe_median(median_of([0.0], 0.05)) == "0.0 % slower"
+    assert describe_middle(median_of([math.log(1.05)] * 20, 0.05)) == "5.0 % slower [5.0, 5.0]"
+    assert describe_middle(median_of([math.log(0.9)] * 10 + [math.log(0.94)] * 10, 0.05)) == "8.0 % faster [6.0, 10.0]"
+    assert describe_middle(median_of([0.0], 0.05)) == "0.0 % slower"
 
 
 def test_the_table_has_the_finding_on_top_and_says_what_was_not_counted():

@@ -19,7 +19,8 @@ from argo_bench.harness.claims.verdict import State, word_for
 from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Comparison, Failure, Samples
 from argo_bench.harness.record.store import Recorded, read_as
-from argo_bench.harness.statistics.signs import ERROR, LOOKS, Median, find_beyond, median_of, nominal_error
+from argo_bench.harness.statistics.beyond import EdgeTest, choose_test
+from argo_bench.harness.statistics.signs import ERROR, Middle
 
 Batch = Literal["first", "confirmation"]
 Candidate = Literal["head", "base again"]
@@ -71,9 +72,10 @@ def comparison_of(name: str, batch: Batch, candidate: Candidate) -> Comparison:
 
 
 class Times:
-    """Holds the samples of a gate by batch and candidate, and computes ln(head / base) of every replicate from them."""
+    """Holds the samples of a gate by batch and candidate, and tests ln(head / base) of every replicate."""
 
-    def __init__(self, samples: Sequence[Samples], revisions: Revisions) -> None:
+    def __init__(self, samples: Sequence[Samples], revisions: Revisions, test: EdgeTest) -> None:
+        self._test = test
         self._revisions = revisions
         self._samples: dict[Comparison, list[Samples]] = {}
         for each in samples:
@@ -84,21 +86,22 @@ class Times:
 
     def names(self, batch: Batch) -> list[str]:
         """Return the benchmarks that reached the first look in a batch."""
-        return [name for name in self._revisions.files if len(self.of(name, batch)) >= LOOKS[0]]
+        return [name for name in self._revisions.files if len(self.of(name, batch)) >= self._test.looks[0]]
 
-    def median(self, name: str, batch: Batch) -> Median:
-        """Return a benchmark's median, with an interval that holds for all benchmarks of the batch together."""
-        return median_of(self._values(name, batch), nominal_error(ERROR / len(self.names(batch))))
+    def estimate(self, name: str, batch: Batch) -> Middle:
+        """Return a benchmark's change, with an interval that holds for all benchmarks of the batch together."""
+        return self._test.make_interval(self._values(name, batch), ERROR / len(self.names(batch)))
 
     def find_worse(self, batch: Batch) -> list[str]:
         """Return the benchmarks whose slow-down lies beyond their tolerance."""
-        return find_beyond({name: self._values(name, batch) for name in self.names(batch)}, self._edges())
+        values = {name: self._values(name, batch) for name in self.names(batch)}
+        return self._test.find_beyond(values, self._edges(), ERROR)
 
     def find_untrusted(self, batch: Batch) -> list[str]:
         """Return the benchmarks whose base seems to differ from itself, either way, by more than the tolerance."""
         apart = {name: self._values(name, batch, AGAIN) for name in self.names(batch)}
         mirrored = {name: [-each for each in values] for name, values in apart.items()}
-        return [name for one in (apart, mirrored) for name in find_beyond(one, self._edges(), ERROR / 2)]
+        return [name for one in (apart, mirrored) for name in self._test.find_beyond(one, self._edges(), ERROR / 2)]
 
     def is_below(self, name: str, batch: Batch) -> bool:
         """Say whether a slow-down beyond the tolerance is ruled out."""
@@ -111,7 +114,7 @@ class Times:
         return self.is_below(name, batch) or name in self.find_worse(batch)
 
     def _is_under(self, name: str, batch: Batch, edge: float) -> bool:
-        high = median_of(self._values(name, batch), nominal_error(ERROR)).high
+        high = self._test.make_interval(self._values(name, batch), ERROR).high
         return high is not None and high < edge
 
     def _values(self, name: str, batch: Batch, candidate: Candidate = HEAD) -> list[float]:
@@ -124,7 +127,7 @@ class Times:
 def gate_of(recorded: Recorded) -> Gate:
     """Decide what a record of ``argo-bench ci`` amounts to."""
     revisions = recorded.all(Revisions)[0]
-    times = Times(recorded.all(Samples), revisions)
+    times = Times(recorded.all(Samples), revisions, choose_test(recorded.run.rule))
     untrusted = [*times.find_untrusted(FIRST), *times.find_untrusted(CONFIRMATION)]
     advisory = (
         f"the base seemed to differ from itself on {', '.join(dict.fromkeys(untrusted))}: times say nothing here now"
@@ -186,11 +189,11 @@ def _judge_times(name: str, times: Times) -> tuple[State, str, bool]:
     """Return the state by times alone, what was seen, and whether two batches found the head slower."""
     if name not in times.names(FIRST):
         return "not measured", "no time was left for it", False
-    seen = describe_median(times.median(name, FIRST))
+    seen = describe_middle(times.estimate(name, FIRST))
     if name in times.find_worse(FIRST):
         if name not in times.names(CONFIRMATION):
             return "cannot tell", f"{seen}, and no time was left to confirm it", False
-        again = describe_median(times.median(name, CONFIRMATION))
+        again = describe_middle(times.estimate(name, CONFIRMATION))
         if name in times.find_worse(CONFIRMATION):
             return "worse", f"{seen}, and in a second batch {again}", True
         return "cannot tell", f"{seen}, but in a second batch {again}", False
@@ -202,15 +205,15 @@ def _judge_times(name: str, times: Times) -> tuple[State, str, bool]:
 def _find_ratio(name: str, batch: Batch, times: Times) -> tuple[float | None, tuple[float, float] | None]:
     if name not in times.names(batch):
         return None, None
-    found = times.median(name, batch)
+    found = times.estimate(name, batch)
     interval = None
     if found.low is not None and found.high is not None:
         interval = math.exp(-found.high), math.exp(-found.low)
     return math.exp(-found.middle), interval
 
 
-def describe_median(found: Median) -> str:
-    """Describe a median, as in ``4.9 % slower [4.2, 5.6]``; beside "faster" a minus in the brackets means slower."""
+def describe_middle(found: Middle) -> str:
+    """Describe a change, as in ``4.9 % slower [4.2, 5.6]``; beside "faster" a minus in the brackets means slower."""
     slower, low, high = (None if each is None else 100 * math.expm1(each) for each in found[:3])
     assert slower is not None
     sign = 1 if slower >= 0 else -1

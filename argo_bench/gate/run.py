@@ -23,9 +23,9 @@ from argo_bench.gate.timing import Timer, Trio
 from argo_bench.harness.calibration.standing import find_calibration
 from argo_bench.harness.machine import environment
 from argo_bench.harness.progress import Progress
-from argo_bench.harness.record.records import SCHEMA, SIGN_TEST, End, Failure, Run, Samples
+from argo_bench.harness.record.records import RULE, SCHEMA, End, Failure, Run, Samples
 from argo_bench.harness.record.store import Writer, command_line, load
-from argo_bench.harness.statistics.signs import LOOKS
+from argo_bench.harness.statistics.beyond import BY_MEANS
 from argo_bench.harness.surroundings import scratch_directory
 from argo_bench.harness.workers.messages import Arm, Describe, Described, UserFunction, function_arm
 from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
@@ -106,12 +106,12 @@ def _make_header(question: Question, directory: Path) -> Run:
         profile=PROFILE,
         isolation="twins",
         seed=question.seed,
-        looks=list(LOOKS),
+        looks=list(BY_MEANS.looks),
         symbols={},
         source="",
         optimizations=[],
         environment=environment.read_facts() | {"calibration": msgspec.to_builtins(find_calibration())},
-        rule=SIGN_TEST,
+        rule=RULE,
     )
 
 
@@ -167,11 +167,11 @@ def _measure(
 
 def _time_batches(timer: Timer, names: Sequence[str], revisions: Revisions, deadline: float) -> None:
     def times() -> Times:
-        return Times(timer.samples, revisions)
+        return Times(timer.samples, revisions, BY_MEANS)
 
     def take(batch: Batch, names: Sequence[str], share: float) -> None:
         until = time.monotonic() + share * max(0.0, deadline - time.monotonic())
-        timer.time_batch(batch, names, LOOKS, until, lambda name: times().is_decided(name, batch))
+        timer.time_batch(batch, names, BY_MEANS.looks, until, lambda name: times().is_decided(name, batch))
 
     take(FIRST, names, FIRST_SHARE)
     if slower := [name for name in times().find_worse(FIRST) if name not in timer.failed]:

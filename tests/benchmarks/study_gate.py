@@ -27,6 +27,7 @@ from argo_bench.gate.records import Revisions
 from argo_bench.harness.calibration.bank import keep_busy
 from argo_bench.harness.record.records import Samples
 from argo_bench.harness.record.store import load
+from argo_bench.harness.statistics.beyond import choose_test
 
 Kind = Literal["nothing", "5 % slower", "1 % more instructions"]
 Tool = Literal["argo-bench", "pytest-benchmark"]
@@ -119,7 +120,7 @@ def ours(folder: Path, head: str, seed: int) -> dict[str, Any]:
             raise SystemExit(f"argo-bench ci ended with exit status {done.returncode}: {done.stderr}")
         recorded = load(Path(out) / "run")
     gate = gate_of(recorded)
-    times = Times(recorded.all(Samples), recorded.all(Revisions)[0])
+    times = Times(recorded.all(Samples), recorded.all(Revisions)[0], choose_test(recorded.run.rule))
     [outcome] = gate.outcomes
     first = times.median("smooth", FIRST)
     return {

@@ -20,7 +20,7 @@ RULE: Rule = CURRENT
 """This rule judges a run: the 40 % trimmed mean of a replicate's blocks, and the 25 % trimmed mean of replicates."""
 RULES: tuple[Rule, ...] = (CURRENT, RETIRED)
 SIGN_TEST = "sign-test"
-"""This rule judges a gate."""
+"""This rule judged the gates of earlier versions."""
 
 
 Scope = Literal["workload", "cases", "markets", "failures"]

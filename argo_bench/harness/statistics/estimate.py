@@ -76,9 +76,9 @@ def estimate(values: Sequence[float], level: float, rule: Rule = CURRENT) -> Est
 
     The interval is that of Tukey and McLaughlin (1963): the winsorized sum of squares gives the error, and Student's t
     with as many degrees of freedom as values were kept, less one, the bounds. With too few values for trimming (see
-    ``count_cut``) both are those of Student's t, and so they are by the rule ``student-t``. On normal values an interval
-    at 95 % holds in 93 to 94 %; the levels of looks make up for that. Raises ValueError for no
-    values or values that are not finite.
+    ``count_cut``) both are those of Student's t, and so they are by the rule ``student-t``. On normal values an
+    interval at 95 % holds in 94 % of cases; the levels of looks make up for that. Raises ValueError for no values or
+    values that are not finite.
     """
     if not values or not all(map(math.isfinite, values)):
         raise ValueError(f"expected at least one finite value per estimate, got {list(values)!r}")

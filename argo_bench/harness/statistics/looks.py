@@ -199,9 +199,7 @@ def is_decided(claims: Sequence[Claim], metric_estimates: Sequence[Estimate]) ->
     )
 
 
-def is_futile(
-    claims: Sequence[Claim], metric_estimates: Sequence[Estimate], most: int, rule: Rule = CURRENT
-) -> bool:
+def is_futile(claims: Sequence[Claim], metric_estimates: Sequence[Estimate], most: int, rule: Rule = CURRENT) -> bool:
     """Say whether no claim without a verdict can be expected to get one within ``most`` replicates.
 
     The projection may be off by FUTILE, since it rests on a deviation of a few values and on an estimate that is still
@@ -224,9 +222,7 @@ def _is_far(claim: Claim, estimate: Estimate, most: int, rule: Rule) -> bool:
     return all(each is None or each.replicates > FUTILE * most for each in projections)
 
 
-def has_ended(
-    claims: Sequence[Claim], metric_estimates: Sequence[Estimate], most: int, rule: Rule = CURRENT
-) -> bool:
+def has_ended(claims: Sequence[Claim], metric_estimates: Sequence[Estimate], most: int, rule: Rule = CURRENT) -> bool:
     """Say whether a comparison leaves at a look: its verdicts are clear, or cannot be expected to become clear."""
     return is_decided(claims, metric_estimates) or is_futile(claims, metric_estimates, most, rule)
 

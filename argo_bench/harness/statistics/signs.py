@@ -1,8 +1,7 @@
 """Tests whether a median is beyond an edge, exactly and with looks: it counts on which side of the edge the values lie.
 
-On a shared machine one process in ten is slow from begin to end, by chance and by up to several times. Means and their
-t intervals would need hundreds of replicates; counts do not care how far off a value is. Nothing is assumed but
-independent values (Conover 1999, "Practical Nonparametric Statistics", chapter 3).
+This rule judged the gates of earlier versions, whose records are verified by it. Nothing is assumed but independent
+values (Conover 1999, "Practical Nonparametric Statistics", chapter 3).
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ LOOKS = (16, 24, 40, 64)
 ERROR = 0.05
 
 
-class Median(NamedTuple):
-    """Holds a median with the interval that the test at ``nominal`` gives; no bounds where there are too few values."""
+class Middle(NamedTuple):
+    """Holds a median or a mean with the bounds that a test gives; no bounds where there are too few values."""
 
     middle: float
     low: float | None
@@ -63,12 +62,12 @@ def _error_of_any(nominal: float, looks: Sequence[int]) -> float:
     return stopped
 
 
-def median_of(values: Sequence[float], nominal: float) -> Median:
+def median_of(values: Sequence[float], nominal: float) -> Middle:
     """Return the median and the bounds of its interval, which exclude an edge exactly where the test does."""
     ordered = sorted(values)
     if (limit := critical(len(ordered), nominal)) is None:
-        return Median(median(ordered), None, None, len(ordered))
-    return Median(median(ordered), ordered[-limit], ordered[limit - 1], len(ordered))
+        return Middle(median(ordered), None, None, len(ordered))
+    return Middle(median(ordered), ordered[-limit], ordered[limit - 1], len(ordered))
 
 
 def find_beyond(values: Mapping[str, Sequence[float]], edges: Mapping[str, float], error: float = ERROR) -> list[str]:
