@@ -50,13 +50,13 @@ def test_long_blocks_are_capped_in_seconds_and_too_few_replicates_change_nothing
 
 
 def test_the_trimmed_mean_varies_as_the_plan_assumes():
-    from argo_bench.harness.plan import TRIMMED_VARIANCE
+    from argo_bench.harness.plan import BLOCK_TRIMMED_VARIANCE
     from argo_bench.harness.statistics.estimate import compute_trimmed_mean
 
     rng = random.Random(5)
     means = [compute_trimmed_mean([rng.gauss(0, 1) for _ in range(20)]) for _ in range(8_000)]
     variance = sum(each * each for each in means) / len(means)
-    assert 20 * variance == pytest.approx(TRIMMED_VARIANCE, rel=0.06)
+    assert 20 * variance == pytest.approx(BLOCK_TRIMMED_VARIANCE, rel=0.06)
 
 
 def test_a_benchmark_is_one_comparison_whose_memory_is_weighed_only_where_it_is_asked_for():

@@ -310,8 +310,8 @@ def of_every_metric() -> list:
 def test_the_note_says_which_metric_each_row_is_judged_on(tmp_path):
     table = text.tabulate(recorded(tmp_path, *of_every_metric()), STUDY, "terminal")[0]
     assert table.note == (
-        "Speed-up in CPU time, in wall time for O12.time, with 95 % intervals over n processes. Memory with 95 % "
-        "intervals over n readings. Requests are counted exactly, with their range over the seeds."
+        "Speed-up of the typical call in CPU time, in wall time for O12.time, with 95 % intervals over n processes. "
+        "Memory with 95 % intervals over n readings. Requests are counted exactly, with their range over the seeds."
     )
 
 

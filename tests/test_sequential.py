@@ -117,9 +117,9 @@ def test_an_outlook_names_the_nearest_edge_and_enough_replicates():
     assert isinstance(found, Outlook)
     assert math.isclose(found.edge, 2.0)
     kept = found.replicates - 2 * count_cut(found.replicates, 0.95)
-    half = student_t(0.975, kept - 1) * seen.deviation / math.sqrt(kept)
+    half = student_t(0.975, kept - 1) * seen.spread * math.sqrt(1.19 / found.replicates)
     assert half <= math.log(2.0 / 1.9)
-    assert replicates_for(half * 1.001, seen.deviation, 0.95) <= found.replicates
+    assert replicates_for(half * 1.001, seen.spread, 0.95) <= found.replicates
 
 
 def test_an_estimate_on_an_edge_has_no_outlook():

@@ -3,6 +3,7 @@
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,8 +63,15 @@ def test_the_trimmed_interval_of_scipy_is_ours():
     values = [rng.gauss(0.1, 0.02) for _ in range(16)]
     found = estimate(values, 0.95)
     assert math.isclose(found.theta, stats.trim_mean(values, 0.25), rel_tol=1e-12)
-    winsorized = stats.mstats.winsorize(values, limits=(0.25, 0.25))
+    winsorized = stats.mstats.winsorize(np.array(values), limits=(0.25, 0.25))
     assert math.isclose(found.error, math.sqrt(15 * winsorized.var(ddof=1) / (8 * 7)), rel_tol=1e-9)
+
+
+def test_the_spread_is_that_of_normal_values_whether_some_are_cut_or_not():
+    rng = random.Random(4)
+    values = [rng.gauss(0, 0.02) for _ in range(4_000)]
+    for rule in ("student-t", "trimmed-mean"):
+        assert estimate(values, 0.95, rule).spread == pytest.approx(0.02, rel=0.04)
 
 
 def test_nothing_is_cut_where_too_few_values_would_be_left():

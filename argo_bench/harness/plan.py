@@ -16,7 +16,14 @@ from typing import Literal
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Method
 from argo_bench.harness.record.records import Comparison, Declaration, Isolation, Plan, Samples
-from argo_bench.harness.statistics.estimate import CURRENT, Rule, block_difference, compute_trimmed_mean
+from argo_bench.harness.statistics.estimate import (
+    CURRENT,
+    FEWEST_TRIMMED,
+    Rule,
+    block_difference,
+    compute_trimmed_mean,
+    estimate,
+)
 from argo_bench.harness.statistics.looks import LOOKS, nominal_error
 from argo_bench.harness.statistics.quality import valid_blocks
 
@@ -31,7 +38,7 @@ SLOW_NS = 1_000_000_000
 """A call that takes longer warms its function up by itself."""
 FEWEST_CALLS = 3
 """A replicate makes so many calls of each function that is slow: the first one, and two in a block."""
-TRIMMED_VARIANCE = 1.4
+BLOCK_TRIMMED_VARIANCE = 1.4
 """The 40 % trimmed mean of normal values has this multiple of the variance of their mean (the median has pi/2)."""
 
 
@@ -67,6 +74,14 @@ class Profile:
     full_trials: bool = False
 
     @property
+    def replicates_to_reach(self) -> int:
+        """Return how many replicates comparisons behind a claim are to reach in time, before others get any time.
+
+        At the level of a family, the interval of six is too wide where a process is slow.
+        """
+        return next((look for look in self.looks if look >= FEWEST_TRIMMED), self.looks[-1])
+
+    @property
     def warm_up_ns(self) -> int:
         return round(1e9 * self.warm_up_s)
 
@@ -82,8 +97,8 @@ class Profile:
 QUICK = Profile(
     "quick",
     "shared",
-    (6,),
-    150,
+    (6, 10),
+    170,
     0.15,
     0.15,
     every_scale=False,
@@ -187,9 +202,10 @@ def choose_seconds(samples: Sequence[Samples], profile_s: float) -> float:
     differences = [[block_difference(block.order, block.cpu_ns) for block in blocks] for blocks in kept]
     within = fmean(variance(each) for each in differences)
     blocks = fmean(len(each) for each in differences)
-    between = variance([compute_trimmed_mean(each) for each in differences]) - TRIMMED_VARIANCE * within / blocks
+    spread = estimate([compute_trimmed_mean(each) for each in differences], 1 - FAMILY_ERROR).spread or 0.0
+    between = spread**2 - BLOCK_TRIMMED_VARIANCE * within / blocks
     block_s = fmean(_block_s(each) for each in samples)
-    shares = TRIMMED_VARIANCE * within / between if between > 0 else math.inf
+    shares = BLOCK_TRIMMED_VARIANCE * within / between if between > 0 else math.inf
     best = math.sqrt(shares * SET_UP_S / block_s)
     return min(MOST_SECONDS, block_s * min(MOST_BLOCKS, max(FEWEST_BLOCKS, best)))
 

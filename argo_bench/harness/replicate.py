@@ -28,7 +28,7 @@ LONGEST_PASS_NS = 30_000_000
 CHEAP_NS = 50_000_000
 """Calls of both arms that take less than this together are made once more to compare their results."""
 
-FAST_S = 0.6
+FAST_S = 0.9
 """Four blocks are taken where they take no longer than these seconds."""
 
 Roles = tuple[Arm, Arm]

@@ -43,6 +43,7 @@ def time_replicates(state: RunState, around: Around) -> None:
     The replicates of the first look are taken in any case.
     """
     first, most = state.profile.looks[0], state.profile.looks[-1]
+    reached = state.profile.replicates_to_reach
     costs, longest = Costs(), 0.0
     for number in range(_whole_replicates(state), most):
         if number in state.profile.looks:
@@ -50,7 +51,7 @@ def time_replicates(state: RunState, around: Around) -> None:
         if not state.comparisons or (number >= first and longest > state.pace.left_s):
             return
         began = state.pace.elapsed_s
-        allowed_s = state.pace.left_s / (first - number) if number < first else state.pace.left_s
+        allowed_s = state.pace.left_s / max(1, reached - number)
         state.feed(around, number, [*filterfalse(state.is_unclaimed, state.comparisons)])
         _time_replicate(state, around, number, began + allowed_s, costs)
         longest = max(longest, state.pace.elapsed_s - began)

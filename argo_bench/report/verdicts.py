@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from argo_bench.harness.claims.metrics import is_count, is_memory
 from argo_bench.harness.judging.holds_when import NOWHERE
-from argo_bench.harness.record.records import Judgement, Spot
+from argo_bench.harness.record.records import Judgement, Result, Spot
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.marks import label_verdict
@@ -42,7 +42,7 @@ def tabulate_verdicts(recorded: Recorded, title: str, judgements: Sequence[Judge
         )
         for each in judgements
     )
-    return Table(title, _write_note(judgements), COLUMNS, rows)
+    return Table(title, _write_note(judgements, recorded.all(Result)), COLUMNS, rows)
 
 
 def _describe_measured(recorded: Recorded, judgement: Judgement) -> str:
@@ -55,8 +55,8 @@ def _describe_measured(recorded: Recorded, judgement: Judgement) -> str:
     )
 
 
-def _write_note(judgements: Sequence[Judgement]) -> str:
-    """Say by which metrics the rows are judged, and what stands below each figure."""
+def _write_note(judgements: Sequence[Judgement], results: Sequence[Result]) -> str:
+    """Say by which metrics the rows are judged, what stands below each figure, and how many processes were slow."""
     counts = [each for each in judgements if is_count(each.metric)]
     weighed = [each for each in judgements if is_memory(each.metric)]
     on_wall = [each for each in judgements if each.metric == "wall"]
@@ -66,12 +66,26 @@ def _write_note(judgements: Sequence[Judgement]) -> str:
         clocks += f", in wall time for {', '.join(dict.fromkeys(each.claim for each in on_wall))}"
     sentences = []
     if on_cpu or on_wall:
-        sentences.append(f"Speed-up in {clocks}{_describe_intervals([*on_cpu, *on_wall], ', with', 'processes')}.")
+        intervals = _describe_intervals([*on_cpu, *on_wall], ", with", "processes")
+        sentences.append(f"Speed-up of the typical call in {clocks}{intervals}.")
+    if slow := _describe_slow(results):
+        sentences.append(slow)
     if weighed:
         sentences.append(f"Memory{_describe_intervals(weighed, ' with', 'readings')}.")
     if counts:
         sentences.append(f"{_name_metrics(counts)} are counted exactly, with their range over the seeds.")
     return " ".join(sentences)
+
+
+def _describe_slow(results: Sequence[Result]) -> str:
+    """Say which share of the processes of either side was slow; nothing of records that do not count them."""
+    counted = [each for each in results if each.slow is not None]
+    processes = sum(each.cpu.replicates for each in counted)
+    if not processes:
+        return ""
+    slow = (sum(each.slow[side] for each in counted if each.slow is not None) for side in (0, 1))
+    reference, candidate = (f"{100 * number / processes:.2g} %" for number in slow)
+    return f"Slow by 5 % or more were {reference} of the processes of the references, {candidate} of the candidates."
 
 
 def _describe_intervals(judgements: Sequence[Judgement], beginning: str, over: str) -> str:

@@ -22,6 +22,8 @@ TRIM = 0.25
 """This share of the replicates is cut from each end."""
 FEWEST_TRIMMED, MOST_CONFIDENT, FEWEST_KEPT = 10, 0.99, 4
 """Below so many replicates nothing is cut above this level, nor where fewer than FEWEST_KEPT would be left."""
+TRIMMED_VARIANCE = 1.19
+"""The 25 % trimmed mean of normal values has this multiple of the variance of their mean."""
 Rule = Literal["student-t", "trimmed-mean"]
 CURRENT: Rule = "trimmed-mean"
 RETIRED: Rule = "student-t"
@@ -53,6 +55,13 @@ class Estimate(msgspec.Struct, frozen=True):
     def error(self) -> float | None:
         """Return the standard error of ``theta``."""
         return None if self.deviation is None else self.deviation / math.sqrt(self.degrees + 1)
+
+    @property
+    def spread(self) -> float | None:
+        """Return the standard deviation that normal values with this error would have, cut or not."""
+        if self.error is None:
+            return None
+        return self.error * math.sqrt(self.replicates / (TRIMMED_VARIANCE if self.kept else 1.0))
 
     @property
     def speedup(self) -> float:

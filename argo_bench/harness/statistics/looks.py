@@ -21,7 +21,15 @@ import numpy as np
 from argo_bench.harness.claims.claim import EPSILON, Claim
 from argo_bench.harness.claims.verdict import judge
 from argo_bench.harness.machine.environment import user_folder
-from argo_bench.harness.statistics.estimate import CURRENT, RETIRED, Estimate, Rule, count_cut, student_t
+from argo_bench.harness.statistics.estimate import (
+    CURRENT,
+    RETIRED,
+    TRIMMED_VARIANCE,
+    Estimate,
+    Rule,
+    count_cut,
+    student_t,
+)
 
 LOOKS = (6, 10, 16, 24)
 POWER = 0.95
@@ -144,7 +152,7 @@ def outlook(claim: Claim, estimate: Estimate, most: int = 10_000, rule: Rule = C
 
     None where there is no interval yet, or where even ``most`` replicates would not do.
     """
-    if estimate.deviation is None:
+    if estimate.spread is None:
         return None
     if claim.kind == "difference":
         edge, distance = _clearest(-estimate.theta)
@@ -158,7 +166,7 @@ def outlook(claim: Claim, estimate: Estimate, most: int = 10_000, rule: Rule = C
             return None
         edge = min(straddled, key=lambda each: abs(each + estimate.theta))
         distance = abs(edge + estimate.theta)
-    needed = replicates_for(distance, estimate.deviation, estimate.level, most, rule)
+    needed = replicates_for(distance, estimate.spread, estimate.level, most, rule)
     return None if needed is None else Outlook(math.exp(edge), needed)
 
 
@@ -172,23 +180,27 @@ def _clearest(value: float) -> tuple[float, float]:
 
 
 def replicates_for(
-    half_width: float, deviation: float, level: float, most: int = 10_000, rule: Rule = CURRENT
+    half_width: float, spread: float, level: float, most: int = 10_000, rule: Rule = CURRENT
 ) -> int | None:
-    """Return the fewest replicates whose interval is at most this wide on either side, or None beyond ``most``."""
-    if deviation == 0:
+    """Return the fewest replicates whose interval is at most this wide on either side, or None beyond ``most``.
+
+    ``spread`` is the standard deviation of the replicates, but for slow ones.
+    """
+    if spread == 0:
         return 2
-    if half_width <= 0 or _half_width(most, deviation, level, rule) > half_width:
+    if half_width <= 0 or _half_width(most, spread, level, rule) > half_width:
         return None
     low, high = 2, most
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if _half_width(middle, deviation, level, rule) <= half_width else (middle + 1, high)
+        low, high = (low, middle) if _half_width(middle, spread, level, rule) <= half_width else (middle + 1, high)
     return low
 
 
-def _half_width(replicates: int, deviation: float, level: float, rule: Rule) -> float:
-    kept = replicates - 2 * (count_cut(replicates, level) if rule == CURRENT else 0)
-    return student_t((1 + level) / 2, kept - 1) * deviation / math.sqrt(kept)
+def _half_width(replicates: int, spread: float, level: float, rule: Rule) -> float:
+    cut = count_cut(replicates, level) if rule == CURRENT else 0
+    error = spread * math.sqrt((TRIMMED_VARIANCE if cut else 1.0) / replicates)
+    return student_t((1 + level) / 2, replicates - 2 * cut - 1) * error
 
 
 def is_decided(claims: Sequence[Claim], metric_estimates: Sequence[Estimate]) -> bool:

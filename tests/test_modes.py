@@ -1,0 +1,99 @@
+"""Are dear calls told from slow processes, and is a mean that contradicts the typical call heard?"""
+
+import math
+import random
+
+import pytest
+
+from argo_bench.harness.claims.verdict import do_contradict
+from argo_bench.harness.judging.results import estimate_result
+from argo_bench.harness.record.records import Block, Comparison, Samples
+from argo_bench.harness.statistics.estimate import RETIRED
+from argo_bench.harness.statistics.modes import compute_fisher, count_slow, describe_slow, find_dear, find_modes
+
+COMPARISON = Comparison("flushes", "call", 1, "calls", "baseline", "candidate")
+
+
+def take(candidate, *, replicates=6, blocks=13, slow=(), seed=1):
+    """Samples in which the baseline takes 6 ms, and the candidate what ``candidate`` says of every sample."""
+    rng = random.Random(seed)
+    found = []
+    for number in range(replicates):
+        factor = 2.0 if number in slow else 1.0
+        counter, taken = rng.randrange(12), []
+        for _ in range(blocks):
+            times = []
+            for arm in "ABBA":
+                usual = 6.0
+                if arm == "B":
+                    usual, counter = factor * candidate(counter), counter + 1
+                times.append(round(1e6 * usual * math.exp(rng.gauss(0, 0.01))))
+            taken.append(Block("ABBA", tuple(times), tuple(times)))
+        found.append(Samples(COMPARISON, number, number, 1, 1, taken, None, None, None, None))
+    return found
+
+
+def flush(call):
+    return 90.0 if call % 12 == 0 else 4.0
+
+
+def test_calls_that_are_dear_now_and_then_bring_the_mean_beside_the_typical_call():
+    taken = take(flush)
+    (dear,) = find_dear(taken, "cpu_ns")
+    assert (dear.side, dear.share) == ("candidate", pytest.approx(1 / 12, abs=0.01))
+    assert dear.factor == pytest.approx(22.5, rel=0.05)
+    result = estimate_result(COMPARISON, taken, 0.9876)
+    assert result.cpu.speedup == pytest.approx(1.5, rel=0.02)
+    assert result.cpu_mean.speedup == pytest.approx(6 / (134 / 12), rel=0.1)
+    assert any(flag.startswith("two modes: ") and "of the candidate take 22 times" in flag for flag in result.flags)
+
+
+def test_a_slow_process_is_no_dear_call():
+    taken = take(lambda call: 6.0, slow=(1, 4))
+    assert find_dear(taken, "cpu_ns") == []
+    assert count_slow(taken) == (0, 2)
+    result = estimate_result(COMPARISON, taken, 0.9876)
+    assert result.cpu_mean is None
+    assert result.slow == (0, 2)
+    assert result.cpu.low < 0 < result.cpu.high
+
+
+def test_one_dear_sample_in_a_few_processes_is_none_that_recurs():
+    spared = take(lambda call: 6.0, replicates=4)
+    assert find_dear([*spared, *take(flush, replicates=3)], "cpu_ns") == []
+
+
+def test_the_sides_differ_in_their_slow_processes_where_fishers_test_says_so():
+    assert describe_slow((0, 2), 6) is None
+    assert describe_slow((0, 6), 10) == "slow processes: 0 of 10 of the reference, 6 of 10 of the candidate"
+    stats = pytest.importorskip("scipy.stats")
+    for first, second, of in ((0, 6, 10), (2, 3, 24), (5, 0, 6), (0, 0, 8), (8, 8, 8)):
+        oracle = stats.fisher_exact([[first, of - first], [second, of - second]]).pvalue
+        assert compute_fisher(first, second, of) == pytest.approx(oracle, rel=1e-9)
+
+
+def test_a_record_of_the_retired_rule_has_nothing_of_this():
+    result = estimate_result(COMPARISON, take(flush), 0.98, RETIRED)
+    assert (result.cpu_mean, result.wall_mean, result.slow, result.flags) == (None, None, None, [])
+
+
+def test_where_nothing_recurs_no_mean_is_computed():
+    assert find_modes(take(lambda call: 6.0)).cpu_means == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "contradict"),
+    [
+        ("faster", "slower", True),
+        ("faster", "faster", False),
+        ("no difference", "slower", True),
+        ("inconclusive", "slower", False),
+        ("confirmed", "confirmed, at least low", False),
+        ("confirmed", "fell short", True),
+        ("fell short or worse", "refuted", False),
+        ("exceeded", "confirmed, at least low", False),
+        ("exceeded", "confirmed", True),
+    ],
+)
+def test_verdicts_contradict_where_their_regions_lie_apart(first, second, contradict):
+    assert do_contradict(first, second) is contradict
