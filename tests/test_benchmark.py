@@ -22,7 +22,6 @@ from argo_bench.harness.record.verify import verify
 from argo_bench.harness.table import choose_benchmarks, find_benchmarks, read_pairs
 from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.optimizations import FILES, catalogue, headline_claims
-from argo_bench.report.remarks import list_remarks
 from argo_bench.study.job import optimizations_and_benchmarks
 from tests import clocked, user_functions
 
@@ -35,9 +34,7 @@ def brief(monkeypatch):
     """Two short replicates: enough for an interval."""
     tiny = dataclasses.replace(QUICK, looks=(2,), headline_s=0.02, other_s=0.02)
     monkeypatch.setattr("argo_bench.harness.compare.QUICK", tiny)
-    monkeypatch.setattr(
-        "argo_bench.harness.compare.DEFAULT", dataclasses.replace(tiny, name="default", isolation="twins")
-    )
+    monkeypatch.setattr("argo_bench.harness.compare.DEFAULT", dataclasses.replace(tiny, name="default"))
     monkeypatch.chdir(ROOT)
 
 
@@ -54,7 +51,7 @@ def test_two_functions_of_a_module_are_compared_in_a_process_each(tmp_path):
     assert verify(recorded) == []
 
 
-def test_local_functions_share_a_process_and_the_record_says_so(tmp_path):
+def test_local_functions_are_copied_to_a_process_each(tmp_path):
     data = list(range(3_000))
 
     def old():
@@ -65,8 +62,7 @@ def test_local_functions_share_a_process_and_the_record_says_so(tmp_path):
 
     found = compare(old, lambda: data[-1] * len(data) // 2, metric="cpu", claim="at least 2x", out=tmp_path)
     assert found.verdict in ("confirmed", "exceeded", "confirmed, at least low")
-    assert load(tmp_path).all(Declared)[0].isolation == "shared"
-    assert any("local functions, copied to one process" in line for line in list_remarks(load(tmp_path)))
+    assert load(tmp_path).run.isolation == "twins"
     assert verify(load(tmp_path)) == []
 
 

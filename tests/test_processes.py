@@ -41,13 +41,12 @@ def arm(tmp_path):
     return stage_arm("O06", ("consensus, hit", 6), "baseline", tmp_path / "absent.pickle")
 
 
-@pytest.mark.parametrize("isolation", ["shared", "twins"])
-def test_only_one_process_runs_at_a_time_and_both_are_gone_afterwards(isolation, tmp_path):
-    with Twins.start(isolation, 1, tmp_path) as pair:
+def test_only_one_process_runs_at_a_time_and_both_are_gone_afterwards(tmp_path):
+    with Twins.start(1, tmp_path) as pair:
         workers = {pair.reference, pair.candidate}
         processes = [worker._process for worker in workers]
         pair.forget()
-    assert len(workers) == (1 if isolation == "shared" else 2)
+    assert len(workers) == 2
     assert all(process.poll() is not None for process in processes)
 
 
@@ -79,7 +78,7 @@ def test_the_samples_of_a_block_are_taken_there_and_back_and_the_reference_serve
 
 
 def test_processes_that_have_died_are_replaced_and_the_others_kept(tmp_path):
-    with Twins.start("twins", 1, tmp_path) as pair:
+    with Twins.start(1, tmp_path) as pair:
         reference, candidate = pair.reference, pair.candidate
         os.kill(candidate._process.pid, signal.SIGKILL)
         candidate._process.wait()

@@ -154,7 +154,7 @@ def _take_replicate(series: Series, number: int, scratch: Path) -> Banked:
     seed = replicate_seed(SEED, number)
     with keep_busy() if series.condition == "busy" else contextlib.nullcontext():
         began = time.monotonic()
-        with Twins.start("twins", seed, scratch / "numba") as pair:
+        with Twins.start(seed, scratch / "numba") as pair:
             # The settings are the default profile's, since its runs are what is calibrated.
             replicate = Replicate(pair, number, seed, random.Random(f"{series.comparison} {seed}"), DEFAULT.warm_up_ns)
             samples = replicate.time_comparisons([(series.comparison, series.arms)], DEFAULT.headline_s)[0]
