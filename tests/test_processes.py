@@ -5,12 +5,23 @@ import random
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from argo_bench.harness.workers.messages import Prepare, Prepared, Sample, Taken, UserFunction, function_arm
+from argo_bench.harness.workers.messages import (
+    Call,
+    Prepare,
+    Prepared,
+    Returned,
+    Sample,
+    Taken,
+    UserFunction,
+    function_arm,
+)
 from argo_bench.harness.workers.processes import (
     ArmFailed,
+    OutOfTime,
     Program,
     Turn,
     Twins,
@@ -26,6 +37,15 @@ def test_a_worker_that_dies_is_an_arm_that_failed(tmp_path):
     os.kill(worker._process.pid, signal.SIGKILL)
     with pytest.raises(ArmFailed, match="its process ended with signal 9"):
         worker.ask(Sample(arm(tmp_path), 1), Taken)
+    worker.close()
+
+
+def test_a_worker_that_has_not_answered_in_time_is_ended_with_its_children(tmp_path):
+    """The moment is in the past, so that nothing depends on how fast the machine is."""
+    worker = WorkerProcess(1, tmp_path, None, until=time.monotonic() - 1)
+    with pytest.raises(OutOfTime):
+        worker.ask(Call("time:sleep", '{"secs": 600}'), Returned)
+    assert worker._process.wait() == -signal.SIGKILL
     worker.close()
 
 
