@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import filterfalse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -20,6 +20,7 @@ from argo_bench.harness.judging.judgements import find_break_even_rates, judge_a
 from argo_bench.harness.judging.measurements import Measured
 from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.machine import environment
+from argo_bench.harness.machine.fitness import FitnessCheck, LoadWatch, check_load, describe_busy
 from argo_bench.harness.passes.checks import UNIT_S as CHECK_S
 from argo_bench.harness.passes.checks import check_outputs, settle_subjects
 from argo_bench.harness.passes.counts import UNIT_S as COUNT_S
@@ -36,9 +37,6 @@ from argo_bench.harness.replicates import time_replicates
 from argo_bench.harness.state import RunState, place_of
 from argo_bench.harness.subject import Around, Job
 from argo_bench.harness.workers.processes import OutOfTime
-
-if TYPE_CHECKING:
-    from argo_bench.harness.machine.fitness import FitnessCheck
 
 FIRST_CALL_S, TRIAL_S = 0.35, 10.0
 """A first call and a trial are expected to take these seconds, before any has been made."""
@@ -79,6 +77,7 @@ def run(
 
     Re-raises KeyboardInterrupt after what was measured has been judged.
     """
+    watch = LoadWatch()
     state = RunState.begin(job, writer, on_progress, before)
     is_interrupted, has_begun = False, before is not None
     try:
@@ -97,7 +96,8 @@ def run(
         _say_what_was_left_out(state)
     verdicts = _conclude(state)
     replicates = max((len(samples) for samples in state.samples.values()), default=0)
-    writer.write(End(state.pace.elapsed_s, is_interrupted, replicates))
+    busy = describe_busy(check_load(watch.so_far()))
+    writer.write(End(state.pace.elapsed_s, is_interrupted, replicates, busy))
     if is_interrupted:
         raise KeyboardInterrupt
     return verdicts

@@ -442,11 +442,15 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):
-    """Ends a record. Where ``interrupted`` is true, the record has what was measured until then."""
+    """Ends a record. Where ``interrupted`` is true, the record has what was measured until then.
+
+    ``busy`` says what others took of the machine meanwhile, where that was too much.
+    """
 
     seconds: float
     interrupted: bool
     replicates: int
+    busy: str = ""
 
 
 Record = (
