@@ -197,17 +197,22 @@ def _plan_pace(state: RunState) -> None:
 def _say_what_was_left_out(state: RunState) -> None:
     """Record as not measured what the time did not last for: what has no figure, or is open before the first look."""
     measured = _collect_measured(state)
-    verdicts = judge_all([*state.declared.values()], measured, state.fidelities, state.failures, state.plan.claims)
+    verdicts = _judge(state, measured)
     first = state.profile.looks[0]
     for each in verdicts:
         replicates = len(state.samples.get(each.comparison, ()))
         is_brief = each.metric in CLOCKS and replicates < first
-        if each.verdict == "inconclusive" and (each.speedup is None or is_brief):
+        if each.verdict in ("inconclusive", "untested") and (each.speedup is None or is_brief):
             needed_s = None
             if state.prepared_s is not None and state.longest_s:
                 needed_s = state.prepared_s + first * state.longest_s
             reason = describe_end(replicates, state.profile, state.pace.elapsed_s, needed_s)
             state.fail(Failure(each.optimization, each.arm, "untested", reason))
+
+
+def _judge(state: RunState, measured: Measured) -> list[Judgement]:
+    declared, claims = [*state.declared.values()], state.plan.claims
+    return judge_all(declared, measured, state.fidelities, state.failures, claims, RULE)
 
 
 def _collect_measured(state: RunState) -> Measured:
@@ -223,7 +228,7 @@ def _conclude(state: RunState) -> list[Judgement]:
     declared = list(state.declared.values())
     for caching in find_break_even_rates(declared, measured):
         state.writer.write(caching)
-    verdicts = judge_all(declared, measured, state.fidelities, state.failures, state.plan.claims)
+    verdicts = _judge(state, measured)
     for verdict in verdicts:
         state.writer.write(verdict)
     return verdicts

@@ -10,7 +10,7 @@ import msgspec
 
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import MEMORY, Metric, is_count
-from argo_bench.harness.claims.verdict import judge
+from argo_bench.harness.claims.verdict import floor_of, judge
 from argo_bench.harness.judging.holds_when import HitAndMiss
 from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Comparison, Counts, Declaration, Memory, Reading, Result, Samples, Spot
@@ -41,13 +41,16 @@ class Measured:
         for each in samples:
             self._samples.setdefault(each.comparison, []).append(each)
 
-    def strip(self, claim: Claim, headline: Comparison) -> list[Spot]:
+    def strip(self, claim: Claim, headline: Comparison, *, has_floor: bool = False) -> list[Spot]:
         """Return the claim's verdict at every scale, in the order of the scales."""
         # A claim of "up to" may be met at any of the scales, so that the error of all of them together counts.
         same = [self.results[each] for each in self._samples if each in self.results and _is_beside(each, headline)]
         return [
             _make_spot(
-                claim, each.comparison.scale, self._interval(claim, each, len(same) if claim.kind == "up_to" else 1)
+                claim,
+                each.comparison.scale,
+                self._interval(claim, each, len(same) if claim.kind == "up_to" else 1),
+                floor_of(each.reference_ns) if has_floor else None,
             )
             for each in sorted(same, key=lambda each: each.comparison.scale)
         ]
@@ -148,8 +151,8 @@ def _is_beside(comparison: Comparison, headline: Comparison) -> bool:
     return msgspec.structs.replace(comparison, scale=headline.scale) == headline
 
 
-def _make_spot(claim: Claim, scale: int, interval: Estimate) -> Spot:
-    return Spot(scale, interval.speedup, interval.speedup_interval, judge(claim, interval))
+def _make_spot(claim: Claim, scale: int, interval: Estimate, floor: float | None = None) -> Spot:
+    return Spot(scale, interval.speedup, interval.speedup_interval, judge(claim, interval, floor))
 
 
 def estimate_exact(values: Sequence[float]) -> Estimate:
@@ -157,13 +160,14 @@ def estimate_exact(values: Sequence[float]) -> Estimate:
     return Estimate(math.fsum(values) / len(values), min(values), max(values), 1.0, len(values), None)
 
 
-def judge_first_call(claim: Claim, scale: int, pairs: Sequence[tuple[int, int]]) -> Spot | None:
+def judge_first_call(
+    claim: Claim, scale: int, pairs: Sequence[tuple[int, int]], *, has_floor: bool = False
+) -> Spot | None:
     """Judge the first call of a process, with compiled code taken from disk; None where it was not timed."""
     if not pairs:
         return None
-    return _make_spot(
-        claim, scale, estimate([math.log(candidate / reference) for reference, candidate in pairs], SPOT_LEVEL)
-    )
+    found = estimate([math.log(candidate / reference) for reference, candidate in pairs], SPOT_LEVEL)
+    return _make_spot(claim, scale, found, floor_of(median(first for first, _ in pairs)) if has_floor else None)
 
 
 def find_break_even_calls(pairs: Sequence[tuple[int, int]], result: Result) -> float | None:
