@@ -4,9 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from argo_bench.harness.machine import fitness
 from argo_bench.pipeline.market import Universe, generate, read_universe
 
 REAL_BARS = Path(__file__).parents[1].parent / "shared" / "data" / "bars"
+
+
+@pytest.fixture(autouse=True)
+def quiet_machine(monkeypatch):
+    """A machine on which nobody else does anything, as far as sentences about it go."""
+    monkeypatch.setattr(fitness, "read_busy_s", lambda: 0.0)
+    monkeypatch.setattr(fitness, "read_stolen_ticks", lambda processor: 0)
+    monkeypatch.setattr(fitness, "GLANCE_S", 0.0)
 
 
 @pytest.fixture(scope="session")

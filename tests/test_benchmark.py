@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,13 @@ from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark, find_importable_name, label, shorten_name
 from argo_bench.harness.functions import resolve_function
 from argo_bench.harness.plan import QUICK
-from argo_bench.harness.record.records import Declared, Failure, Fidelity, Memory, Samples
+from argo_bench.harness.record.records import Block, Declared, Failure, Fidelity, Memory, Samples
 from argo_bench.harness.record.store import load
 from argo_bench.harness.record.verify import verify
 from argo_bench.harness.table import choose_benchmarks, find_benchmarks, read_pairs
+from argo_bench.harness.workers.processes import OutOfTime
 from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.optimizations import FILES, catalogue, headline_claims
-from argo_bench.report.remarks import list_remarks
 from argo_bench.study.job import optimizations_and_benchmarks
 from tests import clocked, user_functions
 
@@ -35,9 +36,7 @@ def brief(monkeypatch):
     """Two short replicates: enough for an interval."""
     tiny = dataclasses.replace(QUICK, looks=(2,), headline_s=0.02, other_s=0.02)
     monkeypatch.setattr("argo_bench.harness.compare.QUICK", tiny)
-    monkeypatch.setattr(
-        "argo_bench.harness.compare.DEFAULT", dataclasses.replace(tiny, name="default", isolation="twins")
-    )
+    monkeypatch.setattr("argo_bench.harness.compare.DEFAULT", dataclasses.replace(tiny, name="default"))
     monkeypatch.chdir(ROOT)
 
 
@@ -54,7 +53,7 @@ def test_two_functions_of_a_module_are_compared_in_a_process_each(tmp_path):
     assert verify(recorded) == []
 
 
-def test_local_functions_share_a_process_and_the_record_says_so(tmp_path):
+def test_local_functions_are_copied_to_a_process_each(tmp_path):
     data = list(range(3_000))
 
     def old():
@@ -65,8 +64,7 @@ def test_local_functions_share_a_process_and_the_record_says_so(tmp_path):
 
     found = compare(old, lambda: data[-1] * len(data) // 2, metric="cpu", claim="at least 2x", out=tmp_path)
     assert found.verdict in ("confirmed", "exceeded", "confirmed, at least low")
-    assert load(tmp_path).all(Declared)[0].isolation == "shared"
-    assert any("local functions, copied to one process" in line for line in list_remarks(load(tmp_path)))
+    assert load(tmp_path).run.isolation == "twins"
     assert verify(load(tmp_path)) == []
 
 
@@ -85,6 +83,49 @@ def test_a_claim_is_judged_and_its_reading_told(tmp_path):
     assert found.holds
     assert '"10-20% reduction": exceeded' in str(found)
     assert "reduction" in found.reading or "less" in found.reading
+
+
+def test_a_function_that_does_not_end_in_time_is_not_measured_and_the_sentence_says_so(tmp_path):
+    found = compare(user_functions.slow, sleep_for_ever, setup=user_functions.numbers, budget_s=0.4, out=tmp_path)
+    assert found.verdict == "untested"
+    assert re.search(r"s were used up, of 0.4 s that were given, and no replicate was measured; raise", str(found))
+    assert verify(load(tmp_path)) == []
+
+
+def sleep_for_ever(*arguments):
+    time.sleep(600)
+
+
+@pytest.mark.parametrize(
+    ("replicates", "speedup", "verdict"), [(0, 1.0, "untested"), (3, 1.0, "untested"), (3, 9.0, "faster")]
+)
+def test_what_was_measured_when_time_was_used_up_is_judged(replicates, speedup, verdict, tmp_path, monkeypatch):
+    """Replicates of a stub: of six that the first look needs some are taken, then the time is used up."""
+
+    def take(state, around):
+        for number in range(replicates):
+            state.longest_s = 10.0
+            state.keep(samples_of(state.comparisons[0], number, state.seed_of(number), speedup))
+        raise OutOfTime
+
+    six = dataclasses.replace(QUICK, looks=(6,))
+    monkeypatch.setattr("argo_bench.harness.compare.QUICK", six)
+    monkeypatch.setattr("argo_bench.harness.run.time_replicates", take)
+    functions = (user_functions.slow, user_functions.known)
+    found = compare(*functions, setup=user_functions.numbers, metric="cpu", quick=True, out=tmp_path)
+    assert found.verdict == verdict
+    if verdict == "untested":
+        done = "no replicate was" if replicates == 0 else "3 of 6 replicates were"
+        assert f"of 120 s that were given, and {done} measured" in str(found)
+    assert verify(load(tmp_path)) == []
+
+
+def samples_of(comparison, number, seed, speedup):
+    """Samples that scatter by a percent from replicate to replicate."""
+    slow, fast = 10_000_000 + 100_000 * number, round(10_000_000 / speedup)
+    taken = (slow, fast, fast, slow)
+    block = Block("ABBA", taken, taken)
+    return Samples(comparison, number, seed, 1, 1, [block] * 4, None, None, None, None, 0.1)
 
 
 def test_functions_that_disagree_get_no_ratio_but_the_first_difference(tmp_path):

@@ -23,7 +23,7 @@ def brief(monkeypatch):
     """Two short replicates: enough for an interval."""
     tiny = dataclasses.replace(QUICK, looks=(2,), headline_s=0.02, other_s=0.02)
     monkeypatch.setattr("argo_bench.harness.compare.QUICK", tiny)
-    twins = dataclasses.replace(tiny, name="default", isolation="twins")
+    twins = dataclasses.replace(tiny, name="default")
     monkeypatch.setattr("argo_bench.harness.compare.DEFAULT", twins)
 
 

@@ -2,7 +2,11 @@
 
 import dataclasses
 import functools
+import hashlib
 import itertools
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -72,7 +76,7 @@ def test_calls_that_are_dear_again_and_again_are_named(dear_ns, times, tmp_path)
 
 
 def test_a_function_without_a_check_is_only_called_twice():
-    with closing(CountedBody(sum, values)) as body:
+    with closing(CountedBody(sum, values, call_ns=[SECOND])) as body:
         examine.call_twice(body)
         assert body.made == 2
 
@@ -101,7 +105,15 @@ def test_too_little_time_for_the_fewest_calls_is_said_before_they_are_made(call_
     said = describe_shortage(call_ns, dataclasses.replace(QUICK, budget_s=budget_s))
     assert (said is not None) == is_short
     if is_short:
-        assert "6 replicates take 133 s at least, and there are 20 s: raise the budget (budget_s=160)" in said
+        assert "6 replicates take 133 s at least, and there are 20 s: raise the budget (budget_s=160, " in said
+
+
+def test_setups_and_what_is_used_up_count_for_the_shortage():
+    budget = dataclasses.replace(QUICK, budget_s=20)
+    assert describe_shortage([SECOND // 2] * 2, budget) is None
+    assert "and there are 20 s" in describe_shortage([SECOND // 2] * 2, budget, spent_s=5)
+    said = describe_shortage([1000] * 2, budget, built_ns=4 * SECOND)
+    assert "and its setup 4 s, so that 6 replicates take 28 s at least" in said
 
 
 def others_of(*arguments):
@@ -263,11 +275,36 @@ def test_a_large_result_is_sampled_alike_whatever_its_order(result, tmp_path):
         assert results.sample(dict(reversed(result.items()))) == taken
 
 
-def test_several_processors_are_used_where_a_call_computes_for_longer_than_it_takes(monkeypatch):
-    monkeypatch.setattr(processors, "AT_FIRST", processors.AT_FIRST | {-1, -2})
-    monkeypatch.setattr(processors, "spread", lambda: None)
-    assert processors.uses_several(lambda: Timing(100, 190))
-    assert not processors.uses_several(lambda: Timing(100, 105))
+def test_work_in_threads_and_child_processes_is_noticed(tmp_path):
+    for function in (in_a_thread, in_a_child):
+        found = [each[0] for each in numbers_of(FunctionBody(function), tmp_path)["suspicions"]]
+        assert found == ["several processors"]
+    assert numbers_of(FunctionBody(hash_much), tmp_path)["suspicions"] == []
+
+
+def hash_much():
+    return hashlib.pbkdf2_hmac("sha256", b"word", b"salt", 20_000)
+
+
+def in_a_thread():
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(hash_much).result()
+
+
+def in_a_child():
+    return subprocess.check_output([sys.executable, "-S", "-c", "print(sum(range(10**6)))"])
+
+
+def test_only_arms_that_ask_for_all_processors_get_them(monkeypatch):
+    seen = []
+    monkeypatch.setattr(processors, "AT_FIRST", frozenset({0, 1}))
+    monkeypatch.setattr(processors.os, "sched_getaffinity", lambda process: {1}, raising=False)
+    monkeypatch.setattr(processors.os, "sched_setaffinity", lambda process, to: seen.append(set(to)), raising=False)
+    with processors.use_processors(of_all=False):
+        assert seen == []
+    with processors.use_processors(of_all=True):
+        assert seen == [{0, 1}]
+    assert seen == [{0, 1}, {1}]
 
 
 def settle(tmp_path, **of_candidate):
@@ -284,12 +321,12 @@ def settle(tmp_path, **of_candidate):
 
 
 def test_functions_that_use_several_processors_get_them_and_a_remark(tmp_path):
-    parallel = Suspicion("several processors", "computes on several processors at once")
+    parallel = Suspicion("several processors", "computes in threads or child processes of its own")
     settled = settle(tmp_path, suspicions=[parallel])
     assert (settled.subject.spread, settled.subject.metric, settled.is_faithful) == (True, "wall", True)
-    assert (
-        settled.lines[-1].output == f"same; the candidate {parallel.seen}: both functions were timed on all processors"
-    )
+    said = RULES["several processors"].way_out
+    assert settled.lines[-1].output == f"same; the candidate {parallel.seen}: {said}"
+    assert settled.lines[0].clock_by == "several processors"
     arms = settled.subject.arms(tmp_path)
     assert all('"spread":true' in each.arguments for each in arms.values())
     assert settle(tmp_path).subject.spread is False

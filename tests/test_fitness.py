@@ -1,14 +1,22 @@
 """Does the program see an unfit machine, and say so in plain words with advice?"""
 
 import json
+import subprocess
+import sys
+from collections import namedtuple
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from argo_bench.harness.compare import Found
 from argo_bench.harness.machine import environment, fitness
 from argo_bench.harness.machine.fitness import FitnessCheck
+from argo_bench.harness.record.records import End
+from argo_bench.harness.record.store import load
 from argo_bench.report.machine import Machine
+from argo_bench.report.remarks import list_remarks
 from tests.test_cli import argo
 
 
@@ -47,6 +55,43 @@ def test_a_container_with_less_than_two_processors_is_unfit(quota, verdict, monk
 def test_a_slow_clock_source_is_unfit(monkeypatch):
     monkeypatch.setattr(fitness, "read_text", lambda path: "hpet")
     assert [each.verdict for each in fitness._check_timer()] == ["unfit"]
+
+
+@pytest.mark.parametrize(
+    ("busy_s", "own_s", "stolen", "said"),
+    [
+        (1.0, 0.0, 0, "busy machine: 50% of all processors busy with something else; close what is running beside"),
+        (1.0, 0.9, 0, ""),  # the load is our own
+        (0.1, 0.0, 30, "busy machine: 30.0% of the worker's processor taken by other machines; the host is busy"),
+        (2.0, 0.0, 30, "busy machine: 30.0% of the worker's processor taken by other machines, 100% of all"),
+        (0.1, 0.5, 0, ""),
+    ],
+)
+def test_a_machine_is_busy_with_what_is_not_our_own(busy_s, own_s, stolen, said, monkeypatch):
+    """A second passes, on two processors."""
+    clock = iter([100.0, 101.0])
+    readings = {"read_busy_s": iter([50.0, 50.0 + busy_s]), "read_own_s": iter([3.0, 3.0 + own_s])}
+    for name, values in readings.items():
+        monkeypatch.setattr(fitness, name, lambda values=values: next(values))
+    ticks = iter([7, 7 + stolen])
+    monkeypatch.setattr(fitness, "read_stolen_ticks", lambda processor: next(ticks))
+    monkeypatch.setattr(fitness, "TICK_S", 0.01)
+    monkeypatch.setattr(fitness.sys, "platform", "linux")
+    monkeypatch.setattr(fitness, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(fitness.psutil, "cpu_count", lambda: 2)
+    found = fitness.describe_busy(fitness.check_load(fitness.LoadWatch().so_far()))
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
+
+
+def test_busy_seconds_are_those_of_the_machine_and_own_ones_those_of_this_process(monkeypatch):
+    times = namedtuple("times", ("user", "nice", "system", "idle", "iowait", "steal", "guest"))
+    monkeypatch.undo()
+    monkeypatch.setattr(fitness.psutil, "cpu_times", lambda: times(5.0, 1.0, 2.0, 90.0, 7.0, 0.5, 3.0))
+    assert fitness.read_busy_s() == 8.5
+    before = fitness.read_own_s()
+    subprocess.run([sys.executable, "-S", "-c", "sum(range(10**7))"], check=True)
+    assert fitness.read_own_s() > before
 
 
 def test_every_unfit_finding_comes_with_advice_and_every_fit_one_without():
@@ -91,3 +136,21 @@ def test_a_strict_run_on_an_unfit_machine_is_refused_with_exit_code_4(tmp_path, 
     assert done.returncode == 4
     assert done.stderr == "argo-bench: load is not fit: 90 % busy; close it\n"
     assert not (tmp_path / "run").exists()
+
+
+def test_a_busy_machine_is_said_before_and_beside_the_result(tmp_path, monkeypatch):
+    """What others do is taken to be 90 % in the process that is started."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import argo_bench.harness.machine.fitness as fitness\n"
+        "fitness.LoadWatch.so_far = lambda self: fitness.Load(0.9, None)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    functions = ("tests.user_functions:slow", "tests.user_functions:known", "--setup", "tests.user_functions:numbers")
+    done = argo("compare", *functions, "--quick", "--budget", "60s", "--out", tmp_path / "run")
+    busy = "usy machine: 90% of all processors busy with something else; close what is running beside the benchmark"
+    assert done.returncode == 0
+    assert done.stderr.count(f"b{busy}\n") == 2
+    recorded = load(tmp_path / "run")
+    assert (recorded.run.profile, recorded.all(End)[0].busy) == ("quick", f"b{busy}")
+    assert f"B{busy}." in list_remarks(recorded)
+    assert str(Found(recorded)).endswith(f"; b{busy}")

@@ -6,6 +6,7 @@ import math
 import msgspec
 import pytest
 
+from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.judging.judgements import judge_all
 from argo_bench.harness.judging.measurements import Measured, find_break_even_calls, judge_first_call
@@ -133,7 +134,70 @@ def test_memory_that_cannot_be_told_from_nothing_is_no_gain():
     assert found.verdict == "refuted"
 
 
-def test_memory_that_was_not_measured_is_inconclusive_and_says_so():
+def test_memory_that_was_not_measured_says_so():
     found = headline(judge_all([declaration_of(on("peak_rss"))], measured({6: 0.4}), [], []))
-    assert (found.verdict, found.speedup) == ("inconclusive", None)
+    assert (found.verdict, found.speedup) == ("untested", None)
     assert found.flags == ["not measured before the run ended"]
+
+
+FUNCTIONS = Comparison("pair", "call", 1, "calls", "baseline", "candidate")
+
+
+def judge_functions(ratios, rule, claim=None, call_ns=None):
+    """Judge functions whose replicates have these ratios of candidate to reference."""
+    declared = Benchmark("pair", "a:old", "a:new", metric="cpu", claim=claim).declaration()
+    taken = [samples(FUNCTIONS, number, ratio) for number, ratio in enumerate(ratios)]
+    result = estimate_result(FUNCTIONS, taken, 0.95)
+    if call_ns is not None:
+        result = msgspec.structs.replace(result, reference_ns=call_ns)
+    return judge_all([declared], Measured([result], taken, rule=rule), [], [])[0]
+
+
+@pytest.mark.parametrize(
+    ("ratios", "call_ns", "verdict", "says"),
+    [
+        ([1.001, 0.999, 1.001, 0.999], None, "no difference", "new against old: no difference: within 1 %"),
+        ([1.04, 1.02, 1.04, 1.02], 30.0, "no difference", "new against old: no difference: within 6.7 %"),
+        (
+            [1.02, 0.98, 1.02, 0.98],
+            None,
+            "inconclusive",
+            "new against old: undecided: between 3.7 % slower and 3.8 % faster",
+        ),
+        (
+            [3.0, 0.3, 3.0, 0.3],
+            None,
+            "inconclusive",
+            "new against old: undecided: between 7.87x slower and 8.74x faster",
+        ),
+        ([0.995, 0.990, 0.995, 0.990], None, "inconclusive", "between 0.29 % faster and 1.2 % faster"),
+        ([0.5, 0.5, 0.5, 0.5001], None, "faster", "new ran 2x [2, 2] faster than old"),
+    ],
+)
+def test_what_is_not_decided_says_between_what(ratios, call_ns, verdict, says):
+    found = judge_functions(ratios, "trimmed-mean", call_ns=call_ns)
+    assert found.verdict == verdict
+    assert says in found.sentence
+
+
+def test_records_of_the_rule_before_keep_their_words():
+    found = judge_functions([0.995, 0.990, 0.995, 0.990], "student-t")
+    assert found.verdict == "faster"
+    assert found.sentence == "new ran 1.01x [1, 1.01] faster than old"
+
+
+def test_a_claim_that_is_open_shows_its_ratio_unless_its_direction_is_open_too():
+    found = judge_functions([0.5, 0.6, 0.5, 0.6], "trimmed-mean", claim="45% less time")
+    assert found.verdict == "inconclusive"
+    assert found.sentence.startswith("new ran 1.83x [")
+    either = judge_functions([0.9, 1.1, 0.9, 1.1], "trimmed-mean", claim="45% less time")
+    assert (either.verdict, either.sentence) == ("fell short or worse", either.sentence)
+    assert either.sentence.startswith("new against old: between ")
+
+
+def test_what_was_not_measured_is_never_inconclusive():
+    declared = Benchmark("pair", "a:old", "a:new", metric="cpu").declaration()
+    words = [
+        judge_all([declared], Measured([], rule=rule), [], [])[0].verdict for rule in ("trimmed-mean", "student-t")
+    ]
+    assert words == ["untested", "inconclusive"]

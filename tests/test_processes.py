@@ -5,12 +5,23 @@ import random
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from argo_bench.harness.workers.messages import Prepare, Prepared, Sample, Taken, UserFunction, function_arm
+from argo_bench.harness.workers.messages import (
+    Call,
+    Prepare,
+    Prepared,
+    Returned,
+    Sample,
+    Taken,
+    UserFunction,
+    function_arm,
+)
 from argo_bench.harness.workers.processes import (
     ArmFailed,
+    OutOfTime,
     Program,
     Turn,
     Twins,
@@ -29,6 +40,15 @@ def test_a_worker_that_dies_is_an_arm_that_failed(tmp_path):
     worker.close()
 
 
+def test_a_worker_that_has_not_answered_in_time_is_ended_with_its_children(tmp_path):
+    """The moment is in the past, so that nothing depends on how fast the machine is."""
+    worker = WorkerProcess(1, tmp_path, None, until=time.monotonic() - 1)
+    with pytest.raises(OutOfTime):
+        worker.ask(Call("time:sleep", '{"secs": 600}'), Returned)
+    assert worker._process.wait() == -signal.SIGKILL
+    worker.close()
+
+
 def test_what_a_worker_raises_is_said_in_one_line_with_its_traceback_kept(tmp_path):
     worker = WorkerProcess(1, tmp_path, None)
     with pytest.raises(ArmFailed, match="FileNotFoundError") as raised:
@@ -41,13 +61,12 @@ def arm(tmp_path):
     return stage_arm("O06", ("consensus, hit", 6), "baseline", tmp_path / "absent.pickle")
 
 
-@pytest.mark.parametrize("isolation", ["shared", "twins"])
-def test_only_one_process_runs_at_a_time_and_both_are_gone_afterwards(isolation, tmp_path):
-    with Twins.start(isolation, 1, tmp_path) as pair:
+def test_only_one_process_runs_at_a_time_and_both_are_gone_afterwards(tmp_path):
+    with Twins.start(1, tmp_path) as pair:
         workers = {pair.reference, pair.candidate}
         processes = [worker._process for worker in workers]
         pair.forget()
-    assert len(workers) == (1 if isolation == "shared" else 2)
+    assert len(workers) == 2
     assert all(process.poll() is not None for process in processes)
 
 
@@ -79,7 +98,7 @@ def test_the_samples_of_a_block_are_taken_there_and_back_and_the_reference_serve
 
 
 def test_processes_that_have_died_are_replaced_and_the_others_kept(tmp_path):
-    with Twins.start("twins", 1, tmp_path) as pair:
+    with Twins.start(1, tmp_path) as pair:
         reference, candidate = pair.reference, pair.candidate
         os.kill(candidate._process.pid, signal.SIGKILL)
         candidate._process.wait()

@@ -15,9 +15,7 @@ from argo_bench.harness.statistics.looks import (
     KNOWN,
     LOOKS,
     Outlook,
-    has_ended,
-    is_decided,
-    is_futile,
+    Stopping,
     nominal_error,
     outlook,
     replicates_for,
@@ -25,6 +23,7 @@ from argo_bench.harness.statistics.looks import (
     smallest_detectable,
 )
 
+LAST = Stopping(LOOKS[-1])
 CLAIM = Claim("T1", "50-70 %", "source", "reduction", "workload", "reading", 0.5, 0.7)
 
 
@@ -131,10 +130,10 @@ def test_a_comparison_is_decided_when_all_its_claims_are():
     clear = estimate([-math.log(2.5) + noise for noise in (-0.001, 0.0, 0.001)], 0.95)
     unclear = estimate([-math.log(2.0) + noise for noise in (-0.2, 0.0, 0.2)], 0.95)
     narrow = estimate([-math.log(2.0) + noise for noise in (-0.0001, 0.0, 0.0001)], 0.95)
-    assert is_decided([CLAIM, CLAIM], [clear, clear])
-    assert not is_decided([CLAIM, CLAIM], [clear, unclear])
-    assert is_decided([CLAIM], [narrow])  # on the edge, but half a percent wide: measuring on would split hairs
-    assert is_decided([], [])
+    assert LAST.is_decided([CLAIM, CLAIM], [clear, clear])
+    assert not LAST.is_decided([CLAIM, CLAIM], [clear, unclear])
+    assert LAST.is_decided([CLAIM], [narrow])  # on the edge, but half a percent wide: measuring on would split hairs
+    assert LAST.is_decided([], [])
 
 
 QUESTION = claim_of("open", None, "cpu")
@@ -146,27 +145,29 @@ def around(speedup, spread, replicates=6):
 
 
 def test_an_open_question_is_decided_by_zero_or_by_what_matters_whichever_takes_less():
-    found = outlook(QUESTION, around(1 / 1.008, 0.02))
-    assert found.edge == 1.0  # 0.8 % from no difference, 0.2 % from one that matters
-    near = outlook(QUESTION, around(1 / 1.001, 0.02))
+    found = outlook(QUESTION, around(1 / 1.012, 0.02), floor=EPSILON)
+    assert found.edge == 1.0  # 1.2 % from no difference
+    near = outlook(QUESTION, around(1 / 1.001, 0.02), floor=EPSILON)
     assert math.isclose(near.edge, math.exp(-EPSILON))
-    assert near.replicates <= found.replicates * 2
+    below = outlook(QUESTION, around(1 / 1.008, 0.02), floor=EPSILON)
+    assert math.isclose(below.edge, math.exp(-EPSILON))  # a clear 0.8 % would be no difference that counts
+    assert outlook(QUESTION, around(1 / 1.008, 0.02)).edge == 1.0  # the rule of before had no floor
 
 
 def test_measuring_is_given_up_when_even_a_lucky_projection_lies_far_beyond_the_last_look():
     hopeless, hopeful = around(2.0, 0.4), around(2.2, 0.12)
-    assert is_futile([CLAIM], [hopeless], LOOKS[-1])
-    assert not is_futile([CLAIM], [hopeful], LOOKS[-1])
-    assert has_ended([CLAIM], [hopeless], LOOKS[-1])
+    assert LAST.is_futile([CLAIM], [hopeless])
+    assert not LAST.is_futile([CLAIM], [hopeful])
+    assert LAST.has_ended([CLAIM], [hopeless])
 
 
 def test_nothing_is_given_up_while_one_of_several_claims_may_still_get_its_verdict():
-    assert not is_futile([CLAIM, CLAIM], [around(2.0, 0.4), around(2.2, 0.12)], LOOKS[-1])
-    assert not is_futile([CLAIM], [around(2.6, 0.001)], LOOKS[-1])  # decided, so there is nothing to give up
+    assert not LAST.is_futile([CLAIM, CLAIM], [around(2.0, 0.4), around(2.2, 0.12)])
+    assert not LAST.is_futile([CLAIM], [around(2.6, 0.001)])  # decided, so there is nothing to give up
 
 
 def test_an_estimate_near_several_edges_is_not_given_up_while_a_shift_either_way_would_decide_it():
     # 1 % slower, give or take 1 %: the same, or 2 % slower, and the second would be clear soon.
     seen = Estimate(0.0099, 0.0099 - 0.027, 0.0099 + 0.027, 1 - nominal_error(0.05), 16, 0.028, 8)
-    assert not is_futile([QUESTION], [seen], LOOKS[-1])
-    assert is_futile([QUESTION], [msgspec.structs.replace(seen, deviation=0.113, low=-0.1, high=0.12)], LOOKS[-1])
+    assert not LAST.is_futile([QUESTION], [seen])
+    assert LAST.is_futile([QUESTION], [msgspec.structs.replace(seen, deviation=0.113, low=-0.1, high=0.12)])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argo_bench.harness.claims.claim import EPSILON, Claim
-from argo_bench.harness.claims.verdict import find_regions, is_worse, judge, judge_level
+from argo_bench.harness.claims.verdict import find_regions, floor_of, is_worse, judge, judge_level
 from argo_bench.harness.statistics.estimate import Estimate
 
 
@@ -60,6 +60,34 @@ def test_a_reduction_is_judged_by_where_the_whole_interval_lies(slowest, fastest
 )
 def test_every_kind_of_claim_has_its_range(kind, low, high, slowest, fastest, word):
     assert judge(claim(kind, low, high), interval(slowest, fastest)) == word
+
+
+@pytest.mark.parametrize(
+    ("slowest", "fastest", "reference_ns", "word"),
+    [
+        (1.002, 1.05, 1e6, "faster"),
+        (1.001, 1.015, 1e6, "inconclusive"),  # the estimate is below 1 %
+        (0.5, 0.999, 1e6, "slower"),
+        (1 / 1.015, 0.999, 1e6, "inconclusive"),
+        (0.992, 1.009, 1e6, "no difference"),
+        (0.98, 1.02, 1e6, "inconclusive"),
+        (1.01, 1.06, 30, "no difference"),  # 2 ns of 30
+        (1.01, 1.08, 30, "inconclusive"),
+        (1.03, 1.20, 30, "faster"),
+        (0.99, 1.2, 1e6, "inconclusive"),
+    ],
+)
+def test_a_difference_must_be_estimated_at_one_percent_or_two_nanoseconds(slowest, fastest, reference_ns, word):
+    assert judge(claim("difference"), interval(slowest, fastest), floor_of(reference_ns)) == word
+
+
+def test_the_floor_grows_below_two_hundred_nanoseconds():
+    assert floor_of(1e9) == floor_of(200.0) == pytest.approx(EPSILON)
+    assert math.exp(floor_of(20.0)) == pytest.approx(1.1)
+
+
+def test_claims_have_no_floor():
+    assert judge(claim("direction"), interval(1.011, 1.012), 0.5) == "confirmed"
 
 
 def test_a_single_replicate_supports_no_verdict():

@@ -22,6 +22,7 @@ from argo_bench.cli.shell import (
     make_console,
     print_json,
     show_progress,
+    warn,
 )
 from argo_bench.errors import UserError
 from argo_bench.extras import check_extra
@@ -55,6 +56,7 @@ def ci(context: click.Context, /, out: Path | None, as_json: bool, **options: An
         return
     from argo_bench.gate.checkouts import Repository
     from argo_bench.gate.run import run_gate
+    from argo_bench.harness.machine.fitness import LoadWatch, check_load, describe_busy, glance_at_load
 
     repository = Repository(Path())
     question = question_of(repository.root, **options)
@@ -63,13 +65,18 @@ def ci(context: click.Context, /, out: Path | None, as_json: bool, **options: An
         click.echo(f"what is not committed is not measured: {uncommitted[0]}{more}", err=True)
     directory = out or Path("results") / f"ci-{datetime.now():%Y%m%d-%H%M%S}"
     interrupted = False
+    warn(describe_busy(glance_at_load()))
+    watch = LoadWatch()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a gate as Ctrl-C does
     try:
         with show_progress() as on_progress:
             run_gate(repository, question, directory, on_progress)
     except KeyboardInterrupt:
         interrupted = True
-    sys.exit(show_and_save_gate(directory, as_json, interrupted=interrupted))
+    busy = describe_busy(check_load(watch.so_far()))
+    code = show_and_save_gate(directory, as_json, interrupted=interrupted)
+    warn(busy)
+    sys.exit(code)
 
 
 def question_of(root: Path, base: str | None, head: str, accept: tuple[str, ...], seed: int, **given: Any) -> Question:

@@ -27,6 +27,7 @@ from argo_bench.cli.shell import (
     make_console,
     print_json,
     show_progress,
+    warn,
 )
 from argo_bench.errors import UserError
 from argo_bench.extras import explain_missing, find_missing
@@ -89,7 +90,7 @@ def list_command(as_json: bool) -> None:
     default="default",
     show_default=True,
     envvar="ARGO_BENCH_PROFILE",
-    help="quick: one process, headline scale; default: twins, every scale.",
+    help="quick: headline claims at one scale; default: all claims at every scale.",
 )
 @click.option(
     "--symbols",
@@ -208,6 +209,12 @@ def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any)
 @click.option("--claim", help="The published sentence to judge, as in '50-70% reduction'.")
 @click.option("--fresh", is_flag=True, help="Call the setup before every call, for functions that change their input.")
 @click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
+@click.option("--quick", "profile", flag_value="quick", help="The same as --profile quick: six replicates, no more.")
+@click.option(
+    "--budget",
+    type=Duration(),
+    help="Time for the whole (90s, 5m, 1h); what is not measured by then is said. [default: 150s for quick, 20m else]",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--out", help="Folder of the run. [default: results/<time>-<profile>]")
 @click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
@@ -215,6 +222,7 @@ def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any)
 def compare(
     functions: tuple[str, ...],
     profile: str,
+    budget: float | None,
     seed: int,
     out: str | None,
     strict_env: bool,
@@ -234,7 +242,8 @@ def compare(
     for each in benchmarks:
         if each.claim is not None:
             click.echo(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
-    measure_and_report(Job(benchmarks, PROFILES[profile], seed, NoSupply()), out, strict_env, as_json)
+    chosen = PROFILES[profile] if budget is None else dataclasses.replace(PROFILES[profile], budget_s=budget)
+    measure_and_report(Job(benchmarks, chosen, seed, NoSupply()), out, strict_env, as_json)
 
 
 def measure_and_report(
@@ -242,7 +251,7 @@ def measure_and_report(
 ) -> None:
     """Measure, save and show, and exit with the outcome's code if it is not 0; ``before`` is the run to resume."""
     from argo_bench.harness.benchmark import Benchmark
-    from argo_bench.harness.machine.fitness import check_fitness
+    from argo_bench.harness.machine.fitness import check_fitness, describe_busy
     from argo_bench.harness.run import make_run_id
 
     found = [each.check_functions() if isinstance(each, Benchmark) else each for each in job.subjects]
@@ -251,10 +260,13 @@ def measure_and_report(
         for finding in unfit:
             click.echo(f"argo-bench: {finding.subject} is not fit: {finding.found}; {finding.advice}", err=True)
         sys.exit(MACHINE_UNFIT)
+    warn(describe_busy(machine))
     name = make_run_id(job.profile, datetime.now())
     directory = Path(out) if out else Path("results") / name
     interrupted = measure_with_progress(dataclasses.replace(job, subjects=found), directory, name, machine, before)
 
+    from argo_bench.harness.plan import GRACE
+    from argo_bench.harness.record.records import End
     from argo_bench.opening import open_report
 
     if interrupted and not (directory / "run.jsonl").stat().st_size:
@@ -264,6 +276,14 @@ def measure_and_report(
     report = open_report(directory)
     show(report, as_json)
     save(report, directory)
+    end = report.recorded.all(End)[-1]
+    warn(end.busy)
+    is_bounded = all(each.functions for each in report.recorded.declarations)
+    if end.seconds > GRACE * job.profile.budget_s and not is_bounded:
+        warn(
+            f"this took {end.seconds:.0f} s instead of {job.profile.budget_s:g} s: every claim gets the "
+            f"{job.profile.looks[0]} replicates of the first look"
+        )
     if interrupted:
         click.echo("interrupted: the verdicts above rest on what was measured until then", err=True)
         click.echo(f"go on with: argo-bench run --resume {directory}", err=True)

@@ -52,6 +52,12 @@ def show_progress() -> Any:
     return progress_bar() if sys.stderr.isatty() else progress_lines()
 
 
+def warn(line: str) -> None:
+    """Write a line to stderr, in yellow where that shows; an empty one is not written."""
+    if line:
+        click.secho(line, fg="yellow", err=True)
+
+
 def make_console() -> Any:
     """Make a console for stdout, as wide as the terminal, elsewhere of 80 columns; rich honours NO_COLOR itself."""
     from rich.console import Console

@@ -61,12 +61,13 @@ class Benchmark:
     functions compute and wall time where one of them waits. ``claim`` is the sentence to be judged; without one the
     question is which of the two is faster.
 
-    Functions that can be imported are measured in a process each. Local ones are copied to one process for both (shared
-    isolation), where they may share what they close over. Raises UserError for an unknown metric or check, for a
-    function that is neither a callable nor a name, and for a claim that cannot be read.
+    Each function is measured in a process of its own. Local ones are copied to both, each with a copy of what it closes
+    over. Raises UserError for an unknown metric or check, for a function that is neither a callable nor a name, and for
+    a claim that cannot be read.
 
     With ``spread`` both functions are timed on all processors instead of one; it is set where calling them shows that
-    one of them computes on several at once, and time on the wall is measured then unless a metric is named.
+    one of them computes in threads or processes of its own, and time on the wall is measured then unless a metric is
+    named. ``clock_by`` says by what the metric was chosen.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Benchmark:
     claim: str | None = None
     fresh: bool = False
     spread: bool = field(default=False, kw_only=True)
+    clock_by: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         if self.metric is not None and self.metric not in MEASURED:
@@ -151,7 +153,7 @@ class Benchmark:
             fresh=self.fresh,
             metric=self.metric,
             claim=self.claim,
-            isolation="shared" if self.is_local else None,
+            clock_by=self.clock_by,
         )
 
     def declaration(self) -> Declaration:
@@ -189,18 +191,32 @@ class Benchmark:
         }
         others = {"baseline": found["candidate"], "candidate": found["baseline"]}
         suspicions = {name: without_common(each.suspicions, others[name].reached) for name, each in found.items()}
-        is_parallel = any(each.cause == "several processors" for those in suspicions.values() for each in those)
-        is_waiting = any(each.waits for each in found.values())
-        settled = replace(
-            self, metric=self.metric or ("wall" if is_waiting or is_parallel else "cpu"), spread=is_parallel
-        )
+        settled = self._choose_clock(found, suspicions)
         lines: list[msgspec.Struct] = [settled.describe_functions(), settled.declaration()]
         outcome: Fidelity | Failure | None = None
         if self.check is not None:
             outcome = self._judge_outputs(reference, arms, files, found, suspicions)
             lines.append(outcome)
         call_ns = {arms[name].key: each.call_ns for name, each in found.items()}
-        return Settled(settled, lines, is_faithful=outcome is None or is_timed(outcome), call_ns=call_ns)
+        built_ns = sum(each.built_ns for each in found.values())
+        return Settled(settled, lines, outcome is None or is_timed(outcome), call_ns, built_ns)
+
+    def _choose_clock(self, found: Mapping[str, Examined], suspicions: dict[str, list[Suspicion]]) -> Benchmark:
+        """Return this benchmark with its metric and processors; what could not be told becomes a suspicion."""
+        is_parallel = any(each.cause == "several processors" for those in suspicions.values() for each in those)
+        if self.metric is not None and is_memory(self.metric):
+            for those in suspicions.values():
+                those[:] = [each for each in those if each.cause != "several processors"]
+        if self.metric is not None:
+            return replace(self, spread=is_parallel)
+        if is_parallel:
+            return replace(self, metric="wall", spread=True, clock_by="several processors")
+        waiting = [each for each in found.values() if each.waits]
+        told_by = sorted({each.told_by for each in waiting or found.values()})
+        if waiting and told_by == ["nothing"]:
+            unknown = "is called too rarely to tell whether it waits"
+            suspicions["candidate"].append(Suspicion("clock is unknown", unknown))
+        return replace(self, metric="wall" if waiting else "cpu", clock_by=", ".join(told_by))
 
     def _judge_outputs(
         self,
@@ -263,8 +279,6 @@ class Benchmark:
         if agreement.difference is not None:
             return write_difference(self.name, "candidate", WORKLOAD, f"after it was timed, {agreement.difference}")
         changes = {name: [*each.suspicions] for name, each in written.items()}
-        if reference == candidate:  # one process cannot tell whose they are
-            changes = {"process of both": changes["candidate"]}
         return write_outcome(self.name, "candidate", WORKLOAD, weigh(changes))
 
     def _compare_once(

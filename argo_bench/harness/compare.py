@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark, Check, Function, label, shorten_name
 from argo_bench.harness.claims.metrics import Metric
 from argo_bench.harness.claims.verdict import HOLDS, Word, word_for
+from argo_bench.harness.machine.fitness import describe_busy, glance_at_load
 from argo_bench.harness.plan import DEFAULT, QUICK, Profile
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import Declared, End, Judgement
@@ -83,9 +85,15 @@ class Found:
         """Return the folder of the record, which ``argo-bench verify`` and ``argo-bench report`` read."""
         return self.recorded.directory
 
+    @property
+    def busy(self) -> str:
+        """Return what others took of the machine meanwhile, where that was too much, else an empty text."""
+        return self.recorded.all(End)[-1].busy
+
     def __str__(self) -> str:
         judgement, claim = self.judgement, self.recorded.all(Declared)[0].claim
-        return judgement.sentence + (f'; "{claim}": {word_for(judgement.verdict)}' if claim is not None else "")
+        said = f'"{claim}": {word_for(judgement.verdict)}' if claim is not None else ""
+        return "; ".join(each for each in (judgement.sentence, said, self.busy) if each)
 
 
 def compare(
@@ -107,11 +115,11 @@ def compare(
 
     Both are callables, plain or async, or their names as ``module:name``. They are called with what ``setup`` returns
     (nothing, one argument, or a tuple of arguments); it is called once per process, or before every call where
-    ``fresh`` is set. ``check``, ``metric`` and ``claim`` are those of ``Benchmark``. ``quick`` takes six replicates in
-    which both functions share one process; otherwise each function has processes of its own, and measuring goes on
-    until the verdict is clear or ``budget_s`` seconds are used up; the replicates of the first look are taken in any
-    case, unless their calls alone take longer, which is said instead. Local functions are copied to one process for
-    both. What is checked beside the outputs, and what follows, stands in docs/functions.md.
+    ``fresh`` is set. ``check``, ``metric`` and ``claim`` are those of ``Benchmark``. Each function has a process of its
+    own in every replicate; local ones are copied to it. ``quick`` takes six replicates; otherwise measuring goes on
+    until the verdict is clear or ``budget_s`` seconds are used up. They bound everything, checks and setups included:
+    after 1.25 times so long processes are ended, and what was measured is judged. What is checked beside the outputs,
+    and what follows, stands in docs/functions.md.
 
     ``out`` is the folder of the record (a temporary one by default). Raises UserError for what cannot be measured.
     """
@@ -134,6 +142,9 @@ def measure_benchmarks(
     """
     job = Job([benchmark.check_functions() for benchmark in benchmarks], profile, seed, NoSupply())
     directory = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="argo-bench-compare-"))
-    if measure(job, directory, make_run_id(profile, datetime.now()), on_progress):
+    machine = glance_at_load()
+    if busy := describe_busy(machine):
+        on_progress(Progress(0.0, math.inf, busy, ""))
+    if measure(job, directory, make_run_id(profile, datetime.now()), on_progress, machine):
         raise KeyboardInterrupt
     return load(directory)

@@ -15,7 +15,7 @@ from typing import Literal
 
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Method
-from argo_bench.harness.record.records import Comparison, Declaration, Isolation, Plan, Samples
+from argo_bench.harness.record.records import Comparison, Declaration, Plan, Samples
 from argo_bench.harness.statistics.estimate import (
     CURRENT,
     FEWEST_TRIMMED,
@@ -34,6 +34,8 @@ MOST_SECONDS = 5.0
 """A comparison takes no more than these seconds of blocks in one replicate."""
 SET_UP_S = 0.5
 """A comparison costs these seconds in a replicate beside its blocks: its share of the start, and the warm-up."""
+GRACE = 1.25
+"""Where time is bounded, workers are ended after this multiple of it."""
 SLOW_NS = 1_000_000_000
 """A call that takes longer warms its function up by itself."""
 FEWEST_CALLS = 3
@@ -60,7 +62,6 @@ class Profile:
     """
 
     name: Literal["quick", "default"]
-    isolation: Isolation
     looks: tuple[int, ...]
     budget_s: float
     headline_s: float
@@ -96,7 +97,6 @@ class Profile:
 
 QUICK = Profile(
     "quick",
-    "shared",
     (6, 10),
     170,
     0.15,
@@ -110,7 +110,6 @@ QUICK = Profile(
 )
 DEFAULT = Profile(
     "default",
-    "twins",
     LOOKS,
     1200,
     0.6,
@@ -153,19 +152,34 @@ def make_plan(
     )
 
 
-def describe_shortage(call_ns: Sequence[int], profile: Profile) -> str | None:
+def describe_shortage(call_ns: Sequence[int], profile: Profile, built_ns: int = 0, spent_s: float = 0.0) -> str | None:
     """Say that the fewest calls of two functions take longer than there is time; ``call_ns`` is what each call takes.
 
-    Return None where they do not, and where nothing is known. One more call of each is made before the replicates.
+    ``built_ns`` is the time in which both are loaded and set up in every replicate, ``spent_s`` what has been used up.
+    Return None where the time does, and where nothing is known. One more call of each is made before the replicates.
     """
-    of_both_s = math.fsum(call_ns) / 1e9
-    least_s = (1 + profile.looks[0] * FEWEST_CALLS) * of_both_s
-    if least_s <= profile.budget_s:
+    of_both_s, built_s, first = math.fsum(call_ns) / 1e9, built_ns / 1e9, profile.looks[0]
+    least_s = (1 + first * FEWEST_CALLS) * of_both_s + (1 + first) * built_s
+    if spent_s + least_s <= profile.budget_s or not call_ns:
         return None
+    set_up = f" and its setup {built_s:.3g} s" if built_s > of_both_s else ""
     return (
-        f"a call of both takes {of_both_s:.3g} s, so that {profile.looks[0]} replicates take {least_s:.0f} s at least, "
-        f"and there are {profile.budget_s:g} s: raise the budget (budget_s={math.ceil(1.2 * least_s)})"
+        f"a call of both takes {of_both_s:.3g} s{set_up}, so that {first} replicates take {least_s:.0f} s at least, "
+        f"and there are {profile.budget_s:g} s: {write_budget(spent_s + least_s)}"
     )
+
+
+def describe_end(replicates: int, profile: Profile, spent_s: float, needed_s: float | None) -> str:
+    """Say that the time was used up after so many replicates, and what all would take, where that is known."""
+    done = f"{replicates} of {profile.looks[0]} replicates were" if replicates else "no replicate was"
+    more = "raise the budget" if needed_s is None else f"all take about {needed_s:.0f} s: {write_budget(needed_s)}"
+    return f"{spent_s:.0f} s were used up, of {profile.budget_s:g} s that were given, and {done} measured; {more}"
+
+
+def write_budget(needed_s: float) -> str:
+    """Write how to ask for enough time, with a fifth to spare."""
+    seconds = math.ceil(1.2 * needed_s)
+    return f"raise the budget (budget_s={seconds}, --budget {seconds}s)"
 
 
 def headline_ids(declaration: Declaration) -> list[str]:

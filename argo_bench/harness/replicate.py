@@ -60,9 +60,9 @@ class Replicate:
         self._call_ns = {} if call_ns is None else call_ns
         self._met: dict[tuple[WorkerProcess, Arm], Prepared] = {}
 
-    def meet(self, arms: Roles, *, together: bool = False) -> tuple[Prepared, Prepared]:
+    def meet(self, arms: Roles) -> tuple[Prepared, Prepared]:
         """Build both arms and make their first calls, as a cold start would find them."""
-        pair = self._pair.together() if together else self._pair
+        pair = self._pair
         return self._meet_first(pair.reference, arms[0]), self._meet_first(pair.candidate_for(arms[1]), arms[1])
 
     def _meet_first(self, worker: WorkerProcess, arm: Arm) -> Prepared:
@@ -73,9 +73,9 @@ class Replicate:
                 self._call_ns[arm.key] = prepared.call_ns
         return self._met[worker, arm]
 
-    def calls(self, arms: Roles, *, together: bool = False) -> int:
+    def calls(self, arms: Roles) -> int:
         """Return the number of calls of a pass, in which both arms are timed on the same inputs."""
-        met = self.meet(arms, together=together)
+        met = self.meet(arms)
         return max(1, min(met[0].calls, LONGEST_PASS_NS // max(self._call_ns[arm.key] for arm in arms)))
 
     def _warm_up(self, worker: WorkerProcess, arm: Arm, calls: int) -> Ready:
@@ -93,17 +93,16 @@ class Replicate:
         compared: Sequence[tuple[Comparison, Roles]],
         budget_s: float,
         *,
-        together: bool = False,
         is_cold: bool = True,
     ) -> list[Samples]:
         """Warm all arms up on the same calls, then take blocks until ``budget_s`` is used.
 
-        The comparisons have their reference's arm in common, and its samples serve all of them. ``together`` puts all
-        arms into one process. ``is_cold`` says that the first calls here were made before those of any other scale.
+        The comparisons have their reference's arm in common, and its samples serve all of them. ``is_cold``
+        says that the first calls here were made before those of any other scale.
         """
-        pair = self._pair.together() if together else self._pair
-        met = [self.meet(arms, together=together) for _, arms in compared]
-        calls = min(self.calls(arms, together=together) for _, arms in compared)
+        pair = self._pair
+        met = [self.meet(arms) for _, arms in compared]
+        calls = min(self.calls(arms) for _, arms in compared)
         reference = pair.reference, compared[0][1][0]
         candidates = [(pair.candidate_for(candidate), candidate) for _, (_, candidate) in compared]
         for worker in pair.workers:

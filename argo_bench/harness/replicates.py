@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import filterfalse
@@ -11,15 +12,16 @@ from itertools import filterfalse
 import msgspec
 
 from argo_bench.harness.claims.metrics import CLOCKS
+from argo_bench.harness.claims.verdict import floor_of
 from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.pace import share_of_blocks
 from argo_bench.harness.plan import SET_UP_S, choose_seconds
 from argo_bench.harness.record.records import Comparison, Samples
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.state import RunState
-from argo_bench.harness.statistics.looks import has_ended
+from argo_bench.harness.statistics.looks import Stopping
 from argo_bench.harness.subject import Around
-from argo_bench.harness.workers.processes import Twins
+from argo_bench.harness.workers.processes import OutOfTime, Twins
 
 UNIT_S = 1.0
 """A comparison is expected to take these seconds in a replicate, before any has been measured."""
@@ -40,21 +42,24 @@ class Costs:
 def time_replicates(state: RunState, around: Around) -> None:
     """Measure replicates until every comparison has ended, the last look is reached, or the budget has no room for one.
 
-    The replicates of the first look are taken in any case.
+    The replicates of the first look are taken in any case, unless the time is bounded: raises OutOfTime where one of
+    them would end after the bound.
     """
     first, most = state.profile.looks[0], state.profile.looks[-1]
     reached = state.profile.replicates_to_reach
-    costs, longest = Costs(), 0.0
+    costs, state.prepared_s = Costs(), state.pace.elapsed_s
     for number in range(_whole_replicates(state), most):
         if number in state.profile.looks:
             _look(state)
-        if not state.comparisons or (number >= first and longest > state.pace.left_s):
+        if not state.comparisons or (number >= first and state.longest_s > state.pace.left_s):
             return
+        if state.until is not None and time.monotonic() + state.longest_s > state.until:
+            raise OutOfTime
         began = state.pace.elapsed_s
         allowed_s = state.pace.left_s / max(1, reached - number)
         state.feed(around, number, [*filterfalse(state.is_unclaimed, state.comparisons)])
         _time_replicate(state, around, number, began + allowed_s, costs)
-        longest = max(longest, state.pace.elapsed_s - began)
+        state.longest_s = max(state.longest_s, state.pace.elapsed_s - began)
 
 
 def _whole_replicates(state: RunState) -> int:
@@ -83,7 +88,8 @@ def has_comparison_ended(state: RunState, comparison: Comparison) -> bool:
         return len(state.samples.get(comparison, ())) >= state.profile.looks[0]
     result = estimate_result(comparison, state.samples[comparison], state.level_of(comparison))
     timed = [claim for claim in state.claims_on(comparison) if claim.metric in CLOCKS]
-    return has_ended(timed, [result.on(claim.metric) for claim in timed], state.profile.looks[-1])
+    stopping = Stopping(state.profile.looks[-1], floor=floor_of(result.reference_ns))
+    return stopping.has_ended(timed, [result.on(claim.metric) for claim in timed])
 
 
 def _time_replicate(state: RunState, around: Around, number: int, until_s: float, costs: Costs) -> None:
@@ -105,7 +111,7 @@ def _time_replicate(state: RunState, around: Around, number: int, until_s: float
     planned_s = SET_UP_S * len(order)
     share = share_of_blocks(until_s - began, costs.overrun * blocks_s, costs.beside_s, planned_s)
     timed_s, claimed_until_s = 0.0, began
-    with Twins.start(state.profile.isolation, seed % 2**32, around.scratch / "numba") as pair:
+    with state.start_twins(around, seed) as pair:
         replicate = Replicate(pair, number, seed, rng, state.profile.warm_up_ns, state.call_ns)
         _meet(state, around, replicate, pair, claimed)
         for alike in [*_group_by_reference(claimed), *_group_by_reference(unclaimed)]:
@@ -129,8 +135,7 @@ def _meet(
     for comparison in filter(state.is_at_headline_scale, comparisons):
         if comparison in state.comparisons:
             with state.failing(comparison.optimization, comparison.candidate):
-                together = state.subject_of(comparison).is_local
-                replicate.meet(state.arms_of(comparison, around), together=together)
+                replicate.meet(state.arms_of(comparison, around))
             pair.revive()
 
 
@@ -157,20 +162,16 @@ def _time_alike(
         with state.failing(subject.id, asked[0].candidate):
             chosen = asked
             if subject.is_trace(asked[0]):
-                calls = {
-                    each: replicate.calls(state.arms_of(each, around), together=subject.is_local) for each in asked
-                }
+                calls = {each: replicate.calls(state.arms_of(each, around)) for each in asked}
                 chosen = [each for each in asked if calls[each] == calls[asked[0]]]
             taken = replicate.time_comparisons(
                 [(each, state.arms_of(each, around)) for each in chosen],
                 share * _seconds_of_blocks(state, chosen),
-                together=subject.is_local,
                 is_cold=state.is_at_headline_scale(asked[0]),
             )
             done |= set(chosen)
             if replicate.is_worth_confirming(state.arms_of(chosen[0], around)):
-                workers = pair.together() if subject.is_local else pair
-                differing = subject.confirm(workers.reference.ask, workers.candidate.ask, around.scratch)
+                differing = subject.confirm(pair.reference.ask, pair.candidate.ask, around.scratch)
                 if differing is not None:
                     state.write([differing])
                     state.comparisons = [each for each in state.comparisons if each.optimization != subject.id]

@@ -10,15 +10,17 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import filterfalse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from argo_bench.harness.calibration.standing import Used, find_calibration
+from argo_bench.harness.claims.metrics import CLOCKS
 from argo_bench.harness.judging.judgements import find_break_even_rates, judge_all
 from argo_bench.harness.judging.measurements import Measured
 from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.machine import environment
+from argo_bench.harness.machine.fitness import FitnessCheck, LoadWatch, check_load, describe_busy
 from argo_bench.harness.passes.checks import UNIT_S as CHECK_S
 from argo_bench.harness.passes.checks import check_outputs, settle_subjects
 from argo_bench.harness.passes.counts import UNIT_S as COUNT_S
@@ -27,17 +29,14 @@ from argo_bench.harness.passes.first_calls import make_first_calls
 from argo_bench.harness.passes.memory import UNIT_S as WEIGH_S
 from argo_bench.harness.passes.memory import measure_memory
 from argo_bench.harness.passes.trials import list_trials, run_trials
-from argo_bench.harness.plan import Profile, arms
+from argo_bench.harness.plan import Profile, arms, describe_end
 from argo_bench.harness.progress import Progress
-from argo_bench.harness.record.records import RULE, SCHEMA, End, Failure, Judgement, Result, Run
+from argo_bench.harness.record.records import RULE, SCHEMA, End, Failure, Judgement, Run
 from argo_bench.harness.record.store import Recorded, Writer, command_line
 from argo_bench.harness.replicates import time_replicates
 from argo_bench.harness.state import RunState, place_of
 from argo_bench.harness.subject import Around, Job
-from argo_bench.harness.workers.processes import Twins
-
-if TYPE_CHECKING:
-    from argo_bench.harness.machine.fitness import FitnessCheck
+from argo_bench.harness.workers.processes import OutOfTime
 
 FIRST_CALL_S, TRIAL_S = 0.35, 10.0
 """A first call and a trial are expected to take these seconds, before any has been made."""
@@ -78,6 +77,7 @@ def run(
 
     Re-raises KeyboardInterrupt after what was measured has been judged.
     """
+    watch = LoadWatch()
     state = RunState.begin(job, writer, on_progress, before)
     is_interrupted, has_begun = False, before is not None
     try:
@@ -92,9 +92,12 @@ def run(
         if not has_begun:
             raise
         is_interrupted = True
+    except OutOfTime:
+        _say_what_was_left_out(state)
     verdicts = _conclude(state)
     replicates = max((len(samples) for samples in state.samples.values()), default=0)
-    writer.write(End(state.pace.elapsed_s, is_interrupted, replicates))
+    busy = describe_busy(check_load(watch.so_far()))
+    writer.write(End(state.pace.elapsed_s, is_interrupted, replicates, busy))
     if is_interrupted:
         raise KeyboardInterrupt
     return verdicts
@@ -125,7 +128,7 @@ def _make_header(job: Job, name: str, machine: Sequence[FitnessCheck], around: A
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command_line(),
         profile=job.profile.name,
-        isolation=job.profile.isolation,
+        isolation="twins",
         seed=job.seed,
         looks=list(job.profile.looks),
         environment=environment.read_facts()
@@ -155,8 +158,8 @@ def _measure(state: RunState, around: Around) -> None:
     """Take every part of the run but the times, in one pass each, and then time the replicates."""
     _plan_pace(state)
     state.feed(around, 0, [*filter(state.is_at_headline_scale, state.comparisons)])
-    with Twins.start("shared", state.seed, around.scratch / "numba") as pair:
-        settle_subjects(state, pair, around)
+    settle_subjects(state, around)
+    with state.start_twins(around, state.seed) as pair:
         make_first_calls(state, pair, around)
     check_outputs(state, around)
     take_counts(state, around)
@@ -169,8 +172,7 @@ def _check(state: RunState, around: Around) -> None:
     """Compare outputs as a run does, and take no times."""
     state.comparisons = [*filter(state.is_at_headline_scale, state.comparisons)]
     state.feed(around, 0, state.comparisons)
-    with Twins.start("shared", state.seed, around.scratch / "numba") as pair:
-        settle_subjects(state, pair, around)
+    settle_subjects(state, around)
     check_outputs(state, around)
 
 
@@ -192,17 +194,41 @@ def _plan_pace(state: RunState) -> None:
     state.pace.plan("times", len([*filterfalse(state.is_unclaimed, state.comparisons)]) * next_look, 1.0)
 
 
-def _conclude(state: RunState) -> list[Judgement]:
-    results: list[Result] = []
-    for comparison, taken in state.samples.items():
-        results.append(estimate_result(comparison, taken, state.level_of(comparison)))
-        state.writer.write(results[-1])
+def _say_what_was_left_out(state: RunState) -> None:
+    """Record as not measured what the time did not last for: what has no figure, or is open before the first look."""
+    measured = _collect_measured(state)
+    verdicts = _judge(state, measured)
+    first = state.profile.looks[0]
+    for each in verdicts:
+        replicates = len(state.samples.get(each.comparison, ()))
+        is_brief = each.metric in CLOCKS and replicates < first
+        if each.verdict in ("inconclusive", "untested") and (each.speedup is None or is_brief):
+            needed_s = None
+            if state.prepared_s is not None and state.longest_s:
+                needed_s = state.prepared_s + first * state.longest_s
+            reason = describe_end(replicates, state.profile, state.pace.elapsed_s, needed_s)
+            state.fail(Failure(each.optimization, each.arm, "untested", reason))
+
+
+def _judge(state: RunState, measured: Measured) -> list[Judgement]:
+    declared, claims = [*state.declared.values()], state.plan.claims
+    return judge_all(declared, measured, state.fidelities, state.failures, claims)
+
+
+def _collect_measured(state: RunState) -> Measured:
+    results = [estimate_result(each, taken, state.level_of(each)) for each, taken in state.samples.items()]
     samples = [each for taken in state.samples.values() for each in taken]
-    measured = Measured(results, samples, state.memories, state.counts)
+    return Measured(results, samples, state.memories, state.counts)
+
+
+def _conclude(state: RunState) -> list[Judgement]:
+    measured = _collect_measured(state)
+    for result in measured.results.values():
+        state.writer.write(result)
     declared = list(state.declared.values())
     for caching in find_break_even_rates(declared, measured):
         state.writer.write(caching)
-    verdicts = judge_all(declared, measured, state.fidelities, state.failures, state.plan.claims)
+    verdicts = _judge(state, measured)
     for verdict in verdicts:
         state.writer.write(verdict)
     return verdicts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from argo_bench.harness.workers.messages import Message, Returned
-from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
+from argo_bench.harness.workers.processes import ArmFailed, OutOfTime, WorkerProcess
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -62,15 +63,20 @@ def _bind(call: Callable[[Message], Value], message: Message) -> Callable[[], Va
     return lambda: call(message)
 
 
-def run_side_by_side(calls: Mapping[Key, Callable[[], Value]]) -> Iterator[tuple[Key, Value]]:
+def run_side_by_side(
+    calls: Mapping[Key, Callable[[], Value]], until: float | None = None
+) -> Iterator[tuple[Key, Value]]:
     """Yield what the calls return with their keys, as it comes; as many run at once as there are processors.
 
-    Calls that have not begun when the caller ends early are dropped.
+    Calls that have not begun when the caller ends early are dropped. Raises OutOfTime where they have not all returned
+    at ``until``, a moment of the monotonic clock.
     """
     threads = ThreadPoolExecutor(count_processors())
     running: dict[Future[Value], Key] = {threads.submit(call): key for key, call in calls.items()}
     try:
-        for done in as_completed(running):
+        for done in as_completed(running, None if until is None else max(0.0, until - time.monotonic())):
             yield running[done], done.result()
+    except TimeoutError:
+        raise OutOfTime from None
     finally:
         threads.shutdown(wait=False, cancel_futures=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +13,9 @@ import msgspec
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Metric
 from argo_bench.harness.judging.results import estimate_result
+from argo_bench.harness.machine.environment import worker_cpu
 from argo_bench.harness.pace import Pace
-from argo_bench.harness.plan import Profile, arms, make_plan, replicate_seed
+from argo_bench.harness.plan import GRACE, Profile, arms, make_plan, replicate_seed
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import (
     Comparison,
@@ -28,7 +30,7 @@ from argo_bench.harness.record.records import (
 from argo_bench.harness.record.store import Recorded, Writer
 from argo_bench.harness.subject import Around, Job, Subject, Supply
 from argo_bench.harness.workers.messages import Arm
-from argo_bench.harness.workers.processes import ArmFailed
+from argo_bench.harness.workers.processes import ArmFailed, Twins, WorkerProcess
 
 Kind = TypeVar("Kind")
 Place = tuple[str, str, int]
@@ -44,7 +46,9 @@ class RunState:
     """Holds the state of a run, which the passes and the replicates read and extend.
 
     ``before`` is the interrupted run that is continued. ``call_ns`` has what a call takes by an arm's key, and
-    ``block_s`` the seconds of blocks that are worth taking of a comparison.
+    ``block_s`` the seconds of blocks that are worth taking of a comparison. ``until`` is the moment of the monotonic
+    clock at which workers are ended; it is None where the time is only aimed at, as by a study. ``prepared_s`` are the
+    seconds before the first replicate, and ``longest_s`` those of the longest replicate.
     """
 
     subjects: dict[str, Subject]
@@ -66,6 +70,9 @@ class RunState:
     call_ns: dict[str, int] = field(default_factory=dict)
     block_s: dict[Comparison, float] = field(default_factory=dict)
     seen: str = ""
+    until: float | None = None
+    prepared_s: float | None = None
+    longest_s: float = 0.0
 
     @classmethod
     def begin(
@@ -84,6 +91,8 @@ class RunState:
         state = cls(
             subjects, job.supply, job.profile, job.seed, writer, on_progress, before, declared, plan, pace, planned
         )
+        if all(each.functions for each in declared.values()):  # a study keeps what it promises to measure
+            state.until = time.monotonic() + GRACE * job.profile.budget_s
         state._take_up()
         state._leave_out_obstacles()
         return state
@@ -141,6 +150,15 @@ class RunState:
 
     def seed_of(self, replicate: int) -> int:
         return replicate_seed(self.seed, replicate)
+
+    def start_worker(self, around: Around) -> WorkerProcess:
+        """Start a worker in which nothing else has run."""
+        seed = self.seed % 2**32
+        return WorkerProcess(seed, around.scratch / "numba", worker_cpu(), until=self.until)
+
+    def start_twins(self, around: Around, seed: int) -> Twins:
+        """Start a process for each arm."""
+        return Twins.start(seed % 2**32, around.scratch / "numba", self.until)
 
     def feed(self, around: Around, replicate: int, comparisons: Sequence[Comparison]) -> None:
         """Make the inputs of the comparisons in a replicate, unless they are there.

@@ -108,12 +108,13 @@ class Trial(Protocol):
 class Settled(NamedTuple):
     """Holds a subject after its outputs were compared: ``subject`` is ready to be timed, ``lines`` are what the record
     says of the outputs, ``is_faithful`` says whether it may be timed. ``call_ns`` is what a call takes where that was
-    found out, by the arm's key."""
+    found out, by the arm's key, and ``built_ns`` the time in which both arms are loaded and set up."""
 
     subject: Subject
     lines: Sequence[msgspec.Struct]
     is_faithful: bool
     call_ns: Mapping[str, int] = {}
+    built_ns: int = 0
 
 
 class Subject(Protocol):
@@ -129,10 +130,6 @@ class Subject(Protocol):
 
     @property
     def claims(self) -> tuple[Claim, ...]: ...
-    @property
-    def is_local(self) -> bool:
-        """Say whether its arms must share a process, since they cannot be imported by two."""
-
     def declaration(self) -> Declaration:
         """Return what judging needs to know of the subject, as a line of the record."""
 

@@ -54,7 +54,7 @@ class ArgoMagics(Magics):
 
     @magic_arguments()
     @argument("ids", nargs="*", help="optimizations, such as O08; without any all of them")
-    @argument("--quick", action="store_true", help="one process a replicate, headline claims alone")
+    @argument("--quick", action="store_true", help="headline claims alone")
     @argument("--budget", type=seconds, help="time to aim at: 90s, 5m, 1h")
     @argument("--data", help="a file or folder of bars; the installed sample by default")
     @argument("--symbols", type=int, help="symbols of the universe")

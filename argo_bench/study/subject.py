@@ -40,7 +40,6 @@ class StudySubject:
 
     optimization: Optimization
     supply: MarketSupply
-    is_local: bool = False
     fed_with: tuple[int, Path] | None = None
     inputs: dict[Place, Path] = field(default_factory=dict)
 

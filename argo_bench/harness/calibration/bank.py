@@ -195,7 +195,7 @@ def _take_replicate(series: Series, number: int, scratch: Path) -> Banked:
     rng = random.Random(f"{series.comparison} {seed}")
     with keep_busy(BUSY_PROCESSES[series.condition]), contextlib.ExitStack() as stack:
         began = time.monotonic()
-        pairs = [stack.enter_context(Twins.start("twins", seed, scratch / "numba")) for _ in range(series.processes)]
+        pairs = [stack.enter_context(Twins.start(seed, scratch / "numba")) for _ in range(series.processes)]
         # The settings are the default profile's, since its runs are what is calibrated.
         if series.processes == 1:
             replicate = Replicate(pairs[0], number, seed, rng, DEFAULT.warm_up_ns)

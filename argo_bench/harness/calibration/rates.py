@@ -19,12 +19,13 @@ import numpy as np
 from argo_bench.harness.benchmark import claim_of
 from argo_bench.harness.calibration.bank import SYMBOLS, is_waiting
 from argo_bench.harness.calibration.standing import SUMMARY, Calibration, Null, Power, Rate
-from argo_bench.harness.claims.verdict import Word, judge
+from argo_bench.harness.claims.claim import EPSILON
+from argo_bench.harness.claims.verdict import FLOORED, Word, judge
 from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Banked, Comparison, rule_of
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.harness.statistics.estimate import BLOCK_TRIM, CURRENT, RETIRED, Estimate, Rule, estimate
-from argo_bench.harness.statistics.looks import LOOKS, has_ended, nominal_error
+from argo_bench.harness.statistics.looks import LOOKS, Stopping, nominal_error
 from argo_bench.harness.statistics.quality import position_effect
 
 ERROR = 0.05
@@ -45,12 +46,13 @@ def decide(
 ) -> Decision | None:
     """Decide as a comparison without a claim would have on these replicates; None where they end before a decision."""
     level = 1 - nominal_error(ERROR, tuple(looks), rule)
+    stopping = Stopping(looks[-1], rule, EPSILON if rule in FLOORED else None)
     for look in looks:
         if look > len(values):
             return None
         found = estimate(values[:look], level, rule)
-        if look == looks[-1] or has_ended([QUESTION], [found], looks[-1], rule):
-            return Decision(judge(QUESTION, found), found, math.fsum(seconds[:look]))
+        if look == looks[-1] or stopping.has_ended([QUESTION], [found]):
+            return Decision(judge(QUESTION, found, stopping.floor), found, math.fsum(seconds[:look]))
     return None
 
 

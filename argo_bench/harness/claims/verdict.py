@@ -6,6 +6,7 @@ together (``TOGETHER``); otherwise nothing is said (``inconclusive`` is not ``eq
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -49,6 +50,11 @@ def word_for(stored: Word | State) -> str:
     return SHOWN.get(stored, stored)
 
 
+FLOOR_NS = 2.0
+"""A difference of fewer nanoseconds a call comes from where code happens to lie: identical functions of 30 ns are up to
+6 % apart."""
+FLOORED = frozenset({"trimmed-mean"})
+"""Records by these rules were judged with a floor; by older ones whatever lies on one side of zero is a difference."""
 HOLDS: tuple[Word, ...] = ("confirmed", "exceeded", "confirmed, at least low")
 """With these verdicts a claim holds."""
 TOGETHER: dict[frozenset[Region], Word] = {
@@ -61,25 +67,38 @@ TOGETHER: dict[frozenset[Region], Word] = {
 }
 
 
-def judge(claim: Claim, interval: Estimate) -> Word:
+def floor_of(reference_ns: float) -> float:
+    """Return the smallest difference of ln that matters where a call of the reference takes so many nanoseconds.
+
+    It is 1 %, or 2 ns a call where that is more.
+    """
+    return max(EPSILON, math.log1p(FLOOR_NS / reference_ns))
+
+
+def judge(claim: Claim, interval: Estimate, floor: float | None = None) -> Word:
     """Return the verdict that an interval supports; without an interval (one replicate) it is ``inconclusive``.
 
-    Raises ValueError for claims about a level, which are judged on exact counts by ``judge_level``.
+    Where nothing was claimed, a difference must be estimated at ``floor`` or more to be called one, as ln; None stands
+    for the rule of before, by which the whole interval on one side of zero is enough. Raises ValueError for claims
+    about a level, which are judged on exact counts by ``judge_level``.
     """
     if claim.kind == "level":
         raise ValueError(f"{claim.id} is about a level; judge_level takes its counts")
     if interval.low is None or interval.high is None:
         return "inconclusive"
     if claim.kind == "difference":
-        return _judge_difference(-interval.high, -interval.low)
+        return _judge_difference(-interval.high, -interval.low, -interval.theta, floor)
     low, high = claim.region()
     return TOGETHER.get(frozenset(find_regions(-interval.high, -interval.low, low, high)), "inconclusive")
 
 
-def _judge_difference(lower: float, upper: float) -> Word:
+def _judge_difference(lower: float, upper: float, point: float, floor: float | None) -> Word:
     """Judge lambda in [lower, upper] where nothing was claimed: which arm is faster, if it matters at all."""
-    if lower >= -EPSILON and upper <= EPSILON:
+    same = EPSILON if floor is None else floor
+    if lower >= -same and upper <= same:
         return "no difference"
+    if abs(point) < (floor or 0.0):
+        return "inconclusive"
     return "faster" if lower > 0 else "slower" if upper < 0 else "inconclusive"
 
 

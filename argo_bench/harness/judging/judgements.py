@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 
-from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.claim import EPSILON, Claim
 from argo_bench.harness.claims.metrics import Clock, Metric, is_count, is_memory
-from argo_bench.harness.claims.verdict import HOLDS, Word, do_contradict, is_worse, judge, judge_level
+from argo_bench.harness.claims.verdict import (
+    FLOORED,
+    HOLDS,
+    Word,
+    do_contradict,
+    floor_of,
+    is_worse,
+    judge,
+    judge_level,
+)
 from argo_bench.harness.judging.holds_when import HitAndMiss, describe_condition, find_straddled_edge
 from argo_bench.harness.judging.measurements import (
     SPOT_LEVEL,
@@ -48,7 +58,8 @@ class Question:
     """Asks whether a claim holds of a variant of a subject.
 
     ``comparison`` is where it is asked, ``output`` what is said of the variant's output. ``is_void`` says that no
-    figure counts, since the output differs from the reference's or was not checked.
+    figure counts, since the output differs from the reference's or was not checked. ``has_floor`` says that a
+    difference must be as large as one that matters, by the rule that judges.
     """
 
     subject: Declaration
@@ -57,6 +68,7 @@ class Question:
     comparison: Comparison
     output: Output
     is_void: bool
+    has_floor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,7 @@ class Answer:
     curve_unit: str = ""
     cache: HitAndMiss | None = None
     level_seen: tuple[float, float] | None = None
+    floor: float | None = None
 
 
 def judge_all(
@@ -89,7 +102,8 @@ def judge_all(
     """
     failed = {(each.optimization, each.arm): each for each in failures}
     found = []
-    for question in _ask(subjects, fidelities, judged):
+    for asked in _ask(subjects, fidelities, judged):
+        question = replace(asked, has_floor=measured.rule in FLOORED)
         failure = _find_failure(question, failed)
         if failure is None:
             found.append(_write_judgement(question, _answer(question, measured)))
@@ -135,7 +149,9 @@ def _answer(question: Question, measured: Measured) -> Answer:
 
 def _leave_open(question: Question, reason: str = "not measured before the run ended") -> Answer:
     """Answer a question about which there is no figure."""
-    return Answer("void", [_say_why_void(question.output)]) if question.is_void else Answer("inconclusive", [reason])
+    if question.is_void:
+        return Answer("void", [_say_why_void(question.output)])
+    return Answer("untested" if question.has_floor else "inconclusive", [reason])
 
 
 def _say_why_void(output: Output) -> str:
@@ -147,10 +163,11 @@ def _answer_by_time(question: Question, result: Result, measured: Measured) -> A
     clock: Clock = "wall" if claim.metric == "wall" else "cpu"
     interval = result.on(clock)
     strip = measured.strip(claim, comparison)
-    word: Word = judge(claim, interval)
+    floor = floor_of(result.reference_ns) if question.has_floor else None
+    word: Word = judge(claim, interval, floor)
     flags = _time_flags(question, result, clock, word)
     mean = result.mean_on(clock)
-    if mean is not None and do_contradict(word, judge(claim, mean)):
+    if mean is not None and do_contradict(word, judge(claim, mean, floor)):
         flags.append(_say_what_mean_says(interval, mean))
         word = "inconclusive"
     if claim.kind == "up_to" and any(spot.verdict == "confirmed" for spot in strip):
@@ -169,6 +186,7 @@ def _answer_by_time(question: Question, result: Result, measured: Measured) -> A
         curve=curve,
         curve_unit=curve_unit,
         cache=measured.hit_and_miss(question.subject, comparison),
+        floor=floor,
     )
 
 
@@ -188,7 +206,8 @@ def _format_change(of: Estimate) -> str:
 
 def _time_flags(question: Question, result: Result, clock: Clock, word: Word) -> list[str]:
     """Return what a reader of the verdict on one clock has to know besides."""
-    other = judge(question.claim, result.on("wall" if clock == "cpu" else "cpu"))
+    floor = floor_of(result.reference_ns) if question.has_floor else None
+    other = judge(question.claim, result.on("wall" if clock == "cpu" else "cpu"), floor)
     is_modelled = clock == "wall" and question.subject.workload(question.claim.workload).is_modelled
     flags = ["worse"] if is_worse(result.on(clock)) else []
     flags += ["modelled"] if is_modelled else []
@@ -242,9 +261,10 @@ def _answer_by_memory(question: Question, measured: Measured) -> Answer:
         return _leave_open(question)
     # Exact readings that agree have no spread: two of them make an interval without width.
     interval = estimate(values if len(values) > 1 else values * 2, SPOT_LEVEL)
-    word = judge(claim, interval)
+    floor = EPSILON if question.has_floor else None
+    word = judge(claim, interval, floor)
     needs = _say_exact_needs(claim, interval, "readings") if word == "inconclusive" else None
-    return Answer(word, ["worse"] if is_worse(interval) else [], interval, needs)
+    return Answer(word, ["worse"] if is_worse(interval) else [], interval, needs, floor=floor)
 
 
 def _say_exact_needs(claim: Claim, interval: Estimate, of: str) -> str | None:
@@ -256,7 +276,8 @@ def _say_exact_needs(claim: Claim, interval: Estimate, of: str) -> str | None:
 
 def _say_needs(claim: Claim, interval: Estimate, result: Result, rule: Rule) -> str:
     """Say what an inconclusive result would take: the edge to clear, replicates and seconds."""
-    found = outlook(claim, interval, MOST_REPLICATES, rule)
+    floor = floor_of(result.reference_ns) if rule in FLOORED else None
+    found = outlook(claim, interval, MOST_REPLICATES, rule, floor)
     if found is None:
         edge = find_straddled_edge(claim, interval)
         at = "an edge" if edge is None else f"the edge at {edge:.3g}x"
@@ -329,7 +350,7 @@ def _write_sentence(question: Question, answer: Answer) -> str:
     subject, comparison, interval = question.subject, question.comparison, answer.interval
     metric = question.claim.metric
     if subject.functions:
-        said = _write_sentence_on_functions(subject.functions, interval, answer.flags, metric)
+        said = _write_sentence_on_functions(subject.functions, answer, metric)
         remarks = question.output.text.partition("same; ")[2] if interval is not None else ""
         return f"{said}; {remarks}" if remarks else said
     named = f"{subject.name}, {question.variant}"
@@ -346,17 +367,39 @@ def _write_sentence(question: Question, answer: Answer) -> str:
     return f"{named} is {says} than {reference}{within} on {comparison.workload}"
 
 
-def _write_sentence_on_functions(
-    functions: Mapping[str, str], interval: Estimate | None, flags: Sequence[str], metric: Metric
-) -> str:
-    """Write a sentence such as ``new ran 2.41x [2.36, 2.47] faster than old``."""
-    new, old = functions["candidate"], functions["baseline"]
+def _write_sentence_on_functions(functions: Mapping[str, str], answer: Answer, metric: Metric) -> str:
+    """Write a sentence such as ``new ran 2.41x [2.36, 2.47] faster than old``, or that nothing is decided."""
+    new, old, interval = functions["candidate"], functions["baseline"], answer.interval
     if interval is None:
-        return f"{new} against {old}: {'; '.join(flags)}"
-    ratio, bounds = interval.speedup, interval.speedup_interval
+        return f"{new} against {old}: {'; '.join(answer.flags)}"
     word, loss = WORDS["memory" if is_memory(metric) else "time"]
+    if answer.floor is not None and (undecided := _write_undecided(answer.word, interval, answer.floor, (word, loss))):
+        return f"{new} against {old}: {undecided}"
+    ratio, bounds = interval.speedup, interval.speedup_interval
     if ratio < 1:
         ratio, bounds, word = 1 / ratio, bounds and (1 / bounds[1], 1 / bounds[0]), loss
     within = f" [{bounds[0]:.3g}, {bounds[1]:.3g}]" if bounds else " (one replicate, no interval)"
     verb = "was" if is_memory(metric) else "ran"
     return f"{new} {verb} {ratio:.3g}x{within} {word} than {old}"
+
+
+def _write_undecided(word: Word, interval: Estimate, floor: float, words: tuple[str, str]) -> str | None:
+    """Say within what there is no difference, or between what it is open which is better; None where that is not.
+
+    ``words`` are those for a gain and for a loss.
+    """
+    if word == "no difference":
+        return f"no difference: within {100 * math.expm1(floor):.2g} %"
+    bounds = interval.speedup_interval
+    if bounds is None:
+        return None
+    is_open = bounds[0] < 1 < bounds[1] or (word == "inconclusive" and abs(interval.theta) < floor)
+    between = f"between {_write_change(bounds[0], words)} and {_write_change(bounds[1], words)}"
+    return None if not is_open else f"undecided: {between}" if word == "inconclusive" else between
+
+
+def _write_change(speedup: float, words: tuple[str, str]) -> str:
+    """Write a speed-up as a change: ``2 % faster``, ``1.4 % slower``, from twice on ``2.3x slower``."""
+    gain, loss = words
+    ratio, word = (speedup, gain) if speedup >= 1 else (1 / speedup, loss)
+    return f"{ratio:.3g}x {word}" if ratio >= 2 else f"{100 * (ratio - 1):.2g} % {word}"

@@ -10,7 +10,7 @@ import msgspec
 
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import MEMORY, Metric, is_count
-from argo_bench.harness.claims.verdict import judge
+from argo_bench.harness.claims.verdict import FLOORED, floor_of, judge
 from argo_bench.harness.judging.holds_when import HitAndMiss
 from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Comparison, Counts, Declaration, Memory, Reading, Result, Samples, Spot
@@ -52,7 +52,10 @@ class Measured:
         same = [self.results[each] for each in self._samples if each in self.results and _is_beside(each, headline)]
         return [
             _make_spot(
-                claim, each.comparison.scale, self._interval(claim, each, len(same) if claim.kind == "up_to" else 1)
+                claim,
+                each.comparison.scale,
+                self._interval(claim, each, len(same) if claim.kind == "up_to" else 1),
+                floor_of(each.reference_ns) if self.rule in FLOORED else None,
             )
             for each in sorted(same, key=lambda each: each.comparison.scale)
         ]
@@ -153,8 +156,8 @@ def _is_beside(comparison: Comparison, headline: Comparison) -> bool:
     return msgspec.structs.replace(comparison, scale=headline.scale) == headline
 
 
-def _make_spot(claim: Claim, scale: int, interval: Estimate) -> Spot:
-    return Spot(scale, interval.speedup, interval.speedup_interval, judge(claim, interval))
+def _make_spot(claim: Claim, scale: int, interval: Estimate, floor: float | None = None) -> Spot:
+    return Spot(scale, interval.speedup, interval.speedup_interval, judge(claim, interval, floor))
 
 
 def estimate_exact(values: Sequence[float]) -> Estimate:
@@ -167,7 +170,8 @@ def judge_first_call(claim: Claim, scale: int, pairs: Sequence[tuple[int, int]],
     if not pairs:
         return None
     logs = [math.log(candidate / reference) for reference, candidate in pairs]
-    return _make_spot(claim, scale, estimate(logs, SPOT_LEVEL, rule))
+    floor = floor_of(median(first for first, _ in pairs)) if rule in FLOORED else None
+    return _make_spot(claim, scale, estimate(logs, SPOT_LEVEL, rule), floor)
 
 
 def find_break_even_calls(pairs: Sequence[tuple[int, int]], result: Result) -> float | None:

@@ -5,12 +5,14 @@ Nothing here stops a run unless ``--strict-env`` is asked for; what is found is 
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import psutil
@@ -18,8 +20,12 @@ import psutil
 from argo_bench.harness.machine.environment import TICK_S, read_stolen_ticks, read_text, worker_cpu
 
 WATCHED_S = 1.0
+GLANCE_S = 0.2
+"""A comparison looks so long at what others do before it begins."""
 NOTABLE_STEAL = 0.02
 BUSY = 0.25
+NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")
+"""These times of all processors are none in which they are busy, or are in those of users already."""
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies")
 SLOWEST_TIMER_NS = 1_000
 LEAST_MEMORY = 2 * 1024**3
@@ -36,13 +42,77 @@ class FitnessCheck(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
+class Load(NamedTuple):
+    """Says what others take of this machine, as shares: of all processors, and of the worker's by other machines.
+
+    ``stolen`` is None where the system does not tell.
+    """
+
+    others: float
+    stolen: float | None
+
+
+class LoadWatch:
+    """Watches what others do on this machine, from its making on; what this process and its children do is no part."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._busy_s, self._own_s = read_busy_s(), read_own_s()
+        self._stolen = read_stolen_ticks(worker_cpu())
+
+    def so_far(self) -> Load:
+        elapsed_s = max(TICK_S, time.monotonic() - self._began)
+        others_s = read_busy_s() - self._busy_s - (read_own_s() - self._own_s)
+        others = min(1.0, max(0.0, others_s / elapsed_s / (psutil.cpu_count() or 1)))
+        if sys.platform != "linux":
+            return Load(others, None)
+        return Load(others, (read_stolen_ticks(worker_cpu()) - self._stolen) * TICK_S / elapsed_s)
+
+
+def read_busy_s() -> float:
+    """Return the seconds that all processors have been busy, together."""
+    times = psutil.cpu_times()._asdict()
+    return math.fsum(seconds for name, seconds in times.items() if name not in NOT_BUSY)
+
+
+def read_own_s() -> float:
+    """Return the seconds that this process and its children, those that have ended included, have computed."""
+    process = psutil.Process()
+    found = [*process.cpu_times()[:4]]
+    for child in process.children(recursive=True):
+        with suppress(psutil.Error):
+            found += child.cpu_times()[:4]
+    return math.fsum(found)
+
+
+def check_load(load: Load) -> list[FitnessCheck]:
+    """Check what others take of this machine."""
+    return [*_check_steal(load.stolen), *_check_load(load.others)]
+
+
+def glance_at_load() -> list[FitnessCheck]:
+    """Watch the machine for a moment, before anything is measured."""
+    watch = LoadWatch()
+    time.sleep(GLANCE_S)
+    return check_load(watch.so_far())
+
+
+def describe_busy(checks: Sequence[FitnessCheck]) -> str:
+    """Say in one line that the machine is busy with what is not ours; the line is empty where it is not."""
+    found = [each for each in checks if each.subject in ("steal", "load") and each.verdict == "unfit"]
+    if not found:
+        return ""
+    return f"busy machine: {', '.join(each.found for each in found)}; {found[-1].advice}"
+
+
 def check_fitness(watched_s: float = WATCHED_S) -> list[FitnessCheck]:
     """Make every check, in the order in which they matter; this watches the machine for a second."""
-    stolen, busy = watch_machine(watched_s)
+    watch = LoadWatch()
+    time.sleep(watched_s)
+    load = watch.so_far()
     checks: Sequence[Callable[[], Iterator[FitnessCheck]]] = (
         _check_cores,
-        lambda: _check_steal(stolen),
-        lambda: _check_load(busy),
+        lambda: iter(check_load(load)),
         _check_governor,
         _check_timer,
         _check_limits,
@@ -50,21 +120,6 @@ def check_fitness(watched_s: float = WATCHED_S) -> list[FitnessCheck]:
         _check_power,
     )
     return [finding for check in checks for finding in check()]
-
-
-def watch_machine(seconds: float) -> tuple[float | None, float]:
-    """Watch the machine for some seconds in which this process does nothing.
-
-    Returns the share of the worker's processor that was stolen (None where the system does not tell), and the busy
-    share of all processors.
-    """
-    before = read_stolen_ticks(worker_cpu())
-    psutil.cpu_percent()
-    time.sleep(seconds)
-    busy = psutil.cpu_percent() / 100
-    if sys.platform != "linux":
-        return None, busy
-    return (read_stolen_ticks(worker_cpu()) - before) * TICK_S / seconds, busy
 
 
 def _fit(subject: str, found: str) -> FitnessCheck:
@@ -94,7 +149,7 @@ def _check_steal(share: float | None) -> Iterator[FitnessCheck]:
 
 
 def _check_load(share: float) -> Iterator[FitnessCheck]:
-    words = f"{share:.0%} busy while nothing was measured"
+    words = f"{share:.0%} of all processors busy with something else"
     if share <= BUSY:
         yield _fit("load", words)
     else:

@@ -1,4 +1,8 @@
-"""Makes the first call of every arm at the headline scale, with nothing compiled before; that shows whether it runs."""
+"""Makes the first call of every arm at the headline scale, with nothing compiled before; that shows whether it runs.
+
+References have one process and candidates another. What arms of one process, or numba's cache on disk, have in common
+is loaded and compiled by the first of them, so that the later ones' calls are the time that they add.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,8 @@ def make_first_calls(state: RunState, pair: Twins, around: Around) -> None:
             met.add((*place_of(comparison), name))
             with state.failing(comparison.optimization, name):
                 arm = state.subject_of(comparison).arm(comparison, name, around.scratch)
-                prepared = pair.reference.ask(Prepare(arm, arm.key in state.call_ns), Prepared)
+                worker = pair.reference if name == comparison.reference else pair.candidate
+                prepared = worker.ask(Prepare(arm, arm.key in state.call_ns), Prepared)
                 if prepared.call_ns is not None:
                     state.call_ns[arm.key] = prepared.call_ns
                 at = place_of(comparison)

@@ -41,7 +41,7 @@ def measure_memory(state: RunState, around: Around) -> None:
     with ExitStack() as stack:
         for cpu in ((*list_processors(),) or (None,)) if calls else ():
             idle.put((cpu, stack.enter_context(Forks(hash_seed, numba_cache, state.supply.preload()))))
-        for key, readings in run_side_by_side(calls):
+        for key, readings in run_side_by_side(calls, state.until):
             with state.failing(key[0], key[3]):
                 if isinstance(readings, ArmFailed):
                     raise readings

@@ -27,7 +27,7 @@ Scope = Literal["workload", "cases", "markets", "failures"]
 """Outputs are compared on the recorded inputs of a workload, on named cases, on whole cycles of markets, and on such
 cycles while providers fail."""
 Isolation = Literal["shared", "twins"]
-"""The arms of a comparison share a process, or each has one of two."""
+"""Each arm of a comparison has one of two processes; in records of before they might share one."""
 
 
 class Reading(msgspec.Struct, frozen=True, tag="reading"):
@@ -192,7 +192,10 @@ class Plan(msgspec.Struct, frozen=True, tag="plan"):
 class Declared(msgspec.Struct, frozen=True, tag="benchmark"):
     """Names a user's two functions, how they were fed and checked, and the sentence that was judged.
 
-    ``isolation`` is ``shared`` for local functions, which were copied to one process for both, and None for the run's.
+    ``clock_by`` says what told whether the functions wait, hence the clock: several where they differ, ``several
+    processors`` where one of them starts threads or processes, and nothing where a metric was named or in records of
+    before. ``isolation`` is ``shared`` in records of before for local functions, which were then copied to one process
+    for both; it is None otherwise.
     """
 
     name: str
@@ -203,7 +206,8 @@ class Declared(msgspec.Struct, frozen=True, tag="benchmark"):
     fresh: bool
     metric: Metric
     claim: str | None
-    isolation: Literal["shared"] | None
+    isolation: Literal["shared"] | None = None
+    clock_by: str = ""
 
 
 class Fidelity(msgspec.Struct, frozen=True, tag="fidelity"):
@@ -457,11 +461,15 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):
-    """Ends a record. Where ``interrupted`` is true, the record has what was measured until then."""
+    """Ends a record. Where ``interrupted`` is true, the record has what was measured until then.
+
+    ``busy`` says what others took of the machine meanwhile, where that was too much.
+    """
 
     seconds: float
     interrupted: bool
     replicates: int
+    busy: str = ""
 
 
 Record = (

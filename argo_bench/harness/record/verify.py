@@ -182,7 +182,8 @@ def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
     of_kind = recorded.all
     measured = Measured(of_kind(Result), of_kind(Samples), of_kind(Memory), of_kind(Counts), rule_of(recorded.run))
     declared = list(known.values())
-    ours_all = judge_all(declared, measured, of_kind(Fidelity), of_kind(Failure), recorded.plan.claims)
+    claims = recorded.plan.claims
+    ours_all = judge_all(declared, measured, of_kind(Fidelity), of_kind(Failure), claims)
     expected = {(each.claim, each.arm): each for each in ours_all}
     for line, record in recorded.lines():
         if isinstance(record, Judgement) and record.optimization in known:

@@ -147,15 +147,19 @@ class Outlook:
     replicates: int
 
 
-def outlook(claim: Claim, estimate: Estimate, most: int = 10_000, rule: Rule = CURRENT) -> Outlook | None:
+def outlook(
+    claim: Claim, estimate: Estimate, most: int = 10_000, rule: Rule = CURRENT, floor: float | None = None
+) -> Outlook | None:
     """Project how many replicates would put the interval on one side of the nearest edge, if nothing else changed.
+
+    ``floor`` is the smallest difference that counts where nothing was claimed, as for ``judge``.
 
     None where there is no interval yet, or where even ``most`` replicates would not do.
     """
     if estimate.spread is None:
         return None
     if claim.kind == "difference":
-        edge, distance = _clearest(-estimate.theta)
+        edge, distance = _clearest(-estimate.theta, floor)
     else:
         straddled = [
             edge
@@ -170,13 +174,15 @@ def outlook(claim: Claim, estimate: Estimate, most: int = 10_000, rule: Rule = C
     return None if needed is None else Outlook(math.exp(edge), needed)
 
 
-def _clearest(value: float) -> tuple[float, float]:
+def _clearest(value: float, floor: float | None) -> tuple[float, float]:
     """Return the edge at which an open question can be decided with the widest interval, and the distance to it.
 
-    The edge is 0 (is there a difference at all?) or EPSILON on the value's side (is there one that matters?).
+    The edge is 0 (is there a difference at all?) or the floor on the value's side (is there one that matters?). Below
+    the floor only the second question is open; by the rule of before, which had none, both are.
     """
-    relevant = EPSILON - abs(value)
-    return (0.0, abs(value)) if abs(value) >= relevant else (math.copysign(EPSILON, value), relevant)
+    relevant = (floor or EPSILON) - abs(value)
+    is_clear = abs(value) >= (relevant if floor is None else floor)
+    return (0.0, abs(value)) if is_clear else (math.copysign(floor or EPSILON, value), relevant)
 
 
 def replicates_for(
@@ -203,40 +209,51 @@ def _half_width(replicates: int, spread: float, level: float, rule: Rule) -> flo
     return student_t((1 + level) / 2, replicates - 2 * cut - 1) * error
 
 
-def is_decided(claims: Sequence[Claim], metric_estimates: Sequence[Estimate]) -> bool:
-    """Say whether every claim that rests on a comparison has its verdict, or an interval as narrow as it need be."""
-    return all(
-        judge(claim, estimate) != "inconclusive" or _is_precise(estimate)
-        for claim, estimate in zip(claims, metric_estimates, strict=True)
-    )
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Says when a comparison leaves at a look.
 
-
-def is_futile(claims: Sequence[Claim], metric_estimates: Sequence[Estimate], most: int, rule: Rule = CURRENT) -> bool:
-    """Say whether no claim without a verdict can be expected to get one within ``most`` replicates.
-
-    The projection may be off by FUTILE, since it rests on a deviation of a few values and on an estimate that is still
-    uncertain itself.
+    ``most`` is the last look, ``rule`` the one by which intervals are made, ``floor`` the smallest difference that
+    counts where nothing was claimed, as for ``judge``.
     """
-    open_claims = [
-        (claim, estimate)
-        for claim, estimate in zip(claims, metric_estimates, strict=True)
-        if judge(claim, estimate) == "inconclusive"
-    ]
-    return bool(open_claims) and all(_is_far(claim, estimate, most, rule) for claim, estimate in open_claims)
 
+    most: int
+    rule: Rule = CURRENT
+    floor: float | None = EPSILON
 
-def _is_far(claim: Claim, estimate: Estimate, most: int, rule: Rule) -> bool:
-    """Say whether a verdict is out of reach wherever within one standard error the truth may lie."""
-    if estimate.error is None:
-        return False
-    shifted = (msgspec.structs.replace(estimate, theta=estimate.theta + step * estimate.error) for step in (-1, 0, 1))
-    projections = [outlook(claim, each, rule=rule) for each in shifted]
-    return all(each is None or each.replicates > FUTILE * most for each in projections)
+    def has_ended(self, claims: Sequence[Claim], metric_estimates: Sequence[Estimate]) -> bool:
+        """Say whether the verdicts are clear, or cannot be expected to become clear."""
+        return self.is_decided(claims, metric_estimates) or self.is_futile(claims, metric_estimates)
 
+    def is_decided(self, claims: Sequence[Claim], metric_estimates: Sequence[Estimate]) -> bool:
+        """Say whether every claim that rests on a comparison has its verdict, or an interval as narrow as need be."""
+        return all(
+            judge(claim, estimate, self.floor) != "inconclusive" or _is_precise(estimate)
+            for claim, estimate in zip(claims, metric_estimates, strict=True)
+        )
 
-def has_ended(claims: Sequence[Claim], metric_estimates: Sequence[Estimate], most: int, rule: Rule = CURRENT) -> bool:
-    """Say whether a comparison leaves at a look: its verdicts are clear, or cannot be expected to become clear."""
-    return is_decided(claims, metric_estimates) or is_futile(claims, metric_estimates, most, rule)
+    def is_futile(self, claims: Sequence[Claim], metric_estimates: Sequence[Estimate]) -> bool:
+        """Say whether no claim without a verdict can be expected to get one within ``most`` replicates.
+
+        The projection may be off by FUTILE, since it rests on the spread of a few values and on an estimate that is
+        still uncertain itself.
+        """
+        open_claims = [
+            (claim, estimate)
+            for claim, estimate in zip(claims, metric_estimates, strict=True)
+            if judge(claim, estimate, self.floor) == "inconclusive"
+        ]
+        return bool(open_claims) and all(self._is_far(claim, estimate) for claim, estimate in open_claims)
+
+    def _is_far(self, claim: Claim, estimate: Estimate) -> bool:
+        """Say whether a verdict is out of reach wherever within one standard error the truth may lie."""
+        if estimate.error is None:
+            return False
+        shifted = (
+            msgspec.structs.replace(estimate, theta=estimate.theta + step * estimate.error) for step in (-1, 0, 1)
+        )
+        projections = [outlook(claim, each, rule=self.rule, floor=self.floor) for each in shifted]
+        return all(each is None or each.replicates > FUTILE * self.most for each in projections)
 
 
 def _is_precise(estimate: Estimate) -> bool:

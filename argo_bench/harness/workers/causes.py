@@ -27,7 +27,7 @@ Cause = Literal[
     "some calls are dear",
     "first call is dear",
     "several processors",
-    "one processor",
+    "clock is unknown",
 ]
 Outcome = Literal["void", "refused", "remarked"]
 """``void``: its output or its work is not the other's. ``refused``: the outputs agree, yet the times would compare
@@ -68,8 +68,10 @@ RULES: Mapping[Cause, Rule] = {
         "refused", True, "have the function do the work of so many calls, since the time of a usual one is no mean"
     ),
     "first call is dear": Rule("remarked", False, "it may compile, import or remember, which cannot be told"),
-    "several processors": Rule("remarked", True, "both functions were timed on all processors"),
-    "one processor": Rule("remarked", True, "both functions were timed on one processor"),
+    "several processors": Rule(
+        "remarked", True, "both functions were timed on all processors, by wall time unless a metric is named"
+    ),
+    "clock is unknown": Rule("remarked", True, "both functions were timed by wall time; name a metric to choose"),
 }
 """What is held against a function, the gravest first: one cause is named. A test holds the keys to ``Cause``."""
 

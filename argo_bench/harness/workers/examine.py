@@ -32,14 +32,16 @@ from .inputs import (
 )
 from .kept import find_kept, list_names
 from .leftovers import Leftovers, adopt_orphans
-from .processors import uses_several
 from .results import copy_result, pack_if_possible, write_packed, write_result
 from .settings import Settings, describe_changes, describe_seeding, read_generators, read_settings
-from .timing import Arguments, FunctionBody, Timing, count_compiled_signatures, waits
+from .timing import Arguments, FunctionBody, Timing, count_compiled_signatures, read_children_ns
+from .waiting import ENOUGH, Call, Decision, Kept, account, decide, is_delay_known
 
 CHEAP_NS = 20_000_000
 """A function whose calls take longer is called twice, others MOST_CALLS times or until BUDGET_NS is used."""
 MOST_CALLS, BUDGET_NS = 16, 200_000_000
+"""Where the system does not tell what kept a call from computing, up to ENOUGH later calls are made within
+LONGEST_NS."""
 WATCHED_CALLS = 4
 """What is left behind is looked for after these first calls."""
 LONGEST_NS, PUT_OFF = 1_000_000_000, 0.25
@@ -52,7 +54,7 @@ so dear."""
 OTHER = ".other"
 """The result for another input stands in the file of this ending, beside the result."""
 ELSEWHERE, ELSEWHERE_NS = 0.1, 1_000_000
-"""Other threads and processes matter where they compute for this share of a call, and for so many nanoseconds."""
+"""Other threads and processes matter where they compute for this share of the calls, and for so many nanoseconds."""
 
 
 class Examination:
@@ -64,13 +66,13 @@ class Examination:
 
     def __init__(self, body: FunctionBody, settings: Settings) -> None:
         self.suspicions: list[Suspicion] = []
-        self.timings: list[Timing] = []
+        self.calls: list[Call] = []
         self.packed: bytes | None = None
         self._body = body
         self._settings = settings
         self._own_ns: list[int] = []
+        self._all_ns: list[int] = []
         self._collected: list[bool] = []
-        self._threads_ns = self._elsewhere_ns = 0
         self._is_loading = False
         self._leftovers = Leftovers(body)
         self._arguments: Arguments = body.next_arguments()
@@ -80,13 +82,20 @@ class Examination:
         self._last: Any = None
 
     @property
+    def timings(self) -> list[Timing]:
+        return [each.timing for each in self.calls]
+
+    @property
     def first_ns(self) -> int:
-        return self.timings[0].wall_ns
+        return self.calls[0].timing.wall_ns
 
     @property
     def call_ns(self) -> int:
         """Return what a later call takes."""
         return round(median(each.wall_ns for each in self.timings[1:]))
+
+    def decide_clock(self) -> Decision:
+        return decide(self.calls[1:])
 
     def make_calls(self) -> None:
         """Make the first calls, and compare every result with a copy of the first one, which a later call may change.
@@ -104,7 +113,7 @@ class Examination:
         while self._is_call_due(perf_counter_ns() - began):
             generators.append(read_generators())
             self._last = self._call(self._body.next_arguments())
-            if self.packed is not None and self.packed == pack_if_possible(self._last) and len(self.timings) > 2:
+            if self.packed is not None and self.packed == pack_if_possible(self._last) and len(self.calls) > 2:
                 continue
             first = pickle.loads(self.packed) if self.packed is not None else first
             if (difference := first_difference(first, self._last, "allclose")) is not None:
@@ -115,34 +124,34 @@ class Examination:
         self._note(self._describe_dear_calls())
 
     def _call(self, arguments: Arguments) -> Any:
-        is_watched = len(self.timings) < WATCHED_CALLS
+        is_watched = len(self.calls) < WATCHED_CALLS
         if is_watched:
             self._leftovers.begin_call()
         collections = count_collections()
-        own_ns, all_ns = thread_time_ns(), process_time_ns()
+        kept = Kept.so_far()
+        all_ns, own_ns = process_time_ns() + read_children_ns(), thread_time_ns()
         result, timing = self._body.take_result(arguments)
-        own_ns = thread_time_ns() - own_ns
-        self._own_ns.append(own_ns)
+        self._own_ns.append(thread_time_ns() - own_ns)
+        self._all_ns.append(process_time_ns() + read_children_ns() - all_ns)
+        self.calls.append(account(kept, timing))
         self._collected.append(count_collections() > collections)
-        self._threads_ns, self._elsewhere_ns = process_time_ns() - all_ns - own_ns, timing.cpu_ns - own_ns
         if is_watched:
             self._leftovers.end_call()
-        self.timings.append(timing)
         return result
 
     def _is_call_due(self, spent_ns: int) -> bool:
         """Say whether one more call is made: two are made in any case, more only where they cost little."""
-        made = len(self.timings)
-        return made < 2 or (made < MOST_CALLS and self.call_ns < CHEAP_NS and spent_ns < BUDGET_NS)
+        made = len(self.calls)
+        if made < 2 or (made <= ENOUGH and spent_ns < LONGEST_NS and not is_delay_known()):
+            return True
+        return made < MOST_CALLS and self.call_ns < CHEAP_NS and spent_ns < BUDGET_NS
 
     def _describe_dear_calls(self) -> Suspicion | None:
         """Say that some later calls are dear again and again, as those that write what others have put off."""
         began = perf_counter_ns()
-        while (
-            self._list_dear_calls() and len(self.timings) <= 3 * MOST_CALLS and perf_counter_ns() - began < LONGEST_NS
-        ):
+        while self._list_dear_calls() and len(self.calls) <= 3 * MOST_CALLS and perf_counter_ns() - began < LONGEST_NS:
             self._call(self._body.next_arguments())
-        dear, calls = self._list_dear_calls(), len(self.timings) - 1
+        dear, calls = self._list_dear_calls(), len(self.calls) - 1
         usual = self.call_ns
         if len(dear) < 2 or sum(dear) - len(dear) * usual < PUT_OFF * calls * usual:
             return None
@@ -177,15 +186,11 @@ class Examination:
         self._note(self._describe_processors())
 
     def _describe_processors(self) -> Suspicion | None:
-        """Say that a call computes on several processors at once where it may, or would if they were free."""
-        least_ns = max(ELSEWHERE_NS, ELSEWHERE * self.timings[-1].cpu_ns)
-        if max(self._threads_ns, self._elsewhere_ns) < least_ns:
+        """Say that calls compute in other threads or processes than the one that makes them."""
+        all_ns = sum(self._all_ns[1:])
+        if all_ns - sum(self._own_ns[1:]) < max(ELSEWHERE_NS, ELSEWHERE * all_ns):
             return None
-        if uses_several(lambda: self._body.take_result(self._body.next_arguments())[1]):
-            return Suspicion("several processors", "computes on several processors at once")
-        if self._threads_ns < least_ns:  # children that run one after the other need no second processor
-            return None
-        return Suspicion("one processor", "computes in threads of its own")
+        return Suspicion("several processors", "computes in threads or child processes of its own")
 
     def look_for_memory(self, file: Path) -> None:
         """Find whether the function remembers its input or keeps its result; write its result for another input."""
@@ -273,7 +278,7 @@ def examine(body: FunctionBody, settings: Settings, file: Path) -> dict[str, Any
         write_packed(examination.packed, file)
     return {
         "suspicions": [list(each) for each in examination.suspicions],
-        "waits": waits(examination.timings[1]),
+        **describe_clock(examination.decide_clock()),
         "first_ns": examination.first_ns,
         "call_ns": examination.call_ns,
         "reading_ns": examination.time_reading(),
@@ -283,14 +288,24 @@ def examine(body: FunctionBody, settings: Settings, file: Path) -> dict[str, Any
 
 
 def call_twice(body: FunctionBody) -> dict[str, Any]:
-    """Return what two calls take, where nothing is to be checked."""
-    first, second = (body.take_result(body.next_arguments())[1] for _ in range(2))
+    """Return what calls take, where nothing is to be checked: two, or as many as it takes to choose the clock."""
+    calls: list[Call] = []
+    began = perf_counter_ns()
+    while len(calls) < 2 or (
+        len(calls) <= ENOUGH and perf_counter_ns() - began < LONGEST_NS and decide(calls[1:]).told_by == "nothing"
+    ):
+        kept = Kept.so_far()
+        calls.append(account(kept, body.take_result(body.next_arguments())[1]))
     return {
         "suspicions": [],
-        "waits": waits(second),
-        "first_ns": first.wall_ns,
-        "call_ns": second.wall_ns,
+        **describe_clock(decide(calls[1:])),
+        "first_ns": calls[0].timing.wall_ns,
+        "call_ns": calls[1].timing.wall_ns,
         "reading_ns": None,
         "is_written": False,
         "reached": [],
     }
+
+
+def describe_clock(decision: Decision) -> dict[str, Any]:
+    return {"waits": decision.waits, "told_by": decision.told_by}

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from argo_bench.harness.workers.causes import Suspicion
+from argo_bench.harness.workers.waiting import Means
 
 
 class Arm(msgspec.Struct, frozen=True):
@@ -197,9 +198,10 @@ class Returned(msgspec.Struct, frozen=True, tag=True):
 class Examined(msgspec.Struct, frozen=True, tag=True):
     """Says what was found out about a function, with the times of its first call and of a later one.
 
-    ``waits`` says that it computed for less than nine tenths of its call. ``reading_ns`` is the time of reading a
-    result that may compute when it is read, or None. ``is_written`` says that another process can read the result.
-    ``reached`` are the names of variables that the function uses.
+    ``waits`` says that it waits for more than a tenth of its time, and ``told_by`` what told that. ``reading_ns`` is
+    the time of reading a result that may compute when it is read, or None. ``is_written`` says that another process can
+    read the result. ``reached`` are the names of variables that the function uses. ``built_ns`` is the time in which
+    the function was loaded and its setup ran.
     """
 
     suspicions: list[Suspicion]
@@ -209,6 +211,8 @@ class Examined(msgspec.Struct, frozen=True, tag=True):
     reading_ns: int | None
     is_written: bool
     reached: list[str] = []
+    told_by: Means = "nothing"
+    built_ns: int = 0
 
 
 class Written(msgspec.Struct, frozen=True, tag=True):
@@ -232,8 +236,8 @@ class Agreement(msgspec.Struct, frozen=True, tag=True):
 class Described(msgspec.Struct, frozen=True, tag=True):
     """Describes a function that was called twice.
 
-    ``files`` are the source files that were loaded for it. ``waits`` says that the call computed for less than nine
-    tenths of its time. ``unpicklable`` is the reason why its results cannot be compared, or None.
+    ``files`` are the source files that were loaded for it. ``waits`` says that it waits for more than a
+    tenth of its time. ``unpicklable`` is the reason why its results cannot be compared, or None.
     """
 
     files: list[str]

@@ -1,17 +1,21 @@
 """Runs twin worker processes on one processor, of which only one runs at a time.
 
 The orchestrator hands the turn over a socket and sleeps until the answer comes. Two arms never share a heap, a garbage
-collector or a JIT, yet their samples interleave within milliseconds. In shared isolation both roles are one process.
+collector or a JIT, yet their samples interleave within milliseconds. Where the time of a run is bounded, a worker that
+has not answered by then is ended.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,7 +24,7 @@ from typing import NamedTuple, Self, TypeVar
 import msgspec
 
 from argo_bench.harness.machine.environment import THREAD_CAPS, Watch, worker_cpu
-from argo_bench.harness.record.records import Block, Isolation
+from argo_bench.harness.record.records import Block
 from argo_bench.harness.workers.messages import Arm, Done, Forget, Message, Raised, Reply, Sample, Taken
 
 Expected = TypeVar("Expected")
@@ -38,6 +42,10 @@ class ArmFailed(Exception):
         self.details = details
         self.arm = arm
         self.is_missing = is_missing
+
+
+class OutOfTime(Exception):
+    """Says that the time of a run was used up before a worker answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +69,21 @@ def job_command(name: str, *arguments: object, python: str = sys.executable) -> 
 
 
 class WorkerProcess:
-    """Runs one worker, pinned to ``processor`` if there is one. ``hash_seed`` becomes its PYTHONHASHSEED."""
+    """Runs one worker, pinned to ``processor`` if there is one. ``hash_seed`` becomes its PYTHONHASHSEED.
 
-    def __init__(self, hash_seed: int, numba_cache: Path, processor: int | None, program: Program = HERE) -> None:
-        self._begun_with = hash_seed, numba_cache, processor, program
+    ``until`` is the moment of the monotonic clock at which it is ended, whatever it does; None stands for never.
+    """
+
+    def __init__(
+        self,
+        hash_seed: int,
+        numba_cache: Path,
+        processor: int | None,
+        program: Program = HERE,
+        until: float | None = None,
+    ) -> None:
+        self._begun_with = hash_seed, numba_cache, processor, program, until
+        self._until = until
         ours, theirs = socket.socketpair()
         inherited = os.environ if program.environment is None else program.environment
         environment = {**inherited, **THREAD_CAPS}
@@ -88,11 +107,15 @@ class WorkerProcess:
         self._connection = Connection(ours.detach())
 
     def ask(self, message: Message, expected: type[Expected]) -> Expected:
-        """Send a message and return the reply. Raises ArmFailed when the request raised or the process died."""
+        """Send a message and return the reply.
+
+        Raises ArmFailed when the request raised or the process died, OutOfTime when there is no reply in time.
+        """
         about = getattr(message, "arm", None)
         arm = None if about is None else str(about.name)
         try:
             self._connection.send_bytes(msgspec.json.encode(message))
+            self._wait_for_reply()
             reply = msgspec.json.decode(self._connection.recv_bytes(), type=Reply)
         except (EOFError, OSError):
             code = self._process.wait()
@@ -102,6 +125,14 @@ class WorkerProcess:
             raise ArmFailed(reply.error, reply.details, arm, reply.is_missing)
         assert isinstance(reply, expected), f"expected {expected}, got {reply!r}"
         return reply
+
+    def _wait_for_reply(self) -> None:
+        """Wait until a reply is there; end the process and all that it has started where none comes in time."""
+        if self._until is None or self._connection.poll(max(0.0, self._until - time.monotonic())):
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        raise OutOfTime
 
     @property
     def is_alive(self) -> bool:
@@ -129,22 +160,16 @@ class Turn(NamedTuple):
 
 
 class Twins:
-    """Holds two workers, or one in both roles, for one replicate. It is a context manager."""
+    """Holds two workers for one replicate. It is a context manager."""
 
     def __init__(self, reference: WorkerProcess, candidate: WorkerProcess) -> None:
         self.reference = reference
         self.candidate = candidate
 
     @classmethod
-    def start(cls, isolation: Isolation, hash_seed: int, numba_cache: Path) -> Self:
-        """Start fresh processes."""
-        processor = worker_cpu()
-        reference = WorkerProcess(hash_seed, numba_cache, processor)
-        return cls(reference, WorkerProcess(hash_seed, numba_cache, processor) if isolation == "twins" else reference)
-
-    def together(self) -> Twins:
-        """Return twins with both roles in the reference's process."""
-        return Twins(self.reference, self.reference)
+    def start(cls, hash_seed: int, numba_cache: Path, until: float | None = None) -> Self:
+        """Start fresh processes, which are ended at ``until``."""
+        return cls(*(WorkerProcess(hash_seed, numba_cache, worker_cpu(), until=until) for _ in range(2)))
 
     @property
     def workers(self) -> set[WorkerProcess]:

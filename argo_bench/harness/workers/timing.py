@@ -28,10 +28,6 @@ WARM_UP_NS = 200_000_000
 """An arm is warmed up for this time at least, unless a profile has less."""
 
 
-WAITS_BELOW = 0.9
-"""A call waits for something if it computes for less than this share of its time."""
-
-
 Arguments = tuple[Any, ...]
 
 
@@ -40,10 +36,6 @@ class Timing(NamedTuple):
 
     wall_ns: int
     cpu_ns: int
-
-
-def waits(timing: Timing) -> bool:
-    return timing.cpu_ns < WAITS_BELOW * timing.wall_ns
 
 
 # The clocks are bound to names of this module before any code of a user's runs: a function that replaces time's own

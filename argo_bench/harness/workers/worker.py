@@ -12,7 +12,7 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter_ns
@@ -20,10 +20,11 @@ from typing import Any
 
 from ...parent import die_with_parent
 from .bodies import Arm, Body, body_of, describe_error, extend_path, find_function, function_body, role_of
-from .processors import spread
+from .processors import use_processors
 from .results import SAMPLED_ABOVE, sample, write_result
 from .settings import Settings, describe_changes, read_settings
-from .timing import FunctionBody, waits
+from .timing import FunctionBody
+from .waiting import ENOUGH, Call, Kept, account, decide
 
 Message = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -42,11 +43,16 @@ class Worker:
     def answer(self, message: Message) -> Reply:
         match message["type"]:
             case "Prepare":
-                return self._prepare(message["arm"], message.get("is_known", False))
+                with _processors_for(message["arm"]):
+                    prepared = self._prepare(message["arm"], message.get("is_known", False))
+                self._settings = read_settings()
+                return prepared
             case "WarmUp":
-                return self._warm_up(message["arm"], message["calls"], message["least_ns"])
+                with _processors_for(message["arm"]):
+                    return self._warm_up(message["arm"], message["calls"], message["least_ns"])
             case "Sample":
-                wall_ns, cpu_ns = self._body(message["arm"]).sample(message["passes"])
+                with _processors_for(message["arm"]):
+                    wall_ns, cpu_ns = self._body(message["arm"]).sample(message["passes"])
                 return {"type": "Taken", "wall_ns": wall_ns, "cpu_ns": cpu_ns}
             case "Drain":
                 return {"type": "Drained", "ns_per_call": self._body(message["arm"]).time_drain_ns()}
@@ -82,15 +88,12 @@ class Worker:
         return self._bodies[json.dumps(arm)]
 
     def _prepare(self, arm: Arm, is_known: bool) -> Reply:
-        if not arm["factory"] and json.loads(arm["arguments"]).get("spread"):
-            spread()
         body = self._bodies[json.dumps(arm)] = body_of(arm)
         calls_ns = []
         for _ in range(1 if is_known else 2):
             started = perf_counter_ns()
             body.first_call()
             calls_ns.append(perf_counter_ns() - started)
-        self._settings = read_settings()
         call_ns = None if is_known else calls_ns[1]
         return {"type": "Prepared", "first_call_ns": calls_ns[0], "call_ns": call_ns, "calls": body.calls}
 
@@ -109,7 +112,8 @@ class Worker:
 
         Of a large result a sample is written, where the check can compare samples.
         """
-        result = self._body(arm).first_call()
+        with _processors_for(arm):
+            result = self._body(arm).first_call()
         written = write_result(result, file, SAMPLED_ABOVE)
         if written.unread is not None and is_sampled:
             written = write_result(sample(result), file, SAMPLED_ABOVE)
@@ -126,14 +130,22 @@ class Worker:
         return DONE
 
 
+def _processors_for(arm: Arm) -> AbstractContextManager[None]:
+    """Return a context in which an arm has the processors that it is timed on: all of them, or those of the process."""
+    return use_processors(of_all=not arm["factory"] and bool(json.loads(arm["arguments"]).get("spread")))
+
+
 def examine_arm(arm: Arm, is_checked: bool, file: Path) -> Reply:
     """Examine a function in this process, in which no other one of the user's has run, and write what it returns."""
     from .examine import call_twice, examine
 
     settings = read_settings()
     extend_path(arm.get("path", ()))
+    began = perf_counter_ns()
     with closing(function_body(arm["name"], json.loads(arm["arguments"]))) as body:
-        return {"type": "Examined", **(examine(body, settings, file) if is_checked else call_twice(body))}
+        built_ns = perf_counter_ns() - began
+        found = examine(body, settings, file) if is_checked else call_twice(body)
+    return {"type": "Examined", **found, "built_ns": built_ns}
 
 
 def check_agreement(baseline: Arm, candidate: Arm, check: str) -> Reply:
@@ -187,11 +199,14 @@ def find_repeated_answer(baseline: str, candidate: str, arm: Arm) -> Reply:
 
 
 def describe_arm(arm: Arm, results: Path) -> Reply:
-    """Write what two calls return to a file, and list the files of the modules that are loaded."""
+    """Write what two calls return to a file, list the files of the modules that are loaded, and choose the clock."""
     body = body_of(arm)
     assert isinstance(body, FunctionBody)
     first = body.first_call()
-    timing = body.time_calls(body.prepare_calls(), 1)
+    calls: list[Call] = []
+    while len(calls) < ENOUGH and decide(calls).told_by == "nothing":
+        prepared, kept = body.prepare_calls(), Kept.so_far()
+        calls.append(account(kept, body.time_calls(prepared, 1)))
     second = body.first_call()
     unpicklable = None
     try:
@@ -202,7 +217,7 @@ def describe_arm(arm: Arm, results: Path) -> Reply:
     return {
         "type": "Described",
         "files": sorted(str(file) for file in files if file),
-        "waits": waits(timing),
+        "waits": decide(calls).waits,
         "unpicklable": unpicklable,
     }
 
