@@ -6,6 +6,7 @@ measured until then is still estimated and judged.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import filterfalse
@@ -93,11 +94,17 @@ def run(
             raise
         is_interrupted = True
     verdicts = _conclude(state)
-    replicates = max((len(samples) for samples in state.samples.values()), default=0)
-    writer.write(End(state.pace.elapsed_s, is_interrupted, replicates))
+    writer.write(_make_end(state, job.profile.budget_s, is_interrupted))
     if is_interrupted:
         raise KeyboardInterrupt
     return verdicts
+
+
+def _make_end(state: RunState, budget_s: float, is_interrupted: bool) -> End:
+    numbers = [each.replicate for taken in state.samples.values() for each in taken]
+    budget = budget_s if math.isfinite(budget_s) else None
+    begun = 1 + max(numbers, default=-1)
+    return End(state.pace.elapsed_s, is_interrupted, begun, budget, state.longest_s, state.writer.seal())
 
 
 def make_run_id(profile: Profile, at: datetime) -> str:

@@ -44,7 +44,8 @@ class RunState:
     """Holds the state of a run, which the passes and the replicates read and extend.
 
     ``before`` is the interrupted run that is continued. ``call_ns`` has what a call takes by an arm's key, and
-    ``block_s`` the seconds of blocks that are worth taking of a comparison.
+    ``block_s`` the seconds of blocks that are worth taking of a comparison. ``longest_s`` is what the longest replicate
+    took: no other begins where there is less time left.
     """
 
     subjects: dict[str, Subject]
@@ -65,6 +66,7 @@ class RunState:
     failures: list[Failure] = field(default_factory=list)
     call_ns: dict[str, int] = field(default_factory=dict)
     block_s: dict[Comparison, float] = field(default_factory=dict)
+    longest_s: float = 0.0
     seen: str = ""
 
     @classmethod
@@ -77,6 +79,7 @@ class RunState:
         planned = [comparison for subject in job.subjects for comparison in subject.comparisons(job.profile)]
         if before is None:
             plan = make_plan(list(declared.values()), planned, job.profile, job.seed, job.supply.families(), job.sets)
+            plan = msgspec.structs.replace(plan, only_checks=job.only_checks)
         else:
             plan = before.plan
             declared |= {each.id: each for each in before.declarations}

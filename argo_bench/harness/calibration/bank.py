@@ -8,7 +8,6 @@ at the most: inside a turn they follow each other as in a comparison, and a chan
 from __future__ import annotations
 
 import contextlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -156,7 +155,7 @@ def _take_replicate(series: Series, number: int, scratch: Path) -> Banked:
         began = time.monotonic()
         with Twins.start("twins", seed, scratch / "numba") as pair:
             # The settings are the default profile's, since its runs are what is calibrated.
-            replicate = Replicate(pair, number, seed, random.Random(f"{series.comparison} {seed}"), DEFAULT.warm_up_ns)
+            replicate = Replicate(pair, number, seed, DEFAULT.warm_up_ns)
             samples = replicate.time_comparisons([(series.comparison, series.arms)], DEFAULT.headline_s)[0]
         return Banked(series.condition, time.monotonic() - began, samples)
 

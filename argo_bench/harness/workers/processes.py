@@ -7,7 +7,6 @@ collector or a JIT, yet their samples interleave within milliseconds. In shared 
 from __future__ import annotations
 
 import os
-import random
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 
+from argo_bench.harness.block_order import REFERENCE
 from argo_bench.harness.machine.environment import THREAD_CAPS, Watch, worker_cpu
 from argo_bench.harness.record.records import Block, Isolation
 from argo_bench.harness.workers.messages import Arm, Done, Forget, Message, Raised, Reply, Sample, Taken
@@ -176,14 +176,16 @@ class Twins:
             worker.ask(Forget(), Done)
 
 
-def take_blocks(turns: Sequence[Turn], rng: random.Random) -> list[Block]:
+def take_blocks(turns: Sequence[Turn], keys: Sequence[float]) -> list[Block]:
     """Take a block for each candidate, with two samples of every arm.
 
-    The turns, the reference's first, are taken in random order and then in the opposite one, so that each candidate
-    stands to the reference as ABBA or BAAB. All candidates share the reference's samples.
+    The turns, the reference's first, are taken in the order of the candidates' ``keys``, with the reference at
+    REFERENCE, and then in the opposite one, so that each candidate stands to the reference as ABBA or BAAB. All
+    candidates share the reference's samples.
     """
     watch = Watch()
-    order = rng.sample(range(len(turns)), len(turns))
+    places = REFERENCE, *keys
+    order = sorted(range(len(turns)), key=places.__getitem__)
     there = {number: turns[number].take() for number in order}
     back = {number: turns[number].take() for number in reversed(order)}
     invalid = watch.outside_cause()
