@@ -8,12 +8,14 @@ import msgspec
 import pytest
 
 from argo_bench.errors import UserError
+from argo_bench.harness.block_order import draw_order
 from argo_bench.harness.calibration import bank, standing
 from argo_bench.harness.calibration import rates as calibration
 from argo_bench.harness.calibration.bank import FULL, QUICK, TURN, Series
 from argo_bench.harness.calibration.rates import decide, decide_all, simulate_coverage
 from argo_bench.harness.calibration.standing import Rate, clopper_pearson
 from argo_bench.harness.calibration.workloads import SIZED, add_products, average_bars, average_bars_otherwise
+from argo_bench.harness.plan import replicate_seed
 from argo_bench.harness.record.records import Banked, Block, Samples
 from argo_bench.harness.record.store import FILE_NAME, Writer, load
 from argo_bench.harness.record.verify import verify
@@ -36,11 +38,11 @@ def banked(series, ratios, seconds=1.5):
     found = []
     for number, ratio in enumerate(ratios):
         base, other = 1_000_000, round(1_000_000 * ratio)
-        blocks = [
-            Block("ABBA", *[(base, other, other, base)] * 2),
-            Block("BAAB", *[(other, base, base, other)] * 2),
-        ]
-        samples = Samples(series.comparison, number, number, 1, 1, blocks * 2, None, None, None, None)
+        seed = replicate_seed(bank.SEED, number)
+        orders = [draw_order(seed, series.comparison, block) for block in range(4)]
+        times = {order: tuple(base if slot == "A" else other for slot in order) for order in orders}
+        blocks = [Block(order, times[order], times[order]) for order in orders]
+        samples = Samples(series.comparison, number, seed, 1, 1, blocks, None, None, None, None)
         found.append(Banked(series.condition, seconds, samples))
     return found
 

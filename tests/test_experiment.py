@@ -249,7 +249,11 @@ def test_progress_only_moves_forward_and_ends_complete(tiny_run):
 def test_a_run_begins_with_its_conditions_and_ends_with_an_end(tiny_run):
     recorded, _ = tiny_run
     assert isinstance(recorded.records[0], Run)
-    assert recorded.records[-1] == End(recorded.records[-1].seconds, False, 2)
+    end = recorded.records[-1]
+    assert isinstance(end, End)
+    assert (end.interrupted, end.replicates, end.budget_s) == (False, 2, TINY.budget_s)
+    assert 0 < end.longest_s < end.seconds
+    assert end.seal == recorded.seal()
     assert recorded.run.environment["thread_caps"]["OMP_NUM_THREADS"] == "1"
 
 

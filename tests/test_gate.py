@@ -14,7 +14,6 @@ from argo_bench.gate.answers import (
     comparison_of,
     describe_middle,
     find_changes,
-    find_disagreements,
     gate_of,
     make_lines,
 )
@@ -23,14 +22,15 @@ from argo_bench.gate.callgrind import sum_self_costs
 from argo_bench.gate.outcome import Change
 from argo_bench.gate.records import Agreed, Exact, Revisions
 from argo_bench.gate.table import table_of
-from argo_bench.harness.record.records import RULE, SCHEMA, SIGN_TEST, Block, Failure, Run, Samples
+from argo_bench.gate.verify import find_disagreements
+from argo_bench.harness.record.records import LAST_WITHOUT_SEAL, RULE, SIGN_TEST, Block, Failure, Run, Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics import beyond, signs
 from argo_bench.harness.statistics.beyond import LOOKS, find_beyond
 from argo_bench.harness.statistics.signs import critical, median_of, nominal_error, tail
 from argo_bench.report.tables import markdown_table
 
-RUN = Run(SCHEMA, "ci", "", "", "ci", "twins", 1, list(LOOKS), {}, "", [], {}, rule=RULE)
+RUN = Run(LAST_WITHOUT_SEAL, "ci", "", "", "ci", "twins", 1, list(LOOKS), {}, "", [], {}, rule=RULE)
 ALL = {"replicates": LOOKS[-1]}
 SPREAD = 0.01
 """Of the log-ratios of replicates: what a busy machine of two cores has."""

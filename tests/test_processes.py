@@ -85,7 +85,9 @@ def test_the_samples_of_a_block_are_taken_there_and_back_and_the_reference_serve
     orders = set()
     for seed in range(40):
         worker = Counter()
-        first, second = take_blocks([Turn(worker, name, 1) for name in "abc"], random.Random(seed))
+        keys = random.Random(seed).random(), random.Random(-1 - seed).random()
+        first, second = take_blocks([Turn(worker, name, 1) for name in "abc"], keys)
+        assert [each.order for each in (first, second)] == ["ABBA" if key > 0.5 else "BAAB" for key in keys]
         assert worker.asked == worker.asked[::-1]
         places = {name: (worker.asked.index(name) + 1, 6 - worker.asked.index(name)) for name in "abc"}
         for block, candidate in ((first, "b"), (second, "c")):

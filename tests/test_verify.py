@@ -56,7 +56,7 @@ EDITS = {
     "a block's order": (
         Samples,
         lambda s: replace(s, blocks=[replace(b, order=OTHER[b.order]) for b in s.blocks]),
-        Result,
+        Samples,
     ),
     "the calls of a sample": (Samples, lambda s: replace(s, candidate_calls=s.candidate_calls * 2), Result),
     "a seed": (Samples, lambda s: replace(s, seed=s.seed + 1), Samples),
@@ -108,8 +108,7 @@ def test_a_single_edit_with_a_right_digest_is_found_and_its_line_named(name, hon
     assert records[number] != honest.records[number]
     (tmp_path / FILE_NAME).write_bytes(b"".join(line_of(record) for record in records))
     found = verify(load(tmp_path))
-    assert found
-    assert isinstance(records[found[0].line - 1], shows_in)
+    assert any(isinstance(records[each.line - 1], shows_in) for each in found)
     assert str(found[0]).startswith(f"line {found[0].line}: ")
 
 
@@ -144,8 +143,7 @@ def test_a_users_comparison_verifies_and_a_single_edit_of_it_does_not(name, own,
     records[number] = edit(records[number])
     (tmp_path / FILE_NAME).write_bytes(b"".join(line_of(record) for record in records))
     found = verify(load(tmp_path))
-    assert found
-    assert isinstance(records[found[0].line - 1], shows_in)
+    assert any(isinstance(records[each.line - 1], shows_in) for each in found)
 
 
 def line_of(record):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from argo_bench.cli.records import blaming
 from argo_bench.cli.shell import (
     GATE_FAILED,
     INTERRUPTED,
@@ -29,9 +30,6 @@ from argo_bench.extras import check_extra
 
 if TYPE_CHECKING:
     from argo_bench.gate.run import Question
-
-GATE = "ci"
-"""The record of a gate has this profile."""
 
 
 @click.group(invoke_without_command=True)
@@ -150,7 +148,8 @@ def check(run: Path, thresholds: Path, as_json: bool) -> None:
     from argo_bench.harness.record.store import load
     from argo_bench.report.tables import terminal_table
 
-    found = check_thresholds(load(run), read_thresholds(thresholds))
+    with blaming(run):
+        found = check_thresholds(load(run), read_thresholds(thresholds))
     if as_json:
         print_json({"outcomes": [each.row() for each in found.outcomes], "unknown": list(found.unknown)})
     else:
@@ -173,7 +172,8 @@ def thresholds(run: Path, margin: float, times: bool) -> None:
     from argo_bench.gate.thresholds import propose_thresholds
     from argo_bench.harness.record.store import load
 
-    click.echo(propose_thresholds(load(run), margin, with_times=times), nl=False)
+    with blaming(run):
+        click.echo(propose_thresholds(load(run), margin, with_times=times), nl=False)
 
 
 @ci.command()
@@ -191,17 +191,18 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
         click.echo(f"argo-bench: {sentence}", err=True)
     if not recorded:
         raise UserError("no run to show: expected folders of argo-bench run, by default those under results/")
-    found = history_of(recorded, claim)
-    if as_json:
-        print_json([dataclasses.asdict(each) for each in found])
-    else:
-        make_console().print(terminal_table(table_of(found)))
-    if svg is not None:
-        check_extra("report", "--svg")
-        from argo_bench.gate.history_figure import draw_history
+    with blaming(*(each.directory for each in recorded)):
+        found = history_of(recorded, claim)
+        if as_json:
+            print_json([dataclasses.asdict(each) for each in found])
+        else:
+            make_console().print(terminal_table(table_of(found)))
+        if svg is not None:
+            check_extra("report", "--svg")
+            from argo_bench.gate.history_figure import draw_history
 
-        svg.write_bytes(draw_history(found).svg())
-        click.echo(f"figure: {svg}", err=True)
+            svg.write_bytes(draw_history(found).svg())
+            click.echo(f"figure: {svg}", err=True)
 
 
 @ci.command()

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from argo_bench.cli.ci import GATE, ci, show_and_save_gate
+from argo_bench.cli.ci import ci, show_and_save_gate
+from argo_bench.cli.records import GATE, blaming, find_disagreements
 from argo_bench.cli.shell import (
     GATE_FAILED,
     INTERRUPTED,
@@ -351,6 +352,12 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 @click.option("--readme", type=click.Path(path_type=Path), help="Write the table of a README from the run, no more.")
 def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path | None) -> None:
     """The verdicts of a stored RUN (its folder or run.jsonl), and its report: report.html, report.md and figures."""
+    with blaming(run):
+        show_report(run, form, opens=opens, peers=peers, readme=readme)
+
+
+def show_report(run: Path, form: str, *, opens: bool, peers: Path | None, readme: Path | None) -> None:
+    """Show a stored run or gate in one of the forms of ``report``, and write the files that belong to the form."""
     from argo_bench.harness.record.store import load
     from argo_bench.opening import open_report
     from argo_bench.report import PAGE
@@ -478,16 +485,9 @@ def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> N
 def verify(run: Path, as_json: bool) -> None:
     """Recompute every estimate, interval and verdict of RUN from its raw samples; exit code 1 where one disagrees."""
     from argo_bench.harness.record.store import load
-    from argo_bench.harness.record.verify import Disagreement
-    from argo_bench.harness.record.verify import verify as disagreements
 
     recorded = load(run)
-    if recorded.run.profile == GATE:
-        from argo_bench.gate.answers import find_disagreements as of_gate
-
-        found = [Disagreement(*each) for each in of_gate(recorded)]
-    else:
-        found = disagreements(recorded)
+    found = find_disagreements(recorded)
     if as_json:
         print_json([{"line": each.line, "what": each.what} for each in found])
     elif found:

@@ -18,7 +18,7 @@ from argo_bench.gate.records import Agreed, Exact, Gated, Revisions
 from argo_bench.harness.claims.verdict import State, word_for
 from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Comparison, Failure, Samples
-from argo_bench.harness.record.store import Recorded, read_as
+from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.beyond import EdgeTest, choose_test
 from argo_bench.harness.statistics.signs import ERROR, Middle
 
@@ -114,7 +114,8 @@ class Times:
         return self.is_below(name, batch) or name in self.find_worse(batch)
 
     def _is_under(self, name: str, batch: Batch, edge: float) -> bool:
-        high = self._test.make_interval(self._values(name, batch), ERROR).high
+        values = self._values(name, batch)
+        high = self._test.make_interval(values, ERROR).high if values else None
         return high is not None and high < edge
 
     def _values(self, name: str, batch: Batch, candidate: Candidate = HEAD) -> list[float]:
@@ -251,14 +252,3 @@ def make_lines(gate: Gate) -> Iterator[Gated]:
     """Yield the outcomes as lines of a record."""
     for each in gate.outcomes:
         yield Gated(each.name, each.state, each.blocks, each.sentence, each.speedup, each.interval)
-
-
-def find_disagreements(recorded: Recorded) -> list[tuple[int, str]]:
-    """Return the lines of a record, by number, that say other than what follows from its samples and counts."""
-    ours = {each.benchmark: each for each in make_lines(gate_of(recorded))}
-    found = []
-    for line, record in recorded.lines():
-        said = read_as(Gated, record)
-        if said is not None and ours.pop(said.benchmark, None) != said:
-            found.append((line, f"outcome of {said.benchmark}: its samples and counts say otherwise"))
-    return found + [(len(recorded.records), f"no outcome of {name}") for name in ours]

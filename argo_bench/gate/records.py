@@ -8,6 +8,7 @@ import msgspec
 
 from argo_bench.harness.claims.metrics import Clock
 from argo_bench.harness.claims.verdict import State
+from argo_bench.harness.record.records import Quantity, Ratio
 
 
 class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
@@ -22,7 +23,7 @@ class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     environment: Literal["own", "current"]
     files: dict[str, str]
     metrics: dict[str, Clock]
-    tolerances: dict[str, float]
+    tolerances: dict[str, Quantity]
     changed: list[str]
     accepted: list[str]
 
@@ -43,8 +44,8 @@ class Exact(msgspec.Struct, frozen=True, tag="exact"):
     """
 
     benchmark: str
-    base: dict[str, float]
-    head: dict[str, float]
+    base: dict[str, Quantity]
+    head: dict[str, Quantity]
     unsteady: list[str]
     moved: dict[str, dict[str, float]]
     uncounted: str | None = None
@@ -57,5 +58,5 @@ class Gated(msgspec.Struct, frozen=True, tag="gate"):
     state: State
     blocks: bool
     sentence: str
-    speedup: float | None
-    interval: tuple[float, float] | None
+    speedup: Ratio | None
+    interval: tuple[Ratio, Ratio] | None

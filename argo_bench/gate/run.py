@@ -75,7 +75,7 @@ def run_gate(
     Raises UserError for revisions and tables that cannot be read; re-raises KeyboardInterrupt after what was measured
     has been judged.
     """
-    began = time.monotonic()
+    began, budget_s = time.monotonic(), question.settings.budget_s
     for revision in (question.base, question.head):
         repository.commit_of(revision)
     writer = Writer(directory)
@@ -83,10 +83,10 @@ def run_gate(
     try:
         writer.write(_make_header(question, directory))
         try:
-            _measure(repository, question, writer, began + question.settings.budget_s, on_progress)
+            _measure(repository, question, writer, began + budget_s, on_progress)
         except KeyboardInterrupt:
             interrupted = True
-        gate = _conclude(directory, writer, time.monotonic() - began, interrupted=interrupted)
+        gate = _conclude(directory, writer, budget_s, time.monotonic() - began, interrupted=interrupted)
     except UserError:
         (directory / "run.jsonl").unlink()
         raise
@@ -115,14 +115,14 @@ def _make_header(question: Question, directory: Path) -> Run:
     )
 
 
-def _conclude(directory: Path, writer: Writer, seconds: float, *, interrupted: bool) -> Gate | None:
+def _conclude(directory: Path, writer: Writer, budget_s: float, seconds: float, *, interrupted: bool) -> Gate | None:
     """Write and return the answers that the record supports; None where an interrupt came before any."""
     recorded = load(directory)
     gate = gate_of(recorded) if recorded.all(Revisions) else None
     for each in make_lines(gate) if gate is not None else ():
         writer.write(each)
     replicates = 1 + max((each.replicate for each in recorded.all(Samples)), default=-1)
-    writer.write(End(seconds, interrupted, replicates))
+    writer.write(End(seconds, interrupted, replicates, budget_s, seal=writer.seal()))
     return gate
 
 

@@ -119,10 +119,10 @@ class Timer:
         self, batch: Batch, number: int, names: Sequence[str], until: float, done: int, looks: Sequence[int]
     ) -> None:
         seed = replicate_seed(self._seed, number)
-        rng = random.Random(seed)
-        order = sorted(rng.sample(names, len(names)), key=lambda name: name not in self._changed)
+        drawn = random.Random(seed).sample(names, len(names))
+        order = sorted(drawn, key=lambda name: name not in self._changed)
         with self._start(seed % 2**32) as trio:
-            replicate = Replicate(trio, number, seed, rng, WARM_UP_NS, self._call_ns)
+            replicate = Replicate(trio, number, seed, WARM_UP_NS, self._call_ns)
             for name in order:
                 if name not in self._changed and time.monotonic() > until:
                     return

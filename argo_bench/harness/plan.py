@@ -149,6 +149,7 @@ def make_plan(
         [replicate_seed(seed, number) for number in range(profile.seeds)],
         {name: [*ids] for name, ids in sets.items()},
         [*comparisons],
+        [*profile.looks],
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Sequence
 
+from argo_bench.harness.block_order import draw_key
 from argo_bench.harness.plan import FEWEST_BLOCKS, MOST_BLOCKS, SLOW_NS
 from argo_bench.harness.record.records import Block, Comparison, Samples
 from argo_bench.harness.workers.messages import (
@@ -38,9 +38,9 @@ Roles = tuple[Arm, Arm]
 class Replicate:
     """Prepares, warms up and times comparisons in one pair of processes.
 
-    ``number`` and ``seed`` are those of the replicate. ``rng`` draws the order of the blocks. Every arm is warmed up
-    for ``warm_up_ns`` at least. ``call_ns`` holds what a call takes, by the arm's key; arms that are new are added to
-    it.
+    ``number`` and ``seed`` are those of the replicate; the order of its blocks follows from the seed. Every arm is
+    warmed up for ``warm_up_ns`` at least. ``call_ns`` holds what a call takes, by the arm's key; arms that are new are
+    added to it.
     """
 
     def __init__(
@@ -48,14 +48,12 @@ class Replicate:
         pair: Twins,
         number: int,
         seed: int,
-        rng: random.Random,
         warm_up_ns: int = WARM_UP_NS,
         call_ns: dict[str, int] | None = None,
     ) -> None:
         self._pair = pair
         self.number = number
         self._seed = seed
-        self._rng = rng
         self._warm_up_ns = warm_up_ns
         self._call_ns = {} if call_ns is None else call_ns
         self._met: dict[tuple[WorkerProcess, Arm], Prepared] = {}
@@ -114,7 +112,8 @@ class Replicate:
         blocks: list[list[Block]] = []
         started = time.monotonic()
         while is_block_due(len(blocks), time.monotonic() - started, budget_s):
-            blocks.append(take_blocks(turns, self._rng))
+            keys = [draw_key(self._seed, comparison, len(blocks)) for comparison, _ in compared]
+            blocks.append(take_blocks(turns, keys))
         seconds = (time.monotonic() - started) / len(compared)
         per_sample = [each.passes * each.calls for each in ready]
         drains = [worker.ask(Drain(arm), Drained).ns_per_call for worker, arm in (reference, *candidates)]

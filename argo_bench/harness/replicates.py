@@ -11,15 +11,12 @@ from itertools import filterfalse
 
 import msgspec
 
-from argo_bench.harness.claims.metrics import CLOCKS
-from argo_bench.harness.claims.verdict import floor_of
-from argo_bench.harness.judging.results import estimate_result
+from argo_bench.harness.judging.endings import is_over
 from argo_bench.harness.pace import share_of_blocks
 from argo_bench.harness.plan import SET_UP_S, choose_seconds
 from argo_bench.harness.record.records import Comparison, Samples
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.state import RunState
-from argo_bench.harness.statistics.looks import Stopping
 from argo_bench.harness.subject import Around
 from argo_bench.harness.workers.processes import OutOfTime, Twins
 
@@ -79,17 +76,9 @@ def _look(state: RunState) -> None:
 
 
 def has_comparison_ended(state: RunState, comparison: Comparison) -> bool:
-    """Say whether a comparison needs no more replicates.
-
-    One behind no claim ends when it has the replicates of the first look; one behind claims of which none is about time
-    ends at that look.
-    """
-    if state.is_unclaimed(comparison):
-        return len(state.samples.get(comparison, ())) >= state.profile.looks[0]
-    result = estimate_result(comparison, state.samples[comparison], state.level_of(comparison))
-    timed = [claim for claim in state.claims_on(comparison) if claim.metric in CLOCKS]
-    stopping = Stopping(state.profile.looks[-1], floor=floor_of(result.reference_ns))
-    return stopping.has_ended(timed, [result.on(claim.metric) for claim in timed])
+    """Say whether a comparison needs no more replicates, by the samples that it has."""
+    samples, claims = state.samples.get(comparison, ()), state.claims_on(comparison)
+    return is_over(claims, samples, state.level_of(comparison), state.profile.looks)
 
 
 def _time_replicate(state: RunState, around: Around, number: int, until_s: float, costs: Costs) -> None:
@@ -99,9 +88,8 @@ def _time_replicate(state: RunState, around: Around, number: int, until_s: float
     replicates.
     """
     seed = state.seed_of(number)
-    rng = random.Random(seed)
     asked = [each for each in state.comparisons if not _is_measured(state, each, number)]
-    order = rng.sample(asked, len(asked))
+    order = random.Random(seed).sample(asked, len(asked))
     claimed = list(filterfalse(state.is_unclaimed, order))
     first = state.supply.first()
     unclaimed = sorted(filter(state.is_unclaimed, order), key=lambda each: each.optimization not in first)
@@ -112,7 +100,7 @@ def _time_replicate(state: RunState, around: Around, number: int, until_s: float
     share = share_of_blocks(until_s - began, costs.overrun * blocks_s, costs.beside_s, planned_s)
     timed_s, claimed_until_s = 0.0, began
     with state.start_twins(around, seed) as pair:
-        replicate = Replicate(pair, number, seed, rng, state.profile.warm_up_ns, state.call_ns)
+        replicate = Replicate(pair, number, seed, state.profile.warm_up_ns, state.call_ns)
         _meet(state, around, replicate, pair, claimed)
         for alike in [*_group_by_reference(claimed), *_group_by_reference(unclaimed)]:
             is_unclaimed = state.is_unclaimed(alike[0])

@@ -6,6 +6,7 @@ measured until then is still estimated and judged.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import filterfalse
@@ -95,12 +96,18 @@ def run(
     except OutOfTime:
         _say_what_was_left_out(state)
     verdicts = _conclude(state)
-    replicates = max((len(samples) for samples in state.samples.values()), default=0)
     busy = describe_busy(check_load(watch.so_far()))
-    writer.write(End(state.pace.elapsed_s, is_interrupted, replicates, busy))
+    writer.write(_make_end(state, job.profile.budget_s, busy, is_interrupted=is_interrupted))
     if is_interrupted:
         raise KeyboardInterrupt
     return verdicts
+
+
+def _make_end(state: RunState, budget_s: float, busy: str, *, is_interrupted: bool) -> End:
+    numbers = [each.replicate for taken in state.samples.values() for each in taken]
+    budget = budget_s if math.isfinite(budget_s) else None
+    begun = 1 + max(numbers, default=-1)
+    return End(state.pace.elapsed_s, is_interrupted, begun, budget, state.longest_s, state.writer.seal(), busy)
 
 
 def make_run_id(profile: Profile, at: datetime) -> str:

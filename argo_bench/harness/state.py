@@ -48,7 +48,8 @@ class RunState:
     ``before`` is the interrupted run that is continued. ``call_ns`` has what a call takes by an arm's key, and
     ``block_s`` the seconds of blocks that are worth taking of a comparison. ``until`` is the moment of the monotonic
     clock at which workers are ended; it is None where the time is only aimed at, as by a study. ``prepared_s`` are the
-    seconds before the first replicate, and ``longest_s`` those of the longest replicate.
+    seconds before the first replicate, and ``longest_s`` those of the longest replicate: no other begins where there is
+    less time left.
     """
 
     subjects: dict[str, Subject]
@@ -84,6 +85,7 @@ class RunState:
         planned = [comparison for subject in job.subjects for comparison in subject.comparisons(job.profile)]
         if before is None:
             plan = make_plan(list(declared.values()), planned, job.profile, job.seed, job.supply.families(), job.sets)
+            plan = msgspec.structs.replace(plan, only_checks=job.only_checks)
         else:
             plan = before.plan
             declared |= {each.id: each for each in before.declarations}

@@ -12,7 +12,6 @@ replayed: the first process of each side, or the best of three by the first bloc
 from __future__ import annotations
 
 import contextlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from argo_bench.errors import UserError
+from argo_bench.harness.block_order import Order, draw_order
 from argo_bench.harness.calibration.standing import fingerprint
 from argo_bench.harness.functions import search_path
 from argo_bench.harness.machine import environment
@@ -192,33 +192,33 @@ def _take_turns(plan: Sequence[Sequence[Series]], have: Mapping[Comparison, int]
 
 def _take_replicate(series: Series, number: int, scratch: Path) -> Banked:
     seed = replicate_seed(SEED, number)
-    rng = random.Random(f"{series.comparison} {seed}")
     with keep_busy(BUSY_PROCESSES[series.condition]), contextlib.ExitStack() as stack:
         began = time.monotonic()
         pairs = [stack.enter_context(Twins.start(seed, scratch / "numba")) for _ in range(series.processes)]
         # The settings are the default profile's, since its runs are what is calibrated.
         if series.processes == 1:
-            replicate = Replicate(pairs[0], number, seed, rng, DEFAULT.warm_up_ns)
+            replicate = Replicate(pairs[0], number, seed, DEFAULT.warm_up_ns)
             taken = replicate.time_comparisons([(series.comparison, series.arms)], DEFAULT.headline_s)
         else:
-            taken = _time_side_by_side(pairs, series, number, rng)
+            taken = _time_side_by_side(pairs, series, number)
         return Banked(series.condition, time.monotonic() - began, taken[0], taken[1:])
 
 
-def _time_side_by_side(pairs: Sequence[Twins], series: Series, number: int, rng: random.Random) -> list[Samples]:
+def _time_side_by_side(pairs: Sequence[Twins], series: Series, number: int) -> list[Samples]:
     """Time a comparison in several pairs of processes at once: every block has all of them in an order and back."""
     roles = [(pair, arm) for pair in pairs for arm in zip((pair.reference, pair.candidate), series.arms, strict=True)]
     met = [worker.ask(Prepare(arm), Prepared) for _, (worker, arm) in roles]
     ready = [worker.ask(WarmUp(arm, 1, DEFAULT.warm_up_ns), Ready) for _, (worker, arm) in roles]
     turns = [Turn(worker, arm, each.passes) for (_, (worker, arm)), each in zip(roles, ready, strict=True)]
     began = time.monotonic()
-    blocks = [_take_block(turns, rng) for _ in range(ROUNDS)]
+    seed = replicate_seed(SEED, number)
+    blocks = [_take_block(turns, draw_order(seed, series.comparison, each), each) for each in range(ROUNDS)]
     seconds = (time.monotonic() - began) / len(pairs)
     return [
         Samples(
             series.comparison,
             number,
-            replicate_seed(SEED, number),
+            seed,
             reference_calls=ready[place].passes,
             candidate_calls=ready[place + 1].passes,
             blocks=[each[place // 2] for each in blocks],
@@ -232,19 +232,24 @@ def _time_side_by_side(pairs: Sequence[Twins], series: Series, number: int, rng:
     ]
 
 
-def _take_block(turns: Sequence[Turn], rng: random.Random) -> list[Block]:
-    """Take two samples of every process, and return the block of each pair: its reference's turn is before its own."""
+def _take_block(turns: Sequence[Turn], order: Order, number: int) -> list[Block]:
+    """Take two samples of every process, there and back, and return the block of each pair.
+
+    Another pair begins in every block; within its pair, each reference stands where ``order`` has it.
+    """
     watch = Watch()
-    order = rng.sample(range(len(turns)), len(turns))
-    there = {place: turns[place].take() for place in order}
-    back = {place: turns[place].take() for place in reversed(order)}
+    pairs = len(turns) // 2
+    begun = [(number + each) % pairs for each in range(pairs)]
+    places = [2 * pair + (slot == "B") for pair in begun for slot in order[:2]]
+    there = {place: turns[place].take() for place in places}
+    back = {place: turns[place].take() for place in reversed(places)}
     invalid = watch.outside_cause()
     blocks = []
-    for reference in range(0, len(turns), 2):
-        first, second = sorted((reference, reference + 1), key=order.index)
+    for pair in range(pairs):
+        first, second = (2 * pair + (slot == "B") for slot in order[:2])
         samples = there[first], there[second], back[second], back[first]
         wall, cpu = ([getattr(each, clock) for each in samples] for clock in ("wall_ns", "cpu_ns"))
-        blocks.append(Block("ABBA" if first == reference else "BAAB", _four(wall), _four(cpu), invalid))
+        blocks.append(Block(order, _four(wall), _four(cpu), invalid))
     return blocks
 
 

@@ -5,22 +5,38 @@ Times are integer nanoseconds of a whole sample; ``speedup`` is always the ratio
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Method, Metric
 from argo_bench.harness.claims.verdict import Word
 from argo_bench.harness.statistics.estimate import CURRENT, RETIRED, Estimate, Rule
 
-SCHEMA = 3
+SCHEMA = 4
 LAST_WITHOUT_DECLARATIONS = 2
+LAST_WITHOUT_SEAL = 3
+"""Up to this schema the order of blocks cannot be drawn again, and no seal ends a record."""
 RULE: Rule = CURRENT
 """This rule judges a run: the 40 % trimmed mean of a replicate's blocks, and the 25 % trimmed mean of replicates."""
 RULES: tuple[Rule, ...] = (CURRENT, RETIRED)
 SIGN_TEST = "sign-test"
 """This rule judged the gates of earlier versions."""
+
+Nanoseconds = Annotated[int, Meta(gt=0, le=10**16)]
+"""A time that was measured is never 0; 10**16 ns are over a hundred days."""
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Calls = Annotated[int, Meta(ge=1, le=10**12)]
+Number = Annotated[int, Meta(ge=0, le=2**62)]
+Quantity = Annotated[float, Meta(ge=0)]
+Bytes = Annotated[int, Meta(ge=0, le=2**60)]
+Ratio = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Level = Annotated[float, Meta(gt=0, le=1)]
+Looks = Annotated[list[Annotated[int, Meta(ge=1, le=200)]], Meta(min_length=1, max_length=20)]
+"""A line whose values are beyond these types is not read: it is broken, and nothing can follow from it."""
 
 
 Scope = Literal["workload", "cases", "markets", "failures"]
@@ -42,10 +58,10 @@ class Reading(msgspec.Struct, frozen=True, tag="reading"):
     method: Method
     how: str
     exact: bool
-    peak_bytes: int | None = None
-    live_bytes: int | None = None
-    baseline_bytes: int | None = None
-    allocations: int | None = None
+    peak_bytes: Bytes | None = None
+    live_bytes: Bytes | None = None
+    baseline_bytes: Bytes | None = None
+    allocations: Number | None = None
 
 
 class Comparison(msgspec.Struct, frozen=True, order=True):
@@ -53,7 +69,7 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
 
     optimization: str
     workload: str
-    scale: int
+    scale: Number
     unit: str
     reference: str
     candidate: str
@@ -93,14 +109,14 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     verdicts were reached, RULE or SIGN_TEST; records of schemas 1 and 2 do not name it.
     """
 
-    schema: int
+    schema: Annotated[int, Meta(ge=1)]
     run: str
     started: str
     command: str
     profile: str
     isolation: Isolation
-    seed: int
-    looks: list[int]
+    seed: Number
+    looks: Looks
     symbols: dict[str, str]
     source: str
     optimizations: list[str]
@@ -126,7 +142,7 @@ class WorkloadFacts(msgspec.Struct, frozen=True):
 
     name: str
     unit: str
-    scales: list[int]
+    scales: Annotated[list[Number], Meta(min_length=1)]
     stage: str = ""
     inputs: str = ""
     is_modelled: bool = False
@@ -171,17 +187,20 @@ class Plan(msgspec.Struct, frozen=True, tag="plan"):
     ``families`` are claims by the name of their family. ``error`` is the error of all verdicts of one family together,
     and ``levels`` holds the confidence level of its intervals at every look; ``level`` is that of all other intervals.
     ``claims`` are those that are judged, ``seeds`` those that counts are taken under, ``sets`` the members of what
-    stands for several optimizations, ``comparisons`` what is to be timed.
+    stands for several optimizations, ``comparisons`` what is to be timed. ``looks`` are those of the run, and
+    ``only_checks`` says that outputs are compared and nothing is timed.
     """
 
-    error: float
+    error: Annotated[float, Meta(gt=0, lt=1)]
     families: dict[str, list[str]]
-    levels: dict[str, float]
-    level: float
+    levels: dict[str, Level]
+    level: Level
     claims: list[str]
-    seeds: list[int]
+    seeds: list[Number]
     sets: dict[str, list[str]]
     comparisons: list[Comparison]
+    looks: list[int] = []
+    only_checks: bool = False
 
     def level_of(self, declaration: Declaration, comparison: Comparison) -> float:
         """Return the confidence level of a comparison's interval: its family's where a headline claim rests on it."""
@@ -225,17 +244,17 @@ class Fidelity(msgspec.Struct, frozen=True, tag="fidelity"):
     optimization: str
     arm: str
     workload: str | None
-    compared: int
-    counts: dict[str, int]
-    largest_error: float
+    compared: Number
+    counts: dict[str, Number]
+    largest_error: Quantity
     output: str
     faithful: bool
-    permitted: dict[str, int] = {}
+    permitted: dict[str, Number] = {}
     scope: Scope = "workload"
-    concerned: int = 0
-    saw: dict[str, int] = {}
+    concerned: Number = 0
+    saw: dict[str, Number] = {}
     unseen: list[str] = []
-    damage: dict[str, float] = {}
+    damage: dict[str, Quantity] = {}
     first: str = ""
 
 
@@ -247,10 +266,10 @@ class Cold(msgspec.Struct, frozen=True, tag="cold"):
 
     optimization: str
     workload: str
-    scale: int
+    scale: Number
     unit: str
     arm: str
-    first_call_ns: int
+    first_call_ns: Nanoseconds
     compiled: bool
 
 
@@ -262,8 +281,8 @@ class Block(msgspec.Struct, frozen=True):
     """
 
     order: Literal["ABBA", "BAAB"]
-    wall_ns: tuple[int, int, int, int]
-    cpu_ns: tuple[int, int, int, int]
+    wall_ns: tuple[Nanoseconds, Nanoseconds, Nanoseconds, Nanoseconds]
+    cpu_ns: tuple[Nanoseconds, Nanoseconds, Nanoseconds, Nanoseconds]
     invalid: str | None = None
 
 
@@ -277,16 +296,16 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
     """
 
     comparison: Comparison
-    replicate: int
-    seed: int
-    reference_calls: int
-    candidate_calls: int
-    blocks: list[Block]
-    reference_first_call_ns: int | None
-    candidate_first_call_ns: int | None
-    reference_drain_ns: float | None
-    candidate_drain_ns: float | None
-    seconds: float | None = None
+    replicate: Annotated[int, Meta(ge=0, le=1_000_000)]
+    seed: Number
+    reference_calls: Calls
+    candidate_calls: Calls
+    blocks: Annotated[list[Block], Meta(min_length=1, max_length=10_000)]
+    reference_first_call_ns: Nanoseconds | None
+    candidate_first_call_ns: Nanoseconds | None
+    reference_drain_ns: Quantity | None
+    candidate_drain_ns: Quantity | None
+    seconds: Seconds | None = None
 
 
 class Caching(msgspec.Struct, frozen=True, tag="caching"):
@@ -298,10 +317,10 @@ class Caching(msgspec.Struct, frozen=True, tag="caching"):
 
     optimization: str
     arm: str
-    scale: int
+    scale: Number
     unit: str
-    break_even: float
-    hit_rates: dict[str, float]
+    break_even: Quantity
+    hit_rates: dict[str, Share]
 
 
 class Memory(msgspec.Struct, frozen=True, tag="memory"):
@@ -309,9 +328,9 @@ class Memory(msgspec.Struct, frozen=True, tag="memory"):
 
     optimization: str
     workload: str
-    scale: int
+    scale: Number
     arm: str
-    readings: list[Reading]
+    readings: Annotated[list[Reading], Meta(min_length=1, max_length=1_000)]
 
 
 class Counts(msgspec.Struct, frozen=True, tag="counts"):
@@ -322,11 +341,11 @@ class Counts(msgspec.Struct, frozen=True, tag="counts"):
 
     optimization: str
     workload: str
-    scale: int
+    scale: Number
     unit: str
     arm: str
-    seed: int
-    counts: dict[str, float]
+    seed: Number
+    counts: dict[str, Quantity]
     error: str | None = None
 
 
@@ -362,7 +381,7 @@ class Banked(msgspec.Struct, frozen=True, tag="banked"):
     """
 
     condition: Literal["quiet", "busy", "both busy"]
-    seconds: float
+    seconds: Seconds
     samples: Samples
     further: list[Samples] = []
 
@@ -379,10 +398,10 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
     comparison: Comparison
     cpu: Estimate
     wall: Estimate
-    reference_ns: float
-    candidate_ns: float
-    candidate_drain_ns: float | None
-    seconds_per_replicate: float
+    reference_ns: Ratio
+    candidate_ns: Ratio
+    candidate_drain_ns: Quantity | None
+    seconds_per_replicate: Seconds
     flags: list[str]
     cpu_mean: Estimate | None = None
     wall_mean: Estimate | None = None
@@ -400,9 +419,9 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
 class Spot(msgspec.Struct, frozen=True):
     """Holds a verdict at another scale, or on the first call; outside the family, its interval holds at 95 % alone."""
 
-    scale: int
-    speedup: float
-    interval: tuple[float, float] | None
+    scale: Number
+    speedup: Ratio
+    interval: tuple[Ratio, Ratio] | None
     verdict: Word
 
 
@@ -428,23 +447,23 @@ class Judgement(msgspec.Struct, frozen=True, tag="verdict"):
     headline: bool
     comparison: Comparison
     metric: Metric
-    speedup: float | None
-    interval: tuple[float, float] | None
-    level: float | None
+    speedup: Ratio | None
+    interval: tuple[Ratio, Ratio] | None
+    level: Level | None
     verdict: Word
     flags: list[str]
     output: str
     sentence: str
-    detectable: float | None
+    detectable: Ratio | None
     needs: str | None
     strip: list[Spot] = []
     cold: Spot | None = None
-    break_even_calls: float | None = None
+    break_even_calls: Quantity | None = None
     curve: list[Spot] = []
     curve_unit: str = ""
     level_seen: tuple[float, float] | None = None
     holds_when: str | None = None
-    damage: dict[str, float] = {}
+    damage: dict[str, Quantity] = {}
     when_providers_fail: str = ""
 
 
@@ -463,12 +482,19 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
 class End(msgspec.Struct, frozen=True, tag="end"):
     """Ends a record. Where ``interrupted`` is true, the record has what was measured until then.
 
-    ``busy`` says what others took of the machine meanwhile, where that was too much.
+
+    ``replicates`` is how many were begun. ``seconds`` is what the run took, of the ``budget_s`` that it was given (None
+    where that is without end), and ``longest_s`` what its longest replicate took, without room for which none begins.
+    ``seal`` is a digest of all lines before this one; it is empty in records of schemas 1 to 3. ``busy`` says what
+    others took of the machine meanwhile, where that was too much.
     """
 
-    seconds: float
+    seconds: Seconds
     interrupted: bool
-    replicates: int
+    replicates: Number
+    budget_s: float | None = None
+    longest_s: Seconds = 0.0
+    seal: str = ""
     busy: str = ""
 
 

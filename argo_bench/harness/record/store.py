@@ -1,6 +1,7 @@
 """Reads and writes the record of a run: a file of one JSON line per result, written and flushed the moment it exists.
 
-Every line is ``{"xxh3": digest, "record": {...}}``; the digest guards against accidents.
+Every line is ``{"xxh3": digest, "record": {...}}``; the digest guards against accidents. The last line has a seal, a
+digest of all digests before it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ import gzip
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, get_args
 
 import msgspec
 import xxhash
@@ -44,8 +46,17 @@ class _Line(msgspec.Struct, frozen=True):
 
 def line_of(record: msgspec.Struct) -> bytes:
     """Return a record as it stands in a file, with its digest."""
-    body = bytes(record.content) if isinstance(record, Foreign) else msgspec.json.encode(record)
+    body = _encode(record)
     return msgspec.json.encode(_Line(xxhash.xxh3_64_hexdigest(body), msgspec.Raw(body))) + b"\n"
+
+
+def _encode(record: msgspec.Struct) -> bytes:
+    return bytes(record.content) if isinstance(record, Foreign) else msgspec.json.encode(record)
+
+
+def seal_of(digests: Iterable[str]) -> str:
+    """Return what the last line of a record says of the digests of all lines before it."""
+    return xxhash.xxh3_64_hexdigest(" ".join(digests).encode())
 
 
 class Writer:
@@ -56,7 +67,8 @@ class Writer:
             directory.mkdir(parents=True, exist_ok=True)
             if (directory / FILE_NAME).exists() and not resume:
                 raise UserError(f"{directory} holds a run already: expected a new or empty --out directory")
-            self._file = (directory / FILE_NAME).open("ab", buffering=0)
+            self._path = directory / FILE_NAME
+            self._file = self._path.open("ab", buffering=0)
         except OSError as error:
             raise UserError(
                 f"cannot write to {directory} ({error.strerror}): expected a --out directory that can be written"
@@ -67,16 +79,25 @@ class Writer:
         self._file.write(b"".join(map(line_of, records)))
         os.fsync(self._file.fileno())
 
+    def seal(self) -> str:
+        """Return the seal of what is in the file, for the line that ends it."""
+        lines = self._path.read_bytes().splitlines()
+        return seal_of(msgspec.json.decode(line, type=_Line).xxh3 for line in lines)
+
     def close(self) -> None:
         self._file.close()
 
 
 class Recorded:
-    """Holds a run that ``load`` has read back, with its records in the order in which they were written."""
+    """Holds a run that ``load`` has read back, with its records in the order in which they were written.
 
-    def __init__(self, directory: Path, records: Sequence[msgspec.Struct]) -> None:
+    ``digests`` are those of the lines; without them they are computed.
+    """
+
+    def __init__(self, directory: Path, records: Sequence[msgspec.Struct], digests: Sequence[str] = ()) -> None:
         self.directory = directory
         self.records = tuple(records)
+        self.digests = tuple(digests)
         self.run = self.all(Run)[0]
 
     def all(self, kind: type[Kind]) -> list[Kind]:
@@ -88,6 +109,11 @@ class Recorded:
     def lines(self) -> Iterator[tuple[int, msgspec.Struct]]:
         """Return every record with its number in the file."""
         return enumerate(self.records, 1)
+
+    def seal(self) -> str:
+        """Return the seal that the last line should have."""
+        digests = self.digests or [xxhash.xxh3_64_hexdigest(_encode(each)) for each in self.records]
+        return seal_of(digests[:-1])
 
     @cached_property
     def declarations(self) -> list[Declaration]:
@@ -155,7 +181,9 @@ def read_as(kind: type[Kind], record: msgspec.Struct) -> Kind | None:
     try:
         return msgspec.json.decode(record.content, type=kind)
     except msgspec.ValidationError as error:
-        raise UserError(f"a line of kind {record.tag!r} cannot be read: {error}") from None
+        raise UserError(
+            f"a line of kind {record.tag!r} cannot be read: {error}; take the file from where it was kept"
+        ) from None
 
 
 def tag_of(kind: type[Any]) -> object:
@@ -187,10 +215,10 @@ def load(path: str | Path) -> Recorded:
     file = _file_of(path) if path.is_dir() else path
     if not file.exists():
         raise UserError(f"no run at {path}: expected a directory with a {FILE_NAME}, or such a file")
-    records = list(_read_lines(file))
-    if not records or not isinstance(records[0], Run):
+    lines = list(_read_lines(file))
+    if not lines or not isinstance(lines[0].record, Run):
         raise UserError(f"{file} is empty or does not begin with a run: expected a record written by argo-bench run")
-    return Recorded(file.parent, records)
+    return Recorded(file.parent, [each.record for each in lines], [each.digest for each in lines])
 
 
 def reopen(directory: Path) -> Recorded:
@@ -222,9 +250,13 @@ def _file_of(directory: Path) -> Path:
     return packed if packed.exists() else directory / FILE_NAME
 
 
-def _read_lines(file: Path) -> Iterator[msgspec.Struct]:
-    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    for number, line in enumerate(content.splitlines(), 1):
+class _Read(NamedTuple):
+    record: msgspec.Struct
+    digest: str
+
+
+def _read_lines(file: Path) -> Iterator[_Read]:
+    for number, line in enumerate(_read_content(file).splitlines(), 1):
         try:
             wrapped = msgspec.json.decode(line, type=_Line)
         except msgspec.MsgspecError:
@@ -236,13 +268,35 @@ def _read_lines(file: Path) -> Iterator[msgspec.Struct]:
         if number == 1:
             _check_schema(file, bytes(wrapped.record))
         try:
-            record = msgspec.json.decode(wrapped.record, type=Record)
-        except msgspec.ValidationError as error:
-            tag = _tag_in(wrapped.record)
-            if number == 1 or tag in KNOWN:
-                raise UserError(f"{file}, line {number}: not a record of schema {SCHEMA}: {error}") from None
-            record = Foreign(tag, wrapped.record)
-        yield record
+            record = _decode_record(wrapped.record, is_first=number == 1)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise UserError(
+                f"{file}, line {number} is broken: {error}; take the file from where it was kept, or measure again"
+            ) from None
+        yield _Read(record, wrapped.xxh3)
+
+
+def _read_content(file: Path) -> bytes:
+    content = file.read_bytes()
+    try:
+        return gzip.decompress(content) if file.suffix == ".gz" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{file} cannot be unpacked ({error}): expected a whole gzip file") from None
+
+
+def _decode_record(content: msgspec.Raw, *, is_first: bool) -> msgspec.Struct:
+    """Return a line's record; one of a kind that the harness does not know is kept as it is.
+
+    Raises MsgspecError for a record that is not of its kind.
+    """
+    try:
+        record: msgspec.Struct = msgspec.json.decode(content, type=Record)
+    except msgspec.ValidationError:
+        tag = msgspec.json.decode(content, type=_Tagged).type
+        if is_first or tag in KNOWN:
+            raise
+        record = Foreign(tag, content)
+    return record
 
 
 KNOWN = {tag_of(kind) for kind in get_args(Record)}
@@ -250,14 +304,7 @@ KNOWN = {tag_of(kind) for kind in get_args(Record)}
 
 
 class _Tagged(msgspec.Struct):
-    type: str = ""
-
-
-def _tag_in(record: msgspec.Raw) -> str:
-    try:
-        return msgspec.json.decode(record, type=_Tagged).type
-    except msgspec.MsgspecError:
-        return ""
+    type: str
 
 
 def _check_schema(file: Path, record: bytes) -> None:

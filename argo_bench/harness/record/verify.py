@@ -1,13 +1,14 @@
 """Recomputes a run from its raw samples alone, and names every line of the record that does not agree.
 
-The digests of the lines guard against accidents; this guards against a record that was edited with care.
+The digests of the lines guard against accidents; this guards against a record that was edited with care. A rewrite that
+is consistent throughout cannot be told from an honest record without a secret.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -20,10 +21,14 @@ from argo_bench.harness.judging.measurements import Measured
 from argo_bench.harness.judging.outputs import KEPT, describe_line, word_of
 from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.plan import compute_levels, replicate_seed
+from argo_bench.harness.record.completeness import check_completeness
+from argo_bench.harness.record.lines import Disagreement, check_header_and_end, check_samples, find_repeated, is_sealed
 from argo_bench.harness.record.records import (
     LAST_WITHOUT_DECLARATIONS,
     RULES,
+    Banked,
     Caching,
+    Cold,
     Comparison,
     Counts,
     Declaration,
@@ -45,14 +50,19 @@ TOLERANCE = 1e-12
 """The tolerance is relative: sums are exact to the bit on one platform and agree to this on others."""
 
 
-class Disagreement(NamedTuple):
-    """Names one line of the record and says what is wrong with it."""
-
-    line: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.what}"
+ABOUT = (Judgement, Caching, Cold, Memory, Counts)
+"""Lines of these kinds are about a subject that is declared."""
+CONTRADICTIONS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+"""Computing from lines that contradict each other raises one of these."""
 
 
 def verify(recorded: Recorded) -> list[Disagreement]:
@@ -61,22 +71,55 @@ def verify(recorded: Recorded) -> list[Disagreement]:
     Raises UserError for a record that was judged by a rule that this version does not know.
     """
     if recorded.run.profile == "calibrate":
-        return sorted(_check_calibration(recorded))
+        return run_checks(recorded, (_check_bank, _check_calibration))
     if recorded.run.schema > LAST_WITHOUT_DECLARATIONS and recorded.run.rule not in RULES:
         raise UserError(
             f"{recorded.directory} was judged by the rule {recorded.run.rule!r}, which this version does not know: "
             "update argo-bench to verify it"
         )
     checks = (
+        check_header_and_end,
+        _check_header,
         _check_levels,
         _check_functions,
+        _check_samples,
+        _check_subjects,
         _check_seeds,
         _check_fidelities,
         _check_results,
         _check_verdicts,
         _check_end,
+        check_completeness,
     )
-    return sorted({each for check in checks for each in check(recorded)})
+    return run_checks(recorded, checks)
+
+
+def run_checks(
+    recorded: Recorded, checks: Sequence[Callable[[Recorded], Iterator[Disagreement]]]
+) -> list[Disagreement]:
+    """Return what the checks find, in the order of the lines. A check that cannot compute from the lines says so."""
+    found: set[Disagreement] = set()
+    for check in checks:
+        try:
+            found.update(check(recorded))
+        except CONTRADICTIONS as error:
+            what = f"nothing can be computed from the lines before ({type(error).__name__}: {error})"
+            found.add(Disagreement(len(recorded.records), what))
+    return sorted(found)
+
+
+def _check_bank(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that the replicates of a calibration bank are there once each, and as they were drawn."""
+    yield from find_repeated(recorded, {Banked: lambda each: (each.samples.comparison, each.samples.replicate)})
+    banked = [(line, each.samples) for line, each in recorded.lines() if isinstance(each, Banked)]
+    yield from check_samples(recorded, banked)
+    further = [(line, one) for line, each in recorded.lines() if isinstance(each, Banked) for one in each.further]
+    yield from check_samples(recorded, further)
+    numbers: dict[Comparison, int] = {}
+    for line, each in banked:
+        number = numbers[each.comparison] = numbers.get(each.comparison, -1) + 1
+        if each.replicate != number:
+            yield Disagreement(line, f"{each.comparison}: replicate {each.replicate}, expected {number}")
 
 
 def _check_calibration(recorded: Recorded) -> Iterator[Disagreement]:
@@ -85,7 +128,11 @@ def _check_calibration(recorded: Recorded) -> Iterator[Disagreement]:
     if not file.is_file():
         yield Disagreement(len(recorded.records), f"no {SUMMARY} beside it: argo-bench calibrate writes one")
         return
-    kept = msgspec.json.decode(file.read_bytes(), type=Calibration)
+    try:
+        kept = msgspec.json.decode(file.read_bytes(), type=Calibration)
+    except msgspec.MsgspecError as error:
+        yield Disagreement(len(recorded.records), f"{SUMMARY} cannot be read: {error}")
+        return
     for field, got, ours in _find_differences(msgspec.to_builtins(kept), msgspec.to_builtins(summarize_bank(recorded))):
         yield Disagreement(len(recorded.records), f"{SUMMARY}: {field} is {got!r}, the bank gives {ours!r}")
 
@@ -93,6 +140,20 @@ def _check_calibration(recorded: Recorded) -> Iterator[Disagreement]:
 def _declarations_by_id(recorded: Recorded) -> dict[str, Declaration]:
     """Return what was measured, by id, as the record declares it."""
     return {each.id: each for each in recorded.declarations}
+
+
+def _check_header(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that the header says what was asked for, and what was planned."""
+    run, asked, plan = recorded.run, recorded.run.asked, recorded.plan
+    if asked is not None and (asked.seed, asked.profile) != (run.seed, run.profile):
+        said = f"seed {run.seed} and profile {run.profile}, asked for were {asked.seed} and {asked.profile}"
+        yield Disagreement(1, f"the header has {said}")
+    if (is_sealed(recorded) or plan.looks) and plan.looks != run.looks:
+        yield Disagreement(1, f"the header has the looks {run.looks}, planned were {plan.looks}")
+
+
+def _check_samples(recorded: Recorded) -> Iterator[Disagreement]:
+    return check_samples(recorded, [(line, each) for line, each in recorded.lines() if isinstance(each, Samples)])
 
 
 def _check_levels(recorded: Recorded) -> Iterator[Disagreement]:
@@ -133,12 +194,6 @@ def _check_functions(recorded: Recorded) -> Iterator[Disagreement]:
 def _check_seeds(recorded: Recorded) -> Iterator[Disagreement]:
     counted = recorded.plan.seeds
     for line, record in recorded.lines():
-        if isinstance(record, Run) and (unknown := set(record.optimizations) - _declarations_by_id(recorded).keys()):
-            yield Disagreement(line, f"no line declares {', '.join(sorted(unknown))}: they cannot be verified")
-        if isinstance(record, Samples):
-            expected = replicate_seed(recorded.run.seed, record.replicate)
-            if record.seed != expected:
-                yield Disagreement(line, f"samples of {record.comparison}: seed {record.seed}, expected {expected}")
         if isinstance(record, Counts) and record.seed not in counted:
             name = f"counts of {record.optimization} {record.arm}"
             yield Disagreement(line, f"{name}: seed {record.seed}, expected one of {', '.join(map(str, counted))}")
@@ -190,7 +245,7 @@ def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
             ours = expected.pop((record.claim, record.arm), None)
             name = f"verdict on {record.claim} {record.arm}"
             if ours is None:
-                yield Disagreement(line, f"{name}: no line declares such a claim, or this one stands twice")
+                yield Disagreement(line, f"{name}: no line declares such a claim")
             else:
                 yield from _compare_lines(line, name, record, ours)
     for claim, arm in expected:
@@ -204,15 +259,24 @@ def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
                 yield Disagreement(line, f"{name}: nothing was measured that gives it")
             else:
                 yield from _compare_lines(line, name, record, expects)
+    for optimization, arm in caches:
+        yield Disagreement(len(recorded.records), f"no caching of {optimization} {arm}")
+
+
+def _check_subjects(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that whatever was asked for and judged is declared; older records leave declarations out."""
+    known, is_whole = _declarations_by_id(recorded), recorded.run.schema > LAST_WITHOUT_DECLARATIONS
+    for line, record in recorded.lines():
+        if isinstance(record, Run) and (unknown := set(record.optimizations) - known.keys()):
+            yield Disagreement(line, f"no line declares {', '.join(sorted(unknown))}: they cannot be verified")
+        if is_whole and isinstance(record, ABOUT) and record.optimization not in known:
+            yield Disagreement(line, f"no line declares {record.optimization}")
 
 
 def _check_end(recorded: Recorded) -> Iterator[Disagreement]:
     last = recorded.records[-1]
-    if not isinstance(last, End):
-        yield Disagreement(len(recorded.records), "the record has no end: the run was killed, or the file is cut off")
-        return
     replicates = 1 + max((each.replicate for each in recorded.all(Samples)), default=-1)
-    if last.replicates != replicates:
+    if isinstance(last, End) and last.replicates != replicates:
         yield Disagreement(len(recorded.records), f"{last.replicates} replicates, the samples have {replicates}")
 
 

@@ -8,7 +8,6 @@ has not answered by then is ended.
 from __future__ import annotations
 
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -23,6 +22,7 @@ from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 
+from argo_bench.harness.block_order import REFERENCE
 from argo_bench.harness.machine.environment import THREAD_CAPS, Watch, worker_cpu
 from argo_bench.harness.record.records import Block
 from argo_bench.harness.workers.messages import Arm, Done, Forget, Message, Raised, Reply, Sample, Taken
@@ -201,14 +201,16 @@ class Twins:
             worker.ask(Forget(), Done)
 
 
-def take_blocks(turns: Sequence[Turn], rng: random.Random) -> list[Block]:
+def take_blocks(turns: Sequence[Turn], keys: Sequence[float]) -> list[Block]:
     """Take a block for each candidate, with two samples of every arm.
 
-    The turns, the reference's first, are taken in random order and then in the opposite one, so that each candidate
-    stands to the reference as ABBA or BAAB. All candidates share the reference's samples.
+    The turns, the reference's first, are taken in the order of the candidates' ``keys``, with the reference at
+    REFERENCE, and then in the opposite one, so that each candidate stands to the reference as ABBA or BAAB. All
+    candidates share the reference's samples.
     """
     watch = Watch()
-    order = rng.sample(range(len(turns)), len(turns))
+    places = REFERENCE, *keys
+    order = sorted(range(len(turns)), key=places.__getitem__)
     there = {number: turns[number].take() for number in order}
     back = {number: turns[number].take() for number in reversed(order)}
     invalid = watch.outside_cause()

@@ -1,0 +1,190 @@
+"""Verifies the record of a gate: its outcomes follow from its samples and counts, and nothing is missing or twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from argo_bench.errors import UserError
+from argo_bench.gate.answers import (
+    AGAIN,
+    CONFIRMATION,
+    FIRST,
+    HEAD,
+    Batch,
+    Candidate,
+    Times,
+    comparison_of,
+    gate_of,
+    make_lines,
+)
+from argo_bench.gate.records import Agreed, Exact, Gated, Revisions
+from argo_bench.gate.run import FIRST_SHARE
+from argo_bench.gate.timing import CONFIRMATION_FROM
+from argo_bench.harness.record.lines import Disagreement, check_header_and_end, check_samples, find_repeated, is_sealed
+from argo_bench.harness.record.records import RULE, SIGN_TEST, End, Failure, Samples
+from argo_bench.harness.record.store import Recorded, read_as
+from argo_bench.harness.record.verify import run_checks
+from argo_bench.harness.statistics.beyond import choose_test
+
+FROM: dict[Batch, int] = {FIRST: 0, CONFIRMATION: CONFIRMATION_FROM}
+CANDIDATES: tuple[Candidate, ...] = (HEAD, AGAIN)
+KINDS: tuple[type[msgspec.Struct], ...] = (Revisions, Agreed, Exact, Gated)
+
+
+def find_disagreements(recorded: Recorded) -> list[Disagreement]:
+    """Return the lines of a record that say other than what follows from its samples and counts, and what is missing.
+
+    Raises UserError for a rule that this version does not know, and for lines of a gate that cannot be read.
+    """
+    if recorded.run.rule not in ("", RULE, SIGN_TEST):
+        raise UserError(
+            f"{recorded.directory} was judged by the rule {recorded.run.rule!r}, which this version does not know: "
+            "update argo-bench to verify it"
+        )
+    gate = Recorded(recorded.directory, [_read(each) for each in recorded.records], recorded.digests)
+    checks = [_check_outcomes, _check_repeated, _check_numbers]
+    if is_sealed(recorded):
+        checks += [check_header_and_end, _check_samples, _check_passes, _check_batches, _check_end]
+    return run_checks(gate, checks)
+
+
+def _read(record: msgspec.Struct) -> msgspec.Struct:
+    found = (read_as(kind, record) for kind in KINDS)
+    return next((each for each in found if each is not None), record)
+
+
+def _revisions_of(recorded: Recorded) -> Revisions | None:
+    return next(iter(recorded.all(Revisions)), None)
+
+
+def _is_interrupted(recorded: Recorded) -> bool:
+    end = recorded.records[-1]
+    return not isinstance(end, End) or end.interrupted
+
+
+def _check_outcomes(recorded: Recorded) -> Iterator[Disagreement]:
+    if _revisions_of(recorded) is None:
+        if not _is_interrupted(recorded):
+            yield Disagreement(1, "no line says which revisions were compared")
+        return
+    ours = {each.benchmark: each for each in make_lines(gate_of(recorded))}
+    for line, said in recorded.lines():
+        if isinstance(said, Gated) and ours.pop(said.benchmark, None) != said:
+            yield Disagreement(line, f"outcome of {said.benchmark}: its samples and counts say otherwise")
+    for name in ours:
+        yield Disagreement(len(recorded.records), f"no outcome of {name}")
+
+
+def _check_repeated(recorded: Recorded) -> Iterator[Disagreement]:
+    return find_repeated(
+        recorded,
+        {
+            Revisions: lambda each: "the gate",
+            Agreed: lambda each: each.benchmark,
+            Exact: lambda each: each.benchmark,
+            Samples: lambda each: (each.comparison, f"in replicate {each.replicate}"),
+            Gated: lambda each: each.benchmark,
+        },
+    )
+
+
+def _check_samples(recorded: Recorded) -> Iterator[Disagreement]:
+    return check_samples(recorded, [(line, each) for line, each in recorded.lines() if isinstance(each, Samples)])
+
+
+def _check_end(recorded: Recorded) -> Iterator[Disagreement]:
+    end, begun = recorded.records[-1], 1 + max((each.replicate for each in recorded.all(Samples)), default=-1)
+    if isinstance(end, End) and end.replicates != begun:
+        yield Disagreement(len(recorded.records), f"{end.replicates} replicates, the samples have {begun}")
+
+
+def _check_numbers(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that a benchmark whose files differ has every replicate of a batch up to its last one."""
+    revisions = _revisions_of(recorded)
+    for name in () if revisions is None else revisions.changed:
+        for batch in FROM:
+            for candidate in CANDIDATES:
+                taken = _numbers_of(recorded, name, batch, candidate)
+                first = FROM[batch] if is_sealed(recorded) else min(taken, default=0)
+                if gaps := sorted(set(range(first, max(taken, default=-1))) - taken):
+                    missing = ", ".join(map(str, gaps))
+                    what = f"{name}, {batch} batch, {candidate}: none in replicate {missing}, but in later ones"
+                    yield Disagreement(len(recorded.records), what)
+
+
+def _numbers_of(recorded: Recorded, name: str, batch: Batch, candidate: Candidate = HEAD) -> set[int]:
+    comparison = comparison_of(name, batch, candidate)
+    return {each.replicate for each in recorded.all(Samples) if each.comparison == comparison}
+
+
+def _check_passes(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that every benchmark that did not fail was compared and counted, and that no other one is in the record."""
+    revisions = _revisions_of(recorded)
+    if revisions is None:
+        return
+    names = {*revisions.files}
+    for line, record in recorded.lines():
+        about = record.comparison.optimization if isinstance(record, Samples) else getattr(record, "benchmark", None)
+        if about is not None and about not in names:
+            yield Disagreement(line, f"no revision has a benchmark {about!r}")
+    if _is_interrupted(recorded) and not recorded.all(Samples):
+        return
+    failed = {each.optimization for each in recorded.all(Failure)}
+    found = {
+        "comparison of outputs": {each.benchmark for each in recorded.all(Agreed)},
+        "counts": {each.benchmark for each in recorded.all(Exact)},
+    }
+    for what, known in found.items():
+        for name in sorted(names - failed - known):
+            yield Disagreement(len(recorded.records), f"no {what} of {name}")
+
+
+def _check_batches(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that benchmarks were timed until they were decided, no longer and no shorter unless there was a cause."""
+    revisions = _revisions_of(recorded)
+    if revisions is None:
+        return
+    failed = {each.optimization for each in recorded.all(Failure)}
+    slower = Times(recorded.all(Samples), revisions, choose_test(recorded.run.rule)).find_worse(FIRST)
+    due: dict[Batch, list[str]] = {FIRST: list(revisions.files), CONFIRMATION: slower}
+    last = len(recorded.records)
+    for batch, names in due.items():
+        timed = {name: _numbers_of(recorded, name, batch) for name in revisions.files}
+        for name in revisions.files:
+            if timed[name] != _numbers_of(recorded, name, batch, AGAIN):
+                yield Disagreement(last, f"{name}, {batch} batch: the control has other replicates than the head")
+            if timed[name] and name not in names:
+                yield Disagreement(last, f"{name}, {batch} batch: nothing was to be confirmed")
+        begun = 1 + max((max(each) for each in timed.values() if each), default=FROM[batch] - 1) - FROM[batch]
+        for name in [each for each in names if each not in failed]:
+            for what in _check_course(recorded, revisions, (name, batch), timed[name], begun):
+                yield Disagreement(last, f"{name}, {batch} batch: {what}")
+
+
+def _check_course(
+    recorded: Recorded, revisions: Revisions, of: tuple[str, Batch], taken: set[int], begun: int
+) -> Iterator[str]:
+    """Check a benchmark of a batch that began so many replicates."""
+    name, batch = of
+    looks, number = recorded.run.looks, len(taken)
+
+    def is_decided_at(look: int) -> bool:
+        before = [each for each in recorded.all(Samples) if each.replicate < FROM[batch] + look]
+        return Times(before, revisions, choose_test(recorded.run.rule)).is_decided(name, batch)
+
+    if taken and not {*taken} <= {*range(FROM[batch], FROM[batch] + looks[-1])}:
+        yield f"replicates {min(taken)} to {max(taken)}, expected {looks[-1]} from {FROM[batch]} on at the most"
+        return
+    for look in looks:
+        if taken and max(taken) >= FROM[batch] + look and is_decided_at(look):
+            yield f"{number} replicates, though it was decided at the look at {look}"
+    if name not in revisions.changed or (_is_interrupted(recorded) and number >= begun - 1):
+        return
+    if number < max(begun, looks[0]) and not (number in looks and is_decided_at(number)):
+        yield f"{number} of {max(begun, looks[0])} replicates, and it was not decided"
+    elif number == begun < looks[-1] and not (number in looks and is_decided_at(number)):
+        end = recorded.records[-1]
+        if isinstance(end, End) and end.budget_s is not None and 2 * end.seconds <= FIRST_SHARE * end.budget_s:
+            yield f"it ended after {number} replicates, {end.seconds:.0f} s of {end.budget_s:g} s, and was not decided"
