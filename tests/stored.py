@@ -1,4 +1,4 @@
-"""Records of a run and of a gate as this version writes them, made of invented samples, for tests to forge and to break.
+"""Records of a run and of a gate as this version writes them, made of invented samples, for tests to forge or break.
 
 The run has two optimizations with two variants each, an arm behind no claim, claims about time, a count and memory,
 hits and misses of a cache, and a trial. Some comparisons end at the first look, others later.
@@ -43,7 +43,7 @@ from argo_bench.harness.record.records import (
     Tried,
     WorkloadFacts,
 )
-from argo_bench.harness.record.store import FILE_NAME, Recorded, load, seal_of
+from argo_bench.harness.record.store import FILE_NAME, Recorded, load, seal
 from argo_bench.harness.statistics.looks import LOOKS
 from argo_bench.harness.statistics.signs import LOOKS as GATE_LOOKS
 
@@ -258,7 +258,7 @@ def sealed(lines):
     """The lines with the seal in their end, as a writer puts it there."""
     if lines[0].schema < SCHEMA:
         return lines
-    return [*lines[:-1], replace(lines[-1], seal=seal_of(digest_of(body_of(each)) for each in lines[:-1]))]
+    return [*lines[:-1], seal(lines[-1], [digest_of(body_of(each)) for each in lines[:-1]])]
 
 
 def store(directory, lines):

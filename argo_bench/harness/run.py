@@ -94,7 +94,7 @@ def run(
             raise
         is_interrupted = True
     verdicts = _conclude(state)
-    writer.write(_make_end(state, job.profile.budget_s, is_interrupted))
+    writer.write_end(_make_end(state, job.profile.budget_s, is_interrupted))
     if is_interrupted:
         raise KeyboardInterrupt
     return verdicts
@@ -104,7 +104,7 @@ def _make_end(state: RunState, budget_s: float, is_interrupted: bool) -> End:
     numbers = [each.replicate for taken in state.samples.values() for each in taken]
     budget = budget_s if math.isfinite(budget_s) else None
     begun = 1 + max(numbers, default=-1)
-    return End(state.pace.elapsed_s, is_interrupted, begun, budget, state.longest_s, state.writer.seal())
+    return End(state.pace.elapsed_s, is_interrupted, begun, budget, state.longest_s)
 
 
 def make_run_id(profile: Profile, at: datetime) -> str:

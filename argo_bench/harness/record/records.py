@@ -461,7 +461,7 @@ class End(msgspec.Struct, frozen=True, tag="end"):
 
     ``replicates`` is how many were begun. ``seconds`` is what the run took, of the ``budget_s`` that it was given (None
     where that is without end), and ``longest_s`` what its longest replicate took, without room for which none begins.
-    ``seal`` is a digest of all lines before this one; it is empty in records of schemas 1 to 3.
+    ``seal`` is a digest of this line and all before it; it is empty in records of schemas 1 to 3.
     """
 
     seconds: Seconds
