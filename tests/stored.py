@@ -42,7 +42,7 @@ from argo_bench.harness.record.records import (
     Tried,
     WorkloadFacts,
 )
-from argo_bench.harness.record.store import FILE_NAME, Recorded, load, seal_of
+from argo_bench.harness.record.store import FILE_NAME, Recorded, load, seal
 from argo_bench.harness.statistics.beyond import BY_MEANS
 from argo_bench.harness.statistics.looks import LOOKS
 
@@ -257,7 +257,7 @@ def sealed(lines):
     """The lines with the seal in their end, as a writer puts it there."""
     if lines[0].schema < SCHEMA:
         return lines
-    return [*lines[:-1], replace(lines[-1], seal=seal_of(digest_of(body_of(each)) for each in lines[:-1]))]
+    return [*lines[:-1], seal(lines[-1], [digest_of(body_of(each)) for each in lines[:-1]])]
 
 
 def store(directory, lines):

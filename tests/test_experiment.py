@@ -253,7 +253,7 @@ def test_a_run_begins_with_its_conditions_and_ends_with_an_end(tiny_run):
     assert isinstance(end, End)
     assert (end.interrupted, end.replicates, end.budget_s) == (False, 2, TINY.budget_s)
     assert 0 < end.longest_s < end.seconds
-    assert end.seal == recorded.seal()
+    assert recorded.is_seal_right(end)
     assert recorded.run.environment["thread_caps"]["OMP_NUM_THREADS"] == "1"
 
 

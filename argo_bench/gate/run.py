@@ -122,7 +122,7 @@ def _conclude(directory: Path, writer: Writer, budget_s: float, seconds: float, 
     for each in make_lines(gate) if gate is not None else ():
         writer.write(each)
     replicates = 1 + max((each.replicate for each in recorded.all(Samples)), default=-1)
-    writer.write(End(seconds, interrupted, replicates, budget_s, seal=writer.seal()))
+    writer.write_end(End(seconds, interrupted, replicates, float(budget_s)))
     return gate
 
 

@@ -46,7 +46,7 @@ def find_disagreements(recorded: Recorded) -> list[Disagreement]:
     gate = Recorded(recorded.directory, [_read(each) for each in recorded.records], recorded.digests)
     checks = [_check_outcomes, _check_repeated, _check_numbers]
     if is_sealed(recorded):
-        checks += [check_header_and_end, _check_samples, _check_passes, _check_batches, _check_end]
+        checks += [check_header_and_end, _check_samples, _check_passes, _check_batches, _check_looks_and_end]
     return run_checks(gate, checks)
 
 
@@ -94,7 +94,10 @@ def _check_samples(recorded: Recorded) -> Iterator[Disagreement]:
     return check_samples(recorded, [(line, each) for line, each in recorded.lines() if isinstance(each, Samples)])
 
 
-def _check_end(recorded: Recorded) -> Iterator[Disagreement]:
+def _check_looks_and_end(recorded: Recorded) -> Iterator[Disagreement]:
+    looks = [*choose_test(recorded.run.rule).looks]
+    if recorded.run.looks != looks:
+        yield Disagreement(1, f"the header has the looks {recorded.run.looks}, the rule has {looks}")
     end, begun = recorded.records[-1], 1 + max((each.replicate for each in recorded.all(Samples)), default=-1)
     if isinstance(end, End) and end.replicates != begun:
         yield Disagreement(len(recorded.records), f"{end.replicates} replicates, the samples have {begun}")

@@ -97,7 +97,7 @@ def run(
         _say_what_was_left_out(state)
     verdicts = _conclude(state)
     busy = describe_busy(check_load(watch.so_far()))
-    writer.write(_make_end(state, job.profile.budget_s, busy, is_interrupted=is_interrupted))
+    writer.write_end(_make_end(state, job.profile.budget_s, busy, is_interrupted=is_interrupted))
     if is_interrupted:
         raise KeyboardInterrupt
     return verdicts
@@ -105,9 +105,9 @@ def run(
 
 def _make_end(state: RunState, budget_s: float, busy: str, *, is_interrupted: bool) -> End:
     numbers = [each.replicate for taken in state.samples.values() for each in taken]
-    budget = budget_s if math.isfinite(budget_s) else None
+    budget = float(budget_s) if math.isfinite(budget_s) else None
     begun = 1 + max(numbers, default=-1)
-    return End(state.pace.elapsed_s, is_interrupted, begun, budget, state.longest_s, state.writer.seal(), busy)
+    return End(state.pace.elapsed_s, is_interrupted, begun, budget, state.longest_s, busy=busy)
 
 
 def make_run_id(profile: Profile, at: datetime) -> str:

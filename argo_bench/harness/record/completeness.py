@@ -28,9 +28,11 @@ from argo_bench.harness.record.records import (
     Fidelity,
     Judgement,
     Memory,
+    Observed,
     Plan,
     Result,
     Samples,
+    Tried,
     rule_of,
 )
 from argo_bench.harness.record.store import Recorded
@@ -44,6 +46,10 @@ def check_completeness(recorded: Recorded) -> Iterator[Disagreement]:
     course = Course(recorded)
     yield from _find_repeated_lines(course)
     yield from _check_replicates(course)
+    begun = {(each.optimization, each.trial) for each in recorded.all(Tried)}
+    for line, record in recorded.lines():
+        if isinstance(record, Observed) and (record.optimization, record.trial) not in begun:
+            yield Disagreement(line, f"observation in {record.optimization} {record.trial}: no line opens that trial")
     if not course.is_partial:
         last = len(recorded.records)
         for what in dict.fromkeys([*_find_missing_first_calls(course), *_find_missing_fidelities(course)]):
@@ -247,15 +253,21 @@ def _list_judged(course: Course) -> Iterator[tuple[Claim, Comparison]]:
 
 def _find_missing_counts(course: Course) -> Iterator[str]:
     """Yield counts that are missing: of both arms behind every claim on a count, under every seed."""
-    counted = {
-        (each.optimization, each.workload, each.scale, each.arm, each.seed) for each in course.recorded.all(Counts)
-    }
+    counted: dict[tuple[str, str, int, str], dict[int, Counts]] = {}
+    for each in course.recorded.all(Counts):
+        counted.setdefault((each.optimization, each.workload, each.scale, each.arm), {})[each.seed] = each
     for claim, comparison in _list_judged(course):
-        if is_count(claim.metric):
-            for arm in arms(comparison):
-                at = comparison.optimization, comparison.workload, comparison.scale, arm
-                if missing := [str(seed) for seed in course.plan.seeds if (*at, seed) not in counted]:
-                    yield f"no counts of {at[0]} {arm} on {at[1]} under seed {', '.join(missing)}"
+        for arm in arms(comparison) if is_count(claim.metric) else ():
+            own = counted.get((comparison.optimization, comparison.workload, comparison.scale, arm), {})
+            missing = [
+                str(seed)
+                for seed in course.plan.seeds
+                # A cache that was not asked has no rate.
+                if seed not in own or (claim.kind != "level" and claim.metric not in own[seed].counts)
+            ]
+            if missing:
+                of = f"{comparison.optimization} {arm} on {comparison.workload}"
+                yield f"no {claim.metric} of {of} under seed {', '.join(missing)}"
 
 
 def _find_missing_memory(course: Course) -> Iterator[str]:

@@ -65,8 +65,8 @@ def check_header_and_end(recorded: Recorded) -> Iterator[Disagreement]:
     if not isinstance(end, End):
         yield Disagreement(last, "the record has no end: the run was killed, or the file is cut off")
         return
-    if (is_sealed(recorded) or end.seal) and end.seal != recorded.seal():
-        yield Disagreement(last, "its seal is not that of the lines before it: one was edited, added or left out")
+    if (is_sealed(recorded) or end.seal) and not recorded.is_seal_right(end):
+        yield Disagreement(last, "its seal is not that of the lines up to it: one was edited, added or left out")
     if end.longest_s > end.seconds:
         yield Disagreement(last, f"a replicate of {end.longest_s:.3g} s in a run of {end.seconds:.3g} s")
 

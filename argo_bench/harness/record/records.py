@@ -482,10 +482,9 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
 class End(msgspec.Struct, frozen=True, tag="end"):
     """Ends a record. Where ``interrupted`` is true, the record has what was measured until then.
 
-
     ``replicates`` is how many were begun. ``seconds`` is what the run took, of the ``budget_s`` that it was given (None
     where that is without end), and ``longest_s`` what its longest replicate took, without room for which none begins.
-    ``seal`` is a digest of all lines before this one; it is empty in records of schemas 1 to 3. ``busy`` says what
+    ``seal`` is a digest of this line and all before it; it is empty in records of schemas 1 to 3. ``busy`` says what
     others took of the machine meanwhile, where that was too much.
     """
 

@@ -1,7 +1,7 @@
 """Reads and writes the record of a run: a file of one JSON line per result, written and flushed the moment it exists.
 
 Every line is ``{"xxh3": digest, "record": {...}}``; the digest guards against accidents. The last line has a seal, a
-digest of all digests before it.
+digest of itself and of all digests before it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from argo_bench.harness.record.records import (
     SCHEMA,
     Declaration,
     Declared,
+    End,
     Foreign,
     Judgement,
     Plan,
@@ -54,9 +55,10 @@ def _encode(record: msgspec.Struct) -> bytes:
     return bytes(record.content) if isinstance(record, Foreign) else msgspec.json.encode(record)
 
 
-def seal_of(digests: Iterable[str]) -> str:
-    """Return what the last line of a record says of the digests of all lines before it."""
-    return xxhash.xxh3_64_hexdigest(" ".join(digests).encode())
+def seal(end: End, digests: Iterable[str]) -> End:
+    """Return the line that ends a record with its seal: a digest of its own content and of the digests before it."""
+    body = _encode(msgspec.structs.replace(end, seal=""))
+    return msgspec.structs.replace(end, seal=xxhash.xxh3_64_hexdigest(b" ".join([body, *map(str.encode, digests)])))
 
 
 class Writer:
@@ -79,10 +81,10 @@ class Writer:
         self._file.write(b"".join(map(line_of, records)))
         os.fsync(self._file.fileno())
 
-    def seal(self) -> str:
-        """Return the seal of what is in the file, for the line that ends it."""
+    def write_end(self, end: End) -> None:
+        """Write the line that ends the record, with the seal of what is in the file."""
         lines = self._path.read_bytes().splitlines()
-        return seal_of(msgspec.json.decode(line, type=_Line).xxh3 for line in lines)
+        self.write(seal(end, (msgspec.json.decode(line, type=_Line).xxh3 for line in lines)))
 
     def close(self) -> None:
         self._file.close()
@@ -110,10 +112,10 @@ class Recorded:
         """Return every record with its number in the file."""
         return enumerate(self.records, 1)
 
-    def seal(self) -> str:
-        """Return the seal that the last line should have."""
+    def is_seal_right(self, end: End) -> bool:
+        """Say whether the record's last line has the seal of the lines as they are."""
         digests = self.digests or [xxhash.xxh3_64_hexdigest(_encode(each)) for each in self.records]
-        return seal_of(digests[:-1])
+        return seal(end, digests[:-1]) == end
 
     @cached_property
     def declarations(self) -> list[Declaration]:
@@ -259,7 +261,7 @@ def _read_lines(file: Path) -> Iterator[_Read]:
     for number, line in enumerate(_read_content(file).splitlines(), 1):
         try:
             wrapped = msgspec.json.decode(line, type=_Line)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise UserError(
                 f"{file}, line {number}: expected a line of a run, got {line[:40]!r}; the file is cut off or foreign"
             ) from None
@@ -307,10 +309,16 @@ class _Tagged(msgspec.Struct):
     type: str
 
 
+class _Schema(msgspec.Struct):
+    schema: int
+
+
 def _check_schema(file: Path, record: bytes) -> None:
-    first = msgspec.json.decode(record)
-    schema = first.get("schema") if isinstance(first, dict) else None
-    if isinstance(schema, int) and schema > SCHEMA:
+    try:
+        schema = msgspec.json.decode(record, type=_Schema).schema
+    except (msgspec.MsgspecError, RecursionError):
+        return  # what is wrong with the line is said where it is read
+    if schema > SCHEMA:
         raise UserError(f"{file} has schema {schema}, this version reads up to {SCHEMA}: update argo-bench to read it")
 
 

@@ -212,30 +212,36 @@ def _check_fidelities(recorded: Recorded) -> Iterator[Disagreement]:
                 yield Disagreement(line, f"{name}: its counts say {says!r}, it says {record.output!r}")
 
 
-def _check_results(recorded: Recorded) -> Iterator[Disagreement]:
-    known = _declarations_by_id(recorded)
+def _estimate_results(recorded: Recorded) -> dict[Comparison, Result]:
+    """Return what the samples amount to, by comparison, for every subject that is declared."""
+    known, rule = _declarations_by_id(recorded), rule_of(recorded.run)
     samples: dict[Comparison, list[Samples]] = {}
     for each in recorded.all(Samples):
         samples.setdefault(each.comparison, []).append(each)
-    seen = set()
+    return {
+        comparison: estimate_result(comparison, taken, recorded.plan.level_of(subject, comparison), rule)
+        for comparison, taken in samples.items()
+        if (subject := known.get(comparison.optimization)) is not None
+    }
+
+
+def _check_results(recorded: Recorded) -> Iterator[Disagreement]:
+    expected = _estimate_results(recorded)
+    timed = {each.comparison for each in recorded.all(Samples)}
     for line, record in recorded.lines():
-        if isinstance(record, Result):
-            seen.add(record.comparison)
-            taken = samples.get(record.comparison)
-            if taken is None:
-                yield Disagreement(line, f"result of {record.comparison}: no samples")
-            elif (subject := known.get(record.comparison.optimization)) is not None:
-                level = recorded.plan.level_of(subject, record.comparison)
-                expected = estimate_result(record.comparison, taken, level, rule_of(recorded.run))
-                yield from _compare_lines(line, f"result of {record.comparison}", record, expected)
-    for comparison in samples.keys() - seen:
+        if isinstance(record, Result) and record.comparison not in timed:
+            yield Disagreement(line, f"result of {record.comparison}: no samples")
+        elif isinstance(record, Result) and record.comparison in expected:
+            yield from _compare_lines(line, f"result of {record.comparison}", record, expected[record.comparison])
+    for comparison in timed - {each.comparison for each in recorded.all(Result)}:
         yield Disagreement(len(recorded.records), f"no result of {comparison}, of which there are samples")
 
 
 def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
     known = _declarations_by_id(recorded)
     of_kind = recorded.all
-    measured = Measured(of_kind(Result), of_kind(Samples), of_kind(Memory), of_kind(Counts), rule_of(recorded.run))
+    results = [*_estimate_results(recorded).values()]
+    measured = Measured(results, of_kind(Samples), of_kind(Memory), of_kind(Counts), rule_of(recorded.run))
     declared = list(known.values())
     claims = recorded.plan.claims
     ours_all = judge_all(declared, measured, of_kind(Fidelity), of_kind(Failure), claims)
