@@ -48,6 +48,11 @@ def ratio_of(log: float) -> float:
     return math.exp(max(-LARGEST_LOG, min(LARGEST_LOG, log)))
 
 
+def is_unbounded(ratio: float) -> bool:
+    """Say whether a bound of a ratio stands for none."""
+    return ratio >= ratio_of(LARGEST_LOG)
+
+
 def estimate(values: Sequence[float], level: float) -> Estimate:
     """Return the mean of one value per replicate, with a t interval at a confidence level such as 0.95.
 
