@@ -418,6 +418,11 @@ def here(*given: object) -> int:
     return len(bytearray(HELD))
 
 
+def here_again(*given: object) -> int:
+    """It is open whether this takes as much as ``here``, since it does, to nearly one per cent."""
+    return len(bytearray(HELD + HELD // 200))
+
+
 def _hold_and_tell(results: Any) -> None:
     results.put(len(bytearray(HELD)))
 

@@ -226,7 +226,7 @@ def _format_interval_of_memory(bounds: tuple[float, float], readings: int) -> st
     if is_unbounded(bounds[1]):
         return _join_clauses(f"{low}x or more", certainty, f"n={readings}")
     if low == format_number(bounds[1], 3):
-        return _join_clauses(certainty or "the same on all hash seeds", f"n={readings}")
+        return _join_clauses(certainty or "the same under all hash seeds", f"n={readings}")
     return _join_clauses(f"{low} to {high}", certainty, f"n={readings}")
 
 

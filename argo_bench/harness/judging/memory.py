@@ -119,11 +119,24 @@ def _bound(pairs: Sequence[Pair], error: float) -> Weighed:
     lows, highs = [each.low for each in pairs], [each.high for each in pairs]
     theta = median(each.log_ratio for each in pairs)
     if len(pairs) < FEWEST_FOR_BOUNDS:
-        of = "seed" if len(pairs) > 1 else "byte" if pairs[0].resolution == 1 else "resolution"
-        return Weighed(Estimate(theta, min(lows), max(highs), 1.0, len(pairs), None), f"exact to the {of}", [])
-    low, high, level = find_bounds(lows, highs, error)
-    certainty = "" if level >= 1 - error else f"at {100 * level:.0f} %"
-    return Weighed(Estimate(theta, low, high, level, len(pairs), None), certainty, [])
+        interval = Estimate(theta, min(lows), max(highs), 1.0, len(pairs), None)
+    else:
+        low, high, level = find_bounds(lows, highs, error)
+        interval = Estimate(theta, low, high, level, len(pairs), None)
+    return Weighed(interval, _describe_certainty(interval, pairs[0].resolution, error), [])
+
+
+def _describe_certainty(interval: Estimate, resolution: int, error: float) -> str:
+    of = "byte" if resolution == 1 else "resolution"
+    if interval.replicates == 1:
+        return f"exact to the {of}"
+    if interval.replicates < FEWEST_FOR_BOUNDS:
+        return "exact to the seed"
+    assert interval.speedup_interval is not None
+    low, high = (f"{bound:.3g}" for bound in interval.speedup_interval)
+    if low == high:
+        return f"exact to the {of} under {interval.replicates} hash seeds"
+    return "" if interval.level >= 1 - error else f"at {100 * interval.level:.0f} %"
 
 
 def describe_parts(metric: Metric, arms: Mapping[str, Sequence[Reading]]) -> list[str]:

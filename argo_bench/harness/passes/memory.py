@@ -31,7 +31,6 @@ MOST_OF_WHAT_IS_LEFT = 0.5
 """Further readings take no more than this share of the time that is left; the rest is for the replicates."""
 Place = tuple[str, str, int, str]
 """A place is an optimization, a workload, a scale and an arm."""
-Idle = queue.SimpleQueue[tuple[int | None, Forks]]
 
 
 @dataclass(slots=True)
@@ -46,6 +45,25 @@ class Due:
         return next((each for each in self.readings if (each.method, each.hash_seed) == (method, hash_seed)), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Takes readings under one hash seed, by the processes that are ``idle``, each with its processor."""
+
+    hash_seed: int
+    numba_cache: Path
+    idle: queue.SimpleQueue[tuple[int | None, Forks]] = field(default_factory=queue.SimpleQueue)
+
+    def take(self, arm: Arm, methods: Sequence[Method]) -> list[Reading] | ArmFailed:
+        """Take the readings of an arm on a processor that is idle, or return how the arm failed."""
+        processor, forks = self.idle.get()
+        try:
+            return take_readings(arm, methods, self.hash_seed, self.numba_cache, processor, forks)
+        except ArmFailed as error:
+            return error
+        finally:
+            self.idle.put((processor, forks))
+
+
 def measure_memory(state: RunState, around: Around) -> None:
     """Take all readings under one hash seed after the other; an arm's line is written when it has all of its own."""
     questions = _list_questions(state)
@@ -56,9 +74,9 @@ def measure_memory(state: RunState, around: Around) -> None:
     while due:
         hash_seed = hash_seed_of_memory(state.seed, number)
         now = {place: [method for method, seeds in each.seeds.items() if seeds > number] for place, each in due.items()}
-        with _start_forks(state, around, hash_seed, len(due)) as idle:
-            _read(state, around, due, now, hash_seed, idle)
-            _read(state, around, due, _find_small(questions, due, hash_seed), hash_seed, idle, is_needed=False)
+        with _begin_turn(state, around, hash_seed, len(due)) as turn:
+            _read(state, due, now, turn)
+            _read(state, due, _find_small(questions, due, hash_seed), turn, is_needed=False)
         number += 1
         _ask_on(state, questions, due, number, (state.pace.elapsed_s - began) / number)
         for place in [place for place, each in due.items() if max(each.seeds.values()) <= number]:
@@ -95,32 +113,25 @@ def _places_of(question: MemoryQuestion) -> tuple[Place, Place]:
 
 
 @contextmanager
-def _start_forks(state: RunState, around: Around, hash_seed: int, most: int) -> Iterator[Idle]:
+def _begin_turn(state: RunState, around: Around, hash_seed: int, most: int) -> Iterator[Turn]:
     """Start a process for each processor, ``most`` at the most, that takes readings in copies of itself."""
-    idle: Idle = queue.SimpleQueue()
+    turn = Turn(hash_seed, around.scratch / "numba")
     with ExitStack() as stack:
         for cpu in [*(list_processors() or (None,))][:most]:
-            idle.put((cpu, stack.enter_context(Forks(hash_seed, around.scratch / "numba", state.supply.preload()))))
-        yield idle
+            turn.idle.put((cpu, stack.enter_context(Forks(hash_seed, turn.numba_cache, state.supply.preload()))))
+        yield turn
 
 
 def _read(
     state: RunState,
-    around: Around,
     due: dict[Place, Due],
     asked: Mapping[Place, Sequence[Method]],
-    hash_seed: int,
-    idle: Idle,
+    turn: Turn,
     *,
     is_needed: bool = True,
 ) -> None:
     """Take readings of several arms under one hash seed; an arm that fails has no more, if its readings are needed."""
-    numba_cache = around.scratch / "numba"
-    calls = {
-        place: partial(_take_readings, due[place].arm, methods, hash_seed, numba_cache, idle)
-        for place, methods in asked.items()
-        if methods
-    }
+    calls = {place: partial(turn.take, due[place].arm, methods) for place, methods in asked.items() if methods}
     for place, readings in run_side_by_side(calls):
         if not isinstance(readings, ArmFailed):
             due[place].readings += readings
@@ -129,19 +140,6 @@ def _read(
             with state.failing(place[0], place[3]):
                 raise readings
         state.did("memory", f"memory: {place[0]} {place[3]}", len(asked[place]))
-
-
-def _take_readings(
-    arm: Arm, methods: Sequence[Method], hash_seed: int, numba_cache: Path, idle: Idle
-) -> list[Reading] | ArmFailed:
-    """Take the readings of an arm on a processor that is idle, or return how the arm failed."""
-    processor, forks = idle.get()
-    try:
-        return take_readings(arm, methods, hash_seed, numba_cache, processor, forks)
-    except ArmFailed as error:
-        return error
-    finally:
-        idle.put((processor, forks))
 
 
 def _find_small(
