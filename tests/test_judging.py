@@ -13,6 +13,7 @@ from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.record.records import Comparison, Memory, Plan, Reading
 from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.optimizations import catalogue
+from argo_bench.report.finding import describe_measured
 from argo_bench.study.subject import declaration_of
 from tests.test_experiment import samples
 
@@ -224,6 +225,7 @@ def test_peaks_below_twenty_times_the_resolution_are_compared_by_tracing():
     found = judge_peaks(before, after)
     assert (found.verdict, found.speedup) == ("confirmed", 2.0)
     assert found.sentence.endswith("; by traced peaks, since resident memory is known to 256 KiB")
+    assert describe_measured(found) == "2.00x (-50 % traced peak)"
 
 
 @pytest.mark.parametrize("traced", [(), (1000,)])

@@ -15,6 +15,7 @@ from argo_bench.harness.calibration.standing import Rate, Used
 from argo_bench.harness.claims.claim import Claim, Kind
 from argo_bench.harness.claims.metrics import CLOCKS, MEMORY, Metric, is_count, is_memory
 from argo_bench.harness.judging.measurements import LEAST
+from argo_bench.harness.judging.memory import BY_TRACING
 from argo_bench.harness.record.records import Comparison, Counts, Judgement, Memory, Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate, is_unbounded
@@ -170,7 +171,9 @@ def describe_measured(judgement: Judgement) -> str:
         return f"{judgement.metric.replace('_', ' ')} {format_levels(*judgement.level_seen)}"
     if judgement.speedup is None:
         return "not measured"
-    return format_speedup(judgement.speedup, judgement.metric, as_share=judgement.kind == "reduction")
+    is_traced = any(flag.startswith(f"memory {BY_TRACING}") for flag in judgement.flags)
+    metric = "traced_peak" if is_traced else judgement.metric
+    return format_speedup(judgement.speedup, metric, as_share=judgement.kind == "reduction")
 
 
 def format_speedup(value: float, metric: Metric = "cpu", *, as_share: bool = False) -> str:

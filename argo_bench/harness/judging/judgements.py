@@ -237,9 +237,10 @@ def _answer_by_memory(question: Question, measured: Measured) -> Answer:
         return _leave_open(question) if found is None else _leave_open(question, found.reason)
     word = judge(claim, found.interval)
     needs = _say_exact_needs(claim, found.interval, "readings") if word == "inconclusive" else None
-    flags = ["worse"] if is_worse(found.interval) else []
     names = question.subject.functions
     parts = describe_parts(claim.metric, {names["baseline"]: reference, names["candidate"]: candidate}) if names else []
+    flags = ["worse"] if is_worse(found.interval) else []
+    flags += [*(f"memory {note}" for note in found.notes), *(f"memory of {part}" for part in parts)]
     return Answer(word, flags, found.interval, needs, certainty=found.certainty, notes=[*found.notes, *parts])
 
 

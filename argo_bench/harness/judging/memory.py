@@ -22,6 +22,8 @@ ENOUGH = 20
 SEEN = 0.5
 """Tracing stands for resident memory where it sees this share of the larger peak, or more."""
 FEWEST_FOR_BOUNDS = 3
+BY_TRACING = "by traced peaks"
+"""A note begins so where peaks of resident memory were asked for and were too small to be compared."""
 MIB = 1 << 20
 
 
@@ -81,7 +83,7 @@ def weigh(metric: Metric, reference: Sequence[Reading], candidate: Sequence[Read
         if not pairs or _largest(pairs) < SEEN * _largest(_pair_up(figure, reference, candidate)):
             reason = f"the workload is too small: {coarse}, and the larger peak is not {ENOUGH} times that"
             return Weighed(None, "", [], f"{reason}; tracing does not see it")
-        return _bound(pairs, error)._replace(notes=[f"by traced peaks, since {coarse}"])
+        return _bound(pairs, error)._replace(notes=[f"{BY_TRACING}, since {coarse}"])
     return _bound(pairs, error)
 
 
