@@ -178,7 +178,7 @@ def run_lines(most=LOOKS[-1], schema=SCHEMA):
     results = [estimate_result(each, own, plan.level_of(declared_of(each), each)) for each, own in taken.items() if own]
     of_kind = functools.partial(_of_kind, [*passes, *timed])
     measured = Measured(results, of_kind(Samples), of_kind(Memory), of_kind(Counts))
-    verdicts = judge_all(SUBJECTS, measured, of_kind(Fidelity), of_kind(Failure), plan.claims)
+    verdicts = judge_all(SUBJECTS, measured, of_kind(Fidelity), of_kind(Failure), plan)
     replicates = 1 + max(each.replicate for each in timed)
     seconds = 60 + REPLICATE_S * replicates
     budget_s = 1e6 if most == LOOKS[-1] else seconds + REPLICATE_S / 2

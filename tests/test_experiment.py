@@ -111,7 +111,7 @@ def test_the_quick_plan_has_the_headline_claims_at_their_headline_scale_and_the_
 def test_every_claim_is_behind_something_of_the_plan(small_universe):
     subjects = study_job(lookup([]), small_universe, DEFAULT, 1).subjects
     comparisons = {each for subject in subjects for each in subject.comparisons(DEFAULT)}
-    comparisons |= {each for subject in subjects for each, _ in subject.memory_comparisons(DEFAULT)}
+    comparisons |= {each for subject in subjects for each, _ in subject.memory_questions(DEFAULT)}
     countings = [each for subject in subjects for each in subject.countings(DEFAULT, [1])]
     counts = {(each.subject, each.workload): each.arms for each in countings}
     for optimization in lookup([]):

@@ -11,9 +11,10 @@ from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.judging.judgements import judge_all
 from argo_bench.harness.judging.measurements import Measured, find_break_even_calls, judge_first_call
 from argo_bench.harness.judging.results import estimate_result
-from argo_bench.harness.record.records import Comparison, Memory, Reading
+from argo_bench.harness.record.records import Comparison, Memory, Plan, Reading
 from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.optimizations import catalogue
+from argo_bench.report.finding import describe_measured
 from argo_bench.study.subject import declaration_of
 from tests.test_experiment import samples
 
@@ -201,3 +202,108 @@ def test_what_was_not_measured_is_never_inconclusive():
         judge_all([declared], Measured([], rule=rule), [], [])[0].verdict for rule in ("trimmed-mean", "student-t")
     ]
     assert words == ["untested", "inconclusive"]
+
+
+# Readings that name their hash seeds
+
+
+COARSE = 1 << 18
+
+
+def paired(arm, *peaks, method="peak_rss", resolution=COARSE, **more):
+    readings = [
+        Reading(method, "as told", True, peak, hash_seed=seed, resolution_bytes=resolution, **more)
+        for seed, peak in enumerate(peaks)
+    ]
+    return Memory("O06", "consensus, hit", 6, arm, readings)
+
+
+def judge_peaks(*memories, kind="reduction", low=0.4, high=0.6, metric="peak_rss", plan=None):
+    return headline(
+        judge_all([declaration_of(on(metric, kind, low, high))], measured({}, memories=memories), [], [], plan)
+    )
+
+
+def join(first, second):
+    return msgspec.structs.replace(first, readings=[*first.readings, *second.readings])
+
+
+def test_six_pairs_enclose_the_median_by_their_range_widened_by_the_resolution():
+    before, after = [100, 102, 101, 99, 100, 103], [50, 52, 49, 50, 51, 50]
+    found = judge_peaks(*(paired(a, *(p * MIB for p in ps)) for a, ps in (("baseline", before), ("engineered", after))))
+    ratios = [
+        ((b * MIB - COARSE) / (a * MIB + COARSE), (b * MIB + COARSE) / (a * MIB - COARSE))
+        for b, a in zip(before, after, strict=True)
+    ]
+    assert found.interval == pytest.approx((min(low for low, _ in ratios), max(high for _, high in ratios)))
+    assert (found.verdict, found.level) == ("confirmed", 0.96875)
+    assert "%" not in found.sentence
+
+
+def test_readings_are_paired_by_their_seed_and_not_by_their_place():
+    before = paired("baseline", *(peak * MIB for peak in (100, 200, 400)))
+    after = paired("engineered", *(peak * MIB for peak in (50, 100, 200)))
+    found = judge_peaks(before, msgspec.structs.replace(after, readings=after.readings[::-1]))
+    assert found.speedup == pytest.approx(2.0)
+    assert found.interval == pytest.approx((2.0, 2.0), rel=0.03)
+
+
+def test_a_level_that_six_readings_cannot_reach_is_said():
+    memories = [paired(arm, *[peak * MIB] * 6) for arm, peak in (("baseline", 100), ("engineered", 50))]
+    families = {declaration_of(O06).family: ["O06.time", *map(str, range(14))]}
+    plan = Plan(0.05, families, {}, 0.95, ["O06.time"], [], {}, [])
+    found = judge_peaks(*memories, plan=plan)
+    assert (found.verdict, found.level) == ("confirmed", 0.96875)
+    assert ", at 97 %]" in found.sentence
+
+
+@pytest.mark.parametrize(("number", "says"), [(1, "exact to the resolution"), (2, "exact to the seed")])
+def test_one_or_two_readings_are_exact_to_what_they_rest_on(number, says):
+    memories = [paired(arm, *[peak * MIB] * number) for arm, peak in (("baseline", 40), ("engineered", 20))]
+    found = judge_peaks(*memories)
+    low, high = found.interval
+    assert low == pytest.approx((40 * MIB - COARSE) / (20 * MIB + COARSE))
+    assert high == pytest.approx((40 * MIB + COARSE) / (20 * MIB - COARSE))
+    assert (found.level, found.verdict) == (1.0, "confirmed")
+    assert f", {says}]" in found.sentence
+
+
+def test_a_traced_reading_is_exact_to_the_byte_and_has_no_bounds_that_read_the_same():
+    memories = [
+        paired(arm, size * MIB, method="traced", resolution=1) for arm, size in (("baseline", 40), ("engineered", 20))
+    ]
+    found = judge_peaks(*memories, metric="traced_peak")
+    assert "2 times lighter in memory than the baseline (exact to the byte)" in found.sentence
+
+
+def test_two_peaks_below_the_resolution_have_no_ratio():
+    found = judge_peaks(paired("baseline", *[COARSE] * 6), paired("engineered", *[0] * 6))
+    assert (found.verdict, found.speedup, found.interval) == ("inconclusive", None, None)
+    assert found.flags == ["both take less than 256 KiB, which cannot be told from nothing"]
+
+
+def test_peaks_below_twenty_times_the_resolution_are_compared_by_tracing():
+    traced = {"method": "traced", "resolution": 1}
+    before = join(paired("baseline", *[8 * COARSE] * 6), paired("baseline", *[2_000_000] * 6, **traced))
+    after = join(paired("engineered", *[2 * COARSE] * 6), paired("engineered", *[1_000_000] * 6, **traced))
+    found = judge_peaks(before, after)
+    assert (found.verdict, found.speedup) == ("confirmed", 2.0)
+    assert found.sentence.endswith("; by traced peaks, since resident memory is known to 256 KiB")
+    assert describe_measured(found) == "2.00x (-50 % traced peak)"
+
+
+@pytest.mark.parametrize("traced", [(), (1000,)])
+def test_small_peaks_that_tracing_does_not_see_are_too_small(traced):
+    before, after = paired("baseline", 8 * COARSE), paired("engineered", 2 * COARSE)
+    unseen = {"method": "traced", "resolution": 1}
+    memories = join(before, paired("baseline", *traced, **unseen)), join(after, paired("engineered", *traced, **unseen))
+    found = judge_peaks(*memories)
+    assert (found.verdict, found.speedup) == ("inconclusive", None)
+    assert found.flags[0].startswith("the workload is too small")
+
+
+def test_a_peak_that_cannot_be_told_from_nothing_bounds_the_ratio_from_below_alone():
+    found = judge_peaks(paired("baseline", *[100 * MIB] * 6), paired("engineered", *[0] * 6), kind="at_least", low=50)
+    assert found.interval[0] == pytest.approx((100 * MIB - COARSE) / COARSE)
+    assert found.interval[1] > 1e100
+    assert found.verdict == "confirmed"

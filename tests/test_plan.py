@@ -62,8 +62,10 @@ def test_the_trimmed_mean_varies_as_the_plan_assumes():
 def test_a_benchmark_is_one_comparison_whose_memory_is_weighed_only_where_it_is_asked_for():
     timed = Benchmark("b", "a:f", "a:g")
     assert timed.comparisons(QUICK) == [timed.comparison]
-    assert timed.memory_comparisons(DEFAULT) == []
-    assert timed.with_metric("peak_rss").memory_comparisons(QUICK) == [(timed.comparison, ("peak_rss",))]
+    assert timed.memory_questions(DEFAULT) == []
+    heavy = timed.with_metric("peak_rss")
+    assert heavy.memory_questions(QUICK) == [(timed.comparison, {"peak_rss": (6,)})]
+    assert heavy.memory_questions(DEFAULT) == [(timed.comparison, {"peak_rss": (6, 10, 16)})]
 
 
 def subject_of(optimization, universe):
@@ -72,12 +74,15 @@ def subject_of(optimization, universe):
 
 def test_memory_of_an_optimization_is_weighed_behind_headline_claims_by_the_methods_of_the_profile(small_universe):
     o08 = catalogue()["O08"]
-    plain = subject_of(o08, small_universe).memory_comparisons(QUICK)
+    plain = subject_of(o08, small_universe).memory_questions(QUICK)
     assert {comparison.workload for comparison, _ in plain} == {"five outputs"}
-    assert {methods for _, methods in plain} == {("traced",)}
+    assert [looks for _, looks in plain] == [{"traced": (1,)}] * 2
     claim = Claim("O08.m", "less", "s", "direction", "full set", "r", metric="peak_rss", headline=True)
     heavier = subject_of(dataclasses.replace(o08, claims=(claim,)), small_universe)
-    assert {methods for _, methods in heavier.memory_comparisons(QUICK)} == {("peak_rss", "traced")}
+    assert [looks for _, looks in heavier.memory_questions(QUICK)] == [{"peak_rss": (3,), "traced": (1,)}] * 2
+    crosschecks = {"memory_profiler": (1,), "allocations": (1,)}
+    thorough = {"peak_rss": (6,), "traced": (2,), **crosschecks}
+    assert [looks for _, looks in heavier.memory_questions(DEFAULT)] == [thorough] * 2
 
 
 def test_after_two_seeds_only_the_arms_that_claims_rest_on_are_counted_and_at_the_headline_scale(small_universe):

@@ -11,12 +11,12 @@ import msgspec
 
 from argo_bench.errors import UserError
 from argo_bench.harness.claims.claim import Claim
-from argo_bench.harness.claims.metrics import MEASURED, MEMORY, Method, Metric, is_memory
+from argo_bench.harness.claims.metrics import MEASURED, MEMORY, Metric, is_memory
 from argo_bench.harness.claims.sentence import read_claim
 from argo_bench.harness.functions import resolve_function, search_path
 from argo_bench.harness.plan import Profile
 from argo_bench.harness.record.records import Comparison, Declaration, Declared, Failure, Fidelity, WorkloadFacts
-from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell, Trial
+from argo_bench.harness.subject import Ask, Counting, MemoryQuestion, OutputCheck, Settled, Tell, Trial
 from argo_bench.harness.suspicions import (
     find_lazy,
     may_repeat_answers,
@@ -170,10 +170,12 @@ class Benchmark:
     def comparisons(self, profile: Profile) -> list[Comparison]:
         return [self.comparison]
 
-    def memory_comparisons(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
+    def memory_questions(self, profile: Profile) -> list[MemoryQuestion]:
         """Return the comparison where its metric is a figure of memory; memory is not measured otherwise."""
         metric = self.metric or "cpu"
-        return [(self.comparison, (MEMORY[metric].method,))] if is_memory(metric) else []
+        if not is_memory(metric):
+            return []
+        return [MemoryQuestion(self.comparison, {MEMORY[metric].method: profile.memory_looks})]
 
     def obstacles(self, comparisons: Sequence[Comparison]) -> list[tuple[str, str, Collection[Comparison]]]:
         return []

@@ -19,6 +19,7 @@ from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import Declared, End, Judgement
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.harness.run import make_run_id, measure
+from argo_bench.harness.statistics.estimate import is_unbounded
 from argo_bench.harness.subject import Job
 from argo_bench.harness.surroundings import NoSupply
 
@@ -34,6 +35,8 @@ class Speedup:
     high: float
 
     def __str__(self) -> str:
+        if is_unbounded(self.high):
+            return f"at least {self.low:.3g}x"
         return f"{self.point:.3g}x [{self.low:.3g}, {self.high:.3g}]"
 
 

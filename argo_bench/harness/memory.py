@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, Self, TypeVar
@@ -28,24 +27,27 @@ from argo_bench.harness.workers.messages import Arm, Ended, Raised
 from argo_bench.harness.workers.processes import ArmFailed, job_command
 from argo_bench.parent import start
 
-__all__ = ["Method", "Reading", "find_disagreement", "take_peak_rss", "take_reading", "take_readings"]
+__all__ = ["Method", "Reading", "find_disagreement", "take_reading", "take_readings"]
 
 FORKED: tuple[Method, ...] = ("peak_rss", "traced")
 """The readings of these methods may be taken in copies of one process; the other methods load modules of their own."""
-REPEATABLE = 0.02
-FEWEST_RUNS, MOST_RUNS = 2, 6
 METHOD_DEPENDENT = 0.15
 """Savings further apart than this, as shares of the reference, are not one finding."""
 Answer = TypeVar("Answer")
 
+JEMALLOC = "dirty_decay_ms:0,muzzy_decay_ms:0"
 ALLOCATORS = {
     "MALLOC_MMAP_THRESHOLD_": "65536",
     "MALLOC_TRIM_THRESHOLD_": "65536",
     "MALLOC_ARENA_MAX": "1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_CONF": JEMALLOC,
+    "_RJEM_MALLOC_CONF": JEMALLOC,
+    "MIMALLOC_PURGE_DELAY": "0",
 }
-"""The child runs under these settings, so that freed memory goes back to the system at once. Otherwise the measured
-pass would reuse it, and the reading would not see that."""
+"""The child runs under these settings, so that freed memory goes back to the system at once: of the C library, Arrow,
+jemalloc (which polars has under a name of its own) and mimalloc. Otherwise the measured pass would reuse it, and the
+reading would not see that."""
 NEEDS: dict[Method, Requirement] = {
     "memory_profiler": Requirement("memory_profiler", "memory"),
     "allocations": Requirement("memray", "memory"),
@@ -168,7 +170,7 @@ def take_readings(
     processor: int | None = None,
     forks: Forks | None = None,
 ) -> list[Reading]:
-    """Take the readings by several methods, in their order; of peak RSS as many as ``take_peak_rss`` takes.
+    """Take a reading by each method under one hash seed, in their order.
 
     Where ``forks`` is given, it takes the readings of the FORKED methods.
     """
@@ -178,23 +180,7 @@ def take_readings(
             return forks.ask(Request(arm, method, worker_cpu() if processor is None else processor))
         return take_reading(arm, method, hash_seed=hash_seed, numba_cache=numba_cache, processor=processor)
 
-    found: list[Reading] = []
-    for method in methods:
-        found += take_peak_rss(partial(once, method)) if method == "peak_rss" else [once(method)]
-    return found
-
-
-def take_peak_rss(once: Callable[[], Reading]) -> list[Reading]:
-    """Take two readings of peak RSS, or up to six where they differ by more than 2 % and by more than RESOLUTION."""
-    runs = [once() for _ in range(FEWEST_RUNS)]
-    while len(runs) < MOST_RUNS and not is_repeatable(runs):
-        runs.append(once())
-    return runs
-
-
-def is_repeatable(runs: Sequence[Reading]) -> bool:
-    peaks = [each.peak_bytes for each in runs if each.peak_bytes is not None]
-    return max(peaks) - min(peaks) <= max(REPEATABLE * max(peaks), RESOLUTION)
+    return [msgspec.structs.replace(once(method), hash_seed=hash_seed) for method in methods]
 
 
 def find_disagreement(reference: Sequence[Reading], candidate: Sequence[Reading]) -> str | None:

@@ -16,6 +16,7 @@ from typing import Literal
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Method
 from argo_bench.harness.record.records import Comparison, Declaration, Plan, Samples
+from argo_bench.harness.statistics.bounds import LOOKS as MEMORY_LOOKS
 from argo_bench.harness.statistics.estimate import (
     CURRENT,
     FEWEST_TRIMMED,
@@ -58,7 +59,9 @@ class Profile:
     needs the counts of all of them in one region.
 
     Every arm is warmed up for ``warm_up_s`` seconds at least. ``memory`` are the methods by which the memory of the
-    arms behind a headline claim is measured; cross-checks are made only where the claim is about memory.
+    arms behind a headline claim is measured; cross-checks are made only where the claim is about memory. It is read
+    under ``memory_seeds`` hash seeds, and under ``memory_claim_seeds`` where a headline claim is about it; for two
+    functions of a user's under the first of ``memory_looks``, and under further ones while the verdict is open.
     """
 
     name: Literal["quick", "default"]
@@ -73,6 +76,9 @@ class Profile:
     warm_up_s: float
     memory: tuple[Method, ...]
     full_trials: bool = False
+    memory_seeds: int = 2
+    memory_claim_seeds: int = 6
+    memory_looks: tuple[int, ...] = MEMORY_LOOKS
 
     @property
     def replicates_to_reach(self) -> int:
@@ -107,6 +113,9 @@ QUICK = Profile(
     checked_cycles=24,
     warm_up_s=0.02,
     memory=("traced",),
+    memory_seeds=1,
+    memory_claim_seeds=3,
+    memory_looks=MEMORY_LOOKS[:1],
 )
 DEFAULT = Profile(
     "default",
@@ -199,6 +208,11 @@ def compute_levels(
 def replicate_seed(seed: int, replicate: int) -> int:
     """Return the seed of a replicate's inputs and of the order of its blocks."""
     return seed * 1000 + replicate
+
+
+def hash_seed_of_memory(seed: int, number: int) -> int:
+    """Return the hash seed of the readings of memory that both arms of a comparison take as those of this number."""
+    return replicate_seed(seed, number) % 2**32
 
 
 def arms(comparison: Comparison) -> tuple[str, str]:

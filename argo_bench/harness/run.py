@@ -187,12 +187,12 @@ def _plan_pace(state: RunState) -> None:
     """Plan the parts of the run in units of work."""
     subjects = list(state.subjects.values())
     begun = filter(state.is_at_headline_scale, state.comparisons)
-    weighed = [each for subject in subjects for each, _ in subject.memory_comparisons(state.profile)]
+    weighed = [each for subject in subjects for each in subject.memory_questions(state.profile)]
     parts = {
         "first calls": (len({(*place_of(each), name) for each in begun for name in arms(each)}), FIRST_CALL_S),
         "checks": (sum(len(each.variants) for each in subjects) + len(state.comparisons), CHECK_S),
         "counts": (sum(each.work for each in list_countings(state)), COUNT_S),
-        "memory": (sum(len(arms(each)) for each in weighed), WEIGH_S),
+        "memory": (sum(2 * looks[0] for each in weighed for looks in each.looks.values()), WEIGH_S),
         "trials": (len(list_trials(state)), TRIAL_S),
     }
     for part, (units, unit_s) in parts.items():
@@ -218,8 +218,7 @@ def _say_what_was_left_out(state: RunState) -> None:
 
 
 def _judge(state: RunState, measured: Measured) -> list[Judgement]:
-    declared, claims = [*state.declared.values()], state.plan.claims
-    return judge_all(declared, measured, state.fidelities, state.failures, claims)
+    return judge_all([*state.declared.values()], measured, state.fidelities, state.failures, state.plan)
 
 
 def _collect_measured(state: RunState) -> Measured:

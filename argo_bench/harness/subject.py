@@ -39,6 +39,17 @@ class Around:
     servers: Any = None
 
 
+class MemoryQuestion(NamedTuple):
+    """Asks for the memory of both arms of a comparison.
+
+    ``looks`` says by which methods, and under how many hash seeds; of several numbers the later ones are for a verdict
+    that is still open.
+    """
+
+    comparison: Comparison
+    looks: Mapping[Method, tuple[int, ...]]
+
+
 class OutputCheck(NamedTuple):
     """Describes a comparison of outputs that a worker makes: of which arm, on what, by which call, and the kind of its
     line."""
@@ -136,7 +147,7 @@ class Subject(Protocol):
     def comparisons(self, profile: Profile) -> list[Comparison]:
         """Return the comparisons that are timed."""
 
-    def memory_comparisons(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
+    def memory_questions(self, profile: Profile) -> list[MemoryQuestion]:
         """Return the comparisons whose arms' memory is measured, each with the methods."""
 
     def obstacles(self, comparisons: Sequence[Comparison]) -> list[tuple[str, str, Collection[Comparison]]]:

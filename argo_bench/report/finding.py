@@ -15,9 +15,10 @@ from argo_bench.harness.calibration.standing import Rate, Used
 from argo_bench.harness.claims.claim import Claim, Kind
 from argo_bench.harness.claims.metrics import CLOCKS, MEMORY, Metric, is_count, is_memory
 from argo_bench.harness.judging.measurements import LEAST
+from argo_bench.harness.judging.memory import BY_TRACING
 from argo_bench.harness.record.records import Comparison, Counts, Judgement, Memory, Result
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.statistics.estimate import Estimate
+from argo_bench.harness.statistics.estimate import Estimate, is_unbounded
 
 LARGE, MOST_DECIMALS = 1e7, 9
 """Numbers from LARGE on are written with an exponent, and so are those that need more than MOST_DECIMALS decimals."""
@@ -170,7 +171,9 @@ def describe_measured(judgement: Judgement) -> str:
         return f"{judgement.metric.replace('_', ' ')} {format_levels(*judgement.level_seen)}"
     if judgement.speedup is None:
         return "not measured"
-    return format_speedup(judgement.speedup, judgement.metric, as_share=judgement.kind == "reduction")
+    is_traced = any(flag.startswith(f"memory {BY_TRACING}") for flag in judgement.flags)
+    metric = "traced_peak" if is_traced else judgement.metric
+    return format_speedup(judgement.speedup, metric, as_share=judgement.kind == "reduction")
 
 
 def format_speedup(value: float, metric: Metric = "cpu", *, as_share: bool = False) -> str:
@@ -205,6 +208,8 @@ def format_saved(value: float) -> str:
 def describe_interval(recorded: Recorded, judgement: Judgement) -> str:
     """Write the interval of what was measured; for an exact count write its range over the seeds."""
     number_of = count_replicates(recorded, judgement)
+    if is_memory(judgement.metric) and judgement.interval is not None and _name_hash_seeds(recorded, judgement):
+        return _format_interval_of_memory(judgement.interval, number_of or 0)
     if not is_count(judgement.metric):
         return format_interval(judgement.interval, number_of)
     seeds = format_number_of(number_of or 0, "seed")
@@ -215,6 +220,21 @@ def describe_interval(recorded: Recorded, judgement: Judgement) -> str:
     if same or not (low.endswith("x") and high.endswith("x")):
         return f"the same on {seeds}" if same or low == high else f"{low} to {high}, {seeds}"
     return f"{format_number(judgement.interval[0], 3)} to {format_factor(judgement.interval[1], 3)}, {seeds}"
+
+
+def _format_interval_of_memory(bounds: tuple[float, float], readings: int) -> str:
+    """Write an interval of paired readings, or how exact they are where its ends read the same."""
+    certainty = {1: "exact to the resolution", 2: "exact to the seed"}.get(readings, "")
+    low, high = format_number(bounds[0], 3), format_factor(bounds[1], 3)
+    if is_unbounded(bounds[1]):
+        return _join_clauses(f"{low}x or more", certainty, f"n={readings}")
+    if low == format_number(bounds[1], 3):
+        return _join_clauses(certainty or "the same under all hash seeds", f"n={readings}")
+    return _join_clauses(f"{low} to {high}", certainty, f"n={readings}")
+
+
+def _join_clauses(*clauses: str) -> str:
+    return ", ".join(filter(None, clauses))
 
 
 def format_interval(bounds: tuple[float, float] | None, replicates: int | None) -> str:
@@ -292,14 +312,25 @@ def _find_seeds(recorded: Recorded, judgement: Judgement) -> set[int]:
 
 
 def _count_readings(recorded: Recorded, judgement: Judgement) -> int | None:
+    method = MEMORY[judgement.metric].method
+    taken = (sum(reading.method == method for reading in each.readings) for each in _find_memories(recorded, judgement))
+    return min(taken, default=None)
+
+
+def _find_memories(recorded: Recorded, judgement: Judgement) -> list[Memory]:
     of = judgement.comparison
-    taken = [
-        sum(reading.method == MEMORY[judgement.metric].method for reading in each.readings)
+    return [
+        each
         for each in recorded.all(Memory)
         if (each.optimization, each.workload, each.scale) == (of.optimization, of.workload, of.scale)
         and each.arm in (of.reference, of.candidate)
     ]
-    return min(taken, default=None)
+
+
+def _name_hash_seeds(recorded: Recorded, judgement: Judgement) -> bool:
+    """Say whether the readings behind a verdict name their hash seeds, by which they are paired."""
+    readings = [reading for each in _find_memories(recorded, judgement) for reading in each.readings]
+    return any(reading.hash_seed is not None for reading in readings)
 
 
 def describe_other_clock(recorded: Recorded, judgement: Judgement) -> str:

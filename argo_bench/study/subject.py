@@ -14,7 +14,7 @@ from argo_bench.harness.claims.metrics import CLOCKS, MEMORY, Method, is_count, 
 from argo_bench.harness.functions import search_path
 from argo_bench.harness.plan import Profile
 from argo_bench.harness.record.records import Comparison, Declaration, Fidelity, WorkloadFacts
-from argo_bench.harness.subject import Ask, Counting, OutputCheck, Settled, Tell, Trial
+from argo_bench.harness.subject import Ask, Counting, MemoryQuestion, OutputCheck, Settled, Tell, Trial
 from argo_bench.harness.workers.messages import Arm, arm_of
 from argo_bench.optimizations import headline_claims
 from argo_bench.optimizations.optimization import COUNTS, CYCLE, VARIANTS, Optimization, Workload
@@ -65,22 +65,25 @@ class StudySubject:
     def comparisons(self, profile: Profile) -> list[Comparison]:
         return plan_comparisons(self.optimization, profile)
 
-    def memory_comparisons(self, profile: Profile) -> list[tuple[Comparison, tuple[Method, ...]]]:
-        """Return the comparisons to weigh with their methods: those behind
-        headline claims about times, and behind claims about memory."""
-        declared = self.declaration()
-        found: dict[Comparison, tuple[Method, ...]] = {}
+    def memory_questions(self, profile: Profile) -> list[MemoryQuestion]:
+        """Ask for the memory behind headline claims about times, and behind claims about memory.
+
+        The methods that judge are asked under several hash seeds, the others once.
+        """
+        declared, judging = self.declaration(), {each.method for each in MEMORY.values()}
+        found: dict[Comparison, dict[Method, tuple[int, ...]]] = {}
         for claim in profile.claims(self.claims):
-            methods = [MEMORY[claim.metric].method] if is_memory(claim.metric) else []
-            if claim.headline and not is_count(claim.metric):
-                judging = {each.method for each in MEMORY.values()}
-                methods += profile.memory if methods else [each for each in profile.memory if each in judging]
-            for variant in self.variants:
-                comparison = declared.headline_comparison(claim, variant)
-                known = found.get(comparison, ())
-                if methods:
-                    found[comparison] = tuple(dict.fromkeys((*known, *methods)))
-        return list(found.items())
+            is_about_memory = is_memory(claim.metric)
+            asked = profile.memory if claim.headline and not is_count(claim.metric) else ()
+            methods = {method: profile.memory_seeds for method in asked if method in judging}
+            if is_about_memory:
+                methods |= {method: 1 for method in asked if method not in judging}
+                own = profile.memory_claim_seeds if claim.headline else profile.memory_seeds
+                methods[MEMORY[claim.metric].method] = own
+            for variant in self.variants if methods else ():
+                looks = found.setdefault(declared.headline_comparison(claim, variant), {})
+                looks |= {method: (max(seeds, *looks.get(method, (0,))),) for method, seeds in methods.items()}
+        return [MemoryQuestion(comparison, looks) for comparison, looks in found.items()]
 
     def obstacles(self, comparisons: Sequence[Comparison]) -> list[tuple[str, str, Collection[Comparison]]]:
         """Return the arms whose modules are not installed, and the workloads that the data is too short for.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -28,6 +28,7 @@ from argo_bench.harness.judging.measurements import (
     find_break_even_calls,
     judge_first_call,
 )
+from argo_bench.harness.judging.memory import describe_parts, weigh
 from argo_bench.harness.judging.outputs import KEPT, NOT_CHECKED, Output, describe_output
 from argo_bench.harness.plan import SET_UP_S
 from argo_bench.harness.record.records import (
@@ -37,10 +38,11 @@ from argo_bench.harness.record.records import (
     Failure,
     Fidelity,
     Judgement,
+    Plan,
     Result,
     Spot,
 )
-from argo_bench.harness.statistics.estimate import Estimate, Rule, estimate, ratio_of
+from argo_bench.harness.statistics.estimate import Estimate, Rule, estimate, is_unbounded, ratio_of
 from argo_bench.harness.statistics.looks import outlook, smallest_detectable
 
 WORDS = {"time": ("faster", "slower"), "memory": ("lighter in memory", "heavier in memory")}
@@ -58,8 +60,9 @@ class Question:
     """Asks whether a claim holds of a variant of a subject.
 
     ``comparison`` is where it is asked, ``output`` what is said of the variant's output. ``is_void`` says that no
-    figure counts, since the output differs from the reference's or was not checked. ``has_floor`` says that a
-    difference must be as large as one that matters, by the rule that judges.
+    figure counts, since the output differs from the reference's or was not checked. ``error`` is that which an
+    interval made for the question alone may have. ``has_floor`` says that a difference must be as large as one that
+    matters, by the rule that judges.
     """
 
     subject: Declaration
@@ -68,12 +71,16 @@ class Question:
     comparison: Comparison
     output: Output
     is_void: bool
+    error: float
     has_floor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Holds the word for a question, and the fields of its Judgement that rest on measurements (described there)."""
+    """Holds the word for a question, and the fields of its Judgement that rest on measurements (described there).
+
+    The sentence says of the bounds what ``certainty`` says, and ends with ``notes``.
+    """
 
     word: Word
     flags: list[str]
@@ -87,6 +94,8 @@ class Answer:
     cache: HitAndMiss | None = None
     level_seen: tuple[float, float] | None = None
     floor: float | None = None
+    certainty: str = ""
+    notes: Sequence[str] = ()
 
 
 def judge_all(
@@ -94,15 +103,15 @@ def judge_all(
     measured: Measured,
     fidelities: Sequence[Fidelity],
     failures: Sequence[Failure],
-    judged: Collection[str] | None = None,
+    plan: Plan | None = None,
 ) -> list[Judgement]:
     """Judge every claim on every variant, including those that could not be measured.
 
-    ``judged`` are the ids of the claims that are judged, None stands for all.
+    Without the ``plan`` of the run all claims are judged, each by itself.
     """
     failed = {(each.optimization, each.arm): each for each in failures}
     found = []
-    for asked in _ask(subjects, fidelities, judged):
+    for asked in _ask(subjects, fidelities, plan):
         question = replace(asked, has_floor=measured.rule in FLOORED)
         failure = _find_failure(question, failed)
         if failure is None:
@@ -113,15 +122,15 @@ def judge_all(
     return found
 
 
-def _ask(
-    subjects: Sequence[Declaration], fidelities: Sequence[Fidelity], judged: Collection[str] | None
-) -> Iterator[Question]:
+def _ask(subjects: Sequence[Declaration], fidelities: Sequence[Fidelity], plan: Plan | None) -> Iterator[Question]:
     for subject in subjects:
-        for claim in [each for each in subject.claims if judged is None or each.id in judged]:
+        for claim in [each for each in subject.claims if plan is None or each.id in plan.claims]:
+            error = 1 - SPOT_LEVEL if plan is None else plan.error_of(subject, claim)
             for variant in subject.variants:
                 output = describe_output(fidelities, subject.id, variant)
                 is_void = output is not NOT_CHECKED and _is_void(variant, output)
-                yield Question(subject, claim, variant, subject.headline_comparison(claim, variant), output, is_void)
+                comparison = subject.headline_comparison(claim, variant)
+                yield Question(subject, claim, variant, comparison, output, is_void, error)
 
 
 def _is_void(variant: str, output: Output) -> bool:
@@ -255,9 +264,28 @@ def _answer_by_count(question: Question, measured: Measured) -> Answer:
 def _answer_by_memory(question: Question, measured: Measured) -> Answer:
     """Judge a claim about memory by the readings of both arms."""
     claim = question.claim
-    assert is_memory(claim.metric)
+    reference, candidate = measured.readings(question.comparison)
+    if question.is_void or not reference or not candidate:
+        return _leave_open(question)
+    if all(each.hash_seed is None for each in reference):
+        return _answer_by_unpaired_memory(question, measured)
+    found = weigh(claim.metric, reference, candidate, question.error)
+    if found is None or found.interval is None:
+        return _leave_open(question) if found is None else Answer("inconclusive", [found.reason])
+    word = judge(claim, found.interval)
+    needs = _say_exact_needs(claim, found.interval, "readings") if word == "inconclusive" else None
+    names = question.subject.functions
+    parts = describe_parts(claim.metric, {names["baseline"]: reference, names["candidate"]: candidate}) if names else []
+    flags = ["worse"] if is_worse(found.interval) else []
+    flags += [*(f"memory {note}" for note in found.notes), *(f"memory of {part}" for part in parts)]
+    return Answer(word, flags, found.interval, needs, certainty=found.certainty, notes=[*found.notes, *parts])
+
+
+def _answer_by_unpaired_memory(question: Question, measured: Measured) -> Answer:
+    """Judge a claim by readings that do not name their hash seeds, by the rule of 0.1."""
+    claim = question.claim
     values = measured.memory(claim.metric, question.comparison)
-    if not values or question.is_void:
+    if not values:
         return _leave_open(question)
     # Exact readings that agree have no spread: two of them make an interval without width.
     interval = estimate(values if len(values) > 1 else values * 2, SPOT_LEVEL)
@@ -351,20 +379,21 @@ def _write_sentence(question: Question, answer: Answer) -> str:
     metric = question.claim.metric
     if subject.functions:
         said = _write_sentence_on_functions(subject.functions, answer, metric)
-        remarks = question.output.text.partition("same; ")[2] if interval is not None else ""
-        return f"{said}; {remarks}" if remarks else said
+        remarks = [question.output.text.partition("same; ")[2]] if interval is not None else []
+        return "; ".join(filter(None, (said, *answer.notes, *remarks)))
     named = f"{subject.name}, {question.variant}"
     if interval is None:
         return f"{named}: {'; '.join(answer.flags)}"
-    ratio, bounds = interval.speedup, interval.speedup_interval
+    ratio = interval.speedup
     if is_count(metric):
         gain, loss = f"fewer {subject.nouns[metric]}", f"more {subject.nouns[metric]}"
     else:
         gain, loss = WORDS["memory" if is_memory(metric) else "time"]
     says = f"{ratio:.3g} times {gain}" if ratio >= 1 else f"{1 / ratio:.3g} times {loss}"
-    within = f" [{bounds[0]:.3g}x, {bounds[1]:.3g}x]" if bounds else " (one replicate, no interval)"
+    within = _write_bounds(interval.speedup_interval, "x", answer.certainty)
     reference = "the baseline" if comparison.reference == "baseline" else comparison.reference
-    return f"{named} is {says} than {reference}{within} on {comparison.workload}"
+    said = f"{named} is {says} than {reference}{within} on {comparison.workload}"
+    return "; ".join((said, *answer.notes))
 
 
 def _write_sentence_on_functions(functions: Mapping[str, str], answer: Answer, metric: Metric) -> str:
@@ -378,9 +407,22 @@ def _write_sentence_on_functions(functions: Mapping[str, str], answer: Answer, m
     ratio, bounds = interval.speedup, interval.speedup_interval
     if ratio < 1:
         ratio, bounds, word = 1 / ratio, bounds and (1 / bounds[1], 1 / bounds[0]), loss
-    within = f" [{bounds[0]:.3g}, {bounds[1]:.3g}]" if bounds else " (one replicate, no interval)"
+    within = _write_bounds(bounds, "", answer.certainty)
+    shown = f"at least {bounds[0]:.3g}x" if bounds and is_unbounded(bounds[1]) else f"{ratio:.3g}x"
     verb = "was" if is_memory(metric) else "ran"
-    return f"{new} {verb} {ratio:.3g}x{within} {word} than {old}"
+    return f"{new} {verb} {shown}{within} {word} than {old}"
+
+
+def _write_bounds(bounds: tuple[float, float] | None, unit: str, certainty: str) -> str:
+    """Write what stands behind a ratio: bounds, or how exact it is where they read as the ratio does."""
+    if bounds is None:
+        return " (one replicate, no interval)"
+    low, high = (f"{each:.3g}{unit}" for each in bounds)
+    if is_unbounded(bounds[1]):
+        return f" ({certainty})" if certainty else ""
+    if certainty and low == high:
+        return f" ({certainty})"
+    return f" [{low}, {high}, {certainty}]" if certainty else f" [{low}, {high}]"
 
 
 def _write_undecided(word: Word, interval: Estimate, floor: float, words: tuple[str, str]) -> str | None:

@@ -41,7 +41,7 @@ class Measured:
         self._counts: dict[tuple[str, str, int, str], list[Counts]] = {}
         for count in counts:
             self._counts.setdefault((count.optimization, count.workload, count.scale, count.arm), []).append(count)
-        self._readings = {(e.optimization, e.workload, e.scale, e.arm): e.readings for e in memories}
+        self._readings = {(each.optimization, each.workload, each.scale, each.arm): each.readings for each in memories}
         self._samples: dict[Comparison, list[Samples]] = {}
         for each in samples:
             self._samples.setdefault(each.comparison, []).append(each)
@@ -123,15 +123,20 @@ class Measured:
         level = 1 - (1 - SPOT_LEVEL) / family
         return estimate(log_ratios(self._samples[result.comparison], claim.metric), level, self.rule)
 
+    def readings(self, comparison: Comparison) -> tuple[list[Reading], list[Reading]]:
+        """Return the readings of the memory of reference and candidate, none of an arm that was not measured."""
+        at = comparison.optimization, comparison.workload, comparison.scale
+        return (
+            self._readings.get((*at, comparison.reference), []),
+            self._readings.get((*at, comparison.candidate), []),
+        )
+
     def memory(self, metric: Metric, comparison: Comparison) -> list[float]:
-        """Return ln(candidate / reference) of a figure of memory, one value per pair of readings.
+        """Return ln(candidate / reference) of a figure of memory, one value per pair of readings, as 0.1 judged it.
 
         The list is empty where an arm was not measured.
         """
-        at = comparison.optimization, comparison.workload, comparison.scale
-        reference, candidate = (
-            _figures(metric, self._readings.get((*at, arm), [])) for arm in (comparison.reference, comparison.candidate)
-        )
+        reference, candidate = (_figures(metric, readings) for readings in self.readings(comparison))
         return [math.log(after / before) for before, after in zip(reference, candidate, strict=False)]
 
     def first_calls(self, comparison: Comparison) -> list[tuple[int, int]]:

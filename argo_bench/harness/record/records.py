@@ -52,7 +52,11 @@ class Reading(msgspec.Struct, frozen=True, tag="reading"):
     ``peak_bytes`` is the largest memory at any moment of the pass. ``live_bytes`` is what results and caches hold after
     it; of whole cycles, whose results are rows of a database, it is what the caches hold. Neither includes
     ``baseline_bytes``, the resident memory just before the pass. ``exact`` readings miss no moment; they are as fine as
-    the counter behind them (RESOLUTION). ``how`` names the means.
+    the counter behind them, to ``resolution_bytes``. ``how`` names the means.
+
+    Both figures include ``kept_bytes``, what the first call of a user's function left behind for ever (None where that
+    cannot be told from what it compiled). The peak includes ``children_bytes``, the sum of the peaks of ``children``
+    child processes. ``hash_seed`` was PYTHONHASHSEED; records of 0.1 do not name it, nor the resolution.
     """
 
     method: Method
@@ -62,6 +66,11 @@ class Reading(msgspec.Struct, frozen=True, tag="reading"):
     live_bytes: Bytes | None = None
     baseline_bytes: Bytes | None = None
     allocations: Number | None = None
+    hash_seed: Number | None = None
+    resolution_bytes: Bytes | None = None
+    kept_bytes: Bytes | None = None
+    children: Number = 0
+    children_bytes: Bytes = 0
 
 
 class Comparison(msgspec.Struct, frozen=True, order=True):
@@ -206,6 +215,11 @@ class Plan(msgspec.Struct, frozen=True, tag="plan"):
         """Return the confidence level of a comparison's interval: its family's where a headline claim rests on it."""
         in_family = any(claim.headline for claim in declaration.claims_on(comparison))
         return self.levels.get(declaration.family, self.level) if in_family else self.level
+
+    def error_of(self, declaration: Declaration, claim: Claim) -> float:
+        """Return the error that the interval of one claim may have: its part of what its family may have."""
+        family = self.families.get(declaration.family, []) if claim.headline else []
+        return self.error / max(1, len(family))
 
 
 class Declared(msgspec.Struct, frozen=True, tag="benchmark"):

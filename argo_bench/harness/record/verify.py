@@ -20,7 +20,7 @@ from argo_bench.harness.judging.judgements import find_break_even_rates, judge_a
 from argo_bench.harness.judging.measurements import Measured
 from argo_bench.harness.judging.outputs import KEPT, describe_line, word_of
 from argo_bench.harness.judging.results import estimate_result
-from argo_bench.harness.plan import compute_levels, replicate_seed
+from argo_bench.harness.plan import compute_levels, hash_seed_of_memory, replicate_seed
 from argo_bench.harness.record.completeness import check_completeness
 from argo_bench.harness.record.lines import Disagreement, check_header_and_end, check_samples, find_repeated, is_sealed
 from argo_bench.harness.record.records import (
@@ -197,6 +197,23 @@ def _check_seeds(recorded: Recorded) -> Iterator[Disagreement]:
         if isinstance(record, Counts) and record.seed not in counted:
             name = f"counts of {record.optimization} {record.arm}"
             yield Disagreement(line, f"{name}: seed {record.seed}, expected one of {', '.join(map(str, counted))}")
+        if isinstance(record, Memory) and (strange := _find_strange_seeds(record, recorded.run.seed)):
+            name = f"memory of {record.optimization} {record.arm}"
+            yield Disagreement(
+                line, f"{name}: hash seeds {strange} are not the first ones of the run's seed, once each"
+            )
+
+
+def _find_strange_seeds(memory: Memory, seed: int) -> list[int]:
+    """Return the hash seeds of a method's readings where they are not the first that a run's seed gives, in order."""
+    taken: dict[str, list[int]] = {}
+    for each in memory.readings:
+        if each.hash_seed is not None:  # records of 0.1 have none
+            taken.setdefault(each.method, []).append(each.hash_seed)
+    for seeds in taken.values():
+        if seeds != [hash_seed_of_memory(seed, number) for number in range(len(seeds))]:
+            return seeds
+    return []
 
 
 def _check_fidelities(recorded: Recorded) -> Iterator[Disagreement]:
@@ -243,8 +260,7 @@ def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
     results = [*_estimate_results(recorded).values()]
     measured = Measured(results, of_kind(Samples), of_kind(Memory), of_kind(Counts), rule_of(recorded.run))
     declared = list(known.values())
-    claims = recorded.plan.claims
-    ours_all = judge_all(declared, measured, of_kind(Fidelity), of_kind(Failure), claims)
+    ours_all = judge_all(declared, measured, of_kind(Fidelity), of_kind(Failure), recorded.plan)
     expected = {(each.claim, each.arm): each for each in ours_all}
     for line, record in recorded.lines():
         if isinstance(record, Judgement) and record.optimization in known:

@@ -80,6 +80,11 @@ def ratio_of(log: float) -> float:
     return math.exp(max(-LARGEST_LOG, min(LARGEST_LOG, log)))
 
 
+def is_unbounded(ratio: float) -> bool:
+    """Say whether a bound of a ratio stands for none."""
+    return ratio >= ratio_of(LARGEST_LOG)
+
+
 def estimate(values: Sequence[float], level: float, rule: Rule = CURRENT) -> Estimate:
     """Return the 25 % trimmed mean of one value per replicate, with its interval at a confidence level such as 0.95.
 

@@ -28,7 +28,7 @@ from typing import Any
 from ...errors import UserError
 from ...parent import die_with_parent
 from .bodies import Body, body_of, describe_error, extend_path
-from .leftovers import list_children
+from .children import Children, Peaks
 from .timing import FunctionBody
 
 Reading = dict[str, Any]
@@ -45,7 +45,7 @@ PR_SET_THP_DISABLE = 41
 
 
 def make_reading(
-    method: str, how: str, exact: bool, peak_bytes: int, live_bytes: int | None = None, **more: int
+    method: str, how: str, exact: bool, peak_bytes: int, live_bytes: int | None = None, **more: int | None
 ) -> Reading:
     return {
         "type": "reading",
@@ -54,30 +54,118 @@ def make_reading(
         "exact": exact,
         "peak_bytes": peak_bytes,
         "live_bytes": live_bytes,
+        "resolution_bytes": 1 if method in ("traced", "allocations") else RESOLUTION,
         **more,
     }
 
 
 class Ready:
-    """Holds an arm after its first call, with the inputs of one pass at hand and no garbage left over."""
+    """Holds an arm after its first call, with the inputs of one pass at hand and no garbage left over.
 
-    def __init__(self, body: Body) -> None:
+    ``kept_bytes`` is what the first call of a user's function left behind: what is still allocated where it is
+    ``traced``, or else what is still resident, in child processes too. It is 0 where it is not notable, and None where
+    it cannot be told from modules that the call ``imported`` or from what numba ``compiled``.
+    """
+
+    def __init__(self, body: Body, *, traced: bool = False) -> None:
         body.keep(min(body.calls, body.few))
-        body.first_call()
         self.body = body
-        self.run: Callable[[], object] = partial(body.time_calls, body.prepare_calls(), 1)
+        self.run: Callable[[], object]
+        self.children = Children() if isinstance(body, FunctionBody) else None
+        self.imported: list[str] = []
+        self.kept_bytes: int | None = None
+        if isinstance(body, FunctionBody):
+            self.run = self._call_first(body, TracedGrowth() if traced else ResidentGrowth())
+        else:
+            body.first_call()
+            self.run = partial(body.time_calls, body.prepare_calls(), 1)
         gc.collect()
         self._filled = fill_free_blocks()
-        if (pyarrow := sys.modules.get("pyarrow")) is not None:
-            pyarrow.default_memory_pool().release_unused()
-        if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
-            trim(0)
+        give_back()
+
+    def _call_first(self, body: FunctionBody, growth: ResidentGrowth | TracedGrowth) -> Callable[[], object]:
+        """Make the first call of a user's function, see what it keeps, and return the pass."""
+        assert self.children is not None
+        modules, compiled = set(sys.modules), count_compiled()
+        body.first_call()
+        run = partial(body.time_calls, body.prepare_calls(), 1)
+        gc.collect()
+        kept = growth.read() + self.children.read_kept()
+        self.imported = sorted(sys.modules.keys() - modules)
+        if not self.imported and count_compiled() == compiled:
+            self.kept_bytes = kept if kept >= growth.notable else 0
+        return run
+
+
+def count_compiled() -> int:
+    """Count the signatures that numba has compiled in this process."""
+    if (dispatcher := sys.modules.get("numba.core.dispatcher")) is None:
+        return 0
+    return sum(len(each.signatures) for each in gc.get_objects() if isinstance(each, dispatcher.Dispatcher))
+
+
+def give_back() -> None:
+    """Have allocators give back to the system what they hold in reserve."""
+    if (pyarrow := sys.modules.get("pyarrow")) is not None:
+        pyarrow.default_memory_pool().release_unused()
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+        trim(0)
+
+
+class ResidentGrowth:
+    """Measures by how much the memory that this process holds grows, apart from files and from Python's reserve.
+
+    Less than ``notable`` bytes are no data: libraries set up pools and tables of their own in their first call.
+    """
+
+    notable = 2 << 20
+
+    def __init__(self) -> None:
+        gc.collect()
+        self._before = self._read_now()
+
+    def _read_now(self) -> int:
+        give_back()
+        try:
+            held = read_kibibytes("/proc/self/smaps_rollup", b"\nAnonymous:")
+        except (OSError, ValueError):  # there is no such thing elsewhere
+            return 0
+        return held - sum(size * free for size, free in count_free_blocks().items())
+
+    def read(self) -> int:
+        return self._read_now() - self._before
+
+
+class TracedGrowth:
+    """Measures by how much what Python and Arrow have allocated grows; it is traced until that is read.
+
+    Less than ``notable`` bytes are no data: the interpreter keeps small caches of its own.
+    """
+
+    notable = 1 << 16
+
+    def __init__(self) -> None:
+        self._arrow = ArrowPool()
+        tracemalloc.start()
+
+    def read(self) -> int:
+        held = tracemalloc.get_traced_memory()[0] + self._arrow.live
+        tracemalloc.stop()
+        return held
 
 
 def fill_free_blocks() -> list[object]:
     """Put an object into every free block that Python's allocator holds in reserve, and return these objects.
 
     The reserve is resident already: a pass that was served from it would seem to need less memory than it does.
+    """
+    return [make_block(size, number) for size, free in count_free_blocks().items() for number in range(free)]
+
+
+def count_free_blocks() -> dict[int, int]:
+    """Count the free blocks of Python's allocator by their size in bytes; unused pools count as blocks of the largest.
+
+    Empty where Python does not tell.
     """
     with tempfile.TemporaryFile() as shown, stderr_to(shown.fileno()):
         getattr(sys, "_debugmallocstats", int)()
@@ -87,7 +175,7 @@ def fill_free_blocks() -> list[object]:
     if sizes and (pools := re.search(r"(\d+) unused pools \* (\d+) bytes", text)):
         largest = max(sizes)
         sizes[largest] += int(pools[1]) * (int(pools[2]) // largest)
-    return [make_block(size, number) for size, free in sizes.items() for number in range(free)]
+    return sizes
 
 
 def make_block(size: int, number: int) -> object:
@@ -353,64 +441,52 @@ METHODS: dict[str, Callable[[Ready], Reading]] = {
 
 
 def take_reading(request: Mapping[str, Any]) -> Reading:
+    """Take one reading. ``imports`` are modules that a first call was found to import; they are loaded before it."""
     if request["processor"] is not None:
         os.sched_setaffinity(0, {request["processor"]})
     use_small_pages()
+    method = request["method"]
     with closing(body_of(request["arm"])) as body:
-        ready = Ready(body)
-        children = Children()
-        reading = METHODS[request["method"]](ready)
-        is_judged = isinstance(body, FunctionBody) and request["method"] in JUDGED
-        return add_child(reading, children) if is_judged else reading
-
-
-class Children:
-    """Counts the child processes that begin from now on, and remembers what they share with this one."""
-
-    def __init__(self) -> None:
-        self.begun = self.copies = 0
-        self._known = list_children()
-        self.shared = read_kibibytes("/proc/self/smaps_rollup", b"\nAnonymous:") if sys.platform == "linux" else 0
-        sys.addaudithook(self._hear)
-
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        self.copies += event in COPYING
-        self.begun += event in COPYING or event in STARTING
-
-    def are_left(self) -> bool:
-        return bool(list_children() - self._known)
+        for module in request.get("imports", ()):
+            with suppress(Exception):  # a part of another module, which comes with it
+                importlib.import_module(module)
+        ready = Ready(body, traced=method == "traced")
+        if ready.children is None or method not in JUDGED:
+            return METHODS[method](ready)
+        ready.children.begin_pass()
+        reading = METHODS[method](ready)
+        peaks = ready.children.end_pass()
+        return add_up(reading, ready, peaks)
 
 
 JUDGED = ("peak_rss", "traced")
 """Claims about a user's functions are judged by these methods; the cross-checks may start processes themselves."""
-COPYING = frozenset({"os.fork", "os.forkpty"})
-STARTING = frozenset({"subprocess.Popen", "os.posix_spawn", "os.spawn", "os.system"})
-"""Python tells its audit hooks of these; a child of the first kind begins with the memory of its parent."""
 
 
-def add_child(reading: Reading, children: Children) -> Reading:
-    """Add the peak of the one child process of a pass to a reading of resident memory, as if both came at one moment.
+def add_up(reading: Reading, ready: Ready, peaks: Peaks | None) -> Reading:
+    """Add to a reading what the first call keeps and what child processes came to, as if all came at one moment.
 
-    Raises UserError where a child cannot be counted: the peaks of several have no common sum, and allocators see none.
+    Raises UserError for children where the method does not see them.
     """
-    if not children.begun and not children.are_left():
-        return reading
-    if reading["method"] != "peak_rss":
+    if peaks is not None and reading["method"] != "peak_rss":
         raise UserError('it allocates in a child process, which this method does not see: measure metric="peak_rss"')
-    if children.begun != 1 or children.are_left():
-        raise UserError(
-            f"it holds memory in {max(children.begun, 1)} child processes, or in one that goes on, which cannot be "
-            "added up: have one child do the work and wait for it, or measure the function that it calls"
-        )
-    child = max(0, read_most_resident_of_children() - (children.shared if children.copies else 0))
-    how = f"{reading['how']}, with {child >> 20} MiB of a child by getrusage"
-    return {**reading, "how": how, "peak_bytes": reading["peak_bytes"] + child}
-
-
-def read_most_resident_of_children() -> int:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    kept, live = ready.kept_bytes or 0, reading["live_bytes"]
+    found = {
+        **reading,
+        "peak_bytes": reading["peak_bytes"] + kept,
+        "live_bytes": None if live is None else live + kept,
+        "kept_bytes": ready.kept_bytes,
+        "imported": ready.imported,
+    }
+    if peaks is None:
+        return found
+    return found | {
+        "how": f"{reading['how']}, with children {peaks.how}",
+        "exact": False,
+        "peak_bytes": found["peak_bytes"] + peaks.peak_bytes,
+        "children": peaks.children,
+        "children_bytes": peaks.peak_bytes,
+    }
 
 
 def use_small_pages() -> None:
@@ -436,22 +512,37 @@ def answer_request(asked: bytes, answer: Callable[[Mapping[str, Any]], Mapping[s
 
 
 def serve_each() -> None:
-    """Answer the requests on stdin, a line each, in copies of this process one after the other."""
+    """Answer the requests on stdin, a line each, in copies of this process one after the other.
+
+    Where a first call imports modules, the request is answered anew by a copy that has them before it, and so are
+    further requests for the arm: what the call keeps can then be told from them.
+    """
+    imports: dict[str, list[str]] = {}
     with os.fdopen(os.dup(1), "wb") as stdout:
         os.dup2(2, 1)
         for line in sys.stdin.buffer:
-            ours, theirs = os.pipe()
-            if (child := os.fork()) == 0:
-                die_with_parent()
-                os.write(theirs, answer_request(line, take_reading))
-                os._exit(0)
-            os.close(theirs)
-            with os.fdopen(ours, "rb") as answer:
-                written = answer.read()
-            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            ended = json.dumps({"type": "Ended", "code": code}).encode()
-            stdout.write((ended if code or not written else written) + b"\n")
+            request = json.loads(line)
+            arm = json.dumps(request["arm"])
+            answer = answer_in_copy({**request, "imports": imports.get(arm, [])})
+            if arm not in imports and (imported := answer.get("imported")):
+                imports[arm] = imported
+                answer = answer_in_copy({**request, "imports": imported})
+            stdout.write(json.dumps(answer).encode() + b"\n")
             stdout.flush()
+
+
+def answer_in_copy(request: Mapping[str, Any]) -> dict[str, Any]:
+    ours, theirs = os.pipe()
+    if (child := os.fork()) == 0:
+        die_with_parent()
+        os.write(theirs, answer_request(json.dumps(request).encode(), take_reading))
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as answer:
+        written = answer.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    found: dict[str, Any] = {"type": "Ended", "code": code} if code or not written else json.loads(written)
+    return found
 
 
 def main(*arguments: str) -> None:
