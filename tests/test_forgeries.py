@@ -323,7 +323,7 @@ def test_an_interrupted_run_may_lack_samples_of_its_last_replicate(tmp_path):
     del lines[last[-1]]
     judged = relabel(lines, interrupted=True)
     assert not [each for each in verify(store(tmp_path, sealed(judged))) if each.what.startswith("samples of")]
-    whole = relabel(lines, interrupted=False)
+    whole = relabel(lines, interrupted=False, budget_s=1e6)
     assert any("6 of 7 replicates" in each.what for each in verify(store(tmp_path / "whole", sealed(whole))))
 
 

@@ -128,6 +128,7 @@ def whole(tmp_path_factory, small_universe):
 def test_a_run_that_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(point, whole, tmp_path, small_universe):
     part = interrupted(tmp_path, small_universe, POINTS[point])
     assert part.records[-1].interrupted
+    assert verify(part) == []
     rest = resumed(tmp_path, small_universe)
     assert verify(rest) == []
     assert not rest.records[-1].interrupted

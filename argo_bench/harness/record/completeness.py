@@ -68,6 +68,7 @@ class Course:
         end = recorded.records[-1]
         self.end = end if isinstance(end, End) else None
         self.is_interrupted = self.end is None or self.end.interrupted
+        self.is_cut = self.is_interrupted or not is_sealed(recorded) or _is_budget_used(self.end)
         self.samples: dict[Comparison, dict[int, Samples]] = {}
         self.lines: dict[Comparison, int] = {}
         for line, each in recorded.lines():
@@ -156,7 +157,7 @@ def _check_replicates(course: Course) -> Iterator[Disagreement]:
             elif not course.is_excused(comparison):
                 for what in _check_ending(course, comparison, len(taken)):
                     yield Disagreement(line, f"samples of {comparison}: {what}")
-    if is_sealed(course.recorded) and not course.is_interrupted:
+    if is_sealed(course.recorded) and not course.is_cut:
         yield from _check_budget(course)
 
 
@@ -170,7 +171,7 @@ def _check_ending(course: Course, comparison: Comparison, number: int) -> Iterat
         if look < number and course.is_over_at(comparison, look):
             yield f"{number} replicates, though it was to end at the look at {look}"
     most = course.replicates
-    if number == most or (course.is_interrupted and number == most - 1):
+    if number == most or (course.is_cut and number == most - 1):
         return
     if number not in looks:
         yield f"{number} of {most} replicates, and there is no look at {number}"
@@ -179,18 +180,21 @@ def _check_ending(course: Course, comparison: Comparison, number: int) -> Iterat
 
 
 def _check_budget(course: Course) -> Iterator[Disagreement]:
-    """Check that a run that ended with open comparisons had no time left for one more replicate."""
-    looks, end = course.recorded.run.looks, course.end
-    if end is None or course.plan.only_checks or course.replicates >= looks[-1]:
+    """Check that a run that had time left ended with its last look, or without an open comparison."""
+    end = course.end
+    if end is None or course.plan.only_checks or course.replicates >= course.recorded.run.looks[-1]:
         return
-    still_open = [each for each in course.comparisons if not course.is_excused(each) and _is_open(course, each)]
-    if still_open and (end.budget_s is None or end.seconds + end.longest_s <= end.budget_s):
-        budget = "no budget" if end.budget_s is None else f"a budget of {end.budget_s:g} s"
-        yield Disagreement(
-            len(course.recorded.records),
-            f"the run ended after {course.replicates} replicates and {end.seconds:.0f} s, with {budget}, and without "
-            f"a cause: {still_open[0]} was to go on",
-        )
+    for comparison in course.comparisons:
+        if not course.is_excused(comparison) and _is_open(course, comparison):
+            budget = "no budget" if end.budget_s is None else f"a budget of {end.budget_s:g} s"
+            said = f"the run ended after {course.replicates} replicates and {end.seconds:.0f} s, with {budget}"
+            yield Disagreement(len(course.recorded.records), f"{said}, without a cause: {comparison} was to go on")
+            return
+
+
+def _is_budget_used(end: End | None) -> bool:
+    """Say whether a run ended with less time left than its longest replicate took, so that no other could begin."""
+    return end is not None and end.budget_s is not None and end.seconds + end.longest_s > end.budget_s
 
 
 def _is_open(course: Course, comparison: Comparison) -> bool:
@@ -198,7 +202,7 @@ def _is_open(course: Course, comparison: Comparison) -> bool:
     number = len(course.samples.get(comparison, ()))
     if not course.claims_on(comparison):
         return number < looks[0]
-    return number == course.replicates and not (number in looks and course.is_over_at(comparison, number))
+    return number >= course.replicates - 1 and not (number in looks and course.is_over_at(comparison, number))
 
 
 def _find_missing_first_calls(course: Course) -> Iterator[str]:

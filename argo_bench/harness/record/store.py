@@ -57,8 +57,9 @@ def _encode(record: msgspec.Struct) -> bytes:
 
 def seal(end: End, digests: Iterable[str]) -> End:
     """Return the line that ends a record with its seal: a digest of its own content and of the digests before it."""
-    body = _encode(msgspec.structs.replace(end, seal=""))
-    return msgspec.structs.replace(end, seal=xxhash.xxh3_64_hexdigest(b" ".join([body, *map(str.encode, digests)])))
+    as_read = msgspec.json.decode(_encode(msgspec.structs.replace(end, seal="")), type=End)  # 150 is read as 150.0
+    body = b" ".join([_encode(as_read), *map(str.encode, digests)])
+    return msgspec.structs.replace(as_read, seal=xxhash.xxh3_64_hexdigest(body))
 
 
 class Writer:
