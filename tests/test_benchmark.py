@@ -120,6 +120,17 @@ def test_what_was_measured_when_time_was_used_up_is_judged(replicates, speedup, 
     assert verify(load(tmp_path)) == []
 
 
+def test_a_reason_that_is_known_stands_where_the_time_is_used_up_too(tmp_path, monkeypatch):
+    def take(state, around):
+        state.fail(Failure(state.comparisons[0].optimization, "candidate", "untested", "it remembers its input"))
+        raise OutOfTime
+
+    monkeypatch.setattr("argo_bench.harness.run.time_replicates", take)
+    found = compare(user_functions.slow, user_functions.known, setup=user_functions.numbers, out=tmp_path)
+    assert str(found) == "known against slow: it remembers its input"
+    assert len(load(tmp_path).all(Failure)) == 1
+
+
 def samples_of(comparison, number, seed, speedup):
     """Samples that scatter by a percent from replicate to replicate."""
     slow, fast = 10_000_000 + 100_000 * number, round(10_000_000 / speedup)

@@ -113,7 +113,7 @@ def test_setups_and_what_is_used_up_count_for_the_shortage():
     assert describe_shortage([SECOND // 2] * 2, budget) is None
     assert "and there are 20 s" in describe_shortage([SECOND // 2] * 2, budget, spent_s=5)
     said = describe_shortage([1000] * 2, budget, built_ns=4 * SECOND)
-    assert "and its setup 4 s, so that 6 replicates take 28 s at least" in said
+    assert "and the setup of both 4 s, so that 6 replicates take 28 s at least" in said
 
 
 def others_of(*arguments):

@@ -2,13 +2,14 @@
 
 import json
 import threading
+import time
 
 import pytest
 
 from argo_bench.harness.functions import search_path
 from argo_bench.harness.side_by_side import ask_side_by_side, count_processors, run_side_by_side
 from argo_bench.harness.workers.messages import Call, Returned
-from argo_bench.harness.workers.processes import ArmFailed
+from argo_bench.harness.workers.processes import ArmFailed, OutOfTime
 
 
 def test_every_call_is_answered_under_its_key():
@@ -62,3 +63,12 @@ def test_a_question_that_fails_is_answered_with_its_failure_and_the_others_go_on
     assert {name: type(answer) for name, answer in answers.items()} == {"O11": ArmFailed, "O99": ArmFailed}
     assert "nowhere.pickle" in str(answers["O11"])
     assert Returned not in map(type, answers.values())
+
+
+def test_what_has_not_returned_in_time_is_given_up():
+    """The moment is in the past, and the call returns once it has been given up."""
+    is_given_up = threading.Event()
+    with pytest.raises(OutOfTime):
+        list(run_side_by_side({"slow": is_given_up.wait}, until=time.monotonic() - 1))
+    is_given_up.set()
+    assert list(run_side_by_side({"fast": lambda: 1}, until=time.monotonic() + 600)) == [("fast", 1)]

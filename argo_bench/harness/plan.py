@@ -172,7 +172,7 @@ def describe_shortage(call_ns: Sequence[int], profile: Profile, built_ns: int = 
     least_s = (1 + first * FEWEST_CALLS) * of_both_s + (1 + first) * built_s
     if spent_s + least_s <= profile.budget_s or not call_ns:
         return None
-    set_up = f" and its setup {built_s:.3g} s" if built_s > of_both_s else ""
+    set_up = f" and the setup of both {built_s:.3g} s" if built_s > of_both_s else ""
     return (
         f"a call of both takes {of_both_s:.3g} s{set_up}, so that {first} replicates take {least_s:.0f} s at least, "
         f"and there are {profile.budget_s:g} s: {write_budget(spent_s + least_s)}"

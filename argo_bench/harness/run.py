@@ -209,7 +209,8 @@ def _say_what_was_left_out(state: RunState) -> None:
     for each in verdicts:
         replicates = len(state.samples.get(each.comparison, ()))
         is_brief = each.metric in CLOCKS and replicates < first
-        if each.verdict in ("inconclusive", "untested") and (each.speedup is None or is_brief):
+        is_known = (each.optimization, each.arm) in state.dropouts
+        if each.verdict in ("inconclusive", "untested") and not is_known and (each.speedup is None or is_brief):
             needed_s = None
             if state.prepared_s is not None and state.longest_s:
                 needed_s = state.prepared_s + first * state.longest_s
