@@ -21,8 +21,8 @@ from argo_bench.optimizations import catalogue
 from argo_bench.study.recording import record
 
 OLD, NEW = (
-    "argo_bench.harness.calibration.workloads:microsecond_100",
-    "argo_bench.harness.calibration.workloads:microsecond_50",
+    "argo_bench.harness.calibration.workloads:python_1us_100",
+    "argo_bench.harness.calibration.workloads:python_1us_52",
 )
 KINDS = ("stage", "functions")
 SCRIPTS = [pytest.param(kind, role, id=f"{kind}-{role}") for kind in KINDS for role in ROLES]

@@ -37,7 +37,7 @@ Processes = Sequence[Sequence[int]]
 Record = Mapping[str, Any]
 Records = Mapping[tuple[str, int, Arm], Record]
 
-PLANTED: dict[Arm, str] = {"A": "millisecond_100", "N": "millisecond_100", "P": "millisecond_103"}
+PLANTED: dict[Arm, str] = {"A": "python_5ms_100", "N": "python_5ms_100", "P": "python_5ms_103"}
 FALSE_POSITIVES, POWER = 0.05, 0.95
 ASV_ROUNDS, MOST_ASV_ROUNDS = 2, 10
 PACKAGES = ("argo-bench", "pyperf", "pytest-benchmark", "asv", "asv_runner")
