@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from argo_bench.harness.record.store import load
+from argo_bench.harness.record.verify import verify
 from tests.test_cli import argo
 
 OWN = """
@@ -54,7 +56,7 @@ def test_an_engineered_output_that_differs_is_exit_code_three(tmp_path):
     shown = check(str(file), "--out", str(tmp_path / "kept"))
     assert shown.returncode == 3
     assert "differs" in shown.stdout
-    assert (tmp_path / "kept" / "run.jsonl").is_file()
+    assert verify(load(tmp_path / "kept")) == []
 
 
 def test_an_unknown_name_is_a_mistake_of_the_caller():

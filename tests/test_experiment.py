@@ -33,6 +33,7 @@ from argo_bench.harness.record.records import (
     Samples,
 )
 from argo_bench.harness.record.store import FILE_NAME, Writer, load
+from argo_bench.harness.record.verify import verify
 from argo_bench.harness.replicate import is_block_due
 from argo_bench.harness.replicates import has_comparison_ended
 from argo_bench.harness.state import RunState
@@ -248,6 +249,7 @@ def test_progress_only_moves_forward_and_ends_complete(tiny_run):
 
 def test_a_run_begins_with_its_conditions_and_ends_with_an_end(tiny_run):
     recorded, _ = tiny_run
+    assert verify(recorded) == []
     assert isinstance(recorded.records[0], Run)
     end = recorded.records[-1]
     assert isinstance(end, End)
@@ -288,7 +290,9 @@ def test_an_arm_that_fails_ends_alone_and_the_rest_is_measured(tmp_path, small_u
     verdicts = {(each.claim, each.arm): each.verdict for each in found}
     assert verdicts["O06.time", "engineered"] == "failed"
     assert verdicts["O06.time", "prescribed"] not in ("failed", "untested")
-    assert {each.reason for each in load(tmp_path / "run").all(Failure)} == {reason}
+    recorded = load(tmp_path / "run")
+    assert {each.reason for each in recorded.all(Failure)} == {reason}
+    assert verify(recorded) == []
 
 
 def test_an_arm_whose_library_is_missing_is_untested_with_the_line_that_installs_it(
@@ -322,6 +326,7 @@ def test_an_interrupt_keeps_and_judges_what_was_measured(tmp_path):
     assert recorded.records[-1].interrupted
     assert len(recorded.all(Result)) > 0
     assert len(recorded.all(Judgement)) == 2
+    assert verify(recorded) == []
     assert "O06" in stdout
 
 

@@ -38,7 +38,7 @@ from argo_bench.harness.record.records import (
 from argo_bench.harness.record.store import Recorded
 
 EVERY_ARM = "every arm"
-"""A failure of this name is of all arms of a workload."""
+"""A failure of this name is of all arms on a workload at a scale, with which its reason begins."""
 
 
 def check_completeness(recorded: Recorded) -> Iterator[Disagreement]:
@@ -88,8 +88,8 @@ class Course:
         return self.plan.comparisons or list(self.samples)
 
     @cached_property
-    def _failed(self) -> set[tuple[str, str]]:
-        return {(each.optimization, each.arm) for each in self.recorded.all(Failure)}
+    def _failures(self) -> list[Failure]:
+        return self.recorded.all(Failure)
 
     @cached_property
     def _differing(self) -> set[str]:
@@ -103,10 +103,12 @@ class Course:
 
     def is_excused(self, comparison: Comparison) -> bool:
         """Say whether the record names a cause for which a comparison is incomplete."""
-        place = f"{comparison.workload} at {comparison.place}"
-        names = (*arms(comparison), comparison.workload, place, EVERY_ARM)
-        failed = any((comparison.optimization, name) in self._failed for name in names)
-        return failed or comparison.optimization in self._differing
+        names = (*arms(comparison), comparison.workload, f"{comparison.workload} at {comparison.place}")
+        place = f"{comparison.workload} at {comparison.scale} {comparison.unit} "
+        own = [each for each in self._failures if each.optimization == comparison.optimization]
+        if any(each.arm in names or (each.arm == EVERY_ARM and each.reason.startswith(place)) for each in own):
+            return True
+        return comparison.optimization in self._differing
 
     def claims_on(self, comparison: Comparison) -> list[Claim]:
         subject = self.declared.get(comparison.optimization)

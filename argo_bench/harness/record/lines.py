@@ -81,14 +81,20 @@ def check_samples(recorded: Recorded, samples: Sequence[tuple[int, Samples]]) ->
         for number, block in enumerate(each.blocks):
             for wrong in _find_implausible(block, cores if isinstance(cores, int) else None):
                 yield Disagreement(line, f"{name}: block {number}: {wrong}")
-        drawn = [draw_order(each.seed, each.comparison, number) for number in range(len(each.blocks))]
-        wrong_ones = [number for number, block in enumerate(each.blocks) if block.order != drawn[number]]
-        if wrong_ones and is_sealed(recorded):
-            first, more = wrong_ones[0], f" (and {len(wrong_ones) - 1} more are wrong)" if wrong_ones[1:] else ""
-            said = f"block {first} has the order {each.blocks[first].order}, its seed draws {drawn[first]}{more}"
+        if is_sealed(recorded) and (said := _find_wrong_order(each)) is not None:
             yield Disagreement(line, f"{name}: {said}")
     if is_sealed(recorded):
         yield from _check_shared(samples)
+
+
+def _find_wrong_order(samples: Samples) -> str | None:
+    """Name the first block whose order is not the one that was drawn, and how many there are."""
+    drawn = [draw_order(samples.seed, samples.comparison, number) for number in range(len(samples.blocks))]
+    wrong = [number for number, block in enumerate(samples.blocks) if block.order != drawn[number]]
+    if not wrong:
+        return None
+    first, more = wrong[0], f" (and {len(wrong) - 1} more are wrong)" if wrong[1:] else ""
+    return f"block {first} has the order {samples.blocks[first].order}, its seed draws {drawn[first]}{more}"
 
 
 def _find_implausible(block: Block, cores: int | None) -> Iterator[str]:
