@@ -406,7 +406,7 @@ def plain():
 def cached():
     return 1
 
-print(compare(plain, cached, quick=True, budget_s=1))
+print(compare(plain, cached, quick=True))
 """
 
 

@@ -123,7 +123,7 @@ def test_every_module_of_the_harness_loads_where_the_rest_is_absent():
 def test_two_functions_are_compared_where_the_rest_is_absent():
     code = (
         "from argo_bench.harness.compare import compare\n"
-        "found = compare('tests.user_functions:slow', 'tests.user_functions:fast', quick=True, budget_s=1.0,\n"
+        "found = compare('tests.user_functions:slow', 'tests.user_functions:fast', quick=True, budget_s=60.0,\n"
         "                setup='tests.user_functions:numbers')\n"
         "print(found.recorded.declarations[0].functions['candidate'], found.judgement.output)"
     )
