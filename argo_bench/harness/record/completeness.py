@@ -80,7 +80,7 @@ class Course:
     @property
     def is_partial(self) -> bool:
         """Say whether the passes before the replicates may be incomplete: replicates begin when all passes are done."""
-        return self.is_interrupted and not self.samples
+        return (self.is_interrupted or _is_budget_used(self.end)) and not self.samples
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
