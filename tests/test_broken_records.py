@@ -104,7 +104,8 @@ def test_every_value_that_is_edited_is_complained_of(lines, edits, tmp_path):
     for number, path, value, content in sample(edits, SAMPLED):
         if is_other(lines, number, content):
             said = complaints(write(tmp_path, lines, number, json.dumps(content).encode()))
-            assert said, (type(lines[number]).__name__, path, value)
+            is_same = not said and load(tmp_path).records[number] == lines[number]  # a default was left out
+            assert said or is_same, (type(lines[number]).__name__, path, value)
 
 
 @pytest.mark.parametrize("raw", RAW)
