@@ -15,6 +15,7 @@ import argo_bench
 from argo_bench.comparison import compare
 from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark, find_importable_name, label, shorten_name
+from argo_bench.harness.block_order import draw_order
 from argo_bench.harness.functions import resolve_function
 from argo_bench.harness.plan import QUICK
 from argo_bench.harness.record.records import Block, Declared, Failure, Fidelity, Memory, Samples
@@ -106,6 +107,7 @@ def test_what_was_measured_when_time_was_used_up_is_judged(replicates, speedup, 
         for number in range(replicates):
             state.longest_s = 10.0
             state.keep(samples_of(state.comparisons[0], number, state.seed_of(number), speedup))
+        monkeypatch.setattr(state.pace, "_began", state.pace._began - 120)
         raise OutOfTime
 
     six = dataclasses.replace(QUICK, looks=(6,))
@@ -133,10 +135,11 @@ def test_a_reason_that_is_known_stands_where_the_time_is_used_up_too(tmp_path, m
 
 def samples_of(comparison, number, seed, speedup):
     """Samples that scatter by a percent from replicate to replicate."""
-    slow, fast = 10_000_000 + 100_000 * number, round(10_000_000 / speedup)
-    taken = (slow, fast, fast, slow)
-    block = Block("ABBA", taken, taken)
-    return Samples(comparison, number, seed, 1, 1, [block] * 4, None, None, None, None, 0.1)
+    times = {"A": 10_000_000 + 100_000 * number, "B": round(10_000_000 / speedup)}
+    orders = [draw_order(seed, comparison, each) for each in range(4)]
+    taken = [(order, tuple(times[slot] for slot in order)) for order in orders]
+    blocks = [Block(order, values, values) for order, values in taken]
+    return Samples(comparison, number, seed, 1, 1, blocks, None, None, None, None, 0.1)
 
 
 def test_functions_that_disagree_get_no_ratio_but_the_first_difference(tmp_path):

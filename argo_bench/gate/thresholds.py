@@ -24,7 +24,7 @@ from argo_bench.errors import UserError
 from argo_bench.gate.outcome import Outcome
 from argo_bench.harness.claims.claim import EPSILON
 from argo_bench.harness.claims.metrics import CLOCKS
-from argo_bench.harness.record.records import Judgement, Samples
+from argo_bench.harness.record.records import Judgement, Samples, rule_of
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate, estimate
 
@@ -195,7 +195,7 @@ def estimate_time(judgement: Judgement, recorded: Recorded) -> Estimate | None:
         / 1e9
         for each in taken
     ]
-    return estimate([math.log(value) for value in medians], LEVEL) if medians else None
+    return estimate([math.log(value) for value in medians], LEVEL, rule_of(recorded.run)) if medians else None
 
 
 def propose_thresholds(recorded: Recorded, margin: float, *, with_times: bool = False) -> str:

@@ -8,10 +8,12 @@ from statistics import median
 
 from argo_bench.harness.record.records import Observed, Tried
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.statistics.estimate import Estimate, estimate
+from argo_bench.harness.statistics.estimate import RETIRED, Estimate, Rule, estimate
 from argo_bench.report.tables import Column, Row, Table
 
 ERROR = 0.05
+PLAIN: Rule = RETIRED
+"""A trial has few rounds, and conditions are not alike: nothing is cut off."""
 """All intervals of one value and arm have this error together: the probability that one or more miss the truth."""
 
 Rounds = Mapping[tuple[str, str], Sequence[Observed]]
@@ -96,7 +98,7 @@ def _estimate_ratio(trial: Tried, rounds: Rounds, condition: str, arm: str, name
         for reference, got in pairs
         if got.values.get(name, 0) > 0 and reference.values.get(name, 0) > 0
     ]
-    return estimate(logs, 1 - error) if logs else None
+    return estimate(logs, 1 - error, PLAIN) if logs else None
 
 
 def _format_estimate(found: Estimate) -> str:
@@ -134,7 +136,7 @@ def _summarize(found: Mapping[str, Estimate]) -> str:
     more = [1 / found[where].speedup for where, (_, high) in intervals.items() if high < 1]
     less = [1 / found[where].speedup for where, (low, _) in intervals.items() if low > 1]
     open_ones = [max(1 / low if low else math.inf, high) for low, high in intervals.values() if low <= 1 <= high]
-    average = estimate([each.theta for each in found.values()], 1 - ERROR)
+    average = estimate([each.theta for each in found.values()], 1 - ERROR, PLAIN)
     parts = [f"{_format_estimate(average)} on average"]
     parts += [
         f"{word} in {len(ratios)} ({_format_range(ratios)})"

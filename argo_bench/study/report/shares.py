@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from argo_bench.harness.judging.results import log_ratios
-from argo_bench.harness.record.records import Samples
+from argo_bench.harness.record.records import Samples, rule_of
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.statistics.estimate import Estimate, estimate
+from argo_bench.harness.statistics.estimate import Estimate, Rule, estimate
 from argo_bench.optimizations import catalogue
 from argo_bench.report.chart import (
     Canvas,
@@ -73,14 +73,17 @@ def find_shares(recorded: Recorded) -> Shares | None:
             values.setdefault(each.comparison.candidate, {})[each.replicate] = -ratio
     ids = [arm.removeprefix(ONLY.format("")) for arm in values if arm.startswith(ONLY.format(""))]
     whole = values.get("engineered", {})
-    found = [share for each in ids if (share := _make_share(each, values, whole)) is not None]
+    rule = rule_of(recorded.run)
+    found = [share for each in ids if (share := _make_share(each, values, whole, rule)) is not None]
     if not found:
         return None
     parts = sorted(found, key=lambda each: -each.share.theta)
-    return Shares(parts, estimate(list(whole.values()), LEVEL))
+    return Shares(parts, estimate(list(whole.values()), LEVEL, rule))
 
 
-def _make_share(identifier: str, values: Mapping[str, Mapping[int, float]], whole: Mapping[int, float]) -> Share | None:
+def _make_share(
+    identifier: str, values: Mapping[str, Mapping[int, float]], whole: Mapping[int, float], rule: Rule
+) -> Share | None:
     """Estimate a share from differences within replicates, where all configurations had the same reference."""
     only = values[ONLY.format(identifier)]
     without = values.get(WITHOUT.format(identifier), {})
@@ -90,7 +93,7 @@ def _make_share(identifier: str, values: Mapping[str, Mapping[int, float]], whol
     alone = [only[each] for each in both]
     last = [whole[each] - without[each] for each in both]
     means = [(first + second) / 2 for first, second in zip(alone, last, strict=True)]
-    return Share(identifier, estimate(alone, LEVEL), estimate(last, LEVEL), estimate(means, LEVEL))
+    return Share(identifier, *(estimate(each, LEVEL, rule) for each in (alone, last, means)))
 
 
 def draw(shares: Shares, canvas: Canvas) -> Figure:
