@@ -118,7 +118,7 @@ def list_command(as_json: bool) -> None:
     "--budget",
     type=Duration(),
     envvar="ARGO_BENCH_BUDGET",
-    help="Time to aim at (90s, 5m, 1h); every claim is measured, if briefly. [default: 150s for quick, 20m else]",
+    help="Time to aim at (90s, 5m, 1h); every claim is measured, if briefly. [default: 180s for quick, 20m else]",
 )
 @click.option(
     "--resume",
@@ -210,11 +210,11 @@ def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any)
 @click.option("--claim", help="The published sentence to judge, as in '50-70% reduction'.")
 @click.option("--fresh", is_flag=True, help="Call the setup before every call, for functions that change their input.")
 @click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
-@click.option("--quick", "profile", flag_value="quick", help="The same as --profile quick: six replicates, no more.")
+@click.option("--quick", "profile", flag_value="quick", help="The same as --profile quick: four to ten replicates.")
 @click.option(
     "--budget",
     type=Duration(),
-    help="Time for the whole (90s, 5m, 1h); what is not measured by then is said. [default: 150s for quick, 20m else]",
+    help="Time for the whole (90s, 5m, 1h); what is not measured by then is said. [default: 180s for quick, 20m else]",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--out", help="Folder of the run. [default: results/<time>-<profile>]")

@@ -103,8 +103,8 @@ class Profile:
 
 QUICK = Profile(
     "quick",
-    (6, 10),
-    170,
+    (4, 6, 10),
+    180,
     0.15,
     0.15,
     every_scale=False,

@@ -44,19 +44,20 @@ def time_replicates(state: RunState, around: Around) -> None:
     """
     first, most = state.profile.looks[0], state.profile.looks[-1]
     reached = state.profile.replicates_to_reach
-    costs, state.prepared_s = Costs(), state.pace.elapsed_s
+    costs, state.prepared_s, each_s = Costs(), state.pace.elapsed_s, 0.0
     for number in range(_whole_replicates(state), most):
         if number in state.profile.looks:
             _look(state)
-        if not state.comparisons or (number >= first and state.longest_s > state.pace.left_s):
+        if not state.comparisons or (number >= first and each_s * len(state.comparisons) > state.pace.left_s):
             return
         if state.until is not None and time.monotonic() + state.longest_s > state.until:
             raise OutOfTime
-        began = state.pace.elapsed_s
+        began, asked = state.pace.elapsed_s, len(state.comparisons)
         allowed_s = state.pace.left_s / max(1, reached - number)
         state.feed(around, number, [*filterfalse(state.is_unclaimed, state.comparisons)])
         _time_replicate(state, around, number, began + allowed_s, costs)
         state.longest_s = max(state.longest_s, state.pace.elapsed_s - began)
+        each_s = max(each_s, (state.pace.elapsed_s - began) / asked)
 
 
 def _whole_replicates(state: RunState) -> int:
