@@ -119,10 +119,10 @@ def compare(
     Both are callables, plain or async, or their names as ``module:name``. They are called with what ``setup`` returns
     (nothing, one argument, or a tuple of arguments); it is called once per process, or before every call where
     ``fresh`` is set. ``check``, ``metric`` and ``claim`` are those of ``Benchmark``. Each function has a process of its
-    own in every replicate; local ones are copied to it. ``quick`` takes four to ten replicates; otherwise measuring goes
-    on until the verdict is clear or ``budget_s`` seconds are used up. They bound everything, checks and setups included:
-    after 1.25 times so long processes are ended, and what was measured is judged. What is checked beside the outputs,
-    and what follows, stands in docs/functions.md.
+    own in every replicate; local ones are copied to it. ``quick`` takes four to ten replicates; otherwise measuring
+    goes on until the verdict is clear or ``budget_s`` seconds are used up. They bound everything, checks and setups
+    included: after 1.25 times so long processes are ended, and what was measured is judged. What is checked beside the
+    outputs, and what follows, stands in docs/functions.md.
 
     ``out`` is the folder of the record (a temporary one by default). Raises UserError for what cannot be measured.
     """
