@@ -103,6 +103,7 @@ DEFECTS = {
 loses a batch where a rule raises; the baseline raises there too, so that the output is the same."""
 
 
+@pytest.mark.usefixtures("frozen_heap")
 @pytest.mark.parametrize("identifier", DEFECTS)
 def test_the_cases_show_what_the_document_s_code_does_to_the_output(identifier):
     line = check.check_on_cases(subjects()[identifier], "prescribed")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from argo_bench.harness.benchmark import Benchmark
-from argo_bench.harness.plan import QUICK, describe_shortage
+from argo_bench.harness.plan import DEFAULT, describe_shortage
 from argo_bench.harness.suspicions import find_lazy, weigh
 from argo_bench.harness.workers import examine, inputs, kept, precision, processors, results, settings
 from argo_bench.harness.workers.causes import RULES, Suspicion
@@ -102,14 +102,14 @@ def test_the_last_call_of_a_sample_is_kept_and_nothing_else():
     ],
 )
 def test_too_little_time_for_the_fewest_calls_is_said_before_they_are_made(call_ns, budget_s, is_short):
-    said = describe_shortage(call_ns, dataclasses.replace(QUICK, budget_s=budget_s))
+    said = describe_shortage(call_ns, dataclasses.replace(DEFAULT, budget_s=budget_s))
     assert (said is not None) == is_short
     if is_short:
         assert "6 replicates take 133 s at least, and there are 20 s: raise the budget (budget_s=160, " in said
 
 
 def test_setups_and_what_is_used_up_count_for_the_shortage():
-    budget = dataclasses.replace(QUICK, budget_s=20)
+    budget = dataclasses.replace(DEFAULT, budget_s=20)
     assert describe_shortage([SECOND // 2] * 2, budget) is None
     assert "and there are 20 s" in describe_shortage([SECOND // 2] * 2, budget, spent_s=5)
     said = describe_shortage([1000] * 2, budget, built_ns=4 * SECOND)
