@@ -2,10 +2,14 @@
 
 import math
 import random
+import re
 
 import pytest
 
+from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.claims.verdict import do_contradict
+from argo_bench.harness.judging.judgements import judge_all
+from argo_bench.harness.judging.measurements import Measured
 from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.record.records import Block, Comparison, Samples
 from argo_bench.harness.statistics.estimate import RETIRED
@@ -97,3 +101,24 @@ def test_where_nothing_recurs_no_mean_is_computed():
 )
 def test_verdicts_contradict_where_their_regions_lie_apart(first, second, contradict):
     assert do_contradict(first, second) is contradict
+
+
+def judge_pair(taken, claim=None):
+    declared = Benchmark("flushes", "a:steady", "a:flushes", metric="cpu", claim=claim).declaration()
+    result = estimate_result(COMPARISON, taken, 0.9876)
+    return judge_all([declared], Measured([result], taken), [], [])[0]
+
+
+def test_a_typical_call_that_the_mean_contradicts_decides_nothing():
+    found = judge_pair(take(flush))
+    assert (found.verdict, found.needs) == ("inconclusive", None)
+    assert found.sentence.startswith("flushes against steady: undecided: a typical call is 1.5x faster [")
+    assert re.search(r", but some are dear: on the mean it is 1\.\d+x slower \[", found.sentence)
+    claimed = judge_pair(take(flush), claim="1.4-1.6x faster")
+    assert claimed.verdict == "inconclusive"
+
+
+def test_a_mean_that_agrees_leaves_the_verdict_as_it_is():
+    found = judge_pair(take(lambda call: 3.0 if call % 12 else 5.0))
+    assert found.verdict == "faster"
+    assert any(flag.startswith("two modes") for flag in found.flags)

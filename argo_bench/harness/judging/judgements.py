@@ -79,7 +79,8 @@ class Question:
 class Answer:
     """Holds the word for a question, and the fields of its Judgement that rest on measurements (described there).
 
-    The sentence says of the bounds what ``certainty`` says, and ends with ``notes``.
+    The sentence says of the bounds what ``certainty`` says, and ends with ``notes``. ``floor`` is the smallest
+    difference that counts where nothing was claimed; ``objection`` says why a clear interval decides nothing.
     """
 
     word: Word
@@ -96,6 +97,7 @@ class Answer:
     floor: float | None = None
     certainty: str = ""
     notes: Sequence[str] = ()
+    objection: str = ""
 
 
 def judge_all(
@@ -176,8 +178,10 @@ def _answer_by_time(question: Question, result: Result, measured: Measured) -> A
     word: Word = judge(claim, interval, floor)
     flags = _time_flags(question, result, clock, word)
     mean = result.mean_on(clock)
+    objection = ""
     if mean is not None and do_contradict(word, judge(claim, mean, floor)):
-        flags.append(_say_what_mean_says(interval, mean))
+        objection = _say_what_mean_says(interval, mean)
+        flags.append(objection)
         word = "inconclusive"
     if claim.kind == "up_to" and any(spot.verdict == "confirmed" for spot in strip):
         word = "confirmed"
@@ -188,7 +192,7 @@ def _answer_by_time(question: Question, result: Result, measured: Measured) -> A
         word,
         flags,
         interval,
-        _say_needs(claim, interval, result, measured.rule) if word == "inconclusive" else None,
+        _say_needs(claim, interval, result, measured.rule) if word == "inconclusive" and not objection else None,
         strip=strip,
         cold=judge_first_call(claim, comparison.scale, first_calls, measured.rule),
         break_even=find_break_even_calls(first_calls, result),
@@ -196,6 +200,7 @@ def _answer_by_time(question: Question, result: Result, measured: Measured) -> A
         curve_unit=curve_unit,
         cache=measured.hit_and_miss(question.subject, comparison),
         floor=floor,
+        objection=objection,
     )
 
 
@@ -401,6 +406,8 @@ def _write_sentence_on_functions(functions: Mapping[str, str], answer: Answer, m
     new, old, interval = functions["candidate"], functions["baseline"], answer.interval
     if interval is None:
         return f"{new} against {old}: {'; '.join(answer.flags)}"
+    if answer.objection:
+        return f"{new} against {old}: undecided: {answer.objection}"
     word, loss = WORDS["memory" if is_memory(metric) else "time"]
     if answer.floor is not None and (undecided := _write_undecided(answer.word, interval, answer.floor, (word, loss))):
         return f"{new} against {old}: {undecided}"
