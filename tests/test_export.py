@@ -170,6 +170,8 @@ def test_the_command_line_prints_the_commands(project):
 class FakeBody:
     """48 calls in a pass, of a known time each."""
 
+    fixed_calls = None
+
     def __init__(self, call_ns):
         self.calls = 48
         self._call_ns = call_ns
@@ -192,6 +194,9 @@ def test_a_pass_is_as_long_as_in_a_run_and_the_passes_take_a_second(monkeypatch)
     calls, passes = exporting._choose_lengths({"baseline": 1_000_000, "candidate": 10_000})
     assert calls == 30  # 30 ms of the slower arm
     assert passes == {"baseline": 34, "candidate": 3334}
+    monkeypatch.setattr(FakeBody, "fixed_calls", 40)
+    calls, _ = exporting._choose_lengths({"baseline": 1_000_000, "candidate": 10_000})
+    assert calls == 40  # as a trace says, whatever they take
 
 
 MISTAKES = {

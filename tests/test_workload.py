@@ -2,6 +2,8 @@
 
 import pytest
 
+from argo_bench.harness.replicate import Replicate
+from argo_bench.harness.workers.messages import Arm, Prepared
 from argo_bench.optimizations.optimization import Workload
 from argo_bench.study.recording import Group, Recording
 from argo_bench.study.replay import StageBody
@@ -77,6 +79,32 @@ def test_a_pass_is_cut_to_the_calls_that_both_arms_can_afford():
     body.keep(7)
     assert body.calls == 7
     body.close()
+
+
+@pytest.mark.parametrize(("cycles", "fixed"), [(20, 36), (5, 15)])
+def test_a_timed_pass_of_a_trace_is_fixed_whatever_its_calls_take(cycles, fixed):
+    workload = Workload("w", "consensus", "trace", "a test", (1,), "symbols", timed_cycles=12)
+    groups = [Group(cycle, [(0,), (1,), (2,)]) for cycle in range(cycles)]
+    body = StageBody(workload, lambda p: p.replace(consensus=Stateful()), Recording(groups))
+    assert (body.fixed_calls, body.calls) == (fixed, 3 * cycles)
+    body.keep(body.fixed_calls)
+    assert body.calls == fixed
+    body.close()
+    assert body_of("hit").fixed_calls is body_of("miss").fixed_calls is None
+
+
+def test_a_replicate_times_as_many_calls_as_a_trace_says():
+    class Pair:
+        reference = candidate = None
+
+        def candidate_for(self, arm):
+            return None
+
+    arms = tuple(Arm(name, "", "{}", key=name) for name in ("baseline", "candidate"))
+    replicate = Replicate(Pair(), 0, 1, call_ns={"baseline": 1, "candidate": 10**9})
+    for fixed, calls in ((36, 36), (None, 1)):
+        replicate._met = {(None, arm): Prepared(1, None, 60, fixed) for arm in arms}
+        assert replicate.calls(arms) == calls
 
 
 def test_work_that_an_arm_puts_off_is_measured_apart_and_flagged():

@@ -307,9 +307,6 @@ class Benchmark:
     def arm(self, comparison: Comparison, name: str, scratch: Path) -> Arm:
         return self.arms(scratch)[name]
 
-    def is_trace(self, comparison: Comparison) -> bool:
-        return False
-
     def checks(self, comparisons: Sequence[Comparison], scratch: Path) -> list[OutputCheck]:
         return []
 

@@ -72,8 +72,13 @@ class Replicate:
         return self._met[worker, arm]
 
     def calls(self, arms: Roles) -> int:
-        """Return the number of calls of a pass, in which both arms are timed on the same inputs."""
+        """Return the number of calls of a pass, in which both arms are timed on the same inputs.
+
+        On a trace it is fixed, since the gain of a cache depends on it: it must not depend on the machine.
+        """
         met = self.meet(arms)
+        if met[0].fixed_calls is not None:
+            return met[0].fixed_calls
         return max(1, min(met[0].calls, LONGEST_PASS_NS // max(self._call_ns[arm.key] for arm in arms)))
 
     def _warm_up(self, worker: WorkerProcess, arm: Arm, calls: int) -> Ready:

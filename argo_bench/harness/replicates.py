@@ -140,8 +140,7 @@ def _time_alike(
 ) -> Iterator[Samples]:
     """Time comparisons that share a reference, which is sampled once for all of them, and yield their samples.
 
-    Comparisons on traces share the reference's samples only where their passes are equally long, since the gain of a
-    cache depends on that. An arm that raises ends its own comparisons; the others are timed again without it.
+    An arm that raises ends its own comparisons; the others are timed again without it.
     """
     state.feed(around, replicate.number, [each for each in alike if each in state.comparisons])
     done: set[Comparison] = set()
@@ -149,17 +148,13 @@ def _time_alike(
         state.tell(str(asked[0]))
         subject = state.subject_of(asked[0])
         with state.failing(subject.id, asked[0].candidate):
-            chosen = asked
-            if subject.is_trace(asked[0]):
-                calls = {each: replicate.calls(state.arms_of(each, around)) for each in asked}
-                chosen = [each for each in asked if calls[each] == calls[asked[0]]]
             taken = replicate.time_comparisons(
-                [(each, state.arms_of(each, around)) for each in chosen],
-                share * _seconds_of_blocks(state, chosen),
+                [(each, state.arms_of(each, around)) for each in asked],
+                share * _seconds_of_blocks(state, asked),
                 is_cold=state.is_at_headline_scale(asked[0]),
             )
-            done |= set(chosen)
-            if replicate.is_worth_confirming(state.arms_of(chosen[0], around)):
+            done |= set(asked)
+            if replicate.is_worth_confirming(state.arms_of(asked[0], around)):
                 differing = subject.confirm(pair.reference.ask, pair.candidate.ask, around.scratch)
                 if differing is not None:
                     state.write([differing])

@@ -174,9 +174,6 @@ class Subject(Protocol):
     def arm(self, comparison: Comparison, name: str, scratch: Path) -> Arm:
         """Return an arm by its name. Raises UserError for what cannot be passed to another process."""
 
-    def is_trace(self, comparison: Comparison) -> bool:
-        """Say whether the comparison replays a trace, whose pass must not be shortened for another arm's sake."""
-
     def checks(self, comparisons: Sequence[Comparison], scratch: Path) -> list[OutputCheck]:
         """Return the comparisons of outputs that need nothing but a worker, for what is timed at the headline scale."""
 

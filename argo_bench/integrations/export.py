@@ -198,7 +198,7 @@ def _choose_lengths(arms: Mapping[Role, Arm]) -> tuple[int, dict[Role, int]]:
     bodies = {role: body_of(msgspec.to_builtins(arm)) for role, arm in arms.items()}
     call_ns = {role: _time_call_ns(body, arms[role]) for role, body in bodies.items()}
     for body in bodies.values():
-        body.keep(max(1, int(LONGEST_PASS_NS / max(call_ns.values()))))
+        body.keep(body.fixed_calls or max(1, int(LONGEST_PASS_NS / max(call_ns.values()))))
         body.close()
     calls = bodies["baseline"].calls
     return calls, {role: math.ceil(RUN_NS / (calls * each)) for role, each in call_ns.items()}

@@ -64,7 +64,8 @@ class Workload:
 
     ``trace`` says how the market of a trace ticks: at each symbol's own rate (``live``), in 20 % of the steps
     (``calm``), at every step (``open``) or not at all (``frozen``); scales in "% ticking" say the rate themselves.
-    ``symbols`` and ``cycles`` give the size of a trace where the scale is in another unit. ``skip_unchanged`` serves
+    ``symbols`` and ``cycles`` give the size of a trace where the scale is in another unit. A timed pass has its first
+    ``timed_cycles``, a minute; whole cycles and rows have the whole trace. ``skip_unchanged`` serves
     the last signal of a symbol while its price moved by less than 0.5 %.
 
     ``servers`` are those that really run on this machine, behind sockets of the loopback world; without any the world
@@ -87,6 +88,7 @@ class Workload:
     trace: Trace = "live"
     symbols: int = 6
     cycles: int = 48
+    timed_cycles: int = 12
     skip_unchanged: bool = False
     timed: bool = True
     damage: Damage | None = None

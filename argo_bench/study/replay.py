@@ -121,6 +121,9 @@ class StageBody:
         self.few = FEW_ON_SOCKETS if workload.servers else FEW
         self.is_stored = workload.stage == CYCLE
         self.calls = sum(len(group.calls) for group in self._recorded)
+        is_cut = workload.inputs == "trace" and workload.stage not in KEPT_WHOLE
+        timed = self._recorded[: workload.timed_cycles] if is_cut else ()
+        self.fixed_calls = sum(len(group.calls) for group in timed) or None
         self._world: SimulatedWorld | LoopbackWorld | None = None
         self._stage: Stage = _unbuilt
         self._is_async = False

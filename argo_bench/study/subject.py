@@ -145,9 +145,6 @@ class StudySubject:
         place = comparison.workload, comparison.scale
         return stage_arm(self.id, place, name, self.inputs[place])
 
-    def is_trace(self, comparison: Comparison) -> bool:
-        return self.optimization.workload(comparison.workload).inputs == "trace"
-
     def checks(self, comparisons: Sequence[Comparison], scratch: Path) -> list[OutputCheck]:
         """Return the checks: of outputs against the reference's on every workload, and of each variant on the named
         cases, on markets and while providers fail."""

@@ -27,6 +27,8 @@ class Body(Protocol):
     calls: int
     few: int
     """This many calls are enough for a check or a reading of memory; a pass may have more, each of which may wait."""
+    fixed_calls: int | None
+    """A timed pass has this many calls, whatever they take; None where a pass may be cut."""
     is_stored: bool
     """Says whether the results of a pass are in a database; then only the memory that the arm keeps is measured."""
 

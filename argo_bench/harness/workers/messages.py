@@ -166,11 +166,15 @@ class Call(msgspec.Struct, frozen=True, tag=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, tag=True):
-    """Says that an arm is built. ``call_ns`` is what a later call took; None where that is known."""
+    """Says that an arm is built. ``call_ns`` is what a later call took; None where that is known.
+
+    A pass has ``calls`` calls, and ``fixed_calls`` when it is timed; None where it may be cut.
+    """
 
     first_call_ns: int
     call_ns: int | None
     calls: int
+    fixed_calls: int | None = None
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

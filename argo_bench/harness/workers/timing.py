@@ -53,6 +53,7 @@ class FunctionBody:
         self, function: Callable[..., Any], setup: Callable[[], Any] | None = None, fresh: bool = False
     ) -> None:
         self.calls = self.few = 1
+        self.fixed_calls: int | None = None
         self.is_stored = False
         self._function = function
         self._setup = setup

@@ -95,7 +95,8 @@ class Worker:
             body.first_call()
             calls_ns.append(perf_counter_ns() - started)
         call_ns = None if is_known else calls_ns[1]
-        return {"type": "Prepared", "first_call_ns": calls_ns[0], "call_ns": call_ns, "calls": body.calls}
+        about = {"call_ns": call_ns, "calls": body.calls, "fixed_calls": body.fixed_calls}
+        return {"type": "Prepared", "first_call_ns": calls_ns[0], **about}
 
     def _warm_up(self, arm: Arm, calls: int, least_ns: int) -> Reply:
         """Warm an arm up, unless the last comparison did on the same calls: one baseline serves several candidates."""
