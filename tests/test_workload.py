@@ -90,7 +90,13 @@ def test_a_timed_pass_of_a_trace_is_fixed_whatever_its_calls_take(cycles, fixed)
     body.keep(body.fixed_calls)
     assert body.calls == fixed
     body.close()
-    assert body_of("hit").fixed_calls is body_of("miss").fixed_calls is None
+
+
+@pytest.mark.parametrize("inputs", ["hit", "miss", "fresh"])
+def test_other_passes_may_be_cut(inputs):
+    body = body_of(inputs)
+    assert body.fixed_calls is None
+    body.close()
 
 
 def test_a_replicate_times_as_many_calls_as_a_trace_says():
