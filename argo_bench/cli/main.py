@@ -444,13 +444,13 @@ def env(as_json: bool) -> None:
 
 @cli.command()
 @click.option("--quick", is_flag=True, help="Equal code and 3 % more work of one workload alone: within four minutes.")
-@click.option("--minutes", type=click.FloatRange(min=0), default=90.0, show_default=True, help="Stop after so long.")
+@click.option("--minutes", type=click.FloatRange(min=0), default=150.0, show_default=True, help="Stop after so long.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the bank. [default: the user's, by machine]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> None:
     """How often this harness errs on this machine: false positives, power and coverage, from comparisons of known work.
 
-    The whole takes about 45 minutes. It can be interrupted and goes on where it was; reports name it from then on.
+    The whole takes about two hours. It can be interrupted and goes on where it was; reports name it from then on.
     """
     from argo_bench.harness.calibration import bank, standing
     from argo_bench.harness.calibration.rates import store_summary
