@@ -203,7 +203,7 @@ def main(pairs: int, planted: int, minutes: float, report: bool, out: Path) -> N
         for tool in TOOLS
     ]
     known = {(each["number"], each["kind"], each["tool"]) for each in recorded(out)}
-    with tempfile.TemporaryDirectory() as folder, keep_busy():
+    with tempfile.TemporaryDirectory() as folder, keep_busy(1):
         commits = repository(Path(folder))
         for number, kind, tool in todo:
             if (number, kind, tool) in known or time.monotonic() > until:
