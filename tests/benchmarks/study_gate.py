@@ -122,7 +122,7 @@ def ours(folder: Path, head: str, seed: int) -> dict[str, Any]:
     gate = gate_of(recorded)
     times = Times(recorded.all(Samples), recorded.all(Revisions)[0], choose_test(recorded.run.rule))
     [outcome] = gate.outcomes
-    first = times.median("smooth", FIRST)
+    first = times.estimate("smooth", FIRST)
     return {
         "state": outcome.state,
         "advisory": gate.advisory,
