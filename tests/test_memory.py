@@ -237,7 +237,7 @@ def test_a_users_claim_about_memory_is_right_or_says_why_not(baseline, candidate
 def test_a_metric_that_is_exact_to_the_byte_says_so(fewer_replicates):
     found = compare_memory("numpy_block", "machine_array", "traced_peak")
     assert found.verdict == "no difference"
-    assert "1x (exact to the byte under 6 hash seeds)" in found.judgement.sentence
+    assert "1x (the same to three digits under 6 hash seeds" in found.judgement.sentence
 
 
 @linux

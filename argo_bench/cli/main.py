@@ -210,7 +210,7 @@ def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any)
 @click.option("--claim", help="The published sentence to judge, as in '50-70% reduction'.")
 @click.option("--fresh", is_flag=True, help="Call the setup before every call, for functions that change their input.")
 @click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
-@click.option("--quick", "profile", flag_value="quick", help="The same as --profile quick: four to ten replicates.")
+@click.option("--quick", is_flag=True, help="The same as --profile quick: four to ten replicates.")
 @click.option(
     "--budget",
     type=Duration(),
@@ -239,11 +239,14 @@ def compare(
     from argo_bench.harness.surroundings import NoSupply
     from argo_bench.harness.table import choose_benchmarks
 
+    is_quick = options.pop("quick")
     benchmarks = choose_benchmarks(functions, options)
     for each in benchmarks:
         if each.claim is not None:
             click.echo(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
-    chosen = PROFILES[profile] if budget is None else dataclasses.replace(PROFILES[profile], budget_s=budget)
+    chosen = PROFILES["quick" if is_quick else profile]
+    if budget is not None:
+        chosen = dataclasses.replace(chosen, budget_s=budget)
     measure_and_report(Job(benchmarks, chosen, seed, NoSupply()), out, strict_env, as_json)
 
 
@@ -346,14 +349,14 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
     help="table: on the terminal, and all files into the run's folder; html, notebook: report.html or an executed "
     "report.ipynb alone, and its path; the others: for tools that read these.",
 )
-@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--open", "opens", is_flag=True, help="Write report.html and open it in the browser.")
 @click.option("--peers", type=click.Path(path_type=Path), help="An exported folder with figures of other tools.")
 @click.option("--readme", type=click.Path(path_type=Path), help="Write the table of a README from the run, no more.")
-def report(run: Path, form: str, opens: bool, peers: Path | None, readme: Path | None) -> None:
+def report(run: Path, form: str, as_json: bool, opens: bool, peers: Path | None, readme: Path | None) -> None:
     """The verdicts of a stored RUN (its folder or run.jsonl), and its report: report.html, report.md and figures."""
     with blaming(run):
-        show_report(run, form, opens=opens, peers=peers, readme=readme)
+        show_report(run, "json" if as_json else form, opens=opens, peers=peers, readme=readme)
 
 
 def show_report(run: Path, form: str, *, opens: bool, peers: Path | None, readme: Path | None) -> None:

@@ -367,7 +367,7 @@ def claim_of(name: str, sentence: str | None, metric: Metric) -> Claim:
         source="",
         kind="difference",
         workload=WORKLOAD,
-        reading="nothing is claimed: which of the two is faster, if the difference is 1 % or more",
+        reading="nothing is claimed: which of the two is faster, by 1 % or 2 ns a call at the least",
         metric=metric,
         headline=True,
     )

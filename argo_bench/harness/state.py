@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -93,7 +94,8 @@ class RunState:
         state = cls(
             subjects, job.supply, job.profile, job.seed, writer, on_progress, before, declared, plan, pace, planned
         )
-        if all(each.functions for each in declared.values()):  # a study keeps what it promises to measure
+        is_bound = all(each.functions for each in declared.values())  # a study keeps what it promises to measure
+        if is_bound and math.isfinite(job.profile.budget_s):
             state.until = time.monotonic() + GRACE * job.profile.budget_s
         state._take_up()
         state._leave_out_obstacles()

@@ -92,7 +92,7 @@ class ArgoMagics(Magics):
     @argument("--check", default="allclose", choices=("allclose", "equal", "none"), help="how the values must agree")
     @argument("--metric", choices=MEASURED)
     @argument("--quick", action="store_true", help="four to ten replicates")
-    @argument("--budget", type=seconds, default=BUDGET_S, help="time to aim at: 90s, 5m")
+    @argument("--budget", type=seconds, default=BUDGET_S, help="time for the whole: 90s, 5m")
     @argument("--seed", type=int, default=1)
     @argument("--out", help="folder of the record; a temporary one by default")
     @cell_magic

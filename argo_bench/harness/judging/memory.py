@@ -134,11 +134,13 @@ def _describe_certainty(interval: Estimate, resolution: int, error: float) -> st
         return f"exact to the {of}"
     if interval.replicates < FEWEST_FOR_BOUNDS:
         return "exact to the seed"
+    seeds = f"under {interval.replicates} hash seeds"
+    if interval.low == interval.high:
+        return f"exact to the {of} {seeds}"
+    held = [] if interval.level >= 1 - error else [f"at {100 * interval.level:.0f} %"]
     assert interval.speedup_interval is not None
     low, high = (f"{bound:.3g}" for bound in interval.speedup_interval)
-    if low == high:
-        return f"exact to the {of} under {interval.replicates} hash seeds"
-    return "" if interval.level >= 1 - error else f"at {100 * interval.level:.0f} %"
+    return ", ".join([*([f"the same to three digits {seeds}"] if low == high else []), *held])
 
 
 def describe_parts(metric: Metric, arms: Mapping[str, Sequence[Reading]]) -> list[str]:

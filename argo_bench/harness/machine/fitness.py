@@ -58,7 +58,7 @@ class LoadWatch:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._busy_s, self._own_s = read_busy_s(), read_own_s()
-        self._stolen = read_stolen_ticks(worker_cpu())
+        self._stolen = self._read_stolen_s()
 
     def so_far(self) -> Load:
         elapsed_s = max(TICK_S, time.monotonic() - self._began)
@@ -66,7 +66,12 @@ class LoadWatch:
         others = min(1.0, max(0.0, others_s / elapsed_s / (psutil.cpu_count() or 1)))
         if sys.platform != "linux":
             return Load(others, None)
-        return Load(others, (read_stolen_ticks(worker_cpu()) - self._stolen) * TICK_S / elapsed_s)
+        return Load(others, (self._read_stolen_s() - self._stolen) / elapsed_s)
+
+    def _read_stolen_s(self) -> float:
+        """Return the seconds stolen from the workers' processor, or from each on average where they have none."""
+        processor = worker_cpu()
+        return read_stolen_ticks(processor) * TICK_S / (1 if processor is not None else psutil.cpu_count() or 1)
 
 
 def read_busy_s() -> float:
@@ -77,9 +82,8 @@ def read_busy_s() -> float:
 
 def read_own_s() -> float:
     """Return the seconds that this process and its children, those that have ended included, have computed."""
-    process = psutil.Process()
-    found = [*process.cpu_times()[:4]]
-    for child in process.children(recursive=True):
+    found = [*os.times()[:4]]  # psutil does not know those of ended children everywhere
+    for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             found += child.cpu_times()[:4]
     return math.fsum(found)

@@ -23,7 +23,7 @@ from argo_bench.harness.side_by_side import list_processors, run_side_by_side
 from argo_bench.harness.state import RunState, place_of
 from argo_bench.harness.subject import Around, MemoryQuestion
 from argo_bench.harness.workers.messages import Arm
-from argo_bench.harness.workers.processes import ArmFailed
+from argo_bench.harness.workers.processes import ArmFailed, OutOfTime
 
 UNIT_S = 0.4
 """A reading is expected to take these seconds, before any has been taken."""
@@ -65,23 +65,54 @@ class Turn:
 
 
 def measure_memory(state: RunState, around: Around) -> None:
-    """Take all readings under one hash seed after the other; an arm's line is written when it has all of its own."""
+    """Take all readings under one hash seed after the other; an arm's line is written when it has all of its own.
+
+    Where the time is used up, or Ctrl-C comes, arms keep the readings of the last look that is complete.
+    """
     questions = _list_questions(state)
     state.feed(around, 0, [each.comparison for each in questions])
     due = _list_due(state, around, questions)
     state.pace.plan("memory", sum(sum(each.seeds.values()) for each in due.values()), UNIT_S)
     began, number = state.pace.elapsed_s, 0
-    while due:
-        hash_seed = hash_seed_of_memory(state.seed, number)
-        now = {place: [method for method, seeds in each.seeds.items() if seeds > number] for place, each in due.items()}
-        with _begin_turn(state, around, hash_seed, len(due)) as turn:
-            _read(state, due, now, turn)
-            _read(state, due, _find_small(questions, due, hash_seed), turn, is_needed=False)
-        number += 1
-        _ask_on(state, questions, due, number, (state.pace.elapsed_s - began) / number)
-        for place in [place for place, each in due.items() if max(each.seeds.values()) <= number]:
-            state.memories.append(Memory(*place, due.pop(place).readings))
-            state.writer.write(state.memories[-1])
+    try:
+        while due:
+            _take_turn(state, around, questions, due, number)
+            number += 1
+            _ask_on(state, questions, due, number, (state.pace.elapsed_s - began) / number)
+            for place in [place for place, each in due.items() if max(each.seeds.values()) <= number]:
+                _write(state, place, due.pop(place).readings)
+    except (OutOfTime, KeyboardInterrupt):
+        _write_complete(state, questions, due, number)
+        raise
+
+
+def _take_turn(
+    state: RunState, around: Around, questions: Sequence[MemoryQuestion], due: dict[Place, Due], number: int
+) -> None:
+    """Take the readings of all arms under the hash seed of a number."""
+    hash_seed = hash_seed_of_memory(state.seed, number)
+    now = {place: [method for method, seeds in each.seeds.items() if seeds > number] for place, each in due.items()}
+    with _begin_turn(state, around, hash_seed, len(due)) as turn:
+        _read(state, due, now, turn)
+        _read(state, due, _find_small(questions, due, hash_seed), turn, is_needed=False)
+
+
+def _write(state: RunState, place: Place, readings: list[Reading]) -> None:
+    state.memories.append(Memory(*place, readings))
+    state.writer.write(state.memories[-1])
+
+
+def _write_complete(
+    state: RunState, questions: Sequence[MemoryQuestion], due: Mapping[Place, Due], number: int
+) -> None:
+    """Write what was read under the hash seeds of the last look that all arms of a question reached."""
+    for question in questions:
+        complete = [look for looks in question.looks.values() for look in looks if look <= number]
+        seeds = {hash_seed_of_memory(state.seed, each) for each in range(max(complete, default=0))}
+        written = {(each.optimization, each.workload, each.scale, each.arm) for each in state.memories}
+        for place in _places_of(question):
+            if seeds and place in due and place not in written:
+                _write(state, place, [each for each in due[place].readings if each.hash_seed in seeds])
 
 
 def _list_questions(state: RunState) -> list[MemoryQuestion]:

@@ -101,7 +101,9 @@ def count_compiled() -> int:
     """Count the signatures that numba has compiled in this process."""
     if (dispatcher := sys.modules.get("numba.core.dispatcher")) is None:
         return 0
-    return sum(len(each.signatures) for each in gc.get_objects() if isinstance(each, dispatcher.Dispatcher))
+    # The type is asked, since isinstance would ask a dead weak proxy for its class, which raises.
+    found = [each for each in gc.get_objects() if issubclass(type(each), dispatcher.Dispatcher)]
+    return sum(len(each.signatures) for each in found)
 
 
 def give_back() -> None:
