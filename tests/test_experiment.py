@@ -434,7 +434,7 @@ def test_comparisons_leave_at_a_look_when_their_verdict_is_clear_and_stay_while_
     clear, unclear, behind_no_claim = state.comparisons[:3]
     values = {clear: (0.2, 0.2001), unclear: (0.4, 0.44), behind_no_claim: (0.2, 3.0)}
     state.samples = {each: [samples(each, r, x) for r, x in enumerate(values[each])] for each in values}
-    assert [has_comparison_ended(state, each) for each in values] == [True, False, True]
+    assert [has_comparison_ended(state, each, 6) for each in values] == [True, False, True]
     writer.close()
 
 

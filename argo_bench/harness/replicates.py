@@ -47,7 +47,7 @@ def time_replicates(state: RunState, around: Around) -> None:
     costs, state.prepared_s, each_s = Costs(), state.pace.elapsed_s, 0.0
     for number in range(_whole_replicates(state), most):
         if number in state.profile.looks:
-            _look(state)
+            _look(state, number)
         if not state.comparisons or (number >= first and each_s * len(state.comparisons) > state.pace.left_s):
             return
         if state.until is not None and time.monotonic() + state.longest_s > state.until:
@@ -66,19 +66,21 @@ def _whole_replicates(state: RunState) -> int:
     return min((len(state.samples.get(each, ())) for each in claimed), default=0)
 
 
-def _look(state: RunState) -> None:
+def _look(state: RunState, number: int) -> None:
     """Take out the comparisons whose verdicts more replicates could not change, or could not be expected to give.
 
-    Those that stay get the seconds of blocks that narrow their interval fastest.
+    Those that stay get the seconds of blocks that narrow their interval fastest. A run that is resumed may have some
+    replicates beyond the first ``number``, which this look does not see.
     """
-    state.comparisons = [each for each in state.comparisons if not has_comparison_ended(state, each)]
+    state.comparisons = [each for each in state.comparisons if not has_comparison_ended(state, each, number)]
     for each in state.comparisons:
         state.block_s[each] = choose_seconds(state.samples.get(each, ()), _profile_s(state, each))
 
 
-def has_comparison_ended(state: RunState, comparison: Comparison) -> bool:
-    """Say whether a comparison needs no more replicates, by the samples that it has."""
-    samples, claims = state.samples.get(comparison, ()), state.claims_on(comparison)
+def has_comparison_ended(state: RunState, comparison: Comparison, number: int) -> bool:
+    """Say whether a comparison needs no more replicates, by the samples of its first ``number`` ones."""
+    samples = [each for each in state.samples.get(comparison, ()) if each.replicate < number]
+    claims = state.claims_on(comparison)
     return is_over(claims, samples, state.level_of(comparison), state.profile.looks)
 
 

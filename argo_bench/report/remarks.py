@@ -12,7 +12,7 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.outputs import name_scope
 
-NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation", "memory ")
+NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation", "memory ", "two modes", "slow processes")
 """A flag that begins like one of these is said in a remark; the others stand in the rows themselves."""
 
 

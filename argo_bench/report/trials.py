@@ -12,9 +12,9 @@ from argo_bench.harness.statistics.estimate import RETIRED, Estimate, Rule, esti
 from argo_bench.report.tables import Column, Row, Table
 
 ERROR = 0.05
+"""All intervals of one value and arm have this error together: the probability that one or more miss the truth."""
 PLAIN: Rule = RETIRED
 """A trial has few rounds, and conditions are not alike: nothing is cut off."""
-"""All intervals of one value and arm have this error together: the probability that one or more miss the truth."""
 
 Rounds = Mapping[tuple[str, str], Sequence[Observed]]
 """Observations are kept by condition and arm, in the order in which they were made."""

@@ -158,9 +158,14 @@ def _open_bank(directory: Path) -> Writer:
     writer = Writer(directory, resume=True)
     if is_new:
         writer.write(_make_header())
-    elif (theirs := load(directory).run.run) != fingerprint():
+        return writer
+    run = load(directory).run
+    if run.run != fingerprint():
         writer.close()
-        raise UserError(f"{directory} holds the bank of machine {theirs}, this is {fingerprint()}: use another --out")
+        raise UserError(f"{directory} holds the bank of machine {run.run}, this is {fingerprint()}: use another --out")
+    if (run.schema, run.rule) != (SCHEMA, RULE):
+        writer.close()
+        raise UserError(f"{directory} holds a bank of an earlier version: delete it, or use another --out")
     return writer
 
 

@@ -130,9 +130,9 @@ def do_contradict(first: Word, second: Word) -> bool:
     return first != second
 
 
-def is_worse(interval: Estimate) -> bool:
+def is_worse(interval: Estimate, floor: float | None = None) -> bool:
     """Say whether the whole interval lies on the wrong side of practical zero: slower, not merely no faster."""
-    return interval.low is not None and interval.low > EPSILON
+    return interval.low is not None and interval.low > (floor or EPSILON)
 
 
 def judge_level(claim: Claim, values: Sequence[float]) -> Word:

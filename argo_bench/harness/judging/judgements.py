@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from argo_bench.harness.claims.claim import EPSILON, Claim
+from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Clock, Metric, is_count, is_memory
 from argo_bench.harness.claims.verdict import (
     FLOORED,
@@ -42,7 +42,7 @@ from argo_bench.harness.record.records import (
     Result,
     Spot,
 )
-from argo_bench.harness.statistics.estimate import Estimate, Rule, estimate, is_unbounded, ratio_of
+from argo_bench.harness.statistics.estimate import RETIRED, Estimate, Rule, estimate, is_unbounded, ratio_of
 from argo_bench.harness.statistics.looks import outlook, smallest_detectable
 
 WORDS = {"time": ("faster", "slower"), "memory": ("lighter in memory", "heavier in memory")}
@@ -183,7 +183,7 @@ def _answer_by_time(question: Question, result: Result, measured: Measured) -> A
         objection = _say_what_mean_says(interval, mean)
         flags.append(objection)
         word = "inconclusive"
-    if claim.kind == "up_to" and any(spot.verdict == "confirmed" for spot in strip):
+    if not objection and claim.kind == "up_to" and any(spot.verdict == "confirmed" for spot in strip):
         word = "confirmed"
     word = "void" if question.is_void else word
     curve, curve_unit = measured.curve(question.subject, claim, comparison)
@@ -223,7 +223,7 @@ def _time_flags(question: Question, result: Result, clock: Clock, word: Word) ->
     floor = floor_of(result.reference_ns) if question.has_floor else None
     other = judge(question.claim, result.on("wall" if clock == "cpu" else "cpu"), floor)
     is_modelled = clock == "wall" and question.subject.workload(question.claim.workload).is_modelled
-    flags = ["worse"] if is_worse(result.on(clock)) else []
+    flags = ["worse"] if is_worse(result.on(clock), floor) else []
     flags += ["modelled"] if is_modelled else []
     flags += result.flags
     if other != word:
@@ -293,11 +293,10 @@ def _answer_by_unpaired_memory(question: Question, measured: Measured) -> Answer
     if not values:
         return _leave_open(question)
     # Exact readings that agree have no spread: two of them make an interval without width.
-    interval = estimate(values if len(values) > 1 else values * 2, SPOT_LEVEL)
-    floor = EPSILON if question.has_floor else None
-    word = judge(claim, interval, floor)
+    interval = estimate(values if len(values) > 1 else values * 2, SPOT_LEVEL, RETIRED)
+    word = judge(claim, interval)
     needs = _say_exact_needs(claim, interval, "readings") if word == "inconclusive" else None
-    return Answer(word, ["worse"] if is_worse(interval) else [], interval, needs, floor=floor)
+    return Answer(word, ["worse"] if is_worse(interval) else [], interval, needs)
 
 
 def _say_exact_needs(claim: Claim, interval: Estimate, of: str) -> str | None:
@@ -359,7 +358,7 @@ def _write_judgement(question: Question, answer: Answer) -> Judgement:
 
 def _say_when_it_holds(question: Question, answer: Answer) -> str | None:
     """Say when the claim would hold; None where it holds, names no factor, or has no measurement."""
-    if answer.interval is None or answer.word in HOLDS or question.claim.kind == "difference":
+    if answer.interval is None or answer.objection or answer.word in HOLDS or question.claim.kind == "difference":
         return None
     unit = question.comparison.unit
     return describe_condition(question.claim, answer.strip, unit, answer.curve, answer.curve_unit, answer.cache)
@@ -398,7 +397,7 @@ def _write_sentence(question: Question, answer: Answer) -> str:
     within = _write_bounds(interval.speedup_interval, "x", answer.certainty)
     reference = "the baseline" if comparison.reference == "baseline" else comparison.reference
     said = f"{named} is {says} than {reference}{within} on {comparison.workload}"
-    return "; ".join((said, *answer.notes))
+    return "; ".join(filter(None, (said, answer.objection, *answer.notes)))
 
 
 def _write_sentence_on_functions(functions: Mapping[str, str], answer: Answer, metric: Metric) -> str:
@@ -451,4 +450,4 @@ def _write_change(speedup: float, words: tuple[str, str]) -> str:
     """Write a speed-up as a change: ``2 % faster``, ``1.4 % slower``, from twice on ``2.3x slower``."""
     gain, loss = words
     ratio, word = (speedup, gain) if speedup >= 1 else (1 / speedup, loss)
-    return f"{ratio:.3g}x {word}" if ratio >= 2 else f"{100 * (ratio - 1):.2g} % {word}"
+    return f"{ratio:.3g}x {word}" if ratio >= 1.995 else f"{100 * (ratio - 1):.2g} % {word}"

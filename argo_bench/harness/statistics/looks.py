@@ -188,7 +188,7 @@ def _clearest(value: float, floor: float | None) -> tuple[float, float]:
 def replicates_for(
     half_width: float, spread: float, level: float, most: int = 10_000, rule: Rule = CURRENT
 ) -> int | None:
-    """Return the fewest replicates whose interval is at most this wide on either side, or None beyond ``most``.
+    """Return replicates enough for an interval at most this wide on either side, or None beyond ``most``.
 
     ``spread`` is the standard deviation of the replicates, but for slow ones.
     """

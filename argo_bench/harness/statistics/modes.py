@@ -16,7 +16,7 @@ from argo_bench.harness.record.records import Samples
 from argo_bench.harness.statistics.quality import valid_blocks
 
 Clock = Literal["cpu_ns", "wall_ns"]
-CLOCKS: tuple[Clock, ...] = ("cpu_ns", "wall_ns")
+CLOCKS: Mapping[Clock, str] = {"cpu_ns": "CPU", "wall_ns": "wall"}
 Side = Literal["A", "B"]
 SIDES: Mapping[Side, str] = {"A": "reference", "B": "candidate"}
 DEAR = 1.5
@@ -31,7 +31,7 @@ class Modes(NamedTuple):
 
     ``cpu_means`` and ``wall_means`` are ln(candidate / reference) of plain means, one value per replicate; they are
     empty on a clock on which no dear calls recur. ``slow`` counts the slow processes of the reference and of the
-    candidate; ``flags`` say what a reader has to know.
+    candidate; ``flags`` say what a reader has to know, of calls by CPU time, since a busy machine makes any call long.
     """
 
     cpu_means: Sequence[float] = ()
@@ -56,10 +56,11 @@ class Dear(NamedTuple):
     side: str
     share: float
     factor: float
+    clock: str
 
     def __str__(self) -> str:
         share, factor = f"{100 * self.share:.2g} %", f"{self.factor:.2g} times"
-        return f"two modes: {share} of the samples of the {self.side} take {factor} the usual"
+        return f"two modes: {share} of the samples of the {self.side} take {factor} the usual {self.clock} time"
 
 
 def find_dear(samples: Sequence[Samples], clock: Clock) -> list[Dear]:
@@ -70,7 +71,7 @@ def find_dear(samples: Sequence[Samples], clock: Clock) -> list[Dear]:
         dear = [[value for value in values if value >= DEAR] for values in shares]
         if 2 * sum(map(bool, dear)) > len(samples):
             alike = [value for values in dear for value in values]
-            found.append(Dear(name, len(alike) / sum(map(len, shares)), median(alike)))
+            found.append(Dear(name, len(alike) / sum(map(len, shares)), median(alike), CLOCKS[clock]))
     return found
 
 
