@@ -505,3 +505,29 @@ def in_a_new_process() -> None:
 
 def in_a_process_that_goes_on() -> None:
     subprocess.Popen(["sleep", "1"])
+
+
+def executor_kept() -> int:
+    """Unlike those of a Pool, the workers of an executor go on when the process that made them is ended."""
+    if "executor" not in _kept:
+        _kept["executor"] = ProcessPoolExecutor(1, multiprocessing.get_context("fork"))
+    return int(_kept["executor"].submit(len, "x").result())
+
+
+def leave_a_child() -> str:
+    """Return the number of a child that idles, with all open that this process has open."""
+    if (child := os.fork()) == 0:
+        time.sleep(100)
+        os._exit(0)
+    return str(child)
+
+
+def killed_beside_a_child() -> None:
+    leave_a_child()
+    killed()
+
+
+def wait_beside_a_child() -> None:
+    """Write the child's number into the file that the environment names, and idle with it."""
+    Path(os.environ["CHILD"]).write_text(f"{leave_a_child()}\n", encoding="ascii")
+    time.sleep(100)

@@ -1,6 +1,7 @@
 """Are allocators with known peaks measured as they are, and does a reading say how it was taken?"""
 
 import json
+import os
 import pickle
 import re
 import subprocess
@@ -27,7 +28,9 @@ from argo_bench.harness.plan import DEFAULT, QUICK, hash_seed_of_memory
 from argo_bench.harness.record.records import Memory, Reading
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.record.verify import verify
+from argo_bench.harness.workers import children
 from argo_bench.harness.workers import memory as memory_pass
+from argo_bench.harness.workers.children import Children
 from argo_bench.harness.workers.memory import RESOLUTION
 from argo_bench.harness.workers.messages import Arm, UserFunction, function_arm
 from argo_bench.harness.workers.processes import ArmFailed, job_command
@@ -37,6 +40,7 @@ from argo_bench.study.recording import record
 from argo_bench.study.report.line_memory import Line, LineRequest, Lines, Profiled, find_functions, is_compiled, render
 from argo_bench.study.subject import stage_arm
 from tests.allocators import ALLOCATORS, FURTHER, HELD, MIB, Allocator
+from tests.endings import await_end, await_true, begin, finish
 
 ROOT = str(Path(__file__).parents[1])
 KNOWN = {each.name: each for each in ALLOCATORS}
@@ -169,6 +173,61 @@ def test_what_is_kept_is_not_known_of_a_call_that_compiles(forks):
 def test_children_whose_memory_cannot_be_counted_are_refused(name, method, says):
     with pytest.raises(ArmFailed, match=says):
         take_reading(arm(name), method)
+
+
+class Sightless:
+    """A watcher that sees nothing, as the real one may where a child is there for less than a look."""
+
+    def end(self) -> list[tuple[int, int]]:
+        return []
+
+
+@linux
+def test_children_too_short_to_be_seen_are_not_refused_where_they_are_watched(monkeypatch):
+    monkeypatch.setattr(children, "Watcher", Sightless)
+    heard = Children()
+    subprocess.run(["true"], check=True)
+    heard.begin_pass()
+    for _ in range(2):
+        subprocess.run(["true"], check=True)
+    assert heard.begun == 2
+    assert heard.end_pass().children == 1
+    heard._is_hearing = False
+
+
+@linux
+def test_several_children_that_nobody_watched_are_refused():
+    heard = Children()
+    heard._there = heard._known = children.list_children()
+    for _ in range(2):
+        subprocess.run(["true"], check=True)
+    with pytest.raises(UserError, match="it holds memory in 2 child processes"):
+        heard.end_pass()
+    heard._is_hearing = False
+
+
+@linux
+def test_a_child_of_which_python_tells_twice_is_counted_once():
+    """A Popen that need not close files tells of itself, and of the ``posix_spawn`` that it uses."""
+    heard, told = Children(), []
+    sys.addaudithook(lambda event, _: told.append(event) if event == "os.posix_spawn" else None)
+    subprocess.run([sys.executable, "-S", "-c", ""], check=True, close_fds=False)
+    assert (told, heard.begun) == (["os.posix_spawn"], 1)
+    os.waitpid(os.posix_spawn(sys.executable, [sys.executable, "-S", "-c", ""], os.environ), 0)
+    assert heard.begun == 2
+    heard._is_hearing = False
+
+
+@linux
+def test_the_watcher_ends_with_the_process_that_it_serves_even_if_its_stdin_stays_open():
+    served = subprocess.Popen(["sleep", "100"])
+    command = [*job_command("children"), str(served.pid)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter, starter.stdin:
+        assert starter.stdout.readline() == b"ready\n"
+        end = begin(starter.stdout.read)
+        served.kill()
+        assert end() == b"[]\n"
+    served.wait()
 
 
 @pytest.mark.parametrize("method", ["polled_rss", "memory_profiler", "ru_maxrss"])
@@ -347,6 +406,33 @@ def test_copies_of_one_process_read_what_fresh_ones_read_and_end_alone(tmp_path)
             forks.ask(Request(arm("raises"), "traced"))
         assert [forks.ask(each).peak_bytes for each in asked] == pytest.approx(peaks, rel=0.001)
     assert peaks == pytest.approx([KNOWN["numpy_transient"].peak_bytes, KNOWN["arrow_table"].peak_bytes], rel=0.001)
+
+
+@linux
+def test_a_copy_whose_children_outlive_it_has_answered_or_failed_all_the_same(tmp_path):
+    forks = Forks(1, tmp_path)
+    try:
+        for _ in range(2):
+            assert finish(lambda: forks.ask(Request(arm("executor_kept"), "peak_rss"))).method == "peak_rss"
+        failed = finish(lambda: forks.ask(Request(arm("killed_beside_a_child"), "peak_rss")))
+        assert str(failed) == "its process ended with signal 9"
+        assert finish(lambda: forks.ask(Request(arm("nothing"), "peak_rss"))).method == "peak_rss"
+    finally:
+        finish(lambda: forks.__exit__(None, None, None))
+
+
+@linux
+def test_the_end_of_the_copied_process_is_that_of_a_reading_under_way_and_of_all_that_it_has_begun(
+    tmp_path, monkeypatch
+):
+    file = tmp_path / "child"
+    monkeypatch.setenv("CHILD", str(file))
+    forks = Forks(1, tmp_path)
+    reading = begin(lambda: forks.ask(Request(arm("wait_beside_a_child"), "peak_rss")))
+    await_true(lambda: file.is_file() and file.read_text(encoding="ascii").endswith("\n"))
+    finish(lambda: forks.__exit__(None, None, None))
+    assert str(reading()) == "its process ended with signal 9"
+    await_end(int(file.read_text(encoding="ascii")))
 
 
 def test_where_processes_cannot_be_copied_every_reading_begins_one(tmp_path, monkeypatch):

@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from argo_bench.harness.workers.children import read_status
 from argo_bench.harness.workers.messages import (
     Call,
     Prepare,
@@ -30,6 +32,10 @@ from argo_bench.harness.workers.processes import (
     take_blocks,
 )
 from argo_bench.study.subject import stage_arm
+from tests.endings import await_end, finish
+
+ROOT = str(Path(__file__).parents[1])
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of the processes of others")
 
 
 def test_a_worker_that_dies_is_an_arm_that_failed(tmp_path):
@@ -47,6 +53,29 @@ def test_a_worker_that_has_not_answered_in_time_is_ended_with_its_children(tmp_p
         worker.ask(Call("time:sleep", '{"secs": 600}'), Returned)
     assert worker._process.wait() == -signal.SIGKILL
     worker.close()
+
+
+@linux
+def test_the_end_of_a_worker_is_noticed_while_its_children_live(tmp_path):
+    """They have the worker's end of the connection open."""
+    worker = WorkerProcess(1, tmp_path, None)
+    failed = finish(lambda: worker.ask(Call("tests.allocators:killed_beside_a_child", "{}", (ROOT,)), Returned))
+    worker.close()
+    assert isinstance(failed, ArmFailed)
+    assert str(failed) == "its process ended with signal 9"
+
+
+@linux
+@pytest.mark.parametrize("is_dead", [False, True])
+def test_a_worker_is_closed_with_its_children(tmp_path, is_dead):
+    worker = WorkerProcess(1, tmp_path, None)
+    child = int(worker.ask(Call("tests.allocators:leave_a_child", "{}", (ROOT,)), Returned).result)
+    assert read_status(child)
+    if is_dead:
+        os.kill(worker._process.pid, signal.SIGKILL)
+        worker._process.wait()
+    worker.close()
+    await_end(child)
 
 
 def test_what_a_worker_raises_is_said_in_one_line_with_its_traceback_kept(tmp_path):

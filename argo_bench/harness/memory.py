@@ -7,9 +7,11 @@ disagree about a saving, ``find_disagreement`` says so.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any, Self, TypeVar
@@ -125,8 +127,10 @@ class Forks:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        """End the process and all that the arms have started: it leads a session."""
         if self._process is not None:
-            self._process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             with self._process:
                 pass
 

@@ -42,6 +42,7 @@ class Children:
     def __init__(self) -> None:
         self.begun = self.copied = 0
         self._is_hearing = True
+        self._popened: object = None
         self._watcher: Watcher | None = None
         self._known: frozenset[int] = frozenset()
         self._before: dict[str, int] = {}
@@ -49,7 +50,11 @@ class Children:
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self._is_hearing:
+        """Count a child; a Popen that uses ``posix_spawn`` tells of both, and with the same list of arguments."""
+        if event == "subprocess.Popen":
+            self._popened = arguments[1]
+        is_told = event == "os.posix_spawn" and arguments[1] is self._popened
+        if self._is_hearing and not is_told:
             self.copied += event in COPYING
             self.begun += event in COPYING or event in STARTING
 
@@ -71,13 +76,14 @@ class Children:
     def end_pass(self) -> Peaks | None:
         """Return what the children of the pass came to; None where there were none.
 
-        Raises UserError for a child that goes on, whose memory is not over, and for several where none was seen.
+        Raises UserError for a child that goes on, whose memory is not over, and for several that nobody watched.
+        What was watched and not seen was there for less than a look: ``getrusage`` tells of the largest.
         """
         left = list_children() - self._known
         seen = [] if self._watcher is None else self._watcher.end()
         if not (self.begun or left or seen):
             return None
-        if left or (self.begun > 1 and not seen):
+        if left or (self.begun > 1 and self._watcher is None):
             raise UserError(
                 f"it holds memory in {max(self.begun, len(left))} child processes, or in one that goes on, which "
                 "cannot be added up: have it wait for them, or measure the function that they call"
@@ -211,7 +217,7 @@ def _read_command(process: int) -> bytes:
 
 
 def read_status(process: int) -> dict[str, int]:
-    """Return the fields of a process's status that are in kB, as bytes; empty where there is no such process."""
+    """Return the fields of a process's status that are in kB, as bytes; empty where it has ended."""
     try:
         lines = Path(f"/proc/{process}/status").read_text(errors="replace").splitlines()
     except OSError:
@@ -229,14 +235,18 @@ def _read_private(process: int) -> int:
 
 
 def main(parent: str) -> None:
-    """Watch the processes below ``parent`` until a line or an end comes on stdin, then write their peaks as JSON."""
+    """Watch the processes below ``parent`` until a line or an end comes on stdin, then write their peaks as JSON.
+
+    It ends with ``parent`` too, whose children may keep the other end of stdin open.
+    """
     if os.fork():
         os._exit(0)
     with suppress(OSError):
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     marks = Marks(int(parent))
     os.write(1, b"ready\n")
-    while not select.select([0], [], [], LOOK_S)[0]:
+    while read_status(int(parent)) and not select.select([0], [], [], LOOK_S)[0]:
         marks.look()
     marks.look()
-    os.write(1, json.dumps(marks.largest).encode() + b"\n")
+    with suppress(BrokenPipeError):
+        os.write(1, json.dumps(marks.largest).encode() + b"\n")

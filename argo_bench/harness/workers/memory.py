@@ -525,24 +525,29 @@ def serve_each() -> None:
         for line in sys.stdin.buffer:
             request = json.loads(line)
             arm = json.dumps(request["arm"])
-            answer = answer_in_copy({**request, "imports": imports.get(arm, [])})
+            answer = answer_in_copy({**request, "imports": imports.get(arm, [])}, stdout.fileno())
             if arm not in imports and (imported := answer.get("imported")):
                 imports[arm] = imported
-                answer = answer_in_copy({**request, "imports": imported})
+                answer = answer_in_copy({**request, "imports": imported}, stdout.fileno())
             stdout.write(json.dumps(answer).encode() + b"\n")
             stdout.flush()
 
 
-def answer_in_copy(request: Mapping[str, Any]) -> dict[str, Any]:
-    ours, theirs = os.pipe()
-    if (child := os.fork()) == 0:
-        die_with_parent()
-        os.write(theirs, answer_request(json.dumps(request).encode(), take_reading))
-        os._exit(0)
-    os.close(theirs)
-    with os.fdopen(ours, "rb") as answer:
+def answer_in_copy(request: Mapping[str, Any], stdout: int) -> dict[str, Any]:
+    """Answer a request in a copy of this process, and wait for the copy alone.
+
+    Processes that the arm has started may outlive it with all that it had open: there is no pipe that they could keep
+    from ending, and ``stdout``, where the answers go, is stderr for them.
+    """
+    with os.fdopen(os.memfd_create("answer"), "r+b", buffering=0) as answer:
+        if (child := os.fork()) == 0:
+            die_with_parent()
+            os.dup2(2, stdout, inheritable=False)
+            answer.write(answer_request(json.dumps(request).encode(), take_reading))
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        answer.seek(0)
         written = answer.read()
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     found: dict[str, Any] = {"type": "Ended", "code": code} if code or not written else json.loads(written)
     return found
 

@@ -7,6 +7,7 @@ has not answered by then is ended.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -57,6 +58,8 @@ class Program:
     environment: Mapping[str, str] | None = field(default=None, hash=False)
 
 
+LOOK_S = 0.5
+"""A worker that has not answered is looked at so often: the end of one whose children live closes no connection."""
 HERE = Program()
 """Workers run in this process's own interpreter."""
 WORKERS = Path(__file__).parent
@@ -127,12 +130,22 @@ class WorkerProcess:
         return reply
 
     def _wait_for_reply(self) -> None:
-        """Wait until a reply is there; end the process and all that it has started where none comes in time."""
-        if self._until is None or self._connection.poll(max(0.0, self._until - time.monotonic())):
-            return
-        with suppress(ProcessLookupError):
+        """Wait until a reply is there; end the process where none comes in time.
+
+        Raises EOFError where the process dies without a reply.
+        """
+        until = math.inf if self._until is None else self._until
+        while not self._connection.poll(min(LOOK_S, max(0.0, until - time.monotonic()))):
+            if time.monotonic() >= until:
+                self._kill()
+                raise OutOfTime
+            if not self.is_alive and not self._connection.poll():
+                raise EOFError
+
+    def _kill(self) -> None:
+        """End the process and all that it has started: it leads a session."""
+        with suppress(ProcessLookupError, PermissionError):  # the latter is said of a session that has ended
             os.killpg(self._process.pid, signal.SIGKILL)
-        raise OutOfTime
 
     @property
     def is_alive(self) -> bool:
@@ -144,7 +157,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         self._connection.close()
-        self._process.kill()
+        self._kill()
         self._process.wait()
 
 
