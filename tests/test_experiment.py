@@ -450,7 +450,7 @@ def test_the_budget_ends_a_run_between_replicates_but_not_before_the_first_look(
         "argo_bench.harness.replicates._time_replicate",
         lambda state, around, number, until_s, costs: measured.append(number),
     )
-    monkeypatch.setattr("argo_bench.harness.replicates._look", lambda state: None)
+    monkeypatch.setattr("argo_bench.harness.replicates._look", lambda state, number: None)
     run_study(lookup(["O06"]), small_universe, profile, 1, writer, "budget")
     writer.close()
     assert measured == [0, 1]
