@@ -178,12 +178,16 @@ def anonymous_map() -> None:
         pages[:: mmap.PAGESIZE] = bytes(24 * MIB // mmap.PAGESIZE)
 
 
-def c_malloc() -> None:
+def allocate_by_c(size: int) -> None:
     library = ctypes.CDLL(None)
     library.malloc.restype = ctypes.c_void_p
-    held = ctypes.c_void_p(library.malloc(ctypes.c_size_t(24 * MIB)))
-    ctypes.memset(held, 1, 24 * MIB)
+    held = ctypes.c_void_p(library.malloc(ctypes.c_size_t(size)))
+    ctypes.memset(held, 1, size)
     library.free(held)
+
+
+def c_malloc() -> None:
+    allocate_by_c(24 * MIB)
 
 
 def joined_bytes() -> int:
@@ -293,11 +297,7 @@ def one_mib() -> int:
 
 
 def three_mib_of_c() -> None:
-    library = ctypes.CDLL(None)
-    library.malloc.restype = ctypes.c_void_p
-    held = ctypes.c_void_p(library.malloc(ctypes.c_size_t(3 * MIB)))
-    ctypes.memset(held, 1, 3 * MIB)
-    library.free(held)
+    allocate_by_c(3 * MIB)
 
 
 class Allocator(NamedTuple):

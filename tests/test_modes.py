@@ -43,7 +43,7 @@ def flush(call):
 
 def test_calls_that_are_dear_now_and_then_bring_the_mean_beside_the_typical_call():
     taken = take(flush)
-    (dear,) = find_dear(taken, "cpu_ns")
+    (dear,) = find_dear(taken, "cpu")
     assert (dear.side, dear.share) == ("candidate", pytest.approx(1 / 12, abs=0.01))
     assert dear.factor == pytest.approx(22.5, rel=0.05)
     result = estimate_result(COMPARISON, taken, 0.9876)
@@ -54,7 +54,7 @@ def test_calls_that_are_dear_now_and_then_bring_the_mean_beside_the_typical_call
 
 def test_a_slow_process_is_no_dear_call():
     taken = take(lambda call: 6.0, slow=(1, 4))
-    assert find_dear(taken, "cpu_ns") == []
+    assert find_dear(taken, "cpu") == []
     assert count_slow(taken) == (0, 2)
     result = estimate_result(COMPARISON, taken, 0.9876)
     assert result.cpu_mean is None
@@ -64,7 +64,7 @@ def test_a_slow_process_is_no_dear_call():
 
 def test_one_dear_sample_in_a_few_processes_is_none_that_recurs():
     spared = take(lambda call: 6.0, replicates=4)
-    assert find_dear([*spared, *take(flush, replicates=3)], "cpu_ns") == []
+    assert find_dear([*spared, *take(flush, replicates=3)], "cpu") == []
 
 
 def test_the_sides_differ_in_their_slow_processes_where_fishers_test_says_so():

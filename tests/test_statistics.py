@@ -16,6 +16,7 @@ from argo_bench.harness.statistics.estimate import (
     estimate,
     student_t,
 )
+from argo_bench.harness.statistics.looks import estimate_rows
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 9, 15, 23, 100])
@@ -65,6 +66,15 @@ def test_the_trimmed_interval_of_scipy_is_ours():
     assert math.isclose(found.theta, stats.trim_mean(values, 0.25), rel_tol=1e-12)
     winsorized = stats.mstats.winsorize(np.array(values), limits=(0.25, 0.25))
     assert math.isclose(found.error, math.sqrt(15 * winsorized.var(ddof=1) / (8 * 7)), rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("number", [5, 6, 10, 24])
+def test_many_experiments_at_once_are_estimated_as_one_is(number):
+    values = np.random.default_rng(8).standard_normal((20, number))
+    means, errors = estimate_rows(values, count_cut(number, 0.95))
+    each = [estimate(row.tolist(), 0.95) for row in values]
+    assert means == pytest.approx([one.theta for one in each], rel=1e-12)
+    assert errors == pytest.approx([one.error for one in each], rel=1e-12)
 
 
 def test_the_spread_is_that_of_normal_values_whether_some_are_cut_or_not():

@@ -25,7 +25,7 @@ from argo_bench.harness.statistics.estimate import (
     count_cut,
     student_t,
 )
-from argo_bench.harness.statistics.looks import LOOKS, PRECISE_ENOUGH
+from argo_bench.harness.statistics.looks import LOOKS, PRECISE_ENOUGH, estimate_rows
 
 BANK = Path(__file__).parents[2] / "results" / "reference" / "calibration"
 FLOOR = math.log(1.01)
@@ -67,12 +67,7 @@ MODELS = (
 
 def summarize(values: np.ndarray, cut: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Return trimmed means, their standard errors and degrees of freedom; ``values`` has a row per experiment."""
-    ordered = np.sort(values, axis=1)
-    number = ordered.shape[1] - 2 * cut
-    kept = ordered[:, cut : cut + number]
-    winsorized = np.clip(ordered, kept[:, :1], kept[:, -1:])
-    squares = ((winsorized - winsorized.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    return kept.mean(axis=1), np.sqrt(squares / (number * (number - 1))), number - 1
+    return *estimate_rows(values, cut), values.shape[1] - 2 * cut - 1
 
 
 def find_nominal(rule: Cut, values: np.ndarray, overall: float = 0.05) -> float:

@@ -113,13 +113,22 @@ def _null_statistics(look: int, cut: int, most: int) -> np.ndarray:
     """Return |theta| / error of every experiment of ``most`` values at a look, with so many cut from each end."""
     found = np.empty(SIMULATED, np.float32)
     for start in range(0, SIMULATED, CHUNK):
-        values = np.sort(_null_values(start, most)[:, :look], axis=1)
-        kept = values[:, cut : look - cut]
-        winsorized = np.clip(values, kept[:, :1], kept[:, -1:])
-        squares = ((winsorized - winsorized.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-        number = kept.shape[1]
-        found[start : start + CHUNK] = np.abs(kept.mean(axis=1)) / np.sqrt(squares / (number * (number - 1)))
+        mean, error = estimate_rows(_null_values(start, most)[:, :look], cut)
+        found[start : start + CHUNK] = np.abs(mean) / error
     return found
+
+
+def estimate_rows(values: np.ndarray, cut: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the trimmed mean and the standard error of every row, as ``estimate`` has them of one.
+
+    ``values`` is float64 of shape (experiments, replicates); ``cut`` values are cut from each end of a row.
+    """
+    ordered = np.sort(values, axis=1)
+    number = ordered.shape[1] - 2 * cut
+    kept = ordered[:, cut : cut + number]
+    winsorized = np.clip(ordered, kept[:, :1], kept[:, -1:])
+    squares = ((winsorized - winsorized.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    return kept.mean(axis=1), np.sqrt(squares / (number * (number - 1)))
 
 
 def _null_values(start: int, most: int) -> np.ndarray:

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Literal, NamedTuple
 
+from argo_bench.harness.claims.metrics import Clock
 from argo_bench.harness.record.records import Samples
 from argo_bench.harness.statistics.quality import valid_blocks
 
-Clock = Literal["cpu_ns", "wall_ns"]
-CLOCKS: Mapping[Clock, str] = {"cpu_ns": "CPU", "wall_ns": "wall"}
+CLOCKS: tuple[Clock, ...] = ("cpu", "wall")
 Side = Literal["A", "B"]
 SIDES: Mapping[Side, str] = {"A": "reference", "B": "candidate"}
 DEAR = 1.5
@@ -46,8 +46,8 @@ def find_modes(samples: Sequence[Samples]) -> Modes:
     means = {clock: compute_mean_ratios(samples, clock) if dear[clock] else [] for clock in CLOCKS}
     slow = count_slow(samples)
     uneven = describe_slow(slow, len(samples))
-    flags = [*map(str, dear["cpu_ns"]), *([uneven] if uneven is not None else [])]
-    return Modes(means["cpu_ns"], means["wall_ns"], slow, flags)
+    flags = [*map(str, dear["cpu"]), *([uneven] if uneven is not None else [])]
+    return Modes(means["cpu"], means["wall"], slow, flags)
 
 
 class Dear(NamedTuple):
@@ -56,11 +56,10 @@ class Dear(NamedTuple):
     side: str
     share: float
     factor: float
-    clock: str
 
     def __str__(self) -> str:
         share, factor = f"{100 * self.share:.2g} %", f"{self.factor:.2g} times"
-        return f"two modes: {share} of the samples of the {self.side} take {factor} the usual {self.clock} time"
+        return f"two modes: {share} of the samples of the {self.side} take {factor} the usual CPU time"
 
 
 def find_dear(samples: Sequence[Samples], clock: Clock) -> list[Dear]:
@@ -71,7 +70,7 @@ def find_dear(samples: Sequence[Samples], clock: Clock) -> list[Dear]:
         dear = [[value for value in values if value >= DEAR] for values in shares]
         if 2 * sum(map(bool, dear)) > len(samples):
             alike = [value for values in dear for value in values]
-            found.append(Dear(name, len(alike) / sum(map(len, shares)), median(alike), CLOCKS[clock]))
+            found.append(Dear(name, len(alike) / sum(map(len, shares)), median(alike)))
     return found
 
 
@@ -89,7 +88,7 @@ def compute_mean_ratios(samples: Sequence[Samples], clock: Clock) -> list[float]
 def count_slow(samples: Sequence[Samples]) -> tuple[int, int]:
     """Return how many processes of the reference's side and of the candidate's are slow, by CPU time."""
     reference, candidate = (
-        [median(_list_times(each, side, "cpu_ns")) / _calls(each, side) for each in samples] for side in SIDES
+        [median(_list_times(each, side, "cpu")) / _calls(each, side) for each in samples] for side in SIDES
     )
     return _count_above(reference), _count_above(candidate)
 
@@ -124,7 +123,7 @@ def _list_times(samples: Samples, side: Side, clock: Clock) -> list[int]:
     return [
         value
         for block in valid_blocks(samples)
-        for slot, value in zip(block.order, getattr(block, clock), strict=True)
+        for slot, value in zip(block.order, getattr(block, f"{clock}_ns"), strict=True)
         if slot == side
     ]
 
