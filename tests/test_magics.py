@@ -66,6 +66,7 @@ def test_a_cell_is_compared_inside_a_running_event_loop(shell, tmp_path):
     assert isinstance(asyncio.run(cell()), Compared)
 
 
+@pytest.mark.slow
 def test_optimizations_are_run_and_the_report_is_the_value(shell, tmp_path, small_universe):
     for symbol, frame in small_universe.frames.items():
         frame.to_csv(tmp_path / f"{symbol}.csv")

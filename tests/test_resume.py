@@ -156,6 +156,7 @@ def test_a_finished_run_that_is_resumed_changes_no_sample(whole, tmp_path, small
     assert verify(again) == []
 
 
+@pytest.mark.slow
 def test_a_line_that_was_cut_off_is_dropped(whole, tmp_path, small_universe):
     kept = [line for line in lines(whole.directory) if b'"type":"samples"' not in line]
     cut = next(line for line in lines(whole.directory) if b'"type":"samples"' in line)
