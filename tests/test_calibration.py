@@ -206,6 +206,24 @@ def test_planted_names_are_found_by_their_number_and_others_are_not():
         _ = workloads.hour_100
 
 
+def test_a_calibration_by_another_rule_says_nothing_of_a_run(tmp_path, monkeypatch):
+    known = msgspec.json.decode(standing.REFERENCE.read_bytes(), type=standing.Calibration)
+    monkeypatch.setattr(standing, "home", lambda machine=None: tmp_path / "own")
+    monkeypatch.setattr(standing, "REFERENCE", tmp_path / "reference.json")
+    (tmp_path / "own").mkdir()
+
+    def keep(file, rule):
+        file.write_bytes(msgspec.json.encode(msgspec.structs.replace(known, rule=rule)))
+
+    keep(tmp_path / "own" / standing.SUMMARY, "student-t")
+    keep(tmp_path / "reference.json", "student-t")
+    assert standing.find_calibration() is None
+    keep(tmp_path / "reference.json", "trimmed-mean")
+    assert standing.find_calibration().where == "reference"
+    keep(tmp_path / "own" / standing.SUMMARY, "trimmed-mean")
+    assert standing.find_calibration().where == "here"
+
+
 def test_the_calibration_that_comes_with_the_package_is_that_of_the_recorded_bank():
     recorded = load(calibration.Path(__file__).parents[1] / "results" / "reference" / "calibration")
     packaged = msgspec.json.decode(standing.REFERENCE.read_bytes(), type=standing.Calibration)

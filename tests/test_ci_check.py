@@ -1,5 +1,6 @@
 """Are thresholds read, proposed and checked with three answers, and absolute times only where they hold?"""
 
+import math
 import tomllib
 
 import msgspec
@@ -7,8 +8,9 @@ import pytest
 
 from argo_bench.errors import UserError
 from argo_bench.gate.thresholds import check_thresholds, propose_thresholds, read_thresholds
-from argo_bench.harness.record.records import Judgement
+from argo_bench.harness.record.records import Judgement, Result
 from argo_bench.harness.record.store import Recorded, load
+from argo_bench.harness.statistics.estimate import Estimate
 from tests.test_cli import argo
 
 REFERENCE = "results/reference"
@@ -53,6 +55,23 @@ def test_only_what_gains_clearly_and_computes_the_same_is_proposed(reference):
     assert "O08.time prescribed" not in ratios  # it is slower
     void = with_judgement(reference, "O08.time engineered", verdict="void")
     assert "O08.time engineered" not in tomllib.loads(propose_thresholds(void, 0.1))["ratios"]
+
+
+def test_a_threshold_that_the_mean_over_all_calls_contradicts_is_not_reached(tmp_path, reference):
+    name = "O08.time engineered"
+    asked = thresholds(tmp_path, f'[ratios]\n"{name}" = 1.5')
+    judged = next(each for each in reference.all(Judgement) if f"{each.claim} {each.arm}" == name)
+    dear = Estimate(math.log(1.9), math.log(1.7), math.log(2.1), 0.95, 6, 0.01)
+    records = [
+        msgspec.structs.replace(each, cpu_mean=dear)
+        if isinstance(each, Result) and each.comparison == judged.comparison
+        else each
+        for each in reference.records
+    ]
+    (found,) = check_thresholds(Recorded(reference.directory, records), asked).outcomes
+    assert (found.state, found.blocks) == ("cannot tell", False)
+    assert found.sentence.endswith("but some calls are dear: 0.526 [0.476, 0.588] by the mean")
+    assert states(check_thresholds(reference, asked)) == {name: "fine"}
 
 
 def test_a_threshold_is_reached_missed_or_undecided_by_the_whole_interval(tmp_path, reference):

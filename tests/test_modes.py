@@ -7,12 +7,14 @@ import re
 import pytest
 
 from argo_bench.harness.benchmark import Benchmark
-from argo_bench.harness.claims.verdict import do_contradict
+from argo_bench.harness.claims.verdict import do_contradict, judge
+from argo_bench.harness.judging.endings import is_over
 from argo_bench.harness.judging.judgements import judge_all
 from argo_bench.harness.judging.measurements import Measured
 from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.record.records import Block, Comparison, Samples
 from argo_bench.harness.statistics.estimate import RETIRED
+from argo_bench.harness.statistics.looks import LOOKS
 from argo_bench.harness.statistics.modes import compute_fisher, count_slow, describe_slow, find_dear, find_modes
 
 COMPARISON = Comparison("flushes", "call", 1, "calls", "baseline", "candidate")
@@ -122,3 +124,21 @@ def test_a_mean_that_agrees_leaves_the_verdict_as_it_is():
     found = judge_pair(take(lambda call: 3.0 if call % 12 else 5.0))
     assert found.verdict == "faster"
     assert any(flag.startswith("two modes") for flag in found.flags)
+    assert any(re.match(r"on the mean over all calls it is 1\.(89|9)\d?x faster \[", flag) for flag in found.flags)
+
+
+def test_a_comparison_goes_on_until_its_mean_is_judged_too():
+    steady, flushing = take(lambda call: 3.0), take(lambda call: 27.0 if call % 12 == 0 else 3.0, blocks=6)
+    claim = Benchmark("flushes", "a:steady", "a:flushes", claim="at least 1.21x").declaration().claims[0]
+    assert is_over([claim], steady, 0.9876, LOOKS)
+    result = estimate_result(COMPARISON, flushing, 0.9876)
+    assert (judge(claim, result.cpu), judge(claim, result.cpu_mean)) == ("confirmed", "inconclusive")
+    assert not is_over([claim], flushing, 0.9876, LOOKS)
+
+
+def test_a_scale_at_which_the_mean_contradicts_has_no_verdict_of_its_own():
+    claim = Benchmark("flushes", "a:steady", "a:flushes", claim="at least 1.2x").declaration().claims[0]
+    for call, word in ((flush, "inconclusive"), (lambda call: 4.0, "confirmed")):
+        taken = take(call)
+        measured = Measured([estimate_result(COMPARISON, taken, 0.9876)], taken)
+        assert [spot.verdict for spot in measured.strip(claim, COMPARISON)] == [word]

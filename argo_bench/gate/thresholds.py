@@ -24,7 +24,7 @@ from argo_bench.errors import UserError
 from argo_bench.gate.outcome import Outcome
 from argo_bench.harness.claims.claim import EPSILON
 from argo_bench.harness.claims.metrics import CLOCKS
-from argo_bench.harness.record.records import Judgement, Samples, rule_of
+from argo_bench.harness.record.records import Judgement, Result, Samples, rule_of
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate, estimate
 
@@ -108,7 +108,8 @@ def check_thresholds(recorded: Recorded, thresholds: Thresholds) -> Checked:
         if (judgement := known.get(name)) is None:
             unknown.append(_describe_unknown(name, known, thresholds.path))
         else:
-            outcomes.append(_check_least(name, judgement, least, is_level=name in thresholds.levels))
+            mean = None if name in thresholds.levels else _find_mean(judgement, recorded)
+            outcomes.append(_check_least(name, judgement, least, mean, is_level=name in thresholds.levels))
     note = ""
     processor = str(recorded.run.environment.get(PROCESSOR, ""))
     if thresholds.times and processor != thresholds.processor:
@@ -132,7 +133,18 @@ def _describe_unknown(name: str, known: Mapping[str, object], path: Path) -> str
     return f"{path} has a threshold for {name!r}, which the run has no verdict on: {hint}"
 
 
-def _check_least(name: str, judgement: Judgement, least: float, *, is_level: bool) -> Outcome:
+def _find_mean(judgement: Judgement, recorded: Recorded) -> Estimate | None:
+    """Return the mean over all calls behind a verdict; None where dear calls do not recur, or no times were taken."""
+    if judgement.metric not in CLOCKS:
+        return None
+    found = [each for each in recorded.all(Result) if each.comparison == judgement.comparison]
+    return found[0].mean_on(judgement.metric) if found else None
+
+
+def _check_least(
+    name: str, judgement: Judgement, least: float, mean: Estimate | None = None, *, is_level: bool
+) -> Outcome:
+    """Check an interval of ratios or levels; one that the mean over all calls contradicts says nothing."""
     unjudged = _explain_missing_figure(name, judgement)
     if unjudged is not None:
         return unjudged
@@ -141,6 +153,10 @@ def _check_least(name: str, judgement: Judgement, least: float, *, is_level: boo
     if interval is None:
         return Outcome(name, "cannot tell", False, f"{name}: {seen}")
     low, high = interval
+    if mean is not None and mean.speedup_interval is not None and low >= least > mean.speedup_interval[1]:
+        by_mean = _format_interval(mean.speedup_interval, mean.speedup)
+        sentence = f"{name}: {seen}, but some calls are dear: {by_mean} by the mean"
+        return Outcome(name, "cannot tell", False, sentence, judgement.speedup, judgement.interval, judgement.metric)
     return _make_outcome(name, seen, is_reached=low >= least, is_missed=high < least, judgement=judgement)
 
 

@@ -99,6 +99,7 @@ def summarize_bank(recorded: Recorded) -> Calibration:
         simulated=simulate_coverage(partial(_covers_at_fixed_size, rule=rule)),
         simulated_stopped=simulate_coverage(partial(_covers_at_stop, rule=rule)),
         nulls=list(_measure_nulls(banks, rule)),
+        rule=rule,
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 import xxhash
 
 from argo_bench.harness.machine import environment
+from argo_bench.harness.statistics.estimate import CURRENT, RETIRED, Rule
 
 SUMMARY = "calibration.json"
 REFERENCE = Path(__file__).with_name("reference_calibration.json")
@@ -60,7 +61,8 @@ class Calibration(msgspec.Struct, frozen=True):
 
     Rates by series are over successive experiments with early stopping, which share no replicate. ``any_start`` is the
     share of false positives over every starting point, whose experiments overlap. Coverage is that of intervals at 95
-    %, at ten replicates and with stopping, on recorded replicates and on simulated ones.
+    %, at ten replicates and with stopping, on recorded replicates and on simulated ones. All of it holds for the
+    ``rule`` by which the experiments were judged; summaries of earlier versions do not name theirs.
     """
 
     machine: str
@@ -76,6 +78,7 @@ class Calibration(msgspec.Struct, frozen=True):
     simulated: float
     simulated_stopped: float
     nulls: list[Null]
+    rule: Rule = RETIRED
 
     @property
     def floor(self) -> float:
@@ -91,12 +94,17 @@ class Used(msgspec.Struct, frozen=True):
 
 
 def find_calibration() -> Used | None:
-    """Return this machine's calibration, else the reference machine's from the package; None without either."""
+    """Return this machine's calibration, else the reference machine's from the package; None without either.
+
+    One that was made by a rule of before says nothing about what is judged now, and is passed over.
+    """
     own = home(fingerprint()) / SUMMARY
     places: tuple[tuple[Literal["here", "reference"], Path], ...] = (("here", own), ("reference", REFERENCE))
     for where, file in places:
         if file.is_file():
-            return Used(where, msgspec.json.decode(file.read_bytes(), type=Calibration))
+            found = msgspec.json.decode(file.read_bytes(), type=Calibration)
+            if found.rule == CURRENT:
+                return Used(where, found)
     return None
 
 

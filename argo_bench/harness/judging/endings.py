@@ -19,11 +19,15 @@ def is_over(
     """Say whether a comparison leaves at a look, at which it has these samples, by the rule that judges it.
 
     One behind no claim ends when it has the replicates of the first look; one behind claims of which none is about time
-    ends at that look.
+    ends at that look. Where dear calls recur, it goes on until the mean over all calls has a verdict as well, which may
+    contradict the one on the typical call.
     """
     if not claims:
         return len(samples) >= looks[0]
     result = estimate_result(samples[0].comparison, samples, level, rule)
     timed = [claim for claim in claims if claim.metric in CLOCKS]
     stopping = Stopping(looks[-1], rule, floor_of(result.reference_ns) if rule in FLOORED else None)
-    return stopping.has_ended(timed, [result.on(claim.metric) for claim in timed])
+    means = [(claim, mean) for claim in timed if (mean := result.mean_on(claim.metric)) is not None]
+    return stopping.has_ended(timed, [result.on(claim.metric) for claim in timed]) and stopping.has_ended(
+        [claim for claim, _ in means], [mean for _, mean in means]
+    )

@@ -183,6 +183,8 @@ def _answer_by_time(question: Question, result: Result, measured: Measured) -> A
         objection = _say_what_mean_says(interval, mean)
         flags.append(objection)
         word = "inconclusive"
+    elif mean is not None:
+        flags.append(f"on the mean over all calls it is {_format_change(mean)}")
     if not objection and claim.kind == "up_to" and any(spot.verdict == "confirmed" for spot in strip):
         word = "confirmed"
     word = "void" if question.is_void else word

@@ -10,7 +10,7 @@ import msgspec
 
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import MEMORY, Metric, is_count
-from argo_bench.harness.claims.verdict import FLOORED, floor_of, judge
+from argo_bench.harness.claims.verdict import FLOORED, do_contradict, floor_of, judge
 from argo_bench.harness.judging.holds_when import HitAndMiss
 from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Comparison, Counts, Declaration, Memory, Reading, Result, Samples, Spot
@@ -50,15 +50,8 @@ class Measured:
         """Return the claim's verdict at every scale, in the order of the scales."""
         # A claim of "up to" may be met at any of the scales, so that the error of all of them together counts.
         same = [self.results[each] for each in self._samples if each in self.results and _is_beside(each, headline)]
-        return [
-            _make_spot(
-                claim,
-                each.comparison.scale,
-                self._interval(claim, each, len(same) if claim.kind == "up_to" else 1),
-                floor_of(each.reference_ns) if self.rule in FLOORED else None,
-            )
-            for each in sorted(same, key=lambda each: each.comparison.scale)
-        ]
+        family = len(same) if claim.kind == "up_to" else 1
+        return [self._judge_spot(claim, each, family) for each in sorted(same, key=lambda each: each.comparison.scale)]
 
     def curve(self, subject: Declaration, claim: Claim, headline: Comparison) -> tuple[list[Spot], str]:
         """Return the claim's verdicts over the condition of its curve, with its unit; empty without a curve."""
@@ -70,9 +63,7 @@ class Measured:
         if is_count(claim.metric):
             return self.spots_of_counts(claim, claim.metric, places), workload.unit
         taken = [self.results[each] for each in places if each in self.results and each in self._samples]
-        return [
-            _make_spot(claim, each.comparison.scale, self._interval(claim, each, 1)) for each in taken
-        ], workload.unit
+        return [self._judge_spot(claim, each, 1) for each in taken], workload.unit
 
     def spots_of_counts(self, claim: Claim, metric: Metric, places: Sequence[Comparison]) -> list[Spot]:
         values = {place.scale: self.count_ratios(metric, place) for place in places}
@@ -118,10 +109,19 @@ class Measured:
             return None
         return HitAndMiss(miss.reference_ns, hit.candidate_ns, miss.candidate_ns)
 
-    def _interval(self, claim: Claim, result: Result, family: int) -> Estimate:
-        """Return the interval at 95 % over ``family``, whatever the result's level: strips are outside that family."""
+    def _judge_spot(self, claim: Claim, result: Result, family: int) -> Spot:
+        """Judge by an interval at 95 % over ``family``, whatever the result's level: strips are outside that family.
+
+        As at the headline, a verdict that the mean over all calls contradicts is none.
+        """
         level = 1 - (1 - SPOT_LEVEL) / family
-        return estimate(log_ratios(self._samples[result.comparison], claim.metric), level, self.rule)
+        interval = estimate(log_ratios(self._samples[result.comparison], claim.metric), level, self.rule)
+        floor = floor_of(result.reference_ns) if self.rule in FLOORED else None
+        spot = _make_spot(claim, result.comparison.scale, interval, floor)
+        mean = result.mean_on(claim.metric)
+        if mean is not None and do_contradict(spot.verdict, judge(claim, mean, floor)):
+            return msgspec.structs.replace(spot, verdict="inconclusive")
+        return spot
 
     def readings(self, comparison: Comparison) -> tuple[list[Reading], list[Reading]]:
         """Return the readings of the memory of reference and candidate, none of an arm that was not measured."""
