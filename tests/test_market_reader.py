@@ -66,8 +66,8 @@ def refusal(source: object, **options: object) -> str:
         HEADER + ROWS[1] + ROWS[2] + ROWS[0],
         "Volume,Extra,Close,Low,High,Open,Date\n100,a,11,9,12,10,2024-01-02\n0,b,12,10,13,11,2024-01-03\n"
         "250.5,c,13,11,14,12,2024-01-04\n",
-        "Date,Close/Last,Volume,Open,High,Low\n01/04/2024,$13.00,250.5,$12,$14,$11\n1/3/2024,$12,0,$11,$13,$10\n"
-        "01/02/2024,$11.00,100,$10,$12,$9\n",
+        'Date,Close/Last,Volume,Open,High,Low\n"Jan 4, 2024",$13.00,250.5,$12,$14,$11\n'
+        "3 January 2024,$12,0,$11,$13,$10\n02-Jan-2024,$11.00,100,$10,$12,$9\n",
         "Price,Close,High,Low,Open,Volume\nTicker,XYZ,XYZ,XYZ,XYZ,XYZ\nDate,,,,,\n2024-01-02,11,12,9,10,100\n"
         "2024-01-03,12,13,10,11,0\n2024-01-04,13,14,11,12,250.5\n",
         "Ticker," + PLAIN.replace("\n2024", "\nXYZ,2024"),
@@ -84,7 +84,7 @@ def refusal(source: object, **options: object) -> str:
         "newest first",
         "any order",
         "other column order and extra columns",
-        "Nasdaq with US dates and dollar signs",
+        "Nasdaq's names and dollar signs, and months by name",
         "yfinance with three header rows",
         "long table",
     ],
@@ -149,7 +149,7 @@ def frames() -> dict[str, pd.DataFrame]:
         "naive nanoseconds": naive.set_axis(naive.index.as_unit("ns").rename(None)),
         "another zone": EXPECTED.tz_convert("America/New_York"),
         "dates in a column": titled.reset_index(names="Date"),
-        "dates as text": titled.set_axis(naive.index.strftime("%m/%d/%Y")),
+        "dates as text": titled.set_axis(naive.index.strftime("%Y/%m/%d")),
         "dates as objects": titled.set_axis([stamp.date() for stamp in naive.index]),
         "an index that means nothing": titled.reset_index(names="Date").set_axis([7, 8, 9]),
         "ticker above price": several,
@@ -222,7 +222,10 @@ def with_row(row: str, position: int = 1) -> str:
         (with_row("soon,1,2,1,2,3"), ["line 3, column 'Date'", "found 'soon'"]),
         (with_row("1704153600,1,2,1,2,3"), ["found '1704153600'"]),
         (with_row(",1,2,1,2,3"), ["line 3, column 'Date'", "found ''"]),
-        (with_row("31/01/2024,1,2,1,2,3"), ["line 3", "mm/dd/yyyy, found '31/01/2024'", "write it as yyyy-mm-dd"]),
+        (
+            with_row("31/01/2024,1,2,1,2,3"),
+            ["line 3", "written as '2024-01-02' is, found '31/01/2024'", "as the others"],
+        ),
         (with_row("01/02/24,1,2,1,2,3"), ["found '01/02/24'"]),
         (with_row("2023-01-04,,2,1,2,3"), ["line 3, column 'Open': expected a finite number, found ''"]),
         (with_row("2023-01-04,1,2,1,NaN,3"), ["line 3, column 'Close'", "found 'NaN'"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,9 @@ import pandas as pd
 
 from argo_bench.errors import UserError
 from argo_bench.pipeline.market.generator import generate
-from argo_bench.pipeline.market.reader import EXTENSIONS, canonical, tables
+from argo_bench.pipeline.market.reader import canonical
+from argo_bench.pipeline.market.sources import EXTENSIONS, tables
+from argo_bench.pipeline.market.table import Order
 
 Origin = Literal["real", "generated"]
 
@@ -22,18 +24,34 @@ SAMPLE_CRYPTO = {"GENA-USD": 60_000.0, "GENB-USD": 2_000.0}
 SAMPLE_CRYPTO_BARS = 3_000
 SAMPLE_SEED = 2_025
 
+MAX_NAMED = 8
+"""So many symbols are named before a sentence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """Holds canonical frames by symbol, in the order in which they are walked; ``source`` says where they come from."""
+    """Holds canonical frames by symbol, in the order in which they are walked; ``source`` says where they come from.
+
+    ``choices`` are the sentences that say what was chosen in reading a symbol's bars.
+    """
 
     frames: Mapping[str, pd.DataFrame]
     origin: Mapping[str, Origin]
     source: str
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def symbols(self) -> tuple[str, ...]:
         return tuple(self.frames)
+
+    def describe_reading(self) -> list[str]:
+        """Return what was chosen in reading the bars, each sentence once, with the symbols of which it holds."""
+        told: dict[str, list[str]] = {}
+        for symbol in self.frames:
+            for sentence in self.choices.get(symbol, ()):
+                told.setdefault(sentence, []).append(symbol)
+        read = [symbol for symbol in self.frames if self.origin[symbol] == "real"]
+        return [sentence if symbols == read else f"{_list(symbols)}: {sentence}" for sentence, symbols in told.items()]
 
     def take(self, n: int, seed: int = 0, *, bars: int = 1_000) -> Universe:
         """Return a universe of the first ``n`` symbols.
@@ -47,15 +65,18 @@ class Universe:
         names = (name for number in count(1) if (name := f"SYN{number:03d}") not in frames)
         added = generate(list(islice(names, n - len(frames))), bars, seed).frames
         origin: dict[str, Origin] = {symbol: self.origin[symbol] for symbol in frames}
-        return Universe(frames | added, origin | dict.fromkeys(added, "generated"), self.source)
+        return Universe(frames | added, origin | dict.fromkeys(added, "generated"), self.source, self.choices)
 
 
-def read_universe(path: str | Path, *, minimum: int = 260) -> Universe:
+def read_universe(
+    path: str | Path, *, minimum: int = 260, dates: Order | None = None, adjust_by: str | None = None
+) -> Universe:
     """Read all symbols of a file, or of a directory's ``.csv``,
     ``.csv.gz`` and ``.parquet`` files, sorted by file name.
 
-    A symbol is named by the file's header or ticker column, else by the file's name (``AAPL.csv`` is AAPL). Raises
-    UserError as ``read_bars`` does, and for a directory without such files or two files with the same symbol.
+    A symbol is named by the file's header or ticker column, else by the file's name (``AAPL.csv`` is AAPL). ``dates``
+    and ``adjust_by`` are those of ``read_bars``, for all files. Raises UserError as ``read_bars`` does, and for a
+    directory without such files or two files with the same symbol.
     """
     place = Path(path).expanduser()
     files = sorted(each for each in place.iterdir() if _stem(each)) if place.is_dir() else [place]
@@ -65,16 +86,18 @@ def read_universe(path: str | Path, *, minimum: int = 260) -> Universe:
         )
     frames: dict[str, pd.DataFrame] = {}
     origin: dict[str, Path] = {}
+    choices: dict[str, tuple[str, ...]] = {}
     for file in files:
-        for ticker, table in tables(file).items():
+        for ticker, table in tables(file, dates=dates).items():
             symbol = ticker or _stem(file)
             if symbol in frames:
                 raise UserError(
                     f"{file}: expected every symbol in one file only, found {symbol} in {origin[symbol].name} as well; "
                     "move one of them away."
                 )
-            frames[symbol], origin[symbol] = canonical(table, minimum), file
-    return Universe(frames, dict.fromkeys(frames, "real"), str(path))
+            bars = canonical(table, minimum, adjust_by)
+            frames[symbol], origin[symbol], choices[symbol] = bars.frame, file, bars.choices
+    return Universe(frames, dict.fromkeys(frames, "real"), str(path), choices)
 
 
 def installed_sample() -> Universe:
@@ -86,13 +109,20 @@ def installed_sample() -> Universe:
     data = importlib.resources.files("bokeh_sampledata") / "_data" / "stocks.csv.gz"
     with importlib.resources.as_file(data) as path:
         found = tables(path, name="bokeh_sampledata stocks.csv.gz")
-    real = {symbol: canonical(found[symbol], minimum=260) for symbol in SAMPLE_STOCKS}
+    bars = {symbol: canonical(found[symbol], minimum=260) for symbol in SAMPLE_STOCKS}
+    real = {symbol: each.frame for symbol, each in bars.items()}
+    choices = {symbol: each.choices for symbol, each in bars.items()}
     generated = generate(list(SAMPLE_CRYPTO), SAMPLE_CRYPTO_BARS, SAMPLE_SEED, levels=SAMPLE_CRYPTO).frames
     origin: dict[str, Origin] = dict.fromkeys(real, "real")
-    return Universe(real | generated, origin | dict.fromkeys(generated, "generated"), "installed sample")
+    return Universe(real | generated, origin | dict.fromkeys(generated, "generated"), "installed sample", choices)
 
 
 def _stem(path: Path) -> str:
     """Return the file's name without its extension, or '' for a file of another kind."""
     extension = next((each for each in EXTENSIONS if path.name.lower().endswith(each)), None)
     return path.name[: -len(extension)] if extension and path.is_file() else ""
+
+
+def _list(symbols: list[str]) -> str:
+    more = f" and {len(symbols) - MAX_NAMED} more" if len(symbols) > MAX_NAMED else ""
+    return ", ".join(symbols[:MAX_NAMED]) + more
