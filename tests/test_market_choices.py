@@ -2,17 +2,33 @@
 
 import hashlib
 import re
+from io import StringIO
 from pathlib import Path
 
+import markupsafe
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from argo_bench.cli.main import measure_with_progress
 from argo_bench.errors import UserError
+from argo_bench.harness.record.records import Asked, Run
+from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.run import _make_header
+from argo_bench.harness.subject import Around
 from argo_bench.pipeline.market import installed_sample, read_bars, read_universe
 from argo_bench.pipeline.market.adjustment import find_jump
 from argo_bench.pipeline.market.columns import normalize
 from argo_bench.pipeline.model import COLUMNS
+from argo_bench.report import text
+from argo_bench.report.document import write_document
+from argo_bench.report.tables import escape
+from argo_bench.report.webpage import write_page
+from argo_bench.study.job import job_of
+from argo_bench.study.report.sections import STUDY
+from tests.test_report_finding import recorded
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the development data files are not on this machine")
@@ -69,7 +85,7 @@ def test_an_adjusted_close_is_one_however_it_is_spelt(tmp_path, name):
     got = read_bars(written(tmp_path, *priced([99, 100, 50], name=name, values=[49.5, 50, 50])))
     assert got["close"].tolist() == got["open"].tolist() == [49.5, 50, 50]
     assert got["volume"].tolist() == [1, 1, 1]
-    assert [f"the close is {name!r}" in choice for choice in got.attrs["read_as"]] == [True]
+    assert [f"the close is {name!r}" in choice for choice in got.attrs["choices"]] == [True]
 
 
 def test_names_of_columns_are_compared_by_their_letters_and_digits():
@@ -88,7 +104,7 @@ def test_a_column_that_may_adjust_prices_is_never_passed_over(tmp_path, name):
     assert f"found {name!r}" in sentence and "adjust_by='NAME'" in sentence and "adjust_by='nothing'" in sentence
     stands = read_bars(path, adjust_by="nothing")
     assert stands["close"].tolist() == [10, 11, 12]
-    assert stands.attrs["read_as"] == ["open, high, low and close are taken as they stand, as asked for"]
+    assert stands.attrs["choices"] == ["open, high, low and close are taken as they stand, as asked for"]
     assert read_bars(path, adjust_by=name)["close"].tolist() == [5, 11, 12]
 
 
@@ -109,7 +125,7 @@ def test_prices_are_the_adjusted_ones_where_all_four_are_there(tmp_path, header)
     rows = ["2024-06-07,100,102,98,99,7,50,51,49,49.5,14,0,1", "2024-06-10,50,52,48,49,9,50,52,48,49,9,0,2"]
     got = read_bars(written(tmp_path, header, *rows))
     assert got.to_numpy().tolist() == [[49.5, 51, 49, 50, 14], [49, 52, 48, 50, 9]]
-    assert [choice.split(" columns ")[0] for choice in got.attrs["read_as"]] == ["prices are taken from the adjusted"]
+    assert [choice.split(" columns ")[0] for choice in got.attrs["choices"]] == ["prices are taken from the adjusted"]
 
 
 # Splits and dividends
@@ -138,12 +154,12 @@ def test_a_close_that_jumps_by_its_split_or_dividend_is_refused(tmp_path, name, 
     newest_first = [unadjusted[0], *reversed(unadjusted[1:])]
     assert "line 3: expected closes that are adjusted" in refusal(written(tmp_path, *newest_first))
     adjusted = priced([49.5, 50, 50, 51], name=name, values=[0, 0, value, 0])
-    assert read_bars(written(tmp_path, *adjusted)).attrs["read_as"] == [TAKEN]
+    assert read_bars(written(tmp_path, *adjusted)).attrs["choices"] == [TAKEN]
 
 
 @pytest.mark.parametrize("values", [[0, 0, 0], ["", "", ""], [1, 1, 1], ["nan", 0, 1]])
 def test_nothing_is_said_where_there_was_no_split(tmp_path, values):
-    assert read_bars(written(tmp_path, *priced([10, 5, 10], name="Splits", values=values))).attrs["read_as"] == []
+    assert read_bars(written(tmp_path, *priced([10, 5, 10], name="Splits", values=values))).attrs["choices"] == []
 
 
 def test_adjusted_closes_are_held_against_splits_too(tmp_path):
@@ -231,7 +247,7 @@ def test_thousands_are_read_where_nothing_else_can_be_meant(tmp_path, cells, val
     line = ",".join(f'"{cell}"' for cell in cells)
     got = read_bars(written(tmp_path, "Date,Open,High,Low,Close,Volume", f"2024-01-02,{line}"))
     assert got.to_numpy().tolist() == [values]
-    assert got.attrs["read_as"] == ["commas in numbers separate thousands"]
+    assert got.attrs["choices"] == ["commas in numbers separate thousands"]
 
 
 # Dates
@@ -259,7 +275,7 @@ def test_dates_are_read_in_the_one_order_that_all_of_them_can_have(tmp_path, cel
     assert moments(got) == expected
     timed = [UTC] * any(":" in each for each in expected)
     told = [f"dates are read as {order}/yyyy, the only order that all of them can have", *timed]
-    assert got.attrs["read_as"] == told
+    assert got.attrs["choices"] == told
 
 
 @pytest.mark.parametrize(
@@ -285,7 +301,7 @@ def test_dates_that_can_be_read_in_two_orders_are_refused_unless_one_is_asked_fo
     if "13" not in cells[-1]:
         month_first, day_first = (read_bars(path, dates=each) for each in ("month first", "day first"))
         assert moments(month_first) != moments(day_first)
-        assert day_first.attrs["read_as"][0] == "dates are read as dd/mm/yyyy, as asked for"
+        assert day_first.attrs["choices"][0] == "dates are read as dd/mm/yyyy, as asked for"
     else:
         assert len(read_bars(path, dates=order)) == len(cells)
 
@@ -374,7 +390,7 @@ def test_numbers_since_1970_are_read_in_the_unit_that_their_size_tells(tmp_path,
     path = written(tmp_path, *dated(str(1704153600 * factor), str(1704240000 * factor)))
     got = read_bars(path)
     assert moments(got) == ["2024-01-02", "2024-01-03"]
-    assert got.attrs["read_as"] == [f"dates are numbers, read as {unit} since 1970 in UTC"]
+    assert got.attrs["choices"] == [f"dates are numbers, read as {unit} since 1970 in UTC"]
 
 
 # Date and time in two columns
@@ -399,7 +415,7 @@ def test_date_and_time_in_two_columns_are_one_moment(tmp_path, header, cells):
     assert moments(got) == ["2024-01-02 09:05:00", "2024-01-02 09:10:00"]
     names = header.split(",")
     joined = [f"columns {names[0]!r} and {names[-1]!r} are joined to one moment"] * (len(names) == 2)
-    assert got.attrs["read_as"] == [UTC, *joined]
+    assert got.attrs["choices"] == [UTC, *joined]
 
 
 @pytest.mark.parametrize(
@@ -442,13 +458,13 @@ def test_many_repeated_dates_are_not_to_be_deleted_one_by_one(tmp_path):
 def test_a_choice_among_columns_is_told(tmp_path, header, rows, sentence):
     got = read_bars(written(tmp_path, f"{header},Open,High,Low,Close,Volume", f"{rows},1,2,1,2,10"))
     assert moments(got) == ["2024-01-02"]
-    assert got.attrs["read_as"] == [sentence]
+    assert got.attrs["choices"] == [sentence]
 
 
 def test_a_close_beside_a_last_is_told(tmp_path):
     got = read_bars(written(tmp_path, *priced([10, 11], name="Last", values=[12, 13])))
     assert got["close"].tolist() == [10, 11]
-    assert got.attrs["read_as"] == ["the close is taken from column 'Close', not from 'Last'"]
+    assert got.attrs["choices"] == ["the close is taken from column 'Close', not from 'Last'"]
 
 
 @pytest.mark.parametrize(
@@ -593,9 +609,9 @@ def test_a_universe_tells_each_choice_once_with_its_symbols(tmp_path):
     universe = read_universe(tmp_path, minimum=1)
     scaled = "the close is 'adj_close', and open, high and low are scaled by 'adj_close' / 'Close'"
     scaled += "; volume stays as it stands"
-    assert universe.describe_reading() == [f"AAA, BBB: {scaled}", f"CCC: {TAKEN}"]
-    assert universe.take(2).describe_reading() == [scaled]
-    assert universe.take(4, bars=30).describe_reading() == universe.describe_reading()
+    assert universe.describe_choices() == [f"AAA, BBB: {scaled}", f"CCC: {TAKEN}"]
+    assert universe.take(2).describe_choices() == [scaled]
+    assert universe.take(4, bars=30).describe_choices() == universe.describe_choices()
 
 
 def test_a_universe_is_read_by_the_options_of_one_file(tmp_path):
@@ -643,3 +659,46 @@ def test_the_real_file_with_three_header_rows_is_read_as_pandas_reads_it():
     got = read_bars(path)
     assert got["close"].tolist() == plain.map(float).tolist()
     assert (got.index == pd.to_datetime(plain.index, utc=True)).all()
+
+
+# What is written down of it
+
+SENTENCE = "dates are read as dd/mm/yyyy, from '<b>When</b>'"
+
+
+@pytest.fixture
+def run_of_choices(tmp_path):
+    run = recorded(tmp_path)
+    first = msgspec.structs.replace(run.run, choices=[SENTENCE, UTC])
+    return Recorded(tmp_path, [first, *run.records[1:]])
+
+
+def test_a_run_of_bars_of_one_s_own_writes_down_what_was_chosen(tmp_path, capsys, monkeypatch):
+    days = pd.date_range("2022-01-03", periods=300).strftime("%d/%m/%Y")
+    written(tmp_path, "Date,Open,High,Low,Close,Volume", *(f"{day},10,12,9,11,100" for day in days))
+    asked = Asked(["O11"], str(tmp_path), "quick", None, 1, None, False, False, False, None)
+    job = job_of(asked)
+    told = "dates are read as dd/mm/yyyy, the only order that all of them can have"
+    assert job.supply.header()["choices"] == [told]
+    monkeypatch.setattr("argo_bench.harness.run.measure", lambda *_: False)
+    assert not measure_with_progress(job, tmp_path, "a run", [], None)
+    assert f"1 symbols from {tmp_path}: XYZ\n  {told}\n" in capsys.readouterr().err
+    header = _make_header(job, "a run", [], Around(tmp_path))
+    assert msgspec.json.decode(msgspec.json.encode(header), type=Run).choices == [told]
+
+
+def test_every_report_says_what_was_chosen(run_of_choices):
+    console = Console(width=80, file=StringIO(), color_system=None)
+    console.print(text.terminal(run_of_choices, STUDY))
+    shown = " ".join(console.file.getvalue().split())
+    document = write_document(run_of_choices, STUDY, {})
+    page = write_page(run_of_choices, STUDY)
+    for sentence in (SENTENCE, UTC):
+        assert f"Bars were read so: {sentence}." in shown
+        assert f"Bars were read so: {escape(sentence)}." in document
+        assert f"<dt>bars were read so</dt><dd>{markupsafe.escape(sentence)}</dd>" in page
+
+
+def test_a_record_of_before_has_no_choices(tmp_path):
+    older = {key: value for key, value in msgspec.to_builtins(recorded(tmp_path).run).items() if key != "choices"}
+    assert msgspec.convert(older, Run).choices == []

@@ -307,6 +307,8 @@ def measure_with_progress(
         shown = [symbol if of == "real" else f"{symbol} (generated)" for symbol, of in origin.items()]
         more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
         click.echo(f"{len(shown)} symbols from {header['source']}: {', '.join(shown[:8])}{more}", err=True)
+    for sentence in header.get("choices", []):
+        click.echo(f"  {sentence}", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a run as Ctrl-C does
     with show_progress() as on_progress:
         return measure_job(job, directory, name, on_progress, machine, before)

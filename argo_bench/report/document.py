@@ -58,6 +58,7 @@ def _describe_circumstances(recorded: Recorded) -> Iterator[str]:
     yield f"Again: <code>{html.escape(run.command)}</code>"
     yield escape(finding.describe_setting(recorded))
     yield "Symbols: " + escape(", ".join(f"{symbol} ({origin})" for symbol, origin in run.symbols.items()))
+    yield from map(escape, finding.describe_choices(recorded))
     if any(each.comparison.reference != "baseline" for each in recorded.all(Judgement)):
         yield "Speed-ups are over the baseline, except where *vs* names another reference."
     for end in recorded.all(End):

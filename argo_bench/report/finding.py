@@ -52,6 +52,11 @@ def describe_setting(recorded: Recorded) -> str:
     return f"Profile {run.profile}, {processes}, {describe_replicates(run.looks)}, seed {run.seed}{fed}{switched}."
 
 
+def describe_choices(recorded: Recorded) -> list[str]:
+    """Return a sentence for each choice that was made in reading the bars."""
+    return [f"Bars were read so: {sentence}." for sentence in recorded.run.choices]
+
+
 def describe_replicates(looks: Sequence[int]) -> str:
     """Say how many replicates there are: ``6 replicates``, or ``6 to 24 replicates`` where comparisons may stop."""
     return format_number_of(looks[-1], "replicate") if len(looks) == 1 else f"{looks[0]} to {looks[-1]} replicates"

@@ -41,9 +41,10 @@ def is_long(recorded: Recorded) -> bool:
 
 def terminal(recorded: Recorded, outline: Outline) -> Group:
     """Return the brief report for a rich console of 80 columns or more; of a long run return only a summary."""
+    setting = [finding.describe_setting(recorded), *finding.describe_choices(recorded)]
     parts: list[Any] = [
         Text(f"{write_title(recorded)}.", style="bold"),
-        Text(f"{finding.describe_setting(recorded)}\n", style="dim"),
+        Text("\n".join(setting) + "\n", style="dim"),
     ]
     is_summary = is_long(recorded)
     for table in tabulate(recorded, outline, "summary" if is_summary else "terminal", brief=True):

@@ -50,6 +50,7 @@ class MarketSupply:
             "trace": os.environ.get(TRACE),
             "skip_unchanged": SKIP_UNCHANGED in os.environ,
             "bars": digest_of(self.universe),
+            "choices": self.universe.describe_choices(),
         }
 
     def families(self) -> Mapping[str, Sequence[str]]:

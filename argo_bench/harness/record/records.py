@@ -115,7 +115,8 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     ``looks`` are the numbers of replicates at which a comparison may stop. ``trace`` is the market under every trace
     where it was not each workload's own; ``skip_unchanged`` says whether last signals were served for unchanged prices.
     ``asked`` is what the run can be resumed with, ``bars`` a digest of the data. ``rule`` names the rule by which the
-    verdicts were reached, RULE or SIGN_TEST; records of schemas 1 and 2 do not name it.
+    verdicts were reached, RULE or SIGN_TEST; records of schemas 1 and 2 do not name it. ``choices`` are sentences that
+    say what was chosen in reading the data (which prices, which order of dates); records of before have none.
     """
 
     schema: Annotated[int, Meta(ge=1)]
@@ -135,6 +136,7 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     asked: Asked | None = None
     bars: str = ""
     rule: str = ""
+    choices: list[str] = []
 
 
 def rule_of(run: Run) -> Rule:

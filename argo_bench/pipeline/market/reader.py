@@ -22,7 +22,7 @@ from argo_bench.pipeline.market.sources import tables
 from argo_bench.pipeline.market.table import Order, Table, refuse
 from argo_bench.pipeline.model import COLUMNS
 
-READ_AS = "read_as"
+CHOICES = "choices"
 """Under this key a frame that was read has in its ``attrs`` what was chosen in reading it."""
 
 # Adjusted prices have often passed through float32: an error of two units in its last place is rounding, a larger one
@@ -63,7 +63,7 @@ def read_bars(
     they are: a high below the low by no more than float32 rounding, an open or close outside high and low in some of
     the bars, and a volume of zero.
 
-    What was chosen stands as sentences in the frame's ``attrs["read_as"]``. Raises UserError that names the file (or
+    What was chosen stands as sentences in the frame's ``attrs["choices"]``. Raises UserError that names the file (or
     ``name``), the line or column, what was expected, what was found and what to do.
     """
     found = tables(source, name=name, dates=dates)
@@ -78,7 +78,7 @@ def read_bars(
         tickers = ", ".join(filter(None, found)) or "a source that names no ticker"
         refuse(where, f"ticker {ticker!r}", tickers, "ask for one that is there or leave ticker out")
     bars = canonical(table, minimum, adjust_by)
-    bars.frame.attrs[READ_AS] = list(bars.choices)
+    bars.frame.attrs[CHOICES] = list(bars.choices)
     return bars.frame
 
 

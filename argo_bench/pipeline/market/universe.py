@@ -44,7 +44,7 @@ class Universe:
     def symbols(self) -> tuple[str, ...]:
         return tuple(self.frames)
 
-    def describe_reading(self) -> list[str]:
+    def describe_choices(self) -> list[str]:
         """Return what was chosen in reading the bars, each sentence once, with the symbols of which it holds."""
         told: dict[str, list[str]] = {}
         for symbol in self.frames:
