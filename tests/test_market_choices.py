@@ -554,6 +554,17 @@ def test_a_row_index_of_dates_and_tickers_gives_what_the_same_columns_give(tmp_p
             pd.testing.assert_frame_equal(read_bars(source, ticker=ticker), expected, check_exact=True)
 
 
+def test_numbers_beside_dates_in_a_row_index_name_the_tickers():
+    frame = panel([None, None])
+    frame.index = frame.index.set_levels([10107, 14593], level=1)
+    assert read_bars(frame, ticker="14593")["close"].tolist() == [11, 13, 15]
+
+
+def test_several_levels_of_rows_and_of_columns_are_refused():
+    frame = pd.concat({"AAA": panel(["Date", "Ticker"])}, axis=1)
+    assert "expected several levels of rows or of columns, found several of both" in refusal(frame)
+
+
 def test_a_row_index_of_dates_and_times_is_joined():
     index = pd.MultiIndex.from_tuples([("2024-01-02", "09:05"), ("2024-01-02", "09:10")], names=["Date", "Time"])
     frame = pd.DataFrame(dict.fromkeys(["Open", "High", "Low", "Close", "Volume"], 1.0), index=index)
@@ -566,10 +577,11 @@ def test_a_row_index_of_dates_and_times_is_joined():
 @pytest.mark.parametrize(
     ("row", "part"),
     [
-        ("1,1,1,1,1,1e308", "column 'Adj Close': expected a price above 0 and up to 1e+09, found open 1e+308"),
-        ("10,1e300,10,10,1,1e20", "column 'Adj Close': expected a price above 0"),
-        ("1e-300,1,1e-300,1,1,1e-50", "column 'Adj Close': expected a price above 0 and up to 1e+09, found open 0"),
-        ("2e9,2e9,2e9,2e9,1,2e9", "expected a price above 0 and up to 1e+09, found open 2e+09"),
+        ("1,1,1,1,1,1e308", "column 'Adj Close': expected a price from 1e-12 to 1e+09, found open 1e+308"),
+        ("10,1e300,10,10,1,1e20", "column 'Adj Close': expected a price from"),
+        ("1e-300,1,1e-300,1,1,1e-50", "column 'Adj Close': expected a price from 1e-12 to 1e+09, found open 0"),
+        ("1,1,1,1,1,1e-320", "column 'Adj Close': expected a price from 1e-12 to 1e+09, found open 9"),
+        ("2e9,2e9,2e9,2e9,1,2e9", "expected a price from 1e-12 to 1e+09, found open 2e+09"),
         ("1,1,1,1,1,inf", "column 'Adj Close': expected a finite number, found 'inf'"),
         ("1,1,1,1,1,-1", "column 'Adj Close': expected a price above zero, found '-1'"),
     ],

@@ -213,7 +213,10 @@ def with_row(row: str, position: int = 1) -> str:
         (HEADER, ["expected at least 1 bar, found 0", "longer history"]),
         ("Date,Open,High,Low\n2024-01-02,1,2,1\n", ["line 1: expected a column for close, volume", "'Date', 'Open'"]),
         (PLAIN.replace("Date", "When"), ["line 1: expected a column for date", "found 'When', 'Open'"]),
-        ("".join(ROWS), ["line 1: expected a column for date, open", "found '2024-01-02', '10'"]),
+        (
+            "".join(ROWS),
+            ["line 1: expected a column for date, open", "found '2024-01-02'", "names of the columns first"],
+        ),
         (PLAIN.replace("Open", "Close"), ["expected one column for close, found 2 named 'Close'"]),
         (with_row("2024-01-03,1,2,1,2"), ["line 3: expected 6 cells as in the header, found 5: '2024-01-03, 1"]),
         (with_row("2024-01-03,1,2,1,2,3,4"), ["line 3: expected 6 cells", "found 7"]),

@@ -11,8 +11,8 @@ from argo_bench.pipeline.market.columns import NOTHING, PRICES, Columns
 from argo_bench.pipeline.market.numerals import parse_number
 from argo_bench.pipeline.market.table import Table, is_absent, refuse
 
-HIGHEST = 1e9
-"""A price above this is taken for another number, or for one in a wrong unit."""
+LOWEST, HIGHEST = 1e-12, 1e9
+"""A price beyond these is taken for another number, or for one in a wrong unit."""
 RATIO = re.compile(r"(\d+(?:\.\d+)?) *(?::|/|-?for-?| for ) *(\d+(?:\.\d+)?)", re.ASCII | re.IGNORECASE)
 SMALLEST_TOLD = float(np.log(1.2))
 """A fall by less than a sixth at a split or dividend is not told from what a close does by itself."""
@@ -24,7 +24,7 @@ TAKEN = "prices are taken as adjusted already: no close jumps by the size of its
 def adjust(table: Table, columns: Columns, values: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     """Return prices and volume by field, scaled by adjusted close / close where there is an adjusted close.
 
-    Raises UserError for a price that is then not above zero, or beyond reason.
+    Raises UserError for a price that is then beyond reason.
     """
     values = dict(values)
     if (adjusted := values.pop("adjusted", None)) is not None:
@@ -32,11 +32,11 @@ def adjust(table: Table, columns: Columns, values: dict[str, NDArray[np.float64]
             factor = adjusted / values["close"]
             values |= {field: values[field] * factor for field in ("open", "high", "low")} | {"close": adjusted}
     for field in PRICES:
-        for row in np.flatnonzero(~((values[field] > 0) & (values[field] <= HIGHEST))).tolist():
+        for row in np.flatnonzero(~((values[field] >= LOWEST) & (values[field] <= HIGHEST))).tolist():
             where = "adjusted" if "adjusted" in columns.positions else field
-            way_out = "mend that row; prices in a larger unit are fine"
+            way_out = "mend that row, or give all prices in another unit"
             found = f"{field} {values[field][row]:g}"
-            refuse(table.at(row, columns.positions[where]), f"a price above 0 and up to {HIGHEST:g}", found, way_out)
+            refuse(table.at(row, columns.positions[where]), f"a price from {LOWEST:g} to {HIGHEST:g}", found, way_out)
     return values
 
 

@@ -26,19 +26,20 @@ def find_commas(table: Table) -> tuple[str, ...]:
     are: ``1,234`` beside no ``10.5``, ``1,234.50`` or ``12,345,678``.
     """
     columns = [column for column, name in enumerate(table.names) if holds_numbers(name)]
-    cells = [
-        (row, column, str(cell).strip().removeprefix("$"))
-        for row, each in enumerate(table.rows)
+    with_comma = [
+        (row, column, _strip(cell))
+        for row, cells in enumerate(table.rows)
         for column in columns
-        if not is_absent(cell := each[column])
+        if isinstance(cell := cells[column], str) and "," in cell
     ]
-    with_comma = [(row, column, text) for row, column, text in cells if "," in text]
     for row, column, text in with_comma:
         if DECIMAL_COMMA.fullmatch(text):
             refuse(table.at(row, column), "a finite number", repr(text), WITH_A_POINT)
+    with_comma = [each for each in with_comma if THOUSANDS.fullmatch(each[2])]
     if not with_comma:
         return ()
-    if not any(DECIMAL_POINT.fullmatch(text) or SEVERAL_GROUPS.fullmatch(text) for _, _, text in cells):
+    texts = (_strip(cells[column]) for cells in table.rows for column in columns)
+    if not any(DECIMAL_POINT.fullmatch(text) or SEVERAL_GROUPS.fullmatch(text) for text in texts):
         row, column, text = with_comma[0]
         found = f"{text!r}, which may be {text.replace(',', '')} or {text.replace(',', '.')}"
         refuse(table.at(row, column), "a number that can be read in one way", found, "write it without the comma")
@@ -68,7 +69,7 @@ def read_numbers(table: Table, column: int, field: str) -> NDArray[np.float64]:
 
 def _refuse_mixed(table: Table, column: int, prices: NDArray[np.float64]) -> None:
     """Raise UserError for a price with one comma that is nearer to the price before as a decimal: 1,001 after 0.987."""
-    texts = [str(cell).strip().removeprefix("$") for cell in table.cells(column)]
+    texts = [_strip(cell) for cell in table.cells(column)]
     if not any("," in text for text in texts):
         return
     is_open = np.array([ONE_GROUP.fullmatch(text) is not None for text in texts])
@@ -83,7 +84,11 @@ def _refuse_mixed(table: Table, column: int, prices: NDArray[np.float64]) -> Non
 def parse_number(cell: object) -> float:
     """Return the number in a cell, which may be written as ``$1,234.50``; NaN where there is none."""
     try:
-        text = str(cell).strip().removeprefix("$")
+        text = _strip(cell)
         return float(text.replace(",", "") if THOUSANDS.fullmatch(text) else text)
     except ValueError:
         return float("nan")
+
+
+def _strip(cell: object) -> str:
+    return str(cell).strip().removeprefix("$")

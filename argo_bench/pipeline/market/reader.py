@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from argo_bench.pipeline.market.adjustment import adjust, check_adjustment
 from argo_bench.pipeline.market.columns import NOTHING, Columns, find_columns
-from argo_bench.pipeline.market.dates import read_moments
+from argo_bench.pipeline.market.dates import parse_date, read_moments
 from argo_bench.pipeline.market.numerals import parse_number, read_numbers
 from argo_bench.pipeline.market.sources import tables
 from argo_bench.pipeline.market.table import Order, Table, refuse
@@ -91,7 +91,9 @@ def canonical(table: Table, minimum: int, adjust_by: str | None = None) -> Bars:
     if missing := [field for field in ("date", *COLUMNS) if field not in columns.positions]:
         found = ", ".join(map(repr, table.names)) or "none"
         where = f"{table.source}, line 1" if table.unit == "line" else table.source
-        refuse(where, f"a column for {', '.join(missing)}", found, "add or rename columns")
+        is_headless = any(parse_date(name) is not None for name in table.names)
+        way_out = "put a line with the names of the columns first" if is_headless else "add or rename columns"
+        refuse(where, f"a column for {', '.join(missing)}", found, way_out)
     if len(table.rows) < minimum:
         expected = f"at least {minimum} bar{'s' * (minimum != 1)}"
         refuse(table.source, expected, f"{len(table.rows)}", "give a longer history")

@@ -108,17 +108,17 @@ def _frame_cells(frame: pd.DataFrame, source: str) -> tuple[Table, int]:
         parts = [frame.index.get_level_values(level) for level in range(frame.index.nlevels)]
         if len(parts) > 1 and levels > 1:
             refuse(source, "several levels of rows or of columns", "several of both", "stack the tickers into the rows")
-        labels = [_name_level(part, level, len(parts)) for level, part in enumerate(parts)]
+        labels = [_name_level(part, len(parts)) for part in parts]
         names = [[*labels, *level] for level in names]
         cells = zip(*map(_write_moments, parts), strict=True)
         rows = [[*index, *row] for index, row in zip(cells, rows, strict=True)]
     return Table(source, "row", (), names + rows, [*[0] * levels, *range(len(rows))]), levels
 
 
-def _name_level(part: pd.Index, level: int, levels: int) -> str:
+def _name_level(part: pd.Index, levels: int) -> str:
     """Return the name of the column that a level of a frame's index becomes.
 
-    Of several levels one may be without a name, or have one that is not understood: it is that of the dates or of the
+    Of two levels each may be without a name, or have one that is not understood: it is that of the dates or else of the
     tickers, by what it holds.
     """
     if levels == 1:
@@ -128,7 +128,7 @@ def _name_level(part: pd.Index, level: int, levels: int) -> str:
     first = part[0] if len(part) else ""
     if isinstance(part, pd.DatetimeIndex) or parse_date(str(first).strip()) is not None:
         return "date"
-    return "ticker" if isinstance(first, str) else f"level {level}"
+    return "ticker" if levels == 2 or not part.name else str(part.name)
 
 
 def _write_moments(part: pd.Index) -> Sequence[object]:
@@ -137,7 +137,7 @@ def _write_moments(part: pd.Index) -> Sequence[object]:
     pandas cannot print a moment with a zone in a year that datetime lacks, and a refusal has to print it.
     """
     if isinstance(part, pd.DatetimeIndex) and part.tz is not None:
-        return [f"{moment}+00:00" for moment in part.tz_convert(None)]
+        return [moment if moment is pd.NaT else f"{moment}+00:00" for moment in part.tz_convert(None)]
     return list(part)
 
 
