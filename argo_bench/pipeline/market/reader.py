@@ -50,18 +50,15 @@ def read_bars(
     """Read the bars of one symbol into a canonical frame.
 
     The frame has the float64 columns open, high, low, close, volume and a UTC index named ``timestamp`` of unit us. The
-    source is a ``.csv``, ``.csv.gz`` or ``.parquet`` file or a frame, with its bars in any order. Understood are
-    yfinance with one or several tickers (``ticker`` picks one), Yahoo with ``Adj Close``, backtesting.py, Nasdaq, Alpha
-    Vantage, Tiingo, dates and times in two columns, and long tables with a ticker column or a (date, ticker) index.
+    source is a ``.csv``, ``.csv.gz`` or ``.parquet`` file or a frame, with its bars in any order and one or several
+    tickers (``ticker`` picks one). docs/bars.md says what is read, what is chosen and what is refused.
 
     Dates with an offset are converted to UTC, those without one are taken as UTC. Where the year stands last, the whole
-    source has to tell whether the day or the month is first, or ``dates`` says "day first" or "month first". Where
-    there is an adjusted close, open, high and low are scaled by adjusted close / close, as yfinance's ``auto_adjust``
-    does; volume stays as it is. All four prices are taken from adjusted columns where there are four. ``adjust_by``
-    names a column of adjusted closes that is called otherwise, or is "nothing" for prices as they stand. Closes are
-    held against splits and dividends where the source tells of them. Three oddities are taken for data and stay as
-    they are: a high below the low by no more than float32 rounding, an open or close outside high and low in some of
-    the bars, and a volume of zero.
+    source tells which of day and month is first, or ``dates`` does. Where there is an adjusted close, open, high and
+    low are scaled by adjusted close / close, as yfinance's ``auto_adjust`` does; volume stays as it is. ``adjust_by``
+    names a column of adjusted closes that is called otherwise, or is "nothing" for prices as they stand. Three oddities
+    are taken for data and stay as they are: a high below the low by no more than float32 rounding, an open or close
+    outside high and low in few bars, and a volume of zero.
 
     What was chosen stands as sentences in the frame's ``attrs["choices"]``. Raises UserError that names the file (or
     ``name``), the line or column, what was expected, what was found and what to do.

@@ -137,7 +137,7 @@ def _write_moments(part: pd.Index) -> Sequence[object]:
     pandas cannot print a moment with a zone in a year that datetime lacks, and a refusal has to print it.
     """
     if isinstance(part, pd.DatetimeIndex) and part.tz is not None:
-        return [moment if moment is pd.NaT else f"{moment}+00:00" for moment in part.tz_convert(None)]
+        return [moment if pd.isna(moment) else f"{moment}+00:00" for moment in part.tz_convert(None)]
     return list(part)
 
 
