@@ -577,11 +577,11 @@ def test_a_row_index_of_dates_and_times_is_joined():
 @pytest.mark.parametrize(
     ("row", "part"),
     [
-        ("1,1,1,1,1,1e308", "column 'Adj Close': expected a price from 1e-12 to 1e+09, found open 1e+308"),
+        ("1,1,1,1,1,1e308", "column 'Adj Close': expected a price from 1e-12 to 1e+12, found open 1e+308"),
         ("10,1e300,10,10,1,1e20", "column 'Adj Close': expected a price from"),
-        ("1e-300,1,1e-300,1,1,1e-50", "column 'Adj Close': expected a price from 1e-12 to 1e+09, found open 0"),
-        ("1,1,1,1,1,1e-320", "column 'Adj Close': expected a price from 1e-12 to 1e+09, found open 9"),
-        ("2e9,2e9,2e9,2e9,1,2e9", "expected a price from 1e-12 to 1e+09, found open 2e+09"),
+        ("1e-300,1,1e-300,1,1,1e-50", "column 'Adj Close': expected a price from 1e-12 to 1e+12, found open 0"),
+        ("1,1,1,1,1,1e-320", "column 'Adj Close': expected a price from 1e-12 to 1e+12, found open 9"),
+        ("2e12,2e12,2e12,2e12,1,2e12", "expected a price from 1e-12 to 1e+12, found open 2e+12"),
         ("1,1,1,1,1,inf", "column 'Adj Close': expected a finite number, found 'inf'"),
         ("1,1,1,1,1,-1", "column 'Adj Close': expected a price above zero, found '-1'"),
     ],

@@ -11,7 +11,7 @@ from argo_bench.pipeline.market.columns import NOTHING, PRICES, Columns
 from argo_bench.pipeline.market.numerals import parse_number
 from argo_bench.pipeline.market.table import Table, is_absent, refuse
 
-LOWEST, HIGHEST = 1e-12, 1e9
+LOWEST, HIGHEST = 1e-12, 1e12
 """A price beyond these is taken for another number, or for one in a wrong unit."""
 RATIO = re.compile(r"(\d+(?:\.\d+)?) *(?::|/|-?for-?| for ) *(\d+(?:\.\d+)?)", re.ASCII | re.IGNORECASE)
 SMALLEST_TOLD = float(np.log(1.2))
