@@ -12,6 +12,17 @@ from argo_bench.pipeline.market import Universe, generate, read_universe
 REAL_BARS = Path(__file__).parents[1].parent / "shared" / "data" / "bars"
 
 
+@pytest.fixture(scope="session")
+def kept_folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(autouse=True)
+def own_home(kept_folder, monkeypatch):
+    """A folder of the suite's own for what is kept between runs, such as records of comparisons."""
+    monkeypatch.setenv("ARGO_BENCH_HOME", str(kept_folder))
+
+
 @pytest.fixture(autouse=True)
 def quiet_machine(monkeypatch):
     """A machine on which nobody else does anything, as far as sentences about it go."""

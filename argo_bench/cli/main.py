@@ -184,11 +184,12 @@ def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any)
     from argo_bench.report.outputs import describe_checks, list_broken, tabulate_checks
     from argo_bench.report.tables import terminal_table
     from argo_bench.study.job import job_of
+    from argo_bench.temporary import owned_prefix
 
     asked = Asked([*ids], trace=None, skip_unchanged=False, study=False, live=False, budget_s=None, **options)
     job = dataclasses.replace(job_of(asked), only_checks=True)
     name = make_run_id(job.profile, datetime.now())
-    with tempfile.TemporaryDirectory(prefix="argo-bench-check-") as kept:
+    with tempfile.TemporaryDirectory(prefix=owned_prefix("check")) as kept:
         directory = Path(kept) / "check" if out is None else out
         interrupted = measure_with_progress(job, directory, name, [], None)
         recorded = load(directory)

@@ -17,6 +17,7 @@ from argo_bench.errors import UserError
 from argo_bench.harness.machine.environment import find_file_system, is_disk
 from argo_bench.harness.subject import Around, OutputCheck
 from argo_bench.parent import cleaner
+from argo_bench.temporary import owned_prefix, remove_leftovers
 
 SCRATCH = "ARGO_BENCH_SCRATCH"
 """This environment variable says where scratch directories go."""
@@ -26,11 +27,12 @@ SCRATCH = "ARGO_BENCH_SCRATCH"
 def scratch_directory() -> Iterator[Around]:
     """Make a directory in which this process and its children put temporary files, and remove it at the end.
 
-    A process that outlives this one removes it.
+    A process that outlives this one removes it. Where that was killed too, the next one that comes here does so.
     """
+    remove_leftovers()
     before = os.environ.get("TMPDIR")
     with ExitStack() as stack:
-        scratch = choose_place() / f"argo-bench-{secrets.token_hex(8)}"
+        scratch = choose_place() / f"{owned_prefix('bench')}{secrets.token_hex(4)}"
         stack.enter_context(cleaner(scratch))  # before the directory exists: a kill may come at any moment
         scratch.mkdir(mode=0o700)
         stack.callback(_end_what_runs_in, scratch)

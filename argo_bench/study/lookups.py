@@ -19,6 +19,7 @@ import redis
 
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.pipeline.world.redis import Server
+from argo_bench.temporary import owned_prefix
 
 KEY = "regime:AAPL:4680"
 VALUE = bytes(range(256)) * 4
@@ -43,7 +44,7 @@ def value_of(key: str) -> bytes:
 def stores() -> Stores:
     """Open and fill all four stores. Raises UserError where there is no server for Redis."""
     held = ExitStack()
-    directory = held.enter_context(tempfile.TemporaryDirectory(prefix="argo-lookups-"))
+    directory = held.enter_context(tempfile.TemporaryDirectory(prefix=owned_prefix("lookups")))
     remembered = joblib.Memory(directory, verbose=0).cache(value_of)
     remembered(KEY)
     database = sqlite3.connect(f"{directory}/kept.sqlite")

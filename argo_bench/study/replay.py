@@ -29,6 +29,7 @@ from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.pipeline.world.database import FILE_NAME, copy_into, preload_database
 from argo_bench.study.recording import Group, Recording, Stored, load_inputs
+from argo_bench.temporary import owned_prefix
 
 if TYPE_CHECKING:
     from argo_bench.pipeline.world.loopback import LoopbackWorld
@@ -271,7 +272,7 @@ class StageBody:
         workload, market = self.workload, NoMarket() if self._market is None else self._market
         directory = None
         if self._stored is not None:
-            self._directory = TemporaryDirectory(prefix="argo-rows-")
+            self._directory = TemporaryDirectory(prefix=owned_prefix("rows"))
             directory = Path(self._directory.name)
             copy_into(directory, database_of(self._stored))
         if not workload.servers:

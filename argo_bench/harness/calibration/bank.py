@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from argo_bench.harness.record.records import RULE, SCHEMA, Banked, Block, Compa
 from argo_bench.harness.record.store import FILE_NAME, Writer, command_line, load
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.statistics.looks import LOOKS
+from argo_bench.harness.surroundings import scratch_directory
 from argo_bench.harness.workers.messages import Arm, Prepare, Prepared, Ready, UserFunction, WarmUp, function_arm
 from argo_bench.harness.workers.processes import Turn, Twins
 
@@ -140,12 +140,12 @@ def fill(
     have = Counter(each.samples.comparison for each in read_bank(directory))
     began = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory(prefix="argo-bench-") as scratch:
+        with scratch_directory() as around:
             for series in _take_turns(plan, have):
                 if time.monotonic() - began > budget_s:
                     return
                 number = have[series.comparison]
-                taken = _take_replicate(series, number, Path(scratch))
+                taken = _take_replicate(series, number, around.scratch)
                 writer.write(taken)
                 have[series.comparison] += 1
                 on_progress(_make_progress(plan, have, taken))

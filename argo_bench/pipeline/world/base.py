@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self, TypeVar
 from argo_bench.pipeline.model import Bars, Completion, Ledger, Pending, Provider, Request, World
 from argo_bench.pipeline.world import content
 from argo_bench.pipeline.world.database import FILE_NAME, INSERT, Settings, open_database, read_settings
+from argo_bench.temporary import owned_prefix
 
 EPOCH_S = 1_736_951_400.0
 """The moment at which the virtual clock starts: 2025-01-15
@@ -68,7 +69,7 @@ class BaseWorld:
         self.transport: Callable[[Any, Request], Pending[Any]] = _unset_transport
         self.cycle = -1
         self._is_durable = durable
-        self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="argo-world-")
+        self._temporary = None if directory else tempfile.TemporaryDirectory(prefix=owned_prefix("world"))
         self.directory = directory or Path(self._temporary.name)  # type: ignore[union-attr]
         self._connection: sqlite3.Connection | None = None
 

@@ -55,6 +55,7 @@ from argo_bench.pipeline.world.loopback import (
     Faults,
     ProviderLedger,
 )
+from argo_bench.temporary import owned_prefix
 
 Fault = Literal["unavailable", "throttled", "hanging"]
 STATUS = {"unavailable": 503, "throttled": 429}
@@ -344,7 +345,7 @@ async def run(ports: Sequence[int]) -> None:
     for number in ENDS:
         loop.add_signal_handler(number, ended.set)
     end_with_input(loop, ended)
-    with TemporaryDirectory(prefix="argo-providers-") as directory:
+    with TemporaryDirectory(prefix=owned_prefix("providers")) as directory:
         place = Path(directory)
         token = secrets.token_hex(16)
         (place / TOKEN_FILE).write_text(token)

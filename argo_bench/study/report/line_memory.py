@@ -11,7 +11,6 @@ import json
 import os
 import pickle
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -25,6 +24,7 @@ from rich.text import Text
 
 from argo_bench.harness.machine.environment import worker_cpu
 from argo_bench.harness.memory import ask_fresh_process, check_installed
+from argo_bench.harness.surroundings import scratch_directory
 from argo_bench.harness.workers.memory import Ready, serve, use_small_pages
 from argo_bench.harness.workers.messages import Arm
 from argo_bench.harness.workers.processes import ArmFailed
@@ -87,12 +87,13 @@ def show_line_memory(optimization: Optimization) -> Group:
     once = "one cycle" if workload.inputs == "trace" else "one call"
     what = f"The {workload.stage} stage, {once} of the workload {workload.name!r} at {scale:,} {workload.unit}."
     parts: list[Any] = [Rule(title, align="left"), Text(f"{what} {NOTE}"), Text()]
-    with tempfile.TemporaryDirectory(prefix="argo-bench-") as scratch:
-        inputs = Path(scratch) / "inputs.pickle"
+    with scratch_directory() as around:
+        scratch = around.scratch
+        inputs = scratch / "inputs.pickle"
         inputs.write_bytes(pickle.dumps(record(workload, universe, scale, seed=1)))
         for name in ("baseline", *VARIANTS):
             arm = stage_arm(optimization.id, (workload.name, scale), name, inputs)
-            parts += [Rule(name, align="left"), *_show_arm(arm, Path(scratch) / "numba")]
+            parts += [Rule(name, align="left"), *_show_arm(arm, scratch / "numba")]
     return Group(*parts)
 
 
