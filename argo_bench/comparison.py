@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from argo_bench.harness import compare as harness
 from argo_bench.harness.benchmark import Function
+from argo_bench.harness.compare import Interrupted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,4 +40,7 @@ class Compared(harness.Found):
 
 @functools.wraps(harness.compare)
 def compare(baseline: Function, candidate: Function, **options: Any) -> Compared:
-    return Compared(harness.compare(baseline, candidate, **options).recorded)
+    try:
+        return Compared(harness.compare(baseline, candidate, **options).recorded)
+    except Interrupted as stopped:
+        raise Interrupted(Compared(stopped.found.recorded)) from None

@@ -1,7 +1,14 @@
-"""Defines the one exception that stands for a mistake of the user's."""
+"""Defines the exceptions that say something to the user: a mistake of theirs, and their own Ctrl-C."""
 
 
-class UserError(Exception):
+class ShownAsSentence:
+    """Has IPython and Jupyter show an exception as its sentence, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UserError(ShownAsSentence, Exception):
     """Stands for a mistake that the user can mend.
 
     Its text is one sentence: what was expected, what was found, and the way out.

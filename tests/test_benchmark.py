@@ -1,28 +1,35 @@
 """Do a user's two functions get a verdict, a sentence and a record, and every mistake its clear message?"""
 
 import dataclasses
+import functools
+import itertools
 import json
 import re
 import subprocess
 import sys
-import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 import argo_bench
-from argo_bench.comparison import compare
+from argo_bench.comparison import Compared, compare
 from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import Benchmark, find_importable_name, label, shorten_name
+from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.block_order import draw_order
-from argo_bench.harness.functions import resolve_function
+from argo_bench.harness.compare import Interrupted
+from argo_bench.harness.functions import find_importable_name, resolve_function
+from argo_bench.harness.labels import label, shorten_name
 from argo_bench.harness.plan import QUICK
 from argo_bench.harness.record.records import Block, Declared, Failure, Fidelity, Memory, Samples
 from argo_bench.harness.record.store import load
 from argo_bench.harness.record.verify import verify
 from argo_bench.harness.table import choose_benchmarks, find_benchmarks, read_pairs
+from argo_bench.harness.workers.examine import call_twice, examine
 from argo_bench.harness.workers.processes import OutOfTime
+from argo_bench.harness.workers.settings import read_settings
 from argo_bench.harness.workers.timing import FunctionBody
 from argo_bench.optimizations import FILES, catalogue, headline_claims
 from argo_bench.study.job import optimizations_and_benchmarks
@@ -217,9 +224,19 @@ def test_a_mistake_is_said_before_anything_is_measured(kind, tmp_path):
 
 
 def test_a_local_function_that_cannot_be_copied_is_refused_in_a_sentence(tmp_path):
-    lock = threading.Lock()
-    with pytest.raises(UserError, match="cannot be copied to another process"):
-        compare(lambda: lock.locked(), lambda: lock.locked(), out=tmp_path)
+    rows = (each for each in range(3))
+    with pytest.raises(
+        UserError, match="cannot be copied to another process, since it uses rows, a generator: make it"
+    ):
+        compare(lambda: next(rows), lambda: next(rows), out=tmp_path)
+
+
+def test_an_async_check_is_refused_since_nobody_would_wait_for_it():
+    async def agree(expected, got):
+        return expected == got
+
+    with pytest.raises(UserError, match="expected a plain function as the check, got the async"):
+        compare(user_functions.slow, user_functions.fast, check=agree)
 
 
 @pytest.mark.parametrize(
@@ -389,13 +406,106 @@ def test_the_command_meets_a_claim_that_cannot_be_read_with_exit_code_2(tmp_path
     assert not (tmp_path / "run").exists()
 
 
-def test_an_async_setup_is_awaited():
-    async def rows():
-        return [1, 2, 3]
+async def two():
+    return 2
 
-    body = FunctionBody(sum, rows)
-    assert body.first_call() == 6
-    body.close()
+
+class Two:
+    async def __call__(self):
+        return 2
+
+
+class Later:
+    def __await__(self):
+        yield from ()
+        return 2
+
+
+AWAITED = {
+    "an async function": two,
+    "a partial of one": functools.partial(two),
+    "an async object": Two(),
+    "a partial of an async object": functools.partial(Two()),
+    "a plain function that returns a coroutine": lambda: two(),
+    "a plain function that returns an awaitable": Later,
+}
+
+
+@pytest.mark.parametrize("kind", AWAITED)
+@pytest.mark.parametrize("is_fresh", [False, True])
+def test_what_is_async_is_awaited_as_setup_and_as_function(kind, is_fresh):
+    async def double(number):
+        return number * 2
+
+    for function in (lambda number: number * 2, double):
+        with closing(FunctionBody(function, AWAITED[kind], is_fresh)) as body:
+            assert [body.first_call(), body.first_call()] == [4, 4]
+    with closing(FunctionBody(AWAITED[kind])) as body:
+        assert [body.take_result(())[0] for _ in range(3)] == [2, 2, 2]
+        assert body.sample(2).wall_ns > 0
+
+
+async def rows_of_async():
+    for number in range(3):
+        yield number
+
+
+async def add_rows(rows):
+    return sum([each async for each in rows])
+
+
+def rows_of_generator():
+    yield from range(3)
+
+
+def draw(rows):
+    """Return the same whatever is left of its input."""
+    for _ in rows:
+        pass
+
+
+async def draw_async(rows):
+    async for _ in rows:
+        pass
+
+
+USED_UP = {
+    "a generator": (draw, rows_of_generator, "a generator"),
+    "an async generator": (draw_async, rows_of_async, "a async_generator"),
+    "a map": (draw, lambda: map(abs, [1, 2]), "a map"),
+    "an iterator of a list": (draw, lambda: iter([1, 2]), "a list_iterator"),
+    "a zip beside another argument": (lambda size, rows: draw(rows), lambda: (3, zip([1], [2], strict=True)), "a zip"),
+    "a chain": (draw, lambda: itertools.chain([1], [2]), "a chain"),
+}
+
+
+@pytest.mark.parametrize("kind", USED_UP)
+def test_an_input_that_the_first_call_uses_up_is_found_with_and_without_a_check(kind, tmp_path):
+    function, setup, name = USED_UP[kind]
+    with closing(FunctionBody(function, setup)) as body:
+        found = examine(body, read_settings(), tmp_path / "result")
+    assert ["changes its input", f"uses up its input, {name}"] in found["suspicions"]
+    with (
+        closing(FunctionBody(function, setup)) as body,
+        pytest.raises(UserError, match=rf"{name}: give every call a fr"),
+    ):
+        call_twice(body)
+    with closing(FunctionBody(function, setup, fresh=True)) as body:
+        assert not call_twice(body)["suspicions"]
+
+
+@pytest.mark.parametrize("setup", [lambda: itertools.count(), lambda: [1, 2], lambda: iter(int, 1), lambda: None])
+def test_an_input_that_does_not_end_is_no_fault(setup):
+    with closing(FunctionBody(lambda *rows: [next(each) for each in rows if hasattr(each, "send")], setup)) as body:
+        assert call_twice(body)["suspicions"] == []
+
+
+@pytest.mark.parametrize("function", [rows_of_generator, rows_of_async])
+def test_a_function_that_returns_a_generator_computes_nothing_and_is_refused(function, tmp_path):
+    with closing(FunctionBody(function)) as body, pytest.raises(UserError, match="return a list"):
+        examine(body, read_settings(), tmp_path / "result")
+    with closing(FunctionBody(function)) as body, pytest.raises(UserError, match="return a list"):
+        call_twice(body)
 
 
 WRAPPED_IN_MAIN = """
@@ -403,19 +513,70 @@ import functools
 from argo_bench import compare
 
 def plain():
-    return 1
+    return [sum(range(3000))]
 
 @functools.lru_cache
 def cached():
-    return 1
+    return [sum(range(3000))]
 
-print(compare(plain, cached, quick=True))
+print(compare(plain, cached, quick=True, budget_s=20))
 """
 
 
-def test_a_wrapped_function_of_the_main_program_is_refused_with_the_way_out(tmp_path):
+def test_a_wrapped_function_of_the_main_program_is_measured_and_its_cache_told(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(WRAPPED_IN_MAIN)
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert "the function cached of the main program cannot be copied to another process" in done.stdout
-    assert "put it into a module that can be imported" in done.stdout
+    assert done.stdout.startswith("cached against plain: the candidate ")
+    assert "in a cache around it" in done.stdout
+
+
+@functools.lru_cache
+def remember_total():
+    return sum(range(3000))
+
+
+def test_a_cache_that_setup_empties_before_every_call_is_no_fault(tmp_path):
+    for setup, is_found in ((remember_total.cache_clear, False), (None, True)):
+        with closing(FunctionBody(remember_total, setup, fresh=True)) as body:
+            found = examine(body, read_settings(), tmp_path / "result")
+        assert any("in a cache around it" in seen for _, seen in found["suspicions"]) == is_found
+
+
+def interrupt_after(number):
+    """Replicates of a stub: so many are taken, then comes Ctrl-C."""
+
+    def take(state, around):
+        for each in range(number):
+            state.keep(samples_of(state.comparisons[0], each, state.seed_of(each), 9.0))
+        raise KeyboardInterrupt
+
+    return take
+
+
+@pytest.mark.parametrize(("replicates", "verdict"), [(0, "untested"), (2, "faster")])
+def test_an_interrupt_holds_what_was_measured_and_says_where_it_is(replicates, verdict, tmp_path, monkeypatch):
+    monkeypatch.setattr("argo_bench.harness.run.time_replicates", interrupt_after(replicates))
+    functions = (user_functions.slow, user_functions.known)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        compare(*functions, setup=user_functions.numbers, metric="cpu", out=tmp_path)
+    assert isinstance(raised.value, Interrupted)
+    assert isinstance(raised.value.found, Compared)
+    assert raised.value.found.verdict == verdict
+    assert f"argo_bench.load('{tmp_path}') opens" in str(raised.value)
+    assert raised.value._render_traceback_() == [f"Interrupted: {raised.value}"]
+    assert verify(load(tmp_path)) == []
+
+
+def test_an_interrupt_while_outputs_are_checked_ends_the_workers_and_the_next_comparison_works(tmp_path):
+    def interrupt(progress):
+        if progress.doing.startswith("checking"):
+            raise KeyboardInterrupt
+
+    functions = (user_functions.slow, user_functions.known)
+    before = psutil.Process().children(recursive=True)
+    with pytest.raises(KeyboardInterrupt):
+        compare(*functions, setup=user_functions.numbers, on_progress=interrupt, out=tmp_path / "one")
+    assert psutil.Process().children(recursive=True) == before
+    found = compare(*functions, setup=user_functions.numbers, metric="cpu", out=tmp_path / "other")
+    assert found.verdict == "faster"

@@ -13,7 +13,8 @@ from argo_bench.errors import UserError
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import MEASURED, MEMORY, Metric, is_memory
 from argo_bench.harness.claims.sentence import read_claim
-from argo_bench.harness.functions import resolve_function, search_path
+from argo_bench.harness.functions import find_importable_name, resolve_function, search_path
+from argo_bench.harness.labels import label, label_both, shorten_name
 from argo_bench.harness.plan import Profile
 from argo_bench.harness.record.records import Comparison, Declaration, Declared, Failure, Fidelity, WorkloadFacts
 from argo_bench.harness.subject import Ask, Counting, MemoryQuestion, OutputCheck, Settled, Tell, Trial
@@ -41,6 +42,7 @@ from argo_bench.harness.workers.messages import (
     Written,
     function_arm,
 )
+from argo_bench.harness.workers.timing import is_async
 
 Function = Callable[..., Any] | str
 """A function is given as a callable, or by its name as ``module:name`` or ``file.py:name``."""
@@ -91,12 +93,15 @@ class Benchmark:
         for function in self._functions():
             if not callable(function) and not isinstance(function, str):
                 raise UserError(f"{self.name}: expected a function or its module:name, got {function!r}")
+        if is_async(self.check):
+            raise UserError(f"{self.name}: expected a plain function as the check, got the async {label(self.check)}")
         self._read(self.claim)
 
     @classmethod
     def of(cls, declared: Declared) -> Benchmark:
         """Rebuild the benchmark of a record: it can be judged again, but not run."""
-        return cls(declared.name, declared.baseline, declared.candidate, metric=declared.metric, claim=declared.claim)
+        names = map(shorten_name, (declared.baseline, declared.candidate))
+        return cls(declared.name, *names, metric=declared.metric, claim=declared.claim)
 
     def check_functions(self) -> Benchmark:
         """Return this benchmark once every function that is given by its name has been found.
@@ -144,10 +149,11 @@ class Benchmark:
         The metric must be settled.
         """
         assert self.metric is not None
+        baseline, candidate = label_both(self.baseline, self.candidate)
         return Declared(
             name=self.name,
-            baseline=label(self.baseline),
-            candidate=label(self.candidate),
+            baseline=baseline,
+            candidate=candidate,
             setup="" if self.setup is None else label(self.setup),
             check="" if self.check is None else label(self.check),
             fresh=self.fresh,
@@ -161,7 +167,8 @@ class Benchmark:
 
         The metric must be settled before the claim can be judged.
         """
-        functions = {"baseline": shorten_name(label(self.baseline)), "candidate": shorten_name(label(self.candidate))}
+        names = map(shorten_name, label_both(self.baseline, self.candidate))
+        functions = dict(zip(("baseline", "candidate"), names, strict=True))
         facts = WorkloadFacts(WORKLOAD, "calls", [1])
         return Declaration(
             self.name, self.name, [*self.variants], [*self.claims], [facts], family=self.name, functions=functions
@@ -337,18 +344,10 @@ class Benchmark:
         file = scratch / f"functions-{abs(hash(self.name))}.pickle"
         if file.exists():
             return str(file)
-        import cloudpickle
+        from argo_bench.harness.packing import pack_functions
 
         roles = {"baseline": self.baseline, "candidate": self.candidate, "setup": self.setup, "check": self.check}
-        local = {role: each for role, each in roles.items() if callable(each)}
-        try:
-            content = cloudpickle.dumps(local)
-        except Exception as error:  # noqa: BLE001 - what a user's function closes over may refuse in any way
-            raise UserError(
-                f"{self.name}: a local function cannot be copied to another process ({error}): expected functions of a "
-                "module, or ones that close over data alone; make what they need in setup"
-            ) from None
-        file.write_bytes(content)
+        file.write_bytes(pack_functions({role: each for role, each in roles.items() if callable(each)}))
         return str(file)
 
 
@@ -371,27 +370,3 @@ def claim_of(name: str, sentence: str | None, metric: Metric) -> Claim:
         metric=metric,
         headline=True,
     )
-
-
-def find_importable_name(function: Function) -> str | None:
-    """Return the ``module:name`` under which another process finds a function, or None where there is no such name."""
-    if isinstance(function, str):
-        return function
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
-    if module in (None, "__main__") or "<" in name:
-        return None
-    target = f"{module}:{name}"
-    try:
-        return target if resolve_function(target) is function else None
-    except UserError:
-        return None
-
-
-def label(function: Function) -> str:
-    """Return the name of a function for a sentence or a record."""
-    return function if isinstance(function, str) else getattr(function, "__qualname__", type(function).__name__)
-
-
-def shorten_name(name: str) -> str:
-    """Return the last part of a function's name: ``parse`` of ``mypackage.fast:parse``."""
-    return name.rpartition(":")[2].rpartition(">.")[2]

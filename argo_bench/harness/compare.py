@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import Benchmark, Check, Function, label, shorten_name
+from argo_bench.errors import ShownAsSentence, UserError
+from argo_bench.harness.benchmark import Benchmark, Check, Function
 from argo_bench.harness.claims.metrics import Metric
 from argo_bench.harness.claims.verdict import HOLDS, Word, word_for
+from argo_bench.harness.comparisons import open_folder
+from argo_bench.harness.labels import label_both, shorten_name
 from argo_bench.harness.machine.fitness import describe_busy, glance_at_load
 from argo_bench.harness.plan import DEFAULT, QUICK, Profile
 from argo_bench.harness.progress import Progress
@@ -99,6 +101,17 @@ class Found:
         return "; ".join(each for each in (judgement.sentence, said, self.busy) if each)
 
 
+class Interrupted(ShownAsSentence, KeyboardInterrupt):
+    """Says that Ctrl-C ended a comparison, and holds in ``found`` what was measured before it."""
+
+    def __init__(self, found: Found) -> None:
+        super().__init__(
+            f"{found}; the verdict rests on what was measured until the interrupt, which "
+            f"argo_bench.load({str(found.directory)!r}) opens"
+        )
+        self.found = found
+
+
 def compare(
     baseline: Function,
     candidate: Function,
@@ -124,9 +137,11 @@ def compare(
     included: after 1.25 times so long processes are ended, and what was measured is judged. What is checked beside the
     outputs, and what follows, stands in docs/functions.md.
 
-    ``out`` is the folder of the record (a temporary one by default). Raises UserError for what cannot be measured.
+    ``out`` is the folder of the record (by default one in the user's cache, which is removed after 100 comparisons or a
+    month). Raises UserError for what cannot be measured, and Interrupted, which holds what was measured, after Ctrl-C.
     """
-    name = f"{shorten_name(label(candidate))} against {shorten_name(label(baseline))}"
+    old, new = map(shorten_name, label_both(baseline, candidate))
+    name = f"{new} against {old}"
     benchmark = Benchmark(name, baseline, candidate, setup, check, metric, claim, fresh)
     profile = replace(QUICK if quick else DEFAULT, budget_s=budget_s)
     return Found(measure_benchmarks([benchmark], profile, seed, out, on_progress))
@@ -141,13 +156,20 @@ def measure_benchmarks(
 ) -> Recorded:
     """Run benchmarks and return the record of the run.
 
-    Raises KeyboardInterrupt after an interrupt; what was measured before it is in the record.
+    Raises Interrupted after an interrupt, and KeyboardInterrupt where that came before the functions were called.
     """
     job = Job([benchmark.check_functions() for benchmark in benchmarks], profile, seed, NoSupply())
-    directory = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="argo-bench-compare-"))
-    machine = glance_at_load()
-    if busy := describe_busy(machine):
-        on_progress(Progress(0.0, math.inf, busy, ""))
-    if measure(job, directory, make_run_id(profile, datetime.now()), on_progress, machine):
-        raise KeyboardInterrupt
-    return load(directory)
+    with nullcontext(Path(out)) if out is not None else open_folder() as directory:
+        machine = glance_at_load()
+        if busy := describe_busy(machine):
+            on_progress(Progress(0.0, math.inf, busy, ""))
+        is_interrupted = measure(job, directory, make_run_id(profile, datetime.now()), on_progress, machine)
+        try:
+            recorded = load(directory)
+        except UserError:
+            if is_interrupted:  # before the first line
+                raise KeyboardInterrupt from None
+            raise
+    if is_interrupted:
+        raise Interrupted(Found(recorded)) if recorded.all(Declared) else KeyboardInterrupt
+    return recorded

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import Benchmark, shorten_name
+from argo_bench.harness.benchmark import Benchmark
+from argo_bench.harness.labels import label_both, shorten_name
 from argo_bench.loading import load_module, settings_of
 
 FUNCTION = "function"
@@ -104,7 +105,8 @@ def choose_benchmarks(words: Sequence[str], options: Mapping[str, Any]) -> list[
         if len(words) != 2:
             raise UserError(f"compare takes two functions, the old and the new, got {len(words)}: {', '.join(words)}")
         pair = dict(zip(PAIR, words, strict=True))
-        return [benchmark_of(f"{shorten_name(words[1])} against {shorten_name(words[0])}", pair | dict(options))]
+        old, new = map(shorten_name, label_both(*words))
+        return [benchmark_of(f"{new} against {old}", pair | dict(options))]
     table = read_pairs()
     if not table:
         raise UserError(

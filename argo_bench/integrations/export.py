@@ -19,9 +19,10 @@ from typing import Literal
 import msgspec
 
 from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import Benchmark, label, shorten_name
+from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import CLOCKS
+from argo_bench.harness.labels import label, label_both, shorten_name
 from argo_bench.harness.plan import DEFAULT, replicate_seed
 from argo_bench.harness.record.records import Comparison
 from argo_bench.harness.replicate import LONGEST_PASS_NS
@@ -114,7 +115,8 @@ def subject_of(targets: Sequence[str], setup: str | None, universe: Callable[[],
     """
     match targets:
         case [old, new]:
-            return Benchmark(f"{shorten_name(new)} against {shorten_name(old)}", old, new, setup)
+            names = [*map(shorten_name, label_both(old, new))]
+            return Benchmark(f"{names[1]} against {names[0]}", old, new, setup)
         case [name] if setup is None and ":" not in name:
             if (benchmark := read_pairs().get(name)) is not None:
                 return benchmark

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-import os
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -17,8 +16,9 @@ import pytest
 
 from argo_bench.comparison import Compared, compare
 from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import Benchmark, find_importable_name
+from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.claims.verdict import Word, word_for
+from argo_bench.harness.functions import find_importable_name
 from argo_bench.harness.memory import take_reading
 from argo_bench.harness.record.records import Declared, Failure, Fidelity, Samples
 from argo_bench.harness.workers.agreement import first_difference
@@ -156,32 +156,13 @@ def measure_pair(name: str, options: Mapping[str, Any], benchmark: Any) -> Resul
 
 
 def name_for_workers(function: Callable[..., Any] | str) -> Callable[..., Any] | str:
-    """Return the function, or ``file.py:name`` for one of a test module.
-
-    Workers do not find a test module by its name.
-    """
-    if isinstance(function, str):
+    """Return the function, or ``file.py:name`` for one of a test module that workers do not find by its name."""
+    if find_importable_name(function) is not None:
         return function
-    name, file = getattr(function, "__qualname__", "<"), inspect.getsourcefile(inspect.unwrap(function))
-    module = sys.modules.get(getattr(function, "__module__", ""), None)
-    is_top = "<" not in name and "." not in name and getattr(module, name, None) is function
-    if not is_top or file is None or _is_found_by_workers(function):
-        return function
-    return f"{file}:{name}"
-
-
-def _is_found_by_workers(function: Callable[..., Any]) -> bool:
-    """Say whether the name of the function leads another process to a module that is the function's file."""
-    target = find_importable_name(function)
-    if target is None:
-        return False
-    path = target.partition(":")[0].replace(".", os.sep)
-    file = Path(inspect.getsourcefile(inspect.unwrap(function)) or "")
-    return any(
-        Path(entry, found).resolve() == file.resolve()
-        for entry in ["", *sys.path]
-        for found in (f"{path}.py", f"{path}/__init__.py")
-    )
+    module, name = sys.modules.get(getattr(function, "__module__", None) or ""), getattr(function, "__qualname__", "<")
+    file = str(getattr(module, "__file__", None) or "")
+    is_top = name.isidentifier() and getattr(module, name, None) is function and file.endswith(".py")
+    return f"{file}:{name}" if is_top else function
 
 
 def _check(result: Result) -> None:
@@ -205,8 +186,8 @@ def _check_only(name: str, options: Mapping[str, Any], benchmark: Any) -> Result
         return asyncio.run(_await_value(found)) if inspect.isawaitable(found) else found
 
     def make_arguments() -> tuple[Any, ...]:
-        made = call("setup") if options.get("setup") is not None else ()
-        return made if isinstance(made, tuple) else (made,)
+        made = call("setup") if options.get("setup") is not None else None
+        return () if made is None else made if isinstance(made, tuple) else (made,)
 
     arguments = make_arguments()
     check = options.get("check", "allclose")

@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 
 from argo_bench.errors import UserError
-from argo_bench.harness.benchmark import shorten_name
 from argo_bench.harness.calibration.rates import summarize_bank
 from argo_bench.harness.calibration.standing import SUMMARY, Calibration
 from argo_bench.harness.judging.judgements import find_break_even_rates, judge_all
 from argo_bench.harness.judging.measurements import Measured
 from argo_bench.harness.judging.outputs import KEPT, describe_line, word_of
 from argo_bench.harness.judging.results import estimate_result
+from argo_bench.harness.labels import shorten_name
 from argo_bench.harness.plan import compute_levels, hash_seed_of_memory, replicate_seed
 from argo_bench.harness.record.completeness import check_completeness
 from argo_bench.harness.record.lines import Disagreement, check_header_and_end, check_samples, find_repeated, is_sealed

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import pickle
-import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -94,26 +93,27 @@ def role_of(arguments: Mapping[str, Any], role: str, target: str) -> Callable[..
     A role is an arm's name, ``setup`` or ``check``.
     """
     file = arguments.get("pickled")
-    if file and (pickled := _unpickle(file).get(role)) is not None:
+    if file and (pickled := load_copies(file).get(role)) is not None:
         return pickled
     return find_function(target) if target else None
 
 
 @cache
-def _unpickle(file: str) -> dict[str, Callable[..., Any]]:
+def load_copies(file: str) -> dict[str, Callable[..., Any]]:
     """Read local functions by their roles; writing and reading the file both need cloudpickle.
 
-    Raises UserError for a function of the main program that could only be copied by its name, such as one in a wrapper.
+    The functions and classes of the main program get their names in this process's one, where pickle looks for them.
+    Raises UserError for what cannot be rebuilt here.
     """
     try:
-        return pickle.loads(Path(file).read_bytes())  # type: ignore[no-any-return]
-    except AttributeError as error:
-        found = re.search(r"attribute '(.+?)'", str(error))
-        name = found[1] if found else str(error)
+        functions, names = pickle.loads(Path(file).read_bytes())
+    except Exception as error:  # noqa: BLE001 - a user's classes may refuse to be rebuilt in any way
         raise UserError(
-            f"the function {name} of the main program cannot be copied to another process, since it is wrapped (by a "
-            "decorator such as functools.lru_cache): put it into a module that can be imported"
+            f"the functions cannot be rebuilt in another process ({type(error).__name__}: {error}): put them into a "
+            "module that can be imported, or make what they use in setup"
         ) from None
+    vars(sys.modules["__main__"]).update(names)
+    return functions  # type: ignore[no-any-return]
 
 
 def extend_path(path: Sequence[str]) -> None:

@@ -18,14 +18,16 @@ from statistics import median
 from time import perf_counter_ns, process_time_ns, thread_time_ns
 from typing import Any
 
+from ...errors import UserError
 from .agreement import first_difference
-from .causes import Suspicion, say_times
+from .causes import RULES, Suspicion, say_times
 from .inputs import (
     OTHERS,
     copy_arguments,
     describe_changed_input,
     describe_memory,
     describe_returned_input,
+    describe_used_input,
     find_change,
     is_dear,
     list_other_inputs,
@@ -244,6 +246,11 @@ class Examination:
             self._last[each] if isinstance(self._last, Mapping) else each
         return perf_counter_ns() - began
 
+    def look_at_input(self) -> None:
+        """Find whether the calls have used up their input. It is looked at last, since it may be changed by that."""
+        if not self._body.is_fresh:
+            self._note(describe_used_input(self._arguments))
+
     def _note(self, *found: Suspicion | None) -> None:
         self.suspicions += [each for each in found if each is not None]
 
@@ -274,6 +281,7 @@ def examine(body: FunctionBody, settings: Settings, file: Path) -> dict[str, Any
     examination.make_calls()
     examination.look_around()
     examination.look_for_memory(file.with_name(file.name + OTHER))
+    examination.look_at_input()
     if examination.packed is not None:
         write_packed(examination.packed, file)
     return {
@@ -288,14 +296,24 @@ def examine(body: FunctionBody, settings: Settings, file: Path) -> dict[str, Any
 
 
 def call_twice(body: FunctionBody) -> dict[str, Any]:
-    """Return what calls take, where nothing is to be checked: two, or as many as it takes to choose the clock."""
+    """Return what calls take, where nothing is to be checked: two, or as many as it takes to choose the clock.
+
+    Raises UserError for a function of which nothing would be timed: it returns a generator, or its input is used up.
+    """
     calls: list[Call] = []
+    arguments: Arguments = ()
     began = perf_counter_ns()
     while len(calls) < 2 or (
         len(calls) <= ENOUGH and perf_counter_ns() - began < LONGEST_NS and decide(calls[1:]).told_by == "nothing"
     ):
         kept = Kept.so_far()
-        calls.append(account(kept, body.take_result(body.next_arguments())[1]))
+        arguments = body.next_arguments()
+        result, timing = body.take_result(arguments)
+        calls.append(account(kept, timing))
+        if inspect.isgenerator(result) or inspect.isasyncgen(result):
+            raise UserError("a call returns a generator, which computes only when it is read: return a list")
+    if not body.is_fresh and (used := describe_used_input(arguments)) is not None:
+        raise UserError(f"a call {used.seen}: {RULES[used.cause].way_out}")
     return {
         "suspicions": [],
         **describe_clock(decide(calls[1:])),

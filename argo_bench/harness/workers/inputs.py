@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import itertools
 import sys
 import time
@@ -95,6 +96,33 @@ def describe_returned_input(result: Any, arguments: Arguments, change: str | Non
             seen = f"returns its input, {change.replace('output', 'input', 1)}"
             return Suspicion("returns its input", seen)
     return None
+
+
+def describe_used_input(arguments: Arguments) -> Suspicion | None:
+    """Say that a generator or another iterator among the arguments is at its end, so that a later call has nothing.
+
+    An iterator of a user's own class, or a file, may begin again; those are left alone. An item may be taken.
+    """
+    for each in arguments:
+        if _is_used_up(each):
+            return Suspicion("changes its input", f"uses up its input, a {type(each).__name__}")
+    return None
+
+
+def _is_used_up(value: Any) -> bool:
+    if inspect.isgenerator(value):
+        return value.gi_frame is None
+    if inspect.isasyncgen(value):
+        return value.ag_frame is None
+    if not isinstance(value, Iterator) or type(value).__module__ not in ("builtins", "itertools"):
+        return False
+    try:
+        next(value)
+    except StopIteration:
+        return True
+    except Exception:  # noqa: BLE001 - what a map calls may raise anything
+        return False
+    return False
 
 
 # Other inputs

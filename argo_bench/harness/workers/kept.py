@@ -23,7 +23,7 @@ SMALL_INT, SHORT_TEXT = 1000, 20
 
 
 class Kept(NamedTuple):
-    """Names where a result stands, with what stands there: the result itself, its equal, or a cache's misses."""
+    """Names where a result stands, with what stands there: the result itself, its equal, or a cache's calls."""
 
     name: str
     value: Any
@@ -32,11 +32,18 @@ class Kept(NamedTuple):
         """Say whether the same stands there after one more call: a function that computes again puts another there."""
         if other is None or self.name != other.name:
             return False
-        return self.value is other.value or (isinstance(self.value, Misses) and self.value == other.value)
+        return other.value.is_after(self.value) if isinstance(other.value, Calls) else self.value is other.value
 
 
-class Misses(int):
-    """Counts the calls for which a cache had nothing."""
+class Calls(NamedTuple):
+    """Counts the calls that a cache has answered, and those for which it had nothing."""
+
+    hits: int
+    misses: int
+
+    def is_after(self, earlier: Calls) -> bool:
+        """Say whether the cache has answered since then; one that setup empties before every call never does."""
+        return self.hits > earlier.hits and self.misses == earlier.misses
 
 
 def find_kept(function: Callable[..., Any], result: Any) -> Kept | None:
@@ -45,7 +52,7 @@ def find_kept(function: Callable[..., Any], result: Any) -> Kept | None:
     A collection counts that equals the result, and any value or item of a collection that is the result itself.
     """
     if (read := getattr(function, "cache_info", None)) is not None:
-        return Kept("a cache around it", Misses(read().misses))
+        return Kept("a cache around it", Calls(*read()[:2]))
     if _may_be_shared(result):
         return None
     for name, value in _list_values(function):
@@ -92,7 +99,7 @@ def _list_values(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
             continue
     yield from ((f"a default of {inner.__name__}", each) for each in inner.__defaults__ or ())
     yield from (inner.__kwdefaults__ or {}).items()
-    names = set(_list_names(inner.__code__))
+    names = set(list_code_names(inner.__code__))
     for name in sorted(names & inner.__globals__.keys()):
         value = inner.__globals__[name]
         yield name, value
@@ -102,11 +109,12 @@ def _list_values(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}.{each}", kept) for each, kept in vars(value).items() if each != "__wrapped__")
 
 
-def _list_names(code: CodeType) -> Iterator[str]:
+def list_code_names(code: CodeType) -> Iterator[str]:
+    """Yield the names that code reads from its module, and those of attributes."""
     yield from code.co_names
     for each in code.co_consts:
         if isinstance(each, CodeType):
-            yield from _list_names(each)
+            yield from list_code_names(each)
 
 
 def _equals(value: Any, result: Any) -> bool:

@@ -6,6 +6,7 @@ It uses the standard library alone and relative imports: the same file also runs
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import inspect
 import itertools
@@ -58,7 +59,7 @@ class FunctionBody:
         self._function = function
         self._setup = setup
         self._fresh = fresh
-        self._is_async = inspect.iscoroutinefunction(function)
+        self._is_async = is_async(function)
         self._runner = asyncio.Runner()
         self.tasks: frozenset[asyncio.Task[Any]] = frozenset()
         self._kept: Arguments | None = self.make_arguments()
@@ -139,6 +140,13 @@ class FunctionBody:
         if inspect.isawaitable(made):
             made = self._runner.run(_await_value(made))
         return () if made is None else made if isinstance(made, tuple) else (made,)
+
+
+def is_async(function: Any) -> bool:
+    """Say whether a function, a partial of one or an object that can be called is defined as async."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return any(map(inspect.iscoroutinefunction, (function, inspect.getattr_static(type(function), "__call__", None))))
 
 
 def _clock_loop(loop: Callable[..., None], *arguments: Any) -> Timing:

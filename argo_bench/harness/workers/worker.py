@@ -19,7 +19,17 @@ from time import perf_counter_ns
 from typing import Any
 
 from ...parent import die_with_parent
-from .bodies import Arm, Body, body_of, describe_error, extend_path, find_function, function_body, role_of
+from .bodies import (
+    Arm,
+    Body,
+    body_of,
+    describe_error,
+    extend_path,
+    find_function,
+    function_body,
+    load_copies,
+    role_of,
+)
 from .processors import use_processors
 from .results import SAMPLED_ABOVE, sample, write_result
 from .settings import Settings, describe_changes, read_settings
@@ -178,9 +188,16 @@ def find_check(arm: Arm, check: str) -> Any:
 
 def compare_results(baseline: str, candidate: str, arm: Arm, check: str) -> Reply:
     """Compare two results that were written by other processes."""
-    extend_path(arm.get("path", ()))
+    find_classes(arm)
     expected, got = (pickle.loads(Path(file).read_bytes()) for file in (baseline, candidate))
     return describe_agreement(expected, got, arm, check)
+
+
+def find_classes(arm: Arm) -> None:
+    """Have the classes of a user's found that results may be instances of."""
+    extend_path(arm.get("path", ()))
+    if file := json.loads(arm["arguments"]).get("pickled"):
+        load_copies(file)
 
 
 def find_repeated_answer(baseline: str, candidate: str, arm: Arm) -> Reply:
@@ -188,7 +205,7 @@ def find_repeated_answer(baseline: str, candidate: str, arm: Arm) -> Reply:
     from .agreement import first_difference
     from .examine import OTHER
 
-    extend_path(arm.get("path", ()))
+    find_classes(arm)
     files = [Path(name + ending) for name in (baseline, candidate) for ending in ("", OTHER)]
     reply: Reply = {"type": "Agreement", "difference": None, "suspicions": []}
     if not all(file.is_file() for file in files):
