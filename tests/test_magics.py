@@ -8,7 +8,14 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from argo_bench.comparison import Compared
 from argo_bench.errors import UserError
-from argo_bench.integrations.ipython import MARKERS, awaits, compile_function, split_cell
+from argo_bench.integrations.ipython import (
+    MARKERS,
+    awaits,
+    compare_names,
+    compile_function,
+    read_names,
+    split_cell,
+)
 from argo_bench.report import Report
 from argo_bench.report.machine import Machine
 
@@ -114,6 +121,118 @@ def test_a_block_that_awaits_is_a_coroutine_function():
     assert not awaits("async def later():\n    await wait()\n1", "candidate")
     function = compile_function("candidate", "import asyncio\nawait asyncio.sleep(0)\n7", {})
     assert asyncio.run(function()) == 7
+
+
+MISTAKEN = {
+    "total += 1\ntotal": "reads total before it assigns it",
+    "data = sorted(data)\ndata": "reads data before it assigns it",
+    "data = [each for each in data if each]\ndata": "reads data before it assigns it",
+    "first = data[0]\ndata = 3\nfirst": "reads data before it assigns it",
+    "del data\n1": "reads data before it assigns it",
+    "global total\ntotal = 1\ntotal": "says global total",
+    "def count():\n    global total\n    total = 1\ncount()": "says global total",
+    "return 3\n3": "cannot be compiled: 'return' outside function",
+    "yield 3": "cannot be compiled: 'yield' outside function",
+    "1 +": "cannot be compiled: invalid syntax, in its line 1",
+    "from math import *\npi": "cannot be compiled: import \\* only allowed at module level",
+}
+
+
+@pytest.mark.parametrize("code", MISTAKEN)
+def test_a_block_that_cannot_run_by_itself_is_refused_in_a_sentence(code):
+    with pytest.raises(UserError, match=f"^the candidate block {MISTAKEN[code]}"):
+        compile_function("candidate", code, {"data": [3, 1], "total": 2})
+
+
+SOUND = {
+    "total = 0\nfor each in data:\n    total += each\ntotal": 4,
+    "ordered = sorted(data)\nordered[0]": 1,
+    "if data:\n    size = 2\nsize": 2,
+    "def size(data):\n    data = [*data]\n    return len(data)\nsize(data)": 2,
+    "import math as rounding\nrounding.floor(data[0])": 3,
+    "[data for data in (1, 2)][1]": 2,
+    "(size := 2) + size": 4,
+    "later = lambda: number\nnumber = 5\nlater()": 5,
+    "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    kind = type(error)\nkind.__name__": "ZeroDivisionError",
+    "match data:\n    case [first, *rest]:\n        pass\nrest[0] + first": 4,
+}
+
+
+@pytest.mark.parametrize("code", SOUND)
+def test_a_block_that_runs_by_itself_is_measured(code):
+    assert compile_function("candidate", code, {"data": [3, 1]})() == SOUND[code]
+
+
+CROSSED = {
+    "a value": ("total = 1\ntotal", "total + 1", "the candidate block reads total, which the baseline block assigns"),
+    "an import": ("1", "import json as text\nlen(text.__name__) + 1", None),
+    "the other way": ("total + 1", "total = 1\ntotal", "the baseline block reads total, which the candidate block"),
+    "in a function": ("total = 1\ntotal", "def add():\n    return total\nadd()", "the candidate block reads total"),
+    "in a comprehension": ("total = 1\ntotal", "[total for _ in range(2)]", "the candidate block reads total"),
+    "a variable of a loop": ("for each in (1, 2):\n    pass\n1", "each", "the candidate block reads each"),
+    "a variable of a comprehension": ("[each for each in (1, 2)]", "[each for each in (2, 1)]", None),
+    "both assign it": ("total = 1\ntotal", "total = 2\ntotal", None),
+}
+
+
+@pytest.mark.parametrize("kind", CROSSED)
+def test_a_block_that_reads_what_the_other_one_assigns_is_told_so(kind):
+    baseline, candidate, said = CROSSED[kind]
+    names = {"baseline": read_names("baseline", baseline), "candidate": read_names("candidate", candidate)}
+    if said is None:
+        assert compare_names(names, {}) == []
+        return
+    with pytest.raises(UserError, match=f"{said}.*: each runs by itself; assign it before the first marker"):
+        compare_names(names, {})
+    remarks = compare_names(names, {"total": 7, "each": 7})
+    assert remarks[0].startswith(said)
+    assert "it has the value of before" in remarks[0]
+    assert "stays as it is" in remarks[1]
+
+
+def test_a_variable_of_the_notebook_that_a_block_assigns_stays_as_it_is_and_that_is_said(shell, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "argo_bench.integrations.ipython.compare", lambda *functions, **options: [f() for f in functions]
+    )
+    shell.user_ns["total"] = 7
+    values = shell.run_cell_magic(
+        "argo_compare", "--quick", "start = 1\n#: baseline\ntotal = start\ntotal\n#: candidate\n1"
+    )
+    assert values == [1, 1]
+    assert shell.user_ns["total"] == 7
+    assert "the notebook's total stays as it is: what a block assigns is its own" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "cell", ["await wait()\n#: baseline\n1\n#: candidate\n1", "1 +\n#: baseline\n1\n#: candidate\n1"]
+)
+def test_a_setup_that_cannot_run_is_said_in_one_sentence(shell, cell):
+    with pytest.raises(
+        UsageError, match=r"^(what stands before the first marker awaits|the setup block cannot be compiled)"
+    ):
+        shell.run_cell_magic("argo_compare", "--quick", cell)
+
+
+def test_a_mistake_in_a_call_of_compare_is_one_sentence_in_a_cell(shell, capsys):
+    shell.run_cell("import argo_bench\nrows = iter(())\nargo_bench.compare(len, len, metric='joules')")
+    said = capsys.readouterr()
+    assert "UserError: len against len: expected a metric of cpu, wall" in said.out + said.err
+    assert "Traceback" not in said.out + said.err
+
+
+def test_after_an_interrupt_the_value_is_what_was_measured_and_the_next_cell_works(
+    shell, tmp_path, monkeypatch, capsys
+):
+    def interrupt(state, around):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("argo_bench.harness.run.time_replicates", interrupt)
+        found = shell.run_cell_magic("argo_compare", f"--quick --budget 60s --out {tmp_path}", CELL)
+    assert isinstance(found, Compared)
+    assert found.verdict == "untested"
+    assert f"argo_bench.load('{tmp_path}') opens" in capsys.readouterr().out.replace("\n", "")
+    assert shell.run_cell("1 + 1").result == 2
 
 
 @pytest.mark.parametrize("code", ["", "grown = 1", "for each in (): each"])
