@@ -74,6 +74,41 @@ def test_a_run_becomes_an_executed_notebook_of_its_claims(tmp_path):
     assert all(cell.execution_count is not None for cell in cells if cell.cell_type == "code" and cell.source)
 
 
+def ask_kernel(client, code, *, interrupt=None):
+    """What a cell shows, as text; ``interrupt`` is called once the cell shows anything."""
+    cell, shown = client.execute(code), []
+    while True:
+        message = client.get_iopub_msg(timeout=120)
+        if message["parent_header"].get("msg_id") != cell:
+            continue
+        content = message["content"]
+        if content.get("execution_state") == "idle":
+            return "\n".join(shown)
+        shown += [str(content.get("data", {}).get("text/plain", "")), *content.get("traceback", [])]
+        if interrupt is not None and message["msg_type"] == "update_display_data":
+            interrupt()
+            interrupt = None
+
+
+@pytest.mark.slow
+def test_a_cell_that_is_interrupted_shows_what_was_measured_and_the_next_one_works():
+    manager_module = pytest.importorskip("jupyter_client.manager")
+    manager, client = manager_module.start_new_kernel()
+    try:
+        ask_kernel(client, "%load_ext argo_bench")
+        cell = "%%argo_compare --budget 100s\n#: baseline\nsum(range(5000))\n#: candidate\nsum(list(range(5000)))"
+        shown = ask_kernel(client, cell, interrupt=manager.interrupt_kernel)
+        assert "interrupted: " in shown or "KeyboardInterrupt" in shown  # the latter before the functions were called
+        assert ask_kernel(client, "import psutil; psutil.Process().children(recursive=True)").strip() == "[]"
+        cell = "import argo_bench\nrows = open('/dev/null')\nargo_bench.compare(lambda: rows, lambda: rows)"
+        assert "UserError: " in (shown := ask_kernel(client, cell))
+        assert "since it uses rows, an open file (/dev/null)" in shown
+        assert "Traceback" not in shown
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.parametrize("name", ["open_lab", "execute_notebook"])
 def test_without_jupyterlab_the_line_that_installs_it_is_told(name, monkeypatch, tmp_path):
     arguments = () if name == "open_lab" else (open_report(REFERENCE), tmp_path)

@@ -3,12 +3,14 @@
 import functools
 import importlib
 import json
+import os
 import pickle
 import socket
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import types
 from pathlib import Path
 
@@ -118,6 +120,32 @@ def test_a_module_is_found_elsewhere_where_another_process_imports_the_same_file
     functions, _ = pickle.loads(pack_functions({"baseline": module.where}))
     del sys.modules["argo_hidden"]
     assert functions["baseline"]() == "one"
+
+
+def test_a_module_that_was_edited_after_its_import_is_copied_as_it_is_here(tmp_path, monkeypatch):
+    file = tmp_path / "argo_edited.py"
+    text = "class Kind:\n    def get(self):\n        return 1\ndef give():\n    return Kind().get() + 1\n"
+    file.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("argo_edited")
+    monkeypatch.setitem(sys.modules, "argo_edited", module)
+    give = module.give
+    for edited in (text.replace("return 1", "return 5"), text.replace("+ 1", "+ 7"), "def (", f"\n{text}"):
+        file.write_text(edited)
+        os.utime(file, (time.time() + 5 + len(edited),) * 2)
+        assert find_importable_name(give) is None
+        with monkeypatch.context() as patch:
+            content = pack_functions({"baseline": give})
+            patch.delitem(sys.modules, "argo_edited")
+            assert pickle.loads(content)[0]["baseline"]() == 2
+    importlib.reload(module)
+    assert find_importable_name(module.give) == "argo_edited:give"
+    assert find_importable_name(give) is None
+    file.write_text(f"\n{text}other = 2\n")
+    os.utime(file, (time.time() + 500,) * 2)
+    assert find_importable_name(module.give) == "argo_edited:give"
+    file.unlink()
+    assert find_importable_name(module.give) is None
 
 
 def test_modules_of_installations_are_found_and_those_that_code_has_made_are_not(monkeypatch):

@@ -93,15 +93,15 @@ class Benchmark:
         for function in self._functions():
             if not callable(function) and not isinstance(function, str):
                 raise UserError(f"{self.name}: expected a function or its module:name, got {function!r}")
-        if is_async(self.check):
+        if callable(self.check) and is_async(self.check):
             raise UserError(f"{self.name}: expected a plain function as the check, got the async {label(self.check)}")
         self._read(self.claim)
 
     @classmethod
     def of(cls, declared: Declared) -> Benchmark:
         """Rebuild the benchmark of a record: it can be judged again, but not run."""
-        names = map(shorten_name, (declared.baseline, declared.candidate))
-        return cls(declared.name, *names, metric=declared.metric, claim=declared.claim)
+        baseline, candidate = map(shorten_name, (declared.baseline, declared.candidate))
+        return cls(declared.name, baseline, candidate, metric=declared.metric, claim=declared.claim)
 
     def check_functions(self) -> Benchmark:
         """Return this benchmark once every function that is given by its name has been found.

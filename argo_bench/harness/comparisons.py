@@ -77,7 +77,7 @@ def _make_temporary_place(place: Path, reason: str) -> Path:
 
 def remove_old(place: Path) -> None:
     """Remove records beyond the bounds, and those whose writer was killed; never one that is being written."""
-    kept = []
+    kept: list[Path] = []
     for directory in sorted(place.glob(f"*-{KIND}-*"), key=_read_age_s):
         is_written, is_beyond = _is_written(directory), len(kept) >= MOST - 1 or _read_age_s(directory) > LONGEST_S
         if is_written is False or (is_written is None and is_beyond):

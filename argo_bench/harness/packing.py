@@ -99,8 +99,10 @@ def reduce_in_our_way(value: Any) -> Any:
     if isinstance(value, Cached):
         return None if find_importable_name(value) else _reduce_cache(value)
     if isinstance(value, FunctionType):
-        is_dispatch = isinstance(getattr(value, "registry", None), MappingProxyType)
-        return (rebuild_dispatch, (dict(value.registry),)) if is_dispatch and not find_importable_name(value) else None
+        registry = getattr(value, "registry", None)
+        if isinstance(registry, MappingProxyType) and not find_importable_name(value):
+            return rebuild_dispatch, (dict(registry),)
+        return None
     if type(value) in LOCKS:
         if not repr(value).startswith("<unlocked"):
             raise PicklingError("a lock that is held")
@@ -143,7 +145,7 @@ def rebuild_dispatch(implementations: dict[type, Callable[..., Any]]) -> Callabl
 def _has_only_identity(value: Any) -> bool:
     """Say whether a thing is nothing but itself, as MISSING = object() is: a copy would be another one."""
     kind = type(value)
-    is_plain = kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__
+    is_plain = all(getattr(kind, name) is getattr(object, name) for name in ("__reduce_ex__", "__reduce__"))
     if not is_plain or kind.__module__ == "__main__" or hasattr(kind, "__slots__") or isinstance(value, type):
         return False
     return not getattr(value, "__dict__", None) and kind.__basicsize__ <= object.__basicsize__ + 16
