@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import functools
 import json
+import multiprocessing
 import pickle
 import queue
 import sys
@@ -208,6 +209,19 @@ def bound_again():
 
 
 KINDS["name that was bound again"] = bound_again, 2
+
+
+def double(number):
+    return 2 * number
+
+
+@returns([2, 4])
+def children_that_find_functions_by_name():
+    if "fork" not in multiprocessing.get_all_start_methods():
+        return [2, 4]
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return pool.map(double, [1, 2])
+
 
 BYTES, WRITABLE = memoryview(b"abc"), memoryview(bytearray(b"abc"))
 

@@ -19,8 +19,9 @@ import pytest
 from argo_bench.errors import UserError
 from argo_bench.harness.functions import find_importable_name, is_found_elsewhere
 from argo_bench.harness.packing import pack_functions
-from argo_bench.harness.workers.messages import Agree, Agreement, Arm
+from argo_bench.harness.workers.messages import Agree, Agreement, Arm, CompareResults, Examine, Examined
 from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
+from argo_bench.integrations.pairs import name_for_workers
 from tests import main_program
 
 PROGRAM = Path(main_program.__file__)
@@ -50,6 +51,18 @@ def worker(tmp_path_factory):
 def test_a_function_of_the_main_program_returns_in_a_worker_what_it_returns_there(kind, arms, worker):
     found = worker.ask(Agree(arms[kind]["baseline"], arms[kind]["candidate"], "equal"), Agreement)
     assert found.difference is None
+
+
+def test_a_result_of_a_class_of_the_main_program_is_read_by_another_process(arms, worker, tmp_path):
+    kind = arms["instance of a class of the main program"]
+    files = {role: str(tmp_path / role) for role in kind}
+    assert all(worker.ask(Examine(kind[role], files[role], True), Examined).is_written for role in kind)
+    fresh = worker.fresh()
+    try:
+        asked = CompareResults(files["baseline"], files["candidate"], kind["candidate"], "equal")
+        assert fresh.ask(asked, Agreement).difference is None
+    finally:
+        fresh.close()
 
 
 def hold():
@@ -155,6 +168,24 @@ def test_modules_of_installations_are_found_and_those_that_code_has_made_are_not
         for name in ("json", "numpy.linalg", "argo_bench.errors", "argo_made", "__main__")
     }
     assert [name for name, is_found in found.items() if not is_found] == ["argo_made", "__main__"]
+
+
+def test_a_function_of_a_test_goes_to_workers_by_its_file_and_all_others_as_they_are(monkeypatch):
+    assert name_for_workers(hold) is hold  # workers find it by its name
+    monkeypatch.setattr(hold, "__module__", "argo_test_module")
+    module = types.ModuleType("argo_test_module")
+    module.__file__, module.hold = __file__, hold
+    monkeypatch.setitem(sys.modules, "argo_test_module", module)
+    assert name_for_workers(hold) == f"{__file__}:hold"
+    for each in (
+        functools.partial(hold),
+        Client(1),
+        Client(1).fetch,
+        lambda: 1,
+        functools.lru_cache(len),
+        "module:name",
+    ):
+        assert name_for_workers(each) is each
 
 
 def test_packing_leaves_no_module_registered():

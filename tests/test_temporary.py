@@ -65,6 +65,12 @@ def test_a_record_stays_after_it_was_written(home):
     assert os.listdir(folder) == ["run.jsonl"]
 
 
+def test_a_record_that_an_error_ends_does_not_stay(home):
+    with pytest.raises(KeyboardInterrupt), comparisons.open_folder() as folder:
+        raise KeyboardInterrupt
+    assert not folder.exists()
+
+
 def test_no_more_records_stay_than_are_kept_and_the_newest_do(home, monkeypatch):
     monkeypatch.setattr(comparisons, "MOST", 3)
     made = []

@@ -31,9 +31,10 @@ WRITER = "writer"
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """Make a folder for the record of a comparison, which nobody removes while the block goes on; it stays afterwards.
+    """Make a folder for the record of a comparison, which nobody removes while the block goes on.
 
-    Where the user's cache cannot be written, it is in the temporary directory.
+    It stays afterwards, unless an error ends the block. Where the user's cache cannot be written, it is in the temporary
+    directory.
     """
     place = find_place()
     remove_old(place)
@@ -42,9 +43,11 @@ def open_folder() -> Iterator[Path]:
     writer.write_text(f"{number_machine()} {os.getpid()}", encoding="utf-8")
     try:
         yield directory
-    finally:
-        with suppress(OSError):
-            writer.unlink()
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    with suppress(OSError):
+        writer.unlink()
 
 
 def find_place() -> Path:
