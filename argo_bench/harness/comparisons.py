@@ -33,8 +33,7 @@ WRITER = "writer"
 def open_folder() -> Iterator[Path]:
     """Make a folder for the record of a comparison, which nobody removes while the block goes on.
 
-    It stays afterwards, unless an error ends the block. Where the user's cache cannot be written, it is in the temporary
-    directory.
+    It stays afterwards, unless an error ends the block. Where the user's cache cannot be written, it is temporary.
     """
     place = find_place()
     remove_old(place)
