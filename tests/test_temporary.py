@@ -65,10 +65,15 @@ def test_a_record_stays_after_it_was_written(home):
     assert os.listdir(folder) == ["run.jsonl"]
 
 
-def test_a_record_that_an_error_ends_does_not_stay(home):
-    with pytest.raises(KeyboardInterrupt), comparisons.open_folder() as folder:
+def test_a_record_that_an_error_ends_stays_where_something_was_measured(home):
+    with pytest.raises(KeyboardInterrupt), comparisons.open_folder() as empty:
+        (empty / "run.jsonl").write_text('{"type":"run"}\n')
         raise KeyboardInterrupt
-    assert not folder.exists()
+    with pytest.raises(OSError, match="disk"), comparisons.open_folder() as measured:
+        (measured / "run.jsonl").write_text('{"type":"run"}\n{"type":"samples"}\n')
+        raise OSError("the disk is full")
+    assert not empty.exists()
+    assert os.listdir(measured) == ["run.jsonl"]
 
 
 def test_no_more_records_stay_than_are_kept_and_the_newest_do(home, monkeypatch):

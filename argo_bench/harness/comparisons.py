@@ -18,6 +18,7 @@ from pathlib import Path
 
 import platformdirs
 
+from argo_bench.harness.record.store import FILE_NAME
 from argo_bench.temporary import is_running, number_machine, owned_prefix
 
 MOST = 100
@@ -33,7 +34,8 @@ WRITER = "writer"
 def open_folder() -> Iterator[Path]:
     """Make a folder for the record of a comparison, which nobody removes while the block goes on.
 
-    It stays afterwards, unless an error ends the block. Where the user's cache cannot be written, it is temporary.
+    It stays afterwards, unless an error ends the block before anything was measured. Where the user's cache cannot be
+    written, it is temporary.
     """
     place = find_place()
     remove_old(place)
@@ -43,10 +45,18 @@ def open_folder() -> Iterator[Path]:
     try:
         yield directory
     except BaseException:
-        shutil.rmtree(directory, ignore_errors=True)
+        if not _holds_samples(directory):
+            shutil.rmtree(directory, ignore_errors=True)
         raise
+    finally:
+        with suppress(OSError):
+            writer.unlink()
+
+
+def _holds_samples(directory: Path) -> bool:
     with suppress(OSError):
-        writer.unlink()
+        return b'"samples"' in (directory / FILE_NAME).read_bytes()
+    return False
 
 
 def find_place() -> Path:
