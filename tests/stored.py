@@ -20,7 +20,7 @@ from argo_bench.harness.judging.judgements import find_break_even_rates, judge_a
 from argo_bench.harness.judging.measurements import Measured
 from argo_bench.harness.judging.outputs import describe_line
 from argo_bench.harness.judging.results import estimate_result
-from argo_bench.harness.plan import DEFAULT, make_plan, replicate_seed
+from argo_bench.harness.plan import DEFAULT, hash_seed_of_memory, make_plan, replicate_seed
 from argo_bench.harness.record.records import (
     RULE,
     SCHEMA,
@@ -150,8 +150,13 @@ def _pass_lines(plan):
             yield Counts("S1", "work, hit", 6, "symbols", arm, seed, {"requests": requests, "hit_rate": 0.5})
     for number, arm in enumerate(("baseline", *VARIANTS)):
         peaks = [(8 - 2 * number) * 2**20 + 4096 * each for each in range(2)]
-        readings = [Reading("peak_rss", "VmHWM", True, peak, baseline_bytes=2**26) for peak in peaks]
-        yield Memory("S1", "work, hit", 6, arm, [*readings, Reading("traced", "tracemalloc", True, peaks[0], 2**20)])
+        seeds = [hash_seed_of_memory(SEED, each) for each in range(2)]
+        readings = [
+            Reading("peak_rss", "VmHWM", True, peak, baseline_bytes=2**26, hash_seed=seed, resolution_bytes=4096)
+            for peak, seed in zip(peaks, seeds, strict=True)
+        ]
+        traced = Reading("traced", "tracemalloc", True, peaks[0], 2**20, hash_seed=seeds[0], resolution_bytes=1)
+        yield Memory("S1", "work, hit", 6, arm, [*readings, traced])
     yield Tried("S1", "a crash", "what is left after a crash", "baseline", ["rows"], full=False)
     for arm in ("baseline", "engineered"):
         yield Observed("S1", "a crash", "in the middle", arm, {"rows": 12.0})
@@ -265,3 +270,12 @@ def store(directory, lines):
     directory.mkdir(exist_ok=True)
     (directory / FILE_NAME).write_bytes(b"".join(line_of(body_of(each)) for each in lines))
     return load(directory)
+
+
+def seal_of(body, digests):
+    """The body of a line that ends a record with the seal for these digests before it; any other body as it is."""
+    try:
+        end = msgspec.json.decode(body, type=End)
+    except msgspec.MsgspecError:
+        return body
+    return msgspec.json.encode(msgspec.json.decode(body) | {"seal": seal(end, digests).seal}) if end.seal else body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -22,8 +22,18 @@ from argo_bench.gate.answers import (
 from argo_bench.gate.records import Agreed, Exact, Gated, Revisions
 from argo_bench.gate.run import FIRST_SHARE
 from argo_bench.gate.timing import CONFIRMATION_FROM
-from argo_bench.harness.record.lines import Disagreement, check_header_and_end, check_samples, find_repeated, is_sealed
-from argo_bench.harness.record.records import RULE, SIGN_TEST, End, Failure, Samples
+from argo_bench.harness.record.lines import (
+    Disagreement,
+    check_fields,
+    check_ending,
+    check_order,
+    check_samples,
+    check_header,
+    find_out_of_order,
+    find_repeated,
+    is_sealed,
+)
+from argo_bench.harness.record.records import RULE, SIGN_TEST, End, Failure, Run, Samples
 from argo_bench.harness.record.store import Recorded, read_as
 from argo_bench.harness.record.verify import run_checks
 from argo_bench.harness.statistics.beyond import choose_test
@@ -31,6 +41,7 @@ from argo_bench.harness.statistics.beyond import choose_test
 FROM: dict[Batch, int] = {FIRST: 0, CONFIRMATION: CONFIRMATION_FROM}
 CANDIDATES: tuple[Candidate, ...] = (HEAD, AGAIN)
 KINDS: tuple[type[msgspec.Struct], ...] = (Revisions, Agreed, Exact, Gated)
+RANKS: Mapping[type[msgspec.Struct], int] = {Run: 0, Revisions: 1, Agreed: 2, Exact: 3, Samples: 4, Gated: 5, End: 6}
 
 
 def find_disagreements(recorded: Recorded) -> list[Disagreement]:
@@ -43,10 +54,11 @@ def find_disagreements(recorded: Recorded) -> list[Disagreement]:
             f"{recorded.directory} was judged by the rule {recorded.run.rule!r}, which this version does not know: "
             "update argo-bench to verify it"
         )
-    gate = Recorded(recorded.directory, [_read(each) for each in recorded.records], recorded.digests)
-    checks = [_check_outcomes, _check_repeated, _check_numbers]
+    gate = Recorded(recorded.directory, [_read(each) for each in recorded.records], recorded.digests, recorded.bodies)
+    checks = [check_header, _check_outcomes, _check_repeated, _check_numbers]
     if is_sealed(recorded):
-        checks += [check_header_and_end, _check_samples, _check_passes, _check_batches, _check_looks_and_end]
+        checks += [check_ending, check_fields, _check_order, _check_samples, _check_passes, _check_batches]
+        checks += [_check_looks_and_end]
     return run_checks(gate, checks)
 
 
@@ -86,8 +98,22 @@ def _check_repeated(recorded: Recorded) -> Iterator[Disagreement]:
             Exact: lambda each: each.benchmark,
             Samples: lambda each: (each.comparison, f"in replicate {each.replicate}"),
             Gated: lambda each: each.benchmark,
+            Failure: lambda each: (each.optimization, each.arm, each.kind, each.reason),
         },
     )
+
+
+def _check_order(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that lines stand in the order in which a gate writes them; a failure may come at any time."""
+    yield from check_order(recorded, RANKS)
+    if _revisions_of(recorded) is not None:
+        expected = [each.benchmark for each in make_lines(gate_of(recorded))]
+        said = [(line, each.benchmark) for line, each in recorded.lines() if isinstance(each, Gated)]
+        for line in find_out_of_order(said, expected):
+            yield Disagreement(line, "it stands after an outcome that follows it: lines were moved")
+    taken = [(line, each.replicate) for line, each in recorded.lines() if isinstance(each, Samples)]
+    for line in find_out_of_order(taken, sorted({number for _, number in taken})):
+        yield Disagreement(line, "samples after those of a later replicate: lines were moved")
 
 
 def _check_samples(recorded: Recorded) -> Iterator[Disagreement]:
@@ -128,6 +154,11 @@ def _check_passes(recorded: Recorded) -> Iterator[Disagreement]:
     if revisions is None:
         return
     names = {*revisions.files}
+    for what, known in {"clock": revisions.metrics, "tolerance": revisions.tolerances}.items():
+        if strangers := sorted(names ^ set(known)):
+            yield Disagreement(2, f"a {what} without a file of its benchmark, or the other way round: {strangers[0]}")
+    for name in sorted({*revisions.changed, *revisions.accepted} - names):
+        yield Disagreement(2, f"{name} is said to have changed or to be accepted, and no revision has such a benchmark")
     for line, record in recorded.lines():
         about = record.comparison.optimization if isinstance(record, Samples) else getattr(record, "benchmark", None)
         if about is not None and about not in names:

@@ -239,5 +239,7 @@ class RunState:
             ]
 
     def fail(self, failure: Failure) -> None:
-        self.failures.append(failure)
-        self.writer.write(failure)
+        """Record a failure, unless an earlier part of the run has recorded the same."""
+        if failure not in self.failures:
+            self.failures.append(failure)
+            self.writer.write(failure)

@@ -139,6 +139,7 @@ def _find_repeated_lines(course: Course) -> Iterator[Disagreement]:
             Counts: lambda each: (each.optimization, each.workload, each.scale, each.arm, f"seed {each.seed}"),
             Result: lambda each: each.comparison,
             Caching: lambda each: (each.optimization, each.arm),
+            Failure: lambda each: (each.optimization, each.arm, each.kind, each.reason),
             Judgement: lambda each: (each.claim, each.arm),
         },
     )
@@ -153,6 +154,8 @@ def _check_replicates(course: Course) -> Iterator[Disagreement]:
         if course.claims_on(comparison) and not course.plan.only_checks:
             line = course.lines.get(comparison, last)
             taken = sorted(course.samples.get(comparison, ()))
+            if is_sealed(course.recorded) and taken != [*course.samples.get(comparison, ())]:
+                yield Disagreement(line, f"samples of {comparison}: their replicates do not follow each other")
             if gaps := sorted(set(range(len(taken))) - set(taken)):
                 missing = ", ".join(map(str, gaps))
                 yield Disagreement(line, f"samples of {comparison}: none in replicate {missing}, but in later ones")

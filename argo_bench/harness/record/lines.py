@@ -5,15 +5,25 @@ Nothing here needs to know what the lines were written for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from argo_bench.harness.block_order import draw_order
 from argo_bench.harness.plan import replicate_seed
-from argo_bench.harness.record.records import LAST_WITHOUT_SEAL, Block, Comparison, End, Run, Samples
-from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.record.records import (
+    LAST_WITHOUT_DECLARATIONS,
+    LAST_WITHOUT_SEAL,
+    Block,
+    Comparison,
+    End,
+    Foreign,
+    Run,
+    Samples,
+)
+from argo_bench.harness.record.store import Recorded, encode, tag_of
 
 FAR_BELOW = 10
 """Wall time is far below CPU time where all processors together would have to be so many times as many."""
@@ -53,12 +63,22 @@ def _name(key: Any) -> str:
     return " ".join(str(each) for each in key if each is not None) if isinstance(key, tuple) else str(key)
 
 
-def check_header_and_end(recorded: Recorded) -> Iterator[Disagreement]:
-    """Check that there is one header, and one end with the seal of all lines before it."""
-    last = len(recorded.records)
+def check_header(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that there is one header, and that it names no schema of before its own rule or its seal."""
+    run = recorded.run
+    if run.schema <= LAST_WITHOUT_DECLARATIONS and run.rule:
+        yield Disagreement(1, f"schema {run.schema}, and the rule {run.rule!r}, which no record of that schema names")
     for line, record in recorded.lines():
         if isinstance(record, Run) and line > 1:
             yield Disagreement(line, "a second header: expected one, in the first line")
+    if not is_sealed(recorded) and any(each.seal for each in recorded.all(End)):
+        yield Disagreement(1, f"schema {run.schema}, and a seal ends the record, as none of that schema does")
+
+
+def check_ending(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that there is one end, with the seal of all lines before it."""
+    last = len(recorded.records)
+    for line, record in recorded.lines():
         if isinstance(record, End) and line < last:
             yield Disagreement(line, "the record goes on after its end")
     end = recorded.records[-1]
@@ -69,6 +89,70 @@ def check_header_and_end(recorded: Recorded) -> Iterator[Disagreement]:
         yield Disagreement(last, "its seal is not that of the lines up to it: one was edited, added or left out")
     if end.longest_s > end.seconds:
         yield Disagreement(last, f"a replicate of {end.longest_s:.3g} s in a run of {end.seconds:.3g} s")
+
+
+def check_order(
+    recorded: Recorded, ranks: Mapping[type[msgspec.Struct], int], others: int | None = None
+) -> Iterator[Disagreement]:
+    """Check that kinds of lines stand in the order of their ranks, as they are written.
+
+    ``others`` is the rank of all other kinds; with None these may stand anywhere. Of lines with one rank the order
+    means nothing.
+    """
+    reached, last = -1, ""
+    for line, record in recorded.lines():
+        rank = ranks.get(type(record), others)
+        kind = record.tag if isinstance(record, Foreign) else tag_of(type(record))
+        if rank is None:
+            continue
+        if rank < reached:
+            yield Disagreement(line, f"a line of kind {kind!r} after one of kind {last!r}: it is written before")
+        else:
+            reached, last = rank, str(kind)
+
+
+def find_out_of_order(lines: Iterable[tuple[int, Hashable]], expected: Iterable[Hashable]) -> Iterator[int]:
+    """Yield the numbers of lines that stand after one that follows them in the order that is expected of their keys."""
+    places = {key: place for place, key in enumerate(expected)}
+    highest = -1
+    for line, key in lines:
+        if places.get(key, highest) < highest:
+            yield line
+        highest = max(highest, places.get(key, highest))
+
+
+def check_fields(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that every line has no other fields than those of its kind, and none twice: such ones are not read."""
+    for (line, record), body in zip(recorded.lines(), recorded.bodies, strict=False):
+        if body != encode(record):
+            for what in _find_unread(body, record):
+                yield Disagreement(line, what)
+
+
+def _find_unread(body: bytes, record: msgspec.Struct) -> Iterator[str]:
+    twice: list[str] = []
+
+    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice.extend(key for key in found if [name for name, _ in pairs].count(key) > 1)
+        return found
+
+    content = json.loads(body, object_pairs_hook=keep, parse_int=str, parse_float=str)
+    yield from (f"the field {name!r} stands twice" for name in twice)
+    if not isinstance(record, Foreign):
+        for name in _find_further_keys(content, msgspec.to_builtins(record)):
+            yield f"a field {name!r}, which no {tag_of(type(record))} has"
+
+
+def _find_further_keys(got: Any, known: Any) -> Iterator[str]:
+    if isinstance(got, dict) and isinstance(known, dict):
+        yield from sorted(got.keys() - known.keys())
+        for key in got.keys() & known.keys():
+            yield from _find_further_keys(got[key], known[key])
+    elif isinstance(got, list) and isinstance(known, list | tuple):
+        for left, right in zip(got, known, strict=False):
+            yield from _find_further_keys(left, right)
 
 
 def check_samples(recorded: Recorded, samples: Sequence[tuple[int, Samples]]) -> Iterator[Disagreement]:
@@ -116,9 +200,11 @@ def _check_shared(samples: Iterable[tuple[int, Samples]]) -> Iterator[Disagreeme
             yield Disagreement(line, f"{name}: the reference's differ from those of {first.comparison.candidate}")
 
 
-def _reference_of(samples: Samples) -> list[tuple[list[int], list[int], str | None]]:
-    """Return the reference's samples of every block, which all candidates of the block share."""
-    found = []
+def _reference_of(samples: Samples) -> list[tuple[Any, ...]]:
+    """Return what candidates that are timed together share: the reference's samples of every block, and its calls."""
+    found: list[tuple[Any, ...]] = [
+        (samples.reference_calls, samples.reference_first_call_ns, samples.reference_drain_ns)
+    ]
     for block in samples.blocks:
         slots = [slot for slot, arm in enumerate(block.order) if arm == "A"]
         found.append(([block.wall_ns[slot] for slot in slots], [block.cpu_ns[slot] for slot in slots], block.invalid))

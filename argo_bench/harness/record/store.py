@@ -47,18 +47,19 @@ class _Line(msgspec.Struct, frozen=True):
 
 def line_of(record: msgspec.Struct) -> bytes:
     """Return a record as it stands in a file, with its digest."""
-    body = _encode(record)
+    body = encode(record)
     return msgspec.json.encode(_Line(xxhash.xxh3_64_hexdigest(body), msgspec.Raw(body))) + b"\n"
 
 
-def _encode(record: msgspec.Struct) -> bytes:
+def encode(record: msgspec.Struct) -> bytes:
+    """Return a record as JSON, as it is written."""
     return bytes(record.content) if isinstance(record, Foreign) else msgspec.json.encode(record)
 
 
 def seal(end: End, digests: Iterable[str]) -> End:
     """Return the line that ends a record with its seal: a digest of its own content and of the digests before it."""
-    as_read = msgspec.json.decode(_encode(msgspec.structs.replace(end, seal="")), type=End)  # 150 is read as 150.0
-    body = b" ".join([_encode(as_read), *map(str.encode, digests)])
+    as_read = msgspec.json.decode(encode(msgspec.structs.replace(end, seal="")), type=End)  # 150 is read as 150.0
+    body = b" ".join([encode(as_read), *map(str.encode, digests)])
     return msgspec.structs.replace(as_read, seal=xxhash.xxh3_64_hexdigest(body))
 
 
@@ -94,13 +95,20 @@ class Writer:
 class Recorded:
     """Holds a run that ``load`` has read back, with its records in the order in which they were written.
 
-    ``digests`` are those of the lines; without them they are computed.
+    ``digests`` are those of the lines, and ``bodies`` what stands in them; without them they are computed.
     """
 
-    def __init__(self, directory: Path, records: Sequence[msgspec.Struct], digests: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        records: Sequence[msgspec.Struct],
+        digests: Sequence[str] = (),
+        bodies: Sequence[bytes] = (),
+    ) -> None:
         self.directory = directory
         self.records = tuple(records)
         self.digests = tuple(digests)
+        self.bodies = tuple(bodies)
         self.run = self.all(Run)[0]
 
     def all(self, kind: type[Kind]) -> list[Kind]:
@@ -115,7 +123,7 @@ class Recorded:
 
     def is_seal_right(self, end: End) -> bool:
         """Say whether the record's last line has the seal of the lines as they are."""
-        digests = self.digests or [xxhash.xxh3_64_hexdigest(_encode(each)) for each in self.records]
+        digests = self.digests or [xxhash.xxh3_64_hexdigest(encode(each)) for each in self.records]
         return seal(end, digests[:-1]) == end
 
     @cached_property
@@ -221,7 +229,8 @@ def load(path: str | Path) -> Recorded:
     lines = list(_read_lines(file))
     if not lines or not isinstance(lines[0].record, Run):
         raise UserError(f"{file} is empty or does not begin with a run: expected a record written by argo-bench run")
-    return Recorded(file.parent, [each.record for each in lines], [each.digest for each in lines])
+    records, digests, bodies = zip(*lines, strict=True)
+    return Recorded(file.parent, records, digests, bodies)
 
 
 def reopen(directory: Path) -> Recorded:
@@ -256,6 +265,7 @@ def _file_of(directory: Path) -> Path:
 class _Read(NamedTuple):
     record: msgspec.Struct
     digest: str
+    body: bytes
 
 
 def _read_lines(file: Path) -> Iterator[_Read]:
@@ -266,17 +276,18 @@ def _read_lines(file: Path) -> Iterator[_Read]:
             raise UserError(
                 f"{file}, line {number}: expected a line of a run, got {line[:40]!r}; the file is cut off or foreign"
             ) from None
-        if xxhash.xxh3_64_hexdigest(bytes(wrapped.record)) != wrapped.xxh3:
+        body = bytes(wrapped.record)
+        if xxhash.xxh3_64_hexdigest(body) != wrapped.xxh3:
             raise UserError(f"{file}, line {number}: its content does not match its digest; it was changed by accident")
         if number == 1:
-            _check_schema(file, bytes(wrapped.record))
+            _check_schema(file, body)
         try:
             record = _decode_record(wrapped.record, is_first=number == 1)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise UserError(
                 f"{file}, line {number} is broken: {error}; take the file from where it was kept, or measure again"
             ) from None
-        yield _Read(record, wrapped.xxh3)
+        yield _Read(record, wrapped.xxh3, body)
 
 
 def _read_content(file: Path) -> bytes:

@@ -7,7 +7,7 @@ is consistent throughout cannot be told from an honest record without a secret.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,17 @@ from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.labels import shorten_name
 from argo_bench.harness.plan import compute_levels, hash_seed_of_memory, replicate_seed
 from argo_bench.harness.record.completeness import check_completeness
-from argo_bench.harness.record.lines import Disagreement, check_header_and_end, check_samples, find_repeated, is_sealed
+from argo_bench.harness.record.lines import (
+    Disagreement,
+    check_fields,
+    check_ending,
+    check_order,
+    check_samples,
+    check_header,
+    find_out_of_order,
+    find_repeated,
+    is_sealed,
+)
 from argo_bench.harness.record.records import (
     LAST_WITHOUT_DECLARATIONS,
     RULES,
@@ -45,6 +55,7 @@ from argo_bench.harness.record.records import (
     rule_of,
 )
 from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.statistics.looks import LOOKS
 
 TOLERANCE = 1e-12
 """The tolerance is relative: sums are exact to the bit on one platform and agree to this on others."""
@@ -52,6 +63,9 @@ TOLERANCE = 1e-12
 
 ABOUT = (Judgement, Caching, Cold, Memory, Counts)
 """Lines of these kinds are about a subject that is declared."""
+RANKS: Mapping[type[msgspec.Struct], int] = {Run: 0, Plan: 1, Result: 3, Caching: 4, Judgement: 5, End: 6}
+MEASURED = 2
+"""Whatever is measured has this rank: a run that is resumed may go back to an earlier pass."""
 CONTRADICTIONS = (
     ArithmeticError,
     AssertionError,
@@ -76,10 +90,13 @@ def verify(recorded: Recorded) -> list[Disagreement]:
             "update argo-bench to verify it"
         )
     if recorded.run.profile == "calibrate":
-        return run_checks(recorded, (_check_bank, _check_calibration))
+        return run_checks(recorded, (check_header, _check_own_fields, _check_bank, _check_calibration))
     checks = (
-        check_header_and_end,
-        _check_header,
+        check_header,
+        check_ending,
+        _check_own_fields,
+        _check_place,
+        _check_settings,
         _check_levels,
         _check_functions,
         _check_samples,
@@ -108,8 +125,20 @@ def run_checks(
     return sorted(found)
 
 
+def _check_own_fields(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check the fields of a record of this schema; those of older ones may have been given up since."""
+    return check_fields(recorded) if is_sealed(recorded) else iter(())
+
+
+def _check_place(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that the plan stands before what was measured, and the conclusions after it."""
+    return check_order(recorded, RANKS, MEASURED) if is_sealed(recorded) else iter(())
+
+
 def _check_bank(recorded: Recorded) -> Iterator[Disagreement]:
     """Check that the replicates of a calibration bank are there once each, and as they were drawn."""
+    if is_sealed(recorded) and recorded.run.looks != [*LOOKS]:
+        yield Disagreement(1, f"the header has the looks {recorded.run.looks}, banks have {[*LOOKS]}")
     yield from find_repeated(recorded, {Banked: lambda each: (each.samples.comparison, each.samples.replicate)})
     banked = [(line, each.samples) for line, each in recorded.lines() if isinstance(each, Banked)]
     yield from check_samples(recorded, banked)
@@ -142,12 +171,17 @@ def _declarations_by_id(recorded: Recorded) -> dict[str, Declaration]:
     return {each.id: each for each in recorded.declarations}
 
 
-def _check_header(recorded: Recorded) -> Iterator[Disagreement]:
+def _check_settings(recorded: Recorded) -> Iterator[Disagreement]:
     """Check that the header says what was asked for, and what was planned."""
     run, asked, plan = recorded.run, recorded.run.asked, recorded.plan
     if asked is not None and (asked.seed, asked.profile) != (run.seed, run.profile):
         said = f"seed {run.seed} and profile {run.profile}, asked for were {asked.seed} and {asked.profile}"
         yield Disagreement(1, f"the header has {said}")
+    if asked is not None and run.optimizations:
+        if (asked.trace, asked.skip_unchanged) != (run.trace, run.skip_unchanged):
+            yield Disagreement(1, "the header has another trace than was asked for, or other unchanged prices")
+        if asked.symbols not in (None, len(run.symbols)):
+            yield Disagreement(1, f"the header has {len(run.symbols)} symbols, asked for were {asked.symbols}")
     if (is_sealed(recorded) or plan.looks) and plan.looks != run.looks:
         yield Disagreement(1, f"the header has the looks {run.looks}, planned were {plan.looks}")
 
@@ -199,11 +233,13 @@ def _check_seeds(recorded: Recorded) -> Iterator[Disagreement]:
         if isinstance(record, Counts) and record.seed not in counted:
             name = f"counts of {record.optimization} {record.arm}"
             yield Disagreement(line, f"{name}: seed {record.seed}, expected one of {', '.join(map(str, counted))}")
-        if isinstance(record, Memory) and (strange := _find_strange_seeds(record, recorded.run.seed)):
+        if isinstance(record, Memory):
             name = f"memory of {record.optimization} {record.arm}"
-            yield Disagreement(
-                line, f"{name}: hash seeds {strange} are not the first ones of the run's seed, once each"
-            )
+            if strange := _find_strange_seeds(record, recorded.run.seed):
+                what = f"{name}: hash seeds {strange} are not the first ones of the run's seed, once each"
+                yield Disagreement(line, what)
+            if is_sealed(recorded) and any(each.hash_seed is None for each in record.readings):
+                yield Disagreement(line, f"{name}: a reading without its hash seed")
 
 
 def _find_strange_seeds(memory: Memory, seed: int) -> list[int]:
@@ -226,8 +262,10 @@ def _check_fidelities(recorded: Recorded) -> Iterator[Disagreement]:
             says = describe_line(record, "nothing" if subject is None else subject.may_change)
             says = says if record.saw else says.split(" (")[0]  # earlier versions recorded less than they said
             agrees = record.output == says if record.saw else record.output.startswith(says)
+            name = f"fidelity of {record.optimization} {record.arm}"
+            if is_sealed(recorded) and record.concerned > record.compared:
+                yield Disagreement(line, f"{name}: {record.concerned} differ, and {record.compared} were compared")
             if record.faithful != (word_of(record) in KEPT) or not agrees:
-                name = f"fidelity of {record.optimization} {record.arm}"
                 yield Disagreement(line, f"{name}: its counts say {says!r}, it says {record.output!r}")
 
 
@@ -252,6 +290,8 @@ def _check_results(recorded: Recorded) -> Iterator[Disagreement]:
             yield Disagreement(line, f"result of {record.comparison}: no samples")
         elif isinstance(record, Result) and record.comparison in expected:
             yield from _compare_lines(line, f"result of {record.comparison}", record, expected[record.comparison])
+    results = [(line, each.comparison) for line, each in recorded.lines() if isinstance(each, Result)]
+    yield from _check_sequence(recorded, results, expected)
     for comparison in timed - {each.comparison for each in recorded.all(Result)}:
         yield Disagreement(len(recorded.records), f"no result of {comparison}, of which there are samples")
 
@@ -264,6 +304,8 @@ def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
     declared = list(known.values())
     ours_all = judge_all(declared, measured, of_kind(Fidelity), of_kind(Failure), recorded.plan)
     expected = {(each.claim, each.arm): each for each in ours_all}
+    verdicts = [(line, (each.claim, each.arm)) for line, each in recorded.lines() if isinstance(each, Judgement)]
+    yield from _check_sequence(recorded, verdicts, expected)
     for line, record in recorded.lines():
         if isinstance(record, Judgement) and record.optimization in known:
             ours = expected.pop((record.claim, record.arm), None)
@@ -274,7 +316,15 @@ def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
                 yield from _compare_lines(line, name, record, ours)
     for claim, arm in expected:
         yield Disagreement(len(recorded.records), f"no verdict on {claim} {arm}")
-    caches = {(each.optimization, each.arm): each for each in find_break_even_rates(declared, measured)}
+    yield from _check_caching(
+        recorded, {(each.optimization, each.arm): each for each in find_break_even_rates(declared, measured)}
+    )
+
+
+def _check_caching(recorded: Recorded, caches: dict[tuple[str, str], Caching]) -> Iterator[Disagreement]:
+    known = _declarations_by_id(recorded)
+    said = [(line, (each.optimization, each.arm)) for line, each in recorded.lines() if isinstance(each, Caching)]
+    yield from _check_sequence(recorded, said, caches)
     for line, record in recorded.lines():
         if isinstance(record, Caching) and record.optimization in known:
             expects = caches.pop((record.optimization, record.arm), None)
@@ -287,6 +337,14 @@ def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
         yield Disagreement(len(recorded.records), f"no caching of {optimization} {arm}")
 
 
+def _check_sequence(
+    recorded: Recorded, lines: Sequence[tuple[int, Hashable]], expected: Iterable[Hashable]
+) -> Iterator[Disagreement]:
+    """Check that conclusions of one kind stand in the order of what they follow from."""
+    for line in find_out_of_order(lines, expected) if is_sealed(recorded) else ():
+        yield Disagreement(line, "it stands after a conclusion that follows it: lines were moved")
+
+
 def _check_subjects(recorded: Recorded) -> Iterator[Disagreement]:
     """Check that whatever was asked for and judged is declared; older records leave declarations out."""
     known, is_whole = _declarations_by_id(recorded), recorded.run.schema > LAST_WITHOUT_DECLARATIONS
@@ -295,6 +353,18 @@ def _check_subjects(recorded: Recorded) -> Iterator[Disagreement]:
             yield Disagreement(line, f"no line declares {', '.join(sorted(unknown))}: they cannot be verified")
         if is_whole and isinstance(record, ABOUT) and record.optimization not in known:
             yield Disagreement(line, f"no line declares {record.optimization}")
+        if isinstance(record, Cold | Counts | Memory) and (subject := known.get(record.optimization)) is not None:
+            yield from _check_workload(line, record, subject)
+
+
+def _check_workload(line: int, record: Cold | Counts | Memory, subject: Declaration) -> Iterator[Disagreement]:
+    found = next((each for each in subject.workloads if each.name == record.workload), None)
+    if found is None:
+        yield Disagreement(line, f"{subject.id} has no workload {record.workload!r}")
+    elif record.scale not in found.scales:
+        yield Disagreement(line, f"{subject.id} {record.workload}: no scale of {record.scale}, expected {found.scales}")
+    elif not isinstance(record, Memory) and record.unit != found.unit:
+        yield Disagreement(line, f"{subject.id} {record.workload}: in {record.unit}, expected {found.unit}")
 
 
 def _check_end(recorded: Recorded) -> Iterator[Disagreement]:
