@@ -39,6 +39,8 @@ def settings_of(path: Path) -> Mapping[str, Any]:
         return {}
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("argo_bench", {})
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}): expected a file that can be read") from None
+    except (ValueError, RecursionError) as error:  # neither text nor TOML, or a number of thousands of digits
         raise UserError(f"{path} is not valid TOML ({error}): mend it or run from another folder") from None
     return found if isinstance(found, dict) else {}

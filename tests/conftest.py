@@ -29,6 +29,7 @@ def quiet_machine(monkeypatch):
     monkeypatch.setattr(fitness, "read_busy_s", lambda: 0.0)
     monkeypatch.setattr(fitness, "read_stolen_ticks", lambda processor: 0)
     monkeypatch.setattr(fitness, "GLANCE_S", 0.0)
+    monkeypatch.setattr(fitness, "find_other_runs", list)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from argo_bench.cli.shell import (
     MACHINE_UNFIT,
     MISUSED,
     OUTPUTS_DIFFER,
+    SEEDS,
     Duration,
     make_console,
     print_json,
@@ -99,7 +100,7 @@ def list_command(as_json: bool) -> None:
     envvar="ARGO_BENCH_SYMBOLS",
     help="Symbols of the universe; generated ones fill up what the data lacks. [default: all there are]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@click.option("--seed", type=SEEDS, default=1, show_default=True, envvar="ARGO_BENCH_SEED")
 @click.option(
     "--trace",
     type=click.Choice(get_args(Trace)),
@@ -168,7 +169,7 @@ def run(
 @click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
 @click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
 @click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@click.option("--seed", type=SEEDS, default=1, show_default=True, envvar="ARGO_BENCH_SEED")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder that keeps the record. [default: none is kept]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was compared as JSON.")
 def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any) -> None:
@@ -217,7 +218,7 @@ def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any)
     type=Duration(),
     help="Time for the whole (90s, 5m, 1h); what is not measured by then is said. [default: 180s for quick, 20m else]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--seed", type=SEEDS, default=1, show_default=True)
 @click.option("--out", help="Folder of the run. [default: results/<time>-<profile>]")
 @click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
@@ -272,10 +273,10 @@ def measure_and_report(
 
     from argo_bench.harness.plan import GRACE
     from argo_bench.harness.record.records import End
+    from argo_bench.harness.record.store import FILE_NAME
     from argo_bench.opening import open_report
 
-    if interrupted and not (directory / "run.jsonl").stat().st_size:
-        (directory / "run.jsonl").unlink()
+    if interrupted and not (directory / FILE_NAME).exists():
         click.echo("interrupted before anything was measured", err=True)
         sys.exit(INTERRUPTED)
     report = open_report(directory)
@@ -417,7 +418,7 @@ def lab() -> None:
 @click.option("--setup", help="module:name of what makes the arguments of two functions.")
 @click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
 @click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@click.option("--seed", type=SEEDS, default=1, show_default=True, envvar="ARGO_BENCH_SEED")
 def export(targets: tuple[str, ...], out: Path, arm: str, setup: str | None, seed: int, **market: Any) -> None:
     """Scripts with which pyperf and hyperfine measure the same, and the commands that run them.
 
@@ -460,8 +461,10 @@ def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> N
     """
     from argo_bench.harness.calibration import bank, standing
     from argo_bench.harness.calibration.rates import store_summary
+    from argo_bench.harness.machine.fitness import describe_busy, glance_at_load
 
     directory = out or standing.home()
+    warn(describe_busy(glance_at_load()))
     plan, budget_s = (bank.QUICK, bank.QUICK_BUDGET_S) if quick else (bank.FULL, 60 * minutes)
     interrupted = False
     try:

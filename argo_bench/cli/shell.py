@@ -12,6 +12,8 @@ MISUSED = 2
 OUTPUTS_DIFFER = 3
 MACHINE_UNFIT = 4
 INTERRUPTED = 130
+SEEDS = click.IntRange(0, 2**62)
+"""A record holds no larger seeds."""
 
 
 class Duration(click.ParamType[float]):

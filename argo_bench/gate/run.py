@@ -22,9 +22,10 @@ from argo_bench.gate.records import Agreed, Revisions
 from argo_bench.gate.timing import Timer, Trio
 from argo_bench.harness.calibration.standing import find_calibration
 from argo_bench.harness.machine import environment
+from argo_bench.harness.machine.measuring import measuring
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import RULE, SCHEMA, End, Failure, Run, Samples
-from argo_bench.harness.record.store import Writer, command_line, load
+from argo_bench.harness.record.store import FILE_NAME, Writer, command_line, load
 from argo_bench.harness.statistics.beyond import BY_MEANS
 from argo_bench.harness.surroundings import scratch_directory
 from argo_bench.harness.workers.messages import Arm, Describe, Described, UserFunction, function_arm
@@ -83,12 +84,14 @@ def run_gate(
     try:
         writer.write(_make_header(question, directory))
         try:
-            _measure(repository, question, writer, began + budget_s, on_progress)
+            with measuring(str(directory)):
+                _measure(repository, question, writer, began + budget_s, on_progress)
         except KeyboardInterrupt:
             interrupted = True
         gate = _conclude(directory, writer, budget_s, time.monotonic() - began, interrupted=interrupted)
     except UserError:
-        (directory / "run.jsonl").unlink()
+        if not load(directory).all(Revisions):
+            (directory / FILE_NAME).unlink()  # nothing was measured
         raise
     finally:
         writer.close()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def read_thresholds(path: Path) -> Thresholds:
         raise UserError(
             f"cannot read {path} ({error.strerror}): {COMMAND} RUN > {path} proposes one from a run"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # neither text nor TOML, or a number of thousands of digits
         raise UserError(f"{path} is not valid TOML ({error}): mend it, or propose it anew by {COMMAND} RUN") from None
     if unknown := sorted(found.keys() - set(TABLES)):
         raise UserError(f"{path}: unknown table [{unknown[0]}]: expected {', '.join(TABLES)}")
@@ -94,7 +95,8 @@ def read_thresholds(path: Path) -> Thresholds:
 
 def _read_numbers(where: str, table: Mapping[str, Any]) -> dict[str, float]:
     for key, value in table.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0 or math.isinf(value):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 < value <= sys.float_info.max:
             raise UserError(f"{where}: expected {key!r} to be a positive number, got {value!r}")
     return {key: float(value) for key, value in table.items()}
 

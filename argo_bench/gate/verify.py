@@ -24,11 +24,11 @@ from argo_bench.gate.run import FIRST_SHARE
 from argo_bench.gate.timing import CONFIRMATION_FROM
 from argo_bench.harness.record.lines import (
     Disagreement,
-    check_fields,
     check_ending,
+    check_fields,
+    check_header,
     check_order,
     check_samples,
-    check_header,
     find_out_of_order,
     find_repeated,
     is_sealed,

@@ -22,6 +22,7 @@ from argo_bench.harness.judging.measurements import Measured
 from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.machine import environment
 from argo_bench.harness.machine.fitness import FitnessCheck, LoadWatch, check_load, describe_busy
+from argo_bench.harness.machine.measuring import measuring
 from argo_bench.harness.passes.checks import UNIT_S as CHECK_S
 from argo_bench.harness.passes.checks import check_outputs, settle_subjects
 from argo_bench.harness.passes.counts import UNIT_S as COUNT_S
@@ -58,7 +59,8 @@ def measure(
     """
     writer = Writer(directory, resume=before is not None)
     try:
-        run(job, writer, name, on_progress, machine, before)
+        with measuring(str(directory)):
+            run(job, writer, name, on_progress, machine, before)
     except KeyboardInterrupt:
         return True
     finally:

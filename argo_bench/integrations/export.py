@@ -25,6 +25,7 @@ from argo_bench.harness.claims.metrics import CLOCKS
 from argo_bench.harness.labels import label, label_both, shorten_name
 from argo_bench.harness.plan import DEFAULT, replicate_seed
 from argo_bench.harness.record.records import Comparison
+from argo_bench.harness.record.store import UNREADABLE
 from argo_bench.harness.replicate import LONGEST_PASS_NS
 from argo_bench.harness.subject import Subject
 from argo_bench.harness.table import read_pairs
@@ -261,6 +262,6 @@ def read_export(directory: Path) -> Export:
         return msgspec.json.decode(file.read_bytes(), type=Export)
     except OSError as error:
         reason = error.strerror
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         reason = str(error)
     raise UserError(f"cannot read {file} ({reason}): expected a folder that argo-bench export wrote")

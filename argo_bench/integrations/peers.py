@@ -16,7 +16,7 @@ import msgspec
 
 from argo_bench.errors import UserError
 from argo_bench.harness.record.records import Comparison, Result
-from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.record.store import UNREADABLE, Recorded
 from argo_bench.integrations.export import ROLES, Role, read_export
 from argo_bench.report import finding
 from argo_bench.report.tables import Column, Row, Table
@@ -186,5 +186,5 @@ def _read(file: Path, kind: type[Decoded]) -> Decoded:
         return msgspec.json.decode(file.read_bytes(), type=kind)
     except OSError as error:
         raise UserError(f"cannot read {file} ({error.strerror}): expected a file that can be read") from None
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise UserError(f"{file} is not what its tool writes ({error}): run the command again that wrote it") from None

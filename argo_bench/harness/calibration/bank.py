@@ -27,6 +27,7 @@ from argo_bench.harness.calibration.standing import fingerprint
 from argo_bench.harness.functions import search_path
 from argo_bench.harness.machine import environment
 from argo_bench.harness.machine.environment import Watch
+from argo_bench.harness.machine.measuring import measuring
 from argo_bench.harness.plan import DEFAULT, SET_UP_S, replicate_seed
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import RULE, SCHEMA, Banked, Block, Comparison, Run, Samples
@@ -140,7 +141,7 @@ def fill(
     have = Counter(each.samples.comparison for each in read_bank(directory))
     began = time.monotonic()
     try:
-        with scratch_directory() as around:
+        with measuring(str(directory)), scratch_directory() as around:
             for series in _take_turns(plan, have):
                 if time.monotonic() - began > budget_s:
                     return

@@ -10,7 +10,9 @@ from typing import Literal
 import msgspec
 import xxhash
 
+from argo_bench.errors import UserError
 from argo_bench.harness.machine import environment
+from argo_bench.harness.record.store import UNREADABLE
 from argo_bench.harness.statistics.estimate import CURRENT, RETIRED, Rule
 
 SUMMARY = "calibration.json"
@@ -96,13 +98,19 @@ class Used(msgspec.Struct, frozen=True):
 def find_calibration() -> Used | None:
     """Return this machine's calibration, else the reference machine's from the package; None without either.
 
-    One that was made by a rule of before says nothing about what is judged now, and is passed over.
+    One that was made by a rule of before says nothing about what is judged now, and is passed over. Raises UserError
+    for a file that cannot be read.
     """
     own = home(fingerprint()) / SUMMARY
     places: tuple[tuple[Literal["here", "reference"], Path], ...] = (("here", own), ("reference", REFERENCE))
     for where, file in places:
         if file.is_file():
-            found = msgspec.json.decode(file.read_bytes(), type=Calibration)
+            try:
+                found = msgspec.json.decode(file.read_bytes(), type=Calibration)
+            except (OSError, *UNREADABLE) as error:
+                raise UserError(
+                    f"{file} cannot be read ({error}): delete it, and calibrate again if you like"
+                ) from None
             if found.rule == CURRENT:
                 return Used(where, found)
     return None

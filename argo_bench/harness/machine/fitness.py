@@ -18,6 +18,7 @@ import msgspec
 import psutil
 
 from argo_bench.harness.machine.environment import TICK_S, read_stolen_ticks, read_text, worker_cpu
+from argo_bench.harness.machine.measuring import find_other_runs
 
 WATCHED_S = 1.0
 GLANCE_S = 0.2
@@ -90,8 +91,8 @@ def read_own_s() -> float:
 
 
 def check_load(load: Load) -> list[FitnessCheck]:
-    """Check what others take of this machine."""
-    return [*_check_steal(load.stolen), *_check_load(load.others)]
+    """Check what others take of this machine, and whether other runs measure on it now."""
+    return [*_check_steal(load.stolen), *_check_load(load.others), *_check_runs()]
 
 
 def glance_at_load() -> list[FitnessCheck]:
@@ -103,7 +104,7 @@ def glance_at_load() -> list[FitnessCheck]:
 
 def describe_busy(checks: Sequence[FitnessCheck]) -> str:
     """Say in one line that the machine is busy with what is not ours; the line is empty where it is not."""
-    found = [each for each in checks if each.subject in ("steal", "load") and each.verdict == "unfit"]
+    found = [each for each in checks if each.subject in ("steal", "load", "runs") and each.verdict == "unfit"]
     if not found:
         return ""
     return f"busy machine: {', '.join(each.found for each in found)}; {found[-1].advice}"
@@ -158,6 +159,12 @@ def _check_load(share: float) -> Iterator[FitnessCheck]:
         yield _fit("load", words)
     else:
         yield _unfit("load", words, "close what is running beside the benchmark")
+
+
+def _check_runs() -> Iterator[FitnessCheck]:
+    if others := find_other_runs():
+        words = f"another run measures here ({'; '.join(map(str, others))})"
+        yield _unfit("runs", words, "both share the processors: let one end before the other begins")
 
 
 def _check_governor() -> Iterator[FitnessCheck]:

@@ -23,7 +23,7 @@ from argo_bench.harness.record.records import (
     Run,
     Samples,
 )
-from argo_bench.harness.record.store import Recorded, encode, tag_of
+from argo_bench.harness.record.store import Recorded, encode, find_writer, tag_of
 
 FAR_BELOW = 10
 """Wall time is far below CPU time where all processors together would have to be so many times as many."""
@@ -83,7 +83,9 @@ def check_ending(recorded: Recorded) -> Iterator[Disagreement]:
             yield Disagreement(line, "the record goes on after its end")
     end = recorded.records[-1]
     if not isinstance(end, End):
-        yield Disagreement(last, "the record has no end: the run was killed, or the file is cut off")
+        writer = None if recorded.directory is None else find_writer(recorded.directory)
+        why = f"it is being written by {writer}" if writer else "the run was killed, or the file is cut off"
+        yield Disagreement(last, f"the record has no end: {why}")
         return
     if (is_sealed(recorded) or end.seal) and not recorded.is_seal_right(end):
         yield Disagreement(last, "its seal is not that of the lines up to it: one was edited, added or left out")

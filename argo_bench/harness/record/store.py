@@ -12,6 +12,7 @@ import shlex
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args
@@ -20,6 +21,7 @@ import msgspec
 import xxhash
 
 from argo_bench.errors import UserError
+from argo_bench.harness.holding import Hold, Holder, Taken, find_holder
 from argo_bench.harness.record.records import (
     CONCLUSIONS,
     LAST_WITHOUT_DECLARATIONS,
@@ -37,6 +39,10 @@ from argo_bench.harness.record.records import (
 )
 
 FILE_NAME = "run.jsonl"
+LOCK = f"{FILE_NAME}.lock"
+"""A writer holds this file of a folder, which says who it is; it is gone when the writer has ended."""
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""Decoding JSON from outside raises one of these where it is broken."""
 Kind = TypeVar("Kind")
 
 
@@ -63,25 +69,70 @@ def seal(end: End, digests: Iterable[str]) -> End:
     return msgspec.structs.replace(as_read, seal=xxhash.xxh3_64_hexdigest(body))
 
 
+def take_folder(directory: Path) -> Hold:
+    """Keep a folder, which is made where it is missing, from other writers.
+
+    Raises UserError where another one is at work in it, or where it cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return Hold.take(directory / LOCK, command_line())
+    except Taken as taken:
+        raise UserError(
+            f"{directory} is being written by {taken.holder}: wait until that has ended, or use another --out"
+        ) from None
+    except OSError as error:
+        raise _cannot_write(directory, error) from None
+
+
+def find_writer(directory: Path) -> Holder | None:
+    """Return who writes into a folder now; None where nobody does."""
+    return find_holder(directory / LOCK)
+
+
+def _cannot_write(directory: Path, error: OSError) -> UserError:
+    return UserError(f"cannot write to {directory} ({error.strerror}): expected a --out directory that can be written")
+
+
 class Writer:
-    """Appends records to ``directory``/run.jsonl, one flushed line each; to a file that exists only with ``resume``."""
+    """Appends records to ``directory``/run.jsonl, one flushed line each; to a file that exists only with ``resume``.
+
+    It keeps other writers from the folder until it is closed, or the process ends. Raises UserError where another one
+    is at work there, and where the folder cannot be written.
+    """
 
     def __init__(self, directory: Path, *, resume: bool = False) -> None:
+        self._hold = take_folder(directory)
+        self._path = directory / FILE_NAME
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            if (directory / FILE_NAME).exists() and not resume:
+            if self._path.exists() and not resume:
                 raise UserError(f"{directory} holds a run already: expected a new or empty --out directory")
-            self._path = directory / FILE_NAME
             self._file = self._path.open("ab", buffering=0)
         except OSError as error:
-            raise UserError(
-                f"cannot write to {directory} ({error.strerror}): expected a --out directory that can be written"
-            ) from None
+            self._hold.release()
+            raise _cannot_write(directory, error) from None
+        except UserError:
+            self._hold.release()
+            raise
 
     def write(self, *records: msgspec.Struct) -> None:
-        """Write all records at once, so that an interrupt comes before or after all of them."""
-        self._file.write(b"".join(map(line_of, records)))
-        os.fsync(self._file.fileno())
+        """Write all records at once, so that an interrupt comes before or after all of them.
+
+        Raises UserError where that is not possible, as on a full disk; the file is then as it was before.
+        """
+        content = memoryview(b"".join(map(line_of, records)))
+        whole = os.fstat(self._file.fileno()).st_size
+        try:
+            while content:
+                content = content[self._file.write(content) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            with suppress(OSError):
+                self._file.truncate(whole)
+            raise UserError(
+                f"cannot write to {self._path} ({error.strerror}): what was measured before is in it; make room, and go "
+                f"on with argo-bench run --resume {self._path.parent}"
+            ) from error
 
     def write_end(self, end: End) -> None:
         """Write the line that ends the record, with the seal of what is in the file."""
@@ -89,7 +140,12 @@ class Writer:
         self.write(seal(end, (msgspec.json.decode(line, type=_Line).xxh3 for line in lines)))
 
     def close(self) -> None:
+        """Let the folder go; a file into which nothing was written is removed."""
+        is_empty = not os.fstat(self._file.fileno()).st_size
         self._file.close()
+        if is_empty:
+            self._path.unlink(missing_ok=True)
+        self._hold.release()
 
 
 class Recorded:
@@ -191,7 +247,7 @@ def read_as(kind: type[Kind], record: msgspec.Struct) -> Kind | None:
         return None
     try:
         return msgspec.json.decode(record.content, type=kind)
-    except msgspec.ValidationError as error:
+    except UNREADABLE as error:
         raise UserError(
             f"a line of kind {record.tag!r} cannot be read: {error}; take the file from where it was kept"
         ) from None
@@ -236,12 +292,23 @@ def load(path: str | Path) -> Recorded:
 def reopen(directory: Path) -> Recorded:
     """Return a run that can be appended to, after taking its conclusions and a line that was cut off out of the file.
 
-    Nothing measured is lost: conclusions follow from the samples. Raises UserError as ``load`` does, and for a packed
-    run.
+    Nothing measured is lost: conclusions follow from the samples. Raises UserError as ``load`` does, for a packed run,
+    and where another process writes into the folder.
     """
     file = directory / FILE_NAME
     if not file.exists():
         raise UserError(f"no run to resume at {directory}: expected a directory with a {FILE_NAME}")
+    hold = take_folder(directory)
+    try:
+        _take_out_conclusions(file)
+    except OSError as error:
+        raise _cannot_write(directory, error) from None
+    finally:
+        hold.release()
+    return load(file)
+
+
+def _take_out_conclusions(file: Path) -> None:
     whole = file.read_bytes()
     kept = whole[: whole.rfind(b"\n") + 1]
     unfinished = file.with_suffix(".unfinished")
@@ -254,7 +321,6 @@ def reopen(directory: Path) -> Recorded:
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)
-    return load(file)
 
 
 def _file_of(directory: Path) -> Path:
@@ -272,7 +338,7 @@ def _read_lines(file: Path) -> Iterator[_Read]:
     for number, line in enumerate(_read_content(file).splitlines(), 1):
         try:
             wrapped = msgspec.json.decode(line, type=_Line)
-        except (msgspec.MsgspecError, RecursionError):
+        except UNREADABLE:
             raise UserError(
                 f"{file}, line {number}: expected a line of a run, got {line[:40]!r}; the file is cut off or foreign"
             ) from None
@@ -283,7 +349,7 @@ def _read_lines(file: Path) -> Iterator[_Read]:
             _check_schema(file, body)
         try:
             record = _decode_record(wrapped.record, is_first=number == 1)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except UNREADABLE as error:
             raise UserError(
                 f"{file}, line {number} is broken: {error}; take the file from where it was kept, or measure again"
             ) from None
@@ -291,7 +357,13 @@ def _read_lines(file: Path) -> Iterator[_Read]:
 
 
 def _read_content(file: Path) -> bytes:
-    content = file.read_bytes()
+    """Return what is in a file, unpacked; of one that is being written, the lines that are whole."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {file} ({error.strerror}): expected a file that can be read") from None
+    if not content.endswith(b"\n") and find_writer(file.parent) is not None:
+        content = content[: content.rfind(b"\n") + 1]
     try:
         return gzip.decompress(content) if file.suffix == ".gz" else content
     except (OSError, EOFError, zlib.error) as error:
@@ -309,6 +381,7 @@ def _decode_record(content: msgspec.Raw, *, is_first: bool) -> msgspec.Struct:
         tag = msgspec.json.decode(content, type=_Tagged).type
         if is_first or tag in KNOWN:
             raise
+        msgspec.json.decode(content)  # all of it is JSON
         record = Foreign(tag, content)
     return record
 
@@ -328,7 +401,7 @@ class _Schema(msgspec.Struct):
 def _check_schema(file: Path, record: bytes) -> None:
     try:
         schema = msgspec.json.decode(record, type=_Schema).schema
-    except (msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         return  # what is wrong with the line is said where it is read
     if schema > SCHEMA:
         raise UserError(f"{file} has schema {schema}, this version reads up to {SCHEMA}: update argo-bench to read it")

@@ -24,11 +24,11 @@ from argo_bench.harness.plan import compute_levels, hash_seed_of_memory, replica
 from argo_bench.harness.record.completeness import check_completeness
 from argo_bench.harness.record.lines import (
     Disagreement,
-    check_fields,
     check_ending,
+    check_fields,
+    check_header,
     check_order,
     check_samples,
-    check_header,
     find_out_of_order,
     find_repeated,
     is_sealed,
@@ -54,7 +54,7 @@ from argo_bench.harness.record.records import (
     Samples,
     rule_of,
 )
-from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.record.store import UNREADABLE, Recorded
 from argo_bench.harness.statistics.looks import LOOKS
 
 TOLERANCE = 1e-12
@@ -159,7 +159,7 @@ def _check_calibration(recorded: Recorded) -> Iterator[Disagreement]:
         return
     try:
         kept = msgspec.json.decode(file.read_bytes(), type=Calibration)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         yield Disagreement(len(recorded.records), f"{SUMMARY} cannot be read: {error}")
         return
     for field, got, ours in _find_differences(msgspec.to_builtins(kept), msgspec.to_builtins(summarize_bank(recorded))):

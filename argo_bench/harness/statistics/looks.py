@@ -71,7 +71,7 @@ def _name(overall: float, looks: tuple[int, ...], rule: Rule) -> str:
 def _read_known(file: Path) -> dict[str, float]:
     try:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, float])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return {}
 
 
