@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from tests.stored import body_of, digest_of, line_of, seal_of
 
-
 READ_THE_SAME = "it reads the same"
 ORDER = "an order that means nothing"
 ORDERLESS = ("cold", "fidelity", "counts", "memory", "trial", "observation", "subject", "samples", "failure")
@@ -247,3 +246,84 @@ def seal_anew(bodies):
 
 def file_of(bodies):
     return b"".join(map(line_of, bodies))
+
+
+HUGE = (b"1" * 400, b"-" + b"9" * 400, b"1e400", b"1" * 5000, b"0." + b"3" * 400, b"18446744073709551616")
+STRANGE = (b"NaN", b"Infinity", b"-Infinity", b"null", b"true", b"[]", b"{}", b'""', b"-0.0", b"1E2", b"01", b"'x'")
+ESCAPES = (
+    "\x1b[2J\x1b]0;title\x07",
+    "a\x00b",
+    "\r\n\r\n",
+    "\u202eevil\u202c",
+    "\x9b31m",
+    "|`*_<script>",
+    "\u2066x",
+    "%1$s",
+)
+ENCODINGS = ("utf-16", "utf-32", "latin-1", "utf-8-sig", "cp037")
+
+
+def break_value(body, rng):
+    """The line's JSON with a value that is huge, no JSON, deep, a control character or of another type."""
+    content = json.loads(body)
+    path, _ = rng.choice([leaf for leaf in leaves_of(content) if leaf[0]])
+    mark = "\x00mark\x00"
+    depth = rng.choice([50, 900, 5000])
+    raw = rng.choice(
+        [
+            rng.choice(HUGE),
+            rng.choice(STRANGE),
+            json.dumps(rng.choice(ESCAPES)).encode(),
+            b"[" * depth + b"]" * depth,
+            b'"\\ud800"',
+            b'"\xff"',
+        ]
+    )
+    return json.dumps(put(content, path, mark)).encode().replace(json.dumps(mark).encode(), raw)
+
+
+def double_key(body, rng):
+    content = json.loads(body)
+    key = rng.choice([*content])
+    return body[:-1] + b"," + json.dumps({key: rng.choice([content[key], None, 1])}).encode()[1:]
+
+
+def flip(content, rng):
+    at_byte = rng.randrange(len(content))
+    return content[:at_byte] + bytes([content[at_byte] ^ (1 << rng.randrange(8))]) + content[at_byte + 1 :]
+
+
+def recode(content, rng):
+    return content.decode().encode(rng.choice(ENCODINGS), "replace")
+
+
+def break_bytes(content, rng):
+    """A whole file with bytes that were lost, added or changed."""
+    at_byte = rng.randrange(len(content))
+    return rng.choice(
+        [
+            lambda: flip(content, rng),
+            lambda: content[:at_byte],
+            lambda: content[at_byte:],
+            lambda: content[:at_byte] + rng.randbytes(rng.randrange(1, 40)) + content[at_byte:],
+            lambda: content.replace(b"\n", b"\r\n"),
+            lambda: content.replace(b"\n", b"\n\n"),
+            lambda: recode(content, rng),
+            lambda: content + content,
+        ]
+    )()
+
+
+def draw_broken_files(lines, number, seed):
+    """So many files that are a broken record: half of them of lines that have right digests and a right seal."""
+    rng = random.Random(seed)
+    bodies = [body_of(each) for each in lines]
+    whole = file_of(bodies)
+    for turn in range(number):
+        if turn % 4 == 0:
+            yield break_bytes(whole, rng)
+            continue
+        position = rng.choice([0, 1, len(bodies) - 1, rng.randrange(len(bodies)), rng.randrange(len(bodies))])
+        edit = rng.choice([break_value, break_value, break_value, double_key, flip, recode])
+        edited = [edit(body, rng) if at_line == position else body for at_line, body in enumerate(bodies)]
+        yield file_of(seal_anew(edited))

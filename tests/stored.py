@@ -276,6 +276,6 @@ def seal_of(body, digests):
     """The body of a line that ends a record with the seal for these digests before it; any other body as it is."""
     try:
         end = msgspec.json.decode(body, type=End)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return body
     return msgspec.json.encode(msgspec.json.decode(body) | {"seal": seal(end, digests).seal}) if end.seal else body

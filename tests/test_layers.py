@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "argo_bench"
 
 LAYERS = [
     {"errors"},
-    {"_moved", "extras", "loading", "parent", "temporary"},
+    {"_moved", "controls", "extras", "loading", "parent", "temporary"},
     {"harness"},
     {"report"},
     {"comparison", "gate"},

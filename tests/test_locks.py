@@ -93,7 +93,7 @@ def test_a_record_can_be_read_while_it_is_written(other, tmp_path):
         file.write(b'{"xxh3":"0')  # a line that is not whole yet
     recorded = load(folder)
     assert len(recorded.records) == 30
-    assert f"it is being written by process {process.pid}" in [each.what for each in check_ending(recorded)][0]
+    assert f"it is being written by process {process.pid}" in next(check_ending(recorded)).what
     process.communicate()
     with pytest.raises(UserError, match="cut off"):
         load(folder)

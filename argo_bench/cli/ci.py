@@ -23,9 +23,11 @@ from argo_bench.cli.shell import (
     Share,
     make_console,
     print_json,
+    say,
     show_progress,
     warn,
 )
+from argo_bench.controls import escape_controls
 from argo_bench.errors import UserError
 from argo_bench.extras import check_extra
 
@@ -61,7 +63,7 @@ def ci(context: click.Context, /, out: Path | None, as_json: bool, **options: An
     question = question_of(repository.root, **options)
     if (uncommitted := repository.find_uncommitted_files()) and question.head == "HEAD":
         more = f" and {len(uncommitted) - 1} more" if len(uncommitted) > 1 else ""
-        click.echo(f"what is not committed is not measured: {uncommitted[0]}{more}", err=True)
+        say(f"what is not committed is not measured: {uncommitted[0]}{more}", err=True)
     directory = out or Path("results") / f"ci-{datetime.now():%Y%m%d-%H%M%S}"
     interrupted = False
     warn(describe_busy(glance_at_load()))
@@ -102,7 +104,7 @@ def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = Fa
 
     recorded = load(directory)
     if not recorded.all(Revisions):
-        click.echo("interrupted before anything was measured", err=True)
+        say("interrupted before anything was measured", err=True)
         return INTERRUPTED
     gate = gate_of(recorded)
     note = " ".join(list_notes(gate, recorded))
@@ -118,14 +120,14 @@ def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = Fa
     else:
         make_console().print(terminal_table(table_of(gate, recorded)))
     written = write_all(directory, Results(str(gate), gate.outcomes, recorded.run, note))
-    click.echo(f"record: {directory}, with {', '.join(each.name for each in written)}", err=True)
+    say(f"record: {directory}, with {', '.join(each.name for each in written)}", err=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        click.echo(annotate(gate.outcomes), nl=False)
+        say(annotate(gate.outcomes), nl=False)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with open(summary, "a", encoding="utf-8") as file:
             file.write(step_summary(str(gate), gate.outcomes, note))
     if interrupted:
-        click.echo("interrupted: the answers above rest on what was measured until then", err=True)
+        say("interrupted: the answers above rest on what was measured until then", err=True)
         return INTERRUPTED
     if not gate.blocks:
         return 0
@@ -156,7 +158,7 @@ def check(run: Path, thresholds: Path, as_json: bool) -> None:
     else:
         make_console().print(terminal_table(make_outcome_table(str(found), found.note, found.outcomes, "seen")))
     for sentence in found.unknown:
-        click.echo(f"argo-bench: {sentence}", err=True)
+        say(f"argo-bench: {sentence}", err=True)
     if any(each.state == "differs" for each in found.outcomes):
         sys.exit(OUTPUTS_DIFFER)
     if any(each.blocks for each in found.outcomes):
@@ -174,7 +176,7 @@ def thresholds(run: Path, margin: float, times: bool) -> None:
     from argo_bench.harness.record.store import load
 
     with blaming(run):
-        click.echo(propose_thresholds(load(run), margin, with_times=times), nl=False)
+        click.echo(escape_controls(propose_thresholds(load(run), margin, with_times=times)), nl=False)
 
 
 @ci.command()
@@ -189,7 +191,7 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
 
     recorded, unreadable = read_runs(runs)
     for sentence in unreadable:
-        click.echo(f"argo-bench: {sentence}", err=True)
+        say(f"argo-bench: {sentence}", err=True)
     if not recorded:
         raise UserError("no run to show: expected folders of argo-bench run, by default those under results/")
     with blaming(*(each.directory for each in recorded)):
@@ -203,7 +205,7 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
             from argo_bench.gate.history_figure import draw_history
 
             svg.write_bytes(draw_history(found).svg())
-            click.echo(f"figure: {svg}", err=True)
+            say(f"figure: {svg}", err=True)
 
 
 @ci.command()
@@ -213,6 +215,6 @@ def init(force: bool) -> None:
     from argo_bench.gate.workflow import write_workflow
 
     path, hint = write_workflow(Path(), overwrite=force)
-    click.echo(path)
+    say(path)
     if hint:
-        click.echo(hint, err=True)
+        say(hint, err=True)

@@ -2,12 +2,13 @@
 
 Exit codes: 0 fine, 1 a gate that failed or a record that does not verify, 2 a mistake in the call or its data, 3
 outputs that differ where they must not, 4 a machine that is not fit (only with --strict-env), 130 interrupted with
-partial results saved.
+partial results saved, 141 an output that was closed by its reader.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import sys
 from datetime import datetime
@@ -19,6 +20,7 @@ import click
 from argo_bench.cli.ci import ci, show_and_save_gate
 from argo_bench.cli.records import GATE, blaming, find_disagreements
 from argo_bench.cli.shell import (
+    CUT_OFF,
     GATE_FAILED,
     INTERRUPTED,
     MACHINE_UNFIT,
@@ -27,7 +29,10 @@ from argo_bench.cli.shell import (
     SEEDS,
     Duration,
     make_console,
+    prepare_streams,
     print_json,
+    print_json_text,
+    say,
     show_progress,
     warn,
 )
@@ -245,7 +250,7 @@ def compare(
     benchmarks = choose_benchmarks(functions, options)
     for each in benchmarks:
         if each.claim is not None:
-            click.echo(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
+            say(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
     chosen = PROFILES["quick" if is_quick else profile]
     if budget is not None:
         chosen = dataclasses.replace(chosen, budget_s=budget)
@@ -264,7 +269,7 @@ def measure_and_report(
     machine = check_fitness()
     if strict_env and (unfit := [each for each in machine if each.verdict == "unfit"]):
         for finding in unfit:
-            click.echo(f"argo-bench: {finding.subject} is not fit: {finding.found}; {finding.advice}", err=True)
+            say(f"argo-bench: {finding.subject} is not fit: {finding.found}; {finding.advice}", err=True)
         sys.exit(MACHINE_UNFIT)
     warn(describe_busy(machine))
     name = make_run_id(job.profile, datetime.now())
@@ -277,7 +282,7 @@ def measure_and_report(
     from argo_bench.opening import open_report
 
     if interrupted and not (directory / FILE_NAME).exists():
-        click.echo("interrupted before anything was measured", err=True)
+        say("interrupted before anything was measured", err=True)
         sys.exit(INTERRUPTED)
     report = open_report(directory)
     show(report, as_json)
@@ -291,8 +296,8 @@ def measure_and_report(
             f"{job.profile.looks[0]} replicates of the first look"
         )
     if interrupted:
-        click.echo("interrupted: the verdicts above rest on what was measured until then", err=True)
-        click.echo(f"go on with: argo-bench run --resume {directory}", err=True)
+        say("interrupted: the verdicts above rest on what was measured until then", err=True)
+        say(f"go on with: argo-bench run --resume {directory}", err=True)
         sys.exit(INTERRUPTED)
     if any(each.verdict == "void" for each in report.judgements):
         sys.exit(OUTPUTS_DIFFER)
@@ -308,9 +313,9 @@ def measure_with_progress(
     if origin := header.get("symbols"):
         shown = [symbol if of == "real" else f"{symbol} (generated)" for symbol, of in origin.items()]
         more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
-        click.echo(f"{len(shown)} symbols from {header['source']}: {', '.join(shown[:8])}{more}", err=True)
+        say(f"{len(shown)} symbols from {header['source']}: {', '.join(shown[:8])}{more}", err=True)
     for sentence in header.get("choices", []):
-        click.echo(f"  {sentence}", err=True)
+        say(f"  {sentence}", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a run as Ctrl-C does
     with show_progress() as on_progress:
         return measure_job(job, directory, name, on_progress, machine, before)
@@ -380,15 +385,16 @@ def show_report(run: Path, form: str, *, opens: bool, peers: Path | None, readme
     if form == "notebook":
         from argo_bench.integrations.notebooks import execute_notebook
 
-        click.echo(execute_notebook(opened, opened.directory))
+        say(execute_notebook(opened, opened.directory))
     elif form == "markdown":
-        click.echo(opened._repr_markdown_())
+        say(opened._repr_markdown_())
     elif form in FORMATS:
         from argo_bench.integrations.outputs.rendering import make_outcomes, render_first
         from argo_bench.integrations.outputs.results import Results
 
         recorded = opened.recorded
-        click.echo(render_first(form, Results(opened.finding, make_outcomes(recorded), recorded.run)))
+        rendered = render_first(form, Results(opened.finding, make_outcomes(recorded), recorded.run))
+        (say if form in ("github", "junit") else print_json_text)(rendered)
     elif form != "html":
         show(opened, form == "json") if peers is None else show_beside(opened, peers, form == "json")
     if form == "table":
@@ -396,7 +402,7 @@ def show_report(run: Path, form: str, *, opens: bool, peers: Path | None, readme
     elif form == "html" or opens:
         opened.save_page(opened.directory)
     if form == "html":
-        click.echo(opened.directory / PAGE)
+        say(opened.directory / PAGE)
     if opens:
         import webbrowser
 
@@ -430,7 +436,7 @@ def export(targets: tuple[str, ...], out: Path, arm: str, setup: str | None, see
 
     subject = scripts.subject_of(targets, setup, lambda: universe_of(**market, seed=seed), seed)
     exported = scripts.export(subject, arm, seed, out)
-    click.echo("\n".join(scripts.list_commands(exported, out)))
+    say("\n".join(scripts.list_commands(exported, out)))
 
 
 @cli.command()
@@ -475,7 +481,7 @@ def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> N
     try:
         found = store_summary(directory)
     except ValueError as error:
-        click.echo(f"{error}; {directory} keeps what was recorded, and the same command goes on from there", err=True)
+        say(f"{error}; {directory} keeps what was recorded, and the same command goes on from there", err=True)
         sys.exit(INTERRUPTED)
     if as_json:
         print_json(found)
@@ -483,7 +489,7 @@ def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> N
         from argo_bench.report.calibration import make_card
 
         make_console().print(make_card(found))
-    click.echo(f"bank: {directory}", err=True)
+    say(f"bank: {directory}", err=True)
     if interrupted:
         sys.exit(INTERRUPTED)
 
@@ -500,9 +506,9 @@ def verify(run: Path, as_json: bool) -> None:
     if as_json:
         print_json([{"line": each.line, "what": each.what} for each in found])
     elif found:
-        click.echo("\n".join(map(str, found)))
+        say("\n".join(map(str, found)))
     else:
-        click.echo(f"{run}: all {len(recorded.records)} lines agree with the samples")
+        say(f"{run}: all {len(recorded.records)} lines agree with the samples")
     if found:
         sys.exit(GATE_FAILED)
 
@@ -519,10 +525,10 @@ def save(report: Report, directory: Path) -> None:
     from argo_bench.report import PAGE
 
     if (missing := find_missing("report")) is not None:
-        click.echo(f"record: {directory}; {missing.describe(PAGE)}", err=True)
+        say(f"record: {directory}; {missing.describe(PAGE)}", err=True)
         return
     report.save(directory)
-    click.echo(f"report: {directory / PAGE}, with record and figures beside it", err=True)
+    say(f"report: {directory / PAGE}, with record and figures beside it", err=True)
 
 
 def show_beside(report: Report, folder: Path, as_json: bool) -> None:
@@ -555,24 +561,53 @@ def describe_optimization(optimization: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Run the program; it answers a mistake of the user's with one sentence and exit code 2, never with a traceback."""
+    prepare_streams()
+    try:
+        code = _run()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        code = CUT_OFF
+    except OSError as error:
+        if isinstance(error, ConnectionError | TimeoutError):
+            raise  # no file, and nothing that the user can mend
+        name = "" if error.filename is None else f" ({error.filename})"
+        say(f"argo-bench: {error.strerror or error}{name}: expected files and an output that can be written", err=True)
+        code = MISUSED
+    if code in (CUT_OFF, MISUSED) and sys.stdout is not None:
+        _discard_output()
+    sys.exit(code)
+
+
+def _discard_output() -> None:
+    """Let nothing that stdout did not take be written when the interpreter ends, which would raise once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run() -> int | str | None:
+    output = sys.stdout
     try:
         cli.main(standalone_mode=False)
+    except SystemExit as end:
+        return end.code if sys.stdout is output else CUT_OFF  # click exchanges a stream that was closed
     except UserError as error:
-        click.echo(f"argo-bench: {error}", err=True)
-        sys.exit(MISUSED)
+        say(f"argo-bench: {error}", err=True)
+        return MISUSED
     except ModuleNotFoundError as error:
         if (sentence := explain_missing(error, "this command")) is None:
             raise
-        click.echo(f"argo-bench: {sentence}", err=True)
-        sys.exit(MISUSED)
+        say(f"argo-bench: {sentence}", err=True)
+        return MISUSED
     except click.ClickException as error:
         error.show()
-        sys.exit(MISUSED)
+        return MISUSED
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
+        say("interrupted", err=True)
+        return INTERRUPTED
+    return 0
 
 
 if __name__ == "__main__":

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sys
 from typing import Any
 
 import click
 
+from argo_bench.controls import escape_controls, spell_controls
+
 GATE_FAILED = 1
+CUT_OFF = 141
+"""Whoever read the output has closed it; others that are ended by SIGPIPE have this code."""
 MISUSED = 2
 OUTPUTS_DIFFER = 3
 MACHINE_UNFIT = 4
@@ -51,23 +57,48 @@ def show_progress() -> Any:
     """
     from argo_bench.report.progress import progress_bar, progress_lines
 
-    return progress_bar() if sys.stderr.isatty() else progress_lines()
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return progress_bar() if is_terminal else progress_lines()
+
+
+def say(text: object, *, err: bool = False, nl: bool = True) -> None:
+    """Write a text to stdout, or to stderr; what in it would command the terminal is spelled out."""
+    click.echo(spell_controls(str(text)), err=err, nl=nl)
+
+
+def prepare_streams() -> None:
+    """Have streams write what their encoding lacks as escapes, as under LC_ALL=C, instead of raising an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def warn(line: str) -> None:
     """Write a line to stderr, in yellow where that shows; an empty one is not written."""
     if line:
-        click.secho(line, fg="yellow", err=True)
+        click.secho(spell_controls(line), fg="yellow", err=True)
 
 
 def make_console() -> Any:
     """Make a console for stdout, as wide as the terminal, elsewhere of 80 columns; rich honours NO_COLOR itself."""
-    from rich.console import Console
+    from argo_bench.report.console import PlainConsole
 
-    return Console(width=None if sys.stdout.isatty() else 80, highlight=False)
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return PlainConsole(width=None if is_terminal else 80, highlight=False)
 
 
 def print_json(value: Any) -> None:
+    """Write a value as JSON."""
     import msgspec
 
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    print_json_text(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_json_text(text: str) -> None:
+    """Write JSON: in ASCII where stdout takes nothing else, and without what would command a terminal."""
+    text = escape_controls(text)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=2)
+    click.echo(text)

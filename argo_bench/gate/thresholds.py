@@ -224,7 +224,8 @@ def propose_thresholds(recorded: Recorded, margin: float, *, with_times: bool = 
     """
     run = recorded.run
     processor = str(run.environment.get(PROCESSOR, ""))
-    lines = [f"# From run {run.run} of {run.started[:10]} on {processor}, {100 * margin:.0f} % below its intervals."]
+    origin = f"# From run {run.run} of {run.started[:10]} on {processor}, {100 * margin:.0f} % below its intervals."
+    lines = [" ".join(origin.split())]
     gaining = [each for each in recorded.all(Judgement) if _is_gain(each, margin)]
     lines += ["", "[ratios]", *_write_rows(gaining, margin, levels=False)]
     lines += ["", "[levels]", *_write_rows(gaining, margin, levels=True)]

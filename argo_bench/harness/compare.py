@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from argo_bench.controls import spell_controls
 from argo_bench.errors import ShownAsSentence, UserError
 from argo_bench.harness.benchmark import Benchmark, Check, Function
 from argo_bench.harness.claims.metrics import Metric
@@ -98,7 +99,7 @@ class Found:
     def __str__(self) -> str:
         judgement, claim = self.judgement, self.recorded.all(Declared)[0].claim
         said = f'"{claim}": {word_for(judgement.verdict)}' if claim is not None else ""
-        return "; ".join(each for each in (judgement.sentence, said, self.busy) if each)
+        return spell_controls("; ".join(each for each in (judgement.sentence, said, self.busy) if each))
 
 
 class Interrupted(ShownAsSentence, KeyboardInterrupt):

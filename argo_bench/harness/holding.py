@@ -1,4 +1,4 @@
-"""Holds a file for one process at a time, by a lock of the operating system: it ends with the process, however that ends.
+"""Holds a file for one process at a time, by a lock of the operating system, which ends with the process.
 
 What is in the file says who holds it. A file that nobody holds any more means nothing, and is taken over.
 """

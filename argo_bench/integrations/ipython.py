@@ -25,6 +25,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from argo_bench.comparison import Compared, compare
+from argo_bench.controls import spell_controls
 from argo_bench.errors import UserError
 from argo_bench.extras import check_extra, find_missing
 from argo_bench.harness.claims.metrics import MEASURED
@@ -173,7 +174,7 @@ class Line:
     """Shows itself as a line of text, whatever the text holds."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self._text = spell_controls(text)
 
     def __repr__(self) -> str:
         return self._text

@@ -257,7 +257,7 @@ def summarize(results: Sequence[Result], *, is_terminal: bool) -> Iterator[str]:
     """Yield the lines of a table of 80 columns: what was seen, and what was expected of it."""
     from io import StringIO
 
-    from rich.console import Console
+    from argo_bench.report.console import PlainConsole
 
     rows = tuple(
         Row(
@@ -268,7 +268,9 @@ def summarize(results: Sequence[Result], *, is_terminal: bool) -> Iterator[str]:
     )
     columns = (Column("test", 24), Column(VERDICT, 16), Column("seen, and expected", None))
     shown = StringIO()
-    console = Console(file=shown, width=WIDTH, force_terminal=is_terminal, no_color=not is_terminal, highlight=False)
+    console = PlainConsole(
+        file=shown, width=WIDTH, force_terminal=is_terminal, no_color=not is_terminal, highlight=False
+    )
     console.print(terminal_table(Table("", "", columns, rows)))
     yield from (line.rstrip() for line in shown.getvalue().splitlines() if line.strip())
 

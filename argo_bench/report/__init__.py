@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from argo_bench._moved import names_of
+from argo_bench.controls import spell_controls
 from argo_bench.errors import UserError
 from argo_bench.extras import check_extra
 from argo_bench.harness.claims.verdict import HOLDS
@@ -63,7 +64,7 @@ class Report:
         return Report(self.recorded.of(optimization), self.outline)
 
     def __str__(self) -> str:
-        return f"{self.finding}."
+        return spell_controls(f"{self.finding}.")
 
     def __rich__(self) -> Group:
         return self.terminal()
@@ -214,7 +215,7 @@ class Report:
         files |= {f"{name}.svg": picture.svg() for name, picture in pictures.items()}
         files |= {f"{name}-dark.svg": picture.dark_svg() for name, picture in pictures.items()}
         for name, content in files.items():
-            _write_whole(Path(directory) / name, content)
+            write_whole(Path(directory) / name, content)
 
     def save_page(self, directory: str | Path) -> Path:
         """Write report.html, which needs no other file and no network, and return its path.
@@ -225,11 +226,12 @@ class Report:
         from argo_bench.report.webpage import write_page
 
         path = Path(directory) / PAGE
-        _write_whole(path, write_page(self.recorded, self.outline).encode())
+        write_whole(path, write_page(self.recorded, self.outline).encode())
         return path
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all. Raises UserError where its folder cannot be written."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,8 +23,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from argo_bench.controls import spell_controls
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report.finding import format_duration
 from argo_bench.report.marks import OKABE_ITO, make_legible
@@ -100,7 +102,9 @@ class Chart(Generic[Data]):
             return None
         with matplotlib.rc_context(SETTINGS):
             figure = self.draw(data, Canvas(COLOURS[theme], narrow, title and not narrow))
-        return Picture(figure, self.describe(data), self.tabulate(data))
+        for text in figure.findobj(Text):
+            text.set_text(spell_controls(text.get_text()))
+        return Picture(figure, spell_controls(self.describe(data)), self.tabulate(data))
 
 
 @dataclass(frozen=True, slots=True)

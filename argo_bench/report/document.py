@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from argo_bench.controls import spell_controls
 from argo_bench.harness.record.records import End, Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding, text
@@ -37,7 +38,7 @@ def write_document(recorded: Recorded, outline: Outline, alts: Mapping[str, str]
         "## What this does not show",
         _write_list(DOES_NOT_SHOW),
     ]
-    return "\n\n".join(section.rstrip() for section in sections) + "\n"
+    return spell_controls("\n\n".join(section.rstrip() for section in sections) + "\n")
 
 
 def _picture(name: str, alt: str, caption: str) -> str:

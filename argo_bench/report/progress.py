@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from argo_bench.controls import spell_controls
 from argo_bench.harness.progress import Progress as State
+from argo_bench.report.console import PlainConsole
 
 LINE_EVERY_S = 10.0
 
@@ -36,9 +37,9 @@ def progress_bar() -> Iterator[Callable[[State], None]]:
     """
     columns = (
         BarColumn(bar_width=16),
-        TextColumn("{task.percentage:>3.0f}% {task.fields[left]:>10}  {task.description}"),
+        TextColumn("{task.percentage:>3.0f}% {task.fields[left]:>10}  {task.description}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=PlainConsole(stderr=True), transient=True) as progress:
         task = progress.add_task("starting", total=1.0, left="")
 
         def show(state: State) -> None:
@@ -66,7 +67,7 @@ def progress_lines(every_s: float = LINE_EVERY_S) -> Iterator[Callable[[State], 
         last = now
         share = state.spent_s / (state.spent_s + state.left_s)
         parts = (f"{share:4.0%}", format_clock(estimate_remaining(state)), state.doing, state.seen)
-        click.echo(shorten("  ".join(part for part in parts if part), 79), err=True)
+        click.echo(spell_controls(shorten("  ".join(part for part in parts if part), 79)), err=True)
 
     yield show
 

@@ -10,6 +10,7 @@ import rich.box
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from argo_bench.controls import spell_controls
 from argo_bench.harness.claims.verdict import State, Word
 from argo_bench.report.marks import MARKS, make_legible
 
@@ -112,7 +113,7 @@ def markdown_table(table: Table) -> str:
         for row in table.rows
     ]
     drawn = [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *body)]
-    return "\n\n".join([f"**{table.title}.** {table.note}".rstrip(), "\n".join(drawn)])
+    return "\n\n".join([spell_controls(f"**{table.title}.** {table.note}".rstrip()), "\n".join(drawn)])
 
 
 def _markdown_cell(cell: str, strong: bool) -> str:
@@ -122,8 +123,13 @@ def _markdown_cell(cell: str, strong: bool) -> str:
 
 def escape(text: str) -> str:
     """Escape a text so that Markdown shows it as it is."""
-    escaped = markup.escape(text, quote=False)
+    escaped = markup.escape(spell_controls(text), quote=False)
     return "".join(f"\\{each}" if each in "\\`*_[]|~" else each for each in escaped).replace("\n", " ")
+
+
+def escape_html(text: str) -> str:
+    """Escape a text so that HTML shows it as it is."""
+    return markup.escape(spell_controls(text))
 
 
 CELL = (
@@ -138,9 +144,9 @@ LONGEST_UNBROKEN = 48
 
 def html_table(table: Table) -> str:
     """Render a table as HTML in the colours of a notebook's theme."""
-    head = "".join(f'<th scope="col" style="{CELL}">{markup.escape(column.name)}</th>' for column in table.columns)
+    head = "".join(f'<th scope="col" style="{CELL}">{escape_html(column.name)}</th>' for column in table.columns)
     body = "".join(f"<tr>{''.join(_html_cells(table, row))}</tr>" for row in table.rows)
-    caption = f'<strong>{markup.escape(table.title)}.</strong> <span style="{MUTED}">{markup.escape(table.note)}</span>'
+    caption = f'<strong>{escape_html(table.title)}.</strong> <span style="{MUTED}">{escape_html(table.note)}</span>'
     return (
         f'<table style="border-collapse:collapse;margin:0 0 1em 0">'
         f'<caption style="text-align:left;padding:4px 0">{caption}</caption>'
@@ -150,7 +156,7 @@ def html_table(table: Table) -> str:
 
 def _html_cells(table: Table, row: Row) -> Iterator[str]:
     for position, cell in enumerate(row.cells):
-        first, *further = map(markup.escape, cell.split("\n"))
+        first, *further = map(escape_html, cell.split("\n"))
         if row.strong and position == 0:
             first = f"<strong>{first}</strong>"
         if row.word is not None and table.columns[position].name == VERDICT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html as markup
 from typing import Any
 
 from rich.console import Group
@@ -13,7 +12,7 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.remarks import list_not_measured, list_remarks
 from argo_bench.report.sections import Outline, Place
-from argo_bench.report.tables import Table, escape, html_table, markdown_table, terminal_table
+from argo_bench.report.tables import Table, escape, escape_html, html_table, markdown_table, terminal_table
 from argo_bench.report.title import write_title
 
 MANY = 5
@@ -68,7 +67,7 @@ def markdown(recorded: Recorded, outline: Outline) -> str:
 
 def html(recorded: Recorded, outline: Outline) -> str:
     """Render the report as HTML that needs nothing else, in the colours of the notebook's theme."""
-    title = f'<div style="{FRAME}"><p><strong>{markup.escape(write_title(recorded))}.</strong></p>'
+    title = f'<div style="{FRAME}"><p><strong>{escape_html(write_title(recorded))}.</strong></p>'
     drawn = "".join(html_table(table) for table in tabulate(recorded, outline, "text"))
-    items = "".join(f"<li>{markup.escape(line)}</li>" for line in all_remarks(recorded, outline))
+    items = "".join(f"<li>{escape_html(line)}</li>" for line in all_remarks(recorded, outline))
     return title + drawn + (f"<ul>{items}</ul>" if items else "") + "</div>"

@@ -21,6 +21,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from argo_bench.controls import spell_controls
 from argo_bench.harness.calibration.standing import Used
 from argo_bench.harness.claims.verdict import Word, word_for
 from argo_bench.harness.machine.fitness import FitnessCheck
@@ -113,7 +114,7 @@ def write_page(recorded: Recorded, outline: Outline) -> str:
         verdict=VERDICT,
         counted=finding.format_number_of,
     )
-    return environment.get_template("webpage.html.jinja").render(_collect(recorded, outline))
+    return spell_controls(environment.get_template("webpage.html.jinja").render(_collect(recorded, outline)))
 
 
 def _collect(recorded: Recorded, outline: Outline) -> dict[str, Any]:

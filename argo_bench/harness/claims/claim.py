@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from argo_bench.controls import spell_controls
 from argo_bench.harness.claims.metrics import Metric
 
 Kind = Literal["reduction", "speedup", "at_least", "up_to", "direction", "level", "difference"]
@@ -97,7 +98,7 @@ def show_claims(title: str, claims: Sequence[Claim]) -> dict[str, str]:
     """Return claims for a notebook, as tables without style: their words, their reading, and what judges them."""
     head = ("claim", "as published", "read as", "judged on", "source")
     rows = [(each.id, each.text, each.reading, each.workload, each.source) for each in claims]
-    cells = [[markup.escape(text, quote=False) for text in row] for row in rows]
+    cells = [[markup.escape(spell_controls(text), quote=False) for text in row] for row in rows]
     cell = '<td style="text-align:left;vertical-align:top">'
     body = "".join(f"<tr>{cell}{f'</td>{cell}'.join(row)}</td></tr>" for row in (head, *cells))
     marked = [[text.replace("|", r"\|").replace("~", r"\~") for text in row] for row in cells]

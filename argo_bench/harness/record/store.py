@@ -130,8 +130,8 @@ class Writer:
             with suppress(OSError):
                 self._file.truncate(whole)
             raise UserError(
-                f"cannot write to {self._path} ({error.strerror}): what was measured before is in it; make room, and go "
-                f"on with argo-bench run --resume {self._path.parent}"
+                f"cannot write to {self._path} ({error.strerror}): what was measured before is in it; make room, and "
+                f"go on with argo-bench run --resume {self._path.parent}"
             ) from error
 
     def write_end(self, end: End) -> None:

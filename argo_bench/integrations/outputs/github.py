@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from argo_bench.controls import spell_controls
 from argo_bench.gate.outcome import Outcome
 from argo_bench.harness.claims.verdict import word_for
 from argo_bench.integrations.outputs.results import Results
@@ -62,7 +63,7 @@ def format_change(outcome: Outcome) -> str:
 
 def _escape(text: str) -> str:
     """Escape a text so that neither HTML nor a Markdown table takes it for anything else."""
-    return " ".join(html.escape(text, quote=False).split()).replace("|", r"\|").replace("`", r"\`")
+    return " ".join(html.escape(spell_controls(text), quote=False).split()).replace("|", r"\|").replace("`", r"\`")
 
 
 def annotate(outcomes: Sequence[Outcome]) -> str:
@@ -91,7 +92,7 @@ def _command(kind: Kind, title: str, message: str, file: str | None) -> str:
 
 
 def _escape_data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return spell_controls(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _escape_property(text: str) -> str:

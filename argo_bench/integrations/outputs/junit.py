@@ -1,16 +1,17 @@
-"""Writes outcomes as JUnit XML: what blocks is a failure, what cannot be told is skipped."""
+"""Writes outcomes as JUnit XML: what blocks is a failure, what cannot be told is skipped.
+
+XML 1.0 has no control characters, escaped or not (section 2.2): they are spelled out.
+"""
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 
+from argo_bench.controls import spell_controls
 from argo_bench.gate.outcome import Outcome
 from argo_bench.integrations.outputs.results import Results
 
-FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""XML 1.0 does not allow these characters (section 2.2), escaped or not."""
 SKIPPED = ("cannot tell", "not measured", "new")
 
 
@@ -29,24 +30,24 @@ def junit(suite: str, outcomes: Sequence[Outcome]) -> str:
         "skipped": sum(_is_skipped(each) for each in outcomes),
     }
     group = ElementTree.SubElement(
-        root, "testsuite", {"name": _replace_illegal(suite), **{k: str(v) for k, v in counts.items()}}
+        root, "testsuite", {"name": spell_controls(suite), **{k: str(v) for k, v in counts.items()}}
     )
     for each in outcomes:
         case = ElementTree.SubElement(
-            group, "testcase", {"classname": _replace_illegal(suite), "name": _replace_illegal(each.name), "time": "0"}
+            group, "testcase", {"classname": spell_controls(suite), "name": spell_controls(each.name), "time": "0"}
         )
         properties = ElementTree.SubElement(case, "properties")
         for name, value in _list_properties(each).items():
             ElementTree.SubElement(
-                properties, "property", {"name": _replace_illegal(name), "value": _replace_illegal(value)}
+                properties, "property", {"name": spell_controls(name), "value": spell_controls(value)}
             )
         if each.blocks:
             kind = "error" if each.state == "failed" else "failure"
-            ElementTree.SubElement(case, kind, {"message": _replace_illegal(each.sentence)}).text = _replace_illegal(
+            ElementTree.SubElement(case, kind, {"message": spell_controls(each.sentence)}).text = spell_controls(
                 each.sentence
             )
         elif _is_skipped(each):
-            ElementTree.SubElement(case, "skipped", {"message": _replace_illegal(each.sentence)})
+            ElementTree.SubElement(case, "skipped", {"message": spell_controls(each.sentence)})
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
@@ -62,7 +63,3 @@ def _list_properties(outcome: Outcome) -> dict[str, str]:
     if outcome.interval is not None:
         found["argo.interval"] = f"{1 / outcome.interval[1]:.6g} {1 / outcome.interval[0]:.6g}"
     return found | {f"argo.{name}": f"{each.base:g} {each.head:g}" for name, each in outcome.counts.items()}
-
-
-def _replace_illegal(text: str) -> str:
-    return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

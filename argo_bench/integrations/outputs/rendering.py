@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +13,7 @@ from argo_bench.harness.record.records import Judgement, Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.integrations.outputs import FORMATS
 from argo_bench.integrations.outputs.results import Results
+from argo_bench.report import write_whole
 
 STATES: Mapping[str, State] = {
     "inconclusive": "cannot tell",
@@ -41,12 +41,13 @@ def render_first(form: str, results: Results) -> str:
 
 
 def write_all(directory: Path, results: Results) -> list[Path]:
-    """Write every format to its files, each whole or not at all, and return the files."""
+    """Write every format to its files, each whole or not at all, and return the files.
+
+    Raises UserError where the folder cannot be written.
+    """
     written = []
     for name, text in ((name, text) for form in FORMATS for name, text in render(form, results).items()):
-        scratch = directory / f".{name}.{os.getpid()}"
-        scratch.write_text(text, encoding="utf-8")
-        os.replace(scratch, directory / name)
+        write_whole(directory / name, text.encode(errors="backslashreplace"))
         written.append(directory / name)
     return written
 
