@@ -275,7 +275,7 @@ def store(directory, lines):
 def seal_of(body, digests):
     """The body of a line that ends a record with the seal for these digests before it; any other body as it is."""
     try:
-        end = msgspec.json.decode(body, type=End)
+        end, content = msgspec.json.decode(body, type=End), msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return body
-    return msgspec.json.encode(msgspec.json.decode(body) | {"seal": seal(end, digests).seal}) if end.seal else body
+    return msgspec.json.encode(content | {"seal": seal(end, digests).seal}) if end.seal else body

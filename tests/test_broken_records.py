@@ -16,6 +16,8 @@ from argo_bench.cli.main import cli
 from argo_bench.cli.records import find_disagreements
 from argo_bench.errors import UserError
 from argo_bench.harness.record.store import FILE_NAME, load
+from argo_bench.opening import open_report
+from tests.edits import draw_broken_files, draw_edits, file_of
 from tests.stored import body_of, gate_lines, line_of, run_lines, sealed
 
 SAMPLED = 400
@@ -186,3 +188,72 @@ def test_a_packed_record_that_cannot_be_unpacked_is_one_sentence(content, tmp_pa
     (tmp_path / f"{FILE_NAME}.gz").write_bytes(content)
     with pytest.raises(UserError):
         load(tmp_path)
+
+
+# Bytes, and values that are hardly JSON
+
+
+def open_in_lab(directory):
+    """What the notebooks do with a run."""
+    report = open_report(directory)
+    str(report)
+    report.to_frame()
+    report._repr_html_()
+    report.to_dict()
+    for subject in report.recorded.subjects[:1]:
+        str(report.of(subject))
+
+
+def in_lab(directory):
+    try:
+        open_in_lab(directory)
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
+FORMS = ("json", "markdown", "junit", "github", "pyperf", "pytest-benchmark")
+
+
+def use(directory, turn):
+    """Do with a record what is done with one: verify it, show it in a notebook, and one further thing."""
+    shown("verify", directory)
+    in_lab(directory)
+    form = FORMS[turn % len(FORMS)]
+    shown(*[("ci", "history", directory), ("report", directory, "--format", form)][turn % 2])
+
+
+BROKEN = {"run": RUN, "gate": GATE}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_one_sentence_or_shown(name, tmp_path):
+    for turn, content in enumerate(draw_broken_files(BROKEN[name], 60, seed=3)):
+        (tmp_path / FILE_NAME).write_bytes(content)
+        use(tmp_path, turn)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_thousand_broken_files_of_a_kind_are_one_sentence_or_shown(name, tmp_path):
+    for turn, content in enumerate(draw_broken_files(BROKEN[name], 1_000, seed=21)):
+        (tmp_path / FILE_NAME).write_bytes(content)
+        use(tmp_path, turn)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BROKEN)
+def test_five_hundred_edits_with_a_right_seal_are_shown_or_refused(name, tmp_path):
+    for turn, edit in enumerate(draw_edits(BROKEN[name], 500, seed=5)):
+        (tmp_path / FILE_NAME).write_bytes(file_of(edit.bodies))
+        use(tmp_path, turn)
+
+
+@pytest.mark.parametrize("digits", [20, 400, 5_000])
+def test_a_number_of_many_digits_is_one_sentence_or_infinite(digits, tmp_path):
+    huge = b"9" * digits
+    for number, old in ((0, b'"cores":2'), (0, b'"seed":3'), (1, b'"error":0.05')):
+        body = body_of(RUN[number])
+        assert old in body
+        [field, _] = old.split(b":")
+        write(tmp_path, RUN, number, body.replace(old, field + b":" + huge))
+        use(tmp_path, 0)

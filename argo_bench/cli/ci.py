@@ -151,8 +151,9 @@ def check(run: Path, thresholds: Path, as_json: bool) -> None:
     from argo_bench.harness.record.store import load
     from argo_bench.report.tables import terminal_table
 
-    with blaming(run):
-        found = check_thresholds(load(run), read_thresholds(thresholds))
+    recorded = load(run)
+    with blaming(recorded):
+        found = check_thresholds(recorded, read_thresholds(thresholds))
     if as_json:
         print_json({"outcomes": [each.row() for each in found.outcomes], "unknown": list(found.unknown)})
     else:
@@ -175,8 +176,9 @@ def thresholds(run: Path, margin: float, times: bool) -> None:
     from argo_bench.gate.thresholds import propose_thresholds
     from argo_bench.harness.record.store import load
 
-    with blaming(run):
-        click.echo(escape_controls(propose_thresholds(load(run), margin, with_times=times)), nl=False)
+    recorded = load(run)
+    with blaming(recorded):
+        click.echo(escape_controls(propose_thresholds(recorded, margin, with_times=times)), nl=False)
 
 
 @ci.command()
@@ -194,7 +196,7 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
         say(f"argo-bench: {sentence}", err=True)
     if not recorded:
         raise UserError("no run to show: expected folders of argo-bench run, by default those under results/")
-    with blaming(*(each.directory for each in recorded)):
+    with blaming(*recorded):
         found = history_of(recorded, claim)
         if as_json:
             print_json([dataclasses.asdict(each) for each in found])

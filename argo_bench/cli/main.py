@@ -364,7 +364,9 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 @click.option("--readme", type=click.Path(path_type=Path), help="Write the table of a README from the run, no more.")
 def report(run: Path, form: str, as_json: bool, opens: bool, peers: Path | None, readme: Path | None) -> None:
     """The verdicts of a stored RUN (its folder or run.jsonl), and its report: report.html, report.md and figures."""
-    with blaming(run):
+    from argo_bench.harness.record.store import load
+
+    with blaming(load(run)):
         show_report(run, "json" if as_json else form, opens=opens, peers=peers, readme=readme)
 
 

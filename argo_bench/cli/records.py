@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
-
-from argo_bench.errors import UserError
 
 if TYPE_CHECKING:
     from argo_bench.harness.record.lines import Disagreement
@@ -28,22 +24,8 @@ def find_disagreements(recorded: Recorded) -> list[Disagreement]:
     return verify(recorded)
 
 
-@contextmanager
-def blaming(*runs: Path) -> Iterator[None]:
-    """Turn an error into a UserError where it comes from a record whose lines contradict each other.
+def blaming(*several: Recorded) -> AbstractContextManager[None]:
+    """Turn an error into a UserError where it comes from one of these records, whose lines contradict each other."""
+    from argo_bench.harness.record.verify import blaming as blaming_records
 
-    An error that no record is to blame for is ours, and stays what it is.
-    """
-    from argo_bench.harness.record.store import load
-    from argo_bench.harness.record.verify import CONTRADICTIONS
-
-    try:
-        yield
-    except CONTRADICTIONS as error:
-        for run in runs:
-            if found := find_disagreements(load(run)):
-                raise UserError(
-                    f"{run} cannot be shown, since its lines contradict each other ({found[0]}): expected a record as "
-                    f"it was written; argo-bench verify {run} names all of them"
-                ) from error
-        raise
+    return blaming_records(*several, find=find_disagreements)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
@@ -16,6 +18,7 @@ from argo_bench.extras import check_extra
 from argo_bench.harness.claims.verdict import HOLDS
 from argo_bench.harness.record.records import Judgement, Result
 from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.record.verify import blaming
 from argo_bench.report import document, finding, text
 from argo_bench.report.sections import HARNESS, Outline
 from argo_bench.report.tables import escape
@@ -28,17 +31,32 @@ if TYPE_CHECKING:
     from argo_bench.report.chart import Picture, Theme
 
 PAGE = "report.html"
+Given = ParamSpec("Given")
+Shown = TypeVar("Shown")
+
+
+def _blaming(show: Callable[Concatenate[Report, Given], Shown]) -> Callable[Concatenate[Report, Given], Shown]:
+    """Have a method of a report say that its record contradicts itself, where that is why it fails."""
+
+    @functools.wraps(show)
+    def shown(report: Report, *args: Given.args, **kwargs: Given.kwargs) -> Shown:
+        with blaming(report.whole or report.recorded):
+            return show(report, *args, **kwargs)
+
+    return shown
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """Presents a recorded run: print it, show it in Jupyter, take its frame, draw it or save it.
 
-    ``outline`` lists what a report on this kind of record consists of.
+    ``outline`` lists what a report on this kind of record consists of. ``whole`` is the record that ``recorded`` is a
+    part of, if it is one.
     """
 
     recorded: Recorded
     outline: Outline = HARNESS
+    whole: Recorded | None = None
 
     @property
     def directory(self) -> Path:
@@ -61,27 +79,32 @@ class Report:
         if optimization not in self.recorded.subjects:
             known = ", ".join(self.recorded.subjects)
             raise UserError(f"the run {self.recorded.run.run} has no {optimization!r}: expected one of {known}")
-        return Report(self.recorded.of(optimization), self.outline)
+        return Report(self.recorded.of(optimization), self.outline, self.whole or self.recorded)
 
+    @_blaming
     def __str__(self) -> str:
         return spell_controls(f"{self.finding}.")
 
     def __rich__(self) -> Group:
         return self.terminal()
 
+    @_blaming
     def _repr_html_(self) -> str:
         return text.html(self.recorded, self.outline)
 
+    @_blaming
     def _repr_markdown_(self) -> str:
         return f"**{escape(str(self))}**\n\n{text.markdown(self.recorded, self.outline)}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self._repr_html_(), "text/markdown": self._repr_markdown_(), "text/plain": str(self)}
 
+    @_blaming
     def terminal(self) -> Group:
         """Return the report as rich text for a console of 80 columns or more."""
         return text.terminal(self.recorded, self.outline)
 
+    @_blaming
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types: the finding, the claims reached by each arm, the run, its verdicts, and the results
         that they rest on."""
@@ -93,6 +116,7 @@ class Report:
             "results": msgspec.to_builtins(self.recorded.all(Result)),
         }
 
+    @_blaming
     def to_frame(self) -> pd.DataFrame:
         """Return one row per judgement: speed-ups are reference / candidate, times nanoseconds per call.
 
@@ -137,6 +161,7 @@ class Report:
             "flags": "; ".join(judgement.flags),
         }
 
+    @_blaming
     def draw(self, name: str, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture | None:
         """Draw the chart with this name, such as ``forest``; return None where the record has nothing to show in it.
 
@@ -200,6 +225,7 @@ class Report:
         both = Recorded(self.directory, [*self.recorded.records, *stages.recorded.records])
         return Report(both, stages.outline).draw("pays", theme)
 
+    @_blaming
     def save(self, directory: str | Path) -> None:
         """Write report.html, and report.md with its figures, each file whole or not at all.
 
@@ -217,6 +243,7 @@ class Report:
         for name, content in files.items():
             write_whole(Path(directory) / name, content)
 
+    @_blaming
     def save_page(self, directory: str | Path) -> Path:
         """Write report.html, which needs no other file and no network, and return its path.
 

@@ -46,16 +46,24 @@ def check_completeness(recorded: Recorded) -> Iterator[Disagreement]:
     course = Course(recorded)
     yield from _find_repeated_lines(course)
     yield from _check_replicates(course)
-    begun = {(each.optimization, each.trial) for each in recorded.all(Tried)}
-    for line, record in recorded.lines():
-        if isinstance(record, Observed) and (record.optimization, record.trial) not in begun:
-            yield Disagreement(line, f"observation in {record.optimization} {record.trial}: no line opens that trial")
+    yield from _check_trials(recorded)
     if not course.is_partial:
         last = len(recorded.records)
         for what in dict.fromkeys([*_find_missing_first_calls(course), *_find_missing_fidelities(course)]):
             yield Disagreement(last, what)
         for what in dict.fromkeys([*_find_missing_counts(course), *_find_missing_memory(course)]):
             yield Disagreement(last, what)
+
+
+def _check_trials(recorded: Recorded) -> Iterator[Disagreement]:
+    """Check that a line opens every trial before its observations."""
+    begun = set()
+    for line, record in recorded.lines():
+        if isinstance(record, Tried):
+            begun.add((record.optimization, record.trial))
+        if isinstance(record, Observed) and (record.optimization, record.trial) not in begun:
+            what = f"observation in {record.optimization} {record.trial}: no line before it opens that trial"
+            yield Disagreement(line, what)
 
 
 class Course:

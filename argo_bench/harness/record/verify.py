@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -109,6 +110,24 @@ def verify(recorded: Recorded) -> list[Disagreement]:
         check_completeness,
     )
     return run_checks(recorded, checks)
+
+
+@contextmanager
+def blaming(*several: Recorded, find: Callable[[Recorded], Sequence[Disagreement]] = verify) -> Iterator[None]:
+    """Turn an error into a UserError where it comes from one of these records, whose lines contradict each other.
+
+    ``find`` is what verifies them. An error that no record is to blame for is ours, and stays what it is.
+    """
+    try:
+        yield
+    except CONTRADICTIONS as error:
+        for recorded in several:
+            if found := find(recorded):
+                raise UserError(
+                    f"{recorded.directory} cannot be shown, since its lines contradict each other ({found[0]}): "
+                    f"expected a record as it was written; argo-bench verify {recorded.directory} names all of them"
+                ) from error
+        raise
 
 
 def run_checks(
