@@ -362,12 +362,32 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 @click.option("--open", "opens", is_flag=True, help="Write report.html and open it in the browser.")
 @click.option("--peers", type=click.Path(path_type=Path), help="An exported folder with figures of other tools.")
 @click.option("--readme", type=click.Path(path_type=Path), help="Write the table of a README from the run, no more.")
-def report(run: Path, form: str, as_json: bool, opens: bool, peers: Path | None, readme: Path | None) -> None:
+@click.option("--csv", type=click.Path(path_type=Path), help="Write a row for every verdict as CSV, no more.")
+@click.option("--parquet", type=click.Path(path_type=Path), help="The same rows as Parquet, no more.")
+def report(run: Path, as_json: bool, csv: Path | None, parquet: Path | None, form: str, **options: Any) -> None:
     """The verdicts of a stored RUN (its folder or run.jsonl), and its report: report.html, report.md and figures."""
     from argo_bench.harness.record.store import load
 
-    with blaming(load(run)):
-        show_report(run, "json" if as_json else form, opens=opens, peers=peers, readme=readme)
+    recorded = load(run)
+    with blaming(recorded):
+        if csv is None and parquet is None:
+            show_report(run, "json" if as_json else form, **options)
+        else:
+            export_tables(recorded, csv, parquet)
+
+
+def export_tables(recorded: Recorded, csv: Path | None, parquet: Path | None) -> None:
+    """Write the verdicts of a run for other tools. Raises UserError for a gate, which has outcomes instead."""
+    from argo_bench.report.frame import export_verdicts
+
+    if recorded.run.profile == GATE:
+        raise UserError(f"{recorded.directory} is a gate, whose outcomes are no verdicts: take report --json instead")
+    if csv is not None:
+        export_verdicts(recorded, csv, "csv")
+        say(f"verdicts: {csv}", err=True)
+    if parquet is not None:
+        export_verdicts(recorded, parquet, "parquet")
+        say(f"verdicts: {parquet}", err=True)
 
 
 def show_report(run: Path, form: str, *, opens: bool, peers: Path | None, readme: Path | None) -> None:

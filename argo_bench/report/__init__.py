@@ -15,11 +15,11 @@ from argo_bench._moved import names_of
 from argo_bench.controls import spell_controls
 from argo_bench.errors import UserError
 from argo_bench.extras import check_extra
-from argo_bench.harness.claims.verdict import HOLDS
 from argo_bench.harness.record.records import Judgement, Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.record.verify import blaming
-from argo_bench.report import document, finding, text
+from argo_bench.report import document, text
+from argo_bench.report.frame import make_frame
 from argo_bench.report.sections import HARNESS, Outline
 from argo_bench.report.tables import escape
 from argo_bench.report.title import summarize, write_title
@@ -120,46 +120,9 @@ class Report:
     def to_frame(self) -> pd.DataFrame:
         """Return one row per judgement: speed-ups are reference / candidate, times nanoseconds per call.
 
-        Raises UserError where pandas is not installed.
+        docs/data.md describes the columns. Raises UserError where pandas is not installed.
         """
-        check_extra("study", "a data frame")
-        import pandas as pd
-
-        return pd.DataFrame([self._make_row(each) for each in self.judgements])
-
-    def _make_row(self, judgement: Judgement) -> dict[str, Any]:
-        result = finding.find_result(self.recorded, judgement)
-        low, high = judgement.interval or (None, None)
-        return {
-            "claim": judgement.claim,
-            "optimization": judgement.optimization,
-            "arm": judgement.arm,
-            "headline": judgement.headline,
-            "workload": judgement.comparison.workload,
-            "scale": judgement.comparison.scale,
-            "reference": judgement.comparison.reference,
-            "claimed": finding.format_claimed(judgement.kind, judgement.low, judgement.high),
-            "metric": judgement.metric,
-            "speedup": judgement.speedup,
-            "interval_low": low,
-            "interval_high": high,
-            "level": judgement.level,
-            "replicates": finding.count_replicates(self.recorded, judgement),
-            "cpu_speedup": None if result is None else result.cpu.speedup,
-            "wall_speedup": None if result is None else result.wall.speedup,
-            "reference_ns": None if result is None else result.reference_ns,
-            "candidate_ns": None if result is None else result.candidate_ns,
-            "verdict": judgement.verdict,
-            "holds": judgement.verdict in HOLDS,
-            "holds_when": judgement.holds_when,
-            "output": judgement.output,
-            "signals_due": judgement.damage.get("signals"),
-            "signals_missed": judgement.damage.get("missed"),
-            "signals_added": judgement.damage.get("added"),
-            "signals_flipped": judgement.damage.get("flipped"),
-            "when_providers_fail": judgement.when_providers_fail,
-            "flags": "; ".join(judgement.flags),
-        }
+        return make_frame(self.recorded)
 
     @_blaming
     def draw(self, name: str, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture | None:
