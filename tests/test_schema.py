@@ -12,12 +12,15 @@ import pytest
 
 import argo_bench
 from argo_bench.errors import UserError
+from argo_bench.gate.history import history_of
 from argo_bench.harness.record.past import past_catalogue as past_catalogue
-from argo_bench.harness.record.records import RULE, SCHEMA, Declaration, Plan
+from argo_bench.harness.record.records import RULE, SCHEMA, Declaration, Plan, Samples, rule_of
 from argo_bench.harness.record.store import Writer, load
 from argo_bench.harness.record.verify import verify
+from argo_bench.opening import open_report
 from argo_bench.optimizations import OPTIMIZED
 from argo_bench.optimizations.together import ALL_IDS, FIVE_IDS
+from tests.stored import store
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
@@ -32,6 +35,7 @@ SAYS = """
 import argo_bench, sys
 from argo_bench.harness.record.store import load
 from argo_bench.harness.record.verify import verify
+from argo_bench.opening import open_report
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations.together import SETS
 print(len(verify(load(sys.argv[1]))), len(argo_bench.catalogue()), "O16" in subjects(), len(argo_bench.OPTIMIZED))
@@ -60,6 +64,37 @@ def test_a_sixteenth_file_adds_no_line_of_disagreement_to_a_stored_record(beside
 def test_every_stored_record_of_an_older_schema_verifies(record):
     recorded = load(REFERENCE / record)
     assert verify(recorded) == []
+
+
+KEPT = Path(__file__).parent / "records"
+"""Comparisons of two functions, each as the version wrote it that had this schema."""
+KEPT_OF = {number: KEPT / f"schema-{number}" for number in range(1, SCHEMA + 1)}
+
+
+@pytest.mark.parametrize("schema", KEPT_OF)
+def test_a_record_of_every_schema_is_kept_and_reads_as_it_did(schema, tmp_path):
+    folder = KEPT_OF[schema]
+    recorded = load(folder)
+    assert recorded.run.schema == schema
+    assert rule_of(recorded.run) == ("student-t" if schema < 4 else "trimmed-mean")
+    assert verify(recorded) == []
+    report = open_report(folder)
+    [judgement] = report.judgements
+    assert judgement.sentence in report._repr_markdown_().replace("\\", "")
+    assert [*report.to_frame()["verdict"]] == [judgement.verdict]
+    [series] = history_of([recorded])
+    assert series.points[0].speedup == judgement.speedup
+    assert report.save_page(tmp_path).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("schema", KEPT_OF)
+def test_an_edit_of_a_kept_record_is_named_by_the_rule_of_its_schema(schema, tmp_path):
+    kept = load(KEPT_OF[schema])
+    at = next(number for number, each in enumerate(kept.records) if isinstance(each, Samples))
+    samples = kept.records[at]
+    slower = [msgspec.structs.replace(each, cpu_ns=tuple(3 * ns for ns in each.cpu_ns)) for each in samples.blocks[:1]]
+    edited = msgspec.structs.replace(samples, seed=samples.seed + 1, blocks=slower + samples.blocks[1:])
+    assert verify(store(tmp_path, [*kept.records[:at], edited, *kept.records[at + 1 :]]))
 
 
 def test_the_sets_hold_the_ids_that_the_documents_name():

@@ -5,6 +5,7 @@ What no line tells must be in a closed list of edits that do no harm, each with 
 """
 
 import functools
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +113,13 @@ def test_the_seal_tells_of_every_edit_where_it_is_left_as_it_was(name, put):
         if edit.tag != "end":
             said, _ = read(directory, file_of([*edit.bodies[:-1], seal]))
             assert said, str(edit)
+
+
+def test_the_document_has_every_reason_for_which_an_edit_does_no_harm():
+    document = (Path(__file__).parents[1] / "docs" / "records.md").read_text(encoding="utf-8")
+    table = document.partition("| edit |")[2].partition("\n\n")[0].splitlines()[2:]
+    said = {line.split("|")[1].strip(" .").casefold() for line in table}
+    assert said == {each.casefold() for each in (READ_THE_SAME, ORDER, *HARMLESS)}
 
 
 def test_a_field_that_no_line_of_its_kind_has_is_named(put):

@@ -154,8 +154,8 @@ def _check_passes(recorded: Recorded) -> Iterator[Disagreement]:
     if revisions is None:
         return
     names = {*revisions.files}
-    for what, known in {"clock": revisions.metrics, "tolerance": revisions.tolerances}.items():
-        if strangers := sorted(names ^ set(known)):
+    for what, known in (("clock", {*revisions.metrics}), ("tolerance", {*revisions.tolerances})):
+        if strangers := sorted(names ^ known):
             yield Disagreement(2, f"a {what} without a file of its benchmark, or the other way round: {strangers[0]}")
     for name in sorted({*revisions.changed, *revisions.accepted} - names):
         yield Disagreement(2, f"{name} is said to have changed or to be accepted, and no revision has such a benchmark")

@@ -39,7 +39,7 @@ def _blaming(show: Callable[Concatenate[Report, Given], Shown]) -> Callable[Conc
     """Have a method of a report say that its record contradicts itself, where that is why it fails."""
 
     @functools.wraps(show)
-    def shown(report: Report, *args: Given.args, **kwargs: Given.kwargs) -> Shown:
+    def shown(report: Report, /, *args: Given.args, **kwargs: Given.kwargs) -> Shown:
         with blaming(report.whole or report.recorded):
             return show(report, *args, **kwargs)
 
