@@ -308,7 +308,7 @@ def _check_results(recorded: Recorded) -> Iterator[Disagreement]:
         if isinstance(record, Result) and record.comparison not in timed:
             yield Disagreement(line, f"result of {record.comparison}: no samples")
         elif isinstance(record, Result) and record.comparison in expected:
-            yield from _compare_lines(line, f"result of {record.comparison}", record, expected[record.comparison])
+            yield from _compare_lines(recorded, line, f"result of {record.comparison}", expected[record.comparison])
     results = [(line, each.comparison) for line, each in recorded.lines() if isinstance(each, Result)]
     yield from _check_sequence(recorded, results, expected)
     for comparison in timed - {each.comparison for each in recorded.all(Result)}:
@@ -332,7 +332,7 @@ def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
             if ours is None:
                 yield Disagreement(line, f"{name}: no line declares such a claim")
             else:
-                yield from _compare_lines(line, name, record, ours)
+                yield from _compare_lines(recorded, line, name, ours)
     for claim, arm in expected:
         yield Disagreement(len(recorded.records), f"no verdict on {claim} {arm}")
     yield from _check_caching(
@@ -351,7 +351,7 @@ def _check_caching(recorded: Recorded, caches: dict[tuple[str, str], Caching]) -
             if expects is None:
                 yield Disagreement(line, f"{name}: nothing was measured that gives it")
             else:
-                yield from _compare_lines(line, name, record, expects)
+                yield from _compare_lines(recorded, line, name, expects)
     for optimization, arm in caches:
         yield Disagreement(len(recorded.records), f"no caching of {optimization} {arm}")
 
@@ -393,9 +393,14 @@ def _check_end(recorded: Recorded) -> Iterator[Disagreement]:
         yield Disagreement(len(recorded.records), f"{last.replicates} replicates, the samples have {replicates}")
 
 
-def _compare_lines(line: int, name: str, record: msgspec.Struct, expected: msgspec.Struct) -> Iterator[Disagreement]:
-    for field, got, ours in _find_differences(msgspec.to_builtins(record), msgspec.to_builtins(expected)):
-        yield Disagreement(line, f"{name}: {field} is {got!r}, the samples give {ours!r}")
+def _compare_lines(recorded: Recorded, line: int, name: str, expected: msgspec.Struct) -> Iterator[Disagreement]:
+    """Compare a conclusion with what follows; of schemas 1 and 2, whose lines had fewer fields, those that it has."""
+    got, ours = (msgspec.to_builtins(each) for each in (recorded.records[line - 1], expected))
+    if recorded.run.schema <= LAST_WITHOUT_DECLARATIONS and recorded.bodies:
+        written = msgspec.json.decode(recorded.bodies[line - 1], type=dict[str, msgspec.Raw])
+        got, ours = ({key: each[key] for key in each if key in written} for each in (got, ours))
+    for field, value, other in _find_differences(got, ours):
+        yield Disagreement(line, f"{name}: {field} is {value!r}, the samples give {other!r}")
 
 
 def _find_differences(got: Any, ours: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
