@@ -19,7 +19,16 @@ ORDERLESS += ("acceptance", "live rates", "agreement", "exact", "banked")
 LOOSE = "a trial, behind no verdict"
 HARMLESS = {
     "a name or a remark": (
-        *("run.run", "run.started", "run.command", "run.source", "run.bars", "run.choices", "run.symbols*", "run.environment*"),
+        *(
+            "run.run",
+            "run.started",
+            "run.command",
+            "run.source",
+            "run.bars",
+            "run.choices",
+            "run.symbols*",
+            "run.environment*",
+        ),
         *(
             "run.asked.data",
             "run.asked.budget_s",

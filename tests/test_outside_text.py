@@ -18,11 +18,13 @@ from argo_bench.cli.main import cli
 from argo_bench.controls import CONTROLS, escape_controls, spell_controls
 from argo_bench.errors import UserError
 from argo_bench.gate.outcome import Outcome
+from argo_bench.harness.machine.fitness import FitnessCheck
 from argo_bench.harness.progress import Progress
 from argo_bench.integrations.outputs.github import annotate
 from argo_bench.integrations.pairs import summarize
 from argo_bench.opening import open_report
 from argo_bench.report.console import PlainConsole
+from argo_bench.report.machine import Machine
 from argo_bench.report.progress import progress_bar, progress_lines
 from tests.edits import file_of, seal_anew
 from tests.stored import FILE_NAME, body_of, gate_lines, run_lines, sealed
@@ -145,6 +147,14 @@ def test_a_console_shows_what_would_command_it_and_keeps_its_own_colours(capsys)
     said = capsys.readouterr().out
     assert said.startswith("\x1b[31mred\\x1b[2J")
     assert "\x1b[2J" not in said and "\x9b" not in said
+
+
+def test_what_was_found_of_a_machine_is_text(capsys):
+    found = FitnessCheck("runs", f"another run measures here (in results/[/x]{NASTY})", "unfit", "wait")
+    PlainConsole(width=200).print(Machine((found,), {"processor": NASTY, "system": "", "python": ""}))
+    said = capsys.readouterr().out
+    assert "results/[/x]\\x1b[2J" in said
+    assert not CONTROLS.search(said)
 
 
 def test_progress_shows_names_as_text(capsys):

@@ -35,7 +35,7 @@ class Machine:
         for each in self.findings:
             fit = each.verdict == "fit"
             mark = Text("✓ fit" if fit else "! unfit", style="green" if fit else "bold yellow")
-            table.add_row(mark, each.subject, each.found if fit else f"{each.found}: {each.advice}")
+            table.add_row(mark, Text(each.subject), Text(each.found if fit else f"{each.found}: {each.advice}"))
         return Group(Text(str(self), style="bold"), table, Text(self.components, style="dim"))
 
     @property
