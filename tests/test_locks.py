@@ -7,16 +7,18 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 from argo_bench.errors import UserError
+from argo_bench.gate import run as gate
 from argo_bench.harness.holding import Hold, Taken, find_holder
 from argo_bench.harness.machine import fitness, measuring
 from argo_bench.harness.record.lines import check_ending
 from argo_bench.harness.record.store import FILE_NAME, LOCK, Writer, find_writer, load, reopen
-from tests.stored import run_lines, sealed, store
+from tests.stored import SEED, gate_lines, run_lines, sealed, store
 
 HELD = """
     import sys
@@ -162,3 +164,19 @@ def test_what_was_measured_before_the_disk_was_full_is_kept(partial, tmp_path):
     writer._file = file
     writer.close()
     assert [*load(tmp_path).records] == [msgspec.json.decode(msgspec.json.encode(e), type=type(e)) for e in lines[:20]]
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_gate_that_cannot_go_on_keeps_its_record_where_it_has_measured(measured, tmp_path, monkeypatch):
+    def measure(repository, question, writer, *_):
+        if measured:
+            writer.write(*gate_lines()[1:9])
+        raise UserError("cannot write: no space is left")
+
+    monkeypatch.setattr(gate, "_measure", measure)
+    question = SimpleNamespace(base="a", head="b", seed=SEED, settings=SimpleNamespace(budget_s=1.0))
+    repository = SimpleNamespace(commit_of=str)
+    with pytest.raises(UserError, match="no space is left"):
+        gate.run_gate(repository, question, tmp_path, print)
+    assert (tmp_path / FILE_NAME).exists() == measured
+    assert not (tmp_path / LOCK).exists()

@@ -232,3 +232,9 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / FILE_NAME).write_bytes(contents()["gate"])
     monkeypatch.setattr(Path, "write_bytes", refuse)
     assert "Read-only file system): expected a folder that can be written" in shown("report", tmp_path)
+
+
+def test_a_seed_that_no_record_holds_is_one_sentence():
+    done = CliRunner().invoke(cli, ["compare", "json:loads", "json:dumps", "--seed", "9" * 400])
+    assert done.exit_code == 2
+    assert "Invalid value for '--seed': expected a seed of 4611686018427387904 at the most" in done.stderr

@@ -18,8 +18,8 @@ from argo_bench.cli.shell import (
     INTERRUPTED,
     MISUSED,
     OUTPUTS_DIFFER,
-    SEEDS,
     Duration,
+    Seed,
     Share,
     make_console,
     print_json,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--budget", "budget_s", type=Duration(), help="Time for the whole. [default: 10m]")
 @click.option("--environment", type=click.Choice(["own", "current"]), help="own: both are installed. [default: own]")
 @click.option("--accept", multiple=True, metavar="NAME", help="Its changed output and counts are meant.")
-@click.option("--seed", type=SEEDS, default=1, show_default=True)
+@click.option("--seed", type=Seed(), default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the record. [default: results/ci-<time>]")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 @click.pass_context

@@ -26,8 +26,8 @@ from argo_bench.cli.shell import (
     MACHINE_UNFIT,
     MISUSED,
     OUTPUTS_DIFFER,
-    SEEDS,
     Duration,
+    Seed,
     make_console,
     prepare_streams,
     print_json,
@@ -105,7 +105,7 @@ def list_command(as_json: bool) -> None:
     envvar="ARGO_BENCH_SYMBOLS",
     help="Symbols of the universe; generated ones fill up what the data lacks. [default: all there are]",
 )
-@click.option("--seed", type=SEEDS, default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@click.option("--seed", type=Seed(), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
 @click.option(
     "--trace",
     type=click.Choice(get_args(Trace)),
@@ -174,7 +174,7 @@ def run(
 @click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
 @click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
 @click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
-@click.option("--seed", type=SEEDS, default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@click.option("--seed", type=Seed(), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder that keeps the record. [default: none is kept]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was compared as JSON.")
 def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any) -> None:
@@ -223,7 +223,7 @@ def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any)
     type=Duration(),
     help="Time for the whole (90s, 5m, 1h); what is not measured by then is said. [default: 180s for quick, 20m else]",
 )
-@click.option("--seed", type=SEEDS, default=1, show_default=True)
+@click.option("--seed", type=Seed(), default=1, show_default=True)
 @click.option("--out", help="Folder of the run. [default: results/<time>-<profile>]")
 @click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
@@ -446,7 +446,7 @@ def lab() -> None:
 @click.option("--setup", help="module:name of what makes the arguments of two functions.")
 @click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
 @click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
-@click.option("--seed", type=SEEDS, default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@click.option("--seed", type=Seed(), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
 def export(targets: tuple[str, ...], out: Path, arm: str, setup: str | None, seed: int, **market: Any) -> None:
     """Scripts with which pyperf and hyperfine measure the same, and the commands that run them.
 

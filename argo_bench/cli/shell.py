@@ -18,8 +18,8 @@ MISUSED = 2
 OUTPUTS_DIFFER = 3
 MACHINE_UNFIT = 4
 INTERRUPTED = 130
-SEEDS = click.IntRange(0, 2**62)
-"""A record holds no larger seeds."""
+LARGEST_SEED = 2**62
+"""A record holds no larger one."""
 
 
 class Duration(click.ParamType[float]):
@@ -48,6 +48,19 @@ class Share(click.ParamType[float]):
             return share(value)
         except ValueError as error:
             self.fail(str(error), parameter, context)
+
+
+class Seed(click.IntRange):
+    """Reads a seed that a record can hold."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        found: int = super().convert(value, parameter, context)
+        if found > LARGEST_SEED:
+            self.fail(f"expected a seed of {LARGEST_SEED} at the most", parameter, context)
+        return found
 
 
 def show_progress() -> Any:

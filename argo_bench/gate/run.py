@@ -90,7 +90,7 @@ def run_gate(
             interrupted = True
         gate = _conclude(directory, writer, budget_s, time.monotonic() - began, interrupted=interrupted)
     except UserError:
-        if not load(directory).all(Revisions):
+        if not writer.has_more_than_header:
             (directory / FILE_NAME).unlink()  # nothing was measured
         raise
     finally:

@@ -134,6 +134,10 @@ class Writer:
                 f"go on with argo-bench run --resume {self._path.parent}"
             ) from error
 
+    @property
+    def has_more_than_header(self) -> bool:
+        return self._path.read_bytes().count(b"\n") > 1
+
     def write_end(self, end: End) -> None:
         """Write the line that ends the record, with the seal of what is in the file."""
         lines = self._path.read_bytes().splitlines()
@@ -143,7 +147,7 @@ class Writer:
         """Let the folder go; a file into which nothing was written is removed."""
         is_empty = not os.fstat(self._file.fileno()).st_size
         self._file.close()
-        if is_empty:
+        if is_empty:  # or removed already
             self._path.unlink(missing_ok=True)
         self._hold.release()
 
