@@ -1,11 +1,13 @@
 """Defines the exceptions that say something to the user: a mistake of theirs, and their own Ctrl-C."""
 
+from argo_bench.controls import spell_controls
+
 
 class ShownAsSentence:
     """Has IPython and Jupyter show an exception as its sentence, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
-        return [f"{type(self).__name__}: {self}"]
+        return [spell_controls(f"{type(self).__name__}: {self}")]
 
 
 class UserError(ShownAsSentence, Exception):

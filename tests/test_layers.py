@@ -10,8 +10,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "argo_bench"
 
 LAYERS = [
+    {"controls"},
     {"errors"},
-    {"_moved", "controls", "extras", "loading", "parent", "temporary"},
+    {"_moved", "extras", "loading", "parent", "temporary"},
     {"harness"},
     {"report"},
     {"comparison", "gate"},
