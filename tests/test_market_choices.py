@@ -5,6 +5,7 @@ import re
 from io import StringIO
 from pathlib import Path
 
+import click
 import markupsafe
 import msgspec
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from argo_bench.cli.main import measure_with_progress
+from argo_bench.cli.shell import DateOrder
 from argo_bench.errors import UserError
 from argo_bench.harness.record.records import Asked, Run
 from argo_bench.harness.record.store import Recorded
@@ -101,7 +103,7 @@ def test_names_of_columns_are_compared_by_their_letters_and_digits():
 def test_a_column_that_may_adjust_prices_is_never_passed_over(tmp_path, name):
     path = written(tmp_path, *priced([10, 11, 12], name=name, values=[5, 11, 12]))
     sentence = refusal(path)
-    assert f"found {name!r}" in sentence and "adjust_by='NAME'" in sentence and "adjust_by='nothing'" in sentence
+    assert f"found {name!r}" in sentence and "--adjust-by COLUMN" in sentence and "'nothing' for" in sentence
     stands = read_bars(path, adjust_by="nothing")
     assert stands["close"].tolist() == [10, 11, 12]
     assert stands.attrs["choices"] == ["open, high, low and close are taken as they stand, as asked for"]
@@ -149,7 +151,7 @@ def test_a_close_that_jumps_by_its_split_or_dividend_is_refused(tmp_path, name, 
     unadjusted = priced([99, 100, 50, 51], name=name, values=[0, 0, value, 0])
     sentence = refusal(written(tmp_path, *unadjusted))
     assert "line 4: expected closes that are adjusted" in sentence and "from 100 to 50" in sentence
-    assert f"adjust_by='nothing' or delete '{name}'" in sentence
+    assert f"--adjust-by nothing (adjust_by= of read_bars), or delete '{name}'" in sentence
     assert read_bars(written(tmp_path, *unadjusted), adjust_by="nothing")["close"].tolist() == [99, 100, 50, 51]
     newest_first = [unadjusted[0], *reversed(unadjusted[1:])]
     assert "line 3: expected closes that are adjusted" in refusal(written(tmp_path, *newest_first))
@@ -296,7 +298,7 @@ def test_dates_that_can_be_read_in_two_orders_are_refused_unless_one_is_asked_fo
     path = written(tmp_path, *dated(*cells))
     sentence = refusal(path)
     assert "as mm/dd/yyyy or " in sentence and "as dd/mm/yyyy" in sentence
-    assert "yyyy-mm-dd" in sentence and "dates='day first' or dates='month first'" in sentence
+    assert "yyyy-mm-dd" in sentence and "--dates day-first or month-first" in sentence
     order = "day first" if cells[-1] != "01/13/2022" else "month first"
     if "13" not in cells[-1]:
         month_first, day_first = (read_bars(path, dates=each) for each in ("month first", "day first"))
@@ -714,3 +716,21 @@ def test_every_report_says_what_was_chosen(run_of_choices):
 def test_a_record_of_before_has_no_choices(tmp_path):
     older = {key: value for key, value in msgspec.to_builtins(recorded(tmp_path).run).items() if key != "choices"}
     assert msgspec.convert(older, Run).choices == []
+
+
+def test_a_run_is_told_how_its_data_are_to_be_read(tmp_path):
+    days = [f"{day:02}/{month:02}/{year}" for year in (2000, 2001) for month in range(1, 13) for day in range(1, 13)]
+    path = written(tmp_path, dated()[0], *(f"{day},10,12,9,11,1" for day in days))
+    asked = Asked(["O11"], str(path), "quick", None, 1, None, False, False, False, None)
+    with pytest.raises(UserError, match="say --dates day-first or month-first"):
+        job_of(asked)
+    told = job_of(msgspec.structs.replace(asked, dates="day first"))
+    assert told.supply.header()["choices"] == ["dates are read as dd/mm/yyyy, as asked for"]
+    with pytest.raises(UserError, match="name them with --data"):
+        job_of(msgspec.structs.replace(asked, data=None, dates="day first"))
+
+
+def test_the_program_takes_the_order_of_dates_and_refuses_another_word():
+    assert DateOrder()("Day-First") == "day first"
+    with pytest.raises(click.BadParameter, match="expected day-first or month-first, got 'ymd'"):
+        DateOrder().convert("ymd", None, None)

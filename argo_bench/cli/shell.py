@@ -50,6 +50,18 @@ class Share(click.ParamType[float]):
             self.fail(str(error), parameter, context)
 
 
+class DateOrder(click.ParamType[str]):
+    """Reads the order of day and month, day-first or month-first, as ``read_bars`` takes it."""
+
+    name = "day-first|month-first"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> str:
+        order = str(value).lower().replace("-", " ")
+        if order not in ("day first", "month first"):
+            self.fail(f"expected day-first or month-first, got {value!r}", parameter, context)
+        return order
+
+
 class Seed(click.IntRange):
     """Reads a seed that a record can hold."""
 

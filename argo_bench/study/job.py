@@ -23,6 +23,7 @@ from argo_bench.optimizations import add_file, catalogue, lookup, switch
 from argo_bench.optimizations.optimization import Optimization, Trace
 from argo_bench.optimizations.together import SETS
 from argo_bench.pipeline.market import Universe, installed_sample, read_universe
+from argo_bench.pipeline.market.table import Order
 from argo_bench.pipeline.world.loopback import LIVE, LiveModel
 from argo_bench.study.subject import StudySubject
 from argo_bench.study.supply import MarketSupply
@@ -48,7 +49,7 @@ def job_of(asked: Asked) -> Job:
         profile = replace(profile, budget_s=asked.budget_s)
     if not optimizations:
         return Job(benchmarks, profile, asked.seed, NoSupply(), asked)
-    universe = universe_of(asked.data, asked.symbols, asked.seed)
+    universe = universe_of(asked.data, asked.symbols, asked.seed, asked.dates, asked.adjust_by)
     return study_job(optimizations, universe, profile, asked.seed, benchmarks, asked)
 
 
@@ -122,7 +123,15 @@ def job_again(before: Recorded) -> Job:
     return job
 
 
-def universe_of(data: str | None, symbols: int | None, seed: int) -> Universe:
-    """Return the user's bars, or the installed sample, in the number of symbols asked for."""
-    universe = read_universe(data) if data else installed_sample()
+def universe_of(
+    data: str | None, symbols: int | None, seed: int, dates: str | None = None, adjust_by: str | None = None
+) -> Universe:
+    """Return the user's bars, or the installed sample, in the number of symbols asked for.
+
+    ``dates`` and ``adjust_by`` are those of ``read_bars``. Raises UserError where they are given without data.
+    """
+    if not data and (dates or adjust_by):
+        raise UserError("how dates and adjusted closes are to be read was given, but no data: name them with --data")
+    order = cast(Order | None, dates)
+    universe = read_universe(data, dates=order, adjust_by=adjust_by) if data else installed_sample()
     return universe.take(symbols, seed) if symbols else universe

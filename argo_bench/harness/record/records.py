@@ -95,7 +95,10 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Keeps the settings of a run as they were given: ids, names and files, the data, the profile and its options."""
+    """Keeps the settings of a run as they were given: ids, names and files, the data, the profile and its options.
+
+    ``dates`` and ``adjust_by`` say how the data are to be read where that cannot be told from them.
+    """
 
     ids: list[str]
     data: str | None
@@ -107,6 +110,8 @@ class Asked(msgspec.Struct, frozen=True):
     study: bool
     live: bool
     budget_s: float | None
+    dates: str | None = None
+    adjust_by: str | None = None
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):

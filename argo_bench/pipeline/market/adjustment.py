@@ -63,7 +63,8 @@ def check_adjustment(
             table.at(int(order[found])),
             "closes that are adjusted for the split or dividend there",
             f"a jump of its size, from {before:g} to {after:g}",
-            f"add adjusted closes; to take prices as traded, tell read_bars adjust_by={NOTHING!r} or delete {names}",
+            f"add adjusted closes; to take prices as traded, say --adjust-by {NOTHING} (adjust_by= of read_bars), "
+            f"or delete {names}",
         )
     happened = bool((splits != 1).any() or (dividends > 0).any())
     return (TAKEN,) if happened and not columns.is_adjusted else ()

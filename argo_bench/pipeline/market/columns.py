@@ -157,7 +157,9 @@ def _find_adjusted(table: Table) -> dict[str, int]:
 
 def _refuse_adjusted(table: Table, expected: str, places: list[int]) -> None:
     found = ", ".join(repr(table.names[place]) for place in places)
-    way_out = f"tell read_bars adjust_by='NAME' of the adjusted closes, or adjust_by={NOTHING!r}, or delete that column"
+    way_out = (
+        f"say --adjust-by COLUMN (adjust_by= of read_bars), {NOTHING!r} for prices as they stand, or delete that column"
+    )
     refuse(table.source, expected, found, way_out)
 
 

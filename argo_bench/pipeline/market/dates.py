@@ -51,7 +51,7 @@ is written as yyyymmddhh, yyyymmddhhmm or with seconds."""
 LAYOUTS: dict[Order, str] = {"month first": "mm/dd/yyyy", "day first": "dd/mm/yyyy"}
 FEWEST_DECIDING = 0.1
 """A tenth of the dates must rule out the other order: more than half of real ones do, and one typing error does not."""
-EITHER = "write the dates as yyyy-mm-dd, or tell read_bars dates='day first' or dates='month first'"
+EITHER = "write the dates as yyyy-mm-dd, or say --dates day-first or month-first (dates='day first' of read_bars)"
 
 
 @dataclass(frozen=True, slots=True)
