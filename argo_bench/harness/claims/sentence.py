@@ -1,118 +1,72 @@
 """Reads a published sentence, such as "30-50% reduction" or "50-100 ms -> 5-15 ms", as a Claim.
 
-The sentence is rewritten into plain signs (``REWRITTEN``), refused where it is about something else than a gain
-(``REFUSED``), and its figures are read form by form (``FORMS``); figures that say the same count as one. What could
-mean two things is read in the weaker way, and the reading says so, or it is refused: nothing is guessed.
+The grammar is closed: every word of the sentence has a role (``words``), and a word without one may stand only where it
+changes nothing: in the context of a measurement ("on 10,000 rows", "than v1.2"), before the noun that it describes, or
+as the name of what is faster. A clause says one figure (``figures``), one word for its direction (less, more, better,
+faster) and what is measured (a cost, memory, a rate); ``_read_figure`` says what they mean together. What could mean
+two things is read in the weaker way, and the reading says so, or it is refused with the nearest form that is read.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from argo_bench.errors import UserError
-from argo_bench.harness.claims.claim import Claim, Kind
+from argo_bench.harness.claims.claim import Claim
+from argo_bench.harness.claims.figures import (
+    NO_GAIN,
+    SIZES,
+    Figure,
+    Unreadable,
+    read_factor,
+    read_pair,
+    read_rates,
+    read_saving,
+    read_speed,
+    refuse,
+    write_factor,
+    write_percent,
+)
 from argo_bench.harness.claims.metrics import CLOCKS, Metric
+from argo_bench.harness.claims.words import APPROXIMATE, FIGURES, MEASURES, NOUNS, POLARITIES, Token, list_tokens, rewrite
 
 EXAMPLES = '"30-50 % reduction", "at least 2.5x" or "50-100 ms -> 5-15 ms"'
 
-TIMES = {"ns": 1e-9, "us": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "seconds": 1.0, "min": 60.0, "minutes": 60.0}
-SIZES = {"b": 1.0, "bytes": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30}
-UNITS = TIMES | SIZES
-
-UNIT = rf"(?:{'|'.join(sorted(UNITS, key=len, reverse=True))})(?![\w/]| per )"
-NUMBER = r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?!\d|[.,]\d)"
-SPEED = r"(?:throughput|speed\b(?!-? ?up)|performance)"
-COST = r"(?:cpu|costs?|latency|memory|ram|time|runtime)\b"
-MEMORY = r"\b(?:memory|ram|rss|heap|footprint)\b"
-LESS = (
-    r"\b(?:reduc\w*|less|fewer|lower\w*|cut\w*|decreas\w*|drop\w*|sav(?:e|es|ed|ings?)|shrinks?|smaller|shorter|down)\b"
-)
-GAIN = (
-    r"\b(?:faster|quicker|speed-? ?ups?|speed(?:s|ed) up|better|improv\w*|boost\w*|accelerat\w*|more efficient"
-    rf"|(?:more|higher|increas\w+)(?: the)? {SPEED})"
-)
-FOLD = (
-    r"x(?!\w)|-?fold\b|times(?= (?:as (?:fast|quick)|faster|quicker|less|fewer|smaller|lower|shorter)\b"
-    rf"| (?:more |the )?{SPEED})"
-)
-APPROXIMATE = r"[~≈]|\b(?:about|around|roughly|approximately|nearly|almost)\b"
-AT_LEAST = r"at least|over|more than|above|(?<!-)>=?"
-UP_TO = r"up to|as much as"
-AT_MOST = r"\b(?:at most|(?:less|fewer|no more) than|under|below)|<=?"
-SPELT = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
-
-REWRITTEN: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
-    (r"[\u2010-\u2015\u2212\u2026]|\.{2,3}", "-"),
-    (r"→|⇒|=>|--+>", "->"),
-    (r"×", "x"),
-    (r"≥", ">="),
-    (r"≤", "<="),
-    (r"µ", "μ"),
-    (APPROXIMATE, " "),
-    (r"\bper ?cent\b", "%"),
-    (r"\bbetween (\S+(?: %| x| times)?) and ", r"\1 to "),
-    (rf"\b({'|'.join(SPELT)})[ -]?(?=times\b|fold\b)", lambda found: f"{SPELT[found[1]]} "),
-    (r"\btwice\b|\bdoubl(?:es?|ed|ing)\b", "2 times"),
-    (r"\bhalf (?:of )?(?:the|as (?:much|many|long))\b", "50 % less"),
-    (r"\b(?:in|by|to) half\b", "by 50 %"),
-    (r"\bhalv(?:es?|ed|ing)\b", "50 % reduced"),
-    (r"\s+", " "),
-)
-"""Each pattern is replaced by what stands beside it, in this order, in the sentence in lower case."""
-
-NO_GAIN = (
-    "is a loss or no gain, and a claim promises a gain",
-    'turn it round, as in "2x faster" or "30 % less memory"',
-)
 NO_SPEED = ("is more of something, which need not be a gain", 'say what gets better, as in "2.5x faster"')
-LEVEL = ("is a level, not a gain in time or memory", "levels are judged on counts, by a Claim of kind level")
-BOUNDED = ("promises nothing", 'say what is reached, as in "up to 10x", "more than 2x" or "at least 50 % less"')
-LEFT = ("could be what is left or what is saved", 'say what is saved, as in "60 % less"')
-
-REFUSED: tuple[tuple[str, tuple[str, str]], ...] = (
-    (rf"\bhit (?:rate|ratio)|{NUMBER} ?%?\+? ?-> ?{NUMBER} ?%|\bfrom {NUMBER} ?%? to {NUMBER} ?%", LEVEL),
-    (r"\b(?:no|not|never|without)\b[^.;,]*\b(?:slow\w*|fast\w*|worse|better|quick\w*|less|more)\b", NO_GAIN),
-    (r"\b(?:slower|as slow|slow(?:s|ed) down|slowdown|longer|worse)\b", NO_GAIN),
-    (rf"(?:{LESS})(?: in| of| the)* {SPEED}|{SPEED} (?:(?:is|was) )?(?:{LESS})", NO_GAIN),
-    (
-        rf"\b(?:more|higher|increas\w*)(?: in| of| the)* {COST}|\b{COST} (?:usage |use )?(?:increas|grow|rise)\w*",
-        NO_GAIN,
-    ),
-    (
-        rf"(?:\d ?x|times) (?:more|higher|greater|larger|bigger|as many|as much|the)\b(?! (?:{SPEED}|efficient))",
-        NO_SPEED,
-    ),
-    (rf"(?:\d ?x|times) {COST}(?!.*(?:{LESS}|{GAIN}))", NO_SPEED),
-    (rf"(?:{AT_MOST}) ?\d\S*", BOUNDED),
-    (rf"(?<!\bup )(?<![\d%x] )\bto {NUMBER}(?: ?- ?{NUMBER})? ?%", LEFT),
-)
-"""A sentence is refused where one of these patterns is found in it, with the reason and the way out beside it."""
+UNKNOWN = "is a word that this reader does not know there"
+STATED = 'state what was found, as in "2x faster" or "30 % less memory"'
+FORBIDDEN = {
+    "question": ("asks, and a claim states", STATED),
+    "hedge": ("leaves open whether it is so", STATED),
+    "negation": ("denies something, and a claim promises a gain", STATED),
+    "loss": NO_GAIN,
+    "contrast": ("takes back a part of what is claimed", "make a claim of each part, and name its workload"),
+    "level": ("is a level, not a gain in time or memory", "levels are judged on counts, by a Claim of kind level"),
+    "bounded": ("promises nothing", 'say what is reached, as in "up to 10x", "more than 2x" or "at least 50 % less"'),
+}
+"""A sentence with a word of these roles is refused, with the reason and the way out beside it."""
+FREE_OF_NEGATION = frozenset({"when", "whenever", "if", "without", "because", "since", "with no", "where"})
+"""Behind these words a negation says something of the workload alone."""
 
 
-class Unreadable(Exception):
-    """Says why a sentence cannot be read, and the way out."""
+class Clause:
+    """Holds the tokens of a part of a sentence, and apart from them those of its contexts ("on 10,000 rows").
 
-    def __init__(self, why: str, way_out: str) -> None:
-        super().__init__(why, way_out)
-        self.why, self.way_out = why, way_out
+    ``is_cut`` says that a context ended without a sign, so that it may have swallowed what is measured.
+    """
 
+    def __init__(self) -> None:
+        self.tokens: list[Token] = []
+        self.context: list[Token] = []
+        self.is_cut = False
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """Holds what one figure of a sentence says, in the terms of a Claim."""
+    def all(self, roles: Iterable[str]) -> list[Token]:
+        return [each for each in self.tokens if each.role in roles]
 
-    kind: Kind
-    low: float
-    high: float
-    reading: str
-
-    def says_the_same_as(self, other: Figure) -> bool:
-        ends = zip((self.low, self.high), (other.low, other.high), strict=True)
-        return self.kind == other.kind and all(math.isclose(a, b) or (a != a and b != b) for a, b in ends)
+    def has(self, *roles: str) -> bool:
+        return bool(self.all(roles))
 
 
 def read_claim(
@@ -126,22 +80,23 @@ def read_claim(
 ) -> Claim:
     """Read a sentence as a Claim, whose ``reading`` says how it was read and how to ask for another reading.
 
-    Raises UserError for a sentence that names no gain, several different figures, or one that cannot be read.
+    Raises UserError for a sentence that names no gain, several different figures, or one that cannot be read; it is an
+    ``Unreadable``, which has the reason and the way out apart.
     """
-    text = sentence.lower()
-    for pattern, sign in REWRITTEN:
-        text = re.sub(pattern, sign, text)
+    tokens = list_tokens(rewrite(sentence))
     try:
-        figure = _read_figure(text.strip())
+        figure = _read_tokens(tokens)
     except Unreadable as error:
-        raise UserError(
+        raise Unreadable(
+            error.why,
+            error.way_out,
             f"the claim {sentence!r} cannot be read: {error.why}; {error.way_out} (sentences such as {EXAMPLES} are "
-            "read, anything else takes a Claim with its kind, low and high)"
+            "read, anything else takes a Claim with its kind, low and high)",
         ) from None
     notes = [figure.reading]
     if re.search(APPROXIMATE, sentence.lower()):
         notes.append("a figure that is nearly reached is taken as it stands")
-    if metric in CLOCKS and re.search(rf"{MEMORY}|\d ?(?:{'|'.join(SIZES)})\b", text):
+    if metric in CLOCKS and any(_is_memory(each) for each in tokens):
         notes.append(f"it speaks of memory, yet is judged on {metric} time unless a metric of memory is asked for")
     return Claim(
         id=id,
@@ -168,168 +123,255 @@ def publish_claim(*, text: str, **fields: Any) -> Claim:
     return Claim(text=text, kind=read.kind, low=read.low, high=read.high, **fields)
 
 
-def _read_figure(text: str) -> Figure:
-    """Return the one figure of a rewritten sentence, or the direction that it names without one."""
-    for pattern, reason in REFUSED:
-        if found := re.search(pattern, text):
-            raise _unreadable(found, reason)
-    figures: list[Figure] = []
-    rest = text
-    for pattern, read in FORMS:
-        figures += map(read, re.finditer(pattern, rest))
-        rest = re.sub(pattern, " | ", rest)
-    if stray := re.search(r"(?<!\w)(?<!\w-)\d[\d.,]*(?: ?[a-zμ%]+)?", re.sub(CONTEXT, " ", rest)):
-        raise _unreadable(stray, ("stands alone", "keep one figure, with a %, an x or the units of both its sides"))
-    if not figures:
-        return _read_direction(text)
-    for other in figures[1:]:
-        if not other.says_the_same_as(figures[0]):
-            raise Unreadable(f"it says both {figures[0].reading} and {other.reading}", "make a claim of each")
-    return figures[0]
+def _is_memory(token: Token) -> bool:
+    return token.role == "memory" or (token.role == "pair" and token.found["after_unit"] in SIZES)
 
 
-def _unreadable(found: re.Match[str], reason: tuple[str, str]) -> Unreadable:
-    why, way_out = reason
-    return Unreadable(f'"{found[0].strip()}" {why}', way_out)
-
-
-def _read_direction(text: str) -> Figure:
-    vague = r"\b(?:magnitude|times|\w*fold|half|third|quarter|fraction|(?:dozen|hundred|thousand)s?)\b"
-    if found := re.search(vague, text):
-        raise _unreadable(found, ("is a quantity without a figure", "write it as a number"))
-    if not re.search(rf"{LESS}|{GAIN}|\beliminat\w*", text):
+def _read_tokens(tokens: Sequence[Token]) -> Figure:
+    """Return the one figure of a sentence, or the direction that it names without one."""
+    for token in tokens:
+        if token.role in FORBIDDEN and token.role != "negation":
+            raise refuse(token.found, FORBIDDEN[token.role])
+    clauses = _join_clauses([_set_context_apart(*part) for part in _split(tokens)])
+    read = [(_read_clause(clause), clause.has("memory")) for clause in clauses]
+    if not read:
         raise Unreadable("it names neither a figure nor a gain", "say how much less or how many times faster")
+    figures = [each for each in read if each[0].kind != "direction"]
+    for figure, is_memory in figures[1:]:
+        first, of_memory = figures[0]
+        if not figure.says_the_same_as(first) or is_memory != of_memory:
+            raise Unreadable(f"it says both {first.reading} and {figure.reading}", "make a claim of each")
+    return (figures or read)[0][0]
+
+
+def _split(tokens: Sequence[Token]) -> list[tuple[list[Token], bool]]:
+    """Cut a sentence at its signs, and at an "and" behind which stands a figure of its own.
+
+    The second of each pair says whether the part stands in brackets.
+    """
+    parts: list[tuple[list[Token], bool]] = [([], False)]
+    for number, token in enumerate(tokens):
+        rest = tokens[number + 1 :]
+        end = next((at for at, each in enumerate(rest) if each.role in ("separator", "and")), len(rest))
+        has_figure = any(each.role in FIGURES for each in rest[:end])
+        if token.role == "separator":
+            parts.append(([], token.text in "([{" or (parts[-1][1] and token.text not in ")]}")))
+        elif token.role == "and" and has_figure:
+            parts.append(([], parts[-1][1]))
+        elif token.role != "and":
+            parts[-1][0].append(token)
+    return [part for part in parts if part[0]]
+
+
+def _set_context_apart(part: Sequence[Token], is_bracketed: bool) -> Clause:
+    """Move what stands behind a preposition out of a clause, and all that stands in brackets without a figure.
+
+    Behind the figure a context goes on to the end; before it, to the figure or to the next verb or direction.
+    """
+    clause = Clause()
+    is_inside = is_bracketed and not any(each.role in FIGURES for each in part)
+    is_free = False
+    for number, token in enumerate(part):
+        following = part[number + 1 :]
+        if is_inside and not is_bracketed and _ends_context(clause, token, following):
+            is_inside, clause.is_cut = False, token.role in POLARITIES | {"verb"}
+        if not is_inside and _opens_context(clause, token, following):
+            is_inside, is_free = True, token.text in FREE_OF_NEGATION
+        if token.role == "negation" and not (is_inside and is_free) or (token.role == "no" and not is_inside):
+            raise refuse(token.found, FORBIDDEN["negation"])
+        if is_inside and token.role in FIGURES:
+            raise refuse(token.found, ("is a second figure", "make a claim of each"))
+        (clause.context if is_inside else clause.tokens).append(token)
+    return clause
+
+
+def _ends_context(clause: Clause, token: Token, following: Sequence[Token]) -> bool:
+    if clause.has(*FIGURES):
+        return False
+    if token.role in FIGURES or (following and following[0].role in FIGURES and token.role in ("by", "to", "in", "of")):
+        return True
+    return not clause.has(*POLARITIES) and token.role in POLARITIES | {"verb"}
+
+
+def _opens_context(clause: Clause, token: Token, following: Sequence[Token]) -> bool:
+    """Say whether free text begins: behind a preposition, unless it leads to the figure or to what is measured."""
+    leads_to_figure = bool(following) and following[0].role in FIGURES
+    before = clause.tokens[-1].role if clause.tokens else ""
+    match token.role:
+        case "opener":
+            return not leads_to_figure or token.text == "than"
+        case "no":
+            return not clause.tokens and not any(each.role in FIGURES | POLARITIES for each in following)
+        case "by":
+            return not leads_to_figure
+        case "to":
+            return bool(following) and following[0].role not in FIGURES | {"number"}
+        case "of":
+            return before not in FIGURES | POLARITIES and not leads_to_figure
+        case "in":
+            if leads_to_figure or clause.has(*MEASURES) or clause.has("faster"):
+                return not leads_to_figure
+            is_named = any(each.role in MEASURES for each in following)
+            return before not in POLARITIES and not (before in FIGURES and (is_named or clause.has(*POLARITIES)))
+    return False
+
+
+def _join_clauses(clauses: Sequence[Clause]) -> list[Clause]:
+    """Join a clause without a figure, such as a label ("Latency: 40 % less"), to the one that it belongs to."""
+    joined: list[Clause] = []
+    label: list[Token] = []
+    for number, clause in enumerate(clauses):
+        following = clauses[number + 1] if number + 1 < len(clauses) else None
+        is_label = not clause.has(*FIGURES, *POLARITIES)
+        if is_label and joined and joined[-1].context and not clause.has(*NOUNS - {"thing"}, "other", "verb"):
+            continue
+        lacks_direction = following is not None and following.has(*FIGURES) and not following.has(*POLARITIES)
+        if is_label or (not clause.has(*FIGURES) and lacks_direction):
+            label += clause.tokens
+            continue
+        clause.tokens = label + clause.tokens
+        label = []
+        joined.append(clause)
+    if label and joined:
+        joined[-1].tokens += label
+    elif label:
+        joined += [clause for clause in clauses if clause.tokens]
+    return joined
+
+
+def _read_clause(clause: Clause) -> Figure:
+    """Read a clause: one figure, one direction, and what is measured, in any order."""
+    figures = clause.all(FIGURES)
+    if not figures and not clause.has(*POLARITIES, *WORDS_REFUSED):
+        raise Unreadable("it names neither a figure nor a gain", "say how much less or how many times faster")
+    _check_words(clause, figures[0] if figures else None)
+    polarities = [*dict.fromkeys(each.role for each in clause.all(POLARITIES))]
+    if not figures:
+        return _read_direction(clause, polarities)
+    if len(figures) > 1:
+        raise Unreadable(f'it says both "{figures[0].text}" and "{figures[1].text}"', "make a claim of each")
+    token = figures[0]
+    if token.role in ("percent", "factor"):
+        polarities = _read_sign(token, clause, polarities)
+    if len(polarities) > 1 or len(clause.all({"less"})) > 1:
+        raise refuse(token.found, ("could be less or faster", f"write {_write_forms(token)}"))
+    _check_place(clause, token, polarities)
+    return _read_figure(clause, token, polarities[0] if polarities else "")
+
+
+def _read_sign(token: Token, clause: Clause, polarities: list[str]) -> list[str]:
+    if token.found["sign"] == "-" and token.role == "percent":
+        if word := next(iter(clause.all(POLARITIES | {"rate"})), None):
+            raise refuse(token.found, (f'is negative beside "{word.text}"', "leave out the sign or the word"))
+        return ["less"]
+    return ["more"] if token.found["sign"] == "+" and not polarities else polarities
+
+
+WORDS_REFUSED = {
+    "bound": ("bounds neither a factor nor a percentage", "leave the bound out, or write a factor"),
+    "number": ("stands alone", "keep one figure, with a %, an x or the units of both its sides"),
+    "vague": ("is a quantity without a figure", "write it as a number"),
+    "other": ("is neither time nor memory nor a rate", "claim time, memory or throughput"),
+    "part": ("speaks of a part of the cases", "name the workload, and claim it of the whole"),
+    "old": ("names the older side, so that it is not known which one gains", 'say "faster than" it'),
+}
+
+
+def _check_words(clause: Clause, figure: Token | None) -> None:
+    """Refuse words that no claim has, and words that nobody knows where they could change the meaning."""
+    for number, token in enumerate(clause.tokens):
+        following = clause.tokens[number + 1 :]
+        if token.role == "can" and "up to" not in (figure.text if figure else "up to"):
+            raise refuse(token.found, FORBIDDEN["hedge"])
+        if token.role in ("unknown", "number"):
+            before = clause.tokens[number - 1].role if number else ""
+            is_stray = token.role == "number" and figure is None
+            if is_stray or before in FIGURES or not _is_modifier(clause, following):
+                raise refuse(token.found, WORDS_REFUSED.get(token.role, (UNKNOWN, _suggest(clause, figure))))
+        elif token.role in WORDS_REFUSED:
+            raise refuse(token.found, WORDS_REFUSED[token.role])
+    if clause.has("serve") and clause.has("count") and clause.has("less", "more"):
+        raise refuse(clause.all({"serve"})[0].found, NO_SPEED)
+
+
+def _is_modifier(clause: Clause, following: Sequence[Token]) -> bool:
+    """Say whether a word that is not known leaves the meaning alone, by what follows it.
+
+    It describes a noun, or it names what is faster, or what has less of a measure that is named behind it.
+    """
+    roles = [each.role for each in following if each.role not in ("unknown", "number")]
+    if not roles or roles[0] in FIGURES:
+        return False
+    is_measured = clause.has("faster") or bool(MEASURES & {*roles})
+    return (roles[0] in NOUNS and following[0].role != "number") or (bool(FIGURES & {*roles}) and is_measured)
+
+
+def _check_place(clause: Clause, token: Token, polarities: list[str]) -> None:
+    """Refuse a figure of which it is open what it is a share of, and a subject that a context may have swallowed."""
+    at = clause.tokens.index(token)
+    before, after = (clause.tokens[at + step].role if 0 <= at + step < len(clause.tokens) else "" for step in (-1, 1))
+    if token.role == "percent" and before == "to":
+        raise refuse(token.found, ("could be what is left or what is saved", 'say what is saved, as in "60 % less"'))
+    if token.role == "percent" and after == "of" and (before != "less" or clause.tokens[at - 1].text.startswith("drop")):
+        raise refuse(token.found, ("is a share of something", f"write {_write_forms(token)}"))
+    is_bare = not clause.has(*MEASURES) and "faster" not in polarities and token.role in ("percent", "factor")
+    if is_bare and (clause.is_cut or any(each.role in MEASURES | {"other"} for each in clause.context)):
+        raise refuse(token.found, ("does not say what it is measured in", _suggest(clause, token)))
+
+
+def _read_figure(clause: Clause, token: Token, polarity: str) -> Figure:
+    """Say what a figure and a direction mean of what is measured."""
+    rate, cost, memory = clause.has("rate"), clause.has("cost", "memory"), clause.has("memory")
+    if clause.has("quality") or (rate and cost and polarity != "faster"):
+        raise refuse(token.found, ("could be of several things", _suggest(clause, token)))
+    if token.role in ("pair", "rates"):
+        is_contrary = (rate or polarity == "more") if token.role == "pair" else (cost or polarity == "less")
+        if is_contrary:
+            raise refuse(token.found, ("says one thing by its units and another by its words", _suggest(clause, token)))
+        return read_pair(token.found) if token.role == "pair" else read_rates(token.found)
+    is_saving = polarity == "less"
+    if (is_saving and rate) or (polarity == "more" and cost):
+        raise refuse(token.found, NO_GAIN)
+    if polarity == "more" and not rate:
+        raise refuse(token.found, NO_SPEED)
+    if not polarity and not rate and (token.role == "percent" or "time" in token.text):
+        raise refuse(token.found, ("could be less or faster" if "%" in token.text else "stands alone", _suggest(clause, token)))
+    if not polarity and not rate and clause.has(*NOUNS):
+        raise refuse(token.found, NO_SPEED)
+    if polarity in ("less", "better") and clause.has("thing") and not clause.has(*MEASURES):
+        raise refuse(token.found, ("does not say what it is measured in", _suggest(clause, token)))
+    if token.role == "percent" and not is_saving and (memory or (cost and polarity == "better")):
+        word = clause.all({"memory", "cost"})[0].text
+        raise refuse(token.found, (f"beside {word} could mean two things", f'write "{write_percent(token.found)} less {word}"'))
+    if token.role == "factor":
+        return read_factor(token.found)
+    return read_saving(token.found) if is_saving else read_speed(token.found)
+
+
+def _read_direction(clause: Clause, polarities: list[str]) -> Figure:
+    words = clause.all(POLARITIES)
+    if len(polarities) > 1:
+        raise refuse(words[0].found, ("points one way and another word the other way", STATED))
+    if polarities == ["less"] and (clause.has("rate", "quality")) or (polarities == ["more"] and clause.has("cost", "memory")):
+        raise refuse(words[0].found, NO_GAIN)
+    if polarities == ["more"] and not clause.has("rate", "quality"):
+        raise refuse(words[0].found, NO_SPEED)
     return Figure("direction", math.nan, math.nan, "without a figure, any gain beyond 1 %")
 
 
-def _read_pair(found: re.Match[str]) -> Figure:
-    """Read a pair as the range of before over after, from the least that the two ranges allow to the most."""
-    before, after = _read_quantities(found, "before"), _read_quantities(found, "after")
-    if (found["before_unit"] in TIMES) != (found["after_unit"] in TIMES):
-        raise _unreadable(found, ("sets a time against a size", "write both sides in one kind of unit"))
-    if re.search(rf"(?:{UP_TO}|{AT_LEAST}) ?\Z", found.string[: found.start()]):
-        raise _unreadable(found, ("has a bound before it", "leave the bound out, or write a factor"))
-    if after[0] == 0 or before[-1] <= after[0]:
-        raise _unreadable(found, NO_GAIN)
-    words = "before over after is "
-    if len(before) == len(after) == 1:
-        return _at_least(before[0] / after[0], words)
-    return _range([before[0] / after[-1], before[-1] / after[0]], words)
+def _write_forms(token: Token) -> str:
+    if token.role == "percent":
+        shown = write_percent(token.found)
+        return f'"{shown} less time", "{shown} less memory" or "{shown} faster"'
+    return f'"{write_factor(token.found)} faster"' if token.role == "factor" else f'"{token.text}"'
 
 
-def _read_quantities(found: re.Match[str], side: str) -> list[float]:
-    """Return the ends of one side of a pair, in seconds or bytes."""
-    low, low_unit, high, unit = found.group(f"{side}_low", f"{side}_low_unit", f"{side}_high", f"{side}_unit")
-    ends = [_read_number(low) * UNITS[low_unit or unit]] if high else []
-    return _check_order(found, [*ends, _read_number(high or low) * UNITS[unit]])
-
-
-def _read_percent(found: re.Match[str]) -> Figure:
-    """Read a share: less is a reduction; faster is that much more speed, the weaker of its two readings."""
-    ends = _read_ends(found)
-    shown = "-".join(each for each in found.group("low", "high") if each) + " %"
-    shares = [end / 100 for end in ends]
-    if _means_less(found):
-        if shares[-1] >= 1:
-            raise _unreadable(found, ("less would leave nothing or less than that", "a reduction is below 100 %"))
-        if len(shares) == 2:
-            return Figure("reduction", shares[0], shares[1], f"a reduction by {_join_ends(ends)} %")
-        return _read_single(found, 1 / (1 - shares[0]), f"a reduction by {shown} is ")
-    if re.search(MEMORY, found.string):
-        raise _unreadable(found, ("beside memory could mean two things", f'write "{shown} less memory"'))
-    factors = [1 + share for share in shares]
-    words = f'"{shown} faster" is so much more speed (write "{shown} less time" if that is meant), '
-    return _range(factors, words) if len(factors) == 2 else _read_single(found, factors[0], words)
-
-
-def _means_less(found: re.Match[str]) -> bool:
-    """Say whether a share is one saved: by its sign, else by the word behind it, else by the words around it."""
-    if found["sign"] == "-":
-        if word := re.search(rf"{LESS}|{GAIN}|{SPEED}", found.string):
-            raise _unreadable(found, (f'is negative beside "{word[0]}"', "leave out the sign or the word"))
-        return True
-    behind = found.string[found.end() :].lstrip()
-    for less, gain in (
-        (re.match(LESS, behind), re.match(GAIN, behind)),
-        (re.search(LESS, found.string), re.search(GAIN, found.string)),
-    ):
-        if (less is None) != (gain is None):
-            return gain is None
-    raise _unreadable(found, ("could be less or faster", 'write "less time", "less memory" or "faster" behind it'))
-
-
-def _read_factor(found: re.Match[str]) -> Figure:
-    factors = _read_ends(found)
-    if found["sign"] == "-" or factors[0] < 1:
-        raise _unreadable(found, NO_GAIN)
-    return _range(factors) if len(factors) == 2 else _read_single(found, factors[0])
-
-
-def _read_ends(found: re.Match[str]) -> list[float]:
-    ends = _check_order(found, [_read_number(each) for each in found.group("low", "high") if each])
-    if len(ends) + sum(each is not None for each in found.group("bound", "plus", "more")) > 2:
-        raise _unreadable(found, ("is bounded twice", "write either a range or one bound"))
-    return ends
-
-
-def _check_order(found: re.Match[str], ends: list[float]) -> list[float]:
-    if ends != sorted(ends):
-        raise _unreadable(found, ("runs backwards", "write the smaller end of the range first"))
-    return ends
-
-
-def _read_single(found: re.Match[str], factor: float, words: str = "") -> Figure:
-    """Read one factor with what bounds it; on its own it is the least that is promised."""
-    if factor <= 1:
-        raise _unreadable(found, NO_GAIN)
-    if found["bound"] and re.fullmatch(UP_TO, found["bound"]):
-        return Figure("up_to", math.nan, factor, f"{words}up to {_join_ends([factor])}x, reached at some scale")
-    return _at_least(factor, words, is_bare=not any(found.group("bound", "plus", "more")))
-
-
-def _at_least(factor: float, words: str, *, is_bare: bool = True) -> Figure:
-    why = ", since a single figure has no range" if is_bare else ""
-    return Figure("at_least", factor, math.nan, f"{words}at least {_join_ends([factor])}x{why}")
-
-
-def _range(factors: list[float], words: str = "") -> Figure:
-    low, high = factors
-    if high <= 1:
-        raise Unreadable(f"a factor of {_join_ends(factors)} {NO_GAIN[0]}", NO_GAIN[1])
-    return Figure("speedup", low, high, f"{words}a factor of {_join_ends(factors)}")
-
-
-def _join_ends(ends: Sequence[float]) -> str:
-    return " to ".join(f"{end:,.0f}" if end >= 1000 else f"{end:.4g}" for end in ends)
-
-
-def _read_number(text: str) -> float:
-    return float(text.replace(",", ""))
-
-
-def _quantity_pattern(side: str) -> str:
-    return (
-        rf"(?P<{side}_low>{NUMBER}) ?(?:(?P<{side}_low_unit>{UNIT})? ?(?:-|to) ?(?P<{side}_high>{NUMBER}) ?)?"
-        rf"(?P<{side}_unit>{UNIT})"
-    )
-
-
-def _pattern_with_bounds(unit: str) -> str:
-    return (
-        rf"(?<![\w.,])(?:(?P<bound>{UP_TO}|{AT_LEAST}) ?)?(?P<sign>[-+])? ?(?P<low>{NUMBER}) ?"
-        rf"(?:(?:{unit})? ?(?:-|to) ?-?(?P<high>{NUMBER}) ?)?(?P<plus>\+)? ?(?:{unit})(?P<more>\+| or more\b)?"
-    )
-
-
-FORMS: tuple[tuple[str, Callable[[re.Match[str]], Figure]], ...] = (
-    (rf"(?:from )?{_quantity_pattern('before')} ?(?:->|(?:down )?to) ?{_quantity_pattern('after')}", _read_pair),
-    (_pattern_with_bounds("%"), _read_percent),
-    (_pattern_with_bounds(FOLD), _read_factor),
-)
-"""A figure is read by the first of these forms that fits, with the function beside it."""
-
-CONTEXT = (
-    r"\b(?:on|for|with|at|over|in|of|after|across) \d[\d.,]* "
-    rf"(?!(?:to|and|or|times|fold|points?|{'|'.join(UNITS)})\b)[a-z]{{2,}}"
-)
-"""This is a number of things, as in "on 1,000 rows", and no figure of the claim."""
+def _suggest(clause: Clause, figure: Token | None) -> str:
+    """Return the nearest form that is read, of what was understood of a clause."""
+    if figure is None:
+        return 'say what is less or faster, as in "30 % less time"'
+    noun = next((each.text for each in clause.all({"rate", "memory", "cost", "count"})), "")
+    if figure.role in ("percent", "factor") and noun:
+        shown = write_percent(figure.found) if figure.role == "percent" else write_factor(figure.found)
+        return f'write "{shown} {"more" if clause.has("rate") else "less"} {noun}" if that is meant'
+    return f"write {_write_forms(figure)} if that is meant"

@@ -1,0 +1,76 @@
+"""Are sentences read as people mean them? Half of the table was written by somebody who had not seen the grammar."""
+
+import csv
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from argo_bench.harness.claims.figures import Unreadable
+from argo_bench.harness.claims.sentence import read_claim
+
+FOLDER = Path(__file__).parent / "sentences"
+HALVES = sorted(path.stem for path in FOLDER.glob("*.csv"))
+LEAST_ROWS = 220
+MOST_REFUSED = 0.1
+"""This is the share of the plain sentences with a claim that may be refused."""
+
+
+class Row(NamedTuple):
+    sentence: str
+    reading: str
+    low: str
+    high: str
+    plain: str
+
+
+def rows_of(half: str) -> list[Row]:
+    with (FOLDER / f"{half}.csv").open(encoding="utf-8", newline="") as file:
+        return [Row(**row) for row in csv.DictReader(file)]
+
+
+def read(sentence: str) -> tuple[str, float | None, float | None]:
+    try:
+        claim = read_claim(sentence, id="T1", workload="call")
+    except Unreadable:
+        return "refuse", None, None
+    return claim.kind, claim.low, claim.high
+
+
+def agrees(row: Row) -> bool:
+    kind, low, high = read(row.sentence)
+    ends = zip((row.low, row.high), (low, high), strict=True)
+    return kind == row.reading and all(
+        (end is None) == (not text) and (end is None or math.isclose(end, float(text), rel_tol=1e-6))
+        for text, end in ends
+    )
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_no_sentence_is_read_as_something_else(half):
+    misread = [row.sentence for row in rows_of(half) if read(row.sentence)[0] != "refuse" and not agrees(row)]
+    assert misread == []
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_few_plain_claims_are_refused(half):
+    plain = [row for row in rows_of(half) if row.plain == "yes" and row.reading != "refuse"]
+    refused = [row.sentence for row in plain if read(row.sentence)[0] == "refuse"]
+    assert len(refused) <= MOST_REFUSED * len(plain), refused
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_a_half_has_many_different_sentences_of_both_sorts(half):
+    rows = rows_of(half)
+    assert len({row.sentence for row in rows}) == len(rows) >= LEAST_ROWS
+    assert min(sum(row.reading == "refuse" for row in rows), sum(row.reading != "refuse" for row in rows)) >= 80
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_the_nearest_form_of_a_refusal_says_how_it_can_be_written(half):
+    for row in rows_of(half):
+        try:
+            read_claim(row.sentence, id="T1", workload="call")
+        except Unreadable as error:
+            assert error.why and error.way_out and "\n" not in str(error)
