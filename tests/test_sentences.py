@@ -42,7 +42,7 @@ def agrees(row: Row) -> bool:
     kind, low, high = read(row.sentence)
     ends = zip((row.low, row.high), (low, high), strict=True)
     return kind == row.reading and all(
-        (end is None) == (not text) and (end is None or math.isclose(end, float(text), rel_tol=1e-6))
+        (end is None) == (not text) and (end is None or math.isclose(end, float(text), rel_tol=1e-5))
         for text, end in ends
     )
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from argo_bench.cli.claims import claims
 from argo_bench.cli.ci import ci, show_and_save_gate
 from argo_bench.cli.records import GATE, blaming, find_disagreements
 from argo_bench.cli.shell import (
@@ -73,6 +74,7 @@ def cli(context: click.Context) -> None:
 
 
 cli.add_command(ci)
+cli.add_command(claims)
 
 
 @cli.command("list")

@@ -15,10 +15,10 @@ TIMES = {"ns": 1e-9, "us": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, 
     "minute": 60.0, "h": 3600.0, "hours": 3600.0, "hour": 3600.0,
 }  # fmt: skip
 SIZES = {"b": 1.0, "bytes": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30}
-UNITS = TIMES | SIZES
+UNITS = TIMES | SIZES | {"": 1.0}
 RATES = r"(?:(?:[a-z]+ )?[a-z]+(?:/| per | an? )(?:sec(?:ond)?s?|s|min(?:ute)?|hour)|rps|qps|tps|iops|fps)\b"
 
-UNIT = rf"(?:{'|'.join(sorted(UNITS, key=len, reverse=True))})(?![\w/]| per (?:s|sec|second|minute|hour)\b)"
+UNIT = rf"(?:{'|'.join(sorted(TIMES | SIZES, key=len, reverse=True))})(?![\w/]| per (?:s|sec|second|minute|hour)\b)"
 NUMBER = r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?!\d|[.,]\d)"
 AT_LEAST = r"at least|no less than|not less than|a minimum of|over|more than|above|(?<!-)>=?"
 UP_TO = r"up to|as much as|as high as|at best|a maximum of"
@@ -180,10 +180,10 @@ def _read_number(text: str) -> float:
     return float(text.replace(",", ""))
 
 
-def _quantity_pattern(side: str, unit_pattern: str = UNIT, optional: str = "") -> str:
+def _quantity_pattern(side: str, unit: str = UNIT) -> str:
     return (
-        rf"(?P<{side}_low>{NUMBER}) ?(?:(?P<{side}_low_unit>{unit_pattern})? ?(?:-|to) ?(?P<{side}_high>{NUMBER}) ?)?"
-        rf"(?P<{side}_unit>{unit_pattern}){optional}"
+        rf"(?P<{side}_low>{NUMBER}) ?(?:(?P<{side}_low_unit>{unit})? ?(?:-|to) ?(?P<{side}_high>{NUMBER}) ?)?"
+        rf"(?P<{side}_unit>{unit})"
     )
 
 
@@ -203,8 +203,14 @@ PAIRS = (
     rf"(?:from )?{BEFORE} ?(?:->|(?:down )?to) ?{AFTER}",
     rf"from {SHORT} ?(?:->|(?:down )?to) ?{AFTER}",
     rf"{SHORT} ?-> ?{AFTER}",
+    rf"before:? {BEFORE}[.,;/]* ?(?:and )?after:? {AFTER}",
     rf"{AFTER}{FORMER} {BEFORE}\)?",
     rf"{BEFORE}{LATTER} {AFTER}",
+)
+BEFORE_COUNT, AFTER_COUNT = _quantity_pattern("before", ""), _quantity_pattern("after", "")
+COUNTS = (
+    rf"from {BEFORE_COUNT} ?(?:->|(?:down )?to) ?{AFTER_COUNT}(?! ?(?:%|x\b|times\b|-?fold|{UNIT}))(?!\w)",
+    rf"{BEFORE_COUNT} ?-> ?{AFTER_COUNT}(?! ?(?:%|x\b|times\b|-?fold|{UNIT}))(?!\w)",
 )
 PERCENT = _pattern_with_bounds("%")
 FACTOR = _pattern_with_bounds(r"x(?!\w)|-?fold\b|times\b")

@@ -32,6 +32,8 @@ from argo_bench.harness.claims.figures import (
 from argo_bench.harness.claims.metrics import CLOCKS, Metric
 from argo_bench.harness.claims.words import APPROXIMATE, FIGURES, MEASURES, NOUNS, POLARITIES, Token, list_tokens, rewrite
 
+LONGEST = 500
+"""A sentence of more characters is none that somebody claims."""
 EXAMPLES = '"30-50 % reduction", "at least 2.5x" or "50-100 ms -> 5-15 ms"'
 
 NO_SPEED = ("is more of something, which need not be a gain", 'say what gets better, as in "2.5x faster"')
@@ -43,6 +45,7 @@ FORBIDDEN = {
     "negation": ("denies something, and a claim promises a gain", STATED),
     "loss": NO_GAIN,
     "contrast": ("takes back a part of what is claimed", "make a claim of each part, and name its workload"),
+    "ours": ("compares with something of your own, which is then the slower side", 'turn it round, or say "than our old"'),
     "level": ("is a level, not a gain in time or memory", "levels are judged on counts, by a Claim of kind level"),
     "bounded": ("promises nothing", 'say what is reached, as in "up to 10x", "more than 2x" or "at least 50 % less"'),
 }
@@ -83,8 +86,10 @@ def read_claim(
     Raises UserError for a sentence that names no gain, several different figures, or one that cannot be read; it is an
     ``Unreadable``, which has the reason and the way out apart.
     """
-    tokens = list_tokens(rewrite(sentence))
+    tokens = list_tokens(rewrite(sentence[:LONGEST]))
     try:
+        if len(sentence) > LONGEST:
+            raise Unreadable(f"it is longer than {LONGEST} characters", "quote the sentence that makes the claim")
         figure = _read_tokens(tokens)
     except Unreadable as error:
         raise Unreadable(
@@ -121,6 +126,11 @@ def publish_claim(*, text: str, **fields: Any) -> Claim:
     """
     read = read_claim(text, id=fields["id"], workload=fields["workload"], metric=fields.get("metric", "cpu"))
     return Claim(text=text, kind=read.kind, low=read.low, high=read.high, **fields)
+
+
+def speaks_of_memory(sentence: str) -> bool:
+    """Say whether a sentence speaks of memory, so that a metric of memory would judge it."""
+    return any(_is_memory(each) for each in list_tokens(rewrite(sentence)))
 
 
 def _is_memory(token: Token) -> bool:
@@ -253,7 +263,7 @@ def _read_clause(clause: Clause) -> Figure:
     token = figures[0]
     if token.role in ("percent", "factor"):
         polarities = _read_sign(token, clause, polarities)
-    if len(polarities) > 1 or len(clause.all({"less"})) > 1:
+    if len(polarities) > 1 or len([each for each in clause.all({"less"}) if each.text not in ("off", "down")]) > 1:
         raise refuse(token.found, ("could be less or faster", f"write {_write_forms(token)}"))
     _check_place(clause, token, polarities)
     return _read_figure(clause, token, polarities[0] if polarities else "")
@@ -302,8 +312,9 @@ def _is_modifier(clause: Clause, following: Sequence[Token]) -> bool:
     roles = [each.role for each in following if each.role not in ("unknown", "number")]
     if not roles or roles[0] in FIGURES:
         return False
-    is_measured = clause.has("faster") or bool(MEASURES & {*roles})
-    return (roles[0] in NOUNS and following[0].role != "number") or (bool(FIGURES & {*roles}) and is_measured)
+    is_measured = clause.has("faster") or bool((MEASURES | {"pair", "rates"}) & {*roles})
+    is_subject = bool((FIGURES | (POLARITIES if not clause.has(*FIGURES) else set())) & {*roles})
+    return (roles[0] in NOUNS and following[0].role != "number") or (is_subject and is_measured)
 
 
 def _check_place(clause: Clause, token: Token, polarities: list[str]) -> None:
@@ -314,8 +325,10 @@ def _check_place(clause: Clause, token: Token, polarities: list[str]) -> None:
         raise refuse(token.found, ("could be what is left or what is saved", 'say what is saved, as in "60 % less"'))
     if token.role == "percent" and after == "of" and (before != "less" or clause.tokens[at - 1].text.startswith("drop")):
         raise refuse(token.found, ("is a share of something", f"write {_write_forms(token)}"))
+    if token.found.string[: token.found.end() + 6].endswith("x speed") and before == "opener" and not polarities:
+        raise refuse(token.found, ("sets a speed", f"write {_write_forms(token)}"))
     is_bare = not clause.has(*MEASURES) and "faster" not in polarities and token.role in ("percent", "factor")
-    if is_bare and (clause.is_cut or any(each.role in MEASURES | {"other"} for each in clause.context)):
+    if is_bare and (clause.is_cut or any(each.role in ("rate", "memory", "cost", "other") for each in clause.context)):
         raise refuse(token.found, ("does not say what it is measured in", _suggest(clause, token)))
 
 
@@ -324,11 +337,13 @@ def _read_figure(clause: Clause, token: Token, polarity: str) -> Figure:
     rate, cost, memory = clause.has("rate"), clause.has("cost", "memory"), clause.has("memory")
     if clause.has("quality") or (rate and cost and polarity != "faster"):
         raise refuse(token.found, ("could be of several things", _suggest(clause, token)))
-    if token.role in ("pair", "rates"):
-        is_contrary = (rate or polarity == "more") if token.role == "pair" else (cost or polarity == "less")
+    if token.role == "counts" and not clause.has("count"):
+        raise refuse(token.found, WORDS_REFUSED["number"])
+    if token.role in ("pair", "rates", "counts"):
+        is_contrary = (cost or polarity == "less") if token.role == "rates" else (rate or polarity == "more")
         if is_contrary:
             raise refuse(token.found, ("says one thing by its units and another by its words", _suggest(clause, token)))
-        return read_pair(token.found) if token.role == "pair" else read_rates(token.found)
+        return read_rates(token.found) if token.role == "rates" else read_pair(token.found)
     is_saving = polarity == "less"
     if (is_saving and rate) or (polarity == "more" and cost):
         raise refuse(token.found, NO_GAIN)
@@ -350,6 +365,8 @@ def _read_figure(clause: Clause, token: Token, polarity: str) -> Figure:
 
 def _read_direction(clause: Clause, polarities: list[str]) -> Figure:
     words = clause.all(POLARITIES)
+    if words[0].text.startswith("as "):
+        raise refuse(words[0].found, NO_GAIN)
     if len(polarities) > 1:
         raise refuse(words[0].found, ("points one way and another word the other way", STATED))
     if polarities == ["less"] and (clause.has("rate", "quality")) or (polarities == ["more"] and clause.has("cost", "memory")):
