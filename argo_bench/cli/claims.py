@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from argo_bench.cli.shell import print_json
+from argo_bench.controls import spell_controls
 from argo_bench.errors import UserError
 
 if TYPE_CHECKING:
     from argo_bench.harness.claims.document import Sentence
 
-WIDTH = 80
+WIDTH, PIECE, INDENT = 80, 56, 4 * " "
+"""Lines are at most so wide, and a literal of a longer sentence holds so many characters."""
 
 
 @click.command()
@@ -44,8 +46,8 @@ def claims(file: Path, shows_all: bool, as_json: bool) -> None:
     for reading in readings:
         click.echo(write_reading(reading) + "\n")
     if counts["read"]:
-        click.echo("before and after are two functions of yours that compute the same, as module:name or")
-        click.echo("as functions; setup= makes their arguments.\n")
+        click.echo("before and after are two functions of yours that compute the same, or their")
+        click.echo('names as "module:name"; setup= is a function that makes their arguments.\n')
     number = counts["sentences_with_figures"]
     click.echo(
         f"{number} {'sentence' if number == 1 else 'sentences'} with figures, "
@@ -55,7 +57,7 @@ def claims(file: Path, shows_all: bool, as_json: bool) -> None:
 
 def read_document(file: Path) -> str:
     """Return the text of a document; raise UserError where there is none."""
-    expected = f"{escape(str(file))}: expected a document in Markdown or plain text"
+    expected = f"{spell_controls(str(file))}: expected a document in Markdown or plain text"
     try:
         content = file.read_bytes()
     except IsADirectoryError:
@@ -98,35 +100,32 @@ def write_call(arguments: dict[str, str]) -> str:
     """Write a call of ``compare`` that can be pasted; a long text is cut into literals that Python joins."""
     one_line = ", ".join(f"{name}={_write_literal(value)}" for name, value in arguments.items())
     call = f"argo_bench.compare(before, after, {one_line})"
-    if len(call) <= WIDTH - 4:
+    if len(call) <= WIDTH - len(INDENT):
         return call
-    lines = ["argo_bench.compare(", "    before,", "    after,"]
+    lines = ["argo_bench.compare(", "    before, after,"]
     for name, value in arguments.items():
-        pieces = [value[at : at + 60] for at in range(0, len(value), 60)]
-        lines += [f"    {name}={_write_literal(pieces[0])}", *(f"    {_write_literal(each)}" for each in pieces[1:])]
+        first, *more = [value[at : at + PIECE] for at in range(0, len(value), PIECE)]
+        lines += [f"    {name}={_write_literal(first)}", *(f"    {_write_literal(each)}" for each in more)]
         lines[-1] += ","
     return "\n".join([*lines, ")"])
 
 
 def _write_literal(text: str) -> str:
-    return escape(json.dumps(text, ensure_ascii=False))
+    return spell_controls(json.dumps(text, ensure_ascii=False))
 
 
 def write_reading(reading: dict[str, Any]) -> str:
     """Write one reading for people, at most 80 columns wide."""
-    lines = _wrap(f"line {reading['line']}: ", f'"{escape(reading["sentence"])}"')
+    lines = _wrap(f"line {reading['line']}: ", f'"{spell_controls(reading["sentence"])}"')
     if "kind" in reading:
         lines += _wrap("  read as: ", reading["reading"])
-        lines += [f"    {line}" for line in reading["judged_by"].splitlines()]
+        lines += [f"{INDENT}{line}" for line in reading["judged_by"].splitlines()]
     else:
-        lines += _wrap("  not read: ", escape(reading["why"])) + _wrap("  nearest: ", escape(reading["nearest"]))
+        lines += _wrap("  not read: ", spell_controls(reading["why"])) + _wrap("  nearest: ", spell_controls(reading["nearest"]))
     return "\n".join(lines)
 
 
 def _wrap(label: str, text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=label, subsequent_indent="    ") or [label.rstrip()]
-
-
-def escape(text: str) -> str:
-    """Show what would steer a terminal (escapes, marks of direction) as the text that writes it in Python."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return textwrap.wrap(text, WIDTH, initial_indent=label, subsequent_indent=INDENT, break_on_hyphens=False) or [
+        label.rstrip()
+    ]

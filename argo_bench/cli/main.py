@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from argo_bench.cli.claims import claims
 from argo_bench.cli.ci import ci, show_and_save_gate
+from argo_bench.cli.claims import claims
 from argo_bench.cli.records import GATE, blaming, find_disagreements
 from argo_bench.cli.shell import (
     CUT_OFF,

@@ -38,7 +38,7 @@ STAGES = (
     *("reason", "validate", "encode", "store", "read", "schedule"),
 )
 COMMANDS = (
-    *((), ("list",), ("run",), ("compare",), ("explain",), ("report",), ("lab",), ("export",), ("env",)),
+    *((), ("list",), ("run",), ("compare",), ("explain",), ("report",), ("lab",), ("export",), ("env",), ("claims",)),
     *(("calibrate",), ("verify",), ("ci",), ("ci", "check"), ("ci", "thresholds"), ("ci", "history"), ("ci", "init")),
 )
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from argo_bench.harness.claims.words import names_figure
 
 FENCE = re.compile(r"\s*(`{3,}|~{3,})")
-BLOCK = re.compile(r"\s*(?:>\s?)*\s*(?:#{1,6}\s+|[-*+•]\s+|\d{1,3}[.)]\s+)")
-SETEXT = re.compile(r"\s*(?:=+|-{2,}|\*{3,}|_{3,})\s*\Z")
+QUOTE = re.compile(r"\A\s*(?:>\s?)+")
+HEADING = re.compile(r"\s*#{1,6}\s")
+BLOCK = re.compile(r"\A\s*(?:#{1,6}\s+|[-*+•]\s+|\d{1,3}[.)]\s+)")
 ROW = re.compile(r"\s*\|.*\|\s*\Z")
-RULE = re.compile(r"[\s|:-]+\Z")
+RULER = re.compile(r"\s*(?:=+|-{2,}|\*{3,}|_{3,})\s*\Z")
+TABLE_RULER = re.compile(r"[\s|:-]+\Z")
 SENTENCE_END = re.compile(r"(?<!\bvs\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bapprox\.)(?<=[.!?])\s+(?=[\"'“(]?[A-Z0-9])")
 MARKUP: tuple[tuple[str, str], ...] = (
     (r"~~.*?~~", ""),
@@ -54,22 +56,20 @@ def list_sentences(document: str) -> list[Sentence]:
 
 def _list_blocks(document: str) -> Iterator[tuple[int, str]]:
     """Yield paragraphs, bullets, headings and cells, each with the number of its first line."""
-    begin, lines = 0, list[str]()
+    begin, lines, was_quoted = 0, list[str](), False
     for number, line in enumerate([*_blank_code(document), ""], 1):
-        is_row = ROW.match(line) is not None
-        if lines and (not line.strip() or is_row or BLOCK.match(line) or SETEXT.match(line) or _is_heading(lines[-1])):
-            yield begin, " ".join(BLOCK.sub("", lines[0], count=1).split() + " ".join(lines[1:]).split())
+        is_quoted, line = line.lstrip().startswith(">"), QUOTE.sub("", line)
+        begins = (is_quoted and not was_quoted) or BLOCK.match(line) or HEADING.match(lines[-1] if lines else "")
+        was_quoted = is_quoted
+        if lines and (begins or not line.strip() or ROW.match(line) or RULER.match(line)):
+            yield begin, " ".join(BLOCK.sub("", " ".join(lines)).split())
             lines = []
-        if is_row:
-            if not RULE.match(line):
-                yield from ((number, cell.strip()) for cell in re.split(r"(?<!\\)\|", line.strip()[1:-1]))
-        elif line.strip() and not SETEXT.match(line):
+        if ROW.match(line):
+            if not TABLE_RULER.match(line):
+                yield from ((number, " ".join(cell.split())) for cell in re.split(r"(?<!\\)\|", line.strip()[1:-1]))
+        elif line.strip() and not RULER.match(line):
             begin = begin if lines else number
-            lines.append(re.sub(r"\A\s*(?:>\s?)+", "", line) if not lines or line.lstrip().startswith(">") else line)
-
-
-def _is_heading(line: str) -> bool:
-    return re.match(r"\s*#{1,6}\s", line) is not None
+            lines.append(line)
 
 
 def _blank_code(document: str) -> Iterator[str]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from argo_bench.errors import UserError
 from argo_bench.harness.claims.claim import Kind
 
-TIMES = {"ns": 1e-9, "us": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "secs": 1.0, "min": 60.0, "mins": 60.0} | {
-    "nanoseconds": 1e-9, "microseconds": 1e-6, "milliseconds": 1e-3, "seconds": 1.0, "second": 1.0, "minutes": 60.0,
-    "minute": 60.0, "h": 3600.0, "hours": 3600.0, "hour": 3600.0,
+TIMES = {
+    "ns": 1e-9, "nanoseconds": 1e-9, "us": 1e-6, "μs": 1e-6, "microseconds": 1e-6, "ms": 1e-3, "milliseconds": 1e-3,
+    "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "min": 60.0, "mins": 60.0, "minute": 60.0,
+    "minutes": 60.0, "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
 }  # fmt: skip
 SIZES = {"b": 1.0, "bytes": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30}
 UNITS = TIMES | SIZES | {"": 1.0}
@@ -70,9 +71,7 @@ def refuse(found: re.Match[str], reason: tuple[str, str]) -> Unreadable:
 def read_pair(found: re.Match[str]) -> Figure:
     """Read a pair as the range of before over after, from the least that the two ranges allow to the most."""
     before, after = _read_quantities(found, "before"), _read_quantities(found, "after")
-    if (found["before_unit"] or found["after_unit"]) not in TIMES and found["after_unit"] in TIMES:
-        raise refuse(found, ("sets a time against a size", "write both sides in one kind of unit"))
-    if found["before_unit"] in TIMES and found["after_unit"] not in TIMES:
+    if ((found["before_unit"] or found["after_unit"]) in TIMES) != (found["after_unit"] in TIMES):
         raise refuse(found, ("sets a time against a size", "write both sides in one kind of unit"))
     return _divide(found, before, after, "before over after is ")
 

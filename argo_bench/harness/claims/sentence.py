@@ -30,7 +30,16 @@ from argo_bench.harness.claims.figures import (
     write_percent,
 )
 from argo_bench.harness.claims.metrics import CLOCKS, Metric
-from argo_bench.harness.claims.words import APPROXIMATE, FIGURES, MEASURES, NOUNS, POLARITIES, Token, list_tokens, rewrite
+from argo_bench.harness.claims.words import (
+    APPROXIMATE,
+    FIGURES,
+    MEASURES,
+    NOUNS,
+    POLARITIES,
+    Token,
+    list_tokens,
+    rewrite,
+)
 
 LONGEST = 500
 """A sentence of more characters is none that somebody claims."""
@@ -45,7 +54,10 @@ FORBIDDEN = {
     "negation": ("denies something, and a claim promises a gain", STATED),
     "loss": NO_GAIN,
     "contrast": ("takes back a part of what is claimed", "make a claim of each part, and name its workload"),
-    "ours": ("compares with something of your own, which is then the slower side", 'turn it round, or say "than our old"'),
+    "ours": (
+        "compares with something of your own, which is then the slower side",
+        'turn it round, as in "2x faster than our old one"',
+    ),
     "level": ("is a level, not a gain in time or memory", "levels are judged on counts, by a Claim of kind level"),
     "bounded": ("promises nothing", 'say what is reached, as in "up to 10x", "more than 2x" or "at least 50 % less"'),
 }
@@ -187,7 +199,7 @@ def _set_context_apart(part: Sequence[Token], is_bracketed: bool) -> Clause:
             is_inside, clause.is_cut = False, token.role in POLARITIES | {"verb"}
         if not is_inside and _opens_context(clause, token, following):
             is_inside, is_free = True, token.text in FREE_OF_NEGATION
-        if token.role == "negation" and not (is_inside and is_free) or (token.role == "no" and not is_inside):
+        if (token.role == "negation" and not (is_inside and is_free)) or (token.role == "no" and not is_inside):
             raise refuse(token.found, FORBIDDEN["negation"])
         if is_inside and token.role in FIGURES:
             raise refuse(token.found, ("is a second figure", "make a claim of each"))
@@ -323,7 +335,11 @@ def _check_place(clause: Clause, token: Token, polarities: list[str]) -> None:
     before, after = (clause.tokens[at + step].role if 0 <= at + step < len(clause.tokens) else "" for step in (-1, 1))
     if token.role == "percent" and before == "to":
         raise refuse(token.found, ("could be what is left or what is saved", 'say what is saved, as in "60 % less"'))
-    if token.role == "percent" and after == "of" and (before != "less" or clause.tokens[at - 1].text.startswith("drop")):
+    if (
+        token.role == "percent"
+        and after == "of"
+        and (before != "less" or clause.tokens[at - 1].text.startswith("drop"))
+    ):
         raise refuse(token.found, ("is a share of something", f"write {_write_forms(token)}"))
     if token.found.string[: token.found.end() + 6].endswith("x speed") and before == "opener" and not polarities:
         raise refuse(token.found, ("sets a speed", f"write {_write_forms(token)}"))
@@ -350,14 +366,18 @@ def _read_figure(clause: Clause, token: Token, polarity: str) -> Figure:
     if polarity == "more" and not rate:
         raise refuse(token.found, NO_SPEED)
     if not polarity and not rate and (token.role == "percent" or "time" in token.text):
-        raise refuse(token.found, ("could be less or faster" if "%" in token.text else "stands alone", _suggest(clause, token)))
+        raise refuse(
+            token.found, ("could be less or faster" if "%" in token.text else "stands alone", _suggest(clause, token))
+        )
     if not polarity and not rate and clause.has(*NOUNS):
         raise refuse(token.found, NO_SPEED)
     if polarity in ("less", "better") and clause.has("thing") and not clause.has(*MEASURES):
         raise refuse(token.found, ("does not say what it is measured in", _suggest(clause, token)))
     if token.role == "percent" and not is_saving and (memory or (cost and polarity == "better")):
         word = clause.all({"memory", "cost"})[0].text
-        raise refuse(token.found, (f"beside {word} could mean two things", f'write "{write_percent(token.found)} less {word}"'))
+        raise refuse(
+            token.found, (f"beside {word} could mean two things", f'write "{write_percent(token.found)} less {word}"')
+        )
     if token.role == "factor":
         return read_factor(token.found)
     return read_saving(token.found) if is_saving else read_speed(token.found)
@@ -369,7 +389,8 @@ def _read_direction(clause: Clause, polarities: list[str]) -> Figure:
         raise refuse(words[0].found, NO_GAIN)
     if len(polarities) > 1:
         raise refuse(words[0].found, ("points one way and another word the other way", STATED))
-    if polarities == ["less"] and (clause.has("rate", "quality")) or (polarities == ["more"] and clause.has("cost", "memory")):
+    opposed = {"less": ("rate", "quality"), "more": ("cost", "memory")}
+    if clause.has(*opposed.get(polarities[0], ())):
         raise refuse(words[0].found, NO_GAIN)
     if polarities == ["more"] and not clause.has("rate", "quality"):
         raise refuse(words[0].found, NO_SPEED)
@@ -377,18 +398,22 @@ def _read_direction(clause: Clause, polarities: list[str]) -> Figure:
 
 
 def _write_forms(token: Token) -> str:
-    if token.role == "percent":
+    """Return forms of a figure that are read, or an example where no form of it would be."""
+    values = [float(each.replace(",", "")) for each in re.findall(r"\d[\d.,]*\d|\d", token.text)]
+    if token.role == "percent" and 0 < max(values) < 100:
         shown = write_percent(token.found)
         return f'"{shown} less time", "{shown} less memory" or "{shown} faster"'
-    return f'"{write_factor(token.found)} faster"' if token.role == "factor" else f'"{token.text}"'
+    if token.role == "factor" and min(values) > 1 and values == sorted(values):
+        return f'"{write_factor(token.found)} faster"'
+    return '"2x faster" or "30 % less memory"' if token.role in ("percent", "factor") else '"20 ms -> 10 ms"'
 
 
 def _suggest(clause: Clause, figure: Token | None) -> str:
     """Return the nearest form that is read, of what was understood of a clause."""
     if figure is None:
         return 'say what is less or faster, as in "30 % less time"'
-    noun = next((each.text for each in clause.all({"rate", "memory", "cost", "count"})), "")
-    if figure.role in ("percent", "factor") and noun:
-        shown = write_percent(figure.found) if figure.role == "percent" else write_factor(figure.found)
-        return f'write "{shown} {"more" if clause.has("rate") else "less"} {noun}" if that is meant'
-    return f"write {_write_forms(figure)} if that is meant"
+    noun = next((each.text for each in clause.all(MEASURES)), "")
+    forms = _write_forms(figure)
+    if noun and figure.role == "percent" and " less time" in forms:
+        forms = f'"{write_percent(figure.found)} {"more" if clause.has("rate") else "less"} {noun}"'
+    return f"write {forms}, if that is meant"
