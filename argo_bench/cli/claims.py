@@ -121,7 +121,9 @@ def write_reading(reading: dict[str, Any]) -> str:
         lines += _wrap("  read as: ", reading["reading"])
         lines += [f"{INDENT}{line}" for line in reading["judged_by"].splitlines()]
     else:
-        lines += _wrap("  not read: ", spell_controls(reading["why"])) + _wrap("  nearest: ", spell_controls(reading["nearest"]))
+        lines += _wrap("  not read: ", spell_controls(reading["why"])) + _wrap(
+            "  nearest: ", spell_controls(reading["nearest"])
+        )
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 QUOTE = re.compile(r"\A\s*(?:>\s?)+")
 HEADING = re.compile(r"\s*#{1,6}\s")
 BLOCK = re.compile(r"\A\s*(?:#{1,6}\s+|[-*+•]\s+|\d{1,3}[.)]\s+)")
+LISTED = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s")
 ROW = re.compile(r"\s*\|.*\|\s*\Z")
 RULER = re.compile(r"\s*(?:=+|-{2,}|\*{3,}|_{3,})\s*\Z")
 TABLE_RULER = re.compile(r"[\s|:-]+\Z")
@@ -73,20 +74,21 @@ def _list_blocks(document: str) -> Iterator[tuple[int, str]]:
 
 
 def _blank_code(document: str) -> Iterator[str]:
-    """Yield the lines of a document, those of code and of comments as empty ones."""
-    fence = ""
+    """Yield the lines of a document, those of code (fenced, or indented behind a blank line) and comments as empty ones."""
+    fence, above, is_text = "", "", False
     commentless = re.sub(r"<!--.*?(?:-->|\Z)", lambda found: "\n" * found[0].count("\n"), document, flags=re.DOTALL)
     for line in commentless.split("\n"):
         found = FENCE.match(line)
-        if fence:
-            if found and found[1].startswith(fence):
-                fence = ""
+        is_indented = re.match(r" {4}|\t", line) is not None
+        if found and (not fence or found[1].startswith(fence)):
+            fence = "" if fence else found[1]
             yield ""
-        elif found:
-            fence = found[1]
+        elif fence or (is_indented and not is_text and not LISTED.match(above)):
             yield ""
         else:
             yield line
+            above = line if line.strip() and not is_indented else above
+            is_text = bool(line.strip())
 
 
 def _strip_markup(text: str) -> str:

@@ -46,6 +46,9 @@ class Unreadable(UserError):
         super().__init__(message or f"{why}; {way_out}")
         self.why, self.way_out = why, way_out
 
+    def __reduce__(self) -> tuple[type[Unreadable], tuple[str, str, str]]:
+        return Unreadable, (self.why, self.way_out, str(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from argo_bench.harness.claims.claim import Claim
@@ -110,18 +110,13 @@ def read_claim(
             f"the claim {sentence!r} cannot be read: {error.why}; {error.way_out} (sentences such as {EXAMPLES} are "
             "read, anything else takes a Claim with its kind, low and high)",
         ) from None
-    notes = [figure.reading]
-    if re.search(APPROXIMATE, sentence.lower()):
-        notes.append("a figure that is nearly reached is taken as it stands")
-    if metric in CLOCKS and any(_is_memory(each) for each in tokens):
-        notes.append(f"it speaks of memory, yet is judged on {metric} time unless a metric of memory is asked for")
     return Claim(
         id=id,
         text=sentence,
         source=source,
         kind=figure.kind,
         workload=workload,
-        reading="; ".join(notes),
+        reading="; ".join([figure.reading, *_list_notes(sentence, tokens, metric)]),
         low=figure.low,
         high=figure.high,
         metric=metric,
@@ -138,6 +133,13 @@ def publish_claim(*, text: str, **fields: Any) -> Claim:
     """
     read = read_claim(text, id=fields["id"], workload=fields["workload"], metric=fields.get("metric", "cpu"))
     return Claim(text=text, kind=read.kind, low=read.low, high=read.high, **fields)
+
+
+def _list_notes(sentence: str, tokens: Sequence[Token], metric: Metric) -> Iterator[str]:
+    if re.search(APPROXIMATE, sentence.lower()):
+        yield "a figure that is nearly reached is taken as it stands"
+    if metric in CLOCKS and any(_is_memory(each) for each in tokens):
+        yield f"it speaks of memory, yet is judged on {metric} time unless a metric of memory is asked for"
 
 
 def speaks_of_memory(sentence: str) -> bool:

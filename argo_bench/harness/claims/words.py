@@ -80,7 +80,8 @@ REWRITTEN: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(?<![\w.,])x ?(\d[\d.,]*(?:-\d[\d.,]*)?)(?![\d%x])", r"\1x"),
     (rf"\b(?:maximum|max\.?|peak|best[- ]case) ({GAINS} of) ", r"\1 up to "),
     (rf"\b(?:minimum|min\.?|worst[- ]case) ({GAINS} of) ", r"\1 at least "),
-    (rf"\b(speed-? ?ups? of (?:up to |at least |over |more than )?{NUMBER})(?! ?(?:x|%|times|-|to))(?![\w.,]*\d)", r"\1x"),
+    (rf"\b(speed-? ?ups? of (?:up to |at least |over |more than )?{NUMBER})"
+     r"(?! ?(?:x|%|times|-|to))(?![\w.,]*\d)", r"\1x"),
     (r"\btwice\b", "2 times"),
     (rf"\b({'|'.join(MULTIPLES)})(?:es?|ed|ing)\b", lambda found: f"{MULTIPLES[found[1]]}x more"),
     (rf"\b({'|'.join(MULTIPLES)})e\b", lambda found: f"{MULTIPLES[found[1]]}x"),
@@ -94,35 +95,35 @@ REWRITTEN: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
 
 VOCABULARY: tuple[tuple[str, str], ...] = (
     ("question", r"""
-        \?, ^(?:how|what if|why|is|are|does|do|can|will) (?:it|they|this|we|that|the|much|many|fast), whether, who"""),
+         \?, ^(?:how|what if|why|is|are|does|do|can|will) (?:it|they|this|we|that|the|much|many|fast), whether, who"""),
     ("level", r"hit[ -](?:rate|ratio)s?"),
     ("loss", r"""
-        slow(?:er|s|ed|ing)?(?: \w+)? down, slow-?downs?, slower, as slow, longer, worse\w*, regress\w*, degrad\w*,
+         slow(?:er|s|ed|ing)?(?: \w+)? down, slow-?downs?, slower, as slow, longer, worse\w*, regress\w*, degrad\w*,
         deteriorat\w*, lost, lose[sd]?, losing, bloat\w*, overrun\w*"""),
     ("hedge", r"""
-        could, might, may, should, would, ought, hop(?:e[sd]?|ing|eful\w*), expect\w*, maybe, perhaps, possibl\w+,
+         could, might, may, should, would, ought, hop(?:e[sd]?|ing|eful\w*), expect\w*, maybe, perhaps, possibl\w+,
         probabl\w+, suppos\w+, alleged\w*, theor(?:y|etical\w*), aim(?:s|ed|ing)?, goals?, target\w*,
         plan(?:s|ned|ning)?, wish\w*, want(?:s|ed)?, (?:try|tries|trying|tried) to, attempt\w*, believ\w+, think\w*,
         thought, guess\w*, potential\w*, likely, seem\w*, appear\w*, feels?, felt, hardly, barely, scarcely, fail\w*,
         far from, rumou?r\w*, says?, said, claim\w*, reported(?:ly)?, according to, promis\w+, predict\w*, assum\w+,
         imagin\w*, suggest\w*, dream\w*, advertis\w+, marketing, unless, so-called, used to be, estimat\w+,
-        anticipat\w*, must, needs? (?:to be|it|this), let's, let us, ^make, doubt\w*, wonder\w*, ideally, in principle, on paper, if only, instead of
-        being, stop(?:s|ped) being, lack\w*, todo, fixme, wip, revert\w*"""),
+        anticipat\w*, must, needs? (?:to be|it|this), let's, let us, ^make, doubt\w*, wonder\w*, ideally, in
+        principle, on paper, if only, instead of being, stop(?:s|ped) being, lack\w*, todo, fixme, wip, revert\w*"""),
     ("ours", r"""
-        than (?:ours|our(?! (?:old|previous|former|last|earlier|original|existing|baseline|prior|legacy|own)))"""),
+         than (?:ours|our(?! (?:old|previous|former|last|earlier|original|existing|baseline|prior|legacy|own)))"""),
     ("negation", r"""
-        not(?! only), \w+n't, never, nor, neither, nothing, none, nobody, cannot, no longer, anything but, myth,
+         not(?! only), \w+n't, never, nor, neither, nothing, none, nobody, cannot, no longer, anything but, myth,
         untrue, false, wrong\w*, den(?:y|ies|ied), far cry"""),
     ("no", r"no"),
     ("contrast", r"""
-        but, however, although, though, except\w*, otherwise, yet, albeit, only
+         but, however, although, though, except\w*, otherwise, yet, albeit, only
         (?:on|for|when|if|in|with|after|under|at|where)"""),
     ("part", r"""
-        some, most(?:ly)?, many, few, sometimes, occasionally, often, rarely, seldom, certain, partly, once, one
+         some, most(?:ly)?, many, few, sometimes, occasionally, often, rarely, seldom, certain, partly, once, one
         (?:of|in), out of, a (?:share|part|fraction) of, at times"""),
     ("old", r"old(?:er)?, previous, former, legacy, competitors?(?:'s)?, competition, baseline, rivals?, original"),
     ("other", r"""
-        accura\w+, precis\w+, recall, features?, bugs?, errors?, crash\w*, quality, users?, customers?, revenue\w*,
+         accura\w+, precis\w+, recall, features?, bugs?, errors?, crash\w*, quality, users?, customers?, revenue\w*,
         sales, profit\w*, prices?, (?:un)?success\w*, aborted, rejected, dropped (?:requests|packets), free,
         available, availability, idle, spare, remaining, uptime, downtime, battery, development, developers?,
         engineering, delivery, human, time to market, onboard\w*, engineers?, teams?, members?, hir(?:e[sd]?|ing),
@@ -134,39 +135,39 @@ VOCABULARY: tuple[tuple[str, str], ...] = (
         utili[sz]ation, concurrency, scalab\w+, responsive\w*, (?:system )?stability, parallelism, efficiency,
         scaling"""),
     ("rate", r"""
-        (?!cost|dollars|allocations|memory|time|second)[a-z]+(?:/| per | an? )(?:s|sec|second|min|minute|hour|day),
+         (?!cost|dollars|allocations|memory|time|second)[a-z]+(?:/| per | an? )(?:s|sec|second|min|minute|hour|day),
         throughput, speed(?! ?-?up), performance, perf, bandwidth, rps, qps, tps, iops, fps,
         (?:request|processing|frame|transfer|query|ingestion|ingest) rates?"""),
     ("memory", r"""
-        (?:(?:peak|resident|traced|heap|working) )*(?:memory|ram|rss|heap|footprint|working set)(?: usage| use|
+         (?:(?:peak|resident|traced|heap|working) )*(?:memory|ram|rss|heap|footprint|working set)(?: usage| use|
         consumption| footprint| pressure| requirements?| needs| size| overhead| peak| costs?)?"""),
     ("cost", r"""
-        (?:cpu|processor|compute|resource)(?: usage| use| consumption| time| load| costs?| cycles| seconds)?,
+         (?:cpu|processor|compute|resource)(?: usage| use| consumption| time| load| costs?| cycles| seconds)?,
         (?:wall|run|running|execution|elapsed|real)?[- ]?times?, wall[- ]clock(?: time)?, runtimes?, latenc(?:y|ies),
         durations?, delays?, costs?, overheads?, spend, spending, bills?, waits?, (?:gc )?pauses?, lag, energy, time
         spent"""),
     ("faster", r"""
-        faster, quicker, outperform\w*, outpac\w*, beats?, speed-? ?ups?, (?:speed(?:s|ed|ing)?|sped)(?: \w+){0,2}
+         faster, quicker, outperform\w*, outpac\w*, beats?, speed-? ?ups?, (?:speed(?:s|ed|ing)?|sped)(?: \w+){0,2}
         up(?! to), accelerat\w*, snappier, swifter, as fast, as quick(?:ly)?"""),
     ("better", r"""
-        better, improv\w*, boost\w*, more (?:efficient|performant|responsive), optimi[sz](?:es?|ing|ations?),
+         better, improv\w*, boost\w*, more (?:efficient|performant|responsive), optimi[sz](?:es?|ing|ations?),
         enhanc\w*"""),
     ("less", r"""
-        reduc\w*, less, fewer, lower\w*, cut(?:s|ting)?(?: down)?, decreas\w*, (?:drop|slip)(?:s|ped|ping)?,
+         reduc\w*, less, fewer, lower\w*, cut(?:s|ting)?(?: down)?, decreas\w*, (?:drop|slip)(?:s|ped|ping)?,
         sav(?:e|es|ed|ing|ings), shr[iau]nk\w*, smaller, shorter, shorten\w*, (?:(?:went|goes|go|came|comes) )?down,
         fell, falls?, fallen, declin\w*, shav\w+(?: off)?, slash\w*, eliminat\w*, remov\w+, avoid(?:s|ed|ing)?,
         trim(?:s|med)?, cheaper, off, minus, leaner, lighter"""),
     ("more", r"""
-        more, higher, greater, larger, bigger, increas\w*, (?:(?:went|goes|go) )?up, gain(?:s|ed)?, rais\w+, rose,
+         more, higher, greater, larger, bigger, increas\w*, (?:(?:went|goes|go) )?up, gain(?:s|ed)?, rais\w+, rose,
         ris(?:e|es|ing|en), grew, plus, jump(?:s|ed)?, climb(?:s|ed)?, surg\w+, uplift"""),
     ("count", r"""
-        calls?, quer(?:y|ies), requests?, writes?, reads?, allocations?, round-?[ -]?trips?, copies, instructions,
+         calls?, quer(?:y|ies), requests?, writes?, reads?, allocations?, round-?[ -]?trips?, copies, instructions,
         (?:re)?calculations?, (?:re)?computations?, operations?, ops, invocations?, tokens?, syscalls?, system calls,
         (?:cache )?misses, lookups?, transfers?, fetches, iterations?, page faults, context switches, statements,
         (?:(?:disk|network|file) )?i/?o, connections?, evaluations?, comparisons?"""),
     ("can", r"can"),
     ("vague", r"""
-        orders? of magnitude, magnitudes?, times, \w*fold, half, thirds?, quarters?, fraction, multiple, couple,
+         orders? of magnitude, magnitudes?, times, \w*fold, half, thirds?, quarters?, fraction, multiple, couple,
         several, (?:dozen|hundred|thousand|million)s?"""),
     ("serve", r"handles?, handled, serves?, served, processe[sd], process, sustains?, sustained"),
     ("by", r"by"),
@@ -175,17 +176,17 @@ VOCABULARY: tuple[tuple[str, str], ...] = (
     ("to", r"to"),
     ("and", r"and, &, or, as well as"),
     ("filler", r"""
-        on average, in (?:total|practice|production|general), in our (?:tests|benchmarks?|measurements?), by far, way,
-        as much, as many, at scale, a lot, far, not only(?: is it)?, optimi[sz]ed, it (?:took|takes|used(?! to be))(?:
-        to)?(?: take| use)?(?: before)?, the, an?, our, its, their, your, my, his, this, that, these, those, it, they,
-        we, i, you, there, new, now, then, also, even, still, just, only, overall, already, again, much, very, really,
-        significant(?:ly)?, considerabl[ey], substantial(?:ly)?, dramatic(?:ally)?, massive(?:ly)?, huge, big, nice,
-        whopping, impressive, full, solid, typical(?:ly)?, usual(?:ly)?, consistent(?:ly)?, both, all, each, every,
-        additional, extra, further, total, mean, median, average, immediate(?:ly)?, here, yes, so, too, well, today,
-        currently, finally, good news, great, clear(?:ly)?, actual(?:ly)?, measured, measurabl[ey], observed,
-        marked(?:ly)?, noticeabl[ey], slight(?:ly)?, redundant, net, same, has, have, had, p\d\d"""),
+         on average, in (?:total|practice|production|general), in our (?:tests|benchmarks?|measurements?), by far,
+        way, as much, as many, at scale, a lot, far, not only(?: is it)?, optimi[sz]ed, it (?:took|takes|used(?! to
+        be))(?: to)?(?: take| use)?(?: before)?, the, an?, our, its, their, your, my, his, this, that, these, those,
+        it, they, we, i, you, there, new, now, then, also, even, still, just, only, overall, already, again, much,
+        very, really, significant(?:ly)?, considerabl[ey], substantial(?:ly)?, dramatic(?:ally)?, massive(?:ly)?,
+        huge, big, nice, whopping, impressive, full, solid, typical(?:ly)?, usual(?:ly)?, consistent(?:ly)?, both,
+        all, each, every, additional, extra, further, total, mean, median, average, immediate(?:ly)?, here, yes, so,
+        too, well, today, currently, finally, good news, great, clear(?:ly)?, actual(?:ly)?, measured, measurabl[ey],
+        observed, marked(?:ly)?, noticeabl[ey], slight(?:ly)?, redundant, net, same, has, have, had, p\d\d"""),
     ("verb", r"""
-        is, are, was, were, be, been, being, gets?, got, becomes?, became, runs?, ran, running, works?,
+         is, are, was, were, be, been, being, gets?, got, becomes?, became, runs?, ran, running, works?,
         perform(?:s|ed)?, execut(?:es?|ed), complet(?:es?|ed), finish(?:es|ed)?, mak(?:es?|ing), made, g[ia]ves?,
         giving, deliver(?:s|ed|ing)?, achiev(?:es?|ed|ing), yield(?:s|ed)?, brings?, brought, show(?:s|ed)?, sees?,
         saw, seen, offers?, provid(?:es?|ed|ing), reach(?:es|ed)?, takes?, took, taking, need(?:s|ed)?,
@@ -195,13 +196,13 @@ VOCABULARY: tuple[tuple[str, str], ...] = (
         loads?, starts?, parses?, compiles?, renders?, trains?, sorts?, boots?, opens?, burn(?:s|ed|t)?,
         allocat(?:es?|ed), eats?"""),
     ("opener", r"""
-        on, for, with, within, when, whenever, while, if, than, compared (?:to|with), versus, vs\.?, over, at, under,
+         on, for, with, within, when, whenever, while, if, than, compared (?:to|with), versus, vs\.?, over, at, under,
         via, through, using, because, since, across, against, during, after, before, without, per, from, relative to,
         due to, where, which, inside, beyond, based on, as, into, regardless, despite, among, upon, following, thanks
         to, even (?:when|with|if|on|for)"""),
     ("thing", r"""
-        code, method, release, build, builds, startup, start-up, cold starts?, imports?, search, index, export, jobs?,
-        tasks?, pipelines?, steps?, scripts?, programs?, apps?, services?, systems?, engines?, modules?,
+         code, method, release, build, builds, startup, start-up, cold starts?, imports?, search, index, export,
+        jobs?, tasks?, pipelines?, steps?, scripts?, programs?, apps?, services?, systems?, engines?, modules?,
         librar(?:y|ies), packages?, ci, daemons?, caches?, loops?, kernels?, algorithms?, backend, frontend, database,
         apis?, cycles?, access(?:es)?, responses?, deploys?, inserts?, updates?, deletes?, joins?, scans?, models?,
         inference, everything, signals?, files?, pages?, images?, data, rows, batches, tests?, suite, garbage, gc,
