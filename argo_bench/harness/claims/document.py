@@ -74,7 +74,7 @@ def _list_blocks(document: str) -> Iterator[tuple[int, str]]:
 
 
 def _blank_code(document: str) -> Iterator[str]:
-    """Yield the lines of a document, those of code (fenced, or indented behind a blank line) and comments as empty ones."""
+    """Yield the lines of a document, those of code (in fences, or indented) and of comments as empty ones."""
     fence, above, is_text = "", "", False
     commentless = re.sub(r"<!--.*?(?:-->|\Z)", lambda found: "\n" * found[0].count("\n"), document, flags=re.DOTALL)
     for line in commentless.split("\n"):

@@ -64,6 +64,8 @@ FORBIDDEN = {
 """A sentence with a word of these roles is refused, with the reason and the way out beside it."""
 FREE_OF_NEGATION = frozenset({"when", "whenever", "if", "without", "because", "since", "with no", "where"})
 """Behind these words a negation says something of the workload alone."""
+CONDITIONS = frozenset({"if", "without", "when", "whenever", "as"})
+"""What is claimed behind these words, with no sign between, is not claimed."""
 
 
 class Clause:
@@ -198,6 +200,8 @@ def _set_context_apart(part: Sequence[Token], is_bracketed: bool) -> Clause:
     for number, token in enumerate(part):
         following = part[number + 1 :]
         if is_inside and not is_bracketed and _ends_context(clause, token, following):
+            if clause.context[0].text in CONDITIONS:
+                raise refuse(clause.context[0].found, ("makes it a condition", "put a comma behind the condition"))
             is_inside, clause.is_cut = False, token.role in POLARITIES | {"verb"}
         if not is_inside and _opens_context(clause, token, following):
             is_inside, is_free = True, token.text in FREE_OF_NEGATION
@@ -223,7 +227,7 @@ def _opens_context(clause: Clause, token: Token, following: Sequence[Token]) -> 
     before = clause.tokens[-1].role if clause.tokens else ""
     match token.role:
         case "opener":
-            return not leads_to_figure or token.text == "than"
+            return (not leads_to_figure or token.text == "than") and not (token.text == "as" and before in FIGURES)
         case "no":
             return not clause.tokens and not any(each.role in FIGURES | POLARITIES for each in following)
         case "by":
@@ -362,6 +366,8 @@ def _read_figure(clause: Clause, token: Token, polarity: str) -> Figure:
         if is_contrary:
             raise refuse(token.found, ("says one thing by its units and another by its words", _suggest(clause, token)))
         return read_rates(token.found) if token.role == "rates" else read_pair(token.found)
+    if token.role == "percent" and any(each.text.startswith("as ") for each in clause.all({"faster"})):
+        raise refuse(token.found, NO_GAIN)
     is_saving = polarity == "less"
     if (is_saving and rate) or (polarity == "more" and cost):
         raise refuse(token.found, NO_GAIN)

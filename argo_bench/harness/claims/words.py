@@ -99,7 +99,7 @@ VOCABULARY: tuple[tuple[str, str], ...] = (
     ("level", r"hit[ -](?:rate|ratio)s?"),
     ("loss", r"""
          slow(?:er|s|ed|ing)?(?: \w+)? down, slow-?downs?, slower, as slow, longer, worse\w*, regress\w*, degrad\w*,
-        deteriorat\w*, lost, lose[sd]?, losing, bloat\w*, overrun\w*"""),
+        deteriorat\w*, lost, lose[sd]?, losing, bloat\w*, overrun\w*, g[ia]v(?:es?|ing) up, sacrific\w*, forgo\w*"""),
     ("hedge", r"""
          could, might, may, should, would, ought, hop(?:e[sd]?|ing|eful\w*), expect\w*, maybe, perhaps, possibl\w+,
         probabl\w+, suppos\w+, alleged\w*, theor(?:y|etical\w*), aim(?:s|ed|ing)?, goals?, target\w*,
@@ -107,7 +107,7 @@ VOCABULARY: tuple[tuple[str, str], ...] = (
         thought, guess\w*, potential\w*, likely, seem\w*, appear\w*, feels?, felt, hardly, barely, scarcely, fail\w*,
         far from, rumou?r\w*, says?, said, claim\w*, reported(?:ly)?, according to, promis\w+, predict\w*, assum\w+,
         imagin\w*, suggest\w*, dream\w*, advertis\w+, marketing, unless, so-called, used to be, estimat\w+,
-        anticipat\w*, must, needs? (?:to be|it|this), let's, let us, ^make, doubt\w*, wonder\w*, ideally, in
+        anticipat\w*, must, needs? (?:to be|it|this), let's, let us, doubt\w*, wonder\w*, ideally, in
         principle, on paper, if only, instead of being, stop(?:s|ped) being, lack\w*, todo, fixme, wip, revert\w*"""),
     ("ours", r"""
          than (?:ours|our(?! (?:old|previous|former|last|earlier|original|existing|baseline|prior|legacy|own)))"""),
@@ -126,12 +126,13 @@ VOCABULARY: tuple[tuple[str, str], ...] = (
          accura\w+, precis\w+, recall, features?, bugs?, errors?, crash\w*, quality, users?, customers?, revenue\w*,
         sales, profit\w*, prices?, (?:un)?success\w*, aborted, rejected, dropped (?:requests|packets), free,
         available, availability, idle, spare, remaining, uptime, downtime, battery, development, developers?,
-        engineering, delivery, human, time to market, onboard\w*, engineers?, teams?, members?, hir(?:e[sd]?|ing),
-        students?, coverage, reliab\w+, growth, grow\w*, drain\w*, leak\w*, readab\w+, lines, complex\w*, secur\w+,
-        capacity, headroom, timeouts?, satisfaction, productiv\w+, people, staff, downloads, stars, adoption,
-        retention, resolution, quota, support\w*, hits?, correct\w*, slow"""),
+        engineering, delivery, human, (?:time )?to market, carbon, variance, expensive, costl\w+, pricier, heavier,
+        onboard\w*, engineers?, teams?, members?, hir(?:e[sd]?|ing), students?, coverage, reliab\w+, growth, grow\w*,
+        drain\w*, leak\w*, readab\w+, lines, complex\w*, secur\w+, capacity, headroom, timeouts?, satisfaction,
+        productiv\w+, people, staff, downloads, stars, adoption, retention, resolution, quota, support\w*, hits?,
+        correct\w*, slow"""),
     ("quality", r"""
-        (?:performance|perf|throughput|speed) per \w+, (?:cpu|resource|system|processor|core) utili[sz]ation,
+         (?:performance|perf|throughput|speed) per \w+, (?:cpu|resource|system|processor|core) utili[sz]ation,
         utili[sz]ation, concurrency, scalab\w+, responsive\w*, (?:system )?stability, parallelism, efficiency,
         scaling"""),
     ("rate", r"""
