@@ -140,6 +140,21 @@ def test_words_of_memory_ask_for_a_metric_of_memory_without_choosing_one(sentenc
     assert "a metric of memory" not in read(sentence, metric="peak_rss").reading
 
 
+@pytest.mark.parametrize(
+    ("sentence", "is_told"),
+    [
+        ("70-90% reduction in AI reasoning calls", True),
+        ("60 % fewer database queries", True),
+        ("API calls are 2x faster", False),
+        ("30 % less time for 10,000 calls", False),
+        ("30 % less memory", False),
+    ],
+)
+def test_a_claim_on_how_often_something_is_done_says_that_it_is_not_counted(sentence, is_told):
+    assert ("how often something is done" in read(sentence).reading) is is_told
+    assert "how often something is done" not in read(sentence, metric="requests").reading
+
+
 def test_a_figure_that_is_nearly_reached_is_taken_as_it_stands():
     claim = read("~2x faster")
     assert said(claim) == ("at_least", 2.0, None)

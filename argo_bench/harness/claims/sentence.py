@@ -142,6 +142,14 @@ def _list_notes(sentence: str, tokens: Sequence[Token], metric: Metric) -> Itera
         yield "a figure that is nearly reached is taken as it stands"
     if metric in CLOCKS and any(_is_memory(each) for each in tokens):
         yield f"it speaks of memory, yet is judged on {metric} time unless a metric of memory is asked for"
+    if metric in CLOCKS and _is_about_counts(tokens):
+        yield f"it speaks of how often something is done, yet is judged on {metric} time, since that is not counted"
+
+
+def _is_about_counts(tokens: Sequence[Token]) -> bool:
+    """Say whether a sentence claims fewer calls or the like, and nothing of what they take."""
+    clauses = [_set_context_apart(*part) for part in _split(tokens)]
+    return any(each.has("count") and not each.has("cost", "rate", "memory", "faster") for each in clauses)
 
 
 def speaks_of_memory(sentence: str) -> bool:
