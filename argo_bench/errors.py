@@ -1,6 +1,6 @@
 """Defines the exceptions that say something to the user: a mistake of theirs, and their own Ctrl-C."""
 
-from argo_bench.controls import spell_controls
+from .controls import spell_controls
 
 
 class ShownAsSentence:

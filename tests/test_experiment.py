@@ -331,7 +331,9 @@ def test_an_interrupt_keeps_and_judges_what_was_measured(tmp_path):
 
 
 def test_a_directory_that_holds_a_run_is_not_overwritten(tmp_path):
-    Writer(tmp_path).close()
+    writer = Writer(tmp_path)
+    writer.write(End(1.0, False, 0))
+    writer.close()
     with pytest.raises(UserError, match="holds a run already"):
         Writer(tmp_path)
 

@@ -37,8 +37,7 @@ HELD = """
 @pytest.fixture
 def other(tmp_path, monkeypatch):
     """Start a process that writes into a folder until its stdin ends; what it says of itself is in a folder of ours."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(measuring.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("ARGO_BENCH_HOME", str(tmp_path / "home"))
     begun = []
 
     def start(folder):
