@@ -1,4 +1,4 @@
-"""Are sentences read as people mean them? Half of the table was written by somebody who had not seen the grammar."""
+"""Are sentences read as people mean them? Most of the tables were written by people who had not seen the grammar."""
 
 import csv
 import math
@@ -12,8 +12,8 @@ from argo_bench.harness.claims.figures import Unreadable
 from argo_bench.harness.claims.sentence import read_claim
 
 FOLDER = Path(__file__).parent / "sentences"
-HALVES = sorted(path.stem for path in FOLDER.glob("*.csv"))
-LEAST_ROWS = 220
+TABLES = sorted(path.stem for path in FOLDER.glob("*.csv"))
+LEAST_ROWS, LEAST_OF_A_SORT = 120, 50
 MOST_REFUSED = 0.1
 """This is the share of the plain sentences with a claim that may be refused."""
 
@@ -26,8 +26,8 @@ class Row(NamedTuple):
     plain: str
 
 
-def rows_of(half: str) -> list[Row]:
-    with (FOLDER / f"{half}.csv").open(encoding="utf-8", newline="") as file:
+def rows_of(table: str) -> list[Row]:
+    with (FOLDER / f"{table}.csv").open(encoding="utf-8", newline="") as file:
         return [Row(**row) for row in csv.DictReader(file)]
 
 
@@ -48,30 +48,33 @@ def agrees(row: Row) -> bool:
     )
 
 
-@pytest.mark.parametrize("half", HALVES)
-def test_no_sentence_is_read_as_something_else(half):
-    misread = [row.sentence for row in rows_of(half) if read(row.sentence)[0] != "refuse" and not agrees(row)]
+@pytest.mark.parametrize("table", TABLES)
+def test_no_sentence_is_read_as_something_else(table):
+    misread = [row.sentence for row in rows_of(table) if read(row.sentence)[0] != "refuse" and not agrees(row)]
     assert misread == []
 
 
-@pytest.mark.parametrize("half", HALVES)
-def test_few_plain_claims_are_refused(half):
-    plain = [row for row in rows_of(half) if row.plain == "yes" and row.reading != "refuse"]
+@pytest.mark.parametrize("table", TABLES)
+def test_few_plain_claims_are_refused(table):
+    plain = [row for row in rows_of(table) if row.plain == "yes" and row.reading != "refuse"]
     refused = [row.sentence for row in plain if read(row.sentence)[0] == "refuse"]
     assert len(refused) <= MOST_REFUSED * len(plain), refused
 
 
-@pytest.mark.parametrize("half", HALVES)
-def test_a_half_has_many_different_sentences_of_both_sorts(half):
-    rows = rows_of(half)
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_has_many_different_sentences_of_both_sorts(table):
+    rows = rows_of(table)
     assert len({row.sentence for row in rows}) == len(rows) >= LEAST_ROWS
-    assert min(sum(row.reading == "refuse" for row in rows), sum(row.reading != "refuse" for row in rows)) >= 80
+    assert (
+        min(sum(row.reading == "refuse" for row in rows), sum(row.reading != "refuse" for row in rows))
+        >= LEAST_OF_A_SORT
+    )
 
 
-@pytest.mark.parametrize("half", HALVES)
-def test_every_nearest_form_that_a_refusal_names_is_read(half):
+@pytest.mark.parametrize("table", TABLES)
+def test_every_nearest_form_that_a_refusal_names_is_read(table):
     forms = set()
-    for row in rows_of(half):
+    for row in rows_of(table):
         try:
             read_claim(row.sentence, id="T1", workload="call")
         except Unreadable as error:

@@ -57,6 +57,10 @@ REWRITTEN: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\s+", " "),
     (r"\bbetween (\S+(?: %| x| times)?) and ", r"\1 to "),
     (r"\bbetween (?=\d[\d.,]* ?[%x]? ?-)", ""),
+    (r"\bcan confirm\b,?(?: that\b)?", ""),
+    (r"(?<=[a-zμ]) per (?:call|request|query|row|record|item|message|event|operation|iteration)\b", ""),
+    (rf"\b(?:anything |anywhere )?from {SHARE} to {SHARE}\b",
+     lambda found: f"{100 * SHARES[found[1]]:.17g}-{100 * SHARES[found[2]]:.17g} %"),
     (rf"\b{SHARE} as (?:fast|quick\w*|efficient\w*)\b", "slower"),
     (rf"\b{SHARE} as long\b", lambda found: f"{_write_saved(SHARES[found[1]])} less time"),
     (rf"(?<!up )\b(?:in|to) {SHARE}\b(?: of what it (?:was|used to be))?(?! the| of)",
@@ -176,10 +180,10 @@ VOCABULARY: tuple[tuple[str, str], ...] = (
     ("in", r"in"),
     ("to", r"to"),
     ("and", r"and, &, or, as well as"),
-    ("filler", r"""
+    ("filler", r"""(?:the )?number of, shows? how(?! much| many| fast),
          on average, in (?:total|practice|production|general), in our (?:tests|benchmarks?|measurements?), by far,
         way, as much, as many, at scale, a lot, far, not only(?: is it)?, optimi[sz]ed, it (?:took|takes|used(?! to
-        be))(?: to)?(?: take| use)?(?: before)?, the, an?, our, its, their, your, my, his, this, that, these, those,
+        be))(?: to)?(?: take| use)?(?: before)?, the, an?, our, its, their, your, my, us, his, this, that, these, those,
         it, they, we, i, you, there, new, now, then, also, even, still, just, only, overall, already, again, much,
         very, really, significant(?:ly)?, considerabl[ey], substantial(?:ly)?, dramatic(?:ally)?, massive(?:ly)?,
         huge, big, nice, whopping, impressive, full, solid, typical(?:ly)?, usual(?:ly)?, consistent(?:ly)?, both,
