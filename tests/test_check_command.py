@@ -50,6 +50,7 @@ def test_the_first_difference_stands_beside_the_word(clean):
     assert differs["first_difference"].startswith("encode, every field changed while the id stays: ")
 
 
+@pytest.mark.slow
 def test_an_engineered_output_that_differs_is_exit_code_three(tmp_path):
     file = tmp_path / "own.py"
     file.write_text(OWN, encoding="utf-8")

@@ -277,7 +277,7 @@ o06.OPTIMIZATION = dataclasses.replace(o06.OPTIMIZATION, engineered=broken)
     ("breaks", "reason"),
     [
         ("raise ValueError('broken on purpose')", "ValueError: broken on purpose"),
-        ("import os; os._exit(7)", "its process ended with exit status 7"),
+        pytest.param("import os; os._exit(7)", "its process ended with exit status 7", marks=pytest.mark.slow),
     ],
 )
 def test_an_arm_that_fails_ends_alone_and_the_rest_is_measured(tmp_path, small_universe, monkeypatch, breaks, reason):

@@ -5,9 +5,13 @@ import pytest
 from tests.goldens import TEXTS, file_of, kept, makers
 
 MAKERS = makers()
+LONG = ("seed-0 page", "calibration verify")
+"""These take seconds; the page of another run and other records are tried with the quick tests."""
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=pytest.mark.slow) if each in LONG else each for each in MAKERS]
+)
 def test_the_text_is_the_one_that_is_kept(name):
     assert kept(MAKERS[name]()) == file_of(name).read_bytes().decode()
 

@@ -299,6 +299,7 @@ def test_a_metric_that_is_exact_to_the_byte_says_so(fewer_replicates):
     assert "1x (the same to three digits under 6 hash seeds" in found.judgement.sentence
 
 
+@pytest.mark.slow
 @linux
 def test_an_open_verdict_is_read_under_more_hash_seeds_while_there_is_time(monkeypatch):
     monkeypatch.setattr("argo_bench.harness.compare.DEFAULT", replace(DEFAULT, looks=(2,)))

@@ -122,9 +122,8 @@ def whole(tmp_path_factory, small_universe):
     return load(directory)
 
 
-@pytest.mark.parametrize(
-    "point", [*POINTS][-1:] + [pytest.param(each, marks=pytest.mark.slow) for each in [*POINTS][:-1]]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("point", POINTS)
 def test_a_run_that_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(point, whole, tmp_path, small_universe):
     part = interrupted(tmp_path, small_universe, POINTS[point])
     assert part.records[-1].interrupted
@@ -230,6 +229,7 @@ def test_a_trial_that_was_interrupted_begins_again_and_one_that_was_whole_does_n
     assert seen == (whole if after == 2 else whole[3:])
 
 
+@pytest.mark.slow
 def test_a_trial_is_not_repeated_for_a_run_that_was_interrupted_after_it(
     tmp_path, small_universe, monkeypatch, unchecked
 ):
@@ -242,6 +242,7 @@ def test_a_trial_is_not_repeated_for_a_run_that_was_interrupted_after_it(
     assert len(rest.all(Tried)) == 1
 
 
+@pytest.mark.slow
 def test_what_was_untested_for_want_of_a_server_is_not_said_twice(tmp_path, small_universe, monkeypatch, unchecked):
     tried = (dataclasses.replace(trial("one", []), servers=frozenset({"providers"})),)
     monkeypatch.setattr("argo_bench.study.subject.trials", lambda: tried)

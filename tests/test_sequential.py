@@ -38,6 +38,7 @@ def test_the_stored_levels_are_what_the_simulation_gives(overall, rule):
     assert nominal_error(overall, LOOKS, rule) == stored
 
 
+@pytest.mark.slow
 def test_many_replicates_give_pococks_published_constant():
     # Pocock (1977), two looks at 5 %: nominal 0.0294 for normal statistics, which t at 60 and 120 nearly is.
     assert math.isclose(simulate_error(0.05, (60, 120), RETIRED), 0.0294, rel_tol=0.02)

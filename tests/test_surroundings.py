@@ -251,6 +251,7 @@ def ran(optimizations, universe, directory, profile=ONCE):
     return load(directory)
 
 
+@pytest.mark.slow
 def test_what_needs_a_server_that_is_not_there_is_untested_and_the_rest_is_measured(
     tmp_path, small_universe, monkeypatch
 ):
@@ -308,6 +309,7 @@ def last(setting):
     yield Observation("baseline", "somewhere", {"rows": 2.0})
 
 
+@pytest.mark.slow
 def test_a_trial_that_raises_is_failed_and_the_others_go_on(tmp_path, small_universe, monkeypatch):
     tried = (
         Trial("O06", "no space", "raises", first),
@@ -354,6 +356,7 @@ LoopbackWorld.__init__ = build_with_a_provider_that_hangs
 """
 
 
+@pytest.mark.slow
 def test_a_provider_that_hangs_is_an_arm_that_failed_within_its_timeout(tmp_path, small_universe, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(HANGS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

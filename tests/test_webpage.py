@@ -161,6 +161,7 @@ print(hashlib.sha256(write_page(load(sys.argv[1]), STUDY).encode()).hexdigest(),
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_page_without_pyplot(full):
     shown = [
         subprocess.run(
