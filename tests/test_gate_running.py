@@ -178,6 +178,7 @@ def test_a_file_is_the_heads_for_both_sides_and_imports_each_sides_own_modules(t
     assert repository.find_changed_files(base, head) == {"toy.py"}
 
 
+@pytest.mark.slow
 def test_counts_are_exact_and_equal_for_equal_code(toy, sides, monkeypatch):
     base = toy.commit("one", rounds=100)
     head = toy.commit("two", rounds=101, requests=4)

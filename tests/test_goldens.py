@@ -5,8 +5,8 @@ import pytest
 from tests.goldens import TEXTS, file_of, kept, makers
 
 MAKERS = makers()
-LONG = ("seed-0 page", "calibration verify")
-"""These take seconds; the page of another run and other records are tried with the quick tests."""
+LONG = ("reference page", "seed-0 page", "calibration verify")
+"""These take seconds; the pages of other records are tried with the quick tests."""
 
 
 @pytest.mark.parametrize(

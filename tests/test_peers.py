@@ -171,6 +171,7 @@ def test_the_table_fits_a_terminal_with_every_number_whole(folder, recorded):
         assert any(cell in line for line in lines), cell
 
 
+@pytest.mark.slow
 def test_the_command_line_lays_the_table_below_the_verdicts(folder):
     writer = Writer(folder / "run")
     for each in (RUN, RESULT, END):

@@ -269,6 +269,7 @@ def test_what_needs_a_server_that_is_not_there_is_untested_and_the_rest_is_measu
     assert {each.comparison.workload for each in recorded.all(Result)} == {"fetch, simulated latencies"}
 
 
+@pytest.mark.slow
 def test_a_redis_that_refuses_connections_leaves_counts_and_judges_the_rest_untested(
     tmp_path, small_universe, monkeypatch
 ):
