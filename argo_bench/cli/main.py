@@ -27,7 +27,6 @@ from argo_bench.cli.shell import (
     MACHINE_UNFIT,
     MISUSED,
     OUTPUTS_DIFFER,
-    DateOrder,
     Duration,
     Seed,
     make_console,
@@ -36,6 +35,7 @@ from argo_bench.cli.shell import (
     print_json_text,
     say,
     show_progress,
+    takes_reading,
     warn,
 )
 from argo_bench.errors import UserError
@@ -94,8 +94,7 @@ def list_command(as_json: bool) -> None:
 @cli.command()
 @click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...")
 @click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars: a CSV or Parquet file, or a folder of them.")
-@click.option("--dates", type=DateOrder(), help="Order of day and month where the data leave it open.")
-@click.option("--adjust-by", metavar="COLUMN", help="Column of adjusted closes, or nothing for prices as they stand.")
+@takes_reading
 @click.option(
     "--profile",
     type=click.Choice(["quick", "default"]),
@@ -177,8 +176,7 @@ def run(
 @cli.command()
 @click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...")
 @click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
-@click.option("--dates", type=DateOrder(), help="Order of day and month where the data leave it open.")
-@click.option("--adjust-by", metavar="COLUMN", help="Column of adjusted closes, or nothing for prices as they stand.")
+@takes_reading
 @click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
 @click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
 @click.option("--seed", type=Seed(), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
@@ -452,8 +450,7 @@ def lab() -> None:
 @click.option("--arm", type=click.Choice(["engineered", "prescribed"]), default="engineered", show_default=True)
 @click.option("--setup", help="module:name of what makes the arguments of two functions.")
 @click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
-@click.option("--dates", type=DateOrder(), help="Order of day and month where the data leave it open.")
-@click.option("--adjust-by", metavar="COLUMN", help="Column of adjusted closes, or nothing for prices as they stand.")
+@takes_reading
 @click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
 @click.option("--seed", type=Seed(), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
 def export(targets: tuple[str, ...], out: Path, arm: str, setup: str | None, seed: int, **market: Any) -> None:

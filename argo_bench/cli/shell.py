@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -60,6 +61,14 @@ class DateOrder(click.ParamType[str]):
         if order not in ("day first", "month first"):
             self.fail(f"expected day-first or month-first, got {value!r}", parameter, context)
         return order
+
+
+def takes_reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say how bars are read where that cannot be told from them."""
+    about = "Column of adjusted closes, or nothing for prices as they stand."
+    by = click.option("--adjust-by", metavar="COLUMN", help=about)
+    dates = click.option("--dates", type=DateOrder(), help="Order of day and month where the data leave it open.")
+    return dates(by(command))
 
 
 class Seed(click.IntRange):

@@ -356,7 +356,8 @@ def _check_place(clause: Clause, token: Token, polarities: list[str]) -> None:
     ):
         raise refuse(token.found, ("is a share of something", f"write {_write_forms(token)}"))
     saves = any(each.text.startswith("sav") for each in clause.all({"less"}))
-    if token.role == "percent" and saves and not clause.has(*MEASURES) and [*clause.context, token][0].text == "on":
+    is_on_something = bool(clause.context) and clause.context[0].text == "on"
+    if token.role == "percent" and saves and is_on_something and not clause.has(*MEASURES):
         raise refuse(token.found, ("does not say what it is measured in", _suggest(clause, token)))
     if token.found.string[: token.found.end() + 6].endswith("x speed") and before == "opener" and not polarities:
         raise refuse(token.found, ("sets a speed", f"write {_write_forms(token)}"))
