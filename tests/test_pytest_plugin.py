@@ -218,17 +218,65 @@ def test_a_disabled_benchmark_only_checks_that_both_agree(pytester, measuring):
     assert asked == []
 
 
-def test_a_disabled_benchmark_gives_each_function_a_fresh_input(pytester, measuring):
-    text = """
+@pytest.mark.parametrize("option", ["", ", fresh=True"])
+def test_a_disabled_benchmark_gives_each_function_its_own_input(pytester, measuring, option):
+    text = f"""
 def rows(): return [3, 1, 2]
 def empties(items):
     found = sum(items)
     items.clear()
     return found
 def test_it(argo_pair):
-    assert argo_pair(empties, empties, setup=rows, fresh=True).at_least(99)
+    assert argo_pair(empties, empties, setup=rows{option}).at_least(99)
 """
-    assert outcome(run(pytester, text, "--benchmark-disable")) == {"passed": 1}
+    result = run(pytester, text, "--benchmark-disable")
+    assert outcome(result) == {"passed": 1}
+    result.stdout.fnmatch_lines(["*the outputs agree; --benchmark-disable*", "*let pass: at least 99x*"])
+
+
+TWO = """
+def old(): return 1
+def new(): return 1
+def test_two(argo_pair):
+    assert argo_pair(old, new).at_least(1.5)
+    assert argo_pair(new, old).at_least(1.8)
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--benchmark-disable",), ("-p", "no:benchmark")])
+def test_a_test_may_measure_several_pairs(pytester, measuring, options):
+    assert outcome(run(pytester, TWO, *options)) == {"passed": 1}
+
+
+def test_the_figures_of_every_pair_stand_in_pytest_benchmarks_record(pytester, measuring):
+    run(pytester, TWO, "--benchmark-json=found.json")
+    (record,) = json.loads((pytester.path / "found.json").read_text())["benchmarks"]
+    assert record["extra_info"]["argo"]["verdict"] == record["extra_info"]["argo 2"]["verdict"] == "faster"
+    assert record["stats"]["rounds"] == len(SAMPLES) * 2
+
+
+def test_what_there_was_no_time_for_is_skipped_as_not_measured(pytester, measuring):
+    late = Failure("pair", "candidate", "untested", "1 s were used up; raise the budget")
+    measuring(verdict="untested", records=[late])
+    for expectation in ("at_least(1.5)", "not_slower_than(9)", "confirms()"):
+        result = run(pytester, PAIR.format(expectation=expectation), "-rs")
+        assert outcome(result) == {"skipped": 1}
+        result.stdout.fnmatch_lines(["*SKIPPED*not measured: *"])
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_in_the_only_worker_of_xdist_pairs_are_measured_and_shown(pytester, workers):
+    """Where pytest-benchmark disables itself: the real plug-in measures, so that a false claim fails."""
+    text = """
+def short(): return sum(range(2_000))
+def long(): return sum(range(4_000)) - sum(range(2_000, 4_000))
+def test_fifty_times_faster(argo_pair):
+    assert argo_pair(short, long, quick=True, budget_s=60).at_least(50.0)
+"""
+    pytester.makepyfile(text)
+    result = pytester.runpytest_subprocess("-n", workers)
+    assert outcome(result) == {"failed": 1}
+    result.stdout.fnmatch_lines(["*= argo-bench =*", "*test_fifty_times_faster*"])
 
 
 def test_pytest_benchmarks_options_choose_among_these_tests(pytester, measuring):

@@ -25,7 +25,7 @@ from argo_bench.harness.workers.agreement import first_difference
 from argo_bench.report.marks import label_verdict
 from argo_bench.report.tables import VERDICT, Column, Row, Table, terminal_table
 
-Answer = Literal["yes", "no", "inconclusive"]
+Answer = Literal["yes", "no", "inconclusive", "not measured"]
 WIDTH = 80
 BUDGET_S = 60.0
 
@@ -34,7 +34,7 @@ BUDGET_S = 60.0
 class Expectation:
     """Answers ``assert``: it is true or false where the whole interval says so, else the test is skipped.
 
-    Where the interval lies across what is expected nothing can be said, which is no failure.
+    Where nothing was measured, or the interval lies across what is expected, nothing can be said, which is no failure.
     """
 
     answer: Answer
@@ -42,19 +42,20 @@ class Expectation:
     expected: str
 
     def __bool__(self) -> bool:
-        if self.answer == "inconclusive":
-            pytest.skip(f"inconclusive: {self}")
+        if self.answer in ("inconclusive", "not measured"):
+            pytest.skip(f"{self.answer}: {self}")
         return self.answer == "yes"
 
     def __repr__(self) -> str:
         return f"{self.seen}, expected {self.expected}"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Result:
     """Holds the outcome of measuring a pair.
 
-    ``compared`` is None where nothing was measured, since pytest-benchmark is disabled; then every expectation is met.
+    ``compared`` is None under ``--benchmark-disable``: both agree on their output, and every expectation of time is let
+    pass, as that option wants it.
     ``peak_bytes`` are those of baseline and candidate by tracemalloc, where they were asked for.
     """
 
@@ -65,14 +66,18 @@ class Result:
 
     @property
     def speedup(self) -> float:
-        """Return baseline / candidate; above 1 the candidate is faster."""
-        return 1.0 if self.compared is None else self.compared.speedup.point
+        """Return baseline / candidate; above 1 the candidate is faster. It is NaN where nothing was measured."""
+        return self.compared.speedup.point if self.compared is not None and self.is_measured else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
-        if self.compared is None:
+        if self.compared is None or not self.is_measured:
             return math.nan, math.nan
         return self.compared.speedup.low, self.compared.speedup.high
+
+    @property
+    def is_measured(self) -> bool:
+        return self.verdict != "untested"
 
     @property
     def verdict(self) -> Word:
@@ -89,29 +94,37 @@ class Result:
     def confirms(self) -> Expectation:
         """Say whether the claim that was passed holds."""
         answer: Answer = "yes" if self.compared is None or self.compared.holds else "no"
-        if self.compared is not None and self.compared.verdict == "inconclusive":
+        if self.verdict == "inconclusive":
             answer = "inconclusive"
-        return self._note(Expectation(answer, str(self), "the claim to hold"))
+        return self._note(answer, "the claim to hold")
 
     def _expect(self, least: float, words: str) -> Expectation:
         """Note whether the interval lies above ``least``; it holds at all looks together, so any edge may be asked."""
-        if self.compared is None:
-            return self._note(Expectation("yes", "not measured", words))
         low, high = self.interval
-        answer: Answer = "yes" if low >= least else "no" if high < least else "inconclusive"
-        return self._note(Expectation(answer, str(self), words))
+        answer: Answer = "yes" if self.compared is None or low >= least else "no" if high < least else "inconclusive"
+        return self._note(answer, words)
 
-    def _note(self, expectation: Expectation) -> Expectation:
-        self.asserted.append(expectation)
-        return expectation
+    def _note(self, answer: Answer, expected: str) -> Expectation:
+        is_answered = self.compared is None or self.is_measured
+        self.asserted.append(Expectation(answer if is_answered else "not measured", str(self), expected))
+        return self.asserted[-1]
 
     def __str__(self) -> str:
-        return "not measured: pytest-benchmark is disabled" if self.compared is None else str(self.compared)
+        disabled = "the outputs agree; --benchmark-disable asks for no times"
+        return disabled if self.compared is None else str(self.compared)
+
+    def __repr__(self) -> str:
+        """Return the sentence, which stands in pytest's account of a failed ``assert``."""
+        return str(self)
+
+    def write_row(self) -> list[str]:
+        """Return what stands in the table at the end: the test, the verdict, and what was seen and expected."""
+        return [self.name, self.verdict, "\n".join([str(self), *_describe_expectations(self)])]
 
     def facts(self) -> dict[str, Any]:
         """Return what stands in a record of pytest-benchmark's."""
-        if self.compared is None:
-            return {"verdict": self.verdict}
+        if self.compared is None or not self.is_measured:
+            return {"verdict": self.verdict, "sentence": str(self)}
         judgement = self.compared.judgement
         return {
             "ratio": self.speedup,
@@ -129,10 +142,13 @@ class Result:
         return [(f"argo.{name}", str(value)) for name, value in self.facts().items() if value is not None]
 
 
-def measure_pair(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
+def measure_pair(
+    name: str, options: Mapping[str, Any], benchmark: Any, *, is_disabled: bool = False, number: int = 1
+) -> Result:
     """Measure a pair and record it. ``benchmark`` is pytest-benchmark's fixture, or None.
 
-    The test fails where the two do not agree, where one raises, and where an option cannot be read.
+    Where ``is_disabled``, both functions are called once instead; ``number`` is that of the pair within its test. The
+    test fails where the two do not agree, where one raises, and where an option cannot be read.
     """
     chosen = dict(options)
     with_memory = chosen.pop("memory", False)
@@ -140,8 +156,8 @@ def measure_pair(name: str, options: Mapping[str, Any], benchmark: Any) -> Resul
         if chosen.get(role) is not None:
             chosen[role] = name_for_workers(chosen[role])
     try:
-        if benchmark is not None and benchmark.disabled:
-            return _check_only(name, chosen, benchmark)
+        if is_disabled:
+            return _check_only(name, chosen, benchmark if number == 1 else _call)
         chosen.setdefault("budget_s", BUDGET_S)
         rest = {option: value for option, value in chosen.items() if option not in ("baseline", "candidate")}
         result = Result(name, compare(chosen["baseline"], chosen["candidate"], **rest))
@@ -151,7 +167,7 @@ def measure_pair(name: str, options: Mapping[str, Any], benchmark: Any) -> Resul
     except UserError as error:
         pytest.fail(str(error), pytrace=False)
     if benchmark is not None:
-        _feed(benchmark, result)
+        _feed(benchmark, result, number)
     return result
 
 
@@ -169,15 +185,19 @@ def _check(result: Result) -> None:
     """Fail for outputs that differ and for functions that raise, however fast they are."""
     assert result.compared is not None
     recorded = result.compared.report.recorded
-    for failure in recorded.all(Failure):
+    for failure in (each for each in recorded.all(Failure) if each.kind != "untested"):
         pytest.fail(f"the {failure.arm}, {word_for(failure.kind)}: {failure.reason}", pytrace=False)
     if result.compared.verdict == "void":
         difference = next((each.output for each in recorded.all(Fidelity) if not each.faithful), "")
         pytest.fail(f"{result.name}: baseline and candidate do not compute the same, {difference}", pytrace=False)
 
 
-def _check_only(name: str, options: Mapping[str, Any], benchmark: Any) -> Result:
-    """Check by one call each whether both agree, which is what pytest-benchmark does when it is disabled."""
+def _call(function: Callable[[], Any]) -> Any:
+    return function()
+
+
+def _check_only(name: str, options: Mapping[str, Any], run: Callable[[Callable[[], Any]], Any]) -> Result:
+    """Check by one call each, on inputs of their own, whether both agree; the candidate's is made by ``run``."""
     from argo_bench.harness.functions import resolve_function
 
     def call(role: str, *arguments: Any) -> Any:
@@ -185,16 +205,12 @@ def _check_only(name: str, options: Mapping[str, Any], benchmark: Any) -> Result
         found = (resolve_function(function) if isinstance(function, str) else function)(*arguments)
         return asyncio.run(_await_value(found)) if inspect.isawaitable(found) else found
 
-    def make_arguments() -> tuple[Any, ...]:
-        made = call("setup") if options.get("setup") is not None else None
-        return () if made is None else made if isinstance(made, tuple) else (made,)
+    def call_on_own_input(role: str) -> Any:
+        made = call("setup") if options.get("setup") is not None else ()
+        return call(role, *(made if isinstance(made, tuple) else () if made is None else (made,)))
 
-    arguments = make_arguments()
     check = options.get("check", "allclose")
-    before = call("baseline", *arguments)
-    if options.get("fresh"):
-        arguments = make_arguments()
-    after = benchmark(lambda: call("candidate", *arguments))
+    before, after = call_on_own_input("baseline"), run(lambda: call_on_own_input("candidate"))
     if check is not None and (difference := first_difference(before, after, check)) is not None:
         pytest.fail(f"{name}: baseline and candidate do not compute the same, {difference}", pytrace=False)
     return Result(name, None)
@@ -229,13 +245,16 @@ class Fed:
         self._now += next(self._durations, 0.0)
 
 
-def _feed(benchmark: Any, result: Result) -> None:
-    """Pass the candidate's samples to pytest-benchmark as its rounds.
+def _feed(benchmark: Any, result: Result, number: int) -> None:
+    """Pass the samples of a test's first candidate to pytest-benchmark as its rounds, and the figures of every pair.
 
     Its clock is the only way in: a round is what lies between two readings, and a marker could set a clock for the
     test, but not know the samples.
     """
     assert result.compared is not None
+    benchmark.extra_info["argo" if number == 1 else f"argo {number}"] = result.facts()
+    if number > 1:
+        return
     recorded = result.compared.report.recorded
     declared = recorded.all(Declared)[0]
     clock = "wall_ns" if declared.metric == "wall" else "cpu_ns"
@@ -248,34 +267,28 @@ def _feed(benchmark: Any, result: Result) -> None:
     ]
     fed = Fed(seconds)
     benchmark._timer = fed
-    benchmark.extra_info["argo"] = result.facts()
     if seconds:
         benchmark.pedantic(fed.advance, rounds=len(seconds), iterations=1)
 
 
-def summarize(results: Sequence[Result], *, is_terminal: bool) -> Iterator[str]:
-    """Yield the lines of a table of 80 columns: what was seen, and what was expected of it."""
+def summarize(rows: Sequence[Sequence[str]], *, is_terminal: bool) -> Iterator[str]:
+    """Yield the lines of a table of 80 columns from the rows of results: what was seen, and what was expected of it."""
     from io import StringIO
 
     from argo_bench.report.console import PlainConsole
 
-    rows = tuple(
-        Row(
-            (each.name, label_verdict(each.verdict), "\n".join([str(each), *_describe_expectations(each)])),
-            each.verdict,
-        )
-        for each in results
-    )
     columns = (Column("test", 24), Column(VERDICT, 16), Column("seen, and expected", None))
+    made = tuple(Row((name, label_verdict(verdict), text), verdict) for name, verdict, text in rows)
     shown = StringIO()
     console = PlainConsole(
         file=shown, width=WIDTH, force_terminal=is_terminal, no_color=not is_terminal, highlight=False
     )
-    console.print(terminal_table(Table("", "", columns, rows)))
+    console.print(terminal_table(Table("", "", columns, made)))
     yield from (line.rstrip() for line in shown.getvalue().splitlines() if line.strip())
 
 
 def _describe_expectations(result: Result) -> Iterator[str]:
-    words = {"yes": "met", "no": "not met", "inconclusive": "inconclusive"}
+    words = {"yes": "met", "no": "not met"}
     for each in result.asserted:
-        yield f"{words[each.answer]}: {each.expected}"
+        met = "let pass" if result.compared is None else words.get(each.answer, each.answer)
+        yield f"{met}: {each.expected}"

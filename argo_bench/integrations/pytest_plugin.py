@@ -5,12 +5,16 @@
         assert result.at_least(2.0)
 
 The plug-in is loaded in every session of pytest, so it imports nothing of argo_bench until it is used. Where
-pytest-benchmark is installed, the samples of the candidate are the rounds of its record.
+pytest-benchmark is installed, the samples of the candidate are the rounds of its record; a test has one such record, so
+that of several pairs the first gives the rounds, and the figures of all stand beside them.
+
+What was not measured is skipped: beside other workers of xdist, and where the time is too short. Under
+``--benchmark-disable``, which asks for it, both functions are called once, and the test passes where they agree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +30,9 @@ OPTIONS = (
 BENCHMARK = "benchmark"
 """Both pytest-benchmark's plug-in and its fixture have this name."""
 RESULTS = pytest.StashKey[list["Result"]]()
+"""The results of a test's pairs."""
+ROWS = "argo_rows"
+"""Reports of tests carry the rows of the table by this name, also from a worker of xdist to the session."""
 ALONE = "timings would be taken side by side: run these tests without -n, or with -n 1"
 
 
@@ -33,9 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", f"{MARKER}({', '.join(OPTIONS)}): what argo_pair measures and how, unless the test says otherwise"
     )
-    config.stash[RESULTS] = []
     with_benchmark = config.pluginmanager.hasplugin(BENCHMARK)
     config.pluginmanager.register(Recorded() if with_benchmark else Unrecorded(), "argo-bench fixtures")
+    config.pluginmanager.register(Summary(), "argo-bench summary")
 
 
 class Recorded:
@@ -81,11 +88,17 @@ class Pair:
             pytest.skip(ALONE)
         from argo_bench.integrations.pairs import measure_pair
 
-        node = self._request.node
-        result = measure_pair(node.name, chosen, self._benchmark)
-        self._request.config.stash[RESULTS].append(result)
+        node, is_disabled = self._request.node, self._is_disabled()
+        before = node.stash.setdefault(RESULTS, [])
+        result = measure_pair(node.name, chosen, self._benchmark, is_disabled=is_disabled, number=len(before) + 1)
+        before.append(result)
         node.user_properties += result.properties()
         return result
+
+    def _is_disabled(self) -> bool:
+        """Say whether pytest-benchmark's options ask for no measuring; it also disables itself in a worker of xdist."""
+        option = self._request.config.getoption
+        return self._benchmark is not None and option("benchmark_disable") and not option("benchmark_enable")
 
     def _read_markers(self) -> dict[str, Any]:
         """Return the options of all markers, of which the nearest to the test win."""
@@ -97,12 +110,29 @@ class Pair:
         return found
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the verdicts of the session as a table."""
-    if not (results := config.stash[RESULTS]):
-        return
-    from argo_bench.integrations.pairs import summarize
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Give the report of a test the rows of its pairs."""
+    report = yield
+    if call.when == "call" and (results := item.stash.get(RESULTS, [])):
+        setattr(report, ROWS, [each.write_row() for each in results])
+    return report
 
-    terminalreporter.section("argo-bench")
-    for line in summarize(results, is_terminal=terminalreporter.isatty):
-        terminalreporter.write_line(line)
+
+class Summary:
+    """Prints the verdicts of the session as a table, wherever its tests ran."""
+
+    def __init__(self) -> None:
+        self._rows: list[list[str]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._rows += getattr(report, ROWS, [])
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if not self._rows:
+            return
+        from argo_bench.integrations.pairs import summarize
+
+        terminalreporter.section("argo-bench")
+        for line in summarize(self._rows, is_terminal=terminalreporter.isatty):
+            terminalreporter.write_line(line)
