@@ -22,7 +22,7 @@ from argo_bench.harness.functions import find_importable_name
 from argo_bench.harness.memory import take_reading
 from argo_bench.harness.record.records import Declared, Failure, Fidelity, Samples
 from argo_bench.harness.workers.agreement import first_difference
-from argo_bench.report.marks import label_verdict
+from argo_bench.report.marks import MARKS, label_verdict
 from argo_bench.report.tables import VERDICT, Column, Row, Table, terminal_table
 
 Answer = Literal["yes", "no", "inconclusive", "not measured"]
@@ -278,7 +278,8 @@ def summarize(rows: Sequence[Sequence[str]], *, is_terminal: bool) -> Iterator[s
     from argo_bench.report.console import PlainConsole
 
     columns = (Column("test", 24), Column(VERDICT, 16), Column("seen, and expected", None))
-    made = tuple(Row((name, label_verdict(verdict), text), verdict) for name, verdict, text in rows)
+    words = {str(word): word for word in MARKS}
+    made = tuple(Row((name, label_verdict(words[word]), text), words[word]) for name, word, text in rows)
     shown = StringIO()
     console = PlainConsole(
         file=shown, width=WIDTH, force_terminal=is_terminal, no_color=not is_terminal, highlight=False
