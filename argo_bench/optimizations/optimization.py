@@ -120,6 +120,8 @@ Layer = Literal["transport", "replace", "wrap", "schedule"]
 LAYERS: tuple[Layer, ...] = ("transport", "replace", "wrap", "schedule")
 Variant = Literal["prescribed", "engineered"]
 VARIANTS: tuple[Variant, ...] = ("prescribed", "engineered")
+SIMPLE = "simple"
+"""The name of the arm that an optimization's ``simple`` is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,12 @@ class Optimization:
     """Holds one published optimization: its two variants as
     edits, its claims and the workloads that they are judged on.
 
-    ``arms`` are further implementations laid beside the two; ``requires`` names the module that an arm needs and the
-    extra of this package that installs it. Four fields say what the engineered variant may change: ``tolerance`` is the
-    relative difference in a number, ``permits`` are the fields that may read differently (such as ``reasoning``),
-    ``staleness_s`` is how old the data behind a decision may be, and ``may_change`` says it in words.
+    ``simple`` is what an engineer would write first: a fixed time to live, a local dict, straight-line code that
+    recomputes. It is laid beside the two, as are the further implementations in ``arms``. ``requires`` names the module
+    that an arm needs and the extra of this package that installs it. Four fields say what the engineered variant may
+    change: ``tolerance`` is the relative difference in a number, ``permits`` are the fields that may read differently
+    (such as ``reasoning``), ``staleness_s`` is how old the data behind a decision may be, and ``may_change`` says it in
+    words.
     """
 
     id: str
@@ -140,6 +144,7 @@ class Optimization:
     engineered: Edit
     claims: tuple[Claim, ...]
     workloads: tuple[Workload, ...]
+    simple: Edit | None = None
     arms: Mapping[str, Edit] = field(default_factory=dict)
     requires: Mapping[str, Requirement] = field(default_factory=dict)
     may_change: str = "nothing"
@@ -165,8 +170,10 @@ class Optimization:
 
     def edits(self, workload: Workload) -> dict[str, Edit]:
         """Return every arm of a workload by name, the baseline first."""
-        common: dict[str, Edit] = {"prescribed": self.prescribed, "engineered": self.engineered, **self.arms}
-        return {"baseline": keep_baseline, **common, **workload.arms}
+        common: dict[str, Edit] = {"prescribed": self.prescribed, "engineered": self.engineered}
+        if self.simple is not None:
+            common[SIMPLE] = self.simple
+        return {"baseline": keep_baseline, **common, **self.arms, **workload.arms}
 
     def __str__(self) -> str:
         return f"{self.id}, {self.name}: {len(self.claims)} published figures, two variants."

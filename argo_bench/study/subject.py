@@ -17,7 +17,7 @@ from argo_bench.harness.record.records import Comparison, Declaration, Fidelity,
 from argo_bench.harness.subject import Ask, Counting, MemoryQuestion, OutputCheck, Settled, Tell, Trial
 from argo_bench.harness.workers.messages import Arm, arm_of
 from argo_bench.optimizations import headline_claims
-from argo_bench.optimizations.optimization import COUNTS, CYCLE, VARIANTS, Optimization, Workload
+from argo_bench.optimizations.optimization import COUNTS, CYCLE, SIMPLE, VARIANTS, Optimization, Workload
 from argo_bench.study.counts import StageCounting
 from argo_bench.study.recording import find_shortage, record
 from argo_bench.study.supply import PUBLISHED, MarketSupply, make_call
@@ -186,7 +186,8 @@ class StudySubject:
             if workload.servers or not (tells or any(is_count(claim.metric) for claim in claims)):
                 continue
             references = [claim.against(variant) for claim in claims for variant in VARIANTS]
-            judged = tuple(dict.fromkeys(("baseline", *VARIANTS, *references)))
+            simple = () if self.optimization.simple is None else (SIMPLE,)
+            judged = tuple(dict.fromkeys(("baseline", *VARIANTS, *simple, *references)))
             arms = dict.fromkeys(profile.scales(workload.scales), judged)
             if profile.every_claim:
                 arms[workload.scales[0]] = tuple(self.optimization.edits(workload))
