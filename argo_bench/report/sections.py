@@ -96,13 +96,14 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Says what to do with a subject, and why; ``prescribed`` and ``engineered`` are what was seen of each variant."""
+    """Says what to do with a subject, and why; the last three are what was seen of each variant and the simple way."""
 
     subject: str
     word: Literal["keep", "fix", "drop", "undecided"]
     reason: str
     prescribed: str
     engineered: str
+    simple: str = "-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from argo_bench.harness.record.records import Judgement, Result, Spot
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.marks import label_verdict
+from argo_bench.report.simple import describe_simple, find_simple
 from argo_bench.report.tables import OUTPUT, VERDICT, Column, Row, Table, join_lines
 
 COLUMNS = (
@@ -22,7 +23,11 @@ COLUMNS = (
 
 
 def tabulate_verdicts(recorded: Recorded, title: str, judgements: Sequence[Judgement], *, brief: bool = False) -> Table:
-    """Tabulate the verdict on every claim and variant; briefly, a claim is named by its id alone."""
+    """Tabulate the verdict on every claim and variant; briefly, a claim is named by its id alone.
+
+    What the simple way does on the claim stands below what was measured of a variant.
+    """
+    simple = find_simple(recorded)
     rows = tuple(
         Row(
             (
@@ -33,7 +38,7 @@ def tabulate_verdicts(recorded: Recorded, title: str, judgements: Sequence[Judge
                     finding.format_claimed(each.kind, each.low, each.high),
                     finding.format_claimed_as_factor(each.kind, each.low, each.high),
                 ),
-                _describe_measured(recorded, each),
+                join_lines(_describe_measured(recorded, each), _describe_simple(simple.get(each.claim))),
                 each.output,
                 label_verdict(each.verdict),
             ),
@@ -53,6 +58,10 @@ def _describe_measured(recorded: Recorded, judgement: Judgement) -> str:
         finding.describe_interval(recorded, judgement),
         finding.describe_other_clock(recorded, judgement),
     )
+
+
+def _describe_simple(seen: Judgement | None) -> str:
+    return "" if seen is None else f"simple: {describe_simple(seen)}"
 
 
 def _write_note(judgements: Sequence[Judgement], results: Sequence[Result]) -> str:

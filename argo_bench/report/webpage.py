@@ -33,6 +33,7 @@ from argo_bench.report.charts.forest import FOREST
 from argo_bench.report.document import DOES_NOT_SHOW, list_facts
 from argo_bench.report.marks import MARKS, label_verdict
 from argo_bench.report.sections import Advice, Background, Outline, Part, Source
+from argo_bench.report.simple import describe_simple, find_simple
 from argo_bench.report.tables import VERDICT, Table
 from argo_bench.report.text import all_remarks, tabulate
 from argo_bench.report.title import write_title
@@ -75,7 +76,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """Holds all that a run has on one optimization, set or benchmark."""
+    """Holds all that a run has on one optimization, set or benchmark.
+
+    ``simple`` is what was seen of the simple way, a line for each claim by its id.
+    """
 
     id: str
     anchor: str
@@ -91,6 +95,7 @@ class Chapter:
     tables: Sequence[Table]
     sources: Mapping[str, Sequence[Code]]
     remarks: Sequence[str]
+    simple: Mapping[str, str]
 
     def find_verdicts(self, claim: str, arm: str) -> list[tuple[Word, str]]:
         """Return the verdict on a claim in an arm, with what was measured."""
@@ -183,6 +188,7 @@ def _make_chapter(recorded: Recorded, outline: Outline, identifier: str, place: 
         tabulate(of, outline, "page"),
         {part: [_highlight(each) for each in sources] for part, sources in background.sources.items()},
         [line for line in all_remarks(of, outline) if line not in common],
+        {claim: describe_simple(seen) for claim, seen in find_simple(of).items()},
     )
 
 

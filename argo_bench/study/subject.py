@@ -146,14 +146,15 @@ class StudySubject:
         return stage_arm(self.id, place, name, self.inputs[place])
 
     def checks(self, comparisons: Sequence[Comparison], scratch: Path) -> list[OutputCheck]:
-        """Return the checks: of outputs against the reference's on every workload, and of each variant on the named
-        cases, on markets and while providers fail."""
+        """Return the checks: of outputs against the reference's on every workload, of each variant on the named
+        cases, on markets and while providers fail, and of the simple way on the first two of these."""
         found = {}
         for each in comparisons:
             if each.reference == "baseline":
                 found[each.candidate, each.workload] = self._check_of(each)
         of_variants = [each for variant in VARIANTS for each in self._checks_of_variant(variant, scratch)]
-        return [*found.values(), *of_variants]
+        of_simple = [] if self.optimization.simple is None else self._checks_of_variant(SIMPLE, scratch)[:2]
+        return [*found.values(), *of_variants, *of_simple]
 
     def _checks_of_variant(self, variant: str, scratch: Path) -> list[OutputCheck]:
         of = {"optimization": self.id, "variant": variant}
@@ -246,11 +247,21 @@ def plan_comparisons(optimization: Optimization, profile: Profile) -> list[Compa
         arms = optimization.edits(workload) if profile.every_claim else {}
         extra = [arm for arm in arms if arm != "baseline" and arm not in VARIANTS]
         for scale in profile.scales(workload.scales):
-            further = [("baseline", arm) for arm in extra] if scale == workload.scales[0] else []
+            further = _pair_further(extra, claims) if scale == workload.scales[0] else []
             for reference, candidate in pairs + further:
                 comparison = Comparison(optimization.id, workload.name, scale, workload.unit, reference, candidate)
                 comparisons[comparison] = None
     return list(comparisons)
+
+
+def _pair_further(arms: Sequence[str], claims: Sequence[Claim]) -> list[tuple[str, str]]:
+    """Return each arm with the baseline; the simple way with what the variants of every claim are compared with."""
+    found = []
+    for arm in arms:
+        own = [each.reference for each in claims if each.metric in CLOCKS and "{" not in each.reference]
+        references = own if arm == SIMPLE and own else ["baseline"]
+        found += [(reference, arm) for reference in dict.fromkeys(references)]
+    return found
 
 
 def claims_about(optimization: Optimization, workload: Workload, profile: Profile) -> list[Claim]:

@@ -20,6 +20,7 @@ STYLES: Mapping[str, Style] = {
     "baseline": Style("grey", "s", "-"),
     "prescribed": Style("vermillion", "^", "--"),
     "engineered": Style("blue", "o", "-"),
+    "simple": Style("orange", "v", ":"),
     "candidate": Style("blue", "o", "-"),
 }
 FIXED = "fixed "

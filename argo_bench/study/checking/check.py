@@ -65,7 +65,7 @@ def check_workload(
     return make_line(optimization, arm, "workload", found, seen, workload.name)
 
 
-def check_on_cases(optimization: Optimization, variant: Variant) -> Fidelity:
+def check_on_cases(optimization: Optimization, variant: str) -> Fidelity:
     """Compare a variant with the baseline on every named case that it concerns."""
     found, saw = make_differences(optimization), Counter[str]()
     edit = getattr(optimization, variant)
@@ -73,7 +73,7 @@ def check_on_cases(optimization: Optimization, variant: Variant) -> Fidelity:
     return make_line(optimization, variant, "cases", found, Seen(played, saw, [], {}))
 
 
-def check_on_markets(optimization: Optimization, variant: Variant, oracles: Sequence[Oracle]) -> Fidelity:
+def check_on_markets(optimization: Optimization, variant: str, oracles: Sequence[Oracle]) -> Fidelity:
     """Compare a variant's decisions, rejections, rows and readings with those of oracles, of every seed.
 
     What a variant does to the signals is counted on the live markets among them.

@@ -24,13 +24,16 @@ def workload(optimization: str, workload: str, arm: str, reference: str, inputs:
     return encode(check.check_workload(known, of, load_inputs(inputs), edits[reference], edits[arm], arm))
 
 
-def cases(optimization: str, variant: Variant) -> str:
-    """Compare a variant with the baseline on the named cases."""
+def cases(optimization: str, variant: str) -> str:
+    """Compare a variant, or the simple way, with the baseline on the named cases."""
     return encode(check.check_on_cases(subjects()[optimization], variant))
 
 
-def markets(optimization: str, variant: Variant, universe: str, seeds: list[int], cycles: int) -> str:
-    """Compare a variant's decisions with the oracle's on a pickled universe, under every seed."""
+def markets(optimization: str, variant: str, universe: str, seeds: list[int], cycles: int) -> str:
+    """Compare the decisions of a variant, or of the simple way, with the oracle's on a pickled universe.
+
+    They are compared under every seed.
+    """
     oracles = [_oracle(universe, seed, cycles, pace) for seed in seeds for pace in ("fast", "live")]
     return encode(check.check_on_markets(subjects()[optimization], variant, oracles))
 

@@ -24,7 +24,7 @@ from rich.text import Text
 from argo_bench.errors import UserError
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.optimizations import catalogue
-from argo_bench.optimizations.optimization import VARIANTS, Optimization, Workload
+from argo_bench.optimizations.optimization import SIMPLE, VARIANTS, Optimization, Workload
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.memo import Memo
 from argo_bench.pipeline.model import Stage
@@ -84,9 +84,13 @@ def explain_optimization(optimization: Optimization) -> Group:
 
 
 def find_exchanged(optimization: Optimization) -> Mapping[str, Sequence[Source]]:
-    """Return the sources of every part that a variant exchanges, by its name: the baseline's, then the variants'."""
+    """Return the sources of every part that a variant or the simple way exchanges, by its name.
+
+    The baseline's comes first, the simple way's last.
+    """
+    arms = VARIANTS if optimization.simple is None else (*VARIANTS, SIMPLE)
     edited: dict[str, Edited] = {
-        v: find_changed_parts(baseline.PIPELINE, getattr(optimization, v)(baseline.PIPELINE)) for v in VARIANTS
+        arm: find_changed_parts(baseline.PIPELINE, getattr(optimization, arm)(baseline.PIPELINE)) for arm in arms
     }
     return {part: _sources(part, edited) for part in PARTS if any(part in pairs for pairs in edited.values())}
 

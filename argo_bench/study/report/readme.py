@@ -13,6 +13,7 @@ from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.report import finding
 from argo_bench.report.marks import MARKS, label_verdict
+from argo_bench.report.simple import describe_simple, find_simple
 from argo_bench.report.tables import escape
 from argo_bench.report.title import write_title
 from argo_bench.study.report.advice import advise_all
@@ -21,25 +22,32 @@ BEGIN, END = "<!-- measured: argo-bench report RUN --readme README.md -->", "<!-
 A_FEW = 4
 """Up to this number of verdicts a subject has few claims: two, each in two variants."""
 COLUMNS = ("id", "optimization", "published claim", "as prescribed", "as engineered", "advice")
+WITH_SIMPLE = (*COLUMNS[:-1], "the simple way", COLUMNS[-1])
 
 
 def make_table(recorded: Recorded) -> str:
     """Return the table as Markdown, a row for every subject of the run.
 
-    A row has the headline claims, what was seen of each in both variants with the signals that it costs, and the
-    advice. The finding stands above the table, the glyphs of the verdicts below it.
+    A row has the headline claims, what was seen of each in both variants with the signals that it costs, the same of
+    the simple way where the record has any, and the advice. The finding stands above the table, the glyphs of the
+    verdicts below it.
     """
     judged: dict[str, list[Judgement]] = {}
     for each in recorded.all(Judgement):
         if each.headline:
             judged.setdefault(each.optimization, []).append(each)
     words = {each.subject: each.word for each in advise_all(recorded)}
-    rows = [_write_row(COLUMNS), _write_row(["---"] * len(COLUMNS))]
+    simple = find_simple(recorded)
+    columns = WITH_SIMPLE if simple else COLUMNS
+    rows = [_write_row(columns), _write_row(["---"] * len(columns))]
     for identifier, known in subjects().items():
         if identifier in judged:
             found = judged[identifier]
             claims = "<br>".join({each.claim: _write_claim(each, len(found)) for each in found}.values())
             seen = ["<br>".join(_describe_seen(found, variant)) for variant in VARIANTS]
+            seen += [_describe_simple([simple.get(each) for each in dict.fromkeys(e.claim for e in found)])] * bool(
+                simple
+            )
             rows.append(_write_row([identifier, known.name, claims, *seen, words.get(identifier, "")]))
     used = {each.verdict for rows in judged.values() for each in rows}
     legend = ", ".join(label_verdict(word) for word in MARKS if word in used)
@@ -62,6 +70,14 @@ def _describe_seen(judged: Sequence[Judgement], variant: str) -> Iterator[str]:
         yield f"{MARKS[each.verdict].glyph} {escape(finding.describe_measured(each))}"
     if said := next(filter(None, (describe_damage(each.damage) for each in own)), ""):
         yield said
+
+
+def _describe_simple(seen: Sequence[Judgement | None]) -> str:
+    """Return a line for every claim, and one for the signals that the simple way costs; a dash where there is none."""
+    known = [each for each in seen if each is not None]
+    lines = [escape(describe_simple(each)) for each in known]
+    said = next(filter(None, (describe_damage(each.damage) for each in known)), "")
+    return "<br>".join([*lines, *[said] * bool(said)]) or "-"
 
 
 def write_table(readme: Path, recorded: Recorded) -> None:
