@@ -7,14 +7,17 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from argo_bench.optimizations import build, catalogue
-from argo_bench.optimizations.o06_consensus_cache import TextKeyedCache
+from argo_bench.optimizations.o06_consensus_cache import TextKeyedCache, count_in_a_row
 from argo_bench.optimizations.o08_vectorized_indicators import rolling_five
 from argo_bench.optimizations.o11_json_cache import MAXIMUM_ENTRIES, CachedEncode, JSONCache
 from argo_bench.pipeline import baseline
+from argo_bench.pipeline.baseline.consensus import WEIGHTS
 from argo_bench.pipeline.market import Universe, generate
-from argo_bench.pipeline.model import Consensus, Signal
+from argo_bench.pipeline.model import SOURCES, Consensus, Signal
 from argo_bench.study.checking.check import check_on_markets
 from argo_bench.study.checking.trace import Oracle
 from tests.test_stages import decision
@@ -55,6 +58,13 @@ def test_o06_prescribed_finds_equal_votes_for_60_seconds():
     assert stage.calls == 2
 
 
+def test_o06_prescribed_counts_what_it_finds():
+    cache = TextKeyedCache(Counting(Consensus("LONG", 80.0)))
+    for _ in range(3):
+        cache(Clock(), VOTES, "TRENDING")
+    assert (cache.hits, cache.misses) == (2, 1)
+
+
 def test_o06_prescribed_never_remembers_that_there_was_no_consensus():
     stage, clock = Counting(None), Clock()
     cache = TextKeyedCache(stage)
@@ -77,6 +87,17 @@ def test_o06_engineered_remembers_that_there_was_no_consensus(tmp_path):
     for _ in range(3):
         assert pipeline.consensus(world, {}, "TRENDING") is None
     assert (pipeline.consensus.hits, pipeline.consensus.misses) == (2, 1)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(SOURCES),
+        st.builds(Signal, st.sampled_from(["LONG", "SHORT", "NEUTRAL"]), st.integers(0, 1000).map(lambda n: n / 10)),
+    ),
+    st.sampled_from(sorted(WEIGHTS)),
+)
+def test_o06_simple_counts_the_very_vote_of_the_baseline(signals, regime):
+    assert count_in_a_row(None, signals, regime) == baseline.PIPELINE.consensus(None, signals, regime)
 
 
 def short_frame(bars):
@@ -116,6 +137,14 @@ def test_o11_prescribed_sorts_the_keys_of_log_line_and_post():
     assert encoded.sha256 == plain.sha256
 
 
+def test_o11_prescribed_counts_what_it_finds():
+    stage = CachedEncode()
+    stage(None, [decision()])
+    assert (stage.hits, stage.misses) == (1, 2)
+    stage(None, [decision()])
+    assert (stage.hits, stage.misses) == (4, 2)
+
+
 def test_o11_prescribed_evicts_in_the_order_of_insertion():
     cache = JSONCache()
     for number in range(MAXIMUM_ENTRIES):
@@ -124,6 +153,23 @@ def test_o11_prescribed_evicts_in_the_order_of_insertion():
     cache.serialize("one more")
     assert len(cache._texts) == MAXIMUM_ENTRIES
     assert "0" not in cache._texts.values()
+
+
+def test_o11_simple_hands_one_text_to_log_line_and_post():
+    decisions = [decision(), decision(symbol="BBB")]
+    found = catalogue()["O11"].simple(baseline.PIPELINE).encode(None, decisions)
+    assert found == baseline.PIPELINE.encode(None, decisions)
+    assert all(each.log_line is each.body for each in found)
+
+
+@pytest.mark.parametrize("bars", [10, 199, 200, 300])
+def test_o07_simple_detects_the_regime_of_the_baseline(bars):
+    simple = catalogue()["O07"].simple(baseline.PIPELINE)
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        walk = np.exp(np.cumsum(rng.normal(0, rng.choice([0.001, 0.02], bars))))
+        frame = pd.DataFrame({"close": walk, "volume": 1.0})
+        assert simple.regime(None, frame) == baseline.PIPELINE.regime(None, frame)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ Prescribed   A dict keyed by the MD5 of the sorted JSON of the inputs, TTL 60 s.
              mutable result changes the cache (our Consensus is immutable; the document's is a dict).
 Engineered   optimized/consensus.py: a Memo keyed by the small tuple of what the vote reads, joblib.Memory behind it,
              immutable values, weights in the key.
+Simple       No cache at all: the same vote as straight-line code, with two numbers for the two sides and the weights
+             in a row, where the baseline fills a dict and looks each weight up twice.
 May change   nothing.
 """
 
@@ -26,11 +28,15 @@ import joblib
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import Optimization, Workload
-from argo_bench.pipeline.model import Consensus, Regime, Signals, Stage, World
+from argo_bench.pipeline.baseline.consensus import ACCEPTED, WEIGHTS
+from argo_bench.pipeline.model import SOURCES, Consensus, Regime, Signals, Stage, World
 from argo_bench.pipeline.optimized.consensus import remember
 from argo_bench.pipeline.record import Pipeline
 
 TTL_S = 60.0
+WEIGHTS_IN_A_ROW = {
+    regime: tuple((source, weights[source]) for source in SOURCES) for regime, weights in WEIGHTS.items()
+}
 
 
 class TextKeyedCache:
@@ -39,6 +45,8 @@ class TextKeyedCache:
 
     def __init__(self, consensus: Stage) -> None:
         self.__wrapped__ = consensus
+        self.hits = 0
+        self.misses = 0
         self._stored: dict[str, tuple[Any, float]] = {}
 
     def __call__(self, world: World, signals: Signals, regime: Regime) -> Any:
@@ -46,7 +54,9 @@ class TextKeyedCache:
         if key in self._stored:
             consensus, stored_at = self._stored[key]
             if world.now() - stored_at < TTL_S:
+                self.hits += 1
                 return consensus
+        self.misses += 1
         consensus = self.__wrapped__(world, signals, regime)
         return (
             self._await_and_keep(world, key, consensus) if isawaitable(consensus) else self._keep(world, key, consensus)
@@ -90,12 +100,37 @@ def _on_disk(consensus: Stage, world: World, signals: Signals, regime: Regime) -
     return consensus(world, signals, regime)
 
 
+def count_in_a_row(world: World, signals: Signals, regime: Regime) -> Consensus | None:
+    """Count the baseline's vote, in the same order of sources, as straight-line code that keeps nothing."""
+    long = short = present = 0.0
+    for source, weight in WEIGHTS_IN_A_ROW[regime]:
+        signal = signals.get(source)
+        if signal is None:
+            continue
+        direction = signal.direction
+        if direction == "LONG":
+            long += signal.confidence * weight
+        elif direction == "SHORT":
+            short += signal.confidence * weight
+        else:
+            continue
+        present += weight
+    if long == short:
+        return None
+    confidence = max(long, short) / present
+    return Consensus("LONG" if long > short else "SHORT", confidence) if confidence >= ACCEPTED else None
+
+
 def prescribed(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(consensus=TextKeyedCache(pipeline.consensus))
 
 
 def engineered(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(consensus=remember(pipeline.consensus))
+
+
+def simple(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(consensus=count_in_a_row)
 
 
 def joblib_alone(pipeline: Pipeline) -> Pipeline:
@@ -127,6 +162,7 @@ OPTIMIZATION = Optimization(
     layer="wrap",
     prescribed=prescribed,
     engineered=engineered,
+    simple=simple,
     claims=(
         publish_claim(
             id="O06.time",

@@ -14,6 +14,7 @@ Prescribed   The regime stored for 300 s under the MD5 of ``df.tail(200).to_stri
              Frames below 200 rows are never cached.
 Engineered   optimized/regime.py: one kernel over the last 200 closes, and around it a Memo keyed by the bytes that the
              kernel reads, with joblib.Memory for restarts. The arm "recompute" is the kernel alone.
+Simple       No cache and no kernel: the rule by plain numpy on the last 200 closes, without a copy of the frame.
 May change   nothing.
 """
 
@@ -27,6 +28,7 @@ import pandas as pd
 
 from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
+from argo_bench.pipeline.baseline.regime import MINIMUM_BARS, VOLATILE_RATIO
 from argo_bench.pipeline.model import Regime, Stage, World
 from argo_bench.pipeline.optimized.regime import Detector, remember
 from argo_bench.pipeline.record import Pipeline
@@ -113,12 +115,28 @@ def text_key(frame: pd.DataFrame) -> str:
     return "regime:" + hashlib.md5(frame.tail(WINDOW).to_string().encode()).hexdigest()
 
 
+def detect_by_numpy(world: World, frame: pd.DataFrame) -> Regime:
+    """Detect the baseline's regime from the last closes, by plain numpy."""
+    if len(frame) < MINIMUM_BARS:
+        return "UNKNOWN"
+    close = frame["close"].to_numpy()[-MINIMUM_BARS:]
+    returns = close[-50:] / close[-51:-1] - 1
+    if returns[-20:].std(ddof=1) > VOLATILE_RATIO * returns.std(ddof=1):
+        return "VOLATILE"
+    s20, s50, s200 = close[-20:].mean(), close[-50:].mean(), close.mean()
+    return "TRENDING" if s20 > s50 > s200 or s20 < s50 < s200 else "CONSOLIDATION"
+
+
 def prescribed(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(regime=TextKeyedRegime(pipeline.regime, Store()))
 
 
 def engineered(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(regime=remember(pipeline.regime))
+
+
+def simple(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(regime=detect_by_numpy)
 
 
 def as_printed(pipeline: Pipeline) -> Pipeline:
@@ -206,6 +224,7 @@ OPTIMIZATION = Optimization(
     layer="wrap",
     prescribed=prescribed,
     engineered=engineered,
+    simple=simple,
     arms={"as printed": as_printed, "recompute": recompute},
     claims=(
         publish_claim(

@@ -8,6 +8,7 @@ Prescribed   A cache of serialized texts keyed by the MD5 of json.dumps(sort_key
              1,000 entries. Keys come out sorted in the log line and the POST. One repair: the digest's canonical JSON
              has no spaces, which the document's cache cannot write; its separators are passed through.
 Engineered   optimized/encode.py: one encoding per signal by msgspec, the same bytes for log line and POST. No cache.
+Simple       The standard library's json.dumps once per signal, the same text for log line and POST. No cache.
 May change   nothing; log line and POST are compared as parsed JSON, the SHA-256 to the letter.
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 from argo_bench.extras import Requirement
 from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import Optimization, Workload
-from argo_bench.pipeline.baseline.encode import SIGNED, payload
+from argo_bench.pipeline.baseline.encode import SIGNED, digest, payload
 from argo_bench.pipeline.model import Decision, Encoded, World
 from argo_bench.pipeline.optimized.encode import canonical
 from argo_bench.pipeline.optimized.encode import encode as encode_once
@@ -34,13 +35,17 @@ class JSONCache:
     """Implements the document's cache of serialized texts. ``separators`` are those of json.dumps."""
 
     def __init__(self, separators: tuple[str, str] | None = None) -> None:
+        self.hits = 0
+        self.misses = 0
         self._separators = separators
         self._texts: dict[str, str] = {}
 
     def serialize(self, data: Any) -> str:
         key = hashlib.md5(self._dumps(data).encode()).hexdigest()
         if key in self._texts:
+            self.hits += 1
             return self._texts[key]
+        self.misses += 1
         text = self._dumps(data)
         if len(self._texts) >= MAXIMUM_ENTRIES:
             del self._texts[next(iter(self._texts))]
@@ -57,6 +62,14 @@ class CachedEncode:
     def __init__(self) -> None:
         self._sinks = JSONCache()
         self._signed = JSONCache(separators=(",", ":"))
+
+    @property
+    def hits(self) -> int:
+        return self._sinks.hits + self._signed.hits
+
+    @property
+    def misses(self) -> int:
+        return self._sinks.misses + self._signed.misses
 
     def __call__(self, world: World, decisions: Sequence[Decision]) -> list[Encoded]:
         return [
@@ -85,12 +98,22 @@ def encode_orjson(world: World, decisions: Sequence[Decision]) -> list[Encoded]:
     return encoded
 
 
+def dump_once(world: World, decisions: Sequence[Decision]) -> list[Encoded]:
+    """Encode like the baseline, with one json.dumps for log line and POST."""
+    texts = [json.dumps(payload(decision)) for decision in decisions]
+    return [Encoded(each, text, text, digest(each)) for each, text in zip(decisions, texts, strict=True)]
+
+
 def prescribed(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(encode=CachedEncode())
 
 
 def engineered(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(encode=encode_once)
+
+
+def simple(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(encode=dump_once)
 
 
 def orjson_arm(pipeline: Pipeline) -> Pipeline:
@@ -122,6 +145,7 @@ OPTIMIZATION = Optimization(
     layer="replace",
     prescribed=prescribed,
     engineered=engineered,
+    simple=simple,
     requires={"orjson": Requirement("orjson", "fast")},
     claims=(
         publish_claim(
