@@ -40,11 +40,13 @@ class Replay:
     and the world as they were left, with cache and ledger.
 
     In a workload that runs whole cycles the arguments are empty and every result is a ``pipeline.Cycle``.
+    ``drained_s`` is how long after the last call nothing was put off any more, in seconds of the virtual clock.
     """
 
     calls: Sequence[Call]
     pipeline: Pipeline
     world: World
+    drained_s: float = 0.0
 
 
 Damage = Callable[[Replay, Replay], Mapping[str, float]]

@@ -285,10 +285,12 @@ class Redis(Protocol):
 class Ledger:
     """Counts exactly everything that crossed the border of the process; the counts have no noise.
 
-    ``rows`` are those that were committed.
+    ``rows`` are those that were committed. ``background`` are those of the ``requests`` whose answer no cycle waited
+    for: it came while the service idled, or in a later cycle than the one that asked.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
+    background: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     input_tokens: int = 0
@@ -305,11 +307,12 @@ class World(Protocol):
     """Describes everything outside the pipeline. A stage reaches the outside through its World and nothing else.
 
     ``now()`` is the virtual clock (CPU costs nothing; all that is counted or compared uses it), ``clock_ns()`` the
-    clock that times are taken by. ``resources`` holds clients, queues and tasks, closed in reverse; ``directory`` is
-    the pipeline's own place on disk. ``session`` is a client with a pool of connections, ``redis`` the store that
-    processes share. In the database, ``insert`` is one INSERT and its commit, ``insert_many`` several in one
-    transaction, ``execute`` a statement without rows (PRAGMA, CREATE INDEX) on the world's own connection, and
-    ``connect_database`` opens another connection at SQLite's defaults, which the caller closes.
+    clock that times are taken by. ``idle`` waits until a cycle is due, while background work runs. ``resources`` holds
+    clients, queues and tasks, closed in reverse; ``directory`` is the pipeline's own place on disk. ``session`` is a
+    client with a pool of connections, ``redis`` the store that processes share. In the database, ``insert`` is one
+    INSERT and its commit, ``insert_many`` several in one transaction, ``execute`` a statement without rows (PRAGMA,
+    CREATE INDEX) on the world's own connection, and ``connect_database`` opens another connection at SQLite's defaults,
+    which the caller closes.
     """
 
     transport: Callable[[World, Request], Pending[Any]]
@@ -322,6 +325,7 @@ class World(Protocol):
     def nominal_time(self) -> float: ...
     def clock_ns(self) -> int: ...
     def block(self, seconds: float) -> None: ...
+    async def idle(self, cycle: int) -> None: ...
     def begin(self, cycle: int) -> None: ...
     def connect(self, provider: str) -> None: ...
     def exchange(self, request: Request) -> Pending[Any]: ...

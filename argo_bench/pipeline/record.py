@@ -132,7 +132,11 @@ def quote_digits(price: float) -> int:
 
 
 async def cycle(pipeline: Pipeline, world: World, symbols: Sequence[str], number: int) -> Cycle:
-    """Walk the universe once: decide, validate, encode, publish, store, and let the readers read."""
+    """Walk the universe once: decide, validate, encode, publish, store, and let the readers read.
+
+    Until the cycle is due, what earlier cycles have put into the background goes on.
+    """
+    await world.idle(number)
     world.begin(number)
     world.transport = pipeline.transport
     decided = tuple(await settle(pipeline.schedule(world, pipeline, symbols)))

@@ -123,12 +123,14 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
         world.transport = pipeline.transport
         stage = stage_of(pipeline, workload, symbols)
         calls = world.run(_call_stage(world, stage, recording))
-    return Replay(calls, pipeline, world)
+        drained_s = world.run(world.wind_down())
+    return Replay(calls, pipeline, world, drained_s)
 
 
 async def _call_stage(world: SimulatedWorld, stage: Stage, recording: Recording) -> list[Call]:
     calls: list[Call] = []
     for group in recording.groups:
+        await world.idle_until(group.due_ns)
         world.begin(group.cycle)
         world.clock.jump_to(group.virtual_ns)
         for arguments in group.calls:

@@ -39,6 +39,8 @@ from argo_bench.pipeline.optimized.regime import Detector
 from argo_bench.pipeline.record import PARTS, Pipeline, cycle
 from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
+from argo_bench.pipeline.world.base import CYCLE_S
+from argo_bench.pipeline.world.clock import NS
 from argo_bench.study.recorder import Recorder
 
 UNIVERSE = "universe.pickle"
@@ -75,6 +77,11 @@ class Group(NamedTuple):
     virtual_ns: int
     calls: list[tuple[Any, ...]]
     cycle: int = 0
+
+    @property
+    def due_ns(self) -> int:
+        """The time of the virtual clock at which a service on schedule makes these calls."""
+        return max(self.virtual_ns, CYCLE_S * NS * self.cycle)
 
 
 class Stored(NamedTuple):

@@ -27,6 +27,8 @@ from argo_bench.pipeline.model import Bars, Request, Stage, World
 from argo_bench.pipeline.record import Edit, Pipeline, cycle, settle
 from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world.base import CYCLE_S
+from argo_bench.pipeline.world.clock import NS
 from argo_bench.pipeline.world.database import FILE_NAME, copy_into, preload_database
 from argo_bench.study.recording import Group, Recording, Stored, load_inputs
 from argo_bench.temporary import owned_prefix
@@ -99,6 +101,9 @@ async def burst(world: World, requests: Sequence[Request], in_flight: int) -> tu
 
 class StageBody:
     """Holds one arm of a workload, ready to be timed in passes.
+
+    Between the calls of one cycle and those of the next the service idles, and background work goes on: its waiting is
+    in no timing, its CPU time is in that of the pass.
 
     A pass is every recorded call once. State is kept between passes only for ``hit``; for ``fresh`` every call gets a
     copy of its arguments; for ``miss`` and ``trace`` every pass starts with newly built state, as does every one that
@@ -299,6 +304,7 @@ class StageBody:
 
     def _turn_to(self, group: Group) -> None:
         """Move the world to a group's time, with what the providers will answer there prepared."""
+        self._live.pass_idle(group.due_ns)
         if self._market is not None:
             self._live.begin(group.cycle)
         self._live.clock.jump_to(group.virtual_ns)
@@ -311,10 +317,14 @@ class StageBody:
         if self._market is None:
             return self._time_groups(groups, passes)
         taken = []
-        for group in groups:
+        background_ns = 0
+        for group, following in itertools.zip_longest(groups, groups[1:]):
             self._turn_to(group)
             taken.append(self._time_groups([group], passes))
-        return Timing(sum(each.wall_ns for each in taken), sum(each.cpu_ns for each in taken))
+            before_ns = self._live.background_cpu_ns
+            self._live.pass_idle(group.due_ns + CYCLE_S * NS if following is None else following.due_ns)
+            background_ns += self._live.background_cpu_ns - before_ns
+        return Timing(sum(each.wall_ns for each in taken), sum(each.cpu_ns for each in taken) + background_ns)
 
     def _time_groups(self, groups: Sequence[Group], passes: int) -> Timing:
         if self._is_async:
@@ -336,6 +346,10 @@ class StageBody:
         cpu = time.process_time_ns()
         wall = world.clock_ns()
         for virtual_ns, calls, _ in itertools.chain.from_iterable(itertools.repeat(groups, passes)):
+            if world.has_background:
+                idle = world.clock_ns()
+                await world.idle_until(virtual_ns)
+                wall += world.clock_ns() - idle
             jump(virtual_ns)
             for arguments in calls:
                 await stage(world, *arguments)

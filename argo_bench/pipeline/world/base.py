@@ -68,6 +68,7 @@ class BaseWorld:
         self.resources = AsyncExitStack()
         self.transport: Callable[[Any, Request], Pending[Any]] = _unset_transport
         self.cycle = -1
+        self.background_cpu_ns = 0
         self._is_durable = durable
         self._temporary = None if directory else tempfile.TemporaryDirectory(prefix=owned_prefix("world"))
         self.directory = directory or Path(self._temporary.name)  # type: ignore[union-attr]
@@ -109,6 +110,24 @@ class BaseWorld:
     def nominal_time(self) -> float:
         """Return when the current cycle was due, in seconds since the epoch."""
         return EPOCH_S + CYCLE_S * self.cycle
+
+    # Between cycles
+
+    @property
+    def has_background(self) -> bool:
+        """Whether something is under way that goes on by itself while the service idles."""
+        return False
+
+    async def idle(self, cycle: int) -> None:
+        """Wait until a cycle is due, while background work runs. Where time is real, nothing is waited for."""
+
+    async def idle_until(self, virtual_ns: int) -> None:
+        """Wait until a time of the virtual clock, while background work runs. Where time is real, do nothing."""
+
+    def pass_idle(self, virtual_ns: int) -> None:
+        """Do what ``idle_until`` does, from outside the loop, where there is any background work."""
+        if self.has_background:
+            self.run(self.idle_until(virtual_ns))
 
     # Requests
 

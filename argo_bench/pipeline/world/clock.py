@@ -106,6 +106,11 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.virtual_ns / NS
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a callback is ready or a timer is set, so that something would happen if time passed."""
+        return bool(self._ready or self._scheduled)  # type: ignore[attr-defined]
+
     def call_at(
         self,
         when: float,

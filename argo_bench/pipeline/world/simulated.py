@@ -3,6 +3,9 @@
 Providers answer from ``content``; the database is a real SQLite file. What the other side of a request computes is
 prepared in ``begin``, outside the pipeline's time, or on demand where nothing is timed. New connections are counted. A
 handshake and a look-up in the shared store cost constant times that were measured on sockets.
+
+Between two cycles the service idles, and what was started in the background goes on until the next cycle is due. Its
+requests and its CPU time are counted; its waiting is nobody's, since both clocks pass over it outside of the cycles.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,16 +39,23 @@ results/reference/sockets.
 """
 
 
+DRAINED_WITHIN_S = 600.0
+"""How long a world that is drained waits for background work, in seconds of the virtual clock; what takes longer is
+taken for something that never ends, and dropped."""
+
+
 class SimulatedPending:
     """Stands for a request of the simulated world that is sent already: its ``answer`` (which may be an error to raise)
-    and its latency are settled."""
+    and its latency are settled. ``provider`` is empty for a command to the shared store."""
 
-    __slots__ = ("_latency_ns", "_world", "answer")
+    __slots__ = ("_latency_ns", "_provider", "_sent_in", "_world", "answer")
 
-    def __init__(self, world: SimulatedWorld, answer: Any, latency_ns: int) -> None:
+    def __init__(self, world: SimulatedWorld, answer: Any, latency_ns: int, provider: str = "") -> None:
         self._world = world
         self.answer = answer
         self._latency_ns = latency_ns
+        self._provider = provider
+        self._sent_in = world.period
 
     def result(self) -> Any:
         self._world.clock.block(self._latency_ns)
@@ -55,6 +66,8 @@ class SimulatedPending:
         return self._unpack()
 
     def _unpack(self) -> Any:
+        if self._provider and (self._world.period != self._sent_in or self._world.is_idle):
+            self._world.ledger.background[self._provider] += 1
         if isinstance(self.answer, ProviderError):
             raise self.answer
         return self.answer
@@ -64,12 +77,14 @@ class SimulatedPending:
 class Simulation:
     """Says how the outside is simulated.
 
-    ``busy_ns`` counts real time; tests inject their own. ``error_rate`` is the share of requests that fail, and
-    ``handshake_s`` is what a new connection costs. Without ``prepare_ahead`` a symbol's answers are computed when it is
-    first asked for in a cycle: the answers are the same, and studies that count and do not time have less work.
+    ``busy_ns`` counts real time and ``cpu_ns`` the process's CPU time; tests inject their own. ``error_rate`` is the
+    share of requests that fail, and ``handshake_s`` is what a new connection costs. Without ``prepare_ahead`` a
+    symbol's answers are computed when it is first asked for in a cycle: the answers are the same, and studies that
+    count and do not time have less work.
     """
 
     busy_ns: Callable[[], int] = time.perf_counter_ns
+    cpu_ns: Callable[[], int] = time.process_time_ns
     error_rate: float = 0.0
     handshake_s: float = HANDSHAKE_S
     prepare_ahead: bool = True
@@ -79,9 +94,12 @@ class SimulatedWorld(BaseWorld):
     """Holds the providers, the database and the clocks of one run.
 
     Use it as a context manager; ``run`` drives a coroutine. ``latency_scale`` multiplies every latency, those of
-    handshakes and of the shared store too. For studies that count and do not time, the database need not be
-    ``durable`` (it then runs with synchronous OFF).
+    handshakes and of the shared store too. ``background_cpu_ns`` is the CPU time that background work has taken between
+    cycles, and ``period`` numbers the cycles and the idle times between them. For studies that count and do not time,
+    the database need not be ``durable`` (it then runs with synchronous OFF).
     """
+
+    _loop: SimulatedLoop
 
     def __init__(
         self,
@@ -96,6 +114,9 @@ class SimulatedWorld(BaseWorld):
         super().__init__(market, seed=seed, directory=directory, durable=durable)
         self.clock = Clock(simulation.busy_ns)
         self.overruns = 0
+        self.period = 0
+        self.is_idle = False
+        self._cpu_ns = simulation.cpu_ns
         self._latency_scale = latency_scale
         self._error_rate = simulation.error_rate
         self._handshake_ns = nanoseconds(simulation.handshake_s * latency_scale)
@@ -127,11 +148,52 @@ class SimulatedWorld(BaseWorld):
         self.overruns += self.clock.virtual_ns > due_ns
         self.clock.jump_to(due_ns)
         self.cycle = cycle
+        self.period += 1
         self._answers = {}
         if self._prepare_ahead:
             for symbol in self.market.symbols:
                 self._prepare(symbol)
         self.clock.go()
+
+    # Between cycles
+
+    @property
+    def has_background(self) -> bool:
+        return self._loop.has_work
+
+    async def idle(self, cycle: int) -> None:
+        await self.idle_until(CYCLE_S * NS * cycle)
+
+    async def idle_until(self, virtual_ns: int) -> None:
+        """Wait until a time of the virtual clock while background work runs.
+
+        Whatever is not done by then goes on from there. The hybrid clock passes by the same time, so that a wait which
+        began before ends on both clocks at the same place in the cycle.
+        """
+        if virtual_ns > self.clock.virtual_ns and self.has_background:
+            with self._idling():
+                await asyncio.sleep((virtual_ns - self.clock.virtual_ns) / NS)
+
+    async def wind_down(self) -> float:
+        """Close the resources and wait for what is still under way; return the seconds of the virtual clock it took."""
+        began_ns = self.clock.virtual_ns
+        with self._idling():
+            await self.resources.aclose()
+            if rest := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(rest, timeout=DRAINED_WITHIN_S)
+        return (self.clock.virtual_ns - began_ns) / NS
+
+    @contextmanager
+    def _idling(self) -> Iterator[None]:
+        cpu_ns = self._cpu_ns()
+        self.period += 1
+        self.is_idle = True
+        try:
+            yield
+        finally:
+            self.is_idle = False
+            self.period += 1
+            self.background_cpu_ns += self._cpu_ns() - cpu_ns
 
     def _prepare(self, symbol: str) -> None:
         self._answers |= content.answers(self.seed, self.cycle, symbol, self.market.bars(symbol, self.cycle))
@@ -149,12 +211,13 @@ class SimulatedWorld(BaseWorld):
         self.ledger.requests[request.provider] += 1
         if self._error_rate and self._fails(request):
             self.ledger.failures[request.provider] += 1
-            return SimulatedPending(self, ProviderError(f"{request.provider} answered 503"), latency_ns)
+            error = ProviderError(f"{request.provider} answered 503")
+            return SimulatedPending(self, error, latency_ns, request.provider)
         answer = self._answer(request)
         if request.prompt:
             answer = content.completion(self.seed, self.cycle, request, answer)
             self._bill(answer)
-        return SimulatedPending(self, answer, latency_ns)
+        return SimulatedPending(self, answer, latency_ns, request.provider)
 
     def _fails(self, request: Request) -> bool:
         key = (self.seed, "error", request.provider, request.symbol, request.what, self.cycle, request.attempt)
