@@ -11,6 +11,7 @@ requests and its CPU time are counted; its waiting is nobody's, since both clock
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -42,6 +43,11 @@ results/reference/sockets.
 DRAINED_WITHIN_S = 600.0
 """How long a world that is drained waits for background work, in seconds of the virtual clock; what takes longer is
 taken for something that never ends, and dropped."""
+
+STORE_CACHE_KB = 64
+"""How much of the modelled shared store SQLite may hold in this process's memory."""
+SETS_BETWEEN_REMOVALS = 256
+"""After so many values are stored, those that have expired are removed, as the real store does by itself."""
 
 
 class SimulatedPending:
@@ -126,6 +132,10 @@ class SimulatedWorld(BaseWorld):
         self._answers: dict[tuple[str, str, str], Any] = {}
         self._unpaid_ns = 0
         self._redis = ModelledRedis(self)
+
+    def discard(self) -> None:
+        super().discard()
+        self._redis.close()
 
     # The clocks
 
@@ -316,18 +326,49 @@ class ModelledRedis:
     """Models the shared store in a world without sockets: it keeps values by key until they expire, at a round trip a
     command.
 
-    ``values`` are the bytes by key, each with the time at which it expires.
+    Keys and values are on disk, in a database that SQLite removes by itself: a store's memory is not the memory of the
+    processes that ask it. Moving the bytes is part of the round trip, so that the hybrid clock stands still meanwhile.
     """
 
     def __init__(self, world: SimulatedWorld) -> None:
         self._world = world
-        self.values: dict[str, tuple[bytes, float]] = {}
+        self._sets = 0
+        self._opened: sqlite3.Connection | None = None
 
     def get(self, key: str) -> SimulatedPending:
-        value, expires = self.values.get(key, (None, 0.0))
-        fresh = value if self._world.now() < expires else None
-        return SimulatedPending(self._world, fresh, self._world.round_trip_ns)
+        rows = self._run("SELECT value FROM kept WHERE key = ? AND expires > ?", key, self._world.now())
+        return SimulatedPending(self._world, rows[0][0] if rows else None, self._world.round_trip_ns)
 
     def set(self, key: str, value: bytes, ttl_s: float) -> SimulatedPending:
-        self.values[key] = value, self._world.now() + ttl_s
+        now = self._world.now()
+        self._run("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", key, now + ttl_s, value)
+        self._sets += 1
+        if self._sets % SETS_BETWEEN_REMOVALS == 0:
+            self._run("DELETE FROM kept WHERE expires <= ?", now)
         return SimulatedPending(self._world, None, self._world.round_trip_ns)
+
+    def damage(self) -> None:
+        """Cut off the second half of every value."""
+        self._run("UPDATE kept SET value = substr(value, 1, length(value) / 2)")
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def _run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        self._world.clock.stop()
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        finally:
+            self._world.clock.go()
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._opened is None:
+            # The empty name is that of a database which is on disk and has no name there.
+            self._opened = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            for pragma in (f"cache_size = -{STORE_CACHE_KB}", "journal_mode = OFF", "synchronous = OFF"):
+                self._opened.execute(f"PRAGMA {pragma}").close()
+            self._opened.execute("CREATE TABLE kept (key TEXT PRIMARY KEY, expires REAL, value BLOB)").close()
+        return self._opened

@@ -128,8 +128,7 @@ class Scene(SimulatedWorld):
 
     def damage_store(self) -> None:
         """Cut off the end of everything that the shared store keeps."""
-        values = self._redis.values
-        values.update({key: (value[: len(value) // 2], expires) for key, (value, expires) in values.items()})
+        self._redis.damage()
 
     def damage_files(self) -> None:
         """Cut off the end of every file that the pipeline keeps beside the database."""
