@@ -4,9 +4,11 @@ import pytest
 
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.workers.messages import Arm, Prepared
-from argo_bench.optimizations.optimization import Workload
+from argo_bench.optimizations import subjects
+from argo_bench.optimizations.optimization import CYCLE, Workload
+from argo_bench.pipeline.market import Tape
 from argo_bench.study.recording import Group, Recording
-from argo_bench.study.replay import StageBody
+from argo_bench.study.replay import KEPT_WHOLE, StageBody, count_fixed_calls
 
 
 class Stateful:
@@ -90,6 +92,31 @@ def test_a_timed_pass_of_a_trace_is_fixed_whatever_its_calls_take(cycles, fixed)
     body.keep(body.fixed_calls)
     assert body.calls == fixed
     body.close()
+
+
+@pytest.mark.parametrize("stage", [CYCLE, "store"])
+def test_whole_cycles_and_rows_are_never_cut_however_slow_an_arm_is(stage, small_universe):
+    calls = [()] if stage == CYCLE else [((),)]
+    recording = Recording([Group(0, calls, number) for number in range(6)], Tape(small_universe.frames, seed=1))
+    found = set()
+    for edit in (lambda p: p, lambda p: p.replace(fetch=Stateful(), store=lambda world, signals: None)):
+        body = StageBody(Workload("w", stage, "trace", "a test", (6,), "cycles"), edit, recording)
+        body.keep(1)
+        found.add((body.fixed_calls, body.calls))
+        body.close()
+    assert found == {(5, 5) if stage == CYCLE else (6, 6)}
+
+
+def test_every_timed_trace_and_all_whole_cycles_of_the_catalogue_have_a_stated_number_of_calls():
+    seen = 0
+    for optimization in subjects().values():
+        for workload in optimization.workloads:
+            if workload.inputs == "trace" or workload.stage in KEPT_WHOLE:
+                recorded = [Group(0, [(0,)], number) for number in range(60)]
+                whole = workload.stage in KEPT_WHOLE
+                assert count_fixed_calls(workload, recorded) == (60 if whole else workload.timed_cycles)
+                seen += 1
+    assert seen > 10
 
 
 @pytest.mark.parametrize("inputs", ["hit", "miss", "fresh"])

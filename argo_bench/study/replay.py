@@ -127,9 +127,7 @@ class StageBody:
         self.few = FEW_ON_SOCKETS if workload.servers else FEW
         self.is_stored = workload.stage == CYCLE
         self.calls = sum(len(group.calls) for group in self._recorded)
-        is_cut = workload.inputs == "trace" and workload.stage not in KEPT_WHOLE
-        timed = self._recorded[: workload.timed_cycles] if is_cut else ()
-        self.fixed_calls = sum(len(group.calls) for group in timed) or None
+        self.fixed_calls = count_fixed_calls(workload, self._recorded)
         self._world: SimulatedWorld | LoopbackWorld | None = None
         self._stage: Stage = _unbuilt
         self._is_async = False
@@ -181,7 +179,7 @@ class StageBody:
     def keep(self, calls: int) -> None:
         """Use only the first ``calls`` recorded calls (whole groups of a trace), so that a pass stays short."""
         if self.workload.stage in KEPT_WHOLE and calls:
-            return
+            return  # a pass has the calls that the workload states, whoever asks for fewer
         self._groups = []
         self._filled_at = -math.inf
         self.calls = 0
@@ -355,6 +353,19 @@ class StageBody:
                 await stage(world, *arguments)
         wall = world.clock_ns() - wall
         return Timing(wall, time.process_time_ns() - cpu)
+
+
+def count_fixed_calls(workload: Workload, recorded: Sequence[Group]) -> int | None:
+    """Return how many calls every arm's timed pass has, or None where a pass may be cut to what both arms can afford.
+
+    Whole cycles and rows have all that are recorded, the other traces those of the first ``timed_cycles``: what a cache
+    or a queue is worth depends on how many calls it sees, so that their number must not depend on an arm or a machine.
+    """
+    if workload.stage in KEPT_WHOLE:
+        return sum(len(group.calls) for group in recorded)
+    if workload.inputs == "trace":
+        return sum(len(group.calls) for group in recorded[: workload.timed_cycles]) or None
+    return None
 
 
 def database_of(stored: Stored) -> Path:
