@@ -22,8 +22,10 @@ Prescribed   A queue of rows that is written in one ``executemany`` when it hold
 Engineered   optimized/store.py and read.py: a transaction for each cycle, acknowledged after its commit, so that there
              is nothing to drain or to lose and no lag; write-ahead log at synchronous FULL, which is as durable as the
              baseline (the arm "WAL, synchronous NORMAL" may lose the last commits when the power fails, not when the
-             process is killed); one composite index, the two that it and a partial one replace dropped; answers kept
-             until a commit may have changed them. The arm "rollback journal" is the same without the log.
+             process is killed); one composite index, the two that it and a partial one replace dropped; answers kept,
+             and rows that are stored put into them, until another connection commits. SQLite is asked for its version
+             before each reading, which reads no row. The arm "rollback journal" is the same without the log.
+Simple       The write-ahead log and one transaction a cycle; indexes and readings as they are.
 May change   nothing. Where a row violates a constraint, the baseline keeps the rows before it, engineered none of the
              cycle's.
 """
@@ -37,7 +39,7 @@ from statistics import fmean
 from typing import Any
 
 from argo_bench.harness.claims.sentence import publish_claim
-from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
+from argo_bench.optimizations.optimization import CYCLE, SIMPLE, Optimization, Replay, Workload
 from argo_bench.pipeline.baseline.read import LATEST, LATEST_OF_SYMBOL, WIN_RATE
 from argo_bench.pipeline.baseline.store import row
 from argo_bench.pipeline.model import Encoded, Readings, Stage, World
@@ -125,12 +127,26 @@ def in_one_transaction(journal_mode: JournalMode, synchronous: Synchronous) -> E
     def edit_pipeline(pipeline: Pipeline) -> Pipeline:
         tuned = Tuned(journal_mode, synchronous)
         answers = Answers(tuned)
-        return pipeline.replace(store=InOneTransaction(tuned, answers.forget_stale), read=answers)
+        return pipeline.replace(store=InOneTransaction(tuned, answers.add), read=answers)
 
     return edit_pipeline
 
 
 engineered = in_one_transaction("WAL", "FULL")
+
+
+def simple(pipeline: Pipeline) -> Pipeline:
+    """Edit the pipeline as one would first: switch the write-ahead log on, and commit once a cycle."""
+    logged: set[World] = set()
+
+    def store(world: World, signals: Sequence[Encoded]) -> None:
+        if world not in logged:
+            world.execute("PRAGMA journal_mode = WAL")
+            logged.add(world)
+        if signals:
+            world.insert_many([row(world, signal) for signal in signals])
+
+    return pipeline.replace(store=store)
 
 
 def with_nothing_kept(edit: Edit) -> Edit:
@@ -262,6 +278,7 @@ UNCHANGED = Workload(
         "baseline": surviving(lambda pipeline: pipeline),
         "prescribed": surviving(prescribed),
         "engineered": surviving(engineered),
+        SIMPLE: surviving(simple),
     },
     skip_unchanged=True,
     timed=False,
@@ -275,6 +292,7 @@ OPTIMIZATION = Optimization(
     layer="replace",
     prescribed=prescribed,
     engineered=engineered,
+    simple=simple,
     claims=(
         publish_claim(
             id="O05.writes",
@@ -293,9 +311,18 @@ OPTIMIZATION = Optimization(
             source=FIVE,
             metric="queries",
             workload=QUERIES.name,
-            reading="all queries of 120 cycles: three of readers for each, a duplicate look-up for each signal, and "
-            "what an arm asks to keep its answers right",
+            reading="all queries of 120 cycles: three of readers for each, and a duplicate look-up for each signal; "
+            "since 2026-11-29 asking SQLite for its version, which reads no row, is a check and no query; before, it "
+            "counted as one",
             headline=True,
+        ),
+        publish_claim(
+            id="O05.queries-and-checks",
+            text="queries -80-90 %",
+            source=FIVE,
+            metric="queries_and_checks",
+            workload=QUERIES.name,
+            reading="the same by the reading before 2026-11-29, in which a check of SQLite's version counts as a query",
         ),
         publish_claim(
             id="O05.queries-unchanged",
@@ -303,7 +330,7 @@ OPTIMIZATION = Optimization(
             source=FIVE,
             metric="queries",
             workload=UNCHANGED.name,
-            reading="the same where the signals of unchanged prices are served, so that little is stored",
+            reading="the queries where the signals of unchanged prices are served, so that little is stored",
         ),
         publish_claim(
             id="O05.query-time",

@@ -115,6 +115,7 @@ COUNTS: Mapping[str, str] = {
     "frame_bytes": "bytes of frames",
     "hit_rate": "hits",
     "queries": "database queries",
+    "queries_and_checks": "database queries and version checks",
     "explanations": "explanations asked for",
 }
 """The counts that may be taken of a trace, by name, with the noun that each is a count of."""

@@ -286,7 +286,9 @@ class Ledger:
     """Counts exactly everything that crossed the border of the process; the counts have no noise.
 
     ``rows`` are those that were committed. ``background`` are those of the ``requests`` whose answer no cycle waited
-    for: it came while the service idled, or in a later cycle than the one that asked.
+    for: it came while the service idled, or in a later cycle than the one that asked. ``queries``
+    are those that read rows; ``version_checks`` ask SQLite whether another connection has committed anything, and read
+    none.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -299,6 +301,7 @@ class Ledger:
     bytes_out: int = 0
     sql_statements: int = 0
     queries: int = 0
+    version_checks: int = 0
     commits: int = 0
     rows: int = 0
 
@@ -310,9 +313,10 @@ class World(Protocol):
     clock that times are taken by. ``idle`` waits until a cycle is due, while background work runs. ``resources`` holds
     clients, queues and tasks, closed in reverse; ``directory`` is the pipeline's own place on disk. ``session`` is a
     client with a pool of connections, ``redis`` the store that processes share. In the database, ``insert`` is one
-    INSERT and its commit, ``insert_many`` several in one transaction, ``execute`` a statement without rows (PRAGMA,
-    CREATE INDEX) on the world's own connection, and ``connect_database`` opens another connection at SQLite's defaults,
-    which the caller closes.
+    INSERT and its commit, ``insert_many`` several in one transaction, ``insert_numbered`` the same with the rows'
+    numbers returned, ``execute`` a statement without rows (PRAGMA, CREATE INDEX) on the world's own connection,
+    ``database_version`` a number that changes with a commit by another one, and ``connect_database`` opens another
+    connection at SQLite's defaults, which the caller closes.
     """
 
     transport: Callable[[World, Request], Pending[Any]]
@@ -337,9 +341,11 @@ class World(Protocol):
     def ask(self, symbol: str, prompt: str) -> Pending[str]: ...
     def insert(self, row: Mapping[str, Any]) -> None: ...
     def insert_many(self, rows: Sequence[Mapping[str, Any]]) -> None: ...
+    def insert_numbered(self, rows: Sequence[Mapping[str, Any]]) -> list[int]: ...
     def execute(self, statement: str) -> None: ...
     def connect_database(self) -> sqlite3.Connection: ...
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+    def database_version(self) -> int: ...
     def publish(self, log_line: str | bytes, body: str | bytes) -> None: ...
 
 

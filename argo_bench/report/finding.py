@@ -27,6 +27,7 @@ NONE_LEFT = 0.5 / LEAST
 COUNT_NOUNS: Mapping[Metric, str] = {
     "hit_rate": "hits",
     "queries": "database queries",
+    "queries_and_checks": "database queries and version checks",
     "explanations": "explanations asked for",
 }
 """These nouns say what is counted, where the name of a count does not."""

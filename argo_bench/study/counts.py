@@ -164,6 +164,7 @@ def count_crossings(ledger: Ledger) -> dict[str, float]:
         "input_tokens": float(ledger.input_tokens),
         "output_tokens": float(ledger.output_tokens),
         "queries": float(ledger.queries),
+        "queries_and_checks": float(ledger.queries + ledger.version_checks),
     }
 
 

@@ -21,7 +21,7 @@ from argo_bench.pipeline.optimized.read import Answers
 from argo_bench.pipeline.optimized.store import InOneTransaction
 from argo_bench.pipeline.record import Pipeline
 from argo_bench.pipeline.world.base import EPOCH_S
-from argo_bench.pipeline.world.database import INSERT
+from argo_bench.pipeline.world.database import INSERT, as_read
 from tests.mutations import mutant
 from tests.mutations.held_out_stages import (
     TEN,
@@ -326,12 +326,15 @@ class Replacing(InOneTransaction):
     def __call__(self, world: World, signals: Sequence[Encoded]) -> None:
         self._tune(world)
         if signals:
-            for each in signals:
-                world.query(INSERT.replace("INSERT", "INSERT OR REPLACE", 1), row(world, each))
+            rows = self._make_rows(world, signals)
+            numbers = []
+            for each in rows:
+                world.query(INSERT.replace("INSERT", "INSERT OR REPLACE", 1), each)
+                numbers += [number for (number,) in world.query("SELECT last_insert_rowid()")]
             world.query("COMMIT")
             world.ledger.commits += 1
             world.ledger.rows += len(signals)
-            self._tell(signals)
+            self._tell(world, list(map(as_read, numbers, rows)))
 
 
 # Read (O05)
@@ -354,10 +357,10 @@ class OneBatchBehind(Answers):
         new = super()._answer(world, *question)
         return new if old is None else old
 
-    def forget_stale(self, signals: Sequence[Encoded]) -> None:
+    def add(self, world: World, rows: Sequence[tuple[Any, ...]]) -> None:
         before = dict(self._answers)
-        super().forget_stale(signals)
-        self._old |= {question: old for question, old in before.items() if question not in self._answers}
+        super().add(world, rows)
+        self._old |= {question: old for question, old in before.items() if self._answers[question] != old}
 
 
 # shows on: a symbol whose signals are not among the latest ten of all
@@ -378,9 +381,11 @@ def read_by_number(pipeline: Pipeline) -> Pipeline:
 
 
 class ByNumber(Answers):
-    def _answer(self, world: World, *question: str) -> tuple[Any, ...]:
-        sql, *symbol = question
-        return super()._answer(world, sql.replace("timestamp DESC, id DESC", "id DESC"), *symbol)
+    def _ask(self, world: World, sql: str, *parameters: str) -> tuple[Any, ...]:
+        return super()._ask(world, sql.replace("timestamp DESC, id DESC", "id DESC"), *parameters)
+
+    def _order(self, row: tuple[Any, ...]) -> tuple[float, ...]:
+        return (row[0],)
 
 
 # shows on: signals none of which has an outcome

@@ -161,6 +161,7 @@ def ignore_other_writers(pipeline: Pipeline) -> Pipeline:
 class OfOneWriter(Answers):
     def __call__(self, world: World, symbols: Sequence[str]) -> Readings:
         self._tune(world)
+        self._answers_of = world, 0
         return Readings(
             latest=self._answer(world, LATEST),
             latest_of_symbol=self._answer(world, LATEST_OF_SYMBOL, symbols[world.cycle % len(symbols)]),
@@ -188,8 +189,12 @@ def forget_last_symbol_alone(pipeline: Pipeline) -> Pipeline:
 
 
 class ForgettingLast(Answers):
-    def forget_stale(self, signals: Sequence[Encoded]) -> None:
-        super().forget_stale(signals[-1:])
+    def _put_in(self, question: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+        if question[0] == LATEST:
+            self._last = rows[-1]
+        elif self._last not in rows:
+            return
+        super()._put_in(question, rows)
 
 
 # The explanations (O12)

@@ -43,7 +43,7 @@ from tests.mutations.inputs import OPINIONS, USUAL, Market, Scene, bars_of, deci
 # shows on: a reading, a signal that is stored, and another reading
 def tell_other_readers(pipeline: Pipeline) -> Pipeline:
     tune = pipeline.store._tune
-    return pipeline.replace(store=InOneTransaction(tune, Answers(tune).forget_stale))
+    return pipeline.replace(store=InOneTransaction(tune, Answers(tune).add))
 
 
 # shows on: a price that is fetched at 20 s, at 60 s and at 115 s

@@ -62,7 +62,7 @@ from argo_bench.pipeline.optimized.store import InOneTransaction
 from argo_bench.pipeline.optimized.validate import find_stored_ids, part_by_rule
 from argo_bench.pipeline.record import Pipeline
 from argo_bench.pipeline.world.base import EPOCH_S
-from argo_bench.pipeline.world.database import FILE_NAME, INSERT, TIMESTAMP
+from argo_bench.pipeline.world.database import FILE_NAME, INSERT, TIMESTAMP, as_read
 from tests.mutations import mutant
 from tests.mutations.inputs import (
     OPINIONS,
@@ -881,13 +881,10 @@ class StoredAs(InOneTransaction):
 
     def __init__(self, stage: InOneTransaction, make_rows: Callable[[World, Sequence[Encoded]], list[Any]]) -> None:
         super().__init__(stage._tune, stage._tell)
-        self._make_rows = make_rows
+        self._rows_by = make_rows
 
-    def __call__(self, world: World, signals: Sequence[Encoded]) -> None:
-        self._tune(world)
-        if signals:
-            world.insert_many(self._make_rows(world, signals))
-            self._tell(signals)
+    def _make_rows(self, world: World, signals: Sequence[Encoded]) -> list[Any]:
+        return self._rows_by(world, signals)
 
 
 # shows on: prices in cents
@@ -976,8 +973,8 @@ class Uncommitted(InOneTransaction):
         self._tune(world)
         for each in signals:
             world.query(INSERT, row(world, each))
-        if signals:
-            self._tell(signals)
+            ((number,),) = world.query("SELECT last_insert_rowid()")
+            self._tell(world, [as_read(number, row(world, each))])
 
 
 # Read (O05)
@@ -987,7 +984,7 @@ def read_by(pipeline: Pipeline, answers: type[Answers]) -> Pipeline:
     """Return the pipeline with other answers, which its store tells of what it stored."""
     tune = pipeline.store._tune
     kept = answers(tune)
-    return pipeline.replace(read=kept, store=InOneTransaction(tune, kept.forget_stale))
+    return pipeline.replace(read=kept, store=InOneTransaction(tune, kept.add))
 
 
 # shows on: two signals stored in one cycle

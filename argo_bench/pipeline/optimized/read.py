@@ -1,4 +1,4 @@
-"""The readers' answers are kept here, and asked of the database again only when it may have changed them."""
+"""The readers' answers are kept here, kept right by what is stored, and asked again when others have written."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from argo_bench.pipeline.baseline.read import LATEST, LATEST_OF_SYMBOL, WIN_RATE
-from argo_bench.pipeline.model import Encoded, Readings, World
-
-VERSION = "PRAGMA data_version"
-"""Asks SQLite for a number that changes after a commit by another connection, and stays after a commit by one's own."""
+from argo_bench.pipeline.model import Readings, World
+from argo_bench.pipeline.world.database import SYMBOL, TIMESTAMP
 
 MAXIMUM_ANSWERS = 1024
+LATEST_ROWS = 10
+"""The number of rows that the queries for the latest return at most."""
 
 
 class Answers:
-    """Serves readings, keeps each answer until a commit may have changed it, and hands it out immutable.
+    """Serves readings, keeps each answer for as long as it is right, and hands it out immutable.
 
-    Signals that were stored here change the latest ones and those of their symbols; they have no outcome yet, so the
-    win rate stands. A commit by another connection may change anything: SQLite is asked at each reading whether there
-    was one, by a query that touches no row. ``hits`` and ``misses`` are counted. When full, it forgets its oldest
-    answer.
+    Rows that were stored here are put into the kept lists of the latest, by the order that the queries ask for; they
+    have no outcome yet, so the win rate stands. A commit by another connection may change anything: at each reading
+    SQLite is asked for its version, which reads no row. ``hits`` and ``misses`` are counted. When full, it forgets its
+    oldest answer.
     """
 
     def __init__(self, tune: Callable[[World], None]) -> None:
@@ -32,7 +32,7 @@ class Answers:
 
     def __call__(self, world: World, symbols: Sequence[str]) -> Readings:
         self._tune(world)
-        version = world, world.query(VERSION)[0][0]
+        version = world, world.database_version()
         if version != self._answers_of:
             self._answers.clear()
             self._answers_of = version
@@ -48,17 +48,30 @@ class Answers:
             self.hits += 1
             return found
         self.misses += 1
-        sql, *parameters = question
         if len(self._answers) == MAXIMUM_ANSWERS:
             del self._answers[next(iter(self._answers))]
-        answer = self._answers[question] = tuple(world.query(sql, parameters))
+        answer = self._answers[question] = self._ask(world, *question)
         return answer
 
-    def forget_stale(self, signals: Sequence[Encoded]) -> None:
-        """Forget the answers that these signals, which have just been stored, make out of date."""
-        self._answers.pop((LATEST,), None)
-        for signal in signals:
-            self._answers.pop((LATEST_OF_SYMBOL, signal.decision.symbol), None)
+    def _ask(self, world: World, sql: str, *parameters: str) -> tuple[Any, ...]:
+        return tuple(world.query(sql, parameters))
+
+    def add(self, world: World, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Put rows, which have just been stored and stand as ``SELECT *`` returns them, into the answers of a world."""
+        if self._answers_of is None or self._answers_of[0] is not world:
+            return
+        self._put_in((LATEST,), rows)
+        for symbol in {row[SYMBOL] for row in rows}:
+            self._put_in((LATEST_OF_SYMBOL, symbol), [row for row in rows if row[SYMBOL] == symbol])
+
+    def _put_in(self, question: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+        kept = self._answers.get(question)
+        if kept is not None:
+            self._answers[question] = tuple(sorted((*rows, *kept), key=self._order, reverse=True)[:LATEST_ROWS])
+
+    def _order(self, row: tuple[Any, ...]) -> tuple[float, ...]:
+        """Return by what the queries order: the time, and the number of the row where times are equal."""
+        return row[TIMESTAMP], row[0]
 
     def forget(self) -> None:
         self._answers.clear()

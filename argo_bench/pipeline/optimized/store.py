@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from argo_bench.pipeline.baseline.store import row
 from argo_bench.pipeline.model import Encoded, World
+from argo_bench.pipeline.world.database import as_read
 
 JournalMode = Literal["WAL", "DELETE"]
 Synchronous = Literal["FULL", "NORMAL"]
@@ -44,19 +45,23 @@ class Tuned:
 
 
 class InOneTransaction:
-    """Stores signals, returns when all their rows are committed, and then passes them to ``tell``.
+    """Stores signals, returns when all their rows are committed, and passes the rows, as readers see them, to ``tell``.
 
     There is no queue: a commit for a cycle's rows is one for all of them already, and a row that waited for the next
     cycle's would be acknowledged late or be lost. Raises sqlite3.IntegrityError where a row violates a constraint; then
     no row of the call is kept.
     """
 
-    def __init__(self, tune: Callable[[World], None], tell: Callable[[Sequence[Encoded]], None]) -> None:
+    def __init__(self, tune: Callable[[World], None], tell: Callable[[World, Sequence[tuple[Any, ...]]], None]) -> None:
         self._tune = tune
         self._tell = tell
 
     def __call__(self, world: World, signals: Sequence[Encoded]) -> None:
         self._tune(world)
         if signals:
-            world.insert_many([row(world, signal) for signal in signals])
-            self._tell(signals)
+            rows = self._make_rows(world, signals)
+            numbers = world.insert_numbered(rows)
+            self._tell(world, list(map(as_read, numbers, rows)))
+
+    def _make_rows(self, world: World, signals: Sequence[Encoded]) -> list[dict[str, Any]]:
+        return [row(world, signal) for signal in signals]

@@ -6,8 +6,8 @@ import asyncio
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
@@ -179,19 +179,29 @@ class BaseWorld:
         Raises sqlite3.IntegrityError where a row violates a constraint and sqlite3.OperationalError where the disk does
         not take the rows; in both cases none of them is kept.
         """
-        self.ledger.sql_statements += len(rows)
+        with self._storing(len(rows)):
+            self._database.executemany(INSERT, rows)
+
+    def insert_numbered(self, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Insert rows as ``insert_many`` does, and return the numbers that SQLite gave them. Raises what it raises."""
+        with self._storing(len(rows)):
+            return [self._database.execute(INSERT, row).lastrowid or 0 for row in rows]
+
+    @contextmanager
+    def _storing(self, rows: int) -> Iterator[None]:
+        self.ledger.sql_statements += rows
         self.ledger.commits += 1
         try:
             with self._database:
-                self._database.executemany(INSERT, rows)
+                yield
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
                 raise
             raise sqlite3.OperationalError(
-                f"{self.directory / FILE_NAME}: expected room for {len(rows)} rows, got {str(error)!r}; none of them "
+                f"{self.directory / FILE_NAME}: expected room for {rows} rows, got {str(error)!r}; none of them "
                 "is stored: free space on the disk or raise the limit on the size of files, and store them again"
             ) from error
-        self.ledger.rows += len(rows)
+        self.ledger.rows += rows
 
     def execute(self, statement: str) -> None:
         self.ledger.sql_statements += 1
@@ -209,6 +219,16 @@ class BaseWorld:
         self.ledger.sql_statements += 1
         self.ledger.queries += 1
         return self._database.execute(sql, parameters).fetchall()
+
+    def database_version(self) -> int:
+        """Return a number that changes with a commit by another connection, and stays after one by the world's own.
+
+        It is SQLite's data_version, which reads no row: it is no query, and is counted apart.
+        """
+        self.ledger.sql_statements += 1
+        self.ledger.version_checks += 1
+        version: int = self._database.execute("PRAGMA data_version").fetchone()[0]
+        return version
 
     def publish(self, log_line: str | bytes, body: str | bytes) -> None:
         """Send the log line and the body of the outbound POST out of the process.

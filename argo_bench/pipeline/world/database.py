@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +58,12 @@ CREATE INDEX IF NOT EXISTS by_symbol ON signals (symbol);
 CREATE INDEX IF NOT EXISTS by_timestamp ON signals (timestamp);
 CREATE INDEX IF NOT EXISTS by_outcome ON signals (outcome);
 """
-SIGNAL_ID, TIMESTAMP = (1 + COLUMNS.index(name) for name in ("signal_id", "timestamp"))
+SIGNAL_ID, SYMBOL, REASONING, TIMESTAMP = (
+    1 + COLUMNS.index(name) for name in ("signal_id", "symbol", "reasoning", "timestamp")
+)
 """The positions that these columns have in a row of ``SELECT *``, which begins with the row's number."""
+REALS = frozenset(("entry", "stop", "target", "confidence", "timestamp", "created_at"))
+"""The columns that SQLite reads as floats, whatever number was stored."""
 
 # One transaction makes it all, so that a process that is killed meanwhile leaves no table without its indexes.
 SCHEMA = f"BEGIN IMMEDIATE; {TABLE} {INDEXES} COMMIT;"
@@ -182,6 +186,11 @@ def make_rows(rows: int, seed: int, symbols: Sequence[str]) -> Iterator[tuple[An
             outcome,
             timestamp + 1,
         )
+
+
+def as_read(number: int, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return a row that was stored under a number as ``SELECT *`` returns it."""
+    return number, *(float(row[name]) if name in REALS else row[name] for name in COLUMNS)
 
 
 def summarize_readings(readings: Readings) -> tuple[list[str], list[str], float | None]:
