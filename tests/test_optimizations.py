@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from argo_bench.optimizations import build, catalogue
 from argo_bench.optimizations.o06_consensus_cache import TextKeyedCache, count_in_a_row
-from argo_bench.optimizations.o08_vectorized_indicators import rolling_five
+from argo_bench.optimizations.o08_vectorized_indicators import (
+    BY_ROWS,
+    BY_SCALARS,
+    BY_SLICES,
+    FIVE,
+    PANDAS_LOOPS,
+    rolling_five,
+)
 from argo_bench.optimizations.o11_json_cache import MAXIMUM_ENTRIES, CachedEncode, JSONCache
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.baseline.consensus import WEIGHTS
@@ -20,6 +27,7 @@ from argo_bench.pipeline.market import Universe, generate
 from argo_bench.pipeline.model import SOURCES, Consensus, Signal
 from argo_bench.study.checking.check import check_on_markets
 from argo_bench.study.checking.trace import Oracle
+from argo_bench.study.recording import record
 from tests.test_stages import decision
 
 VOTES = {"massive": Signal("LONG", 80.0), "sonar": Signal("LONG", 80.0)}
@@ -116,6 +124,36 @@ def test_o08_prescribed_leaves_five_columns_in_the_callers_frame():
     frame = short_frame(60)
     rolling_five(None, frame)
     assert list(frame.columns[5:]) == ["sma_20", "sma_50", "volume_sma", "volume_ratio", "price_change"]
+
+
+@pytest.mark.parametrize("bars", [1, 10, 20, 49, 50, 300])
+@pytest.mark.parametrize("name", ["baseline", "simple", BY_ROWS, BY_SLICES, BY_SCALARS])
+def test_o08_every_loop_computes_the_five_of_the_list_loop(name, bars):
+    frame = generate(["AAA"], 300, seed=bars).frames["AAA"].tail(bars).copy()
+    expected = FIVE.arms["baseline"](baseline.PIPELINE).indicators(None, frame)
+    found = PANDAS_LOOPS.arms[name](baseline.PIPELINE).indicators(None, frame)
+    assert found == pytest.approx(expected, rel=1e-9, nan_ok=True)
+    assert list(frame.columns) == ["open", "high", "low", "close", "volume"]
+
+
+def test_o08_a_loop_without_volume_has_no_volume_ratio():
+    frame = short_frame(30).assign(volume=0.0)
+    for name in ("baseline", "simple", BY_ROWS, BY_SLICES, BY_SCALARS):
+        assert np.isnan(PANDAS_LOOPS.arms[name](baseline.PIPELINE).indicators(None, frame)["volume_ratio"])
+
+
+def test_o08_scales_beyond_the_data_are_recorded_on_generated_bars(small_universe):
+    [frame] = record(FIVE, small_universe, 2_000, 1).groups[0].calls[0]
+    assert len(frame) == 2_000
+    [frame] = record(FIVE, small_universe, 300, 1).groups[0].calls[0]
+    assert frame["close"].iloc[0] == small_universe.frames["AAA"]["close"].iloc[0]
+
+
+def test_o08_the_readings_by_pandas_loops_have_the_headlines_words_and_another_reference():
+    claims = {each.id: each for each in catalogue()["O08"].claims}
+    loops = [claims[f"O08.time-{word}"] for word in ("rows", "slices", "scalars")]
+    assert {each.text for each in loops} == {claims["O08.time"].text}
+    assert [each.reference for each in loops] == [BY_ROWS, BY_SLICES, BY_SCALARS]
 
 
 def test_o11_prescribed_serializes_twice_on_a_miss_and_once_on_a_hit(monkeypatch):

@@ -62,7 +62,11 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement("7", "60-80% reduction in regime detection time", ("O07.time", "O07.hit", "O07.miss")),
     Statement("7", "Eliminates redundant technical analysis calculations", ("O07.redundant",)),
     Statement("7", "Faster signal generation cycles", ("O07.cycle",)),
-    Statement("8", "10-100x faster indicator calculations", ("O08.time", "O08.full", "O08.pandas")),
+    Statement(
+        "8",
+        "10-100x faster indicator calculations",
+        ("O08.time", "O08.time-rows", "O08.time-slices", "O08.time-scalars", "O08.full", "O08.pandas"),
+    ),
     Statement("8", "Reduced memory usage (vectorized operations)", ("O08.memory",)),
     Statement("8", "Better CPU utilization", ("O08.cpu",)),
     Statement("9", "40-60% reduction in memory usage", ("O09.memory", "O09.frames", "O09.held", "O09.traced")),

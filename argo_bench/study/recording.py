@@ -22,7 +22,7 @@ from argo_bench.optimizations.optimization import CYCLE, Trace, Workload
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.baseline.regime import VOLATILE_RATIO
 from argo_bench.pipeline.kernels import latest_indicators
-from argo_bench.pipeline.market import Tape, Universe, live_change_rate, trading_seconds
+from argo_bench.pipeline.market import Tape, Universe, generate, live_change_rate, trading_seconds
 from argo_bench.pipeline.model import (
     Bars,
     Indicators,
@@ -226,11 +226,17 @@ FRAMELESS: Pipeline = FAST.replace(frame=oracle_indicators, indicators=lambda wo
 
 
 def take_symbols(workload: Workload, universe: Universe, scale: int, seed: int) -> Universe:
-    """Return the symbols of a workload: as many as its scale or the workload itself says, or all there are."""
+    """Return the symbols of a workload: as many as its scale or the workload itself says, or all there are.
+
+    One of generated bars takes their place where the workload wants that and the data is too short.
+    """
     if workload.unit == "symbols":
         return universe.take(scale, seed)
     if workload.inputs == "trace":
         return universe.take(workload.symbols, seed)
+    if workload.generates and find_shortage(workload, scale, universe) is not None:
+        frames = generate(["SYN001"], scale + DAYS - 1, seed).frames
+        return Universe(frames, dict.fromkeys(frames, "generated"), "generated, since the data is too short")
     return universe
 
 

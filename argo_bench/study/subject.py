@@ -98,8 +98,9 @@ class StudySubject:
                 found.append((arm, reason, gone))
         reasons: dict[str, list[Comparison]] = {}
         for each in comparisons:
-            why = find_shortage(self.optimization.workload(each.workload), each.scale, self.supply.universe)
-            if why is not None:
+            workload = self.optimization.workload(each.workload)
+            why = find_shortage(workload, each.scale, self.supply.universe)
+            if why is not None and not workload.generates:
                 reasons.setdefault(why, []).append(each)
         return found + [("every arm", why, gone) for why, gone in reasons.items()]
 
