@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,38 @@ def valid(file):
 def test_the_workflow_is_valid_and_compares_the_pull_request_with_its_base(tmp_path):
     path, hint = write_workflow(tmp_path, overwrite=False)
     assert path == tmp_path / PATH
-    assert "argo-bench ci --base ${{ github.event.pull_request.base.sha }}" in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert 'argo-bench ci --base "$BASE" --head "$HEAD" --out results/gate' in text
+    assert "BASE: ${{ github.event.pull_request.base.sha }}" in text
     assert "has no benchmark yet: expected a table such as" in hint
     valid(path)
+
+
+def test_a_project_in_a_folder_is_named_and_the_file_lands_at_the_root(tmp_path):
+    project = Path("services") / "pricing one"
+    (tmp_path / project).mkdir(parents=True)
+    path, hint = write_workflow(tmp_path, project, overwrite=False)
+    assert path == tmp_path / PATH
+    assert "--project 'services/pricing one' --out" in path.read_text(encoding="utf-8")
+    assert str(project) in hint
+    valid(path)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_cannot_run_is_a_warning_unless_that_is_to_fail(tmp_path, strict):
+    path, _ = write_workflow(tmp_path, strict=strict, overwrite=False)
+    text = path.read_text(encoding="utf-8")
+    valid(path)
+    script = textwrap.dedent(text.split("run: |\n")[1].split("      - uses")[0])
+    (tmp_path / "argo-bench").write_text("#!/bin/sh\nexit $CODE\n", encoding="utf-8")
+    (tmp_path / "argo-bench").chmod(0o755)
+    for code in (0, 1, 3, 4):
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CODE": str(code), "BASE": "a", "HEAD": "b"}
+        done = subprocess.run(
+            ["bash", "-e", "-c", script], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == (0 if code == 4 and not strict else code)
+        assert ("::warning" in done.stdout) == (code == 4 and not strict)
 
 
 def test_our_own_workflows_are_valid():

@@ -11,16 +11,17 @@ from argo_bench.gate.answers import (
     CONFIRMATION,
     FIRST,
     HEAD,
+    Times,
     comparison_of,
     describe_middle,
-    find_changes,
     gate_of,
     make_lines,
 )
 from argo_bench.gate.benchmarks import Settings, read_benchmarks, read_settings, share
 from argo_bench.gate.callgrind import sum_self_costs
+from argo_bench.gate.exact import FLOOR_BYTES, find_changes
 from argo_bench.gate.outcome import Change
-from argo_bench.gate.records import Agreed, Exact, Revisions
+from argo_bench.gate.records import BY_KIND, Agreed, Exact, Revisions
 from argo_bench.gate.table import table_of
 from argo_bench.gate.verify import find_disagreements
 from argo_bench.harness.record.records import LAST_WITHOUT_SEAL, RULE, SIGN_TEST, Block, Failure, Run, Samples
@@ -46,6 +47,10 @@ def revisions(*names, tolerance=0.03, **more):
         dict.fromkeys(names, tolerance),
         more.get("changed", []),
         more.get("accepted", []),
+        more.get("removed", {}),
+        more.get("outside", []),
+        more.get("moved_on", 0),
+        more.get("count_rule", BY_KIND),
     )
 
 
@@ -124,19 +129,93 @@ def test_a_base_that_seems_faster_than_itself_cannot_be_trusted_either():
     assert found.advisory is not None
 
 
-def test_exact_counts_block_even_where_times_are_advisory():
-    exact = Exact("parse", {"instructions": 1000}, {"instructions": 1010}, [], {"instructions": {"parser.c:next": 10}})
+MORE_INSTRUCTIONS = Exact(
+    "parse", {"instructions": 1000}, {"instructions": 1010}, [], {"instructions": {"parser.c:next": 10}}
+)
+GREW = "instructions +1.0 %, 1,000 -> 1,010 (parser.c:next +10)"
+
+
+def test_more_instructions_block_where_precise_times_are_slower_too():
+    outcome = only(*batch("parse", 0.01, spread=0.001, **ALL), MORE_INSTRUCTIONS)
+    assert (outcome.state, outcome.blocks) == ("worse", True)
+    assert "1.0 % slower" in outcome.sentence and GREW in outcome.sentence
+
+
+def test_more_instructions_inform_where_times_are_faster():
+    outcome = only(*batch("parse", -0.2, spread=0.001, **ALL), MORE_INSTRUCTIONS)
+    assert (outcome.state, outcome.blocks) == ("better", False)
+    assert f"for information: {GREW}" in outcome.sentence
+    assert "worse" not in outcome.sentence
+
+
+def test_more_instructions_leave_a_benchmark_open_where_its_times_are_wide():
+    outcome = only(*batch("parse", 0.0, spread=0.05, **ALL), MORE_INSTRUCTIONS)
+    assert (outcome.state, outcome.blocks) == ("cannot tell", False)
+    assert f"{GREW}, and the times leave open whether that is slower" in outcome.sentence
+
+
+def test_more_instructions_leave_a_benchmark_open_where_times_say_nothing():
     away = batch("parse", 0.06, candidate=AGAIN, **ALL)
-    found = gate(*batch("parse", 0.0), *away, exact, of=revisions("parse"))
+    found = gate(*batch("parse", 0.0, **ALL), *away, MORE_INSTRUCTIONS, of=revisions("parse"))
     assert found.advisory is not None
-    assert found.outcomes[0].blocks
-    assert "instructions +1.0 %, 1,000 -> 1,010 (parser.c:next +10)" in found.outcomes[0].sentence
+    assert (found.outcomes[0].state, found.outcomes[0].blocks) == ("cannot tell", False)
+    assert only(MORE_INSTRUCTIONS).state == "cannot tell"
 
 
-@pytest.mark.parametrize(("head", "state"), [(1009.4, "fine"), (1009.6, "worse"), (1000, "fine"), (900, "fine")])
+def test_more_instructions_than_a_busy_machine_can_see_in_time_are_timed_until_they_are_seen():
+    taken = batch("parse", 0.0, spread=0.02, **ALL)
+    for foretold, is_decided in (((), True), (("parse",), False)):
+        times = Times(taken[: LOOKS[1]], revisions("parse"), beyond.BY_MEANS, foretold)
+        assert times.is_decided("parse", FIRST) is is_decided
+
+
+def test_bytecode_and_allocations_inform_and_block_nothing():
+    exact = Exact(
+        "parse",
+        {"bytecode instructions": 10, "allocations": 1},
+        {"bytecode instructions": 20, "allocations": 9},
+        [],
+        {},
+    )
+    outcome = only(*batch("parse", -0.2, **ALL), exact)
+    assert (outcome.state, outcome.blocks) == ("better", False)
+    assert outcome.sentence.count("for information: ") == 2
+
+
+@pytest.mark.parametrize(("more", "state"), [(32, "better"), (FLOOR_BYTES - 1, "better"), (FLOOR_BYTES, "more memory")])
+def test_more_peak_bytes_are_more_memory_from_a_floor_on(more, state):
+    exact = Exact("parse", {"peak bytes": 1000}, {"peak bytes": 1000 + more}, [], {})
+    outcome = only(*batch("parse", -0.2, **ALL), exact)
+    assert (outcome.state, outcome.blocks) == (state, state == "more memory")
+
+
+def test_a_slow_down_goes_before_more_memory():
+    exact = Exact("parse", {"peak bytes": 1000}, {"peak bytes": 10_000_000}, [], {})
+    outcome = only(*both("parse", 0.06), exact)
+    assert outcome.state == "worse"
+    assert "peak bytes" in outcome.sentence
+
+
+@pytest.mark.parametrize(("head", "state"), [(1009.4, "fine"), (1009.6, "more counted"), (1000, "fine"), (900, "fine")])
 def test_a_count_is_judged_as_it_is_shown_to_a_tenth_of_a_percent(head, state):
     exact = Exact("parse", {"requests": 1000}, {"requests": head}, [], {})
     assert only(*batch("parse", 0.0, **ALL), exact).state == state
+
+
+@pytest.mark.parametrize("name", ["requests", "instructions", "bytecode instructions", "peak bytes", "allocations"])
+def test_a_record_of_earlier_versions_is_judged_by_any_count_that_grew(name):
+    exact = Exact("parse", {name: 1000}, {name: 1010}, [], {})
+    outcome = only(*batch("parse", -0.2, **ALL), exact, of=revisions("parse", count_rule="alike"))
+    assert (outcome.state, outcome.blocks) == ("worse", True)
+
+
+def test_a_benchmark_that_the_head_has_no_more_is_named():
+    found = gate(*batch("parse", 0.0, **ALL), of=revisions("parse", removed={"scan": "scan.py"}))
+    assert [(each.name, each.state, each.blocks) for each in found.outcomes] == [
+        ("scan", "removed", False),
+        ("parse", "fine", False),
+    ]
+    assert str(found) == "1 of 1 benchmark not worse, 1 removed"
 
 
 def test_a_count_that_a_second_reading_contradicted_is_not_judged():
@@ -166,8 +245,18 @@ def test_a_head_that_fails_blocks_and_a_base_that_fails_does_not():
     assert not only(Failure("parse", "base", "failed", "ValueError: no")).blocks
     new = only(Failure("parse", "base", "untested", "there is no parse"))
     assert (new.state, new.blocks) == ("new", False)
-    never = only(Failure("parse", "base", "failed", "x"), Failure("parse", "head", "failed", "y"))
-    assert (never.state, never.blocks) == ("failed", False)
+
+
+def test_what_fails_on_both_sides_alike_or_outside_of_them_cannot_run():
+    failures = Failure("parse", "base", "failed", "x"), Failure("parse", "head", "failed", "y")
+    found = gate(*failures, of=revisions("parse"))
+    assert found.lacks_environment and not found.blocks
+    assert found.outcomes[0].state == "cannot run"
+    offline = Failure("parse", "head", "untested", "it cannot be installed: no answer")
+    assert only(offline, of=revisions("parse", outside=["head"])).state == "cannot run"
+    assert only(offline).blocks
+    both_offline = Failure("parse", "base", "untested", "it cannot be installed: no answer"), offline
+    assert only(*both_offline, of=revisions("parse", outside=["base", "head"])).state == "cannot run"
 
 
 def test_one_failing_benchmark_leaves_the_others_judged():

@@ -3,16 +3,18 @@
 import json
 import os
 import subprocess
+import time
 
 import pytest
 
 from argo_bench.gate import callgrind, run
 from argo_bench.gate.answers import gate_of
 from argo_bench.gate.benchmarks import Settings, read_benchmarks
-from argo_bench.gate.checkouts import Repository, check_out
-from argo_bench.gate.counts import count_exactly
+from argo_bench.gate.checkouts import check_out
+from argo_bench.gate.counts import Limits, count_exactly
 from argo_bench.gate.output_check import compare_in_subprocess
 from argo_bench.gate.records import Gated, Revisions
+from argo_bench.gate.repository import Repository
 from argo_bench.gate.run import _describe_all
 from argo_bench.harness.record.records import End, Failure
 from argo_bench.harness.record.store import load
@@ -117,7 +119,8 @@ def sides(toy, tmp_path):
         scratch = tmp_path / "scratch"
         scratch.mkdir(exist_ok=True)
         repository = Repository(toy.folder)
-        return repository, scratch, check_out(repository, {"base": base, "head": head}, scratch, "current", ())
+        commits = {"base": (base, base), "head": (head, head)}
+        return repository, scratch, check_out(repository, commits, scratch, "current", (), 60)
 
     return opened
 
@@ -125,7 +128,8 @@ def sides(toy, tmp_path):
 def described(checkouts, scratch):
     """The sides of the head's benchmarks, by name."""
     named = read_benchmarks(checkouts["head"].root, 0.03)
-    return {each.benchmark.name: each for each in _describe_all(named, checkouts, scratch, print)}
+    clock = run.Clock(time.monotonic() + 600, lambda progress: None)
+    return {each.benchmark.name: each for each in _describe_all(named, checkouts, scratch, clock)}
 
 
 def asked(worker, message, expected):
@@ -185,10 +189,11 @@ def test_counts_are_exact_and_equal_for_equal_code(toy, sides, monkeypatch):
     _, scratch, opened = sides(base, head)
     with opened as checkouts:
         walk = described(checkouts, scratch)["walk"]
-        found = count_exactly(walk.benchmark, checkouts, walk.arms, walk.counts, scratch)
+        limits = Limits(scratch, time.monotonic() + 600)
+        found = count_exactly(walk.benchmark, checkouts, walk.arms, walk.counts, limits)
         monkeypatch.setattr(callgrind, "is_installed", lambda: False)
         again = count_exactly(
-            walk.benchmark, checkouts, dict.fromkeys(walk.arms, walk.arms["base"]), walk.counts, scratch
+            walk.benchmark, checkouts, dict.fromkeys(walk.arms, walk.arms["base"]), walk.counts, limits
         )
     assert (found.base["requests"], found.head["requests"]) == (3, 4)
     name = "bytecode instructions"
@@ -316,6 +321,9 @@ def test_an_interrupt_keeps_what_was_measured_and_removes_the_worktrees(toy, tmp
         run.run_gate(Repository(toy.folder), question, tmp_path / "record", lambda progress: None)
     recorded = load(tmp_path / "record")
     assert recorded.all(End)[0].interrupted
-    assert {each.benchmark: each.state for each in recorded.all(Gated)} == {"walk": "worse", "twice": "not measured"}
+    assert {each.benchmark: each.state for each in recorded.all(Gated)} == {
+        "walk": "more counted",
+        "twice": "not measured",
+    }
     assert "requests +33.3 %, 3 -> 4" in recorded.all(Gated)[0].sentence
     assert toy.worktrees() == 1

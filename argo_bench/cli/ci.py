@@ -14,6 +14,7 @@ import click
 
 from argo_bench.cli.records import blaming
 from argo_bench.cli.shell import (
+    ENVIRONMENT_UNFIT,
     GATE_FAILED,
     INTERRUPTED,
     MISUSED,
@@ -32,12 +33,20 @@ from argo_bench.errors import UserError
 from argo_bench.extras import check_extra
 
 if TYPE_CHECKING:
+    from argo_bench.gate.repository import Repository
     from argo_bench.gate.run import Question
 
 
 @click.group(invoke_without_command=True)
-@click.option("--base", help="Revision to compare with. [default: that of pyproject.toml, or HEAD~1]")
+@click.option("--base", help="Revision to compare with, where the head left it. [default: pyproject.toml's, or HEAD~1]")
 @click.option("--head", default="HEAD", show_default=True, help="Revision to be judged.")
+@click.option("--direct", "is_direct", is_flag=True, help="Compare with the base itself.")
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Folder of the project in its repository. [default: this one, or the nearest with a pyproject.toml above]",
+)
 @click.option("--tolerance", type=Share(), help="A slow-down that does not matter. [default: 3%]")
 @click.option("--budget", "budget_s", type=Duration(), help="Time for the whole. [default: 10m]")
 @click.option("--environment", type=click.Choice(["own", "current"]), help="own: both are installed. [default: own]")
@@ -46,21 +55,21 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the record. [default: results/ci-<time>]")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 @click.pass_context
-def ci(context: click.Context, /, out: Path | None, as_json: bool, **options: Any) -> None:
+def ci(context: click.Context, /, project: Path, out: Path | None, as_json: bool, **options: Any) -> None:
     """Is the head slower than the base? Both are checked out and timed in turn, with the base against itself.
 
-    The benchmarks are those of [tool.argo_bench.benchmarks] in the head's pyproject.toml. It fails (exit code 1) only
-    for what two independent batches found slower than the tolerance, and for exact counts that grew by 1 %; for outputs
-    that differ with 3. Undecided ones never fail.
+    The benchmarks are those of [tool.argo_bench.benchmarks] in the head's pyproject.toml. Exit code 1: two independent
+    batches found one slower than the tolerance, or it takes more memory, or more of what it counts. 3: outputs differ.
+    4: base and head fail alike, or cannot be installed here. Undecided ones never fail.
     """
     if context.invoked_subcommand is not None:
         return
-    from argo_bench.gate.checkouts import Repository
+    from argo_bench.gate.repository import Repository
     from argo_bench.gate.run import run_gate
     from argo_bench.harness.machine.fitness import LoadWatch, check_load, describe_busy, glance_at_load
 
-    repository = Repository(Path())
-    question = question_of(repository.root, **options)
+    repository = Repository(project)
+    question = question_of(repository, **options)
     if (uncommitted := repository.find_uncommitted_files()) and question.head == "HEAD":
         more = f" and {len(uncommitted) - 1} more" if len(uncommitted) > 1 else ""
         say(f"what is not committed is not measured: {uncommitted[0]}{more}", err=True)
@@ -80,15 +89,15 @@ def ci(context: click.Context, /, out: Path | None, as_json: bool, **options: An
     sys.exit(code)
 
 
-def question_of(root: Path, base: str | None, head: str, accept: tuple[str, ...], seed: int, **given: Any) -> Question:
-    """Return what the options ask of two revisions; the repository's own settings stand where an option is None."""
+def question_of(repository: Repository, base: str | None, accept: tuple[str, ...], **given: Any) -> Question:
+    """Return what the options ask of two revisions; the project's own settings stand where an option is None."""
     from argo_bench.gate.benchmarks import read_settings
     from argo_bench.gate.run import Question
 
-    found = dataclasses.replace(
-        read_settings(root), **{key: value for key, value in given.items() if value is not None}
-    )
-    return Question(base or found.base or "HEAD~1", head, found, accept, seed)
+    asked = {key: given.pop(key) for key in ("head", "seed", "is_direct")}
+    settings = read_settings(repository.root / repository.project)
+    settings = dataclasses.replace(settings, **{key: value for key, value in given.items() if value is not None})
+    return Question(base or settings.base or "HEAD~1", settings=settings, accepted=accept, **asked)
 
 
 def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
@@ -129,9 +138,9 @@ def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = Fa
     if interrupted:
         say("interrupted: the answers above rest on what was measured until then", err=True)
         return INTERRUPTED
-    if not gate.blocks:
-        return 0
-    return OUTPUTS_DIFFER if gate.differs else GATE_FAILED
+    if gate.blocks:
+        return OUTPUTS_DIFFER if gate.differs else GATE_FAILED
+    return ENVIRONMENT_UNFIT if gate.lacks_environment else 0
 
 
 @ci.command()
@@ -212,11 +221,18 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
 
 @ci.command()
 @click.option("--force", is_flag=True, help="Write over a workflow that is there.")
-def init(force: bool) -> None:
-    """Write .github/workflows/argo-bench.yml, which runs `argo-bench ci` on every pull request."""
+@click.option("--strict", is_flag=True, help="It also fails where base and head cannot run (exit code 4).")
+@click.option("--project", type=click.Path(path_type=Path), default=Path(), help="Folder of the project. [default: .]")
+def init(force: bool, strict: bool, project: Path) -> None:
+    """Write .github/workflows/argo-bench.yml, which runs `argo-bench ci` on every pull request.
+
+    It is written at the root of the repository, where GitHub looks for it, for the project in the folder.
+    """
+    from argo_bench.gate.repository import Repository
     from argo_bench.gate.workflow import write_workflow
 
-    path, hint = write_workflow(Path(), overwrite=force)
+    repository = Repository(project)
+    path, hint = write_workflow(repository.root, repository.project, strict=strict, overwrite=force)
     say(path)
     if hint:
         say(hint, err=True)

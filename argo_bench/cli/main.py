@@ -1,8 +1,8 @@
 """Defines the program argo-bench, which writes results to stdout, and progress and errors to stderr.
 
 Exit codes: 0 fine, 1 a gate that failed or a record that does not verify, 2 a mistake in the call or its data, 3
-outputs that differ where they must not, 4 a machine that is not fit (only with --strict-env), 130 interrupted with
-partial results saved, 141 an output that was closed by its reader.
+outputs that differ where they must not, 4 a machine that is not fit (only with --strict-env) or a gate whose base and head
+cannot run here, 130 interrupted with partial results saved, 141 an output that was closed by its reader.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from argo_bench.cli.claims import claims
 from argo_bench.cli.records import GATE, blaming, find_disagreements
 from argo_bench.cli.shell import (
     CUT_OFF,
+    ENVIRONMENT_UNFIT,
     GATE_FAILED,
     INTERRUPTED,
-    MACHINE_UNFIT,
     MISUSED,
     OUTPUTS_DIFFER,
     Duration,
@@ -275,7 +275,7 @@ def measure_and_report(
     if strict_env and (unfit := [each for each in machine if each.verdict == "unfit"]):
         for finding in unfit:
             say(f"argo-bench: {finding.subject} is not fit: {finding.found}; {finding.advice}", err=True)
-        sys.exit(MACHINE_UNFIT)
+        sys.exit(ENVIRONMENT_UNFIT)
     warn(describe_busy(machine))
     name = make_run_id(job.profile, datetime.now())
     directory = Path(out) if out else Path("results") / name

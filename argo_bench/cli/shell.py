@@ -17,7 +17,8 @@ CUT_OFF = 141
 """Whoever read the output has closed it; others that are ended by SIGPIPE have this code."""
 MISUSED = 2
 OUTPUTS_DIFFER = 3
-MACHINE_UNFIT = 4
+ENVIRONMENT_UNFIT = 4
+"""The machine is not fit to measure, or what the code needs cannot be had: nobody's code is at fault."""
 INTERRUPTED = 130
 LARGEST_SEED = 2**62
 """A record holds no larger one."""

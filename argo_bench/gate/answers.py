@@ -1,20 +1,22 @@
 """Decides from the record of a gate: worse, fine, or cannot tell.
 
 A benchmark is worse where its slow-down lies beyond the tolerance, in a first batch and in an independent second one,
-with the error over all benchmarks held at 5 % by Holm's procedure at every look; or where an exact count grew by
-THRESHOLD. It is fine where a slow-down beyond the tolerance is ruled out. The base is also compared with itself: where
-that seems to differ, this machine cannot be trusted now, and times block nothing.
+with the error over all benchmarks held at 5 % by Holm's procedure at every look; or where its instructions grew and its
+times, measured to less than the tolerance, say slower too. It is fine where a slow-down beyond the tolerance is ruled
+out. More memory and more of what a benchmark counts itself block in words of their own. The base is also compared with
+itself: where that seems to differ, this machine cannot be trusted now, and times block nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from argo_bench.gate.outcome import Change, Outcome
-from argo_bench.gate.records import Agreed, Exact, Gated, Revisions
+from argo_bench.gate.exact import Growth, describe_grown, find_changes, find_growth
+from argo_bench.gate.outcome import Outcome
+from argo_bench.gate.records import BY_KIND, Agreed, Exact, Gated, Revisions
 from argo_bench.harness.claims.verdict import State, word_for
 from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Comparison, Failure, Samples
@@ -28,11 +30,7 @@ FIRST: Batch = "first"
 CONFIRMATION: Batch = "confirmation"
 HEAD: Candidate = "head"
 AGAIN: Candidate = "base again"
-THRESHOLD = 0.01
 OTHERWISE = "base and head return different things"
-DIGITS = 3
-"""A share is judged as it is shown: rounded to a tenth of a percent."""
-SHOWN_FUNCTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +49,14 @@ class Gate:
         """Say whether the gate blocks for nothing but outputs that differ."""
         return all(each.state == "differs" for each in self.outcomes if each.blocks)
 
+    @property
+    def lacks_environment(self) -> bool:
+        """Say whether a benchmark could not run, on either side, for want of something outside of the project."""
+        return any(each.state == "cannot run" for each in self.outcomes)
+
     def __str__(self) -> str:
         """Return the finding."""
-        number = len(self.outcomes)
+        number = sum(each.state != "removed" for each in self.outcomes)
         counted = {
             state: sum(each.state == state for each in self.outcomes)
             for state in ORDER
@@ -64,7 +67,21 @@ class Gate:
         return ", ".join([f"{fine} of {number} benchmark{'s' if number != 1 else ''} not worse", *parts])
 
 
-ORDER: tuple[State, ...] = ("failed", "differs", "worse", "cannot tell", "not measured", "new", "better", "fine")
+ORDER: tuple[State, ...] = (
+    "failed",
+    "differs",
+    "worse",
+    "more memory",
+    "more counted",
+    "cannot run",
+    "cannot tell",
+    "not measured",
+    "removed",
+    "new",
+    "better",
+    "fine",
+)
+"""What blocks comes first, what is good last."""
 
 
 def comparison_of(name: str, batch: Batch, candidate: Candidate) -> Comparison:
@@ -72,11 +89,18 @@ def comparison_of(name: str, batch: Batch, candidate: Candidate) -> Comparison:
 
 
 class Times:
-    """Holds the samples of a gate by batch and candidate, and tests ln(head / base) of every replicate."""
+    """Holds the samples of a gate by batch and candidate, and tests ln(head / base) of every replicate.
 
-    def __init__(self, samples: Sequence[Samples], revisions: Revisions, test: EdgeTest) -> None:
+    ``foretold`` are the benchmarks whose instructions grew: they are timed until the interval is narrower than the
+    tolerance, since a slow-down within it counts there.
+    """
+
+    def __init__(
+        self, samples: Sequence[Samples], revisions: Revisions, test: EdgeTest, foretold: Collection[str] = ()
+    ) -> None:
         self._test = test
         self._revisions = revisions
+        self._foretold = foretold
         self._samples: dict[Comparison, list[Samples]] = {}
         for each in samples:
             self._samples.setdefault(each.comparison, []).append(each)
@@ -110,8 +134,15 @@ class Times:
     def is_better(self, name: str, batch: Batch) -> bool:
         return self._is_under(name, batch, -self._edges()[name])
 
+    def is_narrow(self, name: str, batch: Batch) -> bool:
+        """Say whether the interval is narrower than the tolerance."""
+        found = self.estimate(name, batch)
+        return found.low is not None and found.high is not None and found.high - found.low < self._edges()[name]
+
     def is_decided(self, name: str, batch: Batch) -> bool:
-        return self.is_below(name, batch) or name in self.find_worse(batch)
+        if name in self.find_worse(batch):
+            return True
+        return self.is_below(name, batch) and (name not in self._foretold or self.is_narrow(name, batch))
 
     def _is_under(self, name: str, batch: Batch, edge: float) -> bool:
         values = self._values(name, batch)
@@ -128,79 +159,154 @@ class Times:
 def gate_of(recorded: Recorded) -> Gate:
     """Decide what a record of ``argo-bench ci`` amounts to."""
     revisions = recorded.all(Revisions)[0]
-    times = Times(recorded.all(Samples), revisions, choose_test(recorded.run.rule))
+    times = times_of(recorded)
     untrusted = [*times.find_untrusted(FIRST), *times.find_untrusted(CONFIRMATION)]
     advisory = (
         f"the base seemed to differ from itself on {', '.join(dict.fromkeys(untrusted))}: times say nothing here now"
         if untrusted
         else None
     )
-    found = [_decide_outcome(name, recorded, revisions, times, advisory is not None) for name in revisions.files]
+    found = [_decide_outcome(name, recorded, times, advisory is not None) for name in revisions.files]
+    found += [_name_removed(name, file) for name, file in revisions.removed.items()]
     return Gate(tuple(sorted(found, key=lambda each: (not each.blocks, ORDER.index(each.state)))), advisory)
 
 
-def _decide_outcome(name: str, recorded: Recorded, revisions: Revisions, times: Times, is_advisory: bool) -> Outcome:
+def times_of(recorded: Recorded, samples: Sequence[Samples] | None = None) -> Times:
+    """Return the times of a record, or of some of its samples, with what its counts foretell."""
+    revisions = recorded.all(Revisions)[0]
+    counted = recorded.all(Exact) if revisions.count_rule == BY_KIND else []
+    foretold = {each.benchmark for each in counted if find_growth(each).forecast}
+    taken = recorded.all(Samples) if samples is None else samples
+    return Times(taken, revisions, choose_test(recorded.run.rule), foretold)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Holds what was seen of a benchmark so far; ``may_be_meant`` says that ``--accept`` lets it pass."""
+
+    state: State
+    sentences: tuple[str, ...]
+    blocks: bool = False
+    may_be_meant: bool = False
+
+
+def _decide_outcome(name: str, recorded: Recorded, times: Times, is_advisory: bool) -> Outcome:
+    revisions = recorded.all(Revisions)[0]
     file = revisions.files[name]
     failures = [each for each in recorded.all(Failure) if each.optimization == name]
     if failures:
-        return _judge_failures(name, file, failures)
+        return _judge_failures(name, file, failures, revisions.outside)
     exact = next((each for each in recorded.all(Exact) if each.benchmark == name), None)
     agreed = next((each for each in recorded.all(Agreed) if each.benchmark == name), None)
-    counts = find_changes(exact)
-    grown = (
-        []
-        if exact is None
-        else [_describe_growth(each, counts[each], exact) for each in counts if has_grown(counts[each])]
-    )
-    differs = [] if agreed is None or agreed.difference is None else [f"{OTHERWISE}: {agreed.difference}"]
-    state, seen, is_slower = _judge_times(name, times)
-    blocks = is_slower and not is_advisory
-    sentences = [*differs, seen, *grown]
-    if (differs or grown) and name not in revisions.accepted:
-        state, blocks = ("differs" if differs else "worse"), True
-        sentences.append(f"if that is meant: --accept {name}")
+    seen = _judge_times(name, times)
+    is_slower = seen.blocks
+    if is_advisory:
+        seen = replace(seen, blocks=False)
+    if name in revisions.accepted:
+        seen = _add(seen, [words for _, _, words in describe_grown(exact)])
+    elif revisions.count_rule == BY_KIND:
+        seen = _judge_counts(seen, find_growth(exact), _do_times_confirm(name, times, is_advisory))
+    else:
+        seen = _judge_counts_alike(seen, exact)
+    if agreed is not None and agreed.difference is not None:
+        seen = replace(seen, sentences=(f"{OTHERWISE}: {agreed.difference}", *seen.sentences))
+        if name not in revisions.accepted:
+            seen = replace(seen, state="differs", blocks=True, may_be_meant=True)
+    if seen.may_be_meant:
+        seen = _add(seen, [f"if that is meant: --accept {name}"])
     speedup, interval = _find_ratio(name, CONFIRMATION if is_slower else FIRST, times)
     return Outcome(
         name,
-        state,
-        blocks,
-        f"{name}: {'; '.join(sentences)}",
+        seen.state,
+        seen.blocks,
+        f"{name}: {'; '.join(seen.sentences)}",
         speedup,
         interval,
         revisions.metrics.get(name, "cpu"),
         (*times.of(name, FIRST), *times.of(name, CONFIRMATION)),
-        {each: change for each, change in counts.items() if change.base != change.head},
+        {each: change for each, change in find_changes(exact).items() if change.base != change.head},
         file,
     )
 
 
-def _judge_failures(name: str, file: str, failures: Sequence[Failure]) -> Outcome:
-    """Return the outcome of a benchmark that failed: it blocks where the head alone fails, not where both do."""
+def _add(seen: _Seen, sentences: Sequence[str]) -> _Seen:
+    return replace(seen, sentences=(*seen.sentences, *sentences))
+
+
+def _do_times_confirm(name: str, times: Times, is_advisory: bool) -> bool | None:
+    """Say whether the times are slower where more instructions foretell it; None where they cannot say."""
+    if is_advisory or name not in times.names(FIRST):
+        return None
+    found = times.estimate(name, FIRST)
+    if found.high is not None and found.high <= 0:
+        return False
+    return found.middle > 0 if times.is_narrow(name, FIRST) else None
+
+
+def _judge_counts(seen: _Seen, growth: Growth, do_times_confirm: bool | None) -> _Seen:
+    """Add what counts say: each kind has its own word, and a slow-down that the times have found goes before all."""
+    is_worse = seen.state == "worse"
+    if growth.forecast and do_times_confirm:
+        seen = replace(_add(seen, growth.forecast), state="worse", blocks=True, may_be_meant=True)
+    elif growth.forecast and do_times_confirm is None and not is_worse:
+        left = "and the times leave open whether that is slower"
+        seen = replace(_add(seen, [f"{', '.join(growth.forecast)}, {left}"]), state="cannot tell")
+    elif growth.forecast:
+        seen = _add(seen, [f"for information: {each}" for each in growth.forecast])
+    more: tuple[tuple[State, tuple[str, ...]], ...] = (("more counted", growth.count), ("more memory", growth.memory))
+    for state, words in more:
+        if words:
+            kept = seen.state if seen.state == "worse" else state
+            seen = replace(_add(seen, words), state=kept, blocks=True, may_be_meant=True)
+    return _add(seen, [f"for information: {each}" for each in growth.information])
+
+
+def _judge_counts_alike(seen: _Seen, exact: Exact | None) -> _Seen:
+    """Add what counts said in earlier versions, whose records are verified by it: any that grew was worse."""
+    if grown := [words for _, _, words in describe_grown(exact)]:
+        return replace(_add(seen, grown), state="worse", blocks=True, may_be_meant=True)
+    return seen
+
+
+def _name_removed(name: str, file: str) -> Outcome:
+    """Return the outcome of a benchmark that the base has and the head does not."""
+    sentence = f"{name}: the head has no benchmark of this name; the base has it in {file}"
+    return Outcome(name, "removed", False, sentence, file=file)
+
+
+def _judge_failures(name: str, file: str, failures: Sequence[Failure], outside: Collection[str]) -> Outcome:
+    """Return the outcome of a benchmark that failed: the head's fault where it alone fails and the cause is its own.
+
+    What fails on both sides alike, or for a cause outside of them, is a matter of the environment.
+    """
     sides = {each.arm: each for each in failures}
     head, base = sides.get("head"), sides.get("base")
-    if head is not None and (base is None or base.kind == "untested"):
-        return Outcome(name, "failed", True, f"{name}: the head fails: {head.reason}", file=file)
-    if head is None and base is not None and base.kind == "untested":
-        return Outcome(name, "new", False, f"{name}: the base has nothing to compare with: {base.reason}", file=file)
     reason = " and ".join(f"the {side} fails: {each.reason}" for side, each in sides.items())
-    return Outcome(name, "failed", False, f"{name}: {reason}", file=file)
+    is_new = base is not None and base.kind == "untested" and "base" not in outside
+    if head is not None and "head" not in outside and (base is None or is_new):
+        return Outcome(name, "failed", True, f"{name}: the head fails: {head.reason}", file=file)
+    if head is None and base is not None and is_new:
+        return Outcome(name, "new", False, f"{name}: the base has nothing to compare with: {base.reason}", file=file)
+    if head is None and not outside:
+        return Outcome(name, "failed", False, f"{name}: {reason}", file=file)
+    return Outcome(name, "cannot run", False, f"{name}: {reason}", file=file)
 
 
-def _judge_times(name: str, times: Times) -> tuple[State, str, bool]:
-    """Return the state by times alone, what was seen, and whether two batches found the head slower."""
+def _judge_times(name: str, times: Times) -> _Seen:
+    """Return what the times alone say; they block where two batches found the head slower."""
     if name not in times.names(FIRST):
-        return "not measured", "no time was left for it", False
+        return _Seen("not measured", ("no time was left for it",))
     seen = describe_middle(times.estimate(name, FIRST))
     if name in times.find_worse(FIRST):
         if name not in times.names(CONFIRMATION):
-            return "cannot tell", f"{seen}, and no time was left to confirm it", False
+            return _Seen("cannot tell", (f"{seen}, and no time was left to confirm it",))
         again = describe_middle(times.estimate(name, CONFIRMATION))
         if name in times.find_worse(CONFIRMATION):
-            return "worse", f"{seen}, and in a second batch {again}", True
-        return "cannot tell", f"{seen}, but in a second batch {again}", False
+            return _Seen("worse", (f"{seen}, and in a second batch {again}",), blocks=True)
+        return _Seen("cannot tell", (f"{seen}, but in a second batch {again}",))
     if times.is_better(name, FIRST):
-        return "better", seen, False
-    return ("fine" if times.is_below(name, FIRST) else "cannot tell"), seen, False
+        return _Seen("better", (seen,))
+    return _Seen("fine" if times.is_below(name, FIRST) else "cannot tell", (seen,))
 
 
 def _find_ratio(name: str, batch: Batch, times: Times) -> tuple[float | None, tuple[float, float] | None]:
@@ -223,29 +329,6 @@ def describe_middle(found: Middle) -> str:
         return said
     bounds = sorted((sign * low, sign * high))
     return f"{said} [{bounds[0]:.1f}, {bounds[1]:.1f}]"
-
-
-def find_changes(exact: Exact | None) -> dict[str, Change]:
-    """Return the counts that both sides have and that a second reading confirmed."""
-    if exact is None:
-        return {}
-    return {
-        name: Change(exact.base[name], exact.head[name])
-        for name in exact.base
-        if name in exact.head and name not in exact.unsteady
-    }
-
-
-def has_grown(change: Change) -> bool:
-    return round(change.share, DIGITS) >= THRESHOLD
-
-
-def _describe_growth(name: str, change: Change, exact: Exact) -> str:
-    share = f"+{100 * change.share:.1f} %" if math.isfinite(change.share) else "from none"
-    functions = exact.moved.get(name, {})
-    most = sorted(functions.items(), key=lambda item: -abs(item[1]))[:SHOWN_FUNCTIONS]
-    where = f" ({', '.join(f'{function} {difference:+,.0f}' for function, difference in most)})" if most else ""
-    return f"{name} {share}, {change.base:,.0f} -> {change.head:,.0f}{where}"
 
 
 def make_lines(gate: Gate) -> Iterator[Gated]:

@@ -20,13 +20,13 @@ from typing import Any, cast, get_args
 
 from argo_bench.errors import UserError
 from argo_bench.gate.checkouts import Environment
+from argo_bench.gate.repository import PYPROJECT
 from argo_bench.harness.benchmark import CHECKS
 from argo_bench.harness.claims.metrics import CLOCKS, Clock
 from argo_bench.harness.durations import seconds, share
 from argo_bench.harness.table import FUNCTION, Entry, read_entries
 from argo_bench.loading import settings_of
 
-PYPROJECT = "pyproject.toml"
 TOLERANCE = 0.03
 BUDGET_S = 600.0
 SETTINGS = ("base", "tolerance", "budget", "environment", "install")

@@ -28,10 +28,12 @@ from argo_bench.harness.workers.processes import ArmFailed, job_command
 Value = TypeVar("Value")
 COUNTED_NS = 5_000_000
 """The calls of the smaller count take this time by themselves, at least; Callgrind makes it some 50 times as long."""
-MOST_CALLS = 1000
+MOST_CALLS = 1024
 LONGEST_START_S = 0.4
-"""A benchmark that takes longer until its second call has returned, outside of Callgrind, is not counted. Four counts
-on two cores took 42 s for a start of 0.37 s, 68 s for 0.46 s, and over 300 s for 1.0 s with compiled kernels."""
+"""A benchmark that takes more CPU time until its second call has returned, outside of Callgrind, is not counted. Four
+counts on two cores took 42 s for a start of 0.37 s, 68 s for 0.46 s, and over 300 s for 1.0 s with compiled kernels."""
+SLOWER = 110
+"""Four counts side by side on two cores take so many times the CPU time of the start."""
 NAME = re.compile(r"^(c?)fn=\((\d+)\)(?: (.*))?$")
 COST = re.compile(r"^[+*\-\d]\S* (\d+)")
 
@@ -47,8 +49,9 @@ def is_installed() -> bool:
 
 
 def choose_calls(call_ns: int) -> int:
-    """Return the number of calls in the smaller count."""
-    return min(MOST_CALLS, max(1, math.ceil(COUNTED_NS / max(1, call_ns))))
+    """Return the number of calls in the smaller count: a power of four, the same for times that differ a little."""
+    needed = max(1.0, COUNTED_NS / max(1, call_ns))
+    return min(MOST_CALLS, int(4 ** math.ceil(math.log(needed, 4))))
 
 
 def count_instructions(checkout: Checkout, arm: Arm, calls: int, scratch: Path, seconds: float) -> dict[str, float]:

@@ -5,25 +5,37 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from argo_bench.gate import callgrind
-from argo_bench.gate.answers import has_grown
 from argo_bench.gate.benchmarks import Benchmark
 from argo_bench.gate.checkouts import Checkout, Role
+from argo_bench.gate.exact import BYTECODE, INSTRUCTIONS, has_grown
 from argo_bench.gate.outcome import Change
 from argo_bench.gate.records import Exact
-from argo_bench.harness.workers.messages import Arm, Count, Counted, Prepare, Prepared
-from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
+from argo_bench.harness.workers.messages import Arm, Count, Counted, Prepare, Prepared, Sample, Taken
+from argo_bench.harness.workers.processes import ArmFailed, OutOfTime, WorkerProcess
 
-INSTRUCTIONS = "instructions"
-BYTECODE = "bytecode instructions"
 STEADY = 0.001
 """Two readings of one side may differ by this share; a count that moves more by itself is not judged."""
 HASH_SEED = 0
 MOST_SECONDS = 120.0
+NO_TIME = "no time was left for it"
 SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Says where files may be written, and ``until`` when (in seconds of the monotonic clock) counting may take."""
+
+    scratch: Path
+    until: float
+
+    @property
+    def left_s(self) -> float:
+        return self.until - time.monotonic()
 
 
 def count_exactly(
@@ -31,14 +43,29 @@ def count_exactly(
     checkouts: Mapping[Role, Checkout],
     arms: Mapping[Role, Arm],
     counts: Mapping[Role, str],
-    scratch: Path,
+    limits: Limits,
 ) -> Exact:
-    """Read the counts of both sides twice, each in a process of its own.
+    """Read the counts of both sides twice, each in a process of its own; without counts where the time is up before.
 
     Machine instructions are counted once more where they grew and bytecode instructions did not. Raises ArmFailed where
     a side raises.
     """
-    both = [partial(_ask_for_counts, checkouts[role], arms[role], counts[role], scratch) for role in arms]
+    try:
+        return _count_both(benchmark, checkouts, arms, counts, limits)
+    except OutOfTime:
+        return Exact(benchmark.name, {}, {}, [], {}, NO_TIME)
+
+
+def _count_both(
+    benchmark: Benchmark,
+    checkouts: Mapping[Role, Checkout],
+    arms: Mapping[Role, Arm],
+    counts: Mapping[Role, str],
+    limits: Limits,
+) -> Exact:
+    if limits.left_s <= 0:
+        raise OutOfTime
+    both = [partial(_ask_for_counts, checkouts[role], arms[role], counts[role], limits) for role in arms]
     once, again = callgrind.count_side_by_side(both), callgrind.count_side_by_side(both)
     readings = dict(zip(arms, zip(once, again, strict=True), strict=True))
     found = {role: dict(first.counts) for role, (first, _) in readings.items()}
@@ -51,14 +78,16 @@ def count_exactly(
     moved = {BYTECODE: _find_largest_changes(*(readings[role][0].by_function for role in ("base", "head")))}
     uncounted = None
     try:
-        functions = _count_instructions(checkouts, arms, scratch)
+        functions = _count_instructions(checkouts, arms, limits)
         totals = {role: _sum_costs(each) for role, each in functions.items()}
         if has_grown(Change(totals["base"], totals["head"])) and not _has_more_bytecode(found):
-            repeated = _count_instructions(checkouts, arms, scratch)
+            repeated = _count_instructions(checkouts, arms, limits)
             if not all(_is_steady(totals[role], _sum_costs(repeated[role])) for role in totals):
                 unsteady.add(INSTRUCTIONS)
     except ArmFailed as error:
         uncounted = str(error)
+    except OutOfTime:
+        uncounted = NO_TIME
     else:
         for role, whole in totals.items():
             found[role][INSTRUCTIONS] = whole
@@ -66,8 +95,9 @@ def count_exactly(
     return Exact(benchmark.name, found["base"], found["head"], sorted(unsteady), moved, uncounted)
 
 
-def _ask_for_counts(checkout: Checkout, arm: Arm, counts: str, scratch: Path) -> Counted:
-    worker = WorkerProcess(HASH_SEED, scratch / f"numba-{checkout.role}", None, checkout.program)
+def _ask_for_counts(checkout: Checkout, arm: Arm, counts: str, limits: Limits) -> Counted:
+    cache = limits.scratch / f"numba-{checkout.role}"
+    worker = WorkerProcess(HASH_SEED, cache, None, checkout.program, limits.until)
     try:
         return worker.ask(Count(arm, counts), Counted)
     finally:
@@ -75,22 +105,29 @@ def _ask_for_counts(checkout: Checkout, arm: Arm, counts: str, scratch: Path) ->
 
 
 def _count_instructions(
-    checkouts: Mapping[Role, Checkout], arms: Mapping[Role, Arm], scratch: Path
+    checkouts: Mapping[Role, Checkout], arms: Mapping[Role, Arm], limits: Limits
 ) -> dict[Role, dict[str, float]]:
-    """Count machine instructions by C function. Raises ArmFailed, saying why, where they cannot be counted."""
+    """Count machine instructions by C function. Raises ArmFailed, saying why, where they cannot be counted.
+
+    Whether they are, and over how many calls, rests on CPU time, which does not depend on what else the machine does.
+    """
     if not callgrind.is_installed():
         raise ArmFailed("valgrind is not installed")
-    began = time.monotonic()
-    worker = WorkerProcess(HASH_SEED, scratch / "numba-base", None, checkouts["base"].program)
+    worker = WorkerProcess(HASH_SEED, limits.scratch / "numba-base", None, checkouts["base"].program, limits.until)
     try:
-        call_ns = worker.ask(Prepare(arms["base"]), Prepared).call_ns
+        worker.ask(Prepare(arms["base"]), Prepared)
+        start_s = worker.cpu_s
+        call_ns = worker.ask(Sample(arms["base"], 1), Taken).cpu_ns
     finally:
         worker.close()
-    if call_ns is None or time.monotonic() - began > callgrind.LONGEST_START_S:
+    if start_s > callgrind.LONGEST_START_S:
         raise ArmFailed("under Callgrind its imports and first calls would take too long")
     calls = callgrind.choose_calls(call_ns)
+    seconds = min(MOST_SECONDS, limits.left_s)
+    if seconds < callgrind.SLOWER * start_s:
+        raise OutOfTime
     counts = [
-        partial(callgrind.count_instructions, checkouts[role], arms[role], calls, scratch, MOST_SECONDS)
+        partial(callgrind.count_instructions, checkouts[role], arms[role], calls, limits.scratch, seconds)
         for role in arms
     ]
     return dict(zip(arms, callgrind.count_side_by_side(counts), strict=True))

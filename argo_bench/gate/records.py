@@ -10,12 +10,19 @@ from argo_bench.harness.claims.metrics import Clock
 from argo_bench.harness.claims.verdict import State
 from argo_bench.harness.record.records import Quantity, Ratio
 
+CountRule = Literal["alike", "by kind"]
+BY_KIND: CountRule = "by kind"
+
 
 class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     """Says what a gate compares: two commits of a repository, and the file, clock and tolerance of every benchmark.
 
     A tolerance is the slow-down, as a share, that does not matter. ``changed`` are the benchmarks whose files differ,
-    ``accepted`` those of which changes of output and of exact counts are meant.
+    ``accepted`` those of which changes of output and of exact counts are meant, and ``removed`` those that only the
+    base has, with their files. A side is ``outside`` where it could not be installed for a cause outside of it, such as
+    a registry that does not answer, and both are where neither could be. By ``count_rule`` exact counts were judged: by
+    what they count, or alike, as earlier versions did, where any that grew blocked. The branch that was named as the
+    base has ``moved_on`` by so many commits since the head left it, with which the head was not compared.
     """
 
     base: str
@@ -26,6 +33,10 @@ class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     tolerances: dict[str, Quantity]
     changed: list[str]
     accepted: list[str]
+    removed: dict[str, str] = {}
+    outside: list[str] = []
+    moved_on: int = 0
+    count_rule: CountRule = "alike"
 
 
 class Agreed(msgspec.Struct, frozen=True, tag="agreement"):

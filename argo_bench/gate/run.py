@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from argo_bench.errors import UserError
 from argo_bench.gate.answers import CONFIRMATION, FIRST, Batch, Gate, Times, gate_of, make_lines
-from argo_bench.gate.benchmarks import Benchmark, Settings, read_benchmarks
-from argo_bench.gate.checkouts import Checkout, Repository, Role, check_out
-from argo_bench.gate.counts import count_exactly
+from argo_bench.gate.benchmarks import TOLERANCE, Benchmark, Settings, read_benchmarks
+from argo_bench.gate.changes import is_changed
+from argo_bench.gate.checkouts import Checkout, Role, check_out
+from argo_bench.gate.counts import NO_TIME, Limits, count_exactly
+from argo_bench.gate.exact import find_growth
 from argo_bench.gate.output_check import compare_in_subprocess
-from argo_bench.gate.records import Agreed, Revisions
+from argo_bench.gate.records import BY_KIND, Agreed, Exact, Revisions
+from argo_bench.gate.repository import Repository
 from argo_bench.gate.timing import Timer, Trio
 from argo_bench.harness.calibration.standing import find_calibration
 from argo_bench.harness.machine import environment
@@ -29,20 +33,22 @@ from argo_bench.harness.record.store import FILE_NAME, Writer, command_line, loa
 from argo_bench.harness.statistics.beyond import BY_MEANS
 from argo_bench.harness.surroundings import scratch_directory
 from argo_bench.harness.workers.messages import Arm, Describe, Described, UserFunction, function_arm
-from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
+from argo_bench.harness.workers.processes import ArmFailed, OutOfTime, WorkerProcess
 
 PROFILE = "ci"
 FIRST_SHARE = 0.6
 """The first batch gets this share of the time that is left for timing; the rest is for confirming."""
-OF_ALL = ("pyproject.toml", "constraints.txt", "requirements.txt", "uv.lock", "poetry.lock", "setup.py", "setup.cfg")
-"""A change of one of these files may touch every benchmark."""
+COUNTING_SHARE = 0.4
+"""Counting may take this share of the time that is left for it and for timing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """Says what a gate is asked.
 
-    ``accepted`` are the benchmarks whose changes of output and of exact counts are meant.
+    The head is compared with the commit at which it left the base, so that what the base got since counts for nothing;
+    where that ``is_direct``, with the base itself. ``accepted`` are the benchmarks whose changes of output and of exact
+    counts are meant.
     """
 
     base: str
@@ -50,6 +56,7 @@ class Question:
     settings: Settings
     accepted: Sequence[str]
     seed: int
+    is_direct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,27 @@ class Sides:
     def waits(self) -> bool:
         return any(each.waits for each in self.described.values())
 
+    @property
+    def loaded(self) -> list[Path]:
+        """Return the source files that were loaded for it at the head."""
+        return [Path(each) for each in self.described["head"].files] if "head" in self.described else []
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Says how much time is left until the ``deadline``, in seconds of the monotonic clock, and tells what is done."""
+
+    deadline: float
+    on_progress: Callable[[Progress], None]
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self.deadline - time.monotonic())
+
+    def tell(self, doing: str) -> None:
+        self.on_progress(Progress(time.monotonic() - self.began, math.inf, doing, ""))
+
 
 def run_gate(
     repository: Repository, question: Question, directory: Path, on_progress: Callable[[Progress], None]
@@ -77,15 +105,14 @@ def run_gate(
     has been judged.
     """
     began, budget_s = time.monotonic(), question.settings.budget_s
-    for revision in (question.base, question.head):
-        repository.commit_of(revision)
+    commits = _find_commits(repository, question)
     writer = Writer(directory)
     interrupted = False
     try:
         writer.write(_make_header(question, directory))
         try:
             with measuring(str(directory)):
-                _measure(repository, question, writer, began + budget_s, on_progress)
+                _measure(repository, question, commits, writer, Clock(began + budget_s, on_progress))
         except KeyboardInterrupt:
             interrupted = True
         gate = _conclude(directory, writer, budget_s, time.monotonic() - began, interrupted=interrupted)
@@ -129,64 +156,75 @@ def _conclude(directory: Path, writer: Writer, budget_s: float, seconds: float, 
     return gate
 
 
+def _find_commits(repository: Repository, question: Question) -> dict[Role, tuple[str, str]]:
+    """Return the name and the commit of both revisions. Raises UserError for one that the repository does not have."""
+    base, head = (repository.commit_of(each) for each in (question.base, question.head))
+    if not question.is_direct:
+        base = repository.find_merge_base(base, head) or base
+    return {"base": (question.base, base), "head": (question.head, head)}
+
+
 def _measure(
     repository: Repository,
     question: Question,
+    commits: Mapping[Role, tuple[str, str]],
     writer: Writer,
-    deadline: float,
-    on_progress: Callable[[Progress], None],
+    clock: Clock,
 ) -> None:
-    began = time.monotonic()
-
-    def tell(doing: str) -> None:
-        on_progress(Progress(time.monotonic() - began, math.inf, doing, ""))
-
     settings = question.settings
-    revisions: dict[Role, str] = {"base": question.base, "head": question.head}
-    tell("checking both revisions out and installing them")
+    clock.tell("checking both revisions out and installing them")
     with (
         scratch_directory() as around,
-        check_out(repository, revisions, around.scratch, settings.environment, settings.install) as checkouts,
+        check_out(
+            repository, commits, around.scratch, settings.environment, settings.install, clock.left_s
+        ) as checkouts,
     ):
         named = read_benchmarks(checkouts["head"].root, settings.tolerance)
         if unknown := sorted(set(question.accepted) - {each.name for each in named}):
             known = ", ".join(each.name for each in named)
             raise UserError(f"--accept {unknown[0]}: expected a benchmark of the head, one of {known}")
-        sides = list(_describe_all(named, checkouts, around.scratch, tell))
+        sides = list(_describe_all(named, checkouts, around.scratch, clock))
         changed = repository.find_changed_files(checkouts["base"].commit, checkouts["head"].commit)
-        revised = _make_revisions(question, checkouts, sides, changed)
+        moved_on = repository.count_commits(checkouts["base"].commit, repository.commit_of(question.base))
+        revised = _make_revisions(question, checkouts, sides, changed, moved_on)
         writer.write(revised)
         for failure in (failure for each in sides for failure in each.failures):
             writer.write(failure)
         whole = [each for each in sides if not each.failures]
         for each in whole:
             writer.write(_compare_outputs(each, checkouts["head"]))
-        counted = list(_count_all(whole, checkouts, around.scratch, writer, tell))
+        counts = _count_all(whole, revised.changed, checkouts, around.scratch, clock)
+        counted = []
+        for each in whole:
+            writer.write(counts[each.benchmark.name])
+            if isinstance(counts[each.benchmark.name], Exact) and each.described:
+                counted.append(each)
         arms = {each.benchmark.name: each.arms for each in counted}
         start = partial(Trio.of, checkouts, around.scratch)
-        timer = Timer(start, arms, revised.changed, question.seed, writer, on_progress)
-        _time_batches(timer, list(arms), revised, deadline)
+        timer = Timer(start, arms, revised.changed, question.seed, writer, clock.on_progress)
+        foretold = {name for name, each in counts.items() if isinstance(each, Exact) and find_growth(each).forecast}
+        _time_batches(timer, revised, foretold, clock.deadline)
 
 
-def _time_batches(timer: Timer, names: Sequence[str], revisions: Revisions, deadline: float) -> None:
+def _time_batches(timer: Timer, revisions: Revisions, foretold: Collection[str], deadline: float) -> None:
     def times() -> Times:
-        return Times(timer.samples, revisions, BY_MEANS)
+        return Times(timer.samples, revisions, BY_MEANS, foretold)
 
     def take(batch: Batch, names: Sequence[str], share: float) -> None:
         until = time.monotonic() + share * max(0.0, deadline - time.monotonic())
         timer.time_batch(batch, names, BY_MEANS.looks, until, lambda name: times().is_decided(name, batch))
 
-    take(FIRST, names, FIRST_SHARE)
+    take(FIRST, timer.names, FIRST_SHARE)
     if slower := [name for name in times().find_worse(FIRST) if name not in timer.failed]:
         take(CONFIRMATION, slower, 1.0)
 
 
 def _describe_all(
-    named: Sequence[Benchmark], checkouts: Mapping[Role, Checkout], scratch: Path, tell: Callable[[str], None]
+    named: Sequence[Benchmark], checkouts: Mapping[Role, Checkout], scratch: Path, clock: Clock
 ) -> Iterator[Sides]:
     head = checkouts["head"].root
     for number, benchmark in enumerate(named):
-        tell(f"{benchmark.name}: what base and head return")
+        clock.tell(f"{benchmark.name}: what base and head return")
         arms = {
             role: function_arm(
                 role,
@@ -198,21 +236,27 @@ def _describe_all(
         }
         results: dict[Role, Path] = {role: scratch / f"{role}-{number}.pickle" for role in checkouts}
         described: dict[Role, Described] = {}
-        failures = []
+        failures: list[Failure] = []
         for role, checkout in checkouts.items():
             try:
-                described[role] = _describe_side(checkout, arms[role], results[role], scratch)
+                described[role] = _describe_side(checkout, arms[role], results[role], scratch, clock.deadline)
             except ArmFailed as error:
-                kind = "untested" if error.is_missing or checkout.failure else "failed"
-                failures.append(Failure(benchmark.name, role, kind, str(error)))  # type: ignore[arg-type]
+                failures.append(Failure(benchmark.name, role, _kind_of(checkout, error), str(error)))
+            except OutOfTime:
+                described, failures = {}, []  # nothing is known of it, which is no failure
+                break
         counts = {role: in_head(benchmark.counts, head) for role in checkouts}
         yield Sides(benchmark, arms, counts, results, described, failures)
 
 
-def _describe_side(checkout: Checkout, arm: Arm, results: Path, scratch: Path) -> Described:
+def _kind_of(checkout: Checkout, error: ArmFailed) -> Literal["untested", "failed"]:
+    return "untested" if error.is_missing or checkout.failure is not None else "failed"
+
+
+def _describe_side(checkout: Checkout, arm: Arm, results: Path, scratch: Path, until: float) -> Described:
     if checkout.failure is not None:
         raise ArmFailed(f"it cannot be installed: {checkout.failure}", arm=checkout.role)
-    worker = WorkerProcess(0, scratch / f"numba-{checkout.role}", None, checkout.program)
+    worker = WorkerProcess(0, scratch / f"numba-{checkout.role}", None, checkout.program, until)
     try:
         return worker.ask(Describe(arm, str(results)), Described)
     finally:
@@ -226,51 +270,72 @@ def in_head(target: str, head: Path) -> str:
 
 
 def _make_revisions(
-    question: Question, checkouts: Mapping[Role, Checkout], sides: Sequence[Sides], changed: set[str]
+    question: Question,
+    checkouts: Mapping[Role, Checkout],
+    sides: Sequence[Sides],
+    changed: set[str],
+    moved_on: int,
 ) -> Revisions:
+    head = checkouts["head"]
+    names = {each.benchmark.name for each in sides}
     return Revisions(
         base=checkouts["base"].commit,
-        head=checkouts["head"].commit,
+        head=head.commit,
         environment=question.settings.environment,
         files={each.benchmark.name: each.benchmark.file for each in sides},
         metrics={each.benchmark.name: each.benchmark.metric or ("wall" if each.waits else "cpu") for each in sides},
         tolerances={each.benchmark.name: each.benchmark.tolerance for each in sides},
-        changed=[each.benchmark.name for each in sides if _is_changed(each, checkouts["head"].root, changed)],
+        changed=[each.benchmark.name for each in sides if is_changed(each.loaded, head, changed)],
         accepted=list(question.accepted),
+        removed={each.name: each.file for each in _read_those_of(checkouts["base"]) if each.name not in names},
+        outside=_find_outside(checkouts),
+        moved_on=moved_on,
+        count_rule=BY_KIND,
     )
 
 
-def _is_changed(sides: Sides, root: Path, changed: set[str]) -> bool:
-    """Say whether a file differs that was loaded for the benchmark, or that may touch every benchmark."""
-    head = sides.described.get("head")
-    loaded = set() if head is None else {Path(each) for each in head.files}
-    return any(each in OF_ALL or root / each in loaded for each in changed)
+def _find_outside(checkouts: Mapping[Role, Checkout]) -> list[str]:
+    """Return the sides that cannot be installed through no fault of theirs; none is at fault where both cannot."""
+    failed = [role for role, each in checkouts.items() if each.failure is not None]
+    return [role for role in failed if len(failed) == len(checkouts) or checkouts[role].is_outside]
+
+
+def _read_those_of(base: Checkout) -> list[Benchmark]:
+    """Return the benchmarks that the base has; none where its table cannot be read, as the head's can."""
+    try:
+        return read_benchmarks(base.root, TOLERANCE)
+    except UserError:
+        return []
 
 
 def _compare_outputs(sides: Sides, head: Checkout) -> Agreed:
     name, check = sides.benchmark.name, sides.benchmark.check
+    if not sides.described:
+        return Agreed(name, None, NO_TIME)
     if check == "none":
         return Agreed(name, None, "its check is none")
     for role, each in sides.described.items():
         if each.unpicklable is not None:
             return Agreed(name, None, f"what the {role} returns cannot be passed on: {each.unpicklable}")
-    return compare_in_subprocess(name, sides.results["base"], sides.results["head"], check, head.path)
+    return compare_in_subprocess(name, sides.results["base"], sides.results["head"], check, head.readable)
 
 
 def _count_all(
     sides: Sequence[Sides],
+    changed: Collection[str],
     checkouts: Mapping[Role, Checkout],
     scratch: Path,
-    writer: Writer,
-    tell: Callable[[str], None],
-) -> Iterator[Sides]:
-    """Count every benchmark, and yield those that could be counted."""
-    for each in sides:
-        tell(f"{each.benchmark.name}: counting")
+    clock: Clock,
+) -> dict[str, Exact | Failure]:
+    """Return the counts of every benchmark, or how it failed; those whose files differ are counted first."""
+    until = time.monotonic() + COUNTING_SHARE * clock.left_s
+    found: dict[str, Exact | Failure] = {}
+    for each in sorted(sides, key=lambda each: each.benchmark.name not in changed):
+        name = each.benchmark.name
+        clock.tell(f"{name}: counting")
         try:
-            writer.write(count_exactly(each.benchmark, checkouts, each.arms, each.counts, scratch))
+            found[name] = count_exactly(each.benchmark, checkouts, each.arms, each.counts, Limits(scratch, until))
         except ArmFailed as error:
             role = "head" if error.arm == "head" else "base"
-            writer.write(Failure(each.benchmark.name, role, "failed", str(error)))
-            continue
-        yield each
+            found[name] = Failure(name, role, "failed", str(error))
+    return found

@@ -32,6 +32,11 @@ def list_notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
     """Yield what was compared with what, and what could not be."""
     revisions = recorded.all(Revisions)[0]
     yield f"Base {revisions.base[:COMMIT]}, head {revisions.head[:COMMIT]}; brackets hold for all benchmarks together."
+    if revisions.moved_on:
+        yield (
+            f"The base is where the head left it; {revisions.moved_on} commits that came to it since were not compared "
+            "(--direct compares with them)."
+        )
     if gate.advisory is not None:
         yield f"Advisory: {gate.advisory}."
     unknown = {each.benchmark: each.unknown for each in recorded.all(Agreed) if each.unknown is not None}

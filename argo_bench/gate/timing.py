@@ -84,6 +84,7 @@ class Timer:
         self._on_progress = on_progress
         self._call_ns: dict[str, int] = {}
         self._began = self._batch_began = time.monotonic()
+        self.names = list(arms)
         self.samples: list[Samples] = []
         self.failed: set[str] = set()
 

@@ -14,10 +14,10 @@ from argo_bench.gate.answers import (
     HEAD,
     Batch,
     Candidate,
-    Times,
     comparison_of,
     gate_of,
     make_lines,
+    times_of,
 )
 from argo_bench.gate.records import Agreed, Exact, Gated, Revisions
 from argo_bench.gate.run import FIRST_SHARE
@@ -181,7 +181,7 @@ def _check_batches(recorded: Recorded) -> Iterator[Disagreement]:
     if revisions is None:
         return
     failed = {each.optimization for each in recorded.all(Failure)}
-    slower = Times(recorded.all(Samples), revisions, choose_test(recorded.run.rule)).find_worse(FIRST)
+    slower = times_of(recorded).find_worse(FIRST)
     due: dict[Batch, list[str]] = {FIRST: list(revisions.files), CONFIRMATION: slower}
     last = len(recorded.records)
     for batch, names in due.items():
@@ -206,7 +206,7 @@ def _check_course(
 
     def is_decided_at(look: int) -> bool:
         before = [each for each in recorded.all(Samples) if each.replicate < FROM[batch] + look]
-        return Times(before, revisions, choose_test(recorded.run.rule)).is_decided(name, batch)
+        return times_of(recorded, before).is_decided(name, batch)
 
     if taken and not {*taken} <= {*range(FROM[batch], FROM[batch] + looks[-1])}:
         yield f"replicates {min(taken)} to {max(taken)}, expected {looks[-1]} from {FROM[batch]} on at the most"

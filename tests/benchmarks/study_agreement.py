@@ -43,6 +43,8 @@ ARMS = tuple(
 PROCESSES = 15
 CUT = 2
 """The third smallest and the third largest of fifteen ratios bound their median at 99.3 %."""
+LEAST_S = 1.0
+"""The calls of a script take this CPU time at least beyond its start, which moves by tenths of a second."""
 FLOOR = math.log(1.01)
 SCRIPT = """
 import sys, time, statistics
@@ -91,15 +93,21 @@ def time_exported(folder: Path, rng: random.Random) -> list[float]:
     """Return ln(candidate / baseline) of every pair of runs of the exported scripts, less what an empty one takes."""
     exported = read_export(folder)
 
-    def run(side: Role, option: str) -> float:
-        passes = exported.passes[side]
-        seconds = _seconds_of([sys.executable, str(folder / f"{side}.py"), option, str(passes)])
-        return seconds / (passes * exported.calls)
+    def run(side: Role, option: str, passes: int) -> float:
+        return _seconds_of([sys.executable, str(folder / f"{side}.py"), option, str(passes)])
 
-    empty = {side: median(run(side, "--prepare") for _ in range(5)) for side in ROLES}
+    passes, empty = {}, {}
+    for side in ROLES:
+        passes[side] = exported.passes[side]
+        empty[side] = median(run(side, "--prepare", passes[side]) for _ in range(5))
+        while run(side, "--calls", passes[side]) - empty[side] < LEAST_S:
+            passes[side] *= 2
+        empty[side] = median(run(side, "--prepare", passes[side]) for _ in range(5))
     found = []
     for _ in range(PROCESSES):
-        times = {side: max(1e-12, run(side, "--calls") - empty[side]) for side in rng.sample(ROLES, 2)}
+        times = {
+            side: (run(side, "--calls", passes[side]) - empty[side]) / passes[side] for side in rng.sample(ROLES, 2)
+        }
         found.append(math.log(times["candidate"] / times["baseline"]))
     return found
 

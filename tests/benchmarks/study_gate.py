@@ -22,12 +22,10 @@ from typing import Any, Literal
 
 import click
 
-from argo_bench.gate.answers import CONFIRMATION, FIRST, Times, gate_of, has_grown
-from argo_bench.gate.records import Revisions
+from argo_bench.gate.answers import CONFIRMATION, FIRST, gate_of, times_of
+from argo_bench.gate.exact import has_grown
 from argo_bench.harness.calibration.bank import keep_busy
-from argo_bench.harness.record.records import Samples
 from argo_bench.harness.record.store import load
-from argo_bench.harness.statistics.beyond import choose_test
 
 Kind = Literal["nothing", "5 % slower", "1 % more instructions"]
 Tool = Literal["argo-bench", "pytest-benchmark"]
@@ -120,7 +118,7 @@ def ours(folder: Path, head: str, seed: int) -> dict[str, Any]:
             raise SystemExit(f"argo-bench ci ended with exit status {done.returncode}: {done.stderr}")
         recorded = load(Path(out) / "run")
     gate = gate_of(recorded)
-    times = Times(recorded.all(Samples), recorded.all(Revisions)[0], choose_test(recorded.run.rule))
+    times = times_of(recorded)
     [outcome] = gate.outcomes
     first = times.estimate("smooth", FIRST)
     return {

@@ -28,9 +28,23 @@ Word = Literal[
     "untested",
     "failed",
 ]
-State = Literal["worse", "fine", "better", "cannot tell", "differs", "failed", "new", "not measured"]
+State = Literal[
+    "worse",
+    "more memory",
+    "more counted",
+    "fine",
+    "better",
+    "cannot tell",
+    "cannot run",
+    "differs",
+    "failed",
+    "new",
+    "removed",
+    "not measured",
+]
 """A gate says one of these of a benchmark. ``differs``: the two do not compute the same. ``new``: the base has nothing
-to compare with. ``not measured``: no time was left, or something is missing."""
+to compare with, ``removed``: the head has not. ``cannot run``: both sides fail, or what they need is not there. ``more
+counted``: a count of the benchmark's own grew, such as requests. ``not measured``: no time was left."""
 Region = Literal["refuted", "fell short", "confirmed", "exceeded"]
 
 SHOWN: Mapping[Word | State, str] = {
@@ -41,6 +55,7 @@ SHOWN: Mapping[Word | State, str] = {
     "untested": "not measured",
     "cannot tell": "inconclusive",
     "fine": "not worse",
+    "more counted": "count grew",
 }
 """What readers see of a stored word that is not shown as it is. A run and a gate say the same in the same word."""
 

@@ -21,7 +21,7 @@ from ...errors import UserError
 from .bodies import Arm, Body, body_of, find_function
 
 LONGEST_TRACED_S = 0.5
-"""A call that takes longer is not traced: counting its bytecode instructions takes some 50 times as long."""
+"""A call that takes more CPU time is not traced: counting its bytecode instructions takes some 50 times as long."""
 WARM_CALLS = 3
 """After this many calls Python's interpreter has specialized what it will in short calls, and caches are filled."""
 
@@ -30,9 +30,9 @@ def take_counts(arm: Arm, counts: str) -> dict[str, Any]:
     """Count bytes, allocations and bytecode instructions of one warm call, and call the benchmark's own counter."""
     body = body_of(arm)
     for _ in range(WARM_CALLS):
-        started = time.perf_counter()
+        started = time.process_time()
         body.first_call()
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
     counted: dict[str, float] = {"peak bytes": _measure_peak_bytes(body)}
     if (allocations := _count_allocations(body)) is not None:
         counted["allocations"] = allocations

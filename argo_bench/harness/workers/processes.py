@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
 import msgspec
+import psutil
 
 from argo_bench.harness.block_order import REFERENCE
 from argo_bench.harness.machine.environment import THREAD_CAPS, Watch, worker_cpu
@@ -146,6 +147,12 @@ class WorkerProcess:
         """End the process and all that it has started: it leads a session."""
         with suppress(ProcessLookupError, PermissionError):  # the latter is said of a session that has ended
             os.killpg(self._process.pid, signal.SIGKILL)
+
+    @property
+    def cpu_s(self) -> float:
+        """The CPU time that the process has taken so far, in seconds."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
 
     @property
     def is_alive(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from argo_bench.controls import spell_controls
+from argo_bench.gate.answers import ORDER
 from argo_bench.gate.outcome import Outcome
 from argo_bench.harness.claims.verdict import word_for
 from argo_bench.integrations.outputs.results import Results
@@ -20,7 +21,6 @@ MOST_BYTES = 1 << 20
 MOST_OF_A_KIND = 10
 """A step shows this number of annotations of a kind."""
 Kind = Literal["error", "warning", "notice"]
-FIRST: Sequence[str] = ("failed", "differs", "worse", "cannot tell", "not measured", "new", "better", "fine")
 
 
 def render(results: Results) -> dict[str, str]:
@@ -36,7 +36,7 @@ def step_summary(title: str, outcomes: Sequence[Outcome], note: str = "") -> str
     head = f"### {_escape(title)}\n\n| benchmark | change | state | seen |\n| --- | --- | --- | --- |\n"
     foot = f"\n{_escape(note)}\n" if note else ""
     room = MOST_BYTES - len((head + foot).encode()) - 200
-    ordered = sorted(outcomes, key=lambda each: (not each.blocks, FIRST.index(each.state)))
+    ordered = sorted(outcomes, key=lambda each: (not each.blocks, ORDER.index(each.state)))
     rows: list[str] = []
     for position, each in enumerate(ordered):
         row = f"| {' | '.join(_escape(cell) for cell in _cells(each))} |\n"
@@ -72,7 +72,7 @@ def annotate(outcomes: Sequence[Outcome]) -> str:
     for each in outcomes:
         if each.blocks:
             kinds["error"].append(each)
-        elif each.state in ("worse", "failed", "differs"):
+        elif each.state in ("worse", "more memory", "more counted", "failed", "differs", "cannot run"):
             kinds["warning"].append(each)
         elif each.state == "cannot tell":
             kinds["notice"].append(each)

@@ -12,7 +12,7 @@ from argo_bench.controls import spell_controls
 from argo_bench.gate.outcome import Outcome
 from argo_bench.integrations.outputs.results import Results
 
-SKIPPED = ("cannot tell", "not measured", "new")
+SKIPPED = ("cannot run", "cannot tell", "not measured", "new", "removed")
 
 
 def render(results: Results) -> dict[str, str]:
