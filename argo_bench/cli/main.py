@@ -1,7 +1,7 @@
 """Defines the program argo-bench, which writes results to stdout, and progress and errors to stderr.
 
 Exit codes: 0 fine, 1 a gate that failed or a record that does not verify, 2 a mistake in the call or its data, 3
-outputs that differ where they must not, 4 a machine that is not fit (only with --strict-env) or a gate whose base and head
+outputs that differ where they must not, 4 a machine that is not fit (with --strict-env) or a gate whose base and head
 cannot run here, 130 interrupted with partial results saved, 141 an output that was closed by its reader.
 """
 
