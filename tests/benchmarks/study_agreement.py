@@ -4,7 +4,7 @@
 
 The other way is a plain one that shares no code with the package: fresh processes of both sides take turns in random
 order, each warms up and reports its median time per call, on the CPU's clock or, where the function waits, on the wall.
-Arms are exported as scripts, whose whole time counts less that of an empty one. The interval of the ratio is that of
+Arms are exported as scripts, which pyperf runs, a process at a time. The interval of the ratio is that of
 the sign test over fifteen pairs, at 99.3 %. Two words agree where they are the same, or where one of them is
 inconclusive and both intervals have a value in common.
 """
@@ -15,7 +15,6 @@ import json
 import math
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -43,8 +42,8 @@ ARMS = tuple(
 PROCESSES = 15
 CUT = 2
 """The third smallest and the third largest of fifteen ratios bound their median at 99.3 %."""
-LEAST_S = 1.0
-"""The calls of a script take this CPU time at least beyond its start, which moves by tenths of a second."""
+VALUE_S = 0.1
+"""A value of pyperf's takes about this time."""
 FLOOR = math.log(1.01)
 SCRIPT = """
 import sys, time, statistics
@@ -90,33 +89,23 @@ def _run(name: str, waits: bool) -> float:
 
 
 def time_exported(folder: Path, rng: random.Random) -> list[float]:
-    """Return ln(candidate / baseline) of every pair of runs of the exported scripts, less what an empty one takes."""
-    exported = read_export(folder)
+    """Return ln(candidate / baseline) of every pair of processes of pyperf's that run the exported scripts."""
+    passes = read_export(folder).passes
 
-    def run(side: Role, option: str, passes: int) -> float:
-        return _seconds_of([sys.executable, str(folder / f"{side}.py"), option, str(passes)])
+    def run(side: Role) -> float:
+        file = folder / f"{side}-{rng.getrandbits(64):x}.json"
+        options = ["--processes", "1", "--values", "5", "--warmups", "1", "--quiet", "--output", str(file)]
+        loops = max(1, math.ceil(VALUE_S * passes[side]))
+        command = [sys.executable, str(folder / f"{side}.py"), *options, "--loops", str(loops)]
+        subprocess.run(command, check=True, capture_output=True)
+        [benchmark] = json.loads(file.read_text(encoding="utf-8"))["benchmarks"]
+        return median(value for each in benchmark["runs"] for value in each.get("values", []))
 
-    passes, empty = {}, {}
-    for side in ROLES:
-        passes[side] = exported.passes[side]
-        empty[side] = median(run(side, "--prepare", passes[side]) for _ in range(5))
-        while run(side, "--calls", passes[side]) - empty[side] < LEAST_S:
-            passes[side] *= 2
-        empty[side] = median(run(side, "--prepare", passes[side]) for _ in range(5))
-    found = []
-    for _ in range(PROCESSES):
-        times = {
-            side: (run(side, "--calls", passes[side]) - empty[side]) / passes[side] for side in rng.sample(ROLES, 2)
-        }
-        found.append(math.log(times["candidate"] / times["baseline"]))
-    return found
-
-
-def _seconds_of(command: Sequence[str]) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return [
+        math.log(times["candidate"] / times["baseline"])
+        for _ in range(PROCESSES)
+        if (times := {side: run(side) for side in rng.sample(ROLES, 2)})
+    ]
 
 
 def bound(ratios: Sequence[float]) -> tuple[float, float]:
