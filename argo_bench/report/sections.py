@@ -19,7 +19,7 @@ from argo_bench.report.outputs import tabulate_checks
 from argo_bench.report.results import tabulate_first_call_times, tabulate_memory, tabulate_results
 from argo_bench.report.tables import Column, Row, Table
 from argo_bench.report.trials import tabulate_trials
-from argo_bench.report.verdicts import tabulate_conditions, tabulate_strips, tabulate_verdicts
+from argo_bench.report.verdicts import Notes, tabulate_conditions, tabulate_strips, tabulate_verdicts
 
 if TYPE_CHECKING:
     from argo_bench.report.chart import Chart
@@ -110,8 +110,9 @@ class Advice:
 class Outline:
     """Lists what a report on one kind of record consists of, from top to bottom.
 
-    ``remarks`` returns sentences that come before those of any record, ``advise`` an advice for each optimization, and
-    ``describe`` the background of a subject. ``parts`` are the headings of the page in order.
+    ``remarks`` returns sentences that come before those of any record, ``advise`` an advice for each optimization,
+    ``describe`` the background of a subject, and ``note`` what stands beside a verdict. ``parts`` are the headings of
+    the page in order.
     """
 
     sections: Sequence[Section]
@@ -119,6 +120,7 @@ class Outline:
     advise: Callable[[Recorded], Sequence[Advice]] = lambda recorded: ()
     describe: Callable[[str], Background] = lambda subject: Background()
     parts: Sequence[Part] = (OTHERS,)
+    note: Callable[[Recorded], Notes] = lambda recorded: {}
 
     def at(self, place: Place) -> Iterator[Section]:
         """Return the sections that are shown in a place."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from argo_bench.harness.claims.metrics import is_count, is_memory
 from argo_bench.harness.judging.holds_when import NOWHERE
@@ -22,11 +22,18 @@ COLUMNS = (
 )
 
 
-def tabulate_verdicts(recorded: Recorded, title: str, judgements: Sequence[Judgement], *, brief: bool = False) -> Table:
+Notes = Mapping[tuple[str, str], Sequence[str]]
+"""Sentences that stand beside a verdict, by the claim's id and the arm."""
+
+
+def tabulate_verdicts(
+    recorded: Recorded, title: str, judgements: Sequence[Judgement], *, brief: bool = False, notes: Notes | None = None
+) -> Table:
     """Tabulate the verdict on every claim and variant; briefly, a claim is named by its id alone.
 
-    What the simple way does on the claim stands below what was measured of a variant.
+    What the simple way does on the claim stands below what was measured of a variant, and ``notes`` below the output.
     """
+    beside = notes or {}
     simple = find_simple(recorded)
     rows = tuple(
         Row(
@@ -39,7 +46,7 @@ def tabulate_verdicts(recorded: Recorded, title: str, judgements: Sequence[Judge
                     finding.format_claimed_as_factor(each.kind, each.low, each.high),
                 ),
                 join_lines(_describe_measured(recorded, each), _describe_simple(simple.get(each.claim))),
-                each.output,
+                join_lines(each.output, *beside.get((each.claim, each.arm), ())),
                 label_verdict(each.verdict),
             ),
             each.verdict,

@@ -141,7 +141,7 @@ def _collect(recorded: Recorded, outline: Outline) -> dict[str, Any]:
             if picture
         ],
         "overview": [each for each in chapters if each.advice is not None],
-        "verdicts": tabulate_verdicts(recorded, "Verdicts", headline or judgements),
+        "verdicts": tabulate_verdicts(recorded, "Verdicts", headline or judgements, notes=outline.note(recorded)),
         "parts": _group_sections(outline.parts, chapters),
         "calibrated": finding.describe_calibration(recorded),
         "calibration": [] if kept is None else list(calibration.make_tables(msgspec.convert(kept, Used).calibration)),
@@ -180,7 +180,7 @@ def _make_chapter(recorded: Recorded, outline: Outline, identifier: str, place: 
         list(_list_published(recorded, headline)),
         list(_list_published(recorded, further)),
         [
-            tabulate_verdicts(of, title, those, brief=True)
+            tabulate_verdicts(of, title, those, brief=True, notes=outline.note(of))
             for title, those in (("Headline verdicts", headline), ("Further readings", further))
             if those
         ],

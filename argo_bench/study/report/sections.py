@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.optimizations import catalogue, subjects
 from argo_bench.optimizations.document import RANKS
 from argo_bench.report import sections as shared
 from argo_bench.report.sections import ANY_TABLE, OTHERS, Background, Outline, Part, Section, Source
-from argo_bench.report.verdicts import tabulate_curves
+from argo_bench.report.tables import Table
+from argo_bench.report.verdicts import tabulate_curves, tabulate_verdicts
 from argo_bench.study.records import Acceptance, LiveRates
 from argo_bench.study.report.advice import advise_all, tabulate_advice
 from argo_bench.study.report.combined import tabulate_combined
+from argo_bench.study.report.dominance import note_beside, tabulate_dominated
 from argo_bench.study.report.explain import find_exchanged, format_place
 
 PUBLISHED = Part("optimizations", "Optimization by optimization")
 TOGETHER = Part("combined", "Combined claims")
 CHARTS = "argo_bench.study.report."
 
+
+def _tabulate_verdicts(recorded: Recorded, brief: bool, *, headline: bool) -> list[Table]:
+    """Tabulate the verdicts on headline claims or on further readings; unless briefly, with what stands beside them."""
+    judged = [each for each in recorded.all(Judgement) if each.headline == headline]
+    title = "Verdicts" if headline else "Further readings"
+    notes = {} if brief else note_beside(recorded)
+    return [tabulate_verdicts(recorded, title, judged, brief=brief, notes=notes)]
+
+
+HEADLINE = replace(shared.HEADLINE, tables=lambda recorded, brief: _tabulate_verdicts(recorded, brief, headline=True))
+FURTHER = replace(shared.FURTHER, tables=lambda recorded, brief: _tabulate_verdicts(recorded, brief, headline=False))
+DOMINATED = Section("dominated", ANY_TABLE, lambda recorded, brief: [tabulate_dominated(recorded)])
 ADVICE = Section(
     "advice", ("summary", "terminal", "text"), lambda recorded, brief: [tabulate_advice(recorded, brief=brief)]
 )
@@ -92,7 +108,7 @@ def describe_rank(subject: str) -> str:
 
 STUDY = Outline(
     (
-        *(shared.HEADLINE, ADVICE, shared.FURTHER, COMBINED),
+        *(HEADLINE, ADVICE, FURTHER, COMBINED, DOMINATED),
         *(shared.FOREST, shared.ECDF, shared.PAIRED_RATIO, SHARES, shared.SCALING),
         *(shared.BREAK_EVEN, shared.HIT_RATES, CURVES, FRONTIER, shared.MEMORY, ERRORS, PAYS),
         *(shared.HOLDS_WHEN, shared.STRIPS, CHANGE_RATE, shared.OUTPUT, shared.CHECKS, shared.CACHES, shared.TRIALS),
@@ -102,4 +118,5 @@ STUDY = Outline(
     advise_all,
     describe,
     (PUBLISHED, TOGETHER, OTHERS),
+    note_beside,
 )
