@@ -96,14 +96,20 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Says what to do with a subject, and why; the last three are what was seen of each variant and the simple way."""
+    """Says what to do with a subject, and why.
+
+    ``prescribed``, ``engineered`` and ``simple`` are what was seen of each arm, ``winner`` is the arm to ship, which is
+    empty where none is. ``label`` is the word with what has to be said in the same breath.
+    """
 
     subject: str
-    word: Literal["keep", "fix", "drop", "undecided"]
+    word: Literal["keep", "fix", "simple", "drop", "undecided"]
     reason: str
     prescribed: str
     engineered: str
     simple: str = "-"
+    winner: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def make_table(recorded: Recorded) -> str:
     for each in recorded.all(Judgement):
         if each.headline:
             judged.setdefault(each.optimization, []).append(each)
-    words = {each.subject: each.word for each in advise_all(recorded)}
+    words = {each.subject: each.label for each in advise_all(recorded)}
     simple = find_simple(recorded)
     columns = WITH_SIMPLE if simple else COLUMNS
     rows = [_write_row(columns), _write_row(["---"] * len(columns))]
