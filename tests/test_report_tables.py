@@ -23,7 +23,7 @@ from argo_bench.harness.record.records import (
     Spot,
 )
 from argo_bench.harness.record.store import Recorded
-from argo_bench.report import results, text, verdicts
+from argo_bench.report import conditions, results, text, verdicts
 from argo_bench.report.marks import MARKS, OKABE_ITO, compute_contrast, label_verdict, make_legible
 from argo_bench.study.records import Acceptance, LiveRates
 from argo_bench.study.report.sections import STUDY
@@ -349,15 +349,18 @@ def missed() -> list:
     ]
 
 
+NEAREST = "one scale was measured, 6 symbols: it is 0.50x, and 2.00x is the least that was claimed"
+
+
 def test_claims_that_do_not_hold_say_where_they_would(tmp_path):
-    table = verdicts.tabulate_conditions(recorded(tmp_path, *missed()))
+    table = conditions.tabulate_conditions(recorded(tmp_path, *missed()), brief=True)
     assert [row.cells for row in table.rows] == [
         (
             "O06.time consensus cache\nprescribed",
             "◐ fell short",
             "if fewer than 12 % of symbol-cycles ticked; from about 60 bars on",
         ),
-        ("O06.time consensus cache\nengineered", "✗ refuted", "nowhere measured"),
+        ("O06.time consensus cache\nengineered", "✗ refuted", f"nowhere measured, because {NEAREST}"),
         ("O06.cost consensus cache\nprescribed", "✗ refuted", "up to about 60 bars"),
     ]
     assert table.note.endswith("Nowhere measured either: O06.6024x prescribed and engineered.")

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from argo_bench.extras import check_extra
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
+from argo_bench.report.conditions import tabulate_conditions
 from argo_bench.report.counts import tabulate_caches, tabulate_damage
 from argo_bench.report.outputs import tabulate_checks
 from argo_bench.report.results import tabulate_first_call_times, tabulate_memory, tabulate_results
 from argo_bench.report.tables import Column, Row, Table
 from argo_bench.report.trials import tabulate_trials
-from argo_bench.report.verdicts import Notes, tabulate_conditions, tabulate_strips, tabulate_verdicts
+from argo_bench.report.verdicts import Notes, tabulate_strips, tabulate_verdicts
 
 if TYPE_CHECKING:
     from argo_bench.report.chart import Chart
@@ -217,7 +218,7 @@ MEMORY = Section(
     chart=f"{CHARTS}memory:MEMORY",
     caption="Every reading, in a process of its own. Hollow marks were polled and may miss a peak.",
 )
-HOLDS_WHEN = Section("holds when", ANY_TABLE, lambda recorded, brief: [tabulate_conditions(recorded)])
+HOLDS_WHEN = Section("holds when", ANY_TABLE, lambda recorded, brief: [tabulate_conditions(recorded, brief=brief)])
 STRIPS = Section("over scales", ANY_TABLE, lambda recorded, brief: [tabulate_strips(recorded)])
 OUTPUT = Section("output", ANY_TABLE, lambda recorded, brief: [tabulate_damage(recorded, brief=brief)])
 CHECKS = Section("checks", ("page",), lambda recorded, brief: [tabulate_checks(recorded)])

@@ -11,6 +11,7 @@ from argo_bench.harness.claims.verdict import HOLDS, Word, word_for
 from argo_bench.harness.record.records import End, Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report.finding import describe_replicates, format_number_of, is_same, keeps_output
+from argo_bench.report.references import DEPENDS, find_dependent
 
 OPENINGS = {"prescribed": "as published", "engineered": "as engineered"}
 """How the sentence about each variant of an optimization begins."""
@@ -23,7 +24,10 @@ def write_title(recorded: Recorded) -> str:
 
 
 def list_sentences(judgements: Sequence[Judgement]) -> list[str]:
-    """Return a sentence for each variant of the optimizations that were judged; one on all claims elsewhere."""
+    """Return a sentence for each variant of the optimizations that were judged; one on all claims elsewhere.
+
+    A claim that holds against one reference and not against another is counted apart, and named.
+    """
     if not judgements:
         return ["no claim was judged"]
     judged = [each for each in judgements if each.headline]
@@ -33,8 +37,8 @@ def list_sentences(judgements: Sequence[Judgement]) -> list[str]:
     judged = judged or list(judgements)
     groups = {name: [each for each in judged if each.arm == name] for name in OPENINGS}
     if any(each.arm not in OPENINGS for each in judged) or not all(groups.values()):
-        return [opening + _count_reached(judged, noun)]
-    return [f"{opening}{OPENINGS[name]}, {_count_reached(group, noun)}" for name, group in groups.items()]
+        return [opening + _count_reached(judged, noun, judgements)]
+    return [f"{opening}{OPENINGS[name]}, {_count_reached(group, noun, judgements)}" for name, group in groups.items()]
 
 
 def summarize(recorded: Recorded) -> list[dict[str, Any]]:
@@ -43,10 +47,11 @@ def summarize(recorded: Recorded) -> list[dict[str, Any]]:
     found = []
     for arm in dict.fromkeys(each.arm for each in judged):
         own = [each for each in judged if each.arm == arm]
-        reached = [each for each in own if each.verdict in HOLDS]
+        reached, apart = _divide(own, recorded.all(Judgement))
         same, declared = _count_outputs(reached)
         counts = {"claims": len(own), "reached": len(reached), "same": same, "as_declared": declared}
-        found.append({"arm": arm, "sentence": _count_reached(own, "claim"), **counts})
+        sentence = _count_reached(own, "claim", recorded.all(Judgement))
+        found.append({"arm": arm, "sentence": sentence, **counts, "depends": [each.claim for each in apart]})
     return found
 
 
@@ -60,11 +65,27 @@ def _describe_progress(recorded: Recorded) -> str:
     return ""
 
 
-def _count_reached(judged: Sequence[Judgement], noun: str) -> str:
-    reached = [each for each in judged if each.verdict in HOLDS]
+def _divide(judged: Sequence[Judgement], everything: Sequence[Judgement]) -> tuple[list[Judgement], list[Judgement]]:
+    """Return the claims that are reached whatever they are compared with, and those that depend on the reference."""
+    dependent = find_dependent(everything)
+    apart = [each for each in judged if (each.claim, each.arm) in dependent]
+    return [each for each in judged if each.verdict in HOLDS and each not in apart], apart
+
+
+def _count_reached(judged: Sequence[Judgement], noun: str, everything: Sequence[Judgement]) -> str:
+    reached, apart = _divide(judged, everything)
     verb = "is" if len(reached) == 1 else "are"
     share = f"{len(reached)} of {format_number_of(len(judged), noun)}"
-    return f"{share} {verb} reached on this machine{_count_kept(reached)}{_count_missing(judged)}"
+    said = f"{share} {verb} reached on this machine{_count_kept(reached)}{_count_missing(judged)}"
+    return f"{said}{_count_apart(apart)}"
+
+
+def _count_apart(apart: Sequence[Judgement]) -> str:
+    """Count and name the claims that hold against one reference and not against another."""
+    if not apart:
+        return ""
+    names = ", ".join(dict.fromkeys(each.claim for each in apart))
+    return f"; {len(apart)} {DEPENDS if len(apart) == 1 else DEPENDS.replace('depends', 'depend')} ({names})"
 
 
 def _count_outputs(reached: Sequence[Judgement]) -> tuple[int, int]:

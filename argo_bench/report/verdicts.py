@@ -1,15 +1,15 @@
-"""Tabulates the verdicts: at the headline scale, over scales and change rates, and where they would be others."""
+"""Tabulates the verdicts: at the headline scale, over scales, and over change rates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from argo_bench.harness.claims.metrics import is_count, is_memory
-from argo_bench.harness.judging.holds_when import NOWHERE
 from argo_bench.harness.record.records import Judgement, Result, Spot
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.marks import label_verdict
+from argo_bench.report.references import DEPENDS, find_dependent
 from argo_bench.report.simple import describe_simple, find_simple
 from argo_bench.report.tables import OUTPUT, VERDICT, Column, Row, Table, join_lines
 
@@ -34,12 +34,15 @@ def tabulate_verdicts(
     What the simple way does on the claim stands below what was measured of a variant, and ``notes`` below the output.
     """
     beside = notes or {}
+    dependent = find_dependent(recorded.all(Judgement))
     simple = find_simple(recorded)
     rows = tuple(
         Row(
             (
                 join_lines(
-                    each.claim if brief else finding.name_claim(recorded, each), finding.name_arms(each.comparison)
+                    each.claim if brief else finding.name_claim(recorded, each),
+                    finding.name_arms(each.comparison),
+                    DEPENDS if (each.claim, each.arm) in dependent else "",
                 ),
                 join_lines(
                     finding.format_claimed(each.kind, each.low, each.high),
@@ -114,40 +117,6 @@ def _name_metrics(judgements: Iterable[Judgement]) -> str:
     nouns = list(dict.fromkeys(finding.noun_of(each.metric) for each in judgements))
     named = " and ".join([", ".join(nouns[:-1]), nouns[-1]] if len(nouns) > 1 else nouns)
     return named[0].upper() + named[1:]
-
-
-def tabulate_conditions(recorded: Recorded) -> Table:
-    """Tabulate under which conditions the claims that do not hold would be reached.
-
-    Further readings that are reached nowhere stand together in the note.
-    """
-    missed = [each for each in recorded.all(Judgement) if each.holds_when is not None]
-    nowhere = [each for each in missed if each.holds_when == NOWHERE and not each.headline]
-    rows = tuple(
-        Row(
-            (
-                join_lines(finding.name_claim(recorded, each), finding.name_arms(each.comparison)),
-                label_verdict(each.verdict),
-                each.holds_when or "",
-            ),
-            each.verdict,
-            each.headline,
-        )
-        for each in missed
-        if each not in nowhere
-    )
-    columns = (Column("claim", 34), Column(VERDICT, 15), Column("holds when", None))
-    note = "Where the estimates reach the claim, interpolated between what was measured; for caches by hit and miss."
-    if nowhere:
-        note += f" Nowhere measured either: {'; '.join(_list_arms(nowhere))}."
-    return Table("Holds when", note, columns, rows)
-
-
-def _list_arms(judgements: Iterable[Judgement]) -> list[str]:
-    arms: dict[str, list[str]] = {}
-    for each in judgements:
-        arms.setdefault(each.claim, []).append(each.arm)
-    return [f"{claim} {' and '.join(those)}" for claim, those in arms.items()]
 
 
 def tabulate_strips(recorded: Recorded) -> Table:

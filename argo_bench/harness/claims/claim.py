@@ -30,7 +30,8 @@ class Claim(msgspec.Struct, frozen=True):
     compared with (it may depend on the ``{variant}``). ``curve`` names a workload of the same stage over a condition
     (the share of ticking symbols); from it is read when a claim that was not confirmed would hold. Claims that are not
     ``headline`` are further readings of the same sentence or the figures of a later document; they get verdicts too,
-    outside the family of simultaneous intervals.
+    outside the family of simultaneous intervals. ``bound`` says, for the end of a sentence, what keeps any version from
+    reaching the claim, with its size.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Claim(msgspec.Struct, frozen=True):
     reference: str = "baseline"
     headline: bool = False
     curve: str = ""
+    bound: str = ""
 
     def __post_init__(self) -> None:
         for end in ("low", "high"):  # NaN may stand for a missing end too; a record has None for it

@@ -106,6 +106,7 @@ def _show_claim(claim: Claim) -> Group:
         _indent(f"Claimed: {span}{as_factor and f' = {as_factor}'} ({claim.kind.replace('_', ' ')})"),
         _indent(f"Read as: {claim.reading}"),
         _indent(f"Judged on: {claim.workload}, {judged}"),
+        *([_indent(f"Bound: {claim.bound}")] if claim.bound else []),
         Text(),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from argo_bench.errors import UserError
@@ -13,6 +13,7 @@ from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import VARIANTS
 from argo_bench.report import finding
 from argo_bench.report.marks import MARKS, label_verdict
+from argo_bench.report.references import DEPENDS, find_dependent
 from argo_bench.report.simple import describe_simple, find_simple
 from argo_bench.report.tables import escape
 from argo_bench.report.title import write_title
@@ -37,14 +38,14 @@ def make_table(recorded: Recorded) -> str:
         if each.headline:
             judged.setdefault(each.optimization, []).append(each)
     words = {each.subject: each.label for each in advise_all(recorded)}
-    simple = find_simple(recorded)
+    simple, dependent = find_simple(recorded), find_dependent(recorded.all(Judgement))
     columns = WITH_SIMPLE if simple else COLUMNS
     rows = [_write_row(columns), _write_row(["---"] * len(columns))]
     for identifier, known in subjects().items():
         if identifier in judged:
             found = judged[identifier]
             claims = "<br>".join({each.claim: _write_claim(each, len(found)) for each in found}.values())
-            seen = ["<br>".join(_describe_seen(found, variant)) for variant in VARIANTS]
+            seen = ["<br>".join(_describe_seen(found, variant, dependent)) for variant in VARIANTS]
             seen += [_describe_simple([simple.get(each) for each in dict.fromkeys(e.claim for e in found)])] * bool(
                 simple
             )
@@ -64,10 +65,11 @@ def _write_claim(judgement: Judgement, judged: int) -> str:
     return words if judged <= A_FEW else f"{words} ({finding.noun_of(judgement.metric)})"
 
 
-def _describe_seen(judged: Sequence[Judgement], variant: str) -> Iterator[str]:
+def _describe_seen(judged: Sequence[Judgement], variant: str, dependent: Collection[tuple[str, str]]) -> Iterator[str]:
     own = [each for each in judged if each.arm == variant]
     for each in own:
-        yield f"{MARKS[each.verdict].glyph} {escape(finding.describe_measured(each))}"
+        apart = f" ({DEPENDS})" if (each.claim, each.arm) in dependent else ""
+        yield f"{MARKS[each.verdict].glyph} {escape(finding.describe_measured(each))}{apart}"
     if said := next(filter(None, (describe_damage(each.damage) for each in own)), ""):
         yield said
 
