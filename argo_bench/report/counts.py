@@ -31,7 +31,9 @@ BENEFITS: Mapping[str, Written] = {
 }
 """Optimizations are made for the sake of these counts; each is written by the function beside it."""
 COMMON = (*BENEFITS, "input_tokens", "output_tokens", "hits", "misses")
-"""These are counted for every arm; all other counts are damage."""
+"""These are counted for every arm; all other counts are damage, but those of what was seen."""
+SAW = "saw "
+"""The names of counts of what the results showed, such as decisions and rows, begin with this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def tabulate_damage(recorded: Recorded, *, brief: bool = False) -> Table:
     spoken_of = {(each.optimization, each.comparison.workload) for each in recorded.all(Judgement)}
     rows: list[Row] = []
     for each in find_counted(recorded):
-        damages = [name for name in each.names() if name not in COMMON]
+        damages = [name for name in each.names() if name not in COMMON and not name.startswith(SAW)]
         if damages and (not brief or (each.optimization, each.workload) in spoken_of):
             place = f"{each.workload} at {each.place}"
             title = ": ".join(filter(None, (recorded.name_of(each.optimization), place)))

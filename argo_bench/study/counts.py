@@ -26,6 +26,7 @@ from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.study.recording import FAST, UNIVERSE, Recording, record, trace_cycles
 from argo_bench.study.replay import NoMarket, stage_of
+from argo_bench.study.sights import count_sights
 
 CALLS_OF_A_CYCLE = 5
 MODELS = ("x_sentiment", "sonar", "explanation")
@@ -98,6 +99,8 @@ def _take_counts(
     try:
         got = expected if is_baseline else replay(workload, edit, recording)
         counts = count_crossings(got.world.ledger) | count_cache_hits(got.pipeline)
+        symbols = 0 if recording.market is None else len(recording.market.symbols)
+        counts |= count_sights(workload, got, symbols)
         if workload.damage is not None:
             counts |= {name: float(value) for name, value in workload.damage(expected, got).items()}
     except Exception as error:  # noqa: BLE001 - a variant may raise anything; it is recorded, and the others go on

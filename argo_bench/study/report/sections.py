@@ -12,29 +12,37 @@ from argo_bench.optimizations.document import RANKS
 from argo_bench.report import sections as shared
 from argo_bench.report.sections import ANY_TABLE, OTHERS, Background, Outline, Part, Section, Source
 from argo_bench.report.tables import Table
-from argo_bench.report.verdicts import tabulate_curves, tabulate_verdicts
+from argo_bench.report.verdicts import Notes, tabulate_curves, tabulate_verdicts
 from argo_bench.study.records import Acceptance, LiveRates
 from argo_bench.study.report.advice import advise_all, tabulate_advice
 from argo_bench.study.report.combined import tabulate_combined
 from argo_bench.study.report.dominance import note_beside, tabulate_dominated
 from argo_bench.study.report.explain import find_exchanged, format_place
+from argo_bench.study.report.sights import note_unseen, tabulate_sights
 
 PUBLISHED = Part("optimizations", "Optimization by optimization")
 TOGETHER = Part("combined", "Combined claims")
 CHARTS = "argo_bench.study.report."
 
 
+def note(recorded: Recorded) -> Notes:
+    """Return what stands beside a verdict: what was not seen, and by what its arm is dominated."""
+    unseen, dominated = note_unseen(recorded), note_beside(recorded)
+    return {key: [*unseen.get(key, ()), *dominated.get(key, ())] for key in {**unseen, **dominated}}
+
+
 def _tabulate_verdicts(recorded: Recorded, brief: bool, *, headline: bool) -> list[Table]:
     """Tabulate the verdicts on headline claims or on further readings; unless briefly, with what stands beside them."""
     judged = [each for each in recorded.all(Judgement) if each.headline == headline]
     title = "Verdicts" if headline else "Further readings"
-    notes = {} if brief else note_beside(recorded)
+    notes = {} if brief else note(recorded)
     return [tabulate_verdicts(recorded, title, judged, brief=brief, notes=notes)]
 
 
 HEADLINE = replace(shared.HEADLINE, tables=lambda recorded, brief: _tabulate_verdicts(recorded, brief, headline=True))
 FURTHER = replace(shared.FURTHER, tables=lambda recorded, brief: _tabulate_verdicts(recorded, brief, headline=False))
 DOMINATED = Section("dominated", ANY_TABLE, lambda recorded, brief: [tabulate_dominated(recorded)])
+SIGHTS = Section("sights", ANY_TABLE, lambda recorded, brief: [tabulate_sights(recorded, brief=brief)])
 ADVICE = Section(
     "advice", ("summary", "terminal", "text"), lambda recorded, brief: [tabulate_advice(recorded, brief=brief)]
 )
@@ -111,12 +119,21 @@ STUDY = Outline(
         *(HEADLINE, ADVICE, FURTHER, COMBINED, DOMINATED),
         *(shared.FOREST, shared.ECDF, shared.PAIRED_RATIO, SHARES, shared.SCALING),
         *(shared.BREAK_EVEN, shared.HIT_RATES, CURVES, FRONTIER, shared.MEMORY, ERRORS, PAYS),
-        *(shared.HOLDS_WHEN, shared.STRIPS, CHANGE_RATE, shared.OUTPUT, shared.CHECKS, shared.CACHES, shared.TRIALS),
+        *(
+            shared.HOLDS_WHEN,
+            shared.STRIPS,
+            CHANGE_RATE,
+            SIGHTS,
+            shared.OUTPUT,
+            shared.CHECKS,
+            shared.CACHES,
+            shared.TRIALS,
+        ),
         *(shared.MEMORY_TABLE, shared.BESIDE, shared.FIRST_CALLS, shared.SENTENCES),
     ),
     remarks,
     advise_all,
     describe,
     (PUBLISHED, TOGETHER, OTHERS),
-    note_beside,
+    note,
 )
