@@ -145,6 +145,8 @@ def test_headline_verdicts_come_before_further_readings_and_those_before_other_a
         "Verdicts",
         "Keep, fix or drop",
         "Further readings",
+        "Dominated arms",
+        "Holds when",
         "Over scales, and cold",
         "Memory",
         "Measured beside them",
@@ -159,7 +161,7 @@ def test_a_row_holds_claim_claimed_range_measured_interval_output_and_verdict(tm
         "O06.time consensus cache\nprescribed",
         "-50 to -70 %\n2.0-3.3x",
         "0.21x (4.8x slower)\n0.204 to 0.212x, n=6\nwall time 0.95x",
-        "same",
+        "same\ndominated by baseline: better in CPU time (4.81x)",
         "✗ refuted",
     )
 
@@ -218,7 +220,7 @@ def test_a_long_output_is_shortened_in_the_terminal_only(full):
 def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_header(full):
     blocks = [block.splitlines() for block in text.markdown(full, STUDY).split("\n\n") if block.startswith("|")]
     widths = [{len(re.split(r"(?<!\\)\|", line)) for line in block} for block in blocks]
-    assert [len(each) for each in widths] == [1] * 8
+    assert [len(each) for each in widths] == [1] * 10
 
 
 def test_markdown_shows_hostile_text_as_text(full):
@@ -356,12 +358,12 @@ def test_claims_that_do_not_hold_say_where_they_would(tmp_path):
     table = conditions.tabulate_conditions(recorded(tmp_path, *missed()), brief=True)
     assert [row.cells for row in table.rows] == [
         (
-            "O06.time consensus cache\nprescribed",
+            "O06.time\nprescribed",
             "◐ fell short",
             "if fewer than 12 % of symbol-cycles ticked; from about 60 bars on",
         ),
-        ("O06.time consensus cache\nengineered", "✗ refuted", f"nowhere measured, because {NEAREST}"),
-        ("O06.cost consensus cache\nprescribed", "✗ refuted", "up to about 60 bars"),
+        ("O06.time\nengineered", "✗ refuted", f"nowhere measured, because {NEAREST}"),
+        ("O06.cost\nprescribed", "✗ refuted", "up to about 60 bars"),
     ]
     assert table.note.endswith("Nowhere measured either: O06.6024x prescribed and engineered.")
 

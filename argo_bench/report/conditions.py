@@ -17,7 +17,8 @@ from argo_bench.report.tables import VERDICT, Column, Row, Table, join_lines
 def tabulate_conditions(recorded: Recorded, *, brief: bool = False) -> Table:
     """Tabulate under which conditions the claims that do not hold would be reached, and else why they are nowhere.
 
-    Briefly, further readings for which there is neither a condition nor a bound stand together in the note.
+    Briefly, claims are named by their ids alone, and further readings for which there is neither a condition nor a
+    bound stand together in the note.
     """
     missed = [each for each in recorded.all(Judgement) if is_missed(each)]
     said = {(each.claim, each.arm): explain(recorded, each) for each in missed}
@@ -25,7 +26,9 @@ def tabulate_conditions(recorded: Recorded, *, brief: bool = False) -> Table:
     rows = tuple(
         Row(
             (
-                join_lines(finding.name_claim(recorded, each), finding.name_arms(each.comparison)),
+                join_lines(
+                    each.claim if brief else finding.name_claim(recorded, each), finding.name_arms(each.comparison)
+                ),
                 label_verdict(each.verdict),
                 said[each.claim, each.arm],
             ),
