@@ -18,6 +18,7 @@ from argo_bench.study.report.advice import advise_all, tabulate_advice
 from argo_bench.study.report.combined import tabulate_combined
 from argo_bench.study.report.dominance import note_beside, tabulate_dominated
 from argo_bench.study.report.explain import find_exchanged, format_place
+from argo_bench.study.report.latencies import tabulate_latencies
 from argo_bench.study.report.sights import note_unseen, tabulate_sights
 
 PUBLISHED = Part("optimizations", "Optimization by optimization")
@@ -48,6 +49,7 @@ ADVICE = Section(
 )
 COMBINED = Section("combined claims", ("summary", *ANY_TABLE), lambda recorded, brief: [tabulate_combined(recorded)])
 CHANGE_RATE = Section("change rate", ANY_TABLE, lambda recorded, brief: [tabulate_curves(recorded)])
+LATENCIES = Section("latencies", ("text", "page"), lambda recorded, brief: [tabulate_latencies(recorded)])
 SHARES = Section(
     "shares",
     ("page",),
@@ -123,6 +125,7 @@ STUDY = Outline(
             shared.HOLDS_WHEN,
             shared.STRIPS,
             CHANGE_RATE,
+            LATENCIES,
             SIGHTS,
             shared.OUTPUT,
             shared.CHECKS,
