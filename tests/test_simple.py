@@ -114,3 +114,12 @@ def test_a_worker_checks_it_as_a_variant(monkeypatch):
     line = msgspec.json.decode(cases("O06", "simple"), type=Fidelity)
     assert (line.arm, line.scope, line.output, line.faithful) == ("simple", "cases", "same", True)
     assert line.compared > 0
+
+
+@pytest.mark.parametrize(("profile", "read"), [(QUICK, False), (DEFAULT, True)])
+def test_its_memory_is_read_where_a_headline_claim_is_about_that(profile, read):
+    supply = MarketSupply(Universe({}, {}, "nowhere"), 1, (1,), 1, ("O09",))
+    asked = StudySubject(with_simple("O09"), supply).memory_questions(profile)
+    assert any(each.comparison.candidate == "simple" for each in asked) == read
+    asked = StudySubject(with_simple("O09", None), supply).memory_questions(profile)
+    assert all(each.comparison.candidate != "simple" for each in asked)

@@ -9,6 +9,7 @@ from statistics import median
 from argo_bench.harness.record.records import Caching, Counts, Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
+from argo_bench.report.simple import SIMPLE
 from argo_bench.report.tables import Column, Row, Table
 
 Written = Callable[[float], str]
@@ -107,7 +108,7 @@ def tabulate_damage(recorded: Recorded, *, brief: bool = False) -> Table:
 
 def _find_judged_arms(recorded: Recorded, optimization: str) -> set[str]:
     comparisons = [each.comparison for each in recorded.all(Judgement) if each.optimization == optimization]
-    return {"baseline"}.union(*((each.reference, each.candidate) for each in comparisons))
+    return {"baseline", SIMPLE}.union(*((each.reference, each.candidate) for each in comparisons))
 
 
 def _describe_damage(counted: Counted, arm: str, names: Sequence[str], over_seeds: OverSeeds) -> str:

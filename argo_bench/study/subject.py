@@ -68,7 +68,8 @@ class StudySubject:
     def memory_questions(self, profile: Profile) -> list[MemoryQuestion]:
         """Ask for the memory behind headline claims about times, and behind claims about memory.
 
-        The methods that judge are asked under several hash seeds, the others once.
+        The methods that judge are asked under several hash seeds, the others once. The simple way is read beside the
+        variants where a headline claim is about memory.
         """
         declared, judging = self.declaration(), {each.method for each in MEMORY.values()}
         found: dict[Comparison, dict[Method, tuple[int, ...]]] = {}
@@ -80,8 +81,10 @@ class StudySubject:
                 methods |= {method: 1 for method in asked if method not in judging}
                 own = profile.memory_claim_seeds if claim.headline else profile.memory_seeds
                 methods[MEMORY[claim.metric].method] = own
-            for variant in self.variants if methods else ():
-                looks = found.setdefault(declared.headline_comparison(claim, variant), {})
+            is_laid_beside = is_about_memory and claim.headline and profile.every_claim
+            simple = (SIMPLE,) if is_laid_beside and self.optimization.simple is not None else ()
+            for arm in (*self.variants, *simple) if methods else ():
+                looks = found.setdefault(declared.headline_comparison(claim, arm), {})
                 looks |= {method: (max(seeds, *looks.get(method, (0,))),) for method, seeds in methods.items()}
         return [MemoryQuestion(comparison, looks) for comparison, looks in found.items()]
 
