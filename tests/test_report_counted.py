@@ -116,7 +116,8 @@ def test_a_cache_pays_from_a_hit_rate_on_or_never(tmp_path, break_even, words):
 
 def test_counts_and_caches_are_in_the_page_in_markdown_and_html(tmp_path):
     run = recorded(tmp_path, *trading_day(), Caching("O06", "engineered", 6, "symbols", 0.42, {}))
-    assert [table.title for table in text.tabulate(run, STUDY, "terminal")] == ["What it does to the output", "Caches"]
+    titles = [table.title for table in text.tabulate(run, STUDY, "terminal")]
+    assert titles == ["Dominated arms", "What it does to the output", "Caches"]
     assert "data age p99 s: 1,195<br>0: wrong prices" in text.markdown(run, STUDY)
     assert "data age p99 s: 1,195<br>" in text.html(run, STUDY)
     assert "****" not in text.markdown(run, STUDY)
