@@ -18,7 +18,7 @@ from argo_bench.study.report.dominance import (
 )
 from argo_bench.study.report.sections import STUDY
 from tests.test_report_counted import trading_day
-from tests.test_report_finding import RUN, judgement, recorded, result
+from tests.test_report_finding import RUN, estimate, judgement, recorded, result
 
 REFERENCE = load(Path(__file__).parents[1] / "results" / "reference")
 RISING = [(0.0, 0.0), (10.0, 0.5), (20.0, 0.6), (30.0, 0.55), (40.0, 0.9)]
@@ -94,10 +94,24 @@ def checked(arm, output="same", **more):
 def test_times_dominate_by_intervals_apart_and_outputs_count_as_damage(tmp_path):
     lines = (checked("prescribed", "differs: target in 3 of 3 cases", scope="cases", saw={"cases": 3}),)
     lines += (checked("engineered", scope="cases", saw={"cases": 3}),)
-    seen = found(recorded(tmp_path, timed("prescribed", 2.0), timed("engineered", 2.01), *lines))
+    alike = [
+        msgspec.structs.replace(timed(arm, speedup), cpu=estimate(speedup, 0.001))
+        for arm, speedup in (("prescribed", 2.0), ("engineered", 2.002))
+    ]
+    seen = found(recorded(tmp_path, *alike, *lines))
     where = "consensus, hit", "prescribed"
-    assert seen[where].sentence == "dominated by engineered: better in output, not told apart in CPU time"
+    assert seen[where].sentence == "dominated by engineered: better in output, no worse in CPU time"
     assert list(seen) == [where]
+
+
+def test_times_whose_intervals_overlap_decide_nothing(tmp_path):
+    lines = (checked("prescribed", "differs: target in 3 of 3 cases", scope="cases", saw={"cases": 3}),)
+    lines += (checked("engineered", scope="cases", saw={"cases": 3}),)
+    assert found(recorded(tmp_path, timed("prescribed", 2.0), timed("engineered", 2.01), *lines)) == {}
+
+
+def test_parts_of_a_set_are_no_alternatives(tmp_path):
+    assert found(recorded(tmp_path, timed("engineered", 2.0), timed("only O02", 0.5), timed("without O02", 4.0))) == {}
 
 
 def test_a_slower_arm_is_dominated_by_doing_nothing(tmp_path):

@@ -2,8 +2,9 @@
 
 The axes of a table are what the arm is made for (a time or a count), what it does to the output, what it loses, and
 its memory. An arm is dominated if another is no worse on all axes that both were measured on, and better on one.
-Exact counts are compared under every seed under which both were taken, times by whether their intervals are disjoint:
-those that overlap are not told apart. What an arm declares that it may change is no damage.
+Exact counts are compared under every seed under which both were taken. A time is no worse than another where the whole
+interval lies below the other one, or within 1 % of it: intervals that overlap decide nothing. What an arm declares that
+it may change is no damage.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from argo_bench.report import finding
 from argo_bench.report.counts import Counted, find_counted, format_count
 from argo_bench.report.simple import SIMPLE
 from argo_bench.report.tables import Column, Row, Table
+from argo_bench.study.attribution import ONLY, WITHOUT
 
 SIMPLE_RULES = (SIMPLE, "fixed ", "cachetools")
 """Arms whose names begin like these follow a rule that can be said in a sentence: one lifetime, a library's default."""
 LOST = ("rows lost", "rows dropped")
 """Counts of these names say what an arm does not keep."""
 MORE_IS_BETTER = ("hit_rate", "recall")
-EXACT_ENOUGH = 0.01
-"""Peaks of memory that differ by less than this share are alike."""
+PARTS_OF_SETS = tuple(each.format("") for each in (ONLY, WITHOUT))
+"""Arms whose names begin like these say what a member of a set contributes: nobody would choose one."""
 BENEFIT, DAMAGE, ROWS = "benefit", "damage", "rows lost"
 Span = tuple[float, float]
 Axes = Mapping[str, Mapping[object, Span]]
@@ -61,22 +63,19 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Dominated:
-    """Says that an arm of a workload is dominated by another one, and on which axes that is better, the same, or not
-    told apart."""
+    """Says that an arm of a workload is dominated by another one, and on which axes that is better and the same."""
 
     compared: Compared
     arm: str
     by: str
     better: Sequence[str]
     same: Sequence[str]
-    open: Sequence[str]
 
     @property
     def sentence(self) -> str:
         """Return who is better, in what and by how much, and that nothing speaks against it."""
         said = [f"better in {' and '.join(map(self._name, self.better))}"]
         said += [f"no worse in {' and '.join(map(self._name, self.same))}"] * bool(self.same)
-        said += [f"not told apart in {' and '.join(map(self._name, self.open))}"] * bool(self.open)
         return f"dominated by {self.by}: {', '.join(said)}"
 
     def _name(self, axis: str) -> str:
@@ -137,23 +136,22 @@ def _dominate(compared: Compared, arm: str, other: str) -> Dominated | None:
     shared = [axis for axis in own if own[axis].keys() & theirs.get(axis, {}).keys()]
     if arm == other or BENEFIT not in shared:
         return None
-    if not all(_is_no_worse(theirs[axis], own[axis]) for axis in shared):
+    margins = {BENEFIT: EPSILON if compared.counted is None else 0.0, "memory": EPSILON}
+    if not all(_is_no_worse(theirs[axis], own[axis], margins.get(axis, 0.0)) for axis in shared):
         return None
-    better = [axis for axis in shared if _is_better(theirs[axis], own[axis])]
-    rest = [axis for axis in shared if axis not in better]
-    is_open = compared.counted is None  # of a time that is no better, nothing is known
-    undecided = [axis for axis in rest if axis == BENEFIT and is_open]
-    return (
-        Dominated(compared, arm, other, better, [a for a in rest if a not in undecided], undecided) if better else None
-    )
+    better = [axis for axis in shared if _is_better(theirs[axis], own[axis], margins.get(axis, 0.0))]
+    return Dominated(compared, arm, other, better, [each for each in shared if each not in better]) if better else None
 
 
-def _is_no_worse(first: Mapping[object, Span], second: Mapping[object, Span]) -> bool:
-    return all(first[key][0] <= second[key][1] for key in first.keys() & second.keys())
+def _is_no_worse(first: Mapping[object, Span], second: Mapping[object, Span], margin: float) -> bool:
+    """Say whether an arm is surely no worse by more than a margin: so by one reference or more, and worse by none."""
+    shared = first.keys() & second.keys()
+    sure = any(first[key][1] <= second[key][0] + margin for key in shared)
+    return sure and all(first[key][0] <= second[key][1] + margin for key in shared)
 
 
-def _is_better(first: Mapping[object, Span], second: Mapping[object, Span]) -> bool:
-    return any(first[key][1] < second[key][0] for key in first.keys() & second.keys())
+def _is_better(first: Mapping[object, Span], second: Mapping[object, Span], margin: float) -> bool:
+    return any(first[key][1] < second[key][0] - margin for key in first.keys() & second.keys())
 
 
 def list_compared(recorded: Recorded) -> Iterator[Compared]:
@@ -194,7 +192,6 @@ def _by_seed(lines: Sequence[Counts], name: str) -> Mapping[object, Span]:
 
 def _list_timed(recorded: Recorded) -> Iterator[Compared]:
     """Yield the workloads that were timed at their headline scale; times against the same reference are compared."""
-    half = EPSILON / 2  # so that arms less than 1 % apart are not told apart
     first: dict[tuple[str, str], int] = {
         (each.id, workload.name): workload.scales[0] for each in recorded.declarations for workload in each.workloads
     }
@@ -213,10 +210,11 @@ def _list_timed(recorded: Recorded) -> Iterator[Compared]:
             interval, at = each.on(clock), each.comparison
             if interval.low is not None and interval.high is not None:
                 times.setdefault(at.reference, {})[at.reference] = (0.0, 0.0)
-                times.setdefault(at.candidate, {})[at.reference] = (interval.low - half, interval.high + half)
+                times.setdefault(at.candidate, {})[at.reference] = (interval.low, interval.high)
         arms = {
             arm: {BENEFIT: time} | _make_common_axes(recorded, optimization, workload, arm)
             for arm, time in times.items()
+            if not arm.startswith(PARTS_OF_SETS)
         }
         yield Compared(optimization, workload, f"{workload} at {results[0].comparison.place}", clock, arms)
 
@@ -244,7 +242,7 @@ def _make_common_axes(
     if lost_rows:
         axes[ROWS] = {"": (min(lost_rows), max(lost_rows))}
     peaks: dict[object, Span] = {
-        reading.hash_seed: ((1 - EXACT_ENOUGH) * reading.peak_bytes, (1 + EXACT_ENOUGH) * reading.peak_bytes)
+        reading.hash_seed: (math.log(max(1, reading.peak_bytes)),) * 2
         for each in recorded.all(Memory)
         for reading in each.readings
         if (each.optimization, each.workload, each.arm) == (optimization, workload, arm)
