@@ -142,6 +142,14 @@ def test_a_claim_that_holds_against_its_own_reference_and_no_other_is_not_counte
     assert "0 of 1 claim" in write_title(recorded(tmp_path, *rows))
 
 
+def test_further_references_may_stand_in_a_workload_of_the_same_inputs():
+    rows = [
+        against("baseline", "refuted", "O08.time", headline=True, workload="five outputs"),
+        against("iloc slices", "confirmed", "O08.time-slices", workload="five outputs, loops in pandas"),
+    ]
+    assert find_dependent(rows) == {("O08.time", "prescribed"), ("O08.time-slices", "prescribed")}
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -20,12 +20,15 @@ OPEN: tuple[Word, ...] = ("inconclusive", "untested", "failed", "void")
 def find_dependent(judgements: Sequence[Judgement]) -> set[tuple[str, str]]:
     """Return the claims, each with its arm, that hold against one reference and not against another.
 
-    They are readings of one sentence on one workload and by one metric, which differ in nothing but their reference.
+    They are readings of one sentence on one workload and by one metric, which differ in nothing but their reference. A
+    workload of the same inputs with further arms to compare with has the name of the first one with an addition.
     """
+    workloads = {(each.optimization, each.comparison.workload) for each in judgements}
     groups: dict[tuple[object, ...], list[Judgement]] = {}
     for each in judgements:
         at = each.comparison
-        same = each.optimization, each.text, each.arm, each.metric, at.workload, at.scale
+        own = [name for of, name in workloads if of == each.optimization and f"{at.workload},".startswith(f"{name},")]
+        same = each.optimization, each.text, each.arm, each.metric, min(own, key=len), at.scale
         groups.setdefault(same, []).append(each)
     return {(each.claim, each.arm) for group in groups.values() if _disagree(group) for each in group}
 
