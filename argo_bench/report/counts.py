@@ -31,7 +31,7 @@ BENEFITS: Mapping[str, Written] = {
     "explanations": format_count,
 }
 """Optimizations are made for the sake of these counts; each is written by the function beside it."""
-COMMON = (*BENEFITS, "input_tokens", "output_tokens", "hits", "misses")
+COMMON = (*BENEFITS, "input_tokens", "output_tokens", "hits", "misses", "queries_and_checks")
 """These are counted for every arm; all other counts are damage, but those of what was seen."""
 SAW = "saw "
 """The names of counts of what the results showed, such as decisions and rows, begin with this."""
