@@ -252,6 +252,8 @@ def test_what_fails_on_both_sides_alike_or_outside_of_them_cannot_run():
     found = gate(*failures, of=revisions("parse"))
     assert found.lacks_environment and not found.blocks
     assert found.outcomes[0].state == "cannot run"
+    nowhere = Failure("parse", "base", "untested", "no module"), Failure("parse", "head", "untested", "no module")
+    assert only(*nowhere).state == "cannot run"
     offline = Failure("parse", "head", "untested", "it cannot be installed: no answer")
     assert only(offline, of=revisions("parse", outside=["head"])).state == "cannot run"
     assert only(offline).blocks

@@ -282,7 +282,8 @@ def _judge_failures(name: str, file: str, failures: Sequence[Failure], outside: 
     sides = {each.arm: each for each in failures}
     head, base = sides.get("head"), sides.get("base")
     reason = " and ".join(f"the {side} fails: {each.reason}" for side, each in sides.items())
-    is_new = base is not None and base.kind == "untested" and "base" not in outside
+    do_both_lack_it = head is not None and head.kind == "untested"
+    is_new = base is not None and base.kind == "untested" and "base" not in outside and not do_both_lack_it
     if head is not None and "head" not in outside and (base is None or is_new):
         return Outcome(name, "failed", True, f"{name}: the head fails: {head.reason}", file=file)
     if head is None and base is not None and is_new:
