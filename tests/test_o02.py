@@ -10,6 +10,7 @@ import pytest
 from argo_bench.optimizations import build
 from argo_bench.optimizations.o02_parallel_fetch import (
     ALONE,
+    BOUND,
     OPTIMIZATION,
     REFUSED,
     TOGETHER,
@@ -19,7 +20,7 @@ from argo_bench.optimizations.o02_parallel_fetch import (
 )
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Tape
-from argo_bench.pipeline.model import Fetched, ProviderError
+from argo_bench.pipeline.model import Fetched, ProviderError, Request
 from argo_bench.pipeline.optimized.fetch import FIRST_PATIENCE_S, LIMITS_S, Hedged, SingleFlight
 from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
 from argo_bench.pipeline.optimized.schedule import SideBySide
@@ -30,8 +31,9 @@ from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, Faults, Loo
 from argo_bench.pipeline.world.providers import start_providers
 from argo_bench.study.checking.check import check_on_markets
 from argo_bench.study.checking.trace import Oracle
-from argo_bench.study.counts import count_crossings, replay
+from argo_bench.study.counts import count_crossings, count_redundant, replay
 from argo_bench.study.recording import record
+from argo_bench.study.redundancy import NotingWorld
 
 P = baseline.PIPELINE
 NEVER = 1e6
@@ -390,28 +392,87 @@ def replayed(workload, universe, scale):
 
 
 def requests(workload, universe, scale):
+    """Requests of each arm, and how many of them were redundant."""
     return {
-        name: count_crossings(each.world.ledger)["requests"]
+        name: (count_crossings(each.world.ledger)["requests"], count_redundant(each.world)["redundant_requests"])
         for name, each in replayed(workload, universe, scale).items()
     }
 
 
 def test_o02_two_who_ask_together_are_asked_for_once_and_the_race_bills_one_more(small_universe):
     asked = requests(TOGETHER, small_universe, 60)
-    assert asked["baseline"] == 60 * 6 * 2 * 6
-    assert asked["prescribed"] == 60 * 6 * 7
-    assert 60 * 6 * 6 <= asked["engineered"] < 60 * 6 * 6.15
+    needs = 60 * 6 * 6
+    assert asked["baseline"] == asked["simple"] == (2 * needs, needs)
+    assert asked["prescribed"] == (60 * 6 * 7, 60 * 6)
+    total, redundant = asked["engineered"]
+    assert needs <= total < 60 * 6 * 6.15
+    assert redundant == total - needs
 
 
 def test_o02_one_who_asks_alone_pays_for_the_race(small_universe):
     asked = requests(ALONE, small_universe, 10)
-    assert asked == {"baseline": 10 * 6 * 6, "prescribed": 10 * 6 * 7, "engineered": 10 * 6 * 6}
+    needs = 10 * 6 * 6
+    assert asked == {
+        "baseline": (needs, 0),
+        "prescribed": (10 * 6 * 7, 10 * 6),
+        "engineered": (needs, 0),
+        "simple": (needs, 0),
+    }
+
+
+def test_a_refused_request_and_another_cycle_make_nothing_redundant(tape):
+    ask = Request("massive", tape.symbols[0], "bars")
+    with NotingWorld(tape, seed=1, latency_scale=0.0) as world:
+        world.begin(0)
+        world.exchange(ask)
+        world.begin(1)
+        world.exchange(ask)
+        assert world.redundant_requests == 0
+        world.exchange(dataclasses.replace(ask, provider="alpaca"))
+        assert world.redundant_requests == 1
+        world.exchange(dataclasses.replace(ask, symbol=tape.symbols[1]))
+        assert world.redundant_requests == 1
+    with NotingWorld(tape, Simulation(error_rate=1.0), seed=1, latency_scale=0.0) as world:
+        world.begin(0)
+        for attempt in range(2):
+            world.exchange(dataclasses.replace(ask, attempt=attempt))
+        assert world.redundant_requests == 0
+
+
+def waited_s(edit, tape, symbol, number):
+    pipeline = edit(P)
+    with SimulatedWorld(tape, Simulation(busy_ns=lambda: 0), seed=number) as world:
+        world.transport = pipeline.transport
+        world.begin(0)
+        began = world.clock.virtual_ns
+        world.run(settle_coroutine(pipeline.fetch(world, symbol)))
+        return (world.clock.virtual_ns - began) / NS
+
+
+async def settle_coroutine(value):
+    return await settle(value)
+
+
+def test_o02_no_order_of_asking_saves_more_than_the_slowest_request_leaves(tape):
+    edits = {"baseline": lambda pipeline: pipeline} | {
+        name: getattr(OPTIMIZATION, name) for name in ("simple", "engineered")
+    }
+    took = {
+        name: [waited_s(edit, tape, symbol, number) for number in range(100) for symbol in tape.symbols]
+        for name, edit in edits.items()
+    }
+    for best, engineered in zip(took["simple"], took["engineered"], strict=True):
+        assert engineered == pytest.approx(best)
+    saved = 1 - sum(took["simple"]) / sum(took["baseline"])
+    assert saved == pytest.approx(BOUND, abs=0.02)
 
 
 def test_o02_where_bars_are_refused_only_the_prescribed_race_loses_signals(small_universe):
     replays = replayed(REFUSED, small_universe, 48)
     found = {name: damage(replays["baseline"], each) for name, each in replays.items()}
     assert len({tuple(counts) for counts in found.values()}) == 1
+    assert found["simple"]["signals missed"] == found["simple"]["left hanging"] == 0
+    assert found["simple"]["requests still running after their fetch"] > 0  # a gather that fails does not end the rest
     for whole in ("baseline", "engineered"):
         assert found[whole]["failed though the other provider answered"] == found[whole]["left hanging"] == 0
         assert found[whole]["signals missed"] == found[whole]["requests still running after their fetch"] == 0

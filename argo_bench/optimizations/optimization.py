@@ -112,6 +112,7 @@ class Workload:
 
 COUNTS: Mapping[str, str] = {
     "requests": "requests",
+    "redundant_requests": "redundant requests",
     "model_calls": "model calls",
     "dollars": "dollars",
     "frame_bytes": "bytes of frames",

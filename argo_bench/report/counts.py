@@ -23,6 +23,7 @@ def format_count(value: float) -> str:
 
 BENEFITS: Mapping[str, Written] = {
     "requests": format_count,
+    "redundant_requests": format_count,
     "model_calls": format_count,
     "dollars": format_count,
     "frame_bytes": finding.format_bytes,

@@ -19,12 +19,13 @@ from argo_bench.harness.record.records import Counts
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import CYCLE, Call, Replay, Workload
 from argo_bench.pipeline.memo import content_key
-from argo_bench.pipeline.model import Bars, Fetched, Ledger, Stage
+from argo_bench.pipeline.model import Bars, Fetched, Ledger, Stage, World
 from argo_bench.pipeline.record import PARTS, Edit, Pipeline
 from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.study.recording import FAST, UNIVERSE, Recording, record, trace_cycles
+from argo_bench.study.redundancy import NotingWorld
 from argo_bench.study.replay import NoMarket, stage_of
 from argo_bench.study.sights import count_sights
 
@@ -98,7 +99,7 @@ def _take_counts(
 ) -> tuple[dict[str, float], str | None]:
     try:
         got = expected if is_baseline else replay(workload, edit, recording)
-        counts = count_crossings(got.world.ledger) | count_cache_hits(got.pipeline)
+        counts = count_crossings(got.world.ledger) | count_redundant(got.world) | count_cache_hits(got.pipeline)
         symbols = 0 if recording.market is None else len(recording.market.symbols)
         counts |= count_sights(workload, got, symbols)
         if workload.damage is not None:
@@ -119,7 +120,7 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
     waits = workload.stage == CYCLE or workload.consumers > 1
     latency_scale = workload.latency_scale if waits else 0.0
     on_demand = Simulation(prepare_ahead=False)
-    world = SimulatedWorld(
+    world = NotingWorld(
         market or NoMarket(), on_demand, seed=recording.seed, latency_scale=latency_scale, durable=False
     )
     with world:
@@ -169,6 +170,11 @@ def count_crossings(ledger: Ledger) -> dict[str, float]:
         "queries": float(ledger.queries),
         "queries_and_checks": float(ledger.queries + ledger.version_checks),
     }
+
+
+def count_redundant(world: World) -> dict[str, float]:
+    """Count the redundant requests, where the world has noted them."""
+    return {"redundant_requests": float(world.redundant_requests)} if isinstance(world, NotingWorld) else {}
 
 
 def count_cache_hits(pipeline: Pipeline) -> dict[str, float]:
