@@ -9,12 +9,15 @@ import pytest
 
 from argo_bench.optimizations import build
 from argo_bench.optimizations.o03_adaptive_ttl import (
+    DAY,
+    LOOK,
     OPTIMIZATION,
     AdaptiveTTL,
     FixedTTL,
     LibraryTTL,
     adaptive_ttl_s,
     cachetools_arm,
+    count_signals,
     damage,
     new_york_hour,
     on_a_new_york_clock,
@@ -24,20 +27,29 @@ from argo_bench.optimizations.o03_adaptive_ttl import (
 )
 from argo_bench.optimizations.optimization import Call, Replay
 from argo_bench.pipeline import baseline
-from argo_bench.pipeline.market import Tape
-from argo_bench.pipeline.model import Bars, Fetched, Opinions, ProviderError, Request
-from argo_bench.pipeline.optimized.transport import (
+from argo_bench.pipeline.baseline.consensus import consensus
+from argo_bench.pipeline.baseline.regime import regime as plain_regime
+from argo_bench.pipeline.lifetimes import (
     ALWAYS_OPEN,
-    BOUND_S,
-    JITTER,
+    FIRST_LIFETIME_S,
+    OPINION_BUDGET,
     PRICE_BUDGET,
-    Arrived,
-    WithinBudget,
+    PRIOR_S,
+    SIDES,
+    Changes,
+    Volatility,
     daily_deviation,
-    hash_to_share,
+    find_budget,
+    list_decisions,
+    read_bars,
     session_after,
 )
+from argo_bench.pipeline.market import Tape
+from argo_bench.pipeline.model import Bars, Fetched, Opinions, ProviderError, Request
+from argo_bench.pipeline.optimized.transport import BOUND_S, JITTER, Arrived, WithinBudget, hash_to_share
 from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.study.counts import replay
+from argo_bench.study.recording import record
 
 NOON = 12
 
@@ -236,9 +248,84 @@ def test_o03_engineered_keeps_nothing_longer_than_its_bound_while_the_market_is_
     provider = Provider(calm)
     for symbol in ("AAPL", "ETH-USD"):
         cache, world = WithinBudget(provider), Clock()
-        for what in ("bars", "quote", "rsi", "sma", "opinion"):
+        for what in ("bars", "quote", "rsi", "sma"):
             lifetime = lifetime_s(cache, world, provider, request(symbol, what))
             assert BOUND_S * (1 - JITTER) <= lifetime <= BOUND_S
+
+
+def minds(*changes_of_mind, seconds):
+    """What a model's answers teach that are asked for every so many seconds."""
+    changes = Changes()
+    for has_changed in changes_of_mind:
+        changes.note(seconds, has_changed=has_changed)
+    return changes.lifetime_s
+
+
+def test_o03_engineered_keeps_an_opinion_by_how_often_the_model_has_changed_its_mind():
+    assert minds(seconds=60) == pytest.approx(FIRST_LIFETIME_S)
+    # A model that has changed its mind every 600 s is kept until that is a chance of one in twenty.
+    assert minds(*(number % 10 == 9 for number in range(1000)), seconds=60) == pytest.approx(
+        OPINION_BUDGET * 600, rel=0.02
+    )
+    assert minds(*[True] * 1000, seconds=60) < 5  # another answer each time: nothing is kept over a cycle
+    asked = request(what="opinion", prompt="?")
+    provider = Provider({("AAPL", "opinion"): "never changes"})
+    cache, world = WithinBudget(provider), Clock()
+    lifetimes = [lifetime_s(cache, world, provider, asked) for _ in range(40)]
+    assert lifetimes[0] <= FIRST_LIFETIME_S
+    assert lifetimes == sorted(lifetimes)
+    assert BOUND_S * (1 - JITTER) <= lifetimes[-1] <= BOUND_S
+
+
+def test_o03_engineered_learns_how_a_price_moves_from_the_prices_that_arrive():
+    bars = bars_of(alternating(0.02))
+    known = Volatility(bars)
+    by_bars = known.seconds_until(PRICE_BUDGET)
+    assert by_bars == pytest.approx(23_400 * (PRICE_BUDGET / daily_deviation(bars)) ** 2)
+    price = 100.0
+    for number in range(400):  # 0.05 % every 10 s, either way: 0.1 % is four such moves, 40 s
+        price *= 1 + 0.0005 * (-1) ** number
+        known.note(10.0 * number, price)
+    assert known.seconds_until(PRICE_BUDGET) == pytest.approx(40, rel=0.1)
+    night = known.seconds_until(PRICE_BUDGET)
+    known.note(1e6, 2 * price)  # what happened in a long pause tells nothing of a minute
+    assert known.seconds_until(PRICE_BUDGET) == night
+    still = Volatility(bars_of([100.0] * 30))
+    assert still.seconds_until(PRICE_BUDGET) == np.inf
+    still.note(0.0, 100.0)
+    still.note(PRIOR_S, 100.1)
+    assert still.seconds_until(PRICE_BUDGET) == pytest.approx(2 * PRIOR_S)
+
+
+def test_o03_engineered_keeps_a_price_for_less_where_a_source_is_about_to_change_sides(small_universe):
+    tape, world = Tape(small_universe.frames, seed=1), Clock()
+    budgets = set()
+    for symbol in tape.symbols:
+        for cycle in range(0, 4000, 40):
+            bars = tape.bars(symbol, cycle)
+            budget = find_budget(world, bars)
+            budgets.add(budget)
+            decided = list_decisions(world, bars.values)
+            for move in (1 - 1.9 * budget, 1 + 1.9 * budget):
+                values = bars.values.copy()
+                values[3, -1] *= move
+                values[1, -1], values[2, -1] = max(values[1:4, -1]), min(values[2:4, -1])
+                assert list_decisions(world, values) == decided
+    assert budgets <= {0.0, *(PRICE_BUDGET / 2**halving for halving in range(4))}
+    assert len(budgets) > 2
+
+
+def test_decisions_on_bars_are_those_of_the_pipeline(small_universe):
+    tape = Tape(small_universe.frames, seed=1)
+    world = Clock()
+    for symbol in tape.symbols:
+        bars = tape.bars(symbol, 100)
+        frame = baseline.PIPELINE.frame(world, bars)
+        indicators, regime = read_bars(bars.values)
+        assert regime == plain_regime(world, frame)
+        said = [Opinions({}, *(f"direction={side} confidence=75" for side in sides)) for sides in SIDES]
+        found = [consensus(world, baseline.PIPELINE.signals(world, indicators, each), regime) for each in said]
+        assert list_decisions(world, bars.values) == tuple(each and each.direction for each in found)
 
 
 def test_o03_engineered_takes_a_day_that_moved_far_already_for_as_volatile_as_that():
@@ -373,7 +460,7 @@ def test_o03_engineered_looks_a_session_up_once(monkeypatch):
     for _ in range(100):
         world.time += 30
         cache(world, request()).result()
-    assert len(provider.sent) == 50
+    assert len(provider.sent) < 100
     assert len(looked_up) == 1
 
 
@@ -448,3 +535,15 @@ def test_o03_engineered_is_never_older_than_it_declares_on_a_live_market(small_u
     unchanged = damage(replay(baseline.PIPELINE), replay(baseline.PIPELINE))
     assert set(unchanged.values()) == {0.0}
     assert unchanged.keys() == found.keys()
+
+
+def test_o03_signals_are_counted_against_those_of_fresh_data(small_universe):
+    recording = record(DAY, small_universe, 60, 3)
+    edits = OPTIMIZATION.edits(DAY)
+    fresh = replay(DAY, edits["baseline"], recording)
+    found = count_signals(fresh, replay(DAY, edits["simple"], recording))
+    names = ("signals missed", "signals added", "signals flipped")
+    assert found["signals changed"] == sum(found[name] for name in names) > 0
+    assert 0 < found["signals due"] <= 6 * -(-60 // LOOK)
+    itself = count_signals(fresh, fresh)
+    assert itself == dict.fromkeys(itself, 0.0) | {"signals due": found["signals due"]}

@@ -116,7 +116,7 @@ class OneQuestionOfAModel(Deduplicated):
         return pending
 
 
-# shows on: providers that fail two minutes after they have answered
+# shows on: providers that fail five minutes after they have answered
 def serve_shared_if_error(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(fetch=SharedIfError(pipeline.fetch.__wrapped__))
 
@@ -419,7 +419,7 @@ SHOWS: Mapping[str, Show] = {
     "five-last-symbol": show_fetches("GAIN", "UP"),
     "five-any-prompt": show_told(decision(), RISEN),
     "five-questions-under-way": show_fetches("GAIN", "UP", said=SAID),
-    "five-shared-if-error": show_fetches("GAIN", refused=EVERYONE, cycles=(0, 24)),
+    "five-shared-if-error": show_fetches("GAIN", refused=EVERYONE, cycles=(0, 61)),
     "five-one-question": show_explained_together(decision("AAPL"), decision("MSFT")),
     "all-history-is-a-view": show_frames_and_indicators(TICK, REVISED),
     "all-post-of-meaning": show_encoded(*AT_LEVELS),

@@ -46,7 +46,7 @@ def tell_other_readers(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(store=InOneTransaction(tune, Answers(tune).add))
 
 
-# shows on: a price that is fetched at 20 s, at 60 s and at 115 s
+# shows on: a price that is fetched at 50 s, at 300 s and at 355 s
 def keep_what_was_kept(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(fetch=KeyedBy(pipeline.fetch.__wrapped__, key_of_minute))
 
@@ -292,15 +292,15 @@ def show_cycles(*symbols: str, cycles: Sequence[int] = (0,), later: Mapping[Key,
 
 
 def show_ages(pipeline: Pipeline) -> Any:
-    """Show whether bars were ever older than a minute."""
+    """Show whether bars were ever older than five minutes."""
     ages = []
     with Scene(pipeline, SIX) as scene:
-        for number in (4, 12, 23):
+        for number in (10, 60, 71):
             scene.begin(number)
             served = scene.call("fetch", "GAIN").bars.values[3, -1]
             now = SIX.bars("GAIN", number).values[3, -1]
             ages.append(5 * round((now - served) / 0.05))
-    return max(ages) <= 60
+    return max(ages) <= 300
 
 
 def show_passed_before(pipeline: Pipeline) -> Any:

@@ -9,25 +9,31 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-import warnings
 from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import xxhash
 from numpy.typing import NDArray
 
-from argo_bench.pipeline.market import is_crypto, trading_seconds
+from argo_bench.pipeline.lifetimes import (
+    QUOTE_BUDGET,
+    Changes,
+    Session,
+    Volatility,
+    find_budget,
+    session_after,
+)
+from argo_bench.pipeline.market import is_crypto
 from argo_bench.pipeline.model import Bars, Completion, Pending, Pool, ProviderError, Request, Stage, World
 
-PRICE_BUDGET = 0.001
-"""How far a served price may be expected to be off: a tenth of a per cent, a thirtieth of the way to the stop."""
+BOUND_S = 300.0
+"""The age beyond which no answer is served while its market is open, counted from when it was asked for.
 
-BOUND_S = 60.0
-"""The age beyond which no answer is served while its market is open, counted from when it was asked for."""
+It is half of what validation takes for a stale decision.
+"""
 
 QUOTA = 100
 """The number of requests that a provider is asked to answer at the same time.
@@ -36,7 +42,6 @@ The study's providers name no quota, so this is the limit that aiohttp has by de
 where waiting is cheap, instead of being refused there.
 """
 
-DEVIATION_BARS = 20
 JITTER = 0.1
 """The share by which lifetimes are shortened at most, so that what was asked for together does not expire together."""
 
@@ -116,18 +121,21 @@ class Cached:
 class WithinBudget(Cached):
     """Keeps market data, technical figures and opinions, each for as long as its error stays within a budget.
 
-    A price is kept until one standard deviation of its move reaches PRICE_BUDGET, which is after trading seconds x
-    (budget / daily deviation)^2, by the symbol's own bars. The technical provider's RSI and SMA are daily figures that
-    move with a fraction of the price, and a model's opinion has no price to be measured by: both are kept for BOUND_S,
-    which bounds every lifetime in trading hours and counts from when the request was sent. While the exchange is closed
-    the prices of a stock stand still and are served until the next open. Explanations are not kept.
+    Prices are kept by their symbol's own volatility, a calm one for minutes and a wild one for seconds, and for less
+    where a source is about to change sides (``lifetimes``). A model's opinion is kept until the model may have changed
+    its mind, by how often it has done so. The technical provider's RSI and SMA are daily figures that no vote reads:
+    they are kept for BOUND_S, which bounds every lifetime in trading hours and counts from when the request was sent.
+    While the exchange is closed the prices of a stock stand still and are served until the next open. Explanations are
+    not kept. Nothing is asked for before it has expired.
 
     There are six entries per symbol, so nothing is evicted.
     """
 
     def __init__(self, transport: Stage) -> None:
         super().__init__(transport)
-        self._deviations: dict[str, float] = {}
+        self._volatilities: dict[str, Volatility] = {}
+        self._changes: dict[str, Changes] = {}
+        self._said: dict[Hashable, tuple[float, Any]] = {}
         self._session = Session(-math.inf, -math.inf)
 
     def __call__(self, world: World, request: Request) -> Pending[Any]:
@@ -137,21 +145,33 @@ class WithinBudget(Cached):
         return super().__call__(world, request)
 
     def expires_at(self, world: World, request: Request, answer: Any, sent_at: float) -> float:
-        if request.what == "bars":
-            self._deviations[request.symbol] = daily_deviation(answer)
-        lifetime_s = BOUND_S
         if request.what in ("bars", "quote"):
+            lifetime_s = self._price_lifetime_s(world, request, answer, sent_at)
             if not is_crypto(request.symbol) and (opens_at := self._session_at(sent_at).opens_at) > sent_at:
                 return opens_at
-            lifetime_s = self._price_lifetime_s(request.symbol)
-        return sent_at + lifetime_s * (1 - JITTER * hash_to_share(request))
+        else:
+            lifetime_s = self._opinion_lifetime_s(request, answer, sent_at) if request.prompt else BOUND_S
+        return sent_at + min(BOUND_S, lifetime_s) * (1 - JITTER * hash_to_share(request))
 
-    def _price_lifetime_s(self, symbol: str) -> float:
-        """Return how long a price is kept, in seconds; zero for a symbol whose bars have not been seen."""
-        deviation = self._deviations.get(symbol, math.inf)
-        if deviation == 0:
-            return BOUND_S
-        return min(BOUND_S, trading_seconds(symbol) * (PRICE_BUDGET / deviation) ** 2)
+    def _price_lifetime_s(self, world: World, request: Request, answer: Any, sent_at: float) -> float:
+        """Return how long a price is kept, in seconds; zero for a quote whose symbol's bars have not been seen."""
+        known = self._volatilities.get(request.symbol)
+        if request.what == "quote":
+            return 0.0 if known is None else known.seconds_until(QUOTE_BUDGET)
+        known = self._volatilities.setdefault(request.symbol, known or Volatility(answer))
+        known.note(sent_at, float(answer.values[3, -1]))
+        return known.seconds_until(find_budget(world, answer))
+
+    def _opinion_lifetime_s(self, request: Request, answer: Any, sent_at: float) -> float:
+        """Return how long an opinion is kept, in seconds, after learning from it whether the model has changed its
+        mind."""
+        text = answer.choices[0].message.content if isinstance(answer, Completion) else answer
+        changes = self._changes.setdefault(request.provider, Changes())
+        question = request.provider, request.symbol, request.prompt
+        if (before := self._said.get(question)) is not None and sent_at > before[0]:
+            changes.note(sent_at - before[0], has_changed=text != before[1])
+        self._said[question] = sent_at, text
+        return changes.lifetime_s
 
     def _session_at(self, now: float) -> Session:
         if now >= self._session.closes_at:
@@ -164,48 +184,9 @@ def within_budget(transport: Stage) -> WithinBudget:
     return WithinBudget(transport)
 
 
-def daily_deviation(bars: Bars) -> float:
-    """Return the deviation (ddof 1) of the last 20 daily returns, or today's move where that is larger already."""
-    close = bars.values[3, -DEVIATION_BARS - 1 :]
-    returns = np.diff(close) / close[:-1]
-    return max(float(returns.std(ddof=1)), abs(float(returns[-1])))
-
-
 def hash_to_share(request: Request) -> float:
     """Return a number in [0, 1) that depends only on the symbol and on what is asked."""
     return xxhash.xxh3_64_intdigest(f"{request.symbol}|{request.what}".encode()) / 2**64
-
-
-class Session(NamedTuple):
-    """Holds the hours of one trading session, in seconds since the epoch."""
-
-    opens_at: float
-    closes_at: float
-
-
-ALWAYS_OPEN = Session(-math.inf, math.inf)
-LONGEST_CLOSURE = pd.Timedelta(days=14)
-
-
-def session_after(now: float) -> Session:
-    """Return the session of the New York Stock Exchange that is
-    on, or the next one; holidays and early closes are known.
-
-    Without exchange_calendars every hour counts as trading hours: more requests are sent, and nothing served is older.
-    """
-    try:
-        import exchange_calendars
-    except ImportError:
-        return ALWAYS_OPEN
-    day = pd.Timestamp(now, unit="s").normalize()
-    with warnings.catch_warnings():
-        # The exchange_calendars of March 2026 calls what pandas 3.1 deprecates.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        calendar = exchange_calendars.get_calendar("XNYS", start=day, end=day + LONGEST_CLOSURE)
-        sessions = zip(calendar.opens, calendar.closes, strict=True)
-        return next(
-            Session(opens.timestamp(), closes.timestamp()) for opens, closes in sessions if closes.timestamp() > now
-        )
 
 
 SIMILAR = 0.95

@@ -67,12 +67,27 @@ def crowd(scene: Scene) -> Any:
     return scene.request(*asked)
 
 
-@CASES("answers that change from minute to minute")
+FIVE_MINUTES = 61
+"""Cycles after which nothing may be served again that was asked for before them."""
+
+
+@CASES("answers that change from one five minutes to the next")
 def changing(scene: Scene) -> Any:
     seen = []
     for _ in range(6):
         seen += [scene.request(*everything(symbol)) for symbol in SYMBOLS]
-        scene.pass_cycles(13)
+        scene.pass_cycles(FIVE_MINUTES)
+    return seen
+
+
+@CASES("answers that are asked for every half minute, and change meanwhile")
+def often(scene: Scene) -> Any:
+    seen = []
+    for turn in range(14):
+        for place, what in enumerate(("rsi", "sma", "quote")):
+            scene.says["alpha_vantage", "AAPL", what] = 50.0 + 40 * place + turn
+        seen.append(scene.request(*everything("AAPL")))
+        scene.pass_cycles(6)
     return seen
 
 
@@ -128,7 +143,7 @@ def after_hours(scene: Scene) -> Any:
         scene.says["alpha_vantage", "ETH-USD", "quote"] = price
         scene.says["massive", "ETH-USD", "bars"] = with_last(TWO_SYMBOLS["ETH-USD"][0], price)
         seen += [scene.request(*plain(symbol)) for symbol in SYMBOLS]
-        scene.pass_cycles(13 if turn < 6 else CYCLES_AN_HOUR)
+        scene.pass_cycles(FIVE_MINUTES if turn < 6 else CYCLES_AN_HOUR)
     return seen
 
 
@@ -140,5 +155,5 @@ def long_waits(scene: Scene) -> Any:
         for place, what in enumerate(("rsi", "sma", "quote")):
             scene.says["alpha_vantage", "AAPL", what] = 50.0 + 40 * place + turn
         seen.append(scene.request(*plain("AAPL")[2:]))
-        scene.pass_cycles(14)
+        scene.pass_cycles(FIVE_MINUTES + 1)
     return seen
