@@ -253,6 +253,37 @@ def test_o01_engineered_shares_a_cycle_and_no_other():
     assert (second.fetch.hits, second.fetch.found, second.fetch.misses) == (18, 18, 0)
 
 
+def test_o01_engineered_keeps_one_entry_per_symbol_in_the_process():
+    pipeline, world, _ = process("engineered")
+    for cycle in range(50):
+        world.cycle = cycle
+        for symbol in ("AAA", "BBB"):
+            told(pipeline.fetch, world, symbol)
+    assert set(pipeline.fetch._local._held) == {"AAA", "BBB"}
+    assert len(pipeline.fetch._local._flights._entries) == 0
+
+
+def accepting(store=None, accepts_s=60.0):
+    fetching = Fetching()
+    fetch = SharedFetch(fetching, accepts_s=accepts_s)
+    return fetch, FakeWorld(FakeStore() if store is None else store), fetching
+
+
+def test_o01_engineered_serves_callers_who_accept_a_minute_for_a_minute_from_when_it_was_asked_for():
+    first, world, fetching = accepting()
+    second, other, others = accepting(world.redis)
+    for cycle in range(24):
+        world.cycle = cycle
+        asked = cycle // 12 * 12
+        assert same(market("AAA", asked), told(first, world, "AAA"))
+        other.cycle = cycle
+        assert same(market("AAA", asked), told(second, other, "AAA"))
+    assert [cycle for _, cycle in fetching.calls] == [0, 12]
+    assert others.calls == []
+    assert second.found == 2
+    assert len(world.redis.values) == 1
+
+
 def test_o01_engineered_finds_what_the_process_has_without_a_round_trip():
     pipeline, world, fetching = process("engineered")
     for _ in range(3):

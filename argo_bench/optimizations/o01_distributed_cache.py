@@ -13,8 +13,8 @@ Prescribed   JSON texts in Redis for 60 s through an async client; a dict in its
              old code are served. A minute's market is served for that minute, whatever prices do. Bars written as
              text lose nothing, as Python writes floats, and take many times the time that their bytes take.
 Engineered   shared.py: what is fetched is shared by the processes of one cycle, as sealed bytes with a version under a
-             key that holds the cycle, in front of it a Memo in the process (single-flight, on the world's clock; no
-             cachetools, which the pipeline would then need). While Redis is down everything is fetched, and Redis is
+             key that holds the cycle, in front of it one entry per symbol in the process, whose cycle is checked, and
+             one fetch for all who ask together. While Redis is down everything is fetched, and Redis is
              tried once a second until it is back. The consensus is left alone: it is counted in less than a round trip.
              A process alone finds nothing, since it asks for a symbol once a cycle: what is saved is others' work.
              Processes that ask at the very same moment all fetch: a lock across processes would make each wait for one

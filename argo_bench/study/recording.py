@@ -124,7 +124,9 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
     if workload.stage == "transport":
         return Recording([Group(0, [(burst_of(tape.symbols, scale), scale)])], market, seed)
     if workload.stage == "fetch":
-        cycles = min(cycles, FETCHED_DAYS) if workload.servers and not is_trace else cycles
+        # What is asked for again and again is the market of one moment: a process never goes back to an earlier one.
+        most = 1 if workload.inputs == "hit" else FETCHED_DAYS
+        cycles = min(cycles, most) if workload.servers and not is_trace else cycles
         calls: list[tuple[Any, ...]] = [(symbol,) for symbol in tape.symbols]
         return Recording([Group(0, calls, number) for number in range(cycles)], market, seed)
     groups: list[Group] = []
