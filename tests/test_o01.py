@@ -15,7 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argo_bench.optimizations import build
-from argo_bench.optimizations.o01_distributed_cache import ALONE, LOCAL, OPTIMIZATION, from_json, to_json
+from argo_bench.optimizations._services import MOST_ASKED
+from argo_bench.optimizations.o01_distributed_cache import (
+    ALONE,
+    FOUR,
+    LOCAL,
+    OPTIMIZATION,
+    OWN_CYCLE,
+    TWO,
+    from_json,
+    to_json,
+)
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.model import Bars, Consensus, Fetched, Opinions, ProviderError, Signal, StoreError
 from argo_bench.pipeline.record import settle
@@ -33,6 +43,7 @@ from argo_bench.pipeline.shared import (
 )
 from argo_bench.pipeline.world import redis as store
 from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S
+from argo_bench.pipeline.world.content import uniform
 from argo_bench.pipeline.world.redis import URL, RedisClient, Server, find
 from argo_bench.study.checking.check import check_on_markets
 from argo_bench.study.checking.differences import Differences, note_differences
@@ -524,13 +535,59 @@ def alone(small_universe):
 
 def test_o01_alone_a_minutes_market_is_found_in_a_dict_as_often_as_in_redis_and_a_cycles_never(alone):
     rates = {name: count_cache_hits(each.pipeline).get("hit_rate") for name, each in alone.items()}
-    assert rates == {"baseline": None, "prescribed": 11 / 12, LOCAL: 11 / 12, "engineered": 0.0}
+    minute = 11 / 12
+    assert rates == {"baseline": None, "prescribed": minute, LOCAL: minute, "simple": minute, "engineered": 0.0}
 
 
 def test_o01_alone_only_a_minutes_market_is_old(alone):
     ages = {name: ALONE.damage(alone["baseline"], each)["data age max s"] for name, each in alone.items()}
     assert ages["engineered"] == ages["baseline"] == 0
     assert 0 < ages["prescribed"] <= 55
+
+
+@pytest.mark.parametrize("workload", [FOUR, TWO], ids=["four", "two"])
+def test_o01_services_find_more_in_one_store_than_in_dicts_of_their_own(small_universe, workload):
+    recording = record(workload, small_universe, 180, 3)
+    edits = workload.arms
+    replays = {name: replay(workload, edit, recording) for name, edit in edits.items()}
+    rates = {name: count_cache_hits(each.pipeline)["hit_rate"] for name, each in replays.items()}
+    ages = {name: workload.damage(replays["baseline"], each) for name, each in replays.items()}
+    assert rates["baseline"] == 0
+    assert 0 < rates[OWN_CYCLE] < rates["simple"] < rates["engineered"] < 0.9
+    assert len({each["asked by the services"] for each in ages.values()}) == 1
+    assert ages["baseline"]["data age max s"] == ages[OWN_CYCLE]["data age max s"] == 0
+    for name in ("prescribed", "engineered", "simple"):
+        assert 0 < ages[name]["data age max s"] < 60
+    for name, each in replays.items():
+        asked = ages[name]["asked by the services"]
+        assert each.world.ledger.requests.total() == 6 * round(asked * (1 - rates[name]))
+
+
+def test_o01_a_restarted_service_loses_what_it_held_and_the_store_does_not(small_universe):
+    recording = record(FOUR, small_universe, 61, 3)
+    lost = {}
+    for name in ("simple", "engineered"):
+        found = replay(FOUR, FOUR.arms[name], recording).pipeline.fetch
+        (retired,) = found._retired
+        lost[name] = retired is not found._fetches[0]
+        assert found.hits + found.misses == found._asked
+    assert lost == {"simple": True, "engineered": True}
+
+
+def test_o01_a_dict_of_its_own_finds_the_published_two_in_five():
+    """The rate of asking is set by the published figure: the mean over seeds of what one dict of a minute finds."""
+    rates = []
+    for seed in range(12):
+        asked = hits = 0
+        for rank in range(1, 13):
+            held_until = -1
+            for cycle in range(720):
+                if uniform(seed, "asks", 0, f"S{rank}", cycle) < MOST_ASKED / rank:
+                    asked += 1
+                    hits += cycle < held_until
+                    held_until = held_until if cycle < held_until else cycle + 12
+        rates.append(hits / asked)
+    assert sum(rates) / len(rates) == pytest.approx(0.40, abs=0.02)
 
 
 def test_o01_engineered_changes_nothing(small_universe):

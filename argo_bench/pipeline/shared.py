@@ -95,7 +95,9 @@ class SharedFetch:
         if not self._circuit.is_closed(world.now()):
             return
         try:
-            await world.redis.set(key, seal(key, body), TTL_S * (1 - JITTER * uniform(key)))
+            # Where its age is looked at, an entry must not leave the store before it is too old.
+            ttl_s = (TTL_S + self._accepts_s) * (1 - JITTER * uniform(key))
+            await world.redis.set(key, seal(key, body), ttl_s)
         except StoreError:
             self._note_failure(world)
         else:
