@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from argo_bench.optimizations import build
+from argo_bench.optimizations._refreshed_ahead import refresh_ahead
 from argo_bench.optimizations.o03_adaptive_ttl import (
     DAY,
     LOOK,
@@ -47,9 +48,11 @@ from argo_bench.pipeline.lifetimes import (
 from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import Bars, Fetched, Opinions, ProviderError, Request
 from argo_bench.pipeline.optimized.transport import BOUND_S, JITTER, Arrived, WithinBudget, hash_to_share
-from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.record import cycle
+from argo_bench.pipeline.world import SimulatedWorld, Simulation
+from argo_bench.pipeline.world.base import CYCLE_S, EPOCH_S
 from argo_bench.study.counts import replay
-from argo_bench.study.recording import record
+from argo_bench.study.recording import FAST, record
 
 NOON = 12
 
@@ -301,8 +304,8 @@ def test_o03_engineered_keeps_a_price_for_less_where_a_source_is_about_to_change
     tape, world = Tape(small_universe.frames, seed=1), Clock()
     budgets = set()
     for symbol in tape.symbols:
-        for cycle in range(0, 4000, 40):
-            bars = tape.bars(symbol, cycle)
+        for number in range(0, 4000, 40):
+            bars = tape.bars(symbol, number)
             budget = find_budget(world, bars)
             budgets.add(budget)
             decided = list_decisions(world, bars.values)
@@ -547,3 +550,28 @@ def test_o03_signals_are_counted_against_those_of_fresh_data(small_universe):
     assert 0 < found["signals due"] <= 6 * -(-60 // LOOK)
     itself = count_signals(fresh, fresh)
     assert itself == dict.fromkeys(itself, 0.0) | {"signals due": found["signals due"]}
+
+
+def waited_and_asked(edit, universe, cycles):
+    """Seconds of the virtual clock that cycles took, and how many requests they sent."""
+    tape = Tape(universe.frames, seed=2, change_rate=1.0)
+    pipeline = edit(FAST)
+    with SimulatedWorld(tape, Simulation(busy_ns=lambda: 0, cpu_ns=lambda: 0), seed=2, latency_scale=0.05) as world:
+
+        async def walk():
+            waited = 0.0
+            for number in range(cycles):
+                await world.idle(number)
+                began = max(world.now(), EPOCH_S + CYCLE_S * number)
+                await cycle(pipeline, world, tape.symbols, number)
+                waited += world.now() - began
+            return waited
+
+        return world.run(walk()), world.ledger.requests.total()
+
+
+def test_o03_refreshing_ahead_saves_time_and_no_requests(small_universe):
+    waited, asked = waited_and_asked(OPTIMIZATION.engineered, small_universe, 40)
+    sooner, more = waited_and_asked(refresh_ahead, small_universe, 40)
+    assert sooner < waited
+    assert more >= asked

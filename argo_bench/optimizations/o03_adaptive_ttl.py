@@ -37,7 +37,8 @@ import numpy as np
 
 from argo_bench.extras import Requirement
 from argo_bench.harness.claims.sentence import publish_claim
-from argo_bench.optimizations.optimization import Optimization, Replay, Workload
+from argo_bench.optimizations._refreshed_ahead import refresh_ahead
+from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
 from argo_bench.pipeline.baseline.consensus import consensus
 from argo_bench.pipeline.baseline.signals import signals
 from argo_bench.pipeline.lifetimes import read_bars
@@ -289,6 +290,18 @@ TICKING = Workload(
     timed=False,
     damage=damage,
 )
+AHEAD = "refreshed ahead"
+IN_TIME = Workload(
+    name="cycle, lifetimes",
+    stage=CYCLE,
+    inputs="trace",
+    description="whole live cycles: what a cycle waits for is what has expired, unless it was asked for anew while the "
+    "service idled before",
+    scales=(6,),
+    unit="symbols",
+    cycles=24,
+    arms={AHEAD: refresh_ahead},
+)
 
 OPTIMIZATION = Optimization(
     id="O03",
@@ -344,5 +357,5 @@ OPTIMIZATION = Optimization(
             reading="dollars for the two opinion models over a trading day, against no cache at all",
         ),
     ),
-    workloads=(DAY, TICKING),
+    workloads=(DAY, TICKING, IN_TIME),
 )
