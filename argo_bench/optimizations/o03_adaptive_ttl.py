@@ -278,6 +278,7 @@ DAY = Workload(
     timed=False,
     damage=damage_of_day,
     frontier=("signals changed", "requests"),
+    earlier_damage="data age p99 s",
 )
 TICKING = Workload(
     name="fetch, by share of ticking",

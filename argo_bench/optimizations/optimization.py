@@ -78,7 +78,8 @@ class Workload:
 
     ``timed`` workloads are timed. ``damage`` adds exact counts of what an arm does to the output on the trace, and a
     claim about a count needs no more. ``frontier`` names two counts that are traded for each other, the damage and the
-    benefit, which are drawn over all arms. ``latency_scale`` multiplies the latencies of the providers.
+    benefit, which are drawn over all arms; ``earlier_damage`` stands in for the first in records that have not counted
+    it. ``latency_scale`` multiplies the latencies of the providers.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Workload:
     timed: bool = True
     damage: Damage | None = None
     frontier: tuple[str, str] | None = None
+    earlier_damage: str = ""
     latency_scale: float = 1.0
     servers: frozenset[Server] = frozenset()
     tls: bool = False

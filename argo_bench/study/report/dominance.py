@@ -167,10 +167,17 @@ def list_compared(recorded: Recorded) -> Iterator[Compared]:
 
 
 def find_traded(counted: Counted) -> tuple[str, str] | None:
-    """Return the names of the damage and of the benefit that a counted workload trades for each other, if it does."""
+    """Return the names of the damage and of the benefit that a counted workload trades for each other, if it does.
+
+    Where a record has not counted the damage, it is the one that earlier records have.
+    """
     known = subjects().get(counted.optimization)
-    named = () if known is None else (each.frontier for each in known.workloads if each.name == counted.workload)
-    return next((each for each in named if each is not None), None)
+    for workload in () if known is None else known.workloads:
+        if workload.name == counted.workload and workload.frontier is not None:
+            damage, benefit = workload.frontier
+            is_earlier = workload.earlier_damage and damage not in counted.names()
+            return (workload.earlier_damage if is_earlier else damage), benefit
+    return None
 
 
 def _make_axes(recorded: Recorded, counted: Counted, arm: str, damage: str, benefit: str) -> Axes:

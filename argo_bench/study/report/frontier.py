@@ -17,11 +17,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 from matplotlib.transforms import Bbox
 
 from argo_bench.harness.record.store import Recorded
-from argo_bench.optimizations import subjects
 from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, get_hue, quieten
 from argo_bench.report.charts.arms import FIXED, FIXED_STYLE, choose_style
 from argo_bench.report.counts import BENEFITS, Counted, find_counted, format_count
 from argo_bench.report.tables import Column, Row, Table
+from argo_bench.study.report.dominance import find_traded
 
 COLUMNS = 2
 PANEL, AROUND = 2.9, 0.6
@@ -62,16 +62,13 @@ def find_panels(recorded: Recorded) -> list[Panel]:
 
 
 def _make_panel(recorded: Recorded, counted: Counted) -> Panel | None:
-    known = subjects().get(counted.optimization)
-    named = () if known is None else (each.frontier for each in known.workloads if each.name == counted.workload)
-    for counts in named:
-        if counts is not None:
-            damage, benefit = counts
-            points = [Point(arm, counted.values(arm, damage), counted.values(arm, benefit)) for arm in counted.arms]
-            points = [point for point in points if point.x and point.y]
-            title = f"{counted.optimization} {recorded.name_of(counted.optimization)}".rstrip()
-            return Panel(counted, title, damage, benefit, points) if points else None
-    return None
+    if (traded := find_traded(counted)) is None:
+        return None
+    damage, benefit = traded
+    points = [Point(arm, counted.values(arm, damage), counted.values(arm, benefit)) for arm in counted.arms]
+    points = [point for point in points if point.x and point.y]
+    title = f"{counted.optimization} {recorded.name_of(counted.optimization)}".rstrip()
+    return Panel(counted, title, damage, benefit, points) if points else None
 
 
 def describe(panels: Sequence[Panel]) -> str:
