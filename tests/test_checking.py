@@ -12,7 +12,7 @@ from argo_bench.harness.plan import QUICK
 from argo_bench.harness.record.records import Fidelity
 from argo_bench.optimizations import catalogue, subjects
 from argo_bench.optimizations.optimization import VARIANTS
-from argo_bench.optimizations.together import SIGNAL
+from argo_bench.optimizations.together import SIGNAL_ONE
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.baseline.consensus import WEIGHTS
 from argo_bench.pipeline.market import Universe, installed_sample, read_universe
@@ -274,30 +274,30 @@ def count_decided(recording):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_whole_cycles_are_drawn_until_something_is_decided(seed):
-    recording = record(SIGNAL, installed_sample(), 24, seed)
+    recording = record(SIGNAL_ONE, installed_sample(), 24, seed)
     assert len(recording.market.symbols) == 1
     assert sum(count_decided(recording)[1:]) > 0
 
 
 def test_symbols_and_days_are_drawn_by_the_seed():
-    drawn = {record(SIGNAL, installed_sample(), 24, seed).market.symbols for seed in range(8)}
+    drawn = {record(SIGNAL_ONE, installed_sample(), 24, seed).market.symbols for seed in range(8)}
     assert len(drawn) > 2
     days = {
-        record(SIGNAL, installed_sample(), 24, seed).market.bars(symbol, 0).timestamps[-1]
+        record(SIGNAL_ONE, installed_sample(), 24, seed).market.bars(symbol, 0).timestamps[-1]
         for seed in range(8)
-        for symbol in record(SIGNAL, installed_sample(), 24, seed).market.symbols
+        for symbol in record(SIGNAL_ONE, installed_sample(), 24, seed).market.symbols
     }
     assert len(days) > 2
-    again = record(SIGNAL, installed_sample(), 24, 3).market
-    assert again.symbols == record(SIGNAL, installed_sample(), 24, 3).market.symbols
+    again = record(SIGNAL_ONE, installed_sample(), 24, 3).market
+    assert again.symbols == record(SIGNAL_ONE, installed_sample(), 24, 3).market.symbols
 
 
 def test_cycles_in_which_nothing_is_ever_decided_are_timed_and_not_checked(small_universe, monkeypatch):
     """So it is on short data of a user's: nothing is refused, and no claim holds."""
     monkeypatch.setattr(recording_module, "decides", lambda tape, seed, cycles: False)
-    found = record(SIGNAL, small_universe, 4, 1)
+    found = record(SIGNAL_ONE, small_universe, 4, 1)
     assert len(found.groups) == 4
-    quiet = dataclasses.replace(SIGNAL, stage="cycle")
+    quiet = dataclasses.replace(SIGNAL_ONE, stage="cycle")
     never = lambda pipeline: pipeline.replace(consensus=lambda world, signals, regime: None)  # noqa: E731
     line = check.check_workload(subjects()["ALL"], quiet, found, never, never, "engineered")
     assert word_of(line) == "not checked"

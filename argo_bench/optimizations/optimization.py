@@ -74,7 +74,8 @@ class Workload:
     is simulated. ``tls`` and ``rtt_s`` say how the providers are reached. Scales in "rows" are rows that the database
     holds before the first call; "in flight" are the requests that a burst of the transport keeps under way.
     ``consumers`` is the number of callers that ask for the same at the same time. With ``generates``, scales in "bars"
-    that the data is too short for are measured on generated bars.
+    that the data is too short for are measured on generated bars. With ``pairs``, whole cycles walk one symbol on one
+    day after another, so many of such pairs, and the scale is the number of cycles of each.
 
     ``timed`` workloads are timed. ``damage`` adds exact counts of what an arm does to the output on the trace, and a
     claim about a count needs no more. ``frontier`` names two counts that are traded for each other, the damage and the
@@ -104,6 +105,7 @@ class Workload:
     rtt_s: float = 0.0
     consumers: int = 1
     generates: bool = False
+    pairs: int = 0
 
     def __post_init__(self) -> None:
         if self.stage not in (*PARTS, CYCLE):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -72,11 +72,16 @@ FAST: Pipeline = baseline.PIPELINE.replace(indicators=fast_indicators, regime=De
 
 
 class Group(NamedTuple):
-    """Holds the calls that a stage gets at one virtual time, each as its arguments without the World."""
+    """Holds the calls that a stage gets at one virtual time, each as its arguments without the World.
+
+    A whole cycle may have the symbols that it walks as its argument; without any it walks all. Within a pass, calls
+    that are an opening fill caches for those after them and are not timed.
+    """
 
     virtual_ns: int
     calls: list[tuple[Any, ...]]
     cycle: int = 0
+    is_opening: bool = False
 
     @property
     def due_ns(self) -> int:
@@ -113,6 +118,8 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
 
     Raises UserError where the data yields no input for the stage.
     """
+    if workload.stage == CYCLE and workload.pairs:
+        return record_pairs(workload, universe, scale, seed)
     if workload.stage == CYCLE:
         return record_cycles(workload, universe, scale, seed)
     universe = take_symbols(workload, universe, scale, seed)
@@ -161,9 +168,36 @@ def record_cycles(workload: Workload, universe: Universe, scale: int, seed: int)
         tape = workload_tape(workload, draw_day(drawn, start, seed, number), scale, seed)
         cycles = min(trace_cycles(workload, scale), tape.last_cycle + 1)
         found = Recording([Group(0, [()], cycle) for cycle in range(cycles)], tape, seed)
-        if decides(tape, seed, cycles):
+        if decides(tape, seed, range(1, cycles)):
             break
     return found
+
+
+def record_pairs(workload: Workload, universe: Universe, scale: int, seed: int) -> Recording:
+    """Return whole cycles of several pairs of a symbol and a day, one pair after another.
+
+    Every pair has ``scale`` cycles, of which the first is its opening. Symbols and days are drawn by the seed, each
+    symbol once, where the baseline decides in one of the cycles after the opening. Raises UserError where fewer pairs
+    than the workload asks for have that.
+    """
+    whole = universe.take(max(workload.pairs, len(universe.frames)), seed)
+    found = replace(whole, frames={})
+    groups: list[Group] = []
+    for number in range(DRAWS * workload.pairs):
+        drawn = draw_day(draw_symbols(whole, 1, seed, number), HISTORY, seed, number)
+        walked = replace(found, frames={**found.frames, **drawn.frames})
+        if len(walked.frames) == len(found.frames):
+            continue
+        begin, end = scale * len(found.frames), scale * len(walked.frames)
+        if decides(workload_tape(workload, drawn, end, seed), seed, range(begin + 1, end)):
+            found = walked
+            groups += [Group(0, [(drawn.symbols,)], cycle, is_opening=cycle == begin) for cycle in range(begin, end)]
+        if len(found.frames) == workload.pairs:
+            return Recording(groups, workload_tape(workload, found, end, seed), seed)
+    raise UserError(
+        f"the workload {workload.name!r} got no input: {len(found.frames)} of the {workload.pairs} pairs of a symbol "
+        f"and a day that it needs reached a decision in {scale} cycles; try more --symbols or another --seed"
+    )
 
 
 def draw_symbols(universe: Universe, count: int, seed: int, number: int = 0) -> Universe:
@@ -174,11 +208,11 @@ def draw_symbols(universe: Universe, count: int, seed: int, number: int = 0) -> 
     return drawn.take(count, seed)
 
 
-def decides(tape: Tape, seed: int, cycles: int) -> bool:
-    """Return whether the baseline decides anything in the cycles of a market, after the first."""
+def decides(tape: Tape, seed: int, cycles: Iterable[int]) -> bool:
+    """Return whether the baseline decides anything in some cycles of a market."""
     pipeline = until("reason")
     with SimulatedWorld(tape, Simulation(prepare_ahead=False), seed=seed, latency_scale=0.0, durable=False) as world:
-        return any(world.run(cycle(pipeline, world, tape.symbols, number)).decided for number in range(1, cycles))
+        return any(world.run(cycle(pipeline, world, tape.symbols, number)).decided for number in cycles)
 
 
 def burst_of(symbols: Sequence[str], in_flight: int) -> tuple[Request, ...]:

@@ -73,10 +73,10 @@ def workload_and_edit(optimization: str, workload: str, arm: str) -> tuple[Workl
 
 
 def stage_of(pipeline: Pipeline, workload: Workload, symbols: Sequence[str]) -> Stage:
-    """Return what a workload calls: a part of the pipeline, a
-    whole cycle of it without arguments, or a burst of requests."""
+    """Return what a workload calls: a part of the pipeline, a whole
+    cycle of it over all or some symbols, or a burst of requests."""
     if workload.stage == CYCLE:
-        return lambda world: cycle(pipeline, world, symbols, world.cycle)
+        return lambda world, walked=symbols: cycle(pipeline, world, walked, world.cycle)
     if workload.stage == "transport":
         return burst
     stage: Stage = getattr(pipeline, workload.stage)
@@ -126,7 +126,7 @@ class StageBody:
         self._groups = list(self._recorded)
         self.few = FEW_ON_SOCKETS if workload.servers else FEW
         self.is_stored = workload.stage == CYCLE
-        self.calls = sum(len(group.calls) for group in self._recorded)
+        self.calls = count_timed(self._recorded)
         self.fixed_calls = count_fixed_calls(workload, self._recorded)
         self._world: SimulatedWorld | LoopbackWorld | None = None
         self._stage: Stage = _unbuilt
@@ -210,9 +210,13 @@ class StageBody:
             self._rebuild()
             for group in self._opening:
                 self._turn_to(group)
-                for arguments in group.calls:
-                    self._live.run(settle(self._stage(self._live, *arguments)))
+                self._make_calls(group)
         return self._groups
+
+    def _make_calls(self, group: Group) -> None:
+        """Make the calls of a group on the state as it is, without timing them."""
+        for arguments in group.calls:
+            self._live.run(settle(self._stage(self._live, *arguments)))
 
     def time_drain_ns(self) -> float | None:
         """Time what the arm has put off until its world closes, in
@@ -318,10 +322,13 @@ class StageBody:
         background_ns = 0
         for group, following in itertools.zip_longest(groups, groups[1:]):
             self._turn_to(group)
-            taken.append(self._time_groups([group], passes))
+            if group.is_opening:
+                self._make_calls(group)
+            else:
+                taken.append(self._time_groups([group], passes))
             before_ns = self._live.background_cpu_ns
             self._live.pass_idle(group.due_ns + CYCLE_S * NS if following is None else following.due_ns)
-            background_ns += self._live.background_cpu_ns - before_ns
+            background_ns += 0 if group.is_opening else self._live.background_cpu_ns - before_ns
         return Timing(sum(each.wall_ns for each in taken), sum(each.cpu_ns for each in taken) + background_ns)
 
     def _time_groups(self, groups: Sequence[Group], passes: int) -> Timing:
@@ -332,7 +339,7 @@ class StageBody:
         # time.
         cpu = time.process_time_ns()
         wall = world.clock_ns()
-        for virtual_ns, calls, _ in itertools.chain.from_iterable(itertools.repeat(groups, passes)):
+        for virtual_ns, calls, _, _ in itertools.chain.from_iterable(itertools.repeat(groups, passes)):
             jump(virtual_ns)
             for arguments in calls:
                 stage(world, *arguments)
@@ -343,7 +350,7 @@ class StageBody:
         stage, world, jump = self._stage, self._live, self._live.clock.jump_to
         cpu = time.process_time_ns()
         wall = world.clock_ns()
-        for virtual_ns, calls, _ in itertools.chain.from_iterable(itertools.repeat(groups, passes)):
+        for virtual_ns, calls, _, _ in itertools.chain.from_iterable(itertools.repeat(groups, passes)):
             if world.has_background:
                 idle = world.clock_ns()
                 await world.idle_until(virtual_ns)
@@ -362,10 +369,15 @@ def count_fixed_calls(workload: Workload, recorded: Sequence[Group]) -> int | No
     or a queue is worth depends on how many calls it sees, so that their number must not depend on an arm or a machine.
     """
     if workload.stage in KEPT_WHOLE:
-        return sum(len(group.calls) for group in recorded)
+        return count_timed(recorded)
     if workload.inputs == "trace":
         return sum(len(group.calls) for group in recorded[: workload.timed_cycles]) or None
     return None
+
+
+def count_timed(groups: Sequence[Group]) -> int:
+    """Return how many calls are timed: those of an opening are not."""
+    return sum(len(group.calls) for group in groups if not group.is_opening)
 
 
 def database_of(stored: Stored) -> Path:
