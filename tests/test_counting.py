@@ -1,6 +1,7 @@
 """Are exact counts exact: the same on every run, told arm by arm, and judged over all seeds?"""
 
 import dataclasses
+import gc
 import math
 import pickle
 from itertools import pairwise
@@ -10,16 +11,20 @@ import pytest
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.judging.judgements import judge_all
 from argo_bench.harness.judging.measurements import Measured, estimate_exact
+from argo_bench.harness.plan import DEFAULT, QUICK, replicate_seed
 from argo_bench.harness.record.records import Comparison, Counts
-from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, catalogue, switch
-from argo_bench.optimizations.optimization import CYCLE, Optimization, Workload
+from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, build, catalogue, subjects, switch
+from argo_bench.optimizations.optimization import CYCLE, VARIANTS, Optimization, Workload, is_left_out
+from argo_bench.optimizations.together import SETS
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Universe, generate
 from argo_bench.pipeline.memo import Memo
 from argo_bench.pipeline.model import Ledger, Reasoning
+from argo_bench.pipeline.record import PARTS, unwrap
 from argo_bench.study import counts
 from argo_bench.study.checking.differences import Differences, note_differences
-from argo_bench.study.counts import StageCounting, count_cache_hits, count_crossings, layers, load_recording, replay
+from argo_bench.study.counts import StageCounting, count_crossings, load_recording, replay, without_collections
+from argo_bench.study.hits import count_cache_hits, count_layer_hits, layers
 from argo_bench.study.recording import (
     Group,
     Recording,
@@ -29,7 +34,8 @@ from argo_bench.study.recording import (
     trace_cycles,
     workload_tape,
 )
-from argo_bench.study.subject import declaration_of
+from argo_bench.study.subject import StudySubject, declaration_of
+from argo_bench.study.supply import MarketSupply
 
 
 def silent(pipeline):
@@ -132,6 +138,75 @@ def test_hits_and_misses_are_found_through_wrappers_and_methods():
     memo.hits, memo.misses = 3, 1
     assert count_cache_hits(pipeline) == {"hits": 3.0, "misses": 1.0, "hit_rate": 0.75}
     assert count_cache_hits(baseline.PIPELINE) == {}
+
+
+def test_full_collections_are_left_out_of_counting():
+    """A collection changes no count, and took most of the time in which prescribed sets were counted."""
+    seen = []
+    gc.callbacks.append(lambda phase, info: seen.append(info["generation"]))
+    try:
+        with without_collections():
+            assert gc.collect() == 0
+        assert seen == []
+        gc.collect()
+        assert 2 in seen
+    finally:
+        gc.callbacks.pop()
+
+
+@pytest.mark.parametrize("identifier", SETS)
+@pytest.mark.parametrize("profile", [QUICK, DEFAULT])
+def test_each_member_of_a_set_is_left_out_once_in_every_profile(identifier, profile, small_universe):
+    seeds = [replicate_seed(1, number) for number in range(profile.seeds)]
+    subject = StudySubject(subjects()[identifier], MarketSupply(small_universe, 1, (1,), 1, (identifier,)))
+    counted = [each for each in subject.countings(profile, seeds) if each.workload == "cycles, counted"]
+    arms = [{arm for names in each.arms.values() for arm in names if is_left_out(arm)} for each in counted]
+    expected = {f"{variant} without {member}" for variant in VARIANTS for member in SETS[identifier]}
+    assert arms[0] == expected
+    assert not any(arms[1:])
+
+
+def test_a_set_without_a_member_is_the_set_of_the_others():
+    subject = subjects()["FIVE"]
+    edit = subject.edits(subject.workload("cycles, counted"))["prescribed without O04"]
+    others = build(dict.fromkeys(["O01", "O02", "O03", "O05"], "prescribed"))
+    assert [unwrap(getattr(edit(baseline.PIPELINE), part)) for part in PARTS] == [
+        unwrap(getattr(others, part)) for part in PARTS
+    ]
+
+
+class Counted:
+    """A cache of which only what it counted matters."""
+
+    def __init__(self, hits, misses, inner=None):
+        self.hits, self.misses, self.__wrapped__ = hits, misses, inner
+
+
+def test_a_question_that_passes_two_caches_of_a_stage_counts_once():
+    pipeline = baseline.PIPELINE.replace(consensus=Counted(0, 10, Counted(7, 3)))
+    assert count_cache_hits(pipeline) == {"hits": 7.0, "misses": 3.0, "hit_rate": 0.7}
+    assert count_layer_hits(pipeline) == {"layer_hit_rate": 7 / 20}
+
+
+def test_what_a_fetch_does_not_find_counts_where_the_transport_answers_it():
+    fetch, transport = Counted(4, 6), Counted(30, 6)
+    asking = baseline.PIPELINE.replace(fetch=fetch, transport=transport, regime=Counted(1, 9))
+    assert count_cache_hits(asking) == {"hits": 35.0, "misses": 15.0, "hit_rate": 0.7}
+    alone = baseline.PIPELINE.replace(fetch=fetch)
+    assert count_cache_hits(alone) == {"hits": 4.0, "misses": 6.0, "hit_rate": 0.4}
+
+
+def test_a_cache_of_two_stages_counts_once():
+    database = Counted(3, 1)
+    assert count_cache_hits(baseline.PIPELINE.replace(store=database, read=database))["hits"] == 3.0
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("identifier", ["O01", "O03", "O04", "O06", "O07", "O11", "O12", "O13"])
+def test_every_optimization_that_keeps_answers_counts_what_it_found(identifier, variant):
+    parts = [getattr(getattr(catalogue()[identifier], variant)(baseline.PIPELINE), part) for part in PARTS]
+    counted = [each for part in parts for each in layers(part) if hasattr(each, "hits")]
+    assert counted or (identifier, variant) == ("O11", "engineered"), "which encodes once and keeps nothing"
 
 
 class Outer:

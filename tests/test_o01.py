@@ -48,7 +48,8 @@ from argo_bench.pipeline.world.redis import URL, RedisClient, Server, find
 from argo_bench.study.checking.check import check_on_markets
 from argo_bench.study.checking.differences import Differences, note_differences
 from argo_bench.study.checking.trace import Oracle
-from argo_bench.study.counts import count_cache_hits, replay
+from argo_bench.study.counts import replay
+from argo_bench.study.hits import count_cache_hits
 from argo_bench.study.recording import record
 
 P = baseline.PIPELINE

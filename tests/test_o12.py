@@ -30,7 +30,8 @@ from argo_bench.pipeline.record import Evidence, draft_decision, settle
 from argo_bench.pipeline.world import SimulatedWorld, content
 from argo_bench.study.checking.check import check_on_markets
 from argo_bench.study.checking.trace import Oracle
-from argo_bench.study.counts import count_cache_hits, replay
+from argo_bench.study.counts import replay
+from argo_bench.study.hits import count_cache_hits
 from argo_bench.study.recording import record
 from argo_bench.study.replay import NoMarket
 from tests.test_stages import decision, indicators

@@ -62,7 +62,8 @@ class Workload:
     ``inputs`` are one of four kinds: the same inputs again and again (``hit``: whatever is cached is found), distinct
     inputs on cold state (``miss``), the recorded stream of a market on cold state (``trace``), or a copy of its own for
     each call, since a variant may write to it (``fresh``). ``scales`` are numbers of ``unit``; the first is the
-    headline scale. ``arms`` overrides arms of the optimization for this workload only.
+    headline scale. ``arms`` overrides arms of the optimization for this workload only; ``study_arms`` are further ones,
+    which are timed in a study's long form alone.
 
     ``trace`` says how the market of a trace ticks: at each symbol's own rate (``live``), in 20 % of the steps
     (``calm``), at every step (``open``) or not at all (``frozen``); scales in "% ticking" say the rate themselves.
@@ -90,6 +91,7 @@ class Workload:
     scales: tuple[int, ...]
     unit: Unit
     arms: Mapping[str, Edit] = field(default_factory=dict)
+    study_arms: Mapping[str, Edit] = field(default_factory=dict)
     trace: Trace = "live"
     symbols: int = 6
     cycles: int = 48
@@ -121,6 +123,7 @@ COUNTS: Mapping[str, str] = {
     "dollars": "dollars",
     "frame_bytes": "bytes of frames",
     "hit_rate": "hits",
+    "layer_hit_rate": "hits",
     "queries": "database queries",
     "queries_and_checks": "database queries and version checks",
     "explanations": "explanations asked for",
@@ -132,6 +135,14 @@ Variant = Literal["prescribed", "engineered"]
 VARIANTS: tuple[Variant, ...] = ("prescribed", "engineered")
 SIMPLE = "simple"
 """The name of the arm that an optimization's ``simple`` is."""
+
+LEFT_OUT = "{variant} without {member}"
+"""The name of the arm that is a set of optimizations without one of them, to be filled."""
+
+
+def is_left_out(arm: str) -> bool:
+    """Say whether an arm is a set of optimizations without one of them."""
+    return arm.startswith(tuple(LEFT_OUT.format(variant=variant, member="") for variant in VARIANTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +194,7 @@ class Optimization:
         common: dict[str, Edit] = {"prescribed": self.prescribed, "engineered": self.engineered}
         if self.simple is not None:
             common[SIMPLE] = self.simple
-        return {"baseline": keep_baseline, **common, **self.arms, **workload.arms}
+        return {"baseline": keep_baseline, **common, **self.arms, **workload.arms, **workload.study_arms}
 
     def __str__(self) -> str:
         return f"{self.id}, {self.name}: {len(self.claims)} published figures, two variants."

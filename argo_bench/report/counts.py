@@ -28,6 +28,7 @@ BENEFITS: Mapping[str, Written] = {
     "dollars": format_count,
     "frame_bytes": finding.format_bytes,
     "hit_rate": finding.format_level,
+    "layer_hit_rate": finding.format_level,
     "queries": format_count,
     "explanations": format_count,
 }

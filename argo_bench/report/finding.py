@@ -26,6 +26,7 @@ NONE_LEFT = 0.5 / LEAST
 """The ratio of two counts is this or more where the candidate counted nothing."""
 COUNT_NOUNS: Mapping[Metric, str] = {
     "hit_rate": "hits",
+    "layer_hit_rate": "hits",
     "queries": "database queries",
     "queries_and_checks": "database queries and version checks",
     "explanations": "explanations asked for",

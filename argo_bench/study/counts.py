@@ -7,10 +7,12 @@ regime; latencies are left out where a single stage is replayed.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import pickle
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,11 @@ from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import CYCLE, Call, Replay, Workload
 from argo_bench.pipeline.memo import content_key
 from argo_bench.pipeline.model import Bars, Fetched, Ledger, Stage, World
-from argo_bench.pipeline.record import PARTS, Edit, Pipeline
+from argo_bench.pipeline.record import Edit
 from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.clock import NS
+from argo_bench.study.hits import count_cache_hits, count_layer_hits
 from argo_bench.study.recording import FAST, UNIVERSE, Recording, record, trace_cycles
 from argo_bench.study.redundancy import NotingWorld
 from argo_bench.study.replay import NoMarket, stage_of
@@ -98,8 +101,10 @@ def _take_counts(
     workload: Workload, edit: Edit, recording: Recording, expected: Replay, *, is_baseline: bool
 ) -> tuple[dict[str, float], str | None]:
     try:
-        got = expected if is_baseline else replay(workload, edit, recording)
-        counts = count_crossings(got.world.ledger) | count_redundant(got.world) | count_cache_hits(got.pipeline)
+        with without_collections():
+            got = expected if is_baseline else replay(workload, edit, recording)
+        counts = count_crossings(got.world.ledger) | count_redundant(got.world)
+        counts |= count_cache_hits(got.pipeline) | count_layer_hits(got.pipeline)
         symbols = 0 if recording.market is None else len(recording.market.symbols)
         counts |= count_sights(workload, got, symbols)
         if workload.damage is not None:
@@ -107,6 +112,18 @@ def _take_counts(
     except Exception as error:  # noqa: BLE001 - a variant may raise anything; it is recorded, and the others go on
         return {}, f"{type(error).__name__}: {error}"
     return counts, None
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """Leave out the full garbage collections that a pipeline asks for: they change no count, and take most of the
+    time."""
+    collect = gc.collect
+    gc.collect = lambda generation=2: 0
+    try:
+        yield
+    finally:
+        gc.collect = collect
 
 
 def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
@@ -175,18 +192,3 @@ def count_crossings(ledger: Ledger) -> dict[str, float]:
 def count_redundant(world: World) -> dict[str, float]:
     """Count the redundant requests, where the world has noted them."""
     return {"redundant_requests": float(world.redundant_requests)} if isinstance(world, NotingWorld) else {}
-
-
-def count_cache_hits(pipeline: Pipeline) -> dict[str, float]:
-    """Count hits and misses of all caches of a pipeline; return nothing where it has none or they were not asked."""
-    caches = {id(each): each for part in PARTS for each in layers(getattr(pipeline, part)) if hasattr(each, "hits")}
-    hits = sum(each.hits for each in caches.values())
-    asked = hits + sum(each.misses for each in caches.values())
-    return {"hits": float(hits), "misses": float(asked - hits), "hit_rate": hits / asked} if asked else {}
-
-
-def layers(stage: Any) -> Iterator[Any]:
-    """Yield a stage, what it wraps, what that wraps, and so on; for a method first the object that it belongs to."""
-    while stage is not None:
-        yield getattr(stage, "__self__", stage)
-        stage = getattr(getattr(stage, "__self__", stage), "__wrapped__", None)

@@ -17,7 +17,7 @@ from argo_bench.harness.record.records import Comparison, Declaration, Fidelity,
 from argo_bench.harness.subject import Ask, Counting, MemoryQuestion, OutputCheck, Settled, Tell, Trial
 from argo_bench.harness.workers.messages import Arm, arm_of
 from argo_bench.optimizations import headline_claims
-from argo_bench.optimizations.optimization import COUNTS, CYCLE, SIMPLE, VARIANTS, Optimization, Workload
+from argo_bench.optimizations.optimization import COUNTS, CYCLE, SIMPLE, VARIANTS, Optimization, Workload, is_left_out
 from argo_bench.study.counts import StageCounting
 from argo_bench.study.recording import find_shortage, record
 from argo_bench.study.supply import PUBLISHED, MarketSupply, make_call
@@ -182,12 +182,15 @@ class StudySubject:
     def countings(self, profile: Profile, seeds: Sequence[int]) -> list[Counting]:
         """Return the countings of every workload that has counts.
 
-        It has them where a claim speaks of a count, or where it says what an arm does to the output.
+        It has them where a claim speaks of a count, or where it says what an arm does to the output. Sets of which one
+        is left out are counted under the first seed, in every profile.
         """
         found: list[Counting] = []
         for workload in self.optimization.workloads:
             claims = claims_about(self.optimization, workload, profile)
-            tells = workload.damage is not None and (profile.every_claim or claims)
+            edits = self.optimization.edits(workload)
+            left_out = tuple(arm for arm in edits if is_left_out(arm)) if not workload.timed else ()
+            tells = left_out or (workload.damage is not None and (profile.every_claim or claims))
             if workload.servers or not (tells or any(is_count(claim.metric) for claim in claims)):
                 continue
             references = [claim.against(variant) for claim in claims for variant in VARIANTS]
@@ -195,9 +198,11 @@ class StudySubject:
             judged = tuple(dict.fromkeys(("baseline", *VARIANTS, *simple, *references)))
             arms = dict.fromkeys(profile.scales(workload.scales), judged)
             if profile.every_claim:
-                arms[workload.scales[0]] = tuple(self.optimization.edits(workload))
+                arms[workload.scales[0]] = tuple(arm for arm in edits if arm not in left_out)
             for number, seed in enumerate(seeds):
                 counted = arms if number < OTHER_SEEDS else _keep_judged(arms, judged)
+                if number == 0:
+                    counted = {**counted, workload.scales[0]: (*counted[workload.scales[0]], *left_out)}
                 found.append(StageCounting(self.id, workload.name, seed, counted))
         return found
 
@@ -249,7 +254,8 @@ def plan_comparisons(optimization: Optimization, profile: Profile) -> list[Compa
         pairs = [("baseline", variant) for variant in VARIANTS] if profile.every_claim else []
         pairs += [(claim.against(variant), variant) for claim in claims for variant in VARIANTS]
         arms = optimization.edits(workload) if profile.every_claim else {}
-        extra = [arm for arm in arms if arm != "baseline" and arm not in VARIANTS]
+        left = () if profile.full_trials else workload.study_arms.keys() - workload.arms.keys()
+        extra = [arm for arm in arms if arm != "baseline" and arm not in VARIANTS and arm not in left]
         for scale in profile.scales(workload.scales):
             further = _pair_further(extra, claims) if scale == workload.scales[0] else []
             for reference, candidate in pairs + further:

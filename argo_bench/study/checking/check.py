@@ -22,7 +22,7 @@ from argo_bench.study.checking.failures import Trouble
 from argo_bench.study.checking.seen import find_unseen, see
 from argo_bench.study.checking.served import note_further_requests
 from argo_bench.study.checking.trace import Oracle, check_walk, measure_age
-from argo_bench.study.counts import count_cache_hits
+from argo_bench.study.hits import count_cache_hits
 from argo_bench.study.recording import Recording
 from argo_bench.study.replay import StageBody
 

@@ -88,7 +88,7 @@ def _format_served(recorded: Recorded, judgement: Judgement) -> str:
     for each in find_counted(recorded) if is_count(metric) else ():
         if (each.optimization, each.workload) == (where.optimization, where.workload) and SERVED in each.arms:
             seen, before = each.values(SERVED, metric), each.values("baseline", metric)
-            if metric == "hit_rate":
+            if metric in ("hit_rate", "layer_hit_rate"):
                 return finding.format_level(median(seen)) if seen else "no cache"
             if seen and before and median(seen):
                 return finding.format_speedup(median(before) / median(seen), metric, as_share=as_share)

@@ -19,6 +19,7 @@ from argo_bench.study.report.combined import tabulate_combined
 from argo_bench.study.report.dominance import note_beside, tabulate_dominated
 from argo_bench.study.report.explain import find_exchanged, format_place
 from argo_bench.study.report.latencies import tabulate_latencies
+from argo_bench.study.report.left_out import tabulate_left_out
 from argo_bench.study.report.sights import note_unseen, tabulate_sights
 
 PUBLISHED = Part("optimizations", "Optimization by optimization")
@@ -48,6 +49,7 @@ ADVICE = Section(
     "advice", ("summary", "terminal", "text"), lambda recorded, brief: [tabulate_advice(recorded, brief=brief)]
 )
 COMBINED = Section("combined claims", ("summary", *ANY_TABLE), lambda recorded, brief: [tabulate_combined(recorded)])
+LEFT_OUT = Section("one left out", ANY_TABLE, lambda recorded, brief: [tabulate_left_out(recorded)])
 CHANGE_RATE = Section("change rate", ANY_TABLE, lambda recorded, brief: [tabulate_curves(recorded)])
 LATENCIES = Section("latencies", ("text", "page"), lambda recorded, brief: [tabulate_latencies(recorded)])
 SHARES = Section(
@@ -122,6 +124,7 @@ STUDY = Outline(
         *(shared.FOREST, shared.ECDF, shared.PAIRED_RATIO, SHARES, shared.SCALING),
         *(shared.BREAK_EVEN, shared.HIT_RATES, CURVES, FRONTIER, shared.MEMORY, ERRORS, PAYS),
         *(
+            LEFT_OUT,
             shared.HOLDS_WHEN,
             shared.STRIPS,
             CHANGE_RATE,
