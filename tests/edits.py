@@ -14,8 +14,19 @@ from tests.stored import body_of, digest_of, line_of, seal_of
 
 READ_THE_SAME = "it reads the same"
 ORDER = "an order that means nothing"
-ORDERLESS = ("cold", "fidelity", "counts", "memory", "trial", "observation", "subject", "samples", "failure")
-ORDERLESS += ("acceptance", "live rates", "agreement", "exact", "banked")
+ORDERLESS = (
+    "cold",
+    "fidelity",
+    "counts",
+    "memory",
+    "trial",
+    "observation",
+    "subject",
+    "samples",
+    "failure",
+    "left out",
+)
+ORDERLESS += ("left out", "acceptance", "live rates", "agreement", "exact", "banked")
 LOOSE = "a trial, behind no verdict"
 HARMLESS = {
     "a name or a remark": (
@@ -48,6 +59,7 @@ HARMLESS = {
         *("benchmark.setup", "benchmark.check", "benchmark.fresh", "benchmark.clock_by", "benchmark.isolation"),
         *("revisions.base", "revisions.head", "revisions.files*", "revisions.environment"),
         *("failure.reason", "failure.kind", "failure.arm", "failure.optimization", "agreement.unknown"),
+        *("left out.reason", "left out.needs_s"),
         *("end.seconds", "end.budget_s", "end.longest_s", "end.busy", "end.interrupted"),
     ),
     LOOSE: ("trial.*", "observation.*"),

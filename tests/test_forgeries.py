@@ -20,6 +20,7 @@ from argo_bench.harness.record.records import (
     Failure,
     Fidelity,
     Judgement,
+    LeftOut,
     Memory,
     Observed,
     Plan,
@@ -232,6 +233,17 @@ FORGERIES = {
     "a comparison that was not to be timed": edit(Plan, lambda each: replace(each, comparisons=each.comparisons[1:])),
     "the plan's looks": edit(Plan, change(looks=[6])),
     "the plan twice": double(Plan),
+    "the plan's order": edit(Plan, change(order=["further arms"])),
+    "no order of the plan": edit(Plan, change(order=[])),
+    "what was left out, not named": drop(LeftOut),
+    "what was left out, twice": double(LeftOut),
+    "a headline comparison left out": edit(
+        LeftOut, lambda each: replace(each, comparison=replace(each.comparison, candidate="engineered"))
+    ),
+    "what was left out, after more replicates": edit(LeftOut, change(replicates=3)),
+    "something left out that was not planned": edit(
+        LeftOut, lambda each: replace(each, comparison=replace(each.comparison, scale=7))
+    ),
     "the header's looks": edit(Run, change(looks=[6])),
     "the header's seed": edit(Run, change(seed=4)),
     "the header's profile": edit(Run, change(profile="quick")),
@@ -254,6 +266,9 @@ BY_THE_SEAL_ALONE = {
 NOT_BEFORE_SCHEMA_4 = {
     *("one block turned round", "the plan's looks", "the budget of the end", "the run ended at an earlier look"),
     "two blocks exchanged",
+    *("the plan's order", "no order of the plan", "what was left out, not named", "what was left out, twice"),
+    *("a headline comparison left out", "what was left out, after more replicates"),
+    "something left out that was not planned",
 }
 """Records of schema 3 have no line that tells these."""
 

@@ -110,16 +110,16 @@ def test_a_claim_on_a_set_that_was_published_in_seconds_shows_the_seconds_of_bot
 def walked():
     """The workload of three symbols, recorded under one seed."""
     workload = subjects()["FIVE"].workload("signal, three symbols")
-    return workload, record(workload, installed_sample(), 13, 1000)
+    return workload, record(workload, installed_sample(), 9, 1000)
 
 
 def test_the_signal_is_timed_on_three_symbols_on_days_of_their_own_that_reach_decisions(walked):
     workload, recording = walked
     symbols = [group.calls[0][0] for group in recording.groups]
     assert len(set(symbols)) == workload.pairs == 3
-    assert symbols == [symbol for symbol in dict.fromkeys(symbols) for _ in range(13)]
-    assert [group.is_opening for group in recording.groups] == 3 * [True, *12 * [False]]
-    assert [group.cycle for group in recording.groups] == [*range(39)]
+    assert symbols == [symbol for symbol in dict.fromkeys(symbols) for _ in range(9)]
+    assert [group.is_opening for group in recording.groups] == 3 * [True, *8 * [False]]
+    assert [group.cycle for group in recording.groups] == [*range(27)]
     body = StageBody(workload, keep_baseline, recording)
     cycles = body.collect_results()
     body.close()
@@ -133,12 +133,12 @@ def test_the_opening_of_each_symbol_is_not_timed(walked):
     workload, recording = walked
     body = StageBody(workload, keep_baseline, recording)
     body.first_call()
-    assert body.calls == 36
+    assert body.calls == 24
     timed = []
     body._time_groups_async = lambda groups, passes: note(timed, groups)
     body.time_calls(body.prepare_calls(), 1)
     body.close()
-    assert len(timed) == 36
+    assert len(timed) == 24
     assert not any(group.is_opening for group in timed)
 
 
@@ -151,7 +151,7 @@ def test_symbols_and_days_are_drawn_by_the_seed():
     workload = subjects()["FIVE"].workload("signal, three symbols")
     drawn = [
         [(symbol, recording.market.bars(symbol, 0).timestamps[-1]) for symbol in recording.market.symbols]
-        for recording in (record(workload, installed_sample(), 13, seed) for seed in (1000, 1000, 1001))
+        for recording in (record(workload, installed_sample(), 9, seed) for seed in (1000, 1000, 1001))
     ]
     assert drawn[0] == drawn[1] != drawn[2]
 
@@ -159,4 +159,4 @@ def test_symbols_and_days_are_drawn_by_the_seed():
 def test_a_market_on_which_nothing_is_decided_is_refused(small_universe, monkeypatch):
     monkeypatch.setattr(recording_module, "decides", lambda tape, seed, cycles: False)
     with pytest.raises(UserError, match="0 of the 3 pairs of a symbol and a day that it needs reached a decision"):
-        record(subjects()["FIVE"].workload("signal, three symbols"), small_universe, 13, 1)
+        record(subjects()["FIVE"].workload("signal, three symbols"), small_universe, 9, 1)

@@ -16,6 +16,7 @@ from typing import Literal
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.metrics import Method
 from argo_bench.harness.record.records import Comparison, Declaration, Plan, Samples
+from argo_bench.harness.shortage import ORDER
 from argo_bench.harness.statistics.bounds import LOOKS as MEMORY_LOOKS
 from argo_bench.harness.statistics.estimate import (
     CURRENT,
@@ -159,6 +160,7 @@ def make_plan(
         {name: [*ids] for name, ids in sets.items()},
         [*comparisons],
         [*profile.looks],
+        order=[*ORDER],
     )
 
 

@@ -30,6 +30,8 @@ CHEAP_NS = 50_000_000
 
 FAST_S = 0.9
 """Four blocks are taken where they take no longer than these seconds."""
+LONG_S = 0.05
+"""Up to these seconds a call, fewer than four blocks find differences that are not there too often."""
 
 Roles = tuple[Arm, Arm]
 """The two are the reference's arm and the candidate's."""
@@ -116,7 +118,8 @@ class Replicate:
         ]
         blocks: list[list[Block]] = []
         started = time.monotonic()
-        while is_block_due(len(blocks), time.monotonic() - started, budget_s):
+        per_block = 2 * sum(turn.passes * each.calls for turn, each in zip(turns, ready, strict=True))
+        while is_block_due(len(blocks), time.monotonic() - started, budget_s, per_block):
             keys = [draw_key(self._seed, comparison, len(blocks)) for comparison, _ in compared]
             blocks.append(take_blocks(turns, keys))
         seconds = (time.monotonic() - started) / len(compared)
@@ -140,14 +143,15 @@ class Replicate:
         ]
 
 
-def is_block_due(blocks: int, seconds: float, budget_s: float) -> bool:
-    """Say whether a replicate takes one more block, after so many that took so many seconds.
+def is_block_due(blocks: int, seconds: float, budget_s: float, calls: int = 1) -> bool:
+    """Say whether a replicate takes one more block, after so many that took so many seconds, ``calls`` calls each.
 
-    It takes blocks for ``budget_s`` seconds, MOST_BLOCKS at the most. It takes FEWEST_BLOCKS at the least where they
-    are done within twice the budget or FAST_S, and one in any case.
+    It takes blocks for ``budget_s`` seconds, MOST_BLOCKS at the most. It takes FEWEST_BLOCKS at the least where a call
+    takes up to LONG_S, or where they are done within twice the budget or FAST_S, and one in any case.
     """
     if blocks == 0:
         return True
     if blocks < FEWEST_BLOCKS:
-        return seconds * (blocks + 1) / blocks < max(2 * budget_s, FAST_S)
+        is_short = seconds <= LONG_S * blocks * calls
+        return is_short or seconds * (blocks + 1) / blocks < max(2 * budget_s, FAST_S)
     return blocks < MOST_BLOCKS and seconds < budget_s

@@ -16,6 +16,7 @@ from argo_bench.harness.pace import share_of_blocks
 from argo_bench.harness.plan import SET_UP_S, choose_seconds
 from argo_bench.harness.record.records import Comparison, Samples
 from argo_bench.harness.replicate import Replicate
+from argo_bench.harness.shortage import Rank, choose_left_out
 from argo_bench.harness.state import RunState
 from argo_bench.harness.subject import Around
 from argo_bench.harness.workers.processes import OutOfTime, Twins
@@ -40,8 +41,15 @@ def time_replicates(state: RunState, around: Around) -> None:
     """Measure replicates until every comparison has ended, the last look is reached, or the budget has no room for one.
 
     The replicates of the first look are taken in any case, unless the time is bounded: raises OutOfTime where one of
-    them would end after the bound.
+    them would end after the bound. What was left out by then is written down.
     """
+    _take_replicates(state, around)
+    for each in [*filter(state.is_unclaimed, state.comparisons)]:
+        if len(state.samples.get(each, ())) < state.profile.looks[0]:
+            state.leave_out(each)
+
+
+def _take_replicates(state: RunState, around: Around) -> None:
     first, most = state.profile.looks[0], state.profile.looks[-1]
     reached = state.profile.replicates_to_reach
     costs, state.prepared_s, each_s = Costs(), state.pace.elapsed_s, 0.0
@@ -53,11 +61,27 @@ def time_replicates(state: RunState, around: Around) -> None:
         if state.until is not None and time.monotonic() + state.longest_s > state.until:
             raise OutOfTime
         began, asked = state.pace.elapsed_s, len(state.comparisons)
+        _leave_out_what_does_not_fit(state, number)
         allowed_s = state.pace.left_s / max(1, reached - number)
         state.feed(around, number, [*filterfalse(state.is_unclaimed, state.comparisons)])
+        fed_s = state.pace.elapsed_s - began
         _time_replicate(state, around, number, began + allowed_s, costs)
+        for each in filterfalse(state.is_unclaimed, state.comparisons):
+            state.replicate_s[each] = state.replicate_s.get(each, 0.0) + fed_s / asked
         state.longest_s = max(state.longest_s, state.pace.elapsed_s - began)
         each_s = max(each_s, (state.pace.elapsed_s - began) / asked)
+
+
+def _leave_out_what_does_not_fit(state: RunState, number: int) -> None:
+    """Leave out the claims' comparisons that have no time beside the headline comparisons' way to ten replicates.
+
+    What each takes is known from its last replicate, so that the first replicate has all of them.
+    """
+    first, reached = state.profile.looks[0], state.profile.replicates_to_reach
+    ranked = [(each, state.rank_of(each)) for each in state.comparisons]
+    missing = {Rank.HEADLINE: max(0, reached - number), Rank.READING: max(0, first - number)}
+    for each in choose_left_out(ranked, state.replicate_s, missing, state.pace.left_s) if number else ():
+        state.leave_out(each)
 
 
 def _whole_replicates(state: RunState) -> int:
@@ -85,7 +109,8 @@ def has_comparison_ended(state: RunState, comparison: Comparison, number: int) -
 
 
 def _time_replicate(state: RunState, around: Around, number: int, until_s: float, costs: Costs) -> None:
-    """Time every comparison once, in random order, in a fresh pair of processes: the first calls, then the times.
+    """Time every comparison once, in a fresh pair of processes: the first calls, then the times, in the order of ranks
+    and at random within one.
 
     Blocks get as many seconds as the time allows. Where it is short, comparisons behind no claim are left to other
     replicates.
@@ -93,9 +118,11 @@ def _time_replicate(state: RunState, around: Around, number: int, until_s: float
     seed = state.seed_of(number)
     asked = [each for each in state.comparisons if not _is_measured(state, each, number)]
     order = random.Random(seed).sample(asked, len(asked))
-    claimed = list(filterfalse(state.is_unclaimed, order))
+    claimed = sorted(filterfalse(state.is_unclaimed, order), key=state.rank_of)
     first = state.supply.first()
-    unclaimed = sorted(filter(state.is_unclaimed, order), key=lambda each: each.optimization not in first)
+    unclaimed = sorted(
+        filter(state.is_unclaimed, order), key=lambda each: (state.rank_of(each), each.optimization not in first)
+    )
     _plan_times(state, number)
     began = state.pace.elapsed_s
     blocks_s = math.fsum(_seconds_of_blocks(state, each) for each in _group_by_reference(claimed))
@@ -105,14 +132,18 @@ def _time_replicate(state: RunState, around: Around, number: int, until_s: float
     with state.start_twins(around, seed) as pair:
         replicate = Replicate(pair, number, seed, state.profile.warm_up_ns, state.call_ns)
         _meet(state, around, replicate, pair, claimed)
+        aside_s = (state.pace.elapsed_s - began) / max(1, len(claimed))
         for alike in [*_group_by_reference(claimed), *_group_by_reference(unclaimed)]:
             is_unclaimed = state.is_unclaimed(alike[0])
             if is_unclaimed and state.pace.elapsed_s > until_s:
                 break
+            asked_s = state.pace.elapsed_s
             for samples in _time_alike(state, around, replicate, pair, alike, share):
                 state.keep(samples)
                 timed_s += 0.0 if is_unclaimed else samples.seconds or 0.0
                 state.did("further times" if is_unclaimed else "times", str(samples.comparison))
+            for each in alike:
+                state.replicate_s[each] = (state.pace.elapsed_s - asked_s) / len(alike) + aside_s
             if not is_unclaimed:
                 claimed_until_s = state.pace.elapsed_s
     costs.beside_s = claimed_until_s - began - timed_s

@@ -16,7 +16,7 @@ from argo_bench.harness.claims.metrics import Metric
 from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.machine.environment import worker_cpu
 from argo_bench.harness.pace import Pace
-from argo_bench.harness.plan import GRACE, Profile, arms, make_plan, replicate_seed
+from argo_bench.harness.plan import GRACE, SET_UP_S, Profile, arms, make_plan, replicate_seed
 from argo_bench.harness.progress import Progress
 from argo_bench.harness.record.records import (
     Comparison,
@@ -24,11 +24,13 @@ from argo_bench.harness.record.records import (
     Declaration,
     Failure,
     Fidelity,
+    LeftOut,
     Memory,
     Plan,
     Samples,
 )
 from argo_bench.harness.record.store import Recorded, Writer
+from argo_bench.harness.shortage import Rank, rank_of, write_left_out
 from argo_bench.harness.subject import Around, Job, Subject, Supply
 from argo_bench.harness.workers.messages import Arm
 from argo_bench.harness.workers.processes import ArmFailed, Twins, WorkerProcess
@@ -47,7 +49,8 @@ class RunState:
     """Holds the state of a run, which the passes and the replicates read and extend.
 
     ``before`` is the interrupted run that is continued. ``call_ns`` has what a call takes by an arm's key, and
-    ``block_s`` the seconds of blocks that are worth taking of a comparison. ``until`` is the moment of the monotonic
+    ``block_s`` the seconds of blocks that are worth taking of a comparison; ``replicate_s`` has those that a comparison
+    took in its last replicate, blocks and all. ``until`` is the moment of the monotonic
     clock at which workers are ended; it is None where the time is only aimed at, as by a study. ``prepared_s`` are the
     seconds before the first replicate, and ``longest_s`` those of the longest replicate: no other begins where there is
     less time left.
@@ -71,6 +74,7 @@ class RunState:
     failures: list[Failure] = field(default_factory=list)
     call_ns: dict[str, int] = field(default_factory=dict)
     block_s: dict[Comparison, float] = field(default_factory=dict)
+    replicate_s: dict[Comparison, float] = field(default_factory=dict)
     seen: str = ""
     until: float | None = None
     prepared_s: float | None = None
@@ -113,6 +117,8 @@ class RunState:
     def _leave_out_obstacles(self) -> None:
         """Leave out, as untested, what cannot run here, and what is known to have failed."""
         gone = self.dropouts
+        given_up = {each.comparison for each in self.earlier(LeftOut)}
+        self.comparisons = [each for each in self.comparisons if each not in given_up]
         self.comparisons = [
             each
             for each in self.comparisons
@@ -147,6 +153,17 @@ class RunState:
     def is_at_headline_scale(self, comparison: Comparison) -> bool:
         workload = self.declared[comparison.optimization].workload(comparison.workload)
         return comparison.scale == workload.scales[0]
+
+    def rank_of(self, comparison: Comparison) -> Rank:
+        """Return the rank of a comparison, by which it gets its time."""
+        return rank_of(comparison, self.declared[comparison.optimization])
+
+    def leave_out(self, comparison: Comparison) -> None:
+        """Give a comparison up for want of time, and write down what it would have taken."""
+        taken, needed_s = len(self.samples.get(comparison, ())), self.replicate_s.get(comparison, SET_UP_S)
+        rank, first = self.rank_of(comparison), self.profile.looks[0]
+        self.writer.write(write_left_out(comparison, rank, taken, first, needed_s))
+        self.comparisons.remove(comparison)
 
     def is_unclaimed(self, comparison: Comparison) -> bool:
         """Say whether no claim rests on the comparison, as on those of further arms and of other scales."""

@@ -68,9 +68,9 @@ SIGNAL = Workload(
     name="signal, three symbols",
     stage=CYCLE,
     inputs="trace",
-    description="whole live cycles at the stated latencies, a minute of one symbol on one day after another: the time "
+    description="whole live cycles at the stated latencies, 40 s of one symbol on one day after another: the time "
     "until its signal is stored; each reaches decisions",
-    scales=(13,),
+    scales=(9,),
     unit="cycles",
     pairs=3,
     arms={SERVED: skip_unchanged},

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.claims.verdict import word_for
 from argo_bench.harness.memory import find_disagreement
-from argo_bench.harness.record.records import Declared, End, Failure, Fidelity, Judgement, Memory
+from argo_bench.harness.record.records import Declared, End, Failure, Fidelity, Judgement, LeftOut, Memory
 from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.shortage import describe_left_out
 from argo_bench.report import finding
 from argo_bench.report.outputs import name_scope
 
@@ -26,6 +27,7 @@ def list_remarks(recorded: Recorded) -> list[str]:
     lines += _describe_surroundings(recorded)
     lines += [f"{end.busy[0].upper()}{end.busy[1:]}." for end in recorded.all(End)[-1:] if end.busy]
     lines += list_not_measured(recorded)
+    lines += describe_left_out(recorded.all(LeftOut))
     lines += [
         f"{each.claim} {each.arm} is inconclusive; it would take {each.needs}."
         for each in recorded.all(Judgement)

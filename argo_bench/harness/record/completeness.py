@@ -1,8 +1,8 @@
 """Demands the lines that a plan implies: every replicate, first call, count, reading and comparison of outputs, once.
 
 What may be missing has a cause that the record names: an arm failed or its outputs differ, the run was interrupted, or
-its budget had no room for another replicate. A comparison leaves at a look where its samples then said so, and behind
-no claim it may be left out of replicates for which time was short.
+its budget had no room for another replicate. A comparison leaves at a look where its samples then said so, or earlier
+where a line says that it was left out since the time was short, which no headline comparison is.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from argo_bench.harness.record.records import (
     Failure,
     Fidelity,
     Judgement,
+    LeftOut,
     Memory,
     Observed,
     Plan,
@@ -46,6 +47,7 @@ def check_completeness(recorded: Recorded) -> Iterator[Disagreement]:
     course = Course(recorded)
     yield from _find_repeated_lines(course)
     yield from _check_replicates(course)
+    yield from _check_left_out(course)
     yield from _check_trials(recorded)
     if not course.is_partial:
         last = len(recorded.records)
@@ -77,6 +79,7 @@ class Course:
         self.end = end if isinstance(end, End) else None
         self.is_interrupted = self.end is None or self.end.interrupted
         self.is_cut = self.is_interrupted or not is_sealed(recorded) or _is_budget_used(self.end)
+        self.left_out = {each.comparison for each in recorded.all(LeftOut)}
         self.samples: dict[Comparison, dict[int, Samples]] = {}
         self.lines: dict[Comparison, int] = {}
         for line, each in recorded.lines():
@@ -149,6 +152,7 @@ def _find_repeated_lines(course: Course) -> Iterator[Disagreement]:
             Caching: lambda each: (each.optimization, each.arm),
             Failure: lambda each: (each.optimization, each.arm, each.kind, each.reason),
             Judgement: lambda each: (each.claim, each.arm),
+            LeftOut: lambda each: each.comparison,
         },
     )
 
@@ -167,7 +171,7 @@ def _check_replicates(course: Course) -> Iterator[Disagreement]:
             if gaps := sorted(set(range(len(taken))) - set(taken)):
                 missing = ", ".join(map(str, gaps))
                 yield Disagreement(line, f"samples of {comparison}: none in replicate {missing}, but in later ones")
-            elif not course.is_excused(comparison):
+            elif not course.is_excused(comparison) and comparison not in course.left_out:
                 for what in _check_ending(course, comparison, len(taken)):
                     yield Disagreement(line, f"samples of {comparison}: {what}")
     if is_sealed(course.recorded) and not course.is_cut:
@@ -198,11 +202,36 @@ def _check_budget(course: Course) -> Iterator[Disagreement]:
     if end is None or course.plan.only_checks or course.replicates >= course.recorded.run.looks[-1]:
         return
     for comparison in course.comparisons:
-        if not course.is_excused(comparison) and _is_open(course, comparison):
+        if not course.is_excused(comparison) and comparison not in course.left_out and _is_open(course, comparison):
             budget = "no budget" if end.budget_s is None else f"a budget of {end.budget_s:g} s"
             said = f"the run ended after {course.replicates} replicates and {end.seconds:.0f} s, with {budget}"
             yield Disagreement(len(course.recorded.records), f"{said}, without a cause: {comparison} was to go on")
             return
+
+
+def _check_left_out(course: Course) -> Iterator[Disagreement]:
+    """Check that what was left out was planned, was not what comes first, and ended where its line says; and that a run
+    which ended by itself has a line for whatever has no claim and fewer replicates than the first look."""
+    for line, each in course.recorded.lines():
+        if not isinstance(each, LeftOut):
+            continue
+        taken = len(course.samples.get(each.comparison, ()))
+        if not course.plan.order:
+            yield Disagreement(line, f"{each.comparison} was left out, and the plan has no order")
+        if each.comparison not in course.comparisons:
+            yield Disagreement(line, f"{each.comparison} was left out, and the plan has no such comparison")
+        elif any(claim.headline for claim in course.claims_on(each.comparison)):
+            yield Disagreement(line, f"{each.comparison} was left out, and a headline claim rests on it")
+        if each.replicates != taken:
+            what = f"left out after {each.replicates} replicates, and there are {taken}"
+            yield Disagreement(line, f"{each.comparison}: {what}")
+    if course.is_interrupted or course.is_partial or course.plan.only_checks:
+        return
+    for comparison in course.comparisons if course.plan.order else ():
+        is_brief = len(course.samples.get(comparison, ())) < course.recorded.run.looks[0]
+        is_named = comparison in course.left_out or course.is_excused(comparison)
+        if is_brief and not course.claims_on(comparison) and not is_named:
+            yield Disagreement(len(course.recorded.records), f"no line says that {comparison} was left out")
 
 
 def _is_budget_used(end: End | None) -> bool:

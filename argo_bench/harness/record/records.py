@@ -204,7 +204,8 @@ class Plan(msgspec.Struct, frozen=True, tag="plan"):
     and ``levels`` holds the confidence level of its intervals at every look; ``level`` is that of all other intervals.
     ``claims`` are those that are judged, ``seeds`` those that counts are taken under, ``sets`` the members of what
     stands for several optimizations, ``comparisons`` what is to be timed. ``looks`` are those of the run, and
-    ``only_checks`` says that outputs are compared and nothing is timed.
+    ``only_checks`` says that outputs are compared and nothing is timed. ``order`` says in words what comparisons are
+    behind, those first that get their time first; records of before have none and name nothing that was left out.
     """
 
     error: Annotated[float, Meta(gt=0, lt=1)]
@@ -217,6 +218,7 @@ class Plan(msgspec.Struct, frozen=True, tag="plan"):
     comparisons: list[Comparison]
     looks: list[int] = []
     only_checks: bool = False
+    order: list[str] = []
 
     def level_of(self, declaration: Declaration, comparison: Comparison) -> float:
         """Return the confidence level of a comparison's interval: its family's where a headline claim rests on it."""
@@ -500,6 +502,18 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
     reason: str
 
 
+class LeftOut(msgspec.Struct, frozen=True, tag="left out"):
+    """Says that a comparison was given up after some replicates, since the time was short.
+
+    ``reason`` names what came before it, and ``needs_s`` are the seconds that it would have taken to the first look.
+    """
+
+    comparison: Comparison
+    replicates: Number
+    reason: str
+    needs_s: Seconds
+
+
 class End(msgspec.Struct, frozen=True, tag="end"):
     """Ends a record. Where ``interrupted`` is true, the record has what was measured until then.
 
@@ -535,6 +549,7 @@ Record = (
     | Caching
     | Judgement
     | Failure
+    | LeftOut
     | End
 )
 
