@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-slow lint gate bench readme lab clean
+.PHONY: run test test-slow lint gate bench readme reference lab clean
 
 run: $(INSTALLED)  ## the main job: every optimization, both variants, on the installed sample
 	$(BIN)/argo-bench run --profile quick
@@ -29,6 +29,9 @@ bench: $(INSTALLED)  ## the same arms under pytest-benchmark, and the speed targ
 
 readme: $(INSTALLED)  ## the README's table from the stored run
 	$(BIN)/argo-bench report results/reference --readme README.md
+
+reference: $(INSTALLED)  ## two whole runs with two seeds, stored, and whether they agree: forty minutes
+	$(BIN)/argo-bench reference
 
 lab: $(INSTALLED)  ## the notebooks in JupyterLab
 	$(BIN)/argo-bench lab

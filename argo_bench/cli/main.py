@@ -20,6 +20,7 @@ import click
 from argo_bench.cli.ci import ci, show_and_save_gate
 from argo_bench.cli.claims import claims
 from argo_bench.cli.records import GATE, blaming, find_disagreements
+from argo_bench.cli.reference import reference
 from argo_bench.cli.shell import (
     CUT_OFF,
     ENVIRONMENT_UNFIT,
@@ -75,6 +76,7 @@ def cli(context: click.Context) -> None:
 
 cli.add_command(ci)
 cli.add_command(claims)
+cli.add_command(reference)
 
 
 @cli.command("list")
