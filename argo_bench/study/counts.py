@@ -27,6 +27,7 @@ from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.study.hits import count_cache_hits, count_layer_hits
+from argo_bench.study.hits import layers as layers
 from argo_bench.study.recording import FAST, UNIVERSE, Recording, record, trace_cycles
 from argo_bench.study.redundancy import NotingWorld
 from argo_bench.study.replay import NoMarket, stage_of
