@@ -10,25 +10,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from argo_bench.optimizations import load_published
 from argo_bench.optimizations.o12_reasoning_cache import (
     DAY,
     FAILING,
     OPTIMIZATION,
     UNCHANGED,
+    WRITTEN,
     as_printed,
     as_printed_on_redis,
     damage,
-    off_the_critical_path,
+    damage_to_authorship,
     shows_another_number,
+    simple,
+    waiting,
 )
 from argo_bench.pipeline import baseline
+from argo_bench.pipeline.baseline.encode import digest
+from argo_bench.pipeline.baseline.read import LATEST
 from argo_bench.pipeline.baseline.reason import prompt, template
 from argo_bench.pipeline.model import Consensus, Opinions, ProviderError, Reasoning
 from argo_bench.pipeline.optimized.reason import CONFIDENCE_BAND, take_apart
 from argo_bench.pipeline.optimized.reason import reason as waiting_reason
 from argo_bench.pipeline.record import Evidence, draft_decision, settle
-from argo_bench.pipeline.world import SimulatedWorld, content
+from argo_bench.pipeline.world import SimulatedWorld, Simulation, content
+from argo_bench.pipeline.world.clock import nanoseconds
+from argo_bench.pipeline.world.database import REASONING
 from argo_bench.study.checking.check import check_on_markets
+from argo_bench.study.checking.differences import Differences, Rows, RowsAtTheEnd, note_differences
 from argo_bench.study.checking.trace import Oracle
 from argo_bench.study.counts import replay
 from argo_bench.study.hits import count_cache_hits
@@ -84,8 +93,9 @@ def prescribed():
     return OPTIMIZATION.prescribed(P).reason
 
 
-def engineered():
-    return OPTIMIZATION.engineered(P).reason
+def remembering():
+    """The engineered variant's memory, which waits for the model here."""
+    return waiting(P).reason
 
 
 def told(stage, world, each):
@@ -193,7 +203,7 @@ def test_o12_prescribed_serves_the_template_of_a_failed_call_for_an_hour_as_the_
 
 
 def test_o12_engineered_asks_once_an_hour_for_what_means_the_same(world):
-    stage = engineered()
+    stage = remembering()
     told(stage, world, decision())
     world.time = HOUR - 1
     moved = decision(signal_id="def", entry=100.01, stop=97.01, target=105.01, confidence=81.3)
@@ -204,7 +214,7 @@ def test_o12_engineered_asks_once_an_hour_for_what_means_the_same(world):
     world.time = HOUR
     told(stage, world, decision())
     assert world.asked == 2
-    assert count_cache_hits(OPTIMIZATION.engineered(P).replace(reason=stage))["hits"] == 1
+    assert count_cache_hits(P.replace(reason=stage))["hits"] == 1
 
 
 @pytest.mark.parametrize(
@@ -219,14 +229,14 @@ def test_o12_engineered_asks_once_an_hour_for_what_means_the_same(world):
     ids=lambda values: next(iter(values)),
 )
 def test_o12_engineered_asks_again_for_what_means_something_else(values, world):
-    stage = engineered()
+    stage = remembering()
     told(stage, world, decision())
     told(stage, world, decision(**values))
     assert world.asked == 2
 
 
 def test_o12_engineered_never_keeps_the_template_of_a_failed_call(world):
-    stage = engineered()
+    stage = remembering()
     world.fails = True
     assert told(stage, world, decision()) == Reasoning(template(decision()), "template")
     world.fails = False
@@ -249,14 +259,14 @@ def test_o12_engineered_never_keeps_the_template_of_a_failed_call(world):
     ],
 )
 def test_o12_engineered_keeps_no_text_with_a_number_that_may_not_be_its_signals(text, world):
-    stage = engineered()
+    stage = remembering()
     world.says = text
     assert [told(stage, world, decision(signal_id=name)).text for name in ("a", "b")] == [text, text]
     assert world.asked == 2
 
 
 def test_o12_engineered_keeps_no_text_of_a_signal_with_two_figures_alike(world):
-    stage = engineered()
+    stage = remembering()
     for name in ("a", "b"):
         told(stage, world, decision(signal_id=name, confidence=97.0))
     assert world.asked == 2
@@ -297,7 +307,7 @@ def made(symbol, direction, regime, close, confidence, cycle):
     )
 )
 def test_o12_engineered_shows_no_number_that_differs_from_its_signals(drawn):
-    stage, world = engineered(), FakeWorld()
+    stage, world = remembering(), FakeWorld()
     for cycle, (*fields, fails) in enumerate(drawn):
         world.cycle, world.fails = cycle, fails
         each = made(*fields, cycle)
@@ -311,22 +321,22 @@ def test_o12_engineered_shows_no_number_that_differs_from_its_signals(drawn):
 
 def test_o12_engineered_survives_a_restart(tmp_path):
     first = FakeWorld(tmp_path)
-    told(engineered(), first, decision())
+    told(remembering(), first, decision())
     asyncio.run(first.resources.aclose())
     second = FakeWorld(tmp_path)
     second.time = 60.0
     moved = decision(entry=100.5)
-    assert of_its_signal(told(engineered(), second, moved), moved)
+    assert of_its_signal(told(remembering(), second, moved), moved)
     assert second.asked == 0
 
 
 def test_o12_engineered_serves_nothing_after_a_restart_with_another_model_or_prompt(tmp_path, monkeypatch):
     first = FakeWorld(tmp_path)
-    told(engineered(), first, decision())
+    told(remembering(), first, decision())
     asyncio.run(first.resources.aclose())
     monkeypatch.setattr("argo_bench.pipeline.optimized.reason.SCHEMA", "another")
     second = FakeWorld(tmp_path)
-    told(engineered(), second, decision())
+    told(remembering(), second, decision())
     assert second.asked == 1
 
 
@@ -338,7 +348,7 @@ def together(stage, world, decisions):
 
 
 def test_o12_engineered_asks_once_for_decisions_that_ask_together(world):
-    stage = OPTIMIZATION.engineered(P.replace(reason=waiting_reason)).reason
+    stage = waiting(P.replace(reason=waiting_reason)).reason
     decisions = [decision(signal_id=str(cents), entry=100 + cents / 100) for cents in range(5)]
     reasonings = together(stage, world, decisions)
     assert world.asked == 1
@@ -347,7 +357,7 @@ def test_o12_engineered_asks_once_for_decisions_that_ask_together(world):
 
 @pytest.mark.parametrize("fails", [True, False], ids=["failed", "not to be taken apart"])
 def test_o12_engineered_hands_nobody_the_figures_of_those_who_asked_with_them(fails, world):
-    stage = OPTIMIZATION.engineered(P.replace(reason=waiting_reason)).reason
+    stage = waiting(P.replace(reason=waiting_reason)).reason
     decisions = [decision(signal_id=str(stop), stop=float(stop), confidence=97.0) for stop in (97, 98)]
     world.fails = fails
     for each, reasoning in zip(decisions, together(stage, world, decisions), strict=True):
@@ -355,38 +365,199 @@ def test_o12_engineered_hands_nobody_the_figures_of_those_who_asked_with_them(fa
         assert reasoning.author == ("template" if fails else "model")
 
 
-def test_o12_off_the_critical_path_answers_with_a_marked_template_and_then_with_the_models_text(world):
-    async def two_cycles():
-        stage = off_the_critical_path(P).reason
-        first = await stage(world, decision())
-        await asyncio.sleep(0.0)
-        await asyncio.sleep(0.0)
-        await asyncio.sleep(0.0)
-        moved = decision(entry=100.01)
-        second = await stage(world, moved)
-        assert of_its_signal(second, moved)
-        return first, second
-
-    first, second = asyncio.run(two_cycles())
-    assert first == Reasoning(template(decision()), "template")
-    assert second.author == "model"
-    assert world.asked == 1
+# What comes late
 
 
-def test_o12_off_the_critical_path_asks_once_and_waits_for_the_answer_when_the_world_closes(tmp_path):
-    world = FakeWorld(tmp_path)
+class Playing(SimulatedWorld):
+    """A world whose model takes two seconds, for decisions that are explained, stored and read."""
 
-    async def closed_at_once():
-        stage = off_the_critical_path(P).reason
-        together = await asyncio.gather(stage(world, decision()), stage(world, decision()))
-        await world.resources.aclose()
-        return together
+    def __init__(self, pipeline, directory, takes_s=2.0):
+        super().__init__(NoMarket(), Simulation(busy_ns=lambda: 0, error_rate=1.0), directory=directory, durable=False)
+        self.pipeline, self.takes_s, self.fails = pipeline, takes_s, False
+        self.transport = pipeline.transport
+        self.begin(0)
 
-    assert {each.author for each in asyncio.run(closed_at_once())} == {"template"}
-    assert world.asked == 1
-    later = FakeWorld(tmp_path)
-    assert told(engineered(), later, decision()).author == "model"
-    assert later.asked == 0
+    def _fails(self, request):
+        return self.fails
+
+    def _latency_ns(self, request):
+        return nanoseconds(self.takes_s)
+
+    def explain(self, *decisions):
+        async def together():
+            return await asyncio.gather(*(settle(self.pipeline.reason(self, each)) for each in decisions))
+
+        found = self.run(together())
+        return [
+            dataclasses.replace(each, reasoning=said.text, reasoning_author=said.author)
+            for each, said in zip(decisions, found, strict=True)
+        ]
+
+    def store(self, *decisions):
+        self.run(settled(self.pipeline.store(self, P.encode(self, decisions))))
+
+    @property
+    def texts(self):
+        return dict(self.query("SELECT signal_id, reasoning FROM signals ORDER BY id"))
+
+
+@pytest.fixture
+def playing(tmp_path):
+    with Playing(OPTIMIZATION.engineered(P), tmp_path) as world:
+        yield world
+
+
+def says_its_own(text, each):
+    return of_its_signal(Reasoning(text, "model"), each)
+
+
+def test_o12_engineered_answers_at_once_with_a_marked_template_and_writes_the_text_into_its_row(playing):
+    each = decision()
+    began = playing.now()
+    (explained,) = playing.explain(each)
+    assert playing.now() == began
+    assert (explained.reasoning, explained.reasoning_author) == (template(each), "template")
+    playing.store(explained)
+    assert playing.texts == {each.signal_id: template(each)}
+    playing.run(playing.idle(1))
+    assert says_its_own(playing.texts[each.signal_id], each)
+    assert (playing.ledger.requests["explanation"], playing.ledger.rewrites) == (1, 1)
+    assert playing.pipeline.reason.late_s == Counter({2.0: 1})
+
+
+def test_o12_engineered_serves_the_text_at_once_where_the_meaning_was_asked_before(playing):
+    playing.explain(decision())
+    playing.run(playing.idle(1))
+    moved = decision(signal_id="moved", entry=100.01)
+    (explained,) = playing.explain(moved)
+    assert explained.reasoning_author == "model"
+    assert says_its_own(explained.reasoning, moved)
+    assert playing.ledger.requests["explanation"] == 1
+
+
+def test_o12_engineered_asks_once_for_decisions_that_come_together_and_each_gets_its_own_figures(playing):
+    decisions = [decision(signal_id=str(cents), entry=100 + cents / 100) for cents in range(5)]
+    playing.store(*playing.explain(*decisions))
+    playing.run(playing.wind_down())
+    assert playing.ledger.requests["explanation"] == 1
+    assert all(says_its_own(playing.texts[each.signal_id], each) for each in decisions)
+
+
+def test_o12_a_text_that_comes_before_its_row_is_stored_with_it(playing):
+    (explained,) = playing.explain(decision())
+    playing.run(playing.idle(1))
+    playing.store(explained)
+    assert says_its_own(playing.texts[explained.signal_id], explained)
+    assert (playing.ledger.rewrites, playing.ledger.commits) == (0, 1)
+
+
+def test_o12_engineered_drops_the_text_of_a_decision_that_was_rejected(playing):
+    kept, _ = playing.explain(decision(), decision(symbol="BBB", signal_id="rejected"))
+    playing.store(kept)
+    playing.run(playing.wind_down())
+    assert list(playing.texts) == [kept.signal_id]
+    assert says_its_own(playing.texts[kept.signal_id], kept)
+    assert playing.ledger.rewrites == 1
+
+
+def test_o12_engineered_leaves_the_template_where_the_model_fails(playing):
+    playing.fails = True
+    (explained,) = playing.explain(decision())
+    playing.store(explained)
+    playing.run(playing.wind_down())
+    assert playing.texts == {explained.signal_id: template(decision())}
+    assert (playing.ledger.rewrites, playing.pipeline.reason.late_s.total()) == (0, 0)
+    playing.fails = False
+    playing.explain(decision())
+    assert playing.ledger.requests["explanation"] == 2
+
+
+def test_o12_engineered_writes_what_is_under_way_when_the_world_closes(tmp_path):
+    with Playing(OPTIMIZATION.engineered(P), tmp_path) as world:
+        world.store(*world.explain(decision()))
+    with Playing(P, tmp_path) as world:
+        assert says_its_own(world.texts[decision().signal_id], decision())
+    with Playing(OPTIMIZATION.engineered(P), tmp_path) as world:
+        assert world.explain(decision(signal_id="b"))[0].reasoning_author == "model"
+        assert world.ledger.requests["explanation"] == 0
+
+
+def test_o12_the_digest_of_a_row_stays_when_its_text_comes(playing):
+    (explained,) = playing.explain(decision())
+    playing.store(explained)
+    before = playing.query("SELECT sha256 FROM signals")
+    playing.run(playing.wind_down())
+    assert playing.query("SELECT sha256 FROM signals") == before == [(digest(explained),)]
+
+
+def test_o12_texts_that_come_late_reach_the_readers_whose_answers_o05_keeps(tmp_path):
+    edits = {each: load_published_by_id()[each].engineered for each in ("O05", "O12")}
+    with Playing(edits["O12"](edits["O05"](P)), tmp_path) as world:
+        each = decision()
+        world.store(*world.explain(each))
+        seen = [world.run(settled(world.pipeline.read(world, [each.symbol])))]
+        world.run(world.idle(1))
+        queries = world.ledger.queries
+        seen.append(world.run(settled(world.pipeline.read(world, [each.symbol]))))
+        assert world.ledger.queries == queries
+        texts = [[row[REASONING] for row in (*found.latest, *found.latest_of_symbol)] for found in seen]
+        assert texts[0] == [template(each)] * 2
+        assert all(says_its_own(text, each) for text in texts[1])
+        assert list(seen[1].latest) == world.query(LATEST)
+
+
+def load_published_by_id():
+    return {each.id: each for each in load_published()}
+
+
+def test_o12_simple_keeps_texts_by_the_whole_prompt_and_no_template(world):
+    stage = simple(P).reason
+    assert told(stage, world, decision()) == told(stage, world, decision(signal_id="b"))
+    told(stage, world, decision(stop=90.0))
+    assert world.asked == 2
+    world.fails = True
+    assert told(stage, world, decision(stop=91.0)).author == "template"
+    world.fails = False
+    assert told(stage, world, decision(stop=91.0)).author == "model"
+    world.time = HOUR
+    told(stage, world, decision())
+    assert world.asked == 5
+
+
+def test_a_template_is_permitted_where_it_is_declared_marked_and_right(playing):
+    each = decision()
+    right = Reasoning(content.explanation(0, 0, each.symbol, prompt(each)), "model")
+    stands_in = Reasoning(template(each), "template")
+
+    def compared(got, permits):
+        found = Differences(frozenset(permits))
+        note_differences(right, got, found)
+        return dict(found.counts)
+
+    declared = OPTIMIZATION.permits
+    assert compared(stands_in, declared) == {}
+    assert compared(stands_in, {"reasoning"}) != {}
+    assert compared(stands_in, ()) != {}
+    assert compared(Reasoning(template(each), "model"), declared) == {"template as the model's": 1}
+    assert compared(Reasoning(right.text, "template"), declared) == {"author of a text": 1}
+    for wrong in (
+        dataclasses.replace(each, stop=each.target, target=each.stop),
+        dataclasses.replace(each, entry=each.entry + 0.01),
+        dataclasses.replace(each, symbol="BBB"),
+        dataclasses.replace(each, regime="VOLATILE"),
+        dataclasses.replace(each, direction="SHORT"),
+    ):
+        assert compared(Reasoning(template(wrong), "template"), declared) != {}
+
+
+def test_a_template_that_is_left_in_a_row_at_the_end_is_a_difference():
+    each = decision()
+    row_with = lambda text: (1, *("x",) * 10, text, *("x",) * 4)  # noqa: E731 - a row of the table with one text
+    text = content.explanation(0, 0, each.symbol, prompt(each))
+    for rows, expected in ((Rows, {}), (RowsAtTheEnd, {"template left in a row": 1})):
+        found = Differences(OPTIMIZATION.permits)
+        note_differences(rows([row_with(text)]), rows([row_with(template(each))]), found)
+        assert dict(found.counts) == expected
 
 
 # On a market
@@ -416,11 +587,11 @@ def test_o12_on_a_live_market_engineered_asks_far_less_and_as_printed_asks_for_e
 def test_o12_on_a_live_market_only_the_prescribed_texts_err(morning):
     found = {name: damage(morning["baseline"], each) for name, each in morning.items()}
     assert len({tuple(counts) for counts in found.values()}) == 1
-    for name in ("baseline", "engineered", "as printed", "off the critical path"):
+    for name in ("baseline", "engineered", "as printed", "waiting", "simple"):
         assert found[name]["wrong numbers"] == found[name]["wrong regimes"] == 0
     assert found["baseline"]["text age max s"] == 0
     assert 0 < found["engineered"]["text age max s"] < HOUR
-    assert found["off the critical path"]["templates"] > 0
+    assert found["engineered"]["templates"] > found["waiting"]["templates"] == 0
     assert {counts["templates served as the model's"] for counts in found.values()} == {0}
 
 
@@ -429,7 +600,7 @@ def test_o12_where_answers_are_missing_only_the_prescribed_cache_passes_template
     found = {name: damage(replays["baseline"], each) for name, each in replays.items()}
     assert found["prescribed"]["templates served as the model's"] > 0
     assert found["engineered"]["templates served as the model's"] == 0
-    assert found["baseline"]["templates"] > found["engineered"]["templates"] > 0
+    assert found["baseline"]["templates"] > 0
 
 
 def test_o12_damage_tells_wrong_numbers_and_the_age_of_texts(world):
@@ -458,6 +629,19 @@ def record_of(stage, world, decisions):
     return Replay(calls, P.replace(reason=stage), world)
 
 
+def test_o12_whole_cycles_say_how_many_decisions_have_a_template_and_how_late_the_text_comes(small_universe):
+    replays = {
+        name: replay(WRITTEN, edit, record(WRITTEN, small_universe, 6, 3))
+        for name, edit in OPTIMIZATION.edits(WRITTEN).items()
+        if name in ("baseline", "engineered", "waiting")
+    }
+    found = {name: damage_to_authorship(replays["baseline"], each) for name, each in replays.items()}
+    at_once = found["engineered"]
+    assert 0 < at_once["templates at the decision"] == at_once["texts that came late"] <= at_once["texts"]
+    assert 0 < at_once["late by p50 s"] <= at_once["late by max s"]
+    assert found["baseline"]["templates at the decision"] == found["waiting"]["templates at the decision"] == 0
+
+
 def test_o12_where_unchanged_prices_are_served_there_is_less_to_ask(small_universe, morning):
     replays = replayed(UNCHANGED, small_universe, 240)
     assert 0 < requests(replays)["baseline"] < requests(morning)["baseline"]
@@ -466,7 +650,10 @@ def test_o12_where_unchanged_prices_are_served_there_is_less_to_ask(small_univer
 def test_o12_engineered_changes_nothing_but_the_wording(small_universe):
     oracle = Oracle.run(small_universe, 2, 40)
     assert oracle.acceptance.accepted > 0
-    assert set(check_on_markets(OPTIMIZATION, "engineered", [oracle]).counts) <= {"reasoning"}
+    line = check_on_markets(OPTIMIZATION, "engineered", [oracle])
+    assert line.counts == {}
+    assert line.permitted["reasoning_author"] > 0
+    assert line.output.startswith("as declared")
 
 
 def test_o12_permits_what_it_says():

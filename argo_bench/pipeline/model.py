@@ -288,7 +288,7 @@ class Ledger:
     ``rows`` are those that were committed. ``background`` are those of the ``requests`` whose answer no cycle waited
     for: it came while the service idled, or in a later cycle than the one that asked. ``queries``
     are those that read rows; ``version_checks`` ask SQLite whether another connection has committed anything, and read
-    none.
+    none. ``rewrites`` are rows whose explanation was replaced.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -302,6 +302,7 @@ class Ledger:
     sql_statements: int = 0
     queries: int = 0
     version_checks: int = 0
+    rewrites: int = 0
     commits: int = 0
     rows: int = 0
 
@@ -315,8 +316,9 @@ class World(Protocol):
     client with a pool of connections, ``redis`` the store that processes share. In the database, ``insert`` is one
     INSERT and its commit, ``insert_many`` several in one transaction, ``insert_numbered`` the same with the rows'
     numbers returned, ``execute`` a statement without rows (PRAGMA, CREATE INDEX) on the world's own connection,
-    ``database_version`` a number that changes with a commit by another one, and ``connect_database`` opens another
-    connection at SQLite's defaults, which the caller closes.
+    ``database_version`` a number that changes with a commit by another one, ``rewrite`` replaces explanations by the
+    signals' ids and tells those in ``when_rewritten``, and ``connect_database`` opens another connection at SQLite's
+    defaults, which the caller closes.
     """
 
     transport: Callable[[World, Request], Pending[Any]]
@@ -324,6 +326,7 @@ class World(Protocol):
     directory: Path
     ledger: Ledger
     cycle: int
+    when_rewritten: list[Callable[[Mapping[str, str]], None]]
 
     def now(self) -> float: ...
     def nominal_time(self) -> float: ...
@@ -342,6 +345,7 @@ class World(Protocol):
     def insert(self, row: Mapping[str, Any]) -> None: ...
     def insert_many(self, rows: Sequence[Mapping[str, Any]]) -> None: ...
     def insert_numbered(self, rows: Sequence[Mapping[str, Any]]) -> list[int]: ...
+    def rewrite(self, texts: Mapping[str, str]) -> None: ...
     def execute(self, statement: str) -> None: ...
     def connect_database(self) -> sqlite3.Connection: ...
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...

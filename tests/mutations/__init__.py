@@ -13,13 +13,14 @@ from functools import cache
 from types import ModuleType
 from typing import Literal
 
-from argo_bench.optimizations import load_published, sets
+from argo_bench.optimizations import load_published
 from argo_bench.optimizations.o02_parallel_fetch import REFUSED, where_bars_are_refused
 from argo_bench.optimizations.o05_database_batching import ASKED, UNCHANGED, surviving, with_nothing_kept
 from argo_bench.optimizations.o10_batches_early_exit import SIGNALS, TIMED, after_parallel
-from argo_bench.optimizations.o12_reasoning_cache import FAILING, with_failures
+from argo_bench.optimizations.o12_reasoning_cache import FAILING, waiting, with_failures
 from argo_bench.optimizations.o15_validation_batching import RAISING, cycle_survives
 from argo_bench.optimizations.optimization import Optimization, Workload
+from argo_bench.optimizations.together import all_fifteen, first_five
 from argo_bench.pipeline.record import Edit, Pipeline
 
 Part = Literal[
@@ -60,7 +61,7 @@ def mutant(identifier: str, part: Part, subject: str, says: str, bug: Edit) -> M
 HELD_OUT = ("held_out_stages", "held_out_caches", "held_out_transports", "held_out_sets")
 """The modules of a third that no check of outputs was tuned on."""
 
-FURTHER = ("further_stages", "further_records", "further_transports", "further_caches", "further_sets")
+FURTHER = ("further_stages", "further_records", "further_transports", "further_caches", "further_sets", "late_texts")
 """The modules of those that were written after a check had been measured by the held-out ones."""
 
 
@@ -90,8 +91,15 @@ def every_mutant() -> list[Mutant]:
 
 @cache
 def subjects() -> Mapping[str, Optimization]:
-    """Return the fifteen and the two sets by id, without those of files, of which mutants are some."""
-    return {each.id: each for each in (*load_published(), *sets())}
+    """Return the fifteen and the two sets by id, without those of files, of which mutants are some.
+
+    O12 is here in its form that waits for the model, alone and in all fifteen, so that a bug in a text shows where the
+    decision is made. Bugs in what comes late (``late_texts``) are put into the form that answers at once.
+    """
+    published = [
+        dataclasses.replace(each, engineered=waiting) if each.id == "O12" else each for each in load_published()
+    ]
+    return {each.id: each for each in (*published, first_five(published), all_fifteen(published))}
 
 
 LAID_IN: Mapping[tuple[str, str], Callable[[Edit], Edit]] = {

@@ -17,7 +17,7 @@ from argo_bench.pipeline.optimized import reason as reasons
 from argo_bench.pipeline.optimized.read import Answers
 from argo_bench.pipeline.optimized.reason import AnsweredAtOnce
 from argo_bench.pipeline.optimized.schedule import SideBySide
-from argo_bench.pipeline.optimized.store import InOneTransaction
+from argo_bench.pipeline.optimized.store import InOneTransaction, LateTexts
 from argo_bench.pipeline.optimized.transport import (
     FACTS,
     Arrived,
@@ -126,7 +126,7 @@ def serve_unchanged(pipeline: Pipeline) -> Pipeline:
 
 # shows on: the first decision of its kind
 def answer_at_once(pipeline: Pipeline) -> Pipeline:
-    return pipeline.replace(reason=AnsweredAtOnce(reasons.reason))
+    return pipeline.replace(reason=AnsweredAtOnce(reasons.reason, LateTexts(pipeline.store)))
 
 
 # shows on: a symbol that has no signal at first and one 70 s later
@@ -225,7 +225,11 @@ MUTANTS = (
         serve_unchanged,
     ),
     mutant(
-        "all-answer-at-once", "sets", "ALL", "The first signal of its kind is explained by a template.", answer_at_once
+        "all-answer-at-once",
+        "sets",
+        "ALL",
+        "The first signal of its kind is explained by a template for good.",
+        answer_at_once,
     ),
     mutant(
         "all-quiet-symbols-rest",

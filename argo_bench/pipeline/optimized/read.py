@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from argo_bench.pipeline.baseline.read import LATEST, LATEST_OF_SYMBOL, WIN_RATE
 from argo_bench.pipeline.model import Readings, World
-from argo_bench.pipeline.world.database import SYMBOL, TIMESTAMP
+from argo_bench.pipeline.world.database import REASONING, SIGNAL_ID, SYMBOL, TIMESTAMP
 
 MAXIMUM_ANSWERS = 1024
 LATEST_ROWS = 10
@@ -18,7 +19,8 @@ class Answers:
     """Serves readings, keeps each answer for as long as it is right, and hands it out immutable.
 
     Rows that were stored here are put into the kept lists of the latest, by the order that the queries ask for; they
-    have no outcome yet, so the win rate stands. A commit by another connection may change anything: at each reading
+    have no outcome yet, so the win rate stands. Explanations that are replaced here are replaced in the kept rows. A
+    commit by another connection may change anything: at each reading
     SQLite is asked for its version, which reads no row. ``hits`` and ``misses`` are counted. When full, it forgets its
     oldest answer.
     """
@@ -34,6 +36,8 @@ class Answers:
         self._tune(world)
         version = world, world.database_version()
         if version != self._answers_of:
+            if self._answers_of is None or self._answers_of[0] is not world:
+                world.when_rewritten.append(partial(self._rewrite, world))
             self._answers.clear()
             self._answers_of = version
         return Readings(
@@ -73,5 +77,17 @@ class Answers:
         """Return by what the queries order: the time, and the number of the row where times are equal."""
         return row[TIMESTAMP], row[0]
 
+    def _rewrite(self, world: World, texts: Mapping[str, str]) -> None:
+        if self._answers_of is None or self._answers_of[0] is not world:
+            return
+        for question, rows in self._answers.items():
+            if question != (WIN_RATE,) and any(row[SIGNAL_ID] in texts for row in rows):
+                self._answers[question] = tuple(_with_text(row, texts) for row in rows)
+
     def forget(self) -> None:
         self._answers.clear()
+
+
+def _with_text(row: tuple[Any, ...], texts: Mapping[str, str]) -> tuple[Any, ...]:
+    text = texts.get(row[SIGNAL_ID])
+    return row if text is None else (*row[:REASONING], text, *row[REASONING + 1 :])

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from argo_bench.pipeline.baseline.reason import prompt, template
 from argo_bench.pipeline.memo import Memo
 from argo_bench.pipeline.model import Decision, ProviderError, Reasoning, Stage, World
+from argo_bench.pipeline.optimized.store import LateTexts
 from argo_bench.pipeline.record import settle
 from argo_bench.pipeline.world.content import MODELS
 
@@ -117,27 +118,42 @@ class AnsweredAtOnce(Remembered):
     """Remembers like ``Remembered``, but never waits for the model:
     what is not remembered is answered with a marked template.
 
-    The question is asked in the background, so that a later cycle has the answer; closing the world waits for it.
+    The question is asked in the background. Its answer is handed to ``rows`` for the signal's own row, and remembered
+    for later cycles; where the model fails, the template stays. Closing the world waits for it. ``late_s`` counts the
+    texts that came late by the seconds, to a tenth, from the template to the text.
     """
 
-    def __init__(self, reason: Stage) -> None:
+    def __init__(self, reason: Stage, rows: LateTexts) -> None:
         super().__init__(reason)
-        self._asking: set[asyncio.Task[Rationale]] | None = None
+        self.late_s: Counter[float] = Counter()
+        self._rows = rows
+        self._following: set[asyncio.Task[None]] = set()
+        self._waited_for_in: World | None = None
 
     async def __call__(self, world: World, decision: Decision) -> Reasoning:
         asking = asyncio.ensure_future(self._rationale(world, decision))
         await asyncio.sleep(0)  # one turn of the loop serves what is remembered and sends the question otherwise
         if asking.done():
             return self._serve(world, decision, asking.result())
-        if self._asking is None:
-            self._asking = set()
+        self._rows.expect(decision)
+        following = asyncio.ensure_future(self._hand_over(world, decision, asking))
+        self._following.add(following)
+        following.add_done_callback(self._following.discard)
+        if self._waited_for_in is not world:
+            self._waited_for_in = world
             world.resources.push_async_callback(self._wait_for_answers)
-        self._asking.add(asking)
-        asking.add_done_callback(self._asking.discard)
         return Reasoning(template(decision), "template")
 
+    async def _hand_over(self, world: World, decision: Decision, asking: asyncio.Task[Rationale]) -> None:
+        began = world.now()
+        rationale = await asking
+        if rationale.author == "model":
+            self.late_s[round(world.now() - began, 1)] += 1
+            self._rows.take(world, decision, rationale.fill_in(decision))
+
     async def _wait_for_answers(self) -> None:
-        await asyncio.gather(*(self._asking or ()))
+        self._waited_for_in = None
+        await asyncio.gather(*self._following)
 
 
 async def reason(world: World, decision: Decision) -> Reasoning:

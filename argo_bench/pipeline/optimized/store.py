@@ -1,12 +1,17 @@
-"""Signals are stored in SQLite here, those of a cycle in one transaction, on a connection with a write-ahead log."""
+"""Signals are stored in SQLite here, those of a cycle in one transaction, on a connection with a write-ahead log.
+
+``LateTexts`` brings explanations that come after their decisions into the decisions' rows.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from argo_bench.pipeline.baseline.store import row
-from argo_bench.pipeline.model import Encoded, World
+from argo_bench.pipeline.model import Decision, Encoded, Stage, World
+from argo_bench.pipeline.record import settle
 from argo_bench.pipeline.world.database import as_read
 
 JournalMode = Literal["WAL", "DELETE"]
@@ -65,3 +70,51 @@ class InOneTransaction:
 
     def _make_rows(self, world: World, signals: Sequence[Encoded]) -> list[dict[str, Any]]:
         return [row(world, signal) for signal in signals]
+
+
+class LateTexts:
+    """Wraps a store stage so that a text which comes after its decision gets into the row of its signal.
+
+    A text that comes before the row is stored is stored with it; one that comes later replaces the template in the row.
+    Only the row is changed: what was published went out with the template, and the digest does not cover explanations.
+    The text of a decision that was rejected is dropped.
+    """
+
+    def __init__(self, store: Stage) -> None:
+        self.__wrapped__ = store
+        self._texts: dict[str, str | None] = {}
+        self._stored: set[str] = set()
+
+    def expect(self, decision: Decision) -> None:
+        """Note that a decision was given a template, and that its text is to come."""
+        self._texts[decision.signal_id] = None
+
+    def take(self, world: World, decision: Decision, text: str) -> None:
+        """Take the text of a decision that was expected, and write it into its row where that is stored already."""
+        if decision.signal_id in self._stored:
+            self._stored.remove(decision.signal_id)
+            world.rewrite({decision.signal_id: text})
+        elif decision.signal_id in self._texts:
+            self._texts[decision.signal_id] = text
+
+    async def __call__(self, world: World, signals: Sequence[Encoded]) -> None:
+        due = dict(self._texts)
+        names = [each.decision.signal_id for each in signals if each.decision.signal_id in due]
+        try:
+            await settle(
+                self.__wrapped__(world, [_with_text(each, due.get(each.decision.signal_id)) for each in signals])
+            )
+        finally:
+            came_meanwhile = {name: text for name in names if not due[name] and (text := self._texts[name])}
+            self._stored |= {name for name in names if not self._texts[name]}
+            for name in due:
+                del self._texts[name]
+            if came_meanwhile:
+                world.rewrite(came_meanwhile)
+
+
+def _with_text(signal: Encoded, text: str | None) -> Encoded:
+    if text is None:
+        return signal
+    decision = dataclasses.replace(signal.decision, reasoning=text, reasoning_author="model")
+    return dataclasses.replace(signal, decision=decision)

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from argo_bench.pipeline.model import Bars, Completion, Ledger, Pending, Provider, Request, World
 from argo_bench.pipeline.world import content
-from argo_bench.pipeline.world.database import FILE_NAME, INSERT, Settings, open_database, read_settings
+from argo_bench.pipeline.world.database import FILE_NAME, INSERT, REWRITE, Settings, open_database, read_settings
 from argo_bench.temporary import owned_prefix
 
 EPOCH_S = 1_736_951_400.0
@@ -66,6 +66,7 @@ class BaseWorld:
         self.seed = seed
         self.ledger = Ledger()
         self.resources = AsyncExitStack()
+        self.when_rewritten: list[Callable[[Mapping[str, str]], None]] = []
         self.transport: Callable[[Any, Request], Pending[Any]] = _unset_transport
         self.cycle = -1
         self.background_cpu_ns = 0
@@ -202,6 +203,19 @@ class BaseWorld:
                 "is stored: free space on the disk or raise the limit on the size of files, and store them again"
             ) from error
         self.ledger.rows += rows
+
+    def rewrite(self, texts: Mapping[str, str]) -> None:
+        """Replace the explanations of stored signals, by their ids, in one transaction, and tell ``when_rewritten``.
+
+        A signal without a row has no explanation to replace.
+        """
+        self.ledger.sql_statements += len(texts)
+        self.ledger.commits += 1
+        self.ledger.rewrites += len(texts)
+        with self._database:
+            self._database.executemany(REWRITE, [(text, signal_id) for signal_id, text in texts.items()])
+        for tell in self.when_rewritten:
+            tell(texts)
 
     def execute(self, statement: str) -> None:
         self.ledger.sql_statements += 1

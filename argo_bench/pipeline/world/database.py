@@ -69,6 +69,7 @@ REALS = frozenset(("entry", "stop", "target", "confidence", "timestamp", "create
 SCHEMA = f"BEGIN IMMEDIATE; {TABLE} {INDEXES} COMMIT;"
 
 INSERT = f"INSERT INTO signals ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"
+REWRITE = "UPDATE signals SET reasoning = ? WHERE signal_id = ?"
 INSERT_IN_ORDER = f"INSERT INTO signals ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")

@@ -22,10 +22,12 @@ from argo_bench.pipeline.baseline.encode import digest
 from argo_bench.pipeline.model import Completion, Decision, Encoded, Readings, Reasoning
 from argo_bench.pipeline.record import Cycle
 from argo_bench.pipeline.world.database import COLUMNS
-from argo_bench.study.checking.texts import describe_facts
+from argo_bench.study.checking.texts import describe_facts, describe_template, is_template
 
 WORDING = "reasoning"
 """The field whose wording a variant may declare to differ."""
+AUTHOR = "reasoning_author"
+"""The field whose difference a variant may declare: a marked template may stand where the model's text will come."""
 UNCOMPARED = "created_at"
 """The column that says when a row was written, which no two runs agree on."""
 ROW = ("id", *COLUMNS)
@@ -135,7 +137,9 @@ def _compare_texts(expected: str, got: str, found: Differences, where: str) -> N
     """Compare two texts; where their wording may differ, compare what they say."""
     if expected == got:
         return
-    if where == WORDING and found.allows(WORDING) and (kind := describe_facts(expected, got)) is not None:
+    stands_in = found.allows(AUTHOR) and is_template(got) and not is_template(expected)
+    describe = describe_template if stands_in else describe_facts
+    if where == WORDING and found.allows(WORDING) and (kind := describe(expected, got)) is not None:
         found.note(kind, expected, got)
     else:
         found.note(where, expected, got)
@@ -145,8 +149,11 @@ def _compare_mappings(expected: Mapping[Any, Any], got: Mapping[Any, Any], found
     if list(expected) != list(got):
         kind = "order of the keys" if expected.keys() == got.keys() else "keys"
         found.note(f"{where}: {kind}", list(expected), list(got))
-    for key in [each for each in expected if each in got]:
+    for key in [each for each in expected if each in got and each != AUTHOR]:
         note_differences(expected[key], got[key], found, str(key))
+    if AUTHOR in expected and AUTHOR in got:
+        left, right = (Reasoning(each.get(WORDING, ""), each[AUTHOR]) for each in (expected, got))
+        _compare_authors(left, right, found)
 
 
 def _compare_frames(expected: pd.DataFrame, got: pd.DataFrame, found: Differences) -> None:
@@ -196,8 +203,25 @@ def _compare_completions(expected: Completion, got: Completion, found: Differenc
 
 def _compare_reasonings(expected: Reasoning, got: Reasoning, found: Differences) -> None:
     _compare_texts(expected.text, got.text, found, WORDING)
-    if expected.author != got.author:
-        found.note("author of a text", expected.author, got.author)
+    _compare_authors(expected, got, found)
+
+
+def _compare_authors(expected: Reasoning, got: Reasoning, found: Differences) -> None:
+    """Compare who is said to have written two texts: only a template may be marked as one in the model's place."""
+    stands_in = is_template(got.text) and not is_template(expected.text)
+    if stands_in and got.author == "model":
+        found.note("template as the model's")
+    elif expected.author != got.author:
+        kind = AUTHOR if stands_in and (expected.author, got.author) == ("model", "template") else "author of a text"
+        found.note(kind, expected.author, got.author)
+
+
+def _compare_decisions(expected: Decision, got: Decision, found: Differences) -> None:
+    for each in dataclasses.fields(expected):
+        if each.name != AUTHOR:
+            note_differences(getattr(expected, each.name), getattr(got, each.name), found, each.name)
+    left, right = (Reasoning(each.reasoning, each.reasoning_author) for each in (expected, got))  # type: ignore[arg-type]
+    _compare_authors(left, right, found)
 
 
 def _compare_readings(expected: Readings, got: Readings, found: Differences) -> None:
@@ -222,6 +246,21 @@ class Rows(tuple[tuple[Any, ...], ...]):
     __slots__ = ()
 
 
+class RowsAtTheEnd(Rows):
+    """Holds the rows that are there when nothing is put off any more, so that every text has come that will come."""
+
+    __slots__ = ()
+
+
+def compare_rows_at_the_end(expected: Sequence[Any], got: Sequence[Any], found: Differences) -> None:
+    """Compare rows as ``compare_rows`` does, and note the templates that were to be replaced and still stand."""
+    place = ROW.index(WORDING)
+    compare_rows(expected, got, found)
+    for left, right in zip(expected, got, strict=False):
+        if is_template(right[place]) and not is_template(left[place]):
+            found.note("template left in a row", left[place], right[place])
+
+
 def _compare_cycles(expected: Cycle, got: Cycle, found: Differences) -> None:
     compare_cycles(expected, got, found)
 
@@ -231,7 +270,9 @@ _COMPARISONS: Mapping[type, Any] = {
     Completion: _compare_completions,
     Readings: _compare_readings,
     Reasoning: _compare_reasonings,
+    Decision: _compare_decisions,
     Rows: compare_rows,
+    RowsAtTheEnd: compare_rows_at_the_end,
     Cycle: _compare_cycles,
 }
 

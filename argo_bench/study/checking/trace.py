@@ -19,7 +19,7 @@ from argo_bench.pipeline.model import Decision, Fetched
 from argo_bench.pipeline.record import Cycle, Pipeline, cycle
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.database import FILE_NAME
-from argo_bench.study.checking.differences import Differences, Rows, compare_cycles, compare_rows
+from argo_bench.study.checking.differences import Differences, Rows, compare_cycles, compare_rows_at_the_end
 from argo_bench.study.checking.served import OLDER, Log, count_older, find_oldest, serve, watch, watch_providers
 from argo_bench.study.recording import FAST, HISTORY, days_from, draw_day, live_tape
 from argo_bench.study.records import Acceptance
@@ -113,7 +113,7 @@ def check_walk(pipeline: Pipeline, oracle: Oracle, found: Differences, staleness
         found.concerned += compare_cycles(left, got, found)
     if found.same_rows:
         found.where = f"{oracle.pace} market, seed {oracle.seed}, rows at the end"
-        compare_rows(right.rows, walk.rows, found)
+        compare_rows_at_the_end(right.rows, walk.rows, found)
     found.where = ""
     return walk, count_damage(oracle.walk, walk)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from argo_bench.pipeline.model import Readings
 from argo_bench.study.checking.cases import Cases
 from argo_bench.study.checking.cases.schedule import SEVEN, let_decide, universe
+from argo_bench.study.checking.differences import RowsAtTheEnd
 from argo_bench.study.checking.scene import Scene
 
 CASES = Cases("whole")
@@ -22,7 +24,13 @@ def walk(scene: Scene, cycles: int, step: int = 1) -> list[Any]:
 def end(scene: Scene) -> Any:
     """Return the rows that are there when everything is closed."""
     scene.drain()
-    return scene.stored_rows()
+    return RowsAtTheEnd(scene.stored_rows())
+
+
+def read_at_the_end(scene: Scene) -> Any:
+    """Return the rows that readers see when everything is closed: they saw others before."""
+    found = scene.call("read", scene.market.symbols)
+    return [RowsAtTheEnd(found.latest), RowsAtTheEnd(found.latest_of_symbol)] if isinstance(found, Readings) else found
 
 
 @CASES("several cycles, and the rows at the end", SEVEN)
@@ -78,3 +86,21 @@ def slow(scene: Scene) -> Any:
         scene.takes_s["x_sentiment", symbol, "opinion"] = 0.25 * place
         scene.takes_s["explanation", symbol, "explanation"] = 1.0
     return [walk(scene, 2, 20), end(scene)]
+
+
+@CASES("explanations that come late, and the rows when they are there", SEVEN)
+def late(scene: Scene) -> Any:
+    let_decide(scene, scene.market.symbols)
+    for place, symbol in enumerate(scene.market.symbols):
+        scene.takes_s["explanation", symbol, "explanation"] = 1.5 + 0.5 * place
+    return [walk(scene, 1, 4), walk(scene, 1, 4), end(scene), read_at_the_end(scene)]
+
+
+@CASES("explanations that come late for signals of which some are rejected", SEVEN)
+def late_and_rejected(scene: Scene) -> Any:
+    let_decide(scene, scene.market.symbols)
+    for symbol in scene.market.symbols:
+        scene.takes_s["explanation", symbol, "explanation"] = 12.0
+    for symbol in scene.market.symbols[:3]:
+        scene.says["alpha_vantage", symbol, "quote"] = 10.0
+    return [walk(scene, 1, 4), walk(scene, 1, 4), end(scene), read_at_the_end(scene)]
