@@ -10,10 +10,12 @@ from argo_bench.optimizations import build
 from argo_bench.optimizations.o04_prompt_deduplication import (
     OPTIMIZATION,
     TTL_S,
+    ExactForAMinute,
     PromptDeduplicator,
     cachetools_arm,
     find_wrong_fields,
     other_opinions,
+    simple,
     wrong_explanations,
 )
 from argo_bench.optimizations.optimization import Call, Replay
@@ -128,7 +130,7 @@ def is_served_from(build_cache, first, second):
     return told(cache, world, first) == told(cache, world, second)
 
 
-@pytest.mark.parametrize("edit", [OPTIMIZATION.prescribed, OPTIMIZATION.engineered, cachetools_arm])
+@pytest.mark.parametrize("edit", [OPTIMIZATION.prescribed, OPTIMIZATION.engineered, simple, cachetools_arm])
 def test_every_arm_sends_a_prompt_once(edit):
     model = Model()
     transport, world = edit(baseline.PIPELINE.replace(transport=model)).transport, Clock()
@@ -228,6 +230,23 @@ def test_o04_prescribed_estimates_savings_without_the_system_prompt_and_the_answ
 
 def test_o04_prescribed_takes_another_embedder():
     assert not is_served_from(lambda model: PromptDeduplicator(model, embed=Unlike()), explains(LONG), explains(SHORT))
+
+
+def test_o04_simple_serves_exactly_the_same_question_for_a_minute_and_keeps_no_failure():
+    clock, model = Clock(), Model()
+    cache = ExactForAMinute(model)
+    model.fails = True
+    with pytest.raises(ProviderError):
+        told(cache, clock, asks("Why?"))
+    model.fails = False
+    first = told(cache, clock, asks("Why?"))
+    clock.time = 59.9
+    assert told(cache, clock, asks("Why?")) == first
+    assert told(cache, clock, asks("Why ?")) != first
+    assert told(cache, clock, asks("Why?", system="Be brief.")) != first
+    clock.time = 60.0
+    assert told(cache, clock, asks("Why?")) != first
+    assert (cache.hits, cache.misses, len(model.sent)) == (1, 5, 5)
 
 
 def test_o04_engineered_serves_another_wording_with_the_same_facts():

@@ -15,6 +15,7 @@ Prescribed   A prompt is served what a similar one was answered within the last 
 Engineered   optimized/transport.py: prompts that agree in every field and character, or in every number, capitalized
              word and negation with a similarity of 0.95; opinions within a cycle only; bounded; asked once for all who
              ask together; failures are not remembered.
+Simple       A dictionary of answers by all that travels to the model, each for 60 s.
 May change   the wording of an explanation whose question was asked before: the earlier text is served.
 """
 
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +44,7 @@ from argo_bench.pipeline.record import Pipeline
 
 SIMILARITY = 0.95
 TTL_S = 24 * 3600.0
+SIMPLE_TTL_S = 60.0
 CHARACTERS_PER_TOKEN = 4
 
 
@@ -122,6 +125,33 @@ class LibraryExact:
             return Arrived(answer)
         self.misses += 1
         return Arriving(self.__wrapped__(world, request), lambda answer: self._answers.__setitem__(key, answer))
+
+
+class ExactForAMinute:
+    """Keeps answers in a dictionary, by all that travels to a model, for 60 s; nothing is swept."""
+
+    def __init__(self, transport: Stage) -> None:
+        self.__wrapped__ = transport
+        self.hits = 0
+        self.misses = 0
+        self._answers: dict[Hashable, tuple[Any, float]] = {}
+
+    def __call__(self, world: World, request: Request) -> Pending[Any]:
+        if not request.prompt:
+            pending: Pending[Any] = self.__wrapped__(world, request)
+            return pending
+        key = request.model, request.system, request.prompt, request.max_tokens, request.temperature
+        answer, stored_at = self._answers.get(key, (None, 0.0))
+        if answer is not None and world.now() - stored_at < SIMPLE_TTL_S:
+            self.hits += 1
+            return Arrived(answer)
+        self.misses += 1
+        keep = self._answers.__setitem__
+        return Arriving(self.__wrapped__(world, request), lambda answer: keep(key, (answer, world.now())))
+
+
+def simple(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(transport=ExactForAMinute(pipeline.transport))
 
 
 def prescribed(pipeline: Pipeline) -> Pipeline:
@@ -231,6 +261,7 @@ OPTIMIZATION = Optimization(
     layer="wrap",
     prescribed=prescribed,
     engineered=engineered,
+    simple=simple,
     arms={"cachetools": cachetools_arm},
     requires={"cachetools": Requirement("cachetools", "caching")},
     may_change="the wording of an explanation whose question was asked before",

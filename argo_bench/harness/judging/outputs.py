@@ -20,6 +20,11 @@ UNITS: Mapping[Scope, str] = {
 }
 DAMAGES = ("missed", "added", "flipped")
 """What may happen to a signal whose data were older, or which a variant got wrong."""
+SHARES: Mapping[str, tuple[str, str]] = {
+    "templates": ("texts", "texts are templates at the decision"),
+    "updates missed": ("updates", "updates missed"),
+}
+"""What a part of something else may be, with the name of the whole and the words for both."""
 STALE = "oldest data s"
 
 
@@ -72,17 +77,21 @@ def describe_line(line: Fidelity, may_change: str) -> str:
 
 
 def describe_damage(damage: Mapping[str, float]) -> str:
-    """Describe what happened to the signals, as in ``20 of 86 signals missed, 39 added``; empty where nothing did."""
+    """Describe what happened, as in ``20 of 86 signals missed, 39 added``; empty where nothing did."""
     signals = f"of {damage.get('signals', 0):.0f} signals"
     if "lost" in damage:
         before = f"{damage['lost by the baseline']:.0f} of {damage['signals of the baseline']:.0f}"
         return f"{damage['lost']:.0f} {signals} lost (baseline: {before})"
     found = [f"{damage[name]:.0f} {name}" for name in DAMAGES if damage.get(name)]
-    if not found:
-        return ""
-    first, *rest = found
-    number, name = first.split(" ")
-    return ", ".join((f"{number} {signals} {name}", *rest))
+    if found:
+        number, name = found[0].split(" ")
+        found[0] = f"{number} {signals} {name}"
+    shares = [
+        f"{damage[part]:.0f} of {damage[whole]:.0f} {words}"
+        for part, (whole, words) in SHARES.items()
+        if damage.get(part)
+    ]
+    return ", ".join((*found, *shares))
 
 
 def _has_damage(damage: Mapping[str, float]) -> bool:

@@ -21,6 +21,7 @@ from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.database import FILE_NAME
 from argo_bench.study.checking.differences import Differences, Rows, compare_cycles, compare_rows_at_the_end
 from argo_bench.study.checking.served import OLDER, Log, count_older, find_oldest, serve, watch, watch_providers
+from argo_bench.study.checking.updates import Noted, NotingIndicators, count_missed_updates, keeps_indicators
 from argo_bench.study.recording import FAST, HISTORY, days_from, draw_day, live_tape
 from argo_bench.study.records import Acceptance
 
@@ -33,11 +34,13 @@ CHANGE_RATE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Holds what a pipeline did on a market: its cycles, the rows at the end, and what it was answered."""
+    """Holds what a pipeline did on a market: its cycles, the rows at the end, what it was answered, and the
+    indicators that its stage handed out."""
 
     cycles: tuple[Cycle, ...]
     rows: Rows
     log: Log
+    indicators: Noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +87,15 @@ def walk_market(pipeline: Pipeline, market: Tape, seed: int, cycles: int, served
     """
     log = Log()
     pipeline = watch(pipeline if served is None else serve(pipeline, served), log)
+    noting = NotingIndicators(pipeline.indicators)
+    pipeline = pipeline.replace(indicators=noting)
     on_demand = Simulation(prepare_ahead=False)
     with SimulatedWorld(market, on_demand, seed=seed, latency_scale=0.0, durable=False) as world:
         watch_providers(world, log)
         walked = tuple(world.run(cycle(pipeline, world, market.symbols, number)) for number in range(cycles))
         world.run(world.resources.aclose())
         rows = read_rows(world)
-    return Walk(walked, rows, log)
+    return Walk(walked, rows, log, noting.noted)
 
 
 def read_rows(world: SimulatedWorld) -> Rows:
@@ -115,15 +120,23 @@ def check_walk(pipeline: Pipeline, oracle: Oracle, found: Differences, staleness
         found.where = f"{oracle.pace} market, seed {oracle.seed}, rows at the end"
         compare_rows_at_the_end(right.rows, walk.rows, found)
     found.where = ""
-    return walk, count_damage(oracle.walk, walk)
+    damage = count_damage(oracle.walk, walk)
+    if keeps_indicators(pipeline):
+        damage.update(count_missed_updates(oracle.walk.indicators, walk.indicators))
+    return walk, damage
 
 
 def count_damage(fresh: Walk, walk: Walk) -> Counter[str]:
-    """Count the signals that a walk missed, added and flipped against the baseline on fresh data."""
+    """Count the signals that a walk missed, added and flipped against the baseline on fresh data, and the texts, where
+    some are templates at the decision."""
     due, got = _by_cycle_and_symbol(fresh.cycles), _by_cycle_and_symbol(walk.cycles)
     flipped = sum(due[key].direction != got[key].direction for key in due.keys() & got.keys())
     counts = {"missed": len(due.keys() - got.keys()), "added": len(got.keys() - due.keys()), "flipped": flipped}
-    return Counter({"signals": len(due), **counts})
+    damage = Counter({"signals": len(due), **counts})
+    templates = sum(each.reasoning_author == "template" for each in got.values())
+    if templates:
+        damage.update({"texts": len(got), "templates": templates})
+    return damage
 
 
 def measure_age(fresh: Walk, walk: Walk) -> dict[str, float]:
