@@ -138,21 +138,30 @@ def waiting(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(reason=Remembered(pipeline.reason))
 
 
-def simple(pipeline: Pipeline) -> Pipeline:
-    """Edit the pipeline as one would first: keep each text for an hour in a dictionary, by its whole prompt."""
-    explain, texts = pipeline.reason, Texts()
+class ByWholePrompt:
+    """Keeps each text for an hour in a dictionary, by its whole prompt; a template is not kept, nothing is swept."""
 
-    async def reason(world: World, decision: Decision) -> Reasoning:
+    def __init__(self, reason: Stage) -> None:
+        self.__wrapped__ = reason
+        self.hits = 0
+        self.misses = 0
+        self._texts: Texts = {}
+
+    async def __call__(self, world: World, decision: Decision) -> Reasoning:
         asked = prompt(decision)
-        text, stored_at = texts.get(asked, ("", 0.0))
+        text, stored_at = self._texts.get(asked, ("", 0.0))
         if text and world.now() - stored_at < TTL_S:
+            self.hits += 1
             return Reasoning(text, "model")
-        answer: Reasoning = await settle(explain(world, decision))
+        self.misses += 1
+        answer: Reasoning = await settle(self.__wrapped__(world, decision))
         if answer.author == "model":
-            texts[asked] = answer.text, world.now()
+            self._texts[asked] = answer.text, world.now()
         return answer
 
-    return pipeline.replace(reason=reason)
+
+def simple(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(reason=ByWholePrompt(pipeline.reason))
 
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
