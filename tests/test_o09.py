@@ -294,3 +294,32 @@ def test_an_error_is_taken_in_the_unit_of_its_group():
         one, sma20=one.sma20 + one.close, rsi14=one.rsi14 - 2, volume_sma20=one.volume_sma20 * 1.5
     )
     assert [round(o09.error(one, off, what), 12) for what in o09.ERRORS] == [1.0, 0.0, 2.0, 0.5, 0.0]
+
+
+def test_a_universe_of_frames_is_counted_with_the_arrays_that_its_frames_are_views_of():
+    held = {name: edit(P).frame(None, one := bars(2000)) for name, edit in o09.UNIVERSE.arms.items()}
+    assert not np.shares_memory(held["engineered"]["close"].to_numpy(), one.values)
+    bytes_held = {}
+    for name, edit in o09.UNIVERSE.arms.items():
+        make = edit(P).frame
+        make(None, one)
+        gc.collect()
+        tracemalloc.start()
+        kept = make(None, one)
+        gc.collect()
+        bytes_held[name] = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        del kept
+    assert bytes_held["simple"] < bytes_held["prescribed"] < 0.75 * bytes_held["baseline"]
+    assert bytes_held["engineered"] == pytest.approx(bytes_held["baseline"], rel=0.05)
+
+
+def test_without_the_lists_all_arms_compute_the_indicators_of_the_kernel():
+    for name, edit in o09.WITHOUT_LISTS.arms.items():
+        pipeline = edit(P)
+        found = pipeline.indicators(None, pipeline.frame(None, bars()))
+        assert found.close == pytest.approx(kernel(None, P.frame(None, bars())).close, rel=1e-6), name
+
+
+def test_the_simple_cast_is_float32_throughout():
+    assert set(o09.simple(P).frame(None, bars()).dtypes) == {np.dtype("f4")}
