@@ -18,6 +18,7 @@ from argo_bench.pipeline.optimized.schedule import OUTAGE, SideBySide
 from argo_bench.pipeline.record import cycle, find_changed_parts
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.clock import NS
+from argo_bench.study.checking.check import check_workload
 from argo_bench.study.counts import replay
 from argo_bench.study.recording import record
 from tests.test_stages import decision
@@ -297,7 +298,7 @@ def test_a_trace_says_what_each_arm_loses(small_universe):
         for name, edit in catalogue()["O10"].edits(o10.SIGNALS).items()
     }
     assert len({tuple(each) for each in lost.values()}) == 1
-    for whole in ("baseline", "engineered", o10.PARALLEL):
+    for whole in ("baseline", "engineered", "simple", o10.PARALLEL):
         assert (lost[whole]["recall"], lost[whole]["signals missed"], lost[whole]["starved symbols"]) == (1.0, 0, 0)
     for partly in ("prescribed", "prescribed, untried at 50 %"):
         found, missed = lost[partly]["signals"], lost[partly]["signals missed"]
@@ -307,3 +308,36 @@ def test_a_trace_says_what_each_arm_loses(small_universe):
     assert lost["prescribed"]["starved symbols"] > 0
     assert lost["engineered"]["cycle s"] == lost[o10.PARALLEL]["cycle s"] < lost["baseline"]["cycle s"] / 5
     assert lost["baseline"]["signals rejected as stale"] > 0 == lost["engineered"]["signals rejected as stale"]
+
+
+def test_in_an_outage_engineered_sends_fewer_requests_and_loses_no_signal_of_other_cycles(small_universe):
+    recording = record(o10.OUTAGE, small_universe, 120, seed=2)
+    replays = {name: replay(o10.OUTAGE, edit, recording) for name, edit in catalogue()["O10"].edits(o10.OUTAGE).items()}
+    sent = {name: each.world.ledger.requests.total() for name, each in replays.items()}
+    found = {name: o10.outage_damage(each, each)["signals outside the outage"] for name, each in replays.items()}
+    assert found["engineered"] == found["simple"] == found[o10.PARALLEL] == found["baseline"] > found["prescribed"] > 0
+    assert sent["engineered"] < sent[o10.PARALLEL]
+    assert sent["engineered"] < sent["simple"]
+    for each in replays.values():
+        assert all(not call.result.decided for call in each.calls if call.cycle in o10.DOWN)
+
+
+def test_the_output_of_whole_cycles_counts_the_signals_that_prescribed_loses(small_universe):
+    recording = record(o10.TIMED, small_universe, 30, seed=2)
+    edits = catalogue()["O10"].edits(o10.TIMED)
+    lines = {
+        name: check_workload(catalogue()["O10"], o10.TIMED, recording, edits["baseline"], edits[name], name)
+        for name in ("prescribed", "engineered")
+    }
+    assert lines["prescribed"].damage["missed"] > 0
+    assert "signals missed" in lines["prescribed"].output
+    assert (lines["engineered"].output, lines["engineered"].damage["missed"]) == ("same", 0)
+
+
+async def test_the_simple_walk_has_so_many_under_way_and_loses_the_cycle_to_one_failure():
+    market = Market(TWELVE, takes_s=dict.fromkeys(TWELVE, 0.001))
+    assert await market.walk(o10.gather_bounded(at_once=5), TWELVE) == TWELVE
+    assert market.most_under_way == 5
+    market.fails["S3"] = ProviderError("S3 is down")
+    with pytest.raises(ProviderError, match="S3 is down"):
+        await market.walk(o10.gather_bounded(), TWELVE)

@@ -127,6 +127,8 @@ COUNTS: Mapping[str, str] = {
     "queries": "database queries",
     "queries_and_checks": "database queries and version checks",
     "explanations": "explanations asked for",
+    "cycle s": "seconds of a cycle",
+    "redundant": "redundant calculations",
 }
 """The counts that may be taken of a trace, by name, with the noun that each is a count of."""
 Layer = Literal["transport", "replace", "wrap", "schedule"]

@@ -154,7 +154,7 @@ class StudySubject:
         cases, on markets and while providers fail, and of the simple way on the first two of these."""
         found = {}
         for each in comparisons:
-            if each.reference == "baseline":
+            if each.reference == "baseline" or self.optimization.workload(each.workload).damage is not None:
                 found[each.candidate, each.workload] = self._check_of(each)
         of_variants = [each for variant in VARIANTS for each in self._checks_of_variant(variant, scratch)]
         of_simple = [] if self.optimization.simple is None else self._checks_of_variant(SIMPLE, scratch)[:2]
@@ -173,7 +173,7 @@ class StudySubject:
             "optimization": self.id,
             "workload": comparison.workload,
             "arm": comparison.candidate,
-            "reference": comparison.reference,
+            "reference": "baseline",
             "inputs": str(self.inputs[comparison.workload, comparison.scale]),
         }
         call = make_call("workload", arguments)

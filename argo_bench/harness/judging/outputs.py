@@ -98,6 +98,10 @@ def _has_damage(damage: Mapping[str, float]) -> bool:
     return any(damage.get(name) for name in (*DAMAGES, STALE))
 
 
+def _count_damaged(damage: Mapping[str, float]) -> float:
+    return sum(damage.get(name, 0.0) for name in DAMAGES)
+
+
 def describe_output(lines: Sequence[Fidelity], subject: str, arm: str) -> Output:
     """Return what is said of an arm: the worst of all comparisons, the damage, and what happens in trouble."""
     own = [each for each in lines if each.optimization == subject and each.arm == arm]
@@ -108,7 +112,7 @@ def describe_output(lines: Sequence[Fidelity], subject: str, arm: str) -> Output
     if not usual:
         return NOT_CHECKED
     worst = max(usual, key=_rank if any(each.saw for each in usual) else _rank_unseen)
-    damage = next((each.damage for each in usual if each.damage), {})
+    damage = max((each.damage for each in usual if each.damage), key=_count_damaged, default={})
     text, said = worst.output, describe_damage(damage)
     if said and said not in text:
         text = f"{text}; {said}"

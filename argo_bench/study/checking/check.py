@@ -15,7 +15,7 @@ from argo_bench.harness.judging.outputs import KEPT, describe_line, word_of
 from argo_bench.harness.record.records import Fidelity, Scope
 from argo_bench.optimizations.optimization import CYCLE, Optimization, Variant, Workload
 from argo_bench.pipeline import baseline
-from argo_bench.pipeline.record import Edit
+from argo_bench.pipeline.record import Cycle, Edit
 from argo_bench.study.checking.battery import check_cases, leave_to_oracle
 from argo_bench.study.checking.differences import Differences, Rows, note_differences
 from argo_bench.study.checking.failures import Trouble
@@ -57,12 +57,27 @@ def check_workload(
     if find_staleness_s(optimization, arm):
         found.permits = None
     see(expected, saw)
+    damage = count_signals_lost(expected, got) if workload.stage == CYCLE and workload.damage is not None else {}
     for left, right in zip(expected, got, strict=True):
         before = found.counts.total()
         note_differences(left, right, found)
         found.concerned += found.counts.total() > before
-    seen = Seen(len(expected), saw, find_unseen(workload.stage, saw), {})
+    seen = Seen(len(expected), saw, find_unseen(workload.stage, saw), damage)
     return make_line(optimization, arm, "workload", found, seen, workload.name)
+
+
+def count_signals_lost(expected: Sequence[Cycle], got: Sequence[Cycle]) -> dict[str, float]:
+    """Count the signals that whole cycles should have decided, and those that were missed, added or turned round."""
+    wanted, found = (
+        {(at, each.symbol): each.direction for at, cycle in enumerate(cycles) for each in cycle.decided}
+        for cycles in (expected, got)
+    )
+    return {
+        "signals": len(wanted),
+        "missed": len(wanted.keys() - found.keys()),
+        "added": len(found.keys() - wanted.keys()),
+        "flipped": sum(wanted[key] != found[key] for key in wanted.keys() & found.keys()),
+    }
 
 
 def check_on_cases(optimization: Optimization, variant: str) -> Fidelity:
