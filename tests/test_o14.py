@@ -78,6 +78,7 @@ def opened(world, edit, *in_flight):
         "prescribed": [64, 14, 0],
         "pools of 20/50 that block": [50, 0, 0],
         "engineered": [64, 0, 0],
+        "simple": [64, 0, 0],
     }.items(),
 )
 def test_o14_opens_a_connection_for_whatever_the_pool_does_not_keep(arm, expected, world):

@@ -29,6 +29,7 @@ from tests.test_stages import decision
 P = baseline.PIPELINE
 PRESCRIBED = OPTIMIZATION.prescribed(P).validate
 ENGINEERED = OPTIMIZATION.engineered(P).validate
+SIMPLE = OPTIMIZATION.simple(P).validate
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF-USD")
 
 
@@ -87,7 +88,7 @@ class Erroneous:
         raise self.error
 
 
-@pytest.mark.parametrize("stage", [PRESCRIBED, ENGINEERED])
+@pytest.mark.parametrize("stage", [PRESCRIBED, ENGINEERED, SIMPLE])
 def test_o15_waits_for_the_slowest_quote_where_the_baseline_waits_for_all_one_after_another(stage, small_universe):
     waits = []
     for each in WHOLE:
@@ -232,16 +233,18 @@ def test_o15_engineered_keeps_and_rejects_as_the_baseline_does(faults, unquoted,
         decision(**{"symbol": symbol, "signal_id": f"id {number % 9}", "timestamp": now, **fault})
         for number, (symbol, fault) in enumerate(faults)
     )
-    assert validated(world, ENGINEERED, decisions) == validated(world, P.validate, decisions)
+    expected = validated(world, P.validate, decisions)
+    assert validated(world, ENGINEERED, decisions) == expected
+    assert validated(world, SIMPLE, decisions) == expected
 
 
 def test_o15_without_rules_that_wait_all_variants_still_agree(world):
     decisions = batch({}, {"reasoning": ""}, {"timestamp": 0.0}, {}, {"confidence": 10.0})
-    stages = [PLAIN.arms[name](P).validate for name in ("baseline", "prescribed", "engineered")]
+    stages = [PLAIN.arms[name](P).validate for name in ("baseline", "prescribed", "engineered", "simple")]
     results = [validated(world, stage, decisions) for stage in stages]
     assert world.ledger.sql_statements == 0
     assert not world.ledger.requests
-    assert results == [validated(world, P.validate, decisions)] * 3
+    assert results == [validated(world, P.validate, decisions)] * 4
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ Engineered   optimized/validate.py: the rules that never wait first, in a plain 
              all quotes at once, each symbol's once, so many in flight. A rule that raises rejects its own decision and
              says so. No numpy in the plain pass: filling arrays pays from some fifty decisions on, and a cycle of 120
              symbols has fewer.
+Simple       The plain rules in a loop, then one gather over the signals that are left, each with its own look-up and
+             quote. An exception of a rule ends the cycle, as in the baseline.
 May change   nothing.
 """
 
@@ -21,7 +23,7 @@ from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any
 
 from argo_bench.harness.claims.sentence import publish_claim
-from argo_bench.optimizations.optimization import Optimization, Replay, Workload
+from argo_bench.optimizations.optimization import SIMPLE, Optimization, Replay, Workload
 from argo_bench.pipeline.baseline.validate import DUPLICATE, broken_plain_rule
 from argo_bench.pipeline.memo import content_key
 from argo_bench.pipeline.model import (
@@ -34,7 +36,7 @@ from argo_bench.pipeline.model import (
     Validated,
     World,
 )
-from argo_bench.pipeline.optimized.validate import part_by_rule, plain_rule
+from argo_bench.pipeline.optimized.validate import part_by_rule, plain_rule, settle_rest, unbroken
 from argo_bench.pipeline.optimized.validate import validate as in_rounds
 from argo_bench.pipeline.record import Edit, Pipeline, settle
 
@@ -44,15 +46,19 @@ Validation = Callable[[World, Decision], Coroutine[Any, Any, tuple[bool, str | N
 
 async def validate_signal(world: World, decision: Decision) -> tuple[bool, str | None]:
     """Apply the baseline's rules in their order; the quote is awaited."""
-    issue = broken_plain_rule(world, decision)
-    if issue is None and world.query(DUPLICATE, (decision.signal_id,)):
-        issue = "duplicate"
-    if issue is None:
-        try:
-            await world.opinion("alpha_vantage", decision.symbol, "quote")
-        except ProviderError:
-            issue = "no reference price"
+    issue = broken_plain_rule(world, decision) or await broken_waiting_rule(world, decision)
     return issue is None, issue
+
+
+async def broken_waiting_rule(world: World, decision: Decision) -> str | None:
+    """Return the first rule that the decision breaks of the two that wait, or None."""
+    if world.query(DUPLICATE, (decision.signal_id,)):
+        return "duplicate"
+    try:
+        await world.opinion("alpha_vantage", decision.symbol, "quote")
+    except ProviderError:
+        return "no reference price"
+    return None
 
 
 async def validate_plainly(world: World, decision: Decision) -> tuple[bool, str | None]:
@@ -86,6 +92,18 @@ def prescribed(pipeline: Pipeline) -> Pipeline:
 
 def engineered(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(validate=in_rounds)
+
+
+async def loop_then_gather(world: World, decisions: Sequence[Decision]) -> Validated:
+    """Apply the plain rules in a loop, then wait for the other rules of all that are left at once."""
+    broken = [broken_plain_rule(world, decision) for decision in decisions]
+    left = unbroken(decisions, broken)
+    settle_rest(broken, await asyncio.gather(*[broken_waiting_rule(world, decision) for decision in left]))
+    return part_by_rule(decisions, broken)
+
+
+def simple(pipeline: Pipeline) -> Pipeline:
+    return pipeline.replace(validate=loop_then_gather)
 
 
 def baseline_plain(world: World, decisions: Sequence[Decision]) -> Validated:
@@ -196,6 +214,7 @@ PLAIN = Workload(
         "baseline": lambda pipeline: pipeline.replace(validate=baseline_plain),
         "prescribed": lambda pipeline: pipeline.replace(validate=in_one_gather(validate_plainly)),
         "engineered": lambda pipeline: pipeline.replace(validate=engineered_plain),
+        SIMPLE: lambda pipeline: pipeline.replace(validate=baseline_plain),
     },
 )
 RAISING = Workload(
@@ -210,6 +229,7 @@ RAISING = Workload(
         "baseline": cycle_survives(lambda pipeline: pipeline),
         "prescribed": cycle_survives(prescribed),
         "engineered": cycle_survives(engineered),
+        SIMPLE: cycle_survives(simple),
         "one at a time": one_at_a_time,
     },
     cycles=120,
@@ -223,6 +243,7 @@ OPTIMIZATION = Optimization(
     layer="replace",
     prescribed=prescribed,
     engineered=engineered,
+    simple=simple,
     claims=(
         publish_claim(
             id="O15.time",
@@ -240,6 +261,14 @@ OPTIMIZATION = Optimization(
             workload=PLAIN.name,
             metric="cpu",
             reading="the same for rules that never wait, where parallel can only mean less work",
+        ),
+        publish_claim(
+            id="O15.cpu",
+            text="50-70% reduction in validation time (parallel)",
+            source=f"{SEED}, Expected Impact",
+            workload=WAITING.name,
+            metric="cpu",
+            reading="the same sentence as CPU time (since 2026-11-29): what the shorter wait costs the machine",
         ),
         publish_claim(
             id="O15.faster",
