@@ -44,6 +44,19 @@ def test_every_bullet_under_expected_impact_is_listed(document):
         assert {(number, bullet) for bullet in bullets} <= listed
 
 
+PROMISES = re.compile(r"faster|better|reduc|cleanup after|instead|slowly|expensive|significantly")
+
+
+def test_every_comment_in_the_code_that_promises_something_is_listed(document):
+    listed = {(each.where, each.text) for each in STATEMENTS}
+    found = set()
+    for number, section in sections(document).items():
+        code = "".join(re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL))
+        comments = {plain(each) for each in re.findall(r"#\s+(.+)$", code, flags=re.MULTILINE)}
+        found |= {(f"{number}, code", each) for each in comments if PROMISES.search(each)}
+    assert found == {each for each in listed if each[0].endswith(", code")}
+
+
 def test_every_bullet_of_the_summary_is_listed(document):
     summary = document.split("**Expected Combined Impact:**")[1].split("---")[0]
     bullets = {plain(line[2:]) for line in summary.splitlines() if line.startswith("- ")}

@@ -19,7 +19,16 @@ from types import MappingProxyType
 
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.sentence import publish_claim
-from argo_bench.optimizations.optimization import CYCLE, LEFT_OUT, VARIANTS, Optimization, Variant, Workload
+from argo_bench.optimizations._redundancy import describe_workload, publish_claims
+from argo_bench.optimizations.optimization import (
+    CYCLE,
+    LEFT_OUT,
+    VARIANTS,
+    Optimization,
+    Variant,
+    Workload,
+    keep_baseline,
+)
 from argo_bench.pipeline.record import Edit, Pipeline
 from argo_bench.pipeline.unchanged import skip_unchanged
 
@@ -185,6 +194,7 @@ def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
     five = [each for each in optimizations if each.id in FIVE_IDS]
     uncollected = all_of([each for each in optimizations if each.id != "O09"], "prescribed")
     queried = replace(READ, arms={"prescribed": uncollected})
+    watched = {"baseline": keep_baseline} | {variant: all_of(optimizations, variant) for variant in VARIANTS}
     after_five = {AFTER_FIVE.format(variant=variant): all_of(five, variant) for variant in VARIANTS}
     dear = {name: edit for name, edit in leave_one_out(optimizations).items() if name in DEAR}
     return _as_one(
@@ -331,12 +341,14 @@ def all_fifteen(optimizations: Sequence[Optimization]) -> Optimization:
                 "on 10,000 rows (since 2026-11-29; before that also on 200,000, beside the verdict)",
                 headline=True,
             ),
+            *publish_claims(AFTER_FIVE),
         ),
         workloads=(
             *(SIGNAL, SIGNAL_ONE, CYCLES),
             replace(DAY, arms={**DAY.arms, **leave_one_out(optimizations)}),
             *(MEMORY, queried),
             replace(MISSING, arms=dear, study_arms=leave_one_out(optimizations)),
+            describe_workload(watched | after_five),
         ),
     )
 
