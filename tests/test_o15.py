@@ -1,6 +1,7 @@
 """Does O15 wait for all quotes at once, and whose signals does an exception cost?"""
 
 import asyncio
+import dataclasses
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,14 +11,16 @@ from argo_bench.optimizations.o15_validation_batching import (
     OPTIMIZATION,
     PLAIN,
     RAISING,
+    WHOLE_CYCLES,
+    cycle_damage,
     damage,
     in_one_gather,
     validate_signal,
 )
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.market import Tape
-from argo_bench.pipeline.model import ProviderError, Validated
-from argo_bench.pipeline.optimized.validate import IDS_PER_QUERY, QUOTES_IN_FLIGHT
+from argo_bench.pipeline.model import ProviderError, Reasoning, Validated
+from argo_bench.pipeline.optimized.validate import IDS_PER_QUERY, QUOTES_IN_FLIGHT, ask_ahead
 from argo_bench.pipeline.record import settle
 from argo_bench.pipeline.world import SimulatedWorld
 from argo_bench.study.checking.check import check_on_markets
@@ -273,3 +276,42 @@ def test_o15_engineered_is_faithful_on_a_generated_market(small_universe):
     oracle = Oracle.run(small_universe, 2, 40)
     assert oracle.acceptance.accepted > 0
     assert check_on_markets(OPTIMIZATION, "engineered", [oracle]).counts == {}
+
+
+class Explaining:
+    """A reason stage that takes its time."""
+
+    async def __call__(self, world, decision):
+        await asyncio.sleep(3)
+        return Reasoning("because", "model")
+
+
+async def explain_and_validate(world, pipeline, decisions):
+    texts = await asyncio.gather(*(settle(pipeline.reason(world, each)) for each in decisions))
+    explained = [dataclasses.replace(each, reasoning=text.text) for each, text in zip(decisions, texts, strict=True)]
+    return await settle(pipeline.validate(world, explained))
+
+
+def test_o15_quotes_ahead_arrive_while_reasons_are_awaited_and_decide_the_same(small_universe):
+    found, sent, took_ns = {}, {}, {}
+    drafts = tuple(dataclasses.replace(each, reasoning="") for each in batch({}, {}, {"confidence": 10.0}, {}, {}, {}))
+    for name, edit in (("engineered", OPTIMIZATION.engineered), ("ahead", ask_ahead)):
+        with opened(small_universe) as world:
+            world.transport = Failing({"DDD": ProviderError("503")})
+            pipeline = edit(P.replace(reason=Explaining()))
+            found[name] = world.run(explain_and_validate(world, pipeline, drafts))
+            sent[name], took_ns[name] = dict(world.ledger.requests), world.clock.virtual_ns
+    assert found["ahead"] == found["engineered"]
+    assert [each.rule for each in found["ahead"].rejected] == ["confidence out of range", "no reference price"]
+    assert sent["ahead"] == sent["engineered"]
+    assert took_ns["ahead"] == pytest.approx(3_000_000_000, abs=100)
+    assert took_ns["engineered"] > took_ns["ahead"]
+
+
+def test_o15_quotes_ahead_shorten_whole_cycles_and_lose_nothing(small_universe):
+    recording = record(WHOLE_CYCLES, small_universe, 6, 3)
+    replays = {name: replay(WHOLE_CYCLES, edit, recording) for name, edit in OPTIMIZATION.edits(WHOLE_CYCLES).items()}
+    counts = {name: cycle_damage(replays["baseline"], each) for name, each in replays.items()}
+    assert all(each["signals missed"] == 0 for each in counts.values())
+    assert counts["quotes ahead"]["signals stored"] > 0
+    assert counts["quotes ahead"]["cycle s"] < counts["engineered"]["cycle s"] < counts["baseline"]["cycle s"]

@@ -11,6 +11,8 @@ Engineered   optimized/validate.py: the rules that never wait first, in a plain 
              all quotes at once, each symbol's once, so many in flight. A rule that raises rejects its own decision and
              says so. No numpy in the plain pass: filling arrays pays from some fifty decisions on, and a cycle of 120
              symbols has fewer.
+             The arm "quotes ahead" asks for the quotes while the decisions are being explained. It is no part of the
+             engineered variant: a decision that turns out stale or a duplicate costs a request more than it has to.
 Simple       The plain rules in a loop, then one gather over the signals that are left, each with its own look-up and
              quote. An exception of a rule ends the cycle, as in the baseline.
 May change   nothing.
@@ -20,10 +22,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from argo_bench.harness.claims.sentence import publish_claim
-from argo_bench.optimizations.optimization import SIMPLE, Optimization, Replay, Workload
+from argo_bench.optimizations.o10_batches_early_exit import engineered as walk_side_by_side
+from argo_bench.optimizations.optimization import CYCLE, SIMPLE, Optimization, Replay, Workload, keep_baseline
 from argo_bench.pipeline.baseline.validate import DUPLICATE, broken_plain_rule
 from argo_bench.pipeline.memo import content_key
 from argo_bench.pipeline.model import (
@@ -36,7 +40,7 @@ from argo_bench.pipeline.model import (
     Validated,
     World,
 )
-from argo_bench.pipeline.optimized.validate import part_by_rule, plain_rule, settle_rest, unbroken
+from argo_bench.pipeline.optimized.validate import ask_ahead, part_by_rule, plain_rule, settle_rest, unbroken
 from argo_bench.pipeline.optimized.validate import validate as in_rounds
 from argo_bench.pipeline.record import Edit, Pipeline, settle
 
@@ -194,6 +198,25 @@ def damage(expected: Replay, got: Replay) -> Mapping[str, float]:
     }
 
 
+def side_by_side(edit: Edit) -> Edit:
+    """Return the edit on a pipeline that walks its symbols, and awaits their reasons, side by side."""
+    return lambda pipeline: edit(walk_side_by_side(pipeline))
+
+
+def cycle_damage(expected: Replay, got: Replay) -> Mapping[str, float]:
+    """Count the stored signals and those missed against the baseline's, and measure how long a cycle took."""
+    wanted, found = (
+        {(call.cycle, each.decision.signal_id) for call in replay.calls for each in call.result.stored}
+        for replay in (expected, got)
+    )
+    return {
+        "signals stored": len(found),
+        "signals missed": len(wanted - found),
+        "cycle s": fmean(call.ended_s - call.virtual_s for call in got.calls),
+    }
+
+
+AHEAD = "quotes ahead"
 SEED = "additional_optimizations.txt, Optimization 15"
 WAITING = Workload(
     name="validate, rules that wait",
@@ -235,6 +258,25 @@ RAISING = Workload(
     cycles=120,
     timed=False,
     damage=damage,
+)
+WHOLE_CYCLES = Workload(
+    name="cycle, validated",
+    stage=CYCLE,
+    inputs="trace",
+    description="12 cycles of a live market whose symbols and reasons are awaited side by side, counted, not timed: "
+    "what the quotes add to a cycle, and what asking for them ahead wins",
+    scales=(30, 6, 120),
+    unit="symbols",
+    arms={
+        "baseline": side_by_side(keep_baseline),
+        "prescribed": side_by_side(prescribed),
+        "engineered": side_by_side(engineered),
+        SIMPLE: side_by_side(simple),
+        AHEAD: side_by_side(ask_ahead),
+    },
+    cycles=12,
+    timed=False,
+    damage=cycle_damage,
 )
 
 OPTIMIZATION = Optimization(
@@ -287,5 +329,5 @@ OPTIMIZATION = Optimization(
             reading="once the waits overlap, signals per second are bounded by CPU: a batch takes less of it",
         ),
     ),
-    workloads=(WAITING, PLAIN, RAISING),
+    workloads=(WAITING, PLAIN, RAISING, WHOLE_CYCLES),
 )

@@ -1,12 +1,21 @@
-"""The same rules are applied here a batch at a time: those that never wait, then one look-up, then all quotes."""
+"""The same rules are applied here a batch at a time: those that never wait, then one look-up, then all quotes.
+
+``QuotesAhead`` asks for the quotes earlier still, while the decisions are being explained.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from argo_bench.pipeline.baseline.validate import broken_plain_rule
-from argo_bench.pipeline.model import Decision, ProviderError, Rejection, Validated, World
+from argo_bench.pipeline.model import Decision, ProviderError, Reasoning, Rejection, Stage, Validated, World
+from argo_bench.pipeline.record import Pipeline, settle
+
+Ask = Callable[[World, str], Awaitable[Any]]
+"""Asks for the quote of a symbol."""
 
 STORED = "SELECT signal_id FROM signals WHERE signal_id IN ({})"
 IDS_PER_QUERY = 500
@@ -22,10 +31,64 @@ async def validate(world: World, decisions: Sequence[Decision]) -> Validated:
     A rule that raises rejects the decision that it raised for. All ages are taken when the batch arrives, while the
     baseline's rules see the later decisions of a batch older by the time that they waited for.
     """
+    return await validate_by(ask_quote, world, decisions)
+
+
+async def validate_by(ask: Ask, world: World, decisions: Sequence[Decision]) -> Validated:
     broken = [plain_rule(world, decision) for decision in decisions]
     settle_rest(broken, find_duplicates(world, unbroken(decisions, broken)))
-    settle_rest(broken, await find_unquoted(world, unbroken(decisions, broken)))
+    settle_rest(broken, await find_unquoted(world, unbroken(decisions, broken), ask))
     return part_by_rule(decisions, broken)
+
+
+def ask_quote(world: World, symbol: str) -> Awaitable[Any]:
+    return world.opinion("alpha_vantage", symbol, "quote")
+
+
+class QuotesAhead:
+    """Asks for a decision's quote while the decision is being explained: ``reason`` sends the request, and ``validate``
+    waits for what is still under way.
+
+    Nothing is asked for a draft that breaks a rule already. A decision that breaks one later, as stale or as a
+    duplicate, has cost a request that ``validate`` alone would have saved.
+    """
+
+    def __init__(self, reason: Stage) -> None:
+        self.__wrapped__ = reason
+        self._under_way: dict[tuple[int, str], asyncio.Future[Any]] = {}
+
+    async def reason(self, world: World, decision: Decision) -> Reasoning:
+        if plain_rule(world, replace(decision, reasoning="to come")) is None:
+            key = world.cycle, decision.symbol
+            if key not in self._under_way:
+                asked = self._under_way[key] = asyncio.ensure_future(_wait_for(ask_quote(world, decision.symbol)))
+                asked.add_done_callback(_take_note)
+        reasoning: Reasoning = await settle(self.__wrapped__(world, decision))
+        return reasoning
+
+    async def validate(self, world: World, decisions: Sequence[Decision]) -> Validated:
+        under_way, self._under_way = self._under_way, {}
+
+        def ask(world: World, symbol: str) -> Awaitable[Any]:
+            return under_way.get((world.cycle, symbol)) or ask_quote(world, symbol)
+
+        return await validate_by(ask, world, decisions)
+
+
+async def _wait_for(quote: Awaitable[Any]) -> Any:
+    return await quote
+
+
+def _take_note(asked: asyncio.Future[Any]) -> None:
+    """Take note of a failure, so that the loop does not log it where nobody validates the decision any more."""
+    if not asked.cancelled():
+        asked.exception()
+
+
+def ask_ahead(pipeline: Pipeline) -> Pipeline:
+    """Return the pipeline that asks for quotes while reasons are awaited."""
+    ahead = QuotesAhead(pipeline.reason)
+    return pipeline.replace(reason=ahead.reason, validate=ahead.validate)
 
 
 def unbroken(decisions: Sequence[Decision], broken: Sequence[str | None]) -> list[Decision]:
@@ -74,7 +137,7 @@ def find_stored_ids(world: World, ids: Sequence[str]) -> set[str]:
     return found
 
 
-async def find_unquoted(world: World, decisions: Sequence[Decision]) -> list[str | None]:
+async def find_unquoted(world: World, decisions: Sequence[Decision], ask: Ask) -> list[str | None]:
     """Return for each decision the rule that it breaks where its symbol has no reference price.
 
     Each symbol is asked for once.
@@ -84,7 +147,7 @@ async def find_unquoted(world: World, decisions: Sequence[Decision]) -> list[str
     async def broken_rule(symbol: str) -> str | None:
         try:
             async with free:
-                await world.opinion("alpha_vantage", symbol, "quote")
+                await ask(world, symbol)
         except ProviderError:
             return "no reference price"
         except Exception as error:  # noqa: BLE001 - as above
