@@ -117,7 +117,7 @@ def count_in_a_row(world: World, signals: Signals, regime: Regime) -> Consensus 
         present += weight
     if long == short:
         return None
-    confidence = max(long, short) / present
+    confidence = (long if long > short else short) / present
     return Consensus("LONG" if long > short else "SHORT", confidence) if confidence >= ACCEPTED else None
 
 
