@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-import pandas as pd
-
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.sentence import publish_claim
 from argo_bench.optimizations.optimization import CYCLE, Replay, Workload
@@ -75,7 +73,7 @@ def make_key(arguments: tuple[Any, ...]) -> bytes:
     """Return a digest of all numbers of the frames among the arguments, and of the other arguments as text."""
     digest = blake2b(digest_size=16)
     for each in arguments:
-        digest.update(each.to_numpy().tobytes() if isinstance(each, pd.DataFrame) else repr(each).encode())
+        digest.update(each.to_numpy().tobytes() if hasattr(each, "to_numpy") else repr(each).encode())
     return digest.digest()
 
 
