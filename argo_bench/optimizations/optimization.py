@@ -6,7 +6,7 @@ Everything here is written down before anything is measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from argo_bench.extras import Requirement
@@ -82,6 +82,8 @@ class Workload:
     claim about a count needs no more. ``frontier`` names two counts that are traded for each other, the damage and the
     benefit, which are drawn over all arms; ``earlier_damage`` stands in for the first in records that have not counted
     it. ``latency_scale`` multiplies the latencies of the providers.
+    ``opinion_minutes`` is the time constant of the opinions on a live trace, which is content.OPINION_MINUTES unless it
+    is given; where every cycle is another day, opinions are drawn anew every time.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Workload:
     frontier: tuple[str, str] | None = None
     earlier_damage: str = ""
     latency_scale: float = 1.0
+    opinion_minutes: float | None = None
     servers: frozenset[Server] = frozenset()
     tls: bool = False
     rtt_s: float = 0.0
@@ -114,6 +117,12 @@ class Workload:
             raise ValueError(
                 f"workload {self.name!r}: expected one of {', '.join(PARTS)} or {CYCLE}, got stage {self.stage!r}"
             )
+
+
+def at_opinion_minutes(workload: Workload, minutes: float) -> Workload:
+    """Return the same trace with another time constant of the opinions: it is counted, and nothing is timed on it."""
+    name = f"{workload.name}, opinions of {minutes:g} min"
+    return replace(workload, name=name, opinion_minutes=minutes, timed=False)
 
 
 COUNTS: Mapping[str, str] = {

@@ -86,7 +86,7 @@ def load_recording(workload: Workload, universe: Path, scale: int, seed: int, sc
     """
     longest = max(workload.scales) if workload.unit == "cycles" else scale
     what = workload.stage, workload.inputs, workload.trace, workload.unit, longest, workload.symbols, workload.cycles
-    name = content_key(str((*what, workload.skip_unchanged, seed))).hex()
+    name = content_key(str((*what, workload.skip_unchanged, workload.opinion_minutes, seed))).hex()
     file = scratch / f"recording-{name}.pickle"
     if file.exists():
         recording: Recording = pickle.loads(file.read_bytes())
@@ -137,7 +137,7 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
     # Cycles and consumers overlap only where answers take time; a single call of a stage needs no latency.
     waits = workload.stage == CYCLE or workload.consumers > 1
     latency_scale = workload.latency_scale if waits else 0.0
-    on_demand = Simulation(prepare_ahead=False)
+    on_demand = Simulation(prepare_ahead=False, opinion_minutes=recording.opinion_minutes)
     world = NotingWorld(
         market or NoMarket(), on_demand, seed=recording.seed, latency_scale=latency_scale, durable=False
     )

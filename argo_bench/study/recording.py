@@ -41,6 +41,7 @@ from argo_bench.pipeline.unchanged import skip_unchanged
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.base import CYCLE_S
 from argo_bench.pipeline.world.clock import NS
+from argo_bench.pipeline.world.content import OPINION_MINUTES
 from argo_bench.study.recorder import Recorder
 
 UNIVERSE = "universe.pickle"
@@ -99,14 +100,15 @@ class Stored(NamedTuple):
 class Recording(NamedTuple):
     """Holds recorded calls and what a replay of them needs.
 
-    This is the market behind them where the stage asks providers, the seed of both, and the database that is there
-    before the first call, where there is one.
+    This is the market behind them where the stage asks providers, the seed of both, the database that is there before
+    the first call, where there is one, and the time constant of the models' opinions.
     """
 
     groups: Sequence[Group]
     market: Tape | None = None
     seed: int = 0
     stored: Stored | None = None
+    opinion_minutes: float = 0.0
 
     def until(self, cycles: int) -> Recording:
         """Return the part of the recording within its first ``cycles`` cycles."""
@@ -135,9 +137,11 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
         most = 1 if workload.inputs == "hit" else FETCHED_DAYS
         cycles = min(cycles, most) if workload.servers and not is_trace else cycles
         calls: list[tuple[Any, ...]] = [(symbol,) for symbol in tape.symbols]
-        return Recording([Group(0, calls, number) for number in range(cycles)], market, seed)
-    groups: list[Group] = []
-    with SimulatedWorld(tape, seed=seed, latency_scale=0.0) as world:
+        groups = [Group(0, calls, number) for number in range(cycles)]
+        return Recording(groups, market, seed, opinion_minutes=find_opinion_minutes(workload))
+    groups = []
+    minutes = find_opinion_minutes(workload)
+    with SimulatedWorld(tape, Simulation(opinion_minutes=minutes), seed=seed, latency_scale=0.0) as world:
         recorder = Recorder(getattr(FAST, workload.stage))
         pipeline = until(workload.stage).replace(**{workload.stage: recorder})
         if workload.skip_unchanged:
@@ -154,7 +158,15 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
             f"the workload {workload.name!r} got no input: none of {len(tape.symbols)} symbols reached a decision in "
             f"{cycles} cycles; try more --symbols or another --seed"
         )
-    return Recording(groups, market, seed, Stored(scale, tape.symbols) if workload.unit == "rows" else None)
+    stored = Stored(scale, tape.symbols) if workload.unit == "rows" else None
+    return Recording(groups, market, seed, stored, minutes)
+
+
+def find_opinion_minutes(workload: Workload) -> float:
+    """Return the time constant of the opinions of a workload, in minutes; where cycles are days it is 0."""
+    if workload.inputs != "trace":
+        return 0.0
+    return OPINION_MINUTES if workload.opinion_minutes is None else workload.opinion_minutes
 
 
 def record_cycles(workload: Workload, universe: Universe, scale: int, seed: int) -> Recording:
@@ -167,8 +179,9 @@ def record_cycles(workload: Workload, universe: Universe, scale: int, seed: int)
         start = scale if workload.unit == "bars" else HISTORY
         tape = workload_tape(workload, draw_day(drawn, start, seed, number), scale, seed)
         cycles = min(trace_cycles(workload, scale), tape.last_cycle + 1)
-        found = Recording([Group(0, [()], cycle) for cycle in range(cycles)], tape, seed)
-        if decides(tape, seed, range(1, cycles)):
+        minutes = find_opinion_minutes(workload)
+        found = Recording([Group(0, [()], cycle) for cycle in range(cycles)], tape, seed, opinion_minutes=minutes)
+        if decides(tape, seed, range(1, cycles), minutes):
             break
     return found
 
@@ -183,17 +196,18 @@ def record_pairs(workload: Workload, universe: Universe, scale: int, seed: int) 
     whole = universe.take(max(workload.pairs, len(universe.frames)), seed)
     found = replace(whole, frames={})
     groups: list[Group] = []
+    minutes = find_opinion_minutes(workload)
     for number in range(DRAWS * workload.pairs):
         drawn = draw_day(draw_symbols(whole, 1, seed, number), HISTORY, seed, number)
         walked = replace(found, frames={**found.frames, **drawn.frames})
         if len(walked.frames) == len(found.frames):
             continue
         begin, end = scale * len(found.frames), scale * len(walked.frames)
-        if decides(workload_tape(workload, drawn, end, seed), seed, range(begin + 1, end)):
+        if decides(workload_tape(workload, drawn, end, seed), seed, range(begin + 1, end), minutes):
             found = walked
             groups += [Group(0, [(drawn.symbols,)], cycle, is_opening=cycle == begin) for cycle in range(begin, end)]
         if len(found.frames) == workload.pairs:
-            return Recording(groups, workload_tape(workload, found, end, seed), seed)
+            return Recording(groups, workload_tape(workload, found, end, seed), seed, opinion_minutes=minutes)
     raise UserError(
         f"the workload {workload.name!r} got no input: {len(found.frames)} of the {workload.pairs} pairs of a symbol "
         f"and a day that it needs reached a decision in {scale} cycles; try more --symbols or another --seed"
@@ -208,10 +222,11 @@ def draw_symbols(universe: Universe, count: int, seed: int, number: int = 0) -> 
     return drawn.take(count, seed)
 
 
-def decides(tape: Tape, seed: int, cycles: Iterable[int]) -> bool:
+def decides(tape: Tape, seed: int, cycles: Iterable[int], opinion_minutes: float = 0.0) -> bool:
     """Return whether the baseline decides anything in some cycles of a market."""
     pipeline = until("reason")
-    with SimulatedWorld(tape, Simulation(prepare_ahead=False), seed=seed, latency_scale=0.0, durable=False) as world:
+    simulation = Simulation(prepare_ahead=False, opinion_minutes=opinion_minutes)
+    with SimulatedWorld(tape, simulation, seed=seed, latency_scale=0.0, durable=False) as world:
         return any(world.run(cycle(pipeline, world, tape.symbols, number)).decided for number in cycles)
 
 

@@ -26,7 +26,7 @@ from argo_bench.pipeline.memo import content_key
 from argo_bench.pipeline.model import Bars, Request, Stage, World
 from argo_bench.pipeline.record import Edit, Pipeline, cycle, settle
 from argo_bench.pipeline.unchanged import skip_unchanged
-from argo_bench.pipeline.world import SimulatedWorld
+from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.base import CYCLE_S
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.pipeline.world.database import FILE_NAME, copy_into, preload_database
@@ -117,6 +117,7 @@ class StageBody:
         self._market = recording.market
         self._seed = recording.seed
         self._stored = recording.stored
+        self._opinion_minutes = recording.opinion_minutes
         self._directory: TemporaryDirectory[str] | None = None
         self._begun = self._built = 0
         self._filled_at = -math.inf
@@ -283,7 +284,10 @@ class StageBody:
             directory = Path(self._directory.name)
             copy_into(directory, database_of(self._stored))
         if not workload.servers:
-            return SimulatedWorld(market, seed=self._seed, directory=directory, latency_scale=workload.latency_scale)
+            simulation = Simulation(opinion_minutes=self._opinion_minutes)
+            return SimulatedWorld(
+                market, simulation, seed=self._seed, directory=directory, latency_scale=workload.latency_scale
+            )
         from argo_bench.pipeline.world.loopback import Behaviour, Endpoints, LiveModel, LoopbackWorld
         from argo_bench.study.servers import address_of_providers, redis_url
 
@@ -294,7 +298,7 @@ class StageBody:
             namespace=f"{Path(gettempdir()).name}|{workload.name}|{self._seed}|{self._generation}",
             live=LiveModel.from_environment(),
         )
-        behaviour = Behaviour(workload.latency_scale, workload.rtt_s)
+        behaviour = Behaviour(workload.latency_scale, workload.rtt_s, opinion_minutes=self._opinion_minutes)
         world = LoopbackWorld(market, endpoints, behaviour, seed=self._seed, directory=directory)
         world.ready()
         return world

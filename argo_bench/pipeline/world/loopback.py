@@ -82,12 +82,13 @@ class Faults:
 class Behaviour:
     """How the providers behave: ``latency_scale`` multiplies their latencies, ``rtt_s`` is the round trip that they add
     to each request and to each step of a connection's opening, ``faults`` are by provider, and a connection without a
-    request for ``idle_close_s`` is closed by them."""
+    request for ``idle_close_s`` is closed by them. ``opinion_minutes`` is the time constant of opinions."""
 
     latency_scale: float = 1.0
     rtt_s: float = 0.0
     idle_close_s: float = 75.0
     faults: dict[str, Faults] = field(default_factory=dict)
+    opinion_minutes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,8 @@ class Book:
         bars = self._market.bars(symbol, cycle)
         found: dict[tuple[str, str, str], bytes | str] = {}
         encoded = wire.bars_body(bars)
-        for key, value in content.answers(self.conditions.seed, cycle, symbol, bars).items():
+        minutes = self.conditions.behaviour.opinion_minutes
+        for key, value in content.answers(self.conditions.seed, cycle, symbol, bars, minutes).items():
             if value is bars:
                 found[key] = encoded
             else:

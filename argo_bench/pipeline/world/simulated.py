@@ -86,7 +86,8 @@ class Simulation:
     ``busy_ns`` counts real time and ``cpu_ns`` the process's CPU time; tests inject their own. ``error_rate`` is the
     share of requests that fail, and ``handshake_s`` is what a new connection costs. Without ``prepare_ahead`` a
     symbol's answers are computed when it is first asked for in a cycle: the answers are the same, and studies that
-    count and do not time have less work.
+    count and do not time have less work. ``opinion_minutes`` is the time constant of the models' opinions
+    (``content``); they are drawn anew every cycle where it is 0.
     """
 
     busy_ns: Callable[[], int] = time.perf_counter_ns
@@ -94,6 +95,7 @@ class Simulation:
     error_rate: float = 0.0
     handshake_s: float = HANDSHAKE_S
     prepare_ahead: bool = True
+    opinion_minutes: float = 0.0
 
 
 class SimulatedWorld(BaseWorld):
@@ -123,6 +125,7 @@ class SimulatedWorld(BaseWorld):
         self.period = 0
         self.is_idle = False
         self._cpu_ns = simulation.cpu_ns
+        self._opinion_minutes = simulation.opinion_minutes
         self._latency_scale = latency_scale
         self._error_rate = simulation.error_rate
         self._handshake_ns = nanoseconds(simulation.handshake_s * latency_scale)
@@ -206,7 +209,8 @@ class SimulatedWorld(BaseWorld):
             self.background_cpu_ns += self._cpu_ns() - cpu_ns
 
     def _prepare(self, symbol: str) -> None:
-        self._answers |= content.answers(self.seed, self.cycle, symbol, self.market.bars(symbol, self.cycle))
+        bars = self.market.bars(symbol, self.cycle)
+        self._answers |= content.answers(self.seed, self.cycle, symbol, bars, self._opinion_minutes)
 
     # Requests
 

@@ -18,6 +18,7 @@ from argo_bench.pipeline.market import Tape, Universe
 from argo_bench.pipeline.model import Decision, Fetched
 from argo_bench.pipeline.record import Cycle, Pipeline, cycle
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
+from argo_bench.pipeline.world.content import OPINION_MINUTES
 from argo_bench.pipeline.world.database import FILE_NAME
 from argo_bench.study.checking.differences import Differences, Rows, compare_cycles, compare_rows_at_the_end
 from argo_bench.study.checking.served import OLDER, Log, count_older, find_oldest, serve, watch, watch_providers
@@ -56,7 +57,7 @@ class Oracle:
     def run(cls, universe: Universe, seed: int, cycles: int, pace: Pace = "fast") -> Oracle:
         """Walk a market for ``cycles`` cycles, a live one for half as many more."""
         cycles = cycles * 3 // 2 if pace == "live" else cycles
-        walk = walk_market(FAST, make_market(universe, seed, cycles, pace), seed, cycles)
+        walk = walk_market(FAST, make_market(universe, seed, cycles, pace), seed, cycles, pace=pace)
         return cls(universe, seed, pace, walk)
 
     def make_market(self) -> Tape:
@@ -80,16 +81,19 @@ def make_market(universe: Universe, seed: int, cycles: int, pace: Pace) -> Tape:
     return Tape(universe.frames, seed=seed, start=HISTORY, change_rate=CHANGE_RATE, cycles_per_bar=cycles_per_bar)
 
 
-def walk_market(pipeline: Pipeline, market: Tape, seed: int, cycles: int, served: Log | None = None) -> Walk:
+def walk_market(
+    pipeline: Pipeline, market: Tape, seed: int, cycles: int, served: Log | None = None, pace: Pace = "fast"
+) -> Walk:
     """Run ``cycles`` cycles of a pipeline on a market, without latency, until nothing is put off any more.
 
-    With ``served`` the providers' answers are taken from that log.
+    With ``served`` the providers' answers are taken from that log. On a live market opinions last, on a fast one they
+    are drawn anew every cycle.
     """
     log = Log()
     pipeline = watch(pipeline if served is None else serve(pipeline, served), log)
     noting = NotingIndicators(pipeline.indicators)
     pipeline = pipeline.replace(indicators=noting)
-    on_demand = Simulation(prepare_ahead=False)
+    on_demand = Simulation(prepare_ahead=False, opinion_minutes=OPINION_MINUTES if pace == "live" else 0.0)
     with SimulatedWorld(market, on_demand, seed=seed, latency_scale=0.0, durable=False) as world:
         watch_providers(world, log)
         walked = tuple(world.run(cycle(pipeline, world, market.symbols, number)) for number in range(cycles))
@@ -106,12 +110,12 @@ def read_rows(world: SimulatedWorld) -> Rows:
 
 def check_walk(pipeline: Pipeline, oracle: Oracle, found: Differences, staleness_s: float) -> tuple[Walk, Counter[str]]:
     """Compare a pipeline's walk with the oracle's, note the differences, and return the walk and its damage."""
-    walk = walk_market(pipeline, oracle.make_market(), oracle.seed, len(oracle.cycles))
+    walk = walk_market(pipeline, oracle.make_market(), oracle.seed, len(oracle.cycles), pace=oracle.pace)
     right = oracle.walk
     if staleness_s:
         for _ in range(count_older(staleness_s, oracle.walk.log, walk.log)):
             found.note(OLDER)
-        right = walk_market(FAST, oracle.make_market(), oracle.seed, len(oracle.cycles), walk.log)
+        right = walk_market(FAST, oracle.make_market(), oracle.seed, len(oracle.cycles), walk.log, oracle.pace)
     found.same_rows = True
     for number, (left, got) in enumerate(zip(right.cycles, walk.cycles, strict=True)):
         found.where = f"{oracle.pace} market, seed {oracle.seed}, cycle {number}"
