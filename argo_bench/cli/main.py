@@ -29,6 +29,7 @@ from argo_bench.cli.shell import (
     MISUSED,
     OUTPUTS_DIFFER,
     Duration,
+    Latencies,
     Seed,
     make_console,
     prepare_streams,
@@ -123,6 +124,13 @@ def list_command(as_json: bool) -> None:
     is_flag=True,
     envvar="ARGO_BENCH_SKIP_UNCHANGED",
     help="Serve a symbol's last signal while its price moved by less than 0.5 %.",
+)
+@click.option(
+    "--latencies",
+    type=Latencies(),
+    metavar="FILE",
+    envvar="ARGO_BENCH_LATENCIES",
+    help="Your providers' latencies (median_ms, p99_ms) and your models' prices, as TOML or JSON.",
 )
 @click.option("--study", is_flag=True, help="Trials in their long form: whole grids, a hundred kills.")
 @click.option("--live", is_flag=True, help="Ask a real model for explanations where a workload runs on sockets.")

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -62,6 +63,20 @@ class DateOrder(click.ParamType[str]):
         if order not in ("day first", "month first"):
             self.fail(f"expected day-first or month-first, got {value!r}", parameter, context)
         return order
+
+
+class Latencies(click.ParamType[dict[str, dict[str, float]]]):
+    """Reads a file with latencies and prices of the providers, as ``read_figures`` does."""
+
+    name = "file"
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> dict[str, dict[str, float]]:
+        from argo_bench.pipeline.world.content import LATENCIES, MODELS
+        from argo_bench.pipeline.world.figures import read_figures
+
+        return read_figures(Path(value), tuple(LATENCIES), tuple(MODELS))
 
 
 def takes_reading(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from argo_bench.harness.claims.claim import Claim, Kind
 from argo_bench.harness.claims.metrics import CLOCKS, MEMORY, Metric, is_count, is_memory
 from argo_bench.harness.judging.measurements import LEAST
 from argo_bench.harness.judging.memory import BY_TRACING
-from argo_bench.harness.record.records import Comparison, Counts, Judgement, Memory, Result
+from argo_bench.harness.record.records import Asked, Comparison, Counts, Judgement, Memory, Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate, is_unbounded
 
@@ -50,8 +50,22 @@ def describe_setting(recorded: Recorded) -> str:
     fed = f"; {format_number_of(len(run.symbols), 'symbol')} from {run.source}{some}" if run.symbols else ""
     switches = [f"every trace {run.trace}"] * (run.trace is not None)
     switches += ["last signals served while prices moved by less than 0.5 %"] * run.skip_unchanged
+    switches += describe_latencies(run.asked)
     switched = f"; {', '.join(switches)}" if switches else ""
     return f"Profile {run.profile}, {processes}, {describe_replicates(run.looks)}, seed {run.seed}{fed}{switched}."
+
+
+def describe_latencies(asked: Asked | None) -> list[str]:
+    """Say which latencies and prices were a reader's own, in a phrase, or in none where they were the usual ones."""
+    if asked is None or not asked.latencies:
+        return []
+    words = {"median_ms": "median {:g} ms", "p99_ms": "p99 {:g} ms"}
+    words |= {f"{way}_price": f"${{:g}} per million {way} tokens" for way in ("input", "output")}
+    told = [
+        f"{provider} ({', '.join(words[name].format(value) for name, value in figures.items() if name in words)})"
+        for provider, figures in asked.latencies.items()
+    ]
+    return [f"latencies and prices of one's own: {', '.join(told)}"]
 
 
 def describe_choices(recorded: Recorded) -> list[str]:

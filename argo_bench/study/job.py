@@ -24,6 +24,7 @@ from argo_bench.optimizations.optimization import Optimization, Trace
 from argo_bench.optimizations.together import SETS
 from argo_bench.pipeline.market import Universe, installed_sample, read_universe
 from argo_bench.pipeline.market.table import Order
+from argo_bench.pipeline.world.figures import use_figures
 from argo_bench.pipeline.world.loopback import LIVE, LiveModel
 from argo_bench.study.subject import StudySubject
 from argo_bench.study.supply import MarketSupply
@@ -34,10 +35,11 @@ FEWEST_CHECKED, USUAL_SYMBOLS = 8, 6
 def job_of(asked: Asked) -> Job:
     """Return the job that was asked for.
 
-    Traces, files with further optimizations and a real model are switched on for this process and its workers. Raises
-    UserError for anything that is not there.
+    Traces, files with further optimizations, own latencies and a real model are switched on for this process and its
+    workers. Raises UserError for anything that is not there.
     """
     switch(cast("Trace | None", asked.trace), skip_unchanged=asked.skip_unchanged)
+    use_figures(asked.latencies)
     if asked.live:
         os.environ[LIVE] = "1"
         LiveModel.from_environment()

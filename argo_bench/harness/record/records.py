@@ -97,7 +97,8 @@ class Comparison(msgspec.Struct, frozen=True, order=True):
 class Asked(msgspec.Struct, frozen=True):
     """Keeps the settings of a run as they were given: ids, names and files, the data, the profile and its options.
 
-    ``dates`` and ``adjust_by`` say how the data are to be read where that cannot be told from them.
+    ``dates`` and ``adjust_by`` say how the data are to be read where that cannot be told from them. ``latencies`` are a
+    reader's own, in milliseconds, and prices in dollars per million tokens, by provider and by name.
     """
 
     ids: list[str]
@@ -112,6 +113,7 @@ class Asked(msgspec.Struct, frozen=True):
     budget_s: float | None
     dates: str | None = None
     adjust_by: str | None = None
+    latencies: dict[str, dict[str, float]] | None = None
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):

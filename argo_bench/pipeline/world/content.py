@@ -2,7 +2,7 @@
 
 The order in which requests arrive therefore changes nothing. Latencies are log-normal, given as median and 99th
 percentile in seconds. Language models answer in the shape of OpenAI-compatible chat completions; their cost follows
-from their ``usage`` and a dated price table.
+from their ``usage`` and a dated price table. A reader's own latencies and prices take the place of both (``figures``).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
@@ -29,6 +29,7 @@ from argo_bench.pipeline.model import (
     Request,
     Usage,
 )
+from argo_bench.pipeline.world.figures import PRICE, own_figures
 
 STANDARD_NORMAL = NormalDist()
 FOLLOWS = 0.8
@@ -110,9 +111,42 @@ PRICES: Mapping[str, Price] = {
 }
 
 
+@cache
+def find_latencies() -> Mapping[str, Latency]:
+    """Return every provider's latency: LATENCIES, unless a reader has given their own."""
+    own = {
+        provider: Latency(figures["median_ms"] / 1e3, figures["p99_ms"] / 1e3)
+        for provider, figures in own_figures().items()
+        if "median_ms" in figures
+    }
+    return {**LATENCIES, **own}
+
+
+@cache
+def find_prices() -> Mapping[str, Price]:
+    """Return every model's price: PRICES, unless a reader has given their own."""
+    found = dict(PRICES)
+    for provider, model in MODELS.items():
+        figures, usual = own_figures().get(provider, {}), PRICES[model.name]
+        if any(name in figures for name in PRICE):
+            found[model.name] = replace(
+                usual,
+                input=figures.get("input_price", usual.input),
+                output=figures.get("output_price", usual.output),
+                source="the reader's own",
+            )
+    return found
+
+
+def forget_figures() -> None:
+    """Have latencies and prices read again, after others have come into force."""
+    find_latencies.cache_clear()
+    find_prices.cache_clear()
+
+
 def dollars(model: str, usage: Usage) -> float:
     """Return what one request to a model costs, in US dollars."""
-    price = PRICES[model]
+    price = find_prices()[model]
     tokens_cost = usage.prompt_tokens * price.input + usage.completion_tokens * price.output
     return tokens_cost / 1e6 + price.thousand_requests / 1e3
 
@@ -125,7 +159,7 @@ def uniform(*key: object) -> float:
 def latency_s(seed: int, cycle: int, request: Request) -> float:
     """Return how long this request takes, in seconds."""
     draw = uniform(seed, "latency", request.provider, request.symbol, request.what, cycle, request.attempt)
-    return LATENCIES[request.provider].quantile(draw)
+    return find_latencies()[request.provider].quantile(draw)
 
 
 def answers(
