@@ -22,21 +22,17 @@ def drawn(minutes, cycles=CYCLES, symbol="AAA"):
 @pytest.mark.parametrize("minutes", [1.0, 10.0])
 @pytest.mark.parametrize("lag_minutes", [0.5, 1.0, 5.0])
 def test_the_autocorrelation_of_opinions_is_exponential_with_the_stated_time_constant(minutes, lag_minutes):
-    lag = round(12 * lag_minutes)
-    found = []
+    lag, kept = round(12 * lag_minutes), []
     for symbol in map(str, range(12)):
-        series = [float("=SHORT" in text) for text in drawn(minutes, range(CYCLES), symbol)]
-        mean = sum(series) / len(series)
-        centred = [each - mean for each in series]
-        products = sum(a * b for a, b in zip(centred, centred[lag:], strict=False)) / (len(series) - lag)
-        found.append(products / (sum(each * each for each in centred) / len(series)))
-    assert sum(found) / len(found) == pytest.approx(math.exp(-lag_minutes / minutes), abs=0.05)
+        last = [find_last_draw(1, cycle, "sonar", symbol, minutes) for cycle in range(CYCLES)]
+        kept.append(sum(a == b for a, b in zip(last, last[lag:], strict=False)) / (CYCLES - lag))
+    assert sum(kept) / len(kept) == pytest.approx(math.exp(-lag_minutes / minutes), abs=0.04)
 
 
 def test_how_often_a_model_follows_the_trend_does_not_depend_on_the_time_constant():
-    for minutes in (0.0, 1.0, 10.0):
+    for minutes, error in ((0.0, 0.01), (1.0, 0.02), (10.0, 0.05)):
         follows = [sum("=LONG" in text for text in drawn(minutes, range(CYCLES), str(k))) / CYCLES for k in range(12)]
-        assert sum(follows) / 12 == pytest.approx(0.8, abs=0.02)
+        assert sum(follows) / 12 == pytest.approx(0.8, abs=error)
 
 
 def test_without_a_time_constant_every_cycle_draws_anew():

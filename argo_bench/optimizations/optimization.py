@@ -40,13 +40,15 @@ class Replay:
     and the world as they were left, with cache and ledger.
 
     In a workload that runs whole cycles the arguments are empty and every result is a ``pipeline.Cycle``.
-    ``drained_s`` is how long after the last call nothing was put off any more, in seconds of the virtual clock.
+    ``drained_s`` is how long after the last call nothing was put off any more, in seconds of the virtual clock, and
+    ``observed`` holds what else was seen of the replay, by name.
     """
 
     calls: Sequence[Call]
     pipeline: Pipeline
     world: World
     drained_s: float = 0.0
+    observed: dict[str, float] = field(default_factory=dict)
 
 
 Damage = Callable[[Replay, Replay], Mapping[str, float]]

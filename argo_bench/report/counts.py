@@ -33,10 +33,14 @@ BENEFITS: Mapping[str, Written] = {
     "explanations": format_count,
 }
 """Optimizations are made for the sake of these counts; each is written by the function beside it."""
-COMMON = (*BENEFITS, "input_tokens", "output_tokens", "hits", "misses", "queries_and_checks")
+ASIDE = ("background_requests", "drained_s", "requests_per_row", "data_age_p50_s", "data_age_p99_s")
+"""These say what runs beside the cycles, and how old the data of decisions are; background requests by provider too."""
+COMMON = (*BENEFITS, *ASIDE, "input_tokens", "output_tokens", "hits", "misses", "queries_and_checks")
 """These are counted for every arm; all other counts are damage, but those of what was seen."""
 SAW = "saw "
 """The names of counts of what the results showed, such as decisions and rows, begin with this."""
+BACKGROUND = "background "
+"""The names of counts of background requests to a provider begin with this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def tabulate_damage(recorded: Recorded, *, brief: bool = False) -> Table:
     spoken_of = {(each.optimization, each.comparison.workload) for each in recorded.all(Judgement)}
     rows: list[Row] = []
     for each in find_counted(recorded):
-        damages = [name for name in each.names() if name not in COMMON and not name.startswith(SAW)]
+        damages = [name for name in each.names() if name not in COMMON and not name.startswith((SAW, BACKGROUND))]
         if damages and (not brief or (each.optimization, each.workload) in spoken_of):
             place = f"{each.workload} at {each.place}"
             title = ": ".join(filter(None, (recorded.name_of(each.optimization), place)))

@@ -7,13 +7,14 @@ regime; latencies are left out where a single stage is replayed.
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import inspect
 import os
 import pickle
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.clock import NS
 from argo_bench.study.hits import count_cache_hits, count_layer_hits
 from argo_bench.study.hits import layers as layers
+from argo_bench.study.observed import AgeOfData, observe
 from argo_bench.study.recording import FAST, UNIVERSE, Recording, record, trace_cycles
 from argo_bench.study.redundancy import NotingWorld
 from argo_bench.study.replay import NoMarket, stage_of
@@ -63,7 +65,7 @@ class StageCounting:
 
     def without(self, arms: Collection[str]) -> StageCounting:
         kept = {scale: tuple(arm for arm in names if arm not in arms) for scale, names in self.arms.items()}
-        return replace(self, arms={scale: names for scale, names in kept.items() if names})
+        return dataclasses.replace(self, arms={scale: names for scale, names in kept.items() if names})
 
     def count(self, scratch: Path) -> list[Counts]:
         optimization = subjects()[self.subject]
@@ -108,6 +110,7 @@ def _take_counts(
         counts |= count_cache_hits(got.pipeline) | count_layer_hits(got.pipeline)
         symbols = 0 if recording.market is None else len(recording.market.symbols)
         counts |= count_sights(workload, got, symbols)
+        counts |= got.observed
         if workload.damage is not None:
             counts |= {name: float(value) for name, value in workload.damage(expected, got).items()}
     except Exception as error:  # noqa: BLE001 - a variant may raise anything; it is recorded, and the others go on
@@ -129,10 +132,13 @@ def without_collections() -> Iterator[None]:
 
 def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
     """Replay one arm on a recorded trace, on newly built state."""
-    pipeline = edit(FAST)
+    pipeline, market = edit(FAST), recording.market
+    aged = None
+    if workload.stage == CYCLE and market is not None:
+        aged = AgeOfData(pipeline.fetch, market)
+        pipeline = pipeline.replace(fetch=aged)
     if workload.skip_unchanged and workload.stage == CYCLE:
         pipeline = skip_unchanged(pipeline)
-    market = recording.market
     symbols = () if market is None else market.symbols
     # Cycles and consumers overlap only where answers take time; a single call of a stage needs no latency.
     waits = workload.stage == CYCLE or workload.consumers > 1
@@ -146,7 +152,8 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
         stage = stage_of(pipeline, workload, symbols)
         calls = world.run(_call_stage(world, stage, recording))
         drained_s = world.run(world.wind_down())
-    return Replay(calls, pipeline, world, drained_s)
+    done = Replay(calls, pipeline, world, drained_s)
+    return dataclasses.replace(done, observed=observe(workload, done, aged))
 
 
 async def _call_stage(world: SimulatedWorld, stage: Stage, recording: Recording) -> list[Call]:
