@@ -294,7 +294,7 @@ def test_symbols_and_days_are_drawn_by_the_seed():
 
 def test_cycles_in_which_nothing_is_ever_decided_are_timed_and_not_checked(small_universe, monkeypatch):
     """So it is on short data of a user's: nothing is refused, and no claim holds."""
-    monkeypatch.setattr(recording_module, "decides", lambda tape, seed, cycles: False)
+    monkeypatch.setattr(recording_module, "decides", lambda tape, seed, cycles, minutes: False)
     found = record(SIGNAL_ONE, small_universe, 4, 1)
     assert len(found.groups) == 4
     quiet = dataclasses.replace(SIGNAL_ONE, stage="cycle")

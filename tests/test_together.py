@@ -157,6 +157,6 @@ def test_symbols_and_days_are_drawn_by_the_seed():
 
 
 def test_a_market_on_which_nothing_is_decided_is_refused(small_universe, monkeypatch):
-    monkeypatch.setattr(recording_module, "decides", lambda tape, seed, cycles: False)
+    monkeypatch.setattr(recording_module, "decides", lambda tape, seed, cycles, minutes: False)
     with pytest.raises(UserError, match="0 of the 3 pairs of a symbol and a day that it needs reached a decision"):
         record(subjects()["FIVE"].workload("signal, three symbols"), small_universe, 9, 1)

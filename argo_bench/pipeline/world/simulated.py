@@ -351,6 +351,10 @@ class ModelledRedis:
             self._run("DELETE FROM kept WHERE expires <= ?", now)
         return SimulatedPending(self._world, None, self._world.round_trip_ns)
 
+    def keys(self) -> list[str]:
+        """Return the keys of all values, of those that have expired too until they are removed."""
+        return [key for (key,) in self._run("SELECT key FROM kept")]
+
     def damage(self) -> None:
         """Cut off the second half of every value."""
         self._run("UPDATE kept SET value = substr(value, 1, length(value) / 2)")
