@@ -18,6 +18,7 @@ from argo_bench.extras import check_extra
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.loading import load_module
 from argo_bench.optimizations.optimization import VARIANTS, Optimization, Trace, Variant
+from argo_bench.optimizations.persistence import judge_at_time_constants
 from argo_bench.optimizations.together import ALL_IDS, FIVE_IDS, all_fifteen, first_five
 from argo_bench.pipeline.record import Pipeline
 
@@ -52,7 +53,7 @@ def subjects() -> Mapping[str, Optimization]:
 @cache
 def sets() -> tuple[Optimization, ...]:
     """Return the published optimizations together: the first five, and all."""
-    return first_five(load_published()), all_fifteen(load_published())
+    return first_five(load_published()), judge_at_time_constants(all_fifteen(load_published()))
 
 
 def apply_switches(optimization: Optimization) -> Optimization:
@@ -97,7 +98,8 @@ def load_published() -> tuple[Optimization, ...]:
     """Return the optimizations of this package: one a file, ``oNN_*.py``."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if re.match(r"o\d\d_", module.name))
     check_extra("study", "the catalogue of optimizations")
-    return tuple(importlib.import_module(f"{__name__}.{name}").OPTIMIZATION for name in names)
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return tuple(judge_at_time_constants(module.OPTIMIZATION) for module in modules)
 
 
 def find_optimizations(file: Path) -> list[Optimization]:

@@ -189,7 +189,8 @@ class StudySubject:
         for workload in self.optimization.workloads:
             claims = claims_about(self.optimization, workload, profile)
             edits = self.optimization.edits(workload)
-            left_out = tuple(arm for arm in edits if is_left_out(arm)) if not workload.timed else ()
+            is_own_trace = workload.opinion_minutes is None  # at other time constants only what is judged is counted
+            left_out = tuple(filter(is_left_out, edits)) if is_own_trace and not workload.timed else ()
             tells = left_out or (workload.damage is not None and (profile.every_claim or claims))
             if workload.servers or not (tells or any(is_count(claim.metric) for claim in claims)):
                 continue
@@ -197,7 +198,7 @@ class StudySubject:
             simple = () if self.optimization.simple is None else (SIMPLE,)
             judged = tuple(dict.fromkeys(("baseline", *VARIANTS, *simple, *references)))
             arms = dict.fromkeys(profile.scales(workload.scales), judged)
-            if profile.every_claim:
+            if profile.every_claim and is_own_trace:
                 arms[workload.scales[0]] = tuple(arm for arm in edits if arm not in left_out)
             for number, seed in enumerate(seeds):
                 counted = arms if number < OTHER_SEEDS else _keep_judged(arms, judged)
