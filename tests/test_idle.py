@@ -1,7 +1,6 @@
 """Does the service idle between cycles, so that background work goes on, is counted, and is not waited for?"""
 
 import asyncio
-from functools import partial
 
 import pytest
 
@@ -53,7 +52,8 @@ def timed(monkeypatch, small_universe):
 
     def time_cycles(takes_s, cycles=3, cpu=None):
         simulation = Simulation(busy_ns=Reading(), cpu_ns=cpu or Reading(), handshake_s=0.0)
-        monkeypatch.setattr(replay, "SimulatedWorld", partial(fixed_world(takes_s), simulation=simulation))
+        monkeypatch.setattr(replay, "Simulation", lambda **given: simulation)
+        monkeypatch.setattr(replay, "SimulatedWorld", fixed_world(takes_s))
         monkeypatch.setattr(replay.time, "process_time_ns", lambda: 0)
         stage = Aside(cpu)
         body = StageBody(
@@ -73,8 +73,8 @@ def timed(monkeypatch, small_universe):
         body.close()
 
 
-def fixed_world(takes_s):
-    class Fixed(SimulatedWorld):
+def fixed_world(takes_s, kind=SimulatedWorld):
+    class Fixed(kind):
         def _latency_ns(self, request):
             return round(takes_s * NS)
 
@@ -137,7 +137,7 @@ def test_without_background_work_idling_costs_nothing_and_moves_no_clock():
 def counted(takes_s, universe, monkeypatch, cycles=3):
     simulation = Simulation(busy_ns=Reading(), cpu_ns=Reading(), handshake_s=0.0, prepare_ahead=False)
     monkeypatch.setattr(counts, "Simulation", lambda **given: simulation)
-    monkeypatch.setattr(counts, "SimulatedWorld", fixed_world(takes_s))
+    monkeypatch.setattr(counts, "NotingWorld", fixed_world(takes_s, counts.NotingWorld))
     workload = Workload("w", "fetch", "trace", "a test", (cycles,), "cycles")
     groups = [Group(0, [("AAA",)], number) for number in range(cycles)]
     stage = Aside()
