@@ -638,7 +638,7 @@ def test_o12_whole_cycles_say_how_many_decisions_have_a_template_and_how_late_th
     found = {name: damage_to_authorship(replays["baseline"], each) for name, each in replays.items()}
     at_once = found["engineered"]
     assert 0 < at_once["templates at the decision"] == at_once["texts that came late"] <= at_once["texts"]
-    assert 0 < at_once["late by p50 s"] <= at_once["late by max s"]
+    assert 0 < at_once["late by p50 s"] <= at_once["late by max s"] < 5
     assert found["baseline"]["templates at the decision"] == found["waiting"]["templates at the decision"] == 0
 
 

@@ -36,7 +36,8 @@ from typing import Any
 
 from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.claims.sentence import publish_claim
-from argo_bench.optimizations.optimization import CYCLE, Optimization, Replay, Workload
+from argo_bench.optimizations.o02_parallel_fetch import engineered as side_by_side
+from argo_bench.optimizations.optimization import CYCLE, SIMPLE, Optimization, Replay, Workload
 from argo_bench.pipeline.baseline.reason import prompt
 from argo_bench.pipeline.memo import content_key
 from argo_bench.pipeline.model import Decision, Pending, ProviderError, Reasoning, Request, Stage, World
@@ -162,6 +163,11 @@ class ByWholePrompt:
 
 def simple(pipeline: Pipeline) -> Pipeline:
     return pipeline.replace(reason=ByWholePrompt(pipeline.reason))
+
+
+def after_side_by_side(edit: Edit) -> Edit:
+    """Return the edit of a pipeline that walks its symbols side by side, so that a cycle takes seconds."""
+    return lambda pipeline: edit(side_by_side(pipeline))
 
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -338,11 +344,18 @@ WRITTEN = Workload(
     name="cycles, who wrote the text",
     stage=CYCLE,
     inputs="trace",
-    description="48 whole cycles of a live market with all latencies, counted, not timed: how many decisions are "
-    "published with a template, and when the model's text comes",
+    description="48 whole cycles of a live market with all latencies, counted, not timed; symbols are walked side by "
+    "side (O02), so that the service keeps its schedule: how many decisions are published with a template, and when "
+    "the model's text comes",
     scales=(6, 3, 12),
     unit="symbols",
-    arms={"waiting": waiting},
+    arms={
+        "baseline": side_by_side,
+        "prescribed": after_side_by_side(prescribed),
+        "engineered": after_side_by_side(engineered),
+        SIMPLE: after_side_by_side(simple),
+        "waiting": after_side_by_side(waiting),
+    },
     timed=False,
     damage=damage_to_authorship,
 )
