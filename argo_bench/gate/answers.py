@@ -3,7 +3,8 @@
 A benchmark is worse where its slow-down lies beyond the tolerance, in a first batch and in an independent second one,
 with the error over all benchmarks held at 5 % by Holm's procedure at every look; or where its instructions grew and its
 times, measured to less than the tolerance, say slower too. It is fine where a slow-down beyond the tolerance is ruled
-out. More memory and more of what a benchmark counts itself block in words of their own. The base is also compared with
+out. More memory and more of what a benchmark counts itself block in words of their own. Where the repository
+acknowledges that a benchmark takes more, its bound stands in the place of the tolerance. The base is also compared with
 itself: where that seems to differ, this machine cannot be trusted now, and times block nothing.
 """
 
@@ -16,7 +17,7 @@ from typing import Literal
 
 from argo_bench.gate.exact import Growth, describe_grown, find_changes, find_growth
 from argo_bench.gate.outcome import Outcome
-from argo_bench.gate.records import BY_KIND, Agreed, Exact, Gated, Revisions
+from argo_bench.gate.records import BY_KIND, Acceptance, Agreed, Exact, Gated, Revisions
 from argo_bench.harness.claims.verdict import State, word_for
 from argo_bench.harness.judging.results import log_ratios
 from argo_bench.harness.record.records import Comparison, Failure, Samples
@@ -31,6 +32,7 @@ CONFIRMATION: Batch = "confirmation"
 HEAD: Candidate = "head"
 AGAIN: Candidate = "base again"
 OTHERWISE = "base and head return different things"
+EXPIRED = "what its entry in [tool.argo_bench.ci.accepted] speaks of is in the base already, so that it counts no more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ ORDER: tuple[State, ...] = (
     "cannot run",
     "cannot tell",
     "not measured",
+    "accepted",
     "removed",
     "new",
     "better",
@@ -117,7 +120,7 @@ class Times:
         return self._test.make_interval(self._values(name, batch), ERROR / len(self.names(batch)))
 
     def find_worse(self, batch: Batch) -> list[str]:
-        """Return the benchmarks whose slow-down lies beyond their tolerance."""
+        """Return the benchmarks whose slow-down lies beyond their tolerance, or beyond what is acknowledged."""
         values = {name: self._values(name, batch) for name in self.names(batch)}
         return self._test.find_beyond(values, self._edges(), ERROR)
 
@@ -125,19 +128,24 @@ class Times:
         """Return the benchmarks whose base seems to differ from itself, either way, by more than the tolerance."""
         apart = {name: self._values(name, batch, AGAIN) for name in self.names(batch)}
         mirrored = {name: [-each for each in values] for name, values in apart.items()}
-        return [name for one in (apart, mirrored) for name in self._test.find_beyond(one, self._edges(), ERROR / 2)]
+        edges = {name: self._tolerance(name) for name in self._revisions.files}
+        return [name for one in (apart, mirrored) for name in self._test.find_beyond(one, edges, ERROR / 2)]
 
     def is_below(self, name: str, batch: Batch) -> bool:
-        """Say whether a slow-down beyond the tolerance is ruled out."""
+        """Say whether a slow-down beyond the tolerance, or beyond what is acknowledged, is ruled out."""
         return self._is_under(name, batch, self._edges()[name])
 
+    def is_tolerable(self, name: str, batch: Batch) -> bool:
+        """Say whether a slow-down beyond the tolerance is ruled out, whatever is acknowledged."""
+        return self._is_under(name, batch, self._tolerance(name))
+
     def is_better(self, name: str, batch: Batch) -> bool:
-        return self._is_under(name, batch, -self._edges()[name])
+        return self._is_under(name, batch, -self._tolerance(name))
 
     def is_narrow(self, name: str, batch: Batch) -> bool:
         """Say whether the interval is narrower than the tolerance."""
         found = self.estimate(name, batch)
-        return found.low is not None and found.high is not None and found.high - found.low < self._edges()[name]
+        return found.low is not None and found.high is not None and found.high - found.low < self._tolerance(name)
 
     def is_decided(self, name: str, batch: Batch) -> bool:
         if name in self.find_worse(batch):
@@ -153,7 +161,11 @@ class Times:
         return log_ratios(self.of(name, batch, candidate), self._revisions.metrics[name])
 
     def _edges(self) -> dict[str, float]:
-        return {name: math.log1p(each) for name, each in self._revisions.tolerances.items()}
+        bounds = {name: math.log1p(self._revisions.bound_of(name)) for name in self._revisions.tolerances}
+        return {name: max(self._tolerance(name), bound) for name, bound in bounds.items()}
+
+    def _tolerance(self, name: str) -> float:
+        return math.log1p(self._revisions.tolerances[name])
 
 
 def gate_of(recorded: Recorded) -> Gate:
@@ -174,10 +186,15 @@ def gate_of(recorded: Recorded) -> Gate:
 def times_of(recorded: Recorded, samples: Sequence[Samples] | None = None) -> Times:
     """Return the times of a record, or of some of its samples, with what its counts foretell."""
     revisions = recorded.all(Revisions)[0]
-    counted = recorded.all(Exact) if revisions.count_rule == BY_KIND else []
-    foretold = {each.benchmark for each in counted if find_growth(each).forecast}
     taken = recorded.all(Samples) if samples is None else samples
-    return Times(taken, revisions, choose_test(recorded.run.rule), foretold)
+    return Times(taken, revisions, choose_test(recorded.run.rule), find_foretold(recorded.all(Exact), revisions))
+
+
+def find_foretold(counted: Sequence[Exact], revisions: Revisions) -> set[str]:
+    """Return the benchmarks whose instructions grew, beyond what is acknowledged."""
+    if revisions.count_rule != BY_KIND:
+        return set()
+    return {each.benchmark for each in counted if find_growth(each, revisions.bound_of(each.benchmark)).forecast}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,22 +215,28 @@ def _decide_outcome(name: str, recorded: Recorded, times: Times, is_advisory: bo
         return _judge_failures(name, file, failures, revisions.outside)
     exact = next((each for each in recorded.all(Exact) if each.benchmark == name), None)
     agreed = next((each for each in recorded.all(Agreed) if each.benchmark == name), None)
-    seen = _judge_times(name, times)
+    accepted = revisions.acknowledged.get(name)
+    seen = _judge_times(name, times, accepted)
     is_slower = seen.blocks
     if is_advisory:
         seen = replace(seen, blocks=False)
     if name in revisions.accepted:
         seen = _add(seen, [words for _, _, words in describe_grown(exact)])
     elif revisions.count_rule == BY_KIND:
-        seen = _judge_counts(seen, find_growth(exact), _do_times_confirm(name, times, is_advisory))
+        do_times_confirm = _do_times_confirm(name, times, is_advisory, revisions.bound_of(name))
+        seen = _judge_counts(seen, find_growth(exact, revisions.bound_of(name)), do_times_confirm, accepted)
     else:
         seen = _judge_counts_alike(seen, exact)
     if agreed is not None and agreed.difference is not None:
         seen = replace(seen, sentences=(f"{OTHERWISE}: {agreed.difference}", *seen.sentences))
-        if name not in revisions.accepted:
+        if accepted is not None and accepted.output:
+            seen = _add(seen, [f"accepted: {accepted.reason}"])
+        elif name not in revisions.accepted:
             seen = replace(seen, state="differs", blocks=True, may_be_meant=True)
     if seen.may_be_meant:
         seen = _add(seen, [f"if that is meant: --accept {name}"])
+    if name in revisions.expired and seen.state not in ("fine", "better"):
+        seen = _add(seen, [EXPIRED])
     speedup, interval = _find_ratio(name, CONFIRMATION if is_slower else FIRST, times)
     return Outcome(
         name,
@@ -233,17 +256,20 @@ def _add(seen: _Seen, sentences: Sequence[str]) -> _Seen:
     return replace(seen, sentences=(*seen.sentences, *sentences))
 
 
-def _do_times_confirm(name: str, times: Times, is_advisory: bool) -> bool | None:
-    """Say whether the times are slower where more instructions foretell it; None where they cannot say."""
+def _do_times_confirm(name: str, times: Times, is_advisory: bool, bound: float) -> bool | None:
+    """Say whether the times are slower, by more than the ``bound``, where more instructions foretell it.
+
+    None says that they leave it open.
+    """
     if is_advisory or name not in times.names(FIRST):
         return None
     found = times.estimate(name, FIRST)
-    if found.high is not None and found.high <= 0:
+    if found.high is not None and found.high <= math.log1p(bound):
         return False
-    return found.middle > 0 if times.is_narrow(name, FIRST) else None
+    return found.middle > math.log1p(bound) if times.is_narrow(name, FIRST) else None
 
 
-def _judge_counts(seen: _Seen, growth: Growth, do_times_confirm: bool | None) -> _Seen:
+def _judge_counts(seen: _Seen, growth: Growth, do_times_confirm: bool | None, accepted: Acceptance | None) -> _Seen:
     """Add what counts say: each kind has its own word, and a slow-down that the times have found goes before all."""
     is_worse = seen.state == "worse"
     if growth.forecast and do_times_confirm:
@@ -258,6 +284,9 @@ def _judge_counts(seen: _Seen, growth: Growth, do_times_confirm: bool | None) ->
         if words:
             kept = seen.state if seen.state == "worse" else state
             seen = replace(_add(seen, words), state=kept, blocks=True, may_be_meant=True)
+    if growth.accepted:
+        kept = "accepted" if seen.state in ("fine", "better") else seen.state
+        seen = replace(_add(seen, [f"{', '.join(growth.accepted)}, {accepted}"]), state=kept)
     return _add(seen, [f"for information: {each}" for each in growth.information])
 
 
@@ -293,7 +322,7 @@ def _judge_failures(name: str, file: str, failures: Sequence[Failure], outside: 
     return Outcome(name, "cannot run", False, f"{name}: {reason}", file=file)
 
 
-def _judge_times(name: str, times: Times) -> _Seen:
+def _judge_times(name: str, times: Times, accepted: Acceptance | None) -> _Seen:
     """Return what the times alone say; they block where two batches found the head slower."""
     if name not in times.names(FIRST):
         return _Seen("not measured", ("no time was left for it",))
@@ -303,11 +332,16 @@ def _judge_times(name: str, times: Times) -> _Seen:
             return _Seen("cannot tell", (f"{seen}, and no time was left to confirm it",))
         again = describe_middle(times.estimate(name, CONFIRMATION))
         if name in times.find_worse(CONFIRMATION):
-            return _Seen("worse", (f"{seen}, and in a second batch {again}",), blocks=True)
+            beyond = () if accepted is None else (f"that is beyond what is {accepted}",)
+            return _Seen("worse", (f"{seen}, and in a second batch {again}", *beyond), blocks=True)
         return _Seen("cannot tell", (f"{seen}, but in a second batch {again}",))
     if times.is_better(name, FIRST):
         return _Seen("better", (seen,))
-    return _Seen("fine" if times.is_below(name, FIRST) else "cannot tell", (seen,))
+    if times.is_below(name, FIRST):
+        if accepted is None or times.is_tolerable(name, FIRST):
+            return _Seen("fine", (seen,))
+        return _Seen("accepted", (f"{seen}, {accepted}",))
+    return _Seen("cannot tell", (seen,))
 
 
 def _find_ratio(name: str, batch: Batch, times: Times) -> tuple[float | None, tuple[float, float] | None]:

@@ -29,7 +29,7 @@ from argo_bench.loading import settings_of
 
 TOLERANCE = 0.03
 BUDGET_S = 600.0
-SETTINGS = ("base", "tolerance", "budget", "environment", "install")
+SETTINGS = ("base", "tolerance", "budget", "environment", "install", "accepted")
 EXAMPLE = (
     "expected a table such as\n\n    [tool.argo_bench.benchmarks.parse]\n"
     '    function = "mypackage.parser:parse"\n    setup = "benchmarks/parse.py:example"'

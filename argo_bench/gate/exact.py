@@ -37,12 +37,16 @@ SHOWN_FUNCTIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Holds the counts of a benchmark that grew by CHANGED, each described in words, by what they may say."""
+    """Holds the counts of a benchmark that grew by CHANGED, each described in words, by what they may say.
+
+    ``accepted`` are counts and memory that grew no more than is acknowledged.
+    """
 
     forecast: tuple[str, ...] = ()
     memory: tuple[str, ...] = ()
     count: tuple[str, ...] = ()
     information: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
 
 def find_changes(exact: Exact | None) -> dict[str, Change]:
@@ -56,12 +60,19 @@ def find_changes(exact: Exact | None) -> dict[str, Change]:
     }
 
 
-def find_growth(exact: Exact | None) -> Growth:
-    """Return what grew; peak bytes only where they grew by FLOOR_BYTES too."""
-    found: dict[Kind, list[str]] = {"forecast": [], "memory": [], "count": [], "information": []}
+def find_growth(exact: Exact | None, bound: float = 0.0) -> Growth:
+    """Return what grew; peak bytes only where they grew by FLOOR_BYTES too.
+
+    Up to a ``bound`` that is acknowledged, as a share, more instructions are information and other counts accepted.
+    """
+    found: dict[str, list[str]] = {"forecast": [], "memory": [], "count": [], "information": [], "accepted": []}
     for name, change, words in describe_grown(exact):
         kind = KINDS.get(name, "count")
-        if kind != "memory" or change.head - change.base >= FLOOR_BYTES:
+        if kind == "memory" and change.head - change.base < FLOOR_BYTES:
+            continue
+        if kind != "information" and round(change.share, DIGITS) <= bound:
+            found["information" if kind == "forecast" else "accepted"].append(words)
+        else:
             found[kind].append(words)
     return Growth(**{kind: tuple(words) for kind, words in found.items()})
 

@@ -14,6 +14,17 @@ CountRule = Literal["alike", "by kind"]
 BY_KIND: CountRule = "by kind"
 
 
+class Acceptance(msgspec.Struct, frozen=True):
+    """Acknowledges that a benchmark takes more at the head, up to a ``bound``, as a share; and another ``output``."""
+
+    reason: str
+    bound: Quantity
+    output: bool = False
+
+    def __str__(self) -> str:
+        return f"accepted up to {100 * self.bound:.3g} %: {self.reason}"
+
+
 class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     """Says what a gate compares: two commits of a repository, and the file, clock and tolerance of every benchmark.
 
@@ -23,6 +34,8 @@ class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     a registry that does not answer, and both are where neither could be. By ``count_rule`` exact counts were judged: by
     what they count, or alike, as earlier versions did, where any that grew blocked. The branch that was named as the
     base has ``moved_on`` by so many commits since the head left it, with which the head was not compared.
+    ``acknowledged`` is what the head's pyproject.toml accepts, by benchmark; ``expired`` are those of its entries that
+    count no more, since the base has them or what they speak of.
     """
 
     base: str
@@ -37,6 +50,12 @@ class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     outside: list[str] = []
     moved_on: int = 0
     count_rule: CountRule = "alike"
+    acknowledged: dict[str, Acceptance] = {}
+    expired: list[str] = []
+
+    def bound_of(self, name: str) -> float:
+        """Return the share by which a benchmark may grow, where that is acknowledged; else 0."""
+        return self.acknowledged[name].bound if name in self.acknowledged else 0.0
 
 
 class Agreed(msgspec.Struct, frozen=True, tag="agreement"):

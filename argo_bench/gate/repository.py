@@ -78,6 +78,10 @@ class Repository:
         found = self._git("merge-base", base, head)
         return None if found.returncode else found.stdout.strip()
 
+    def contains(self, commit: str, other: str) -> bool:
+        """Say whether a commit has another one among those that it comes from."""
+        return not self._git("merge-base", "--is-ancestor", "--end-of-options", other, commit).returncode
+
     def count_commits(self, since: str, until: str) -> int:
         """Return the number of commits that ``until`` has and ``since`` has not."""
         return int(self._git("rev-list", "--count", f"{since}..{until}").stdout.strip() or 0)

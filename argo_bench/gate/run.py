@@ -14,12 +14,12 @@ from typing import Literal
 import msgspec
 
 from argo_bench.errors import UserError
-from argo_bench.gate.answers import CONFIRMATION, FIRST, Batch, Gate, Times, gate_of, make_lines
+from argo_bench.gate.accepted import find_acceptances
+from argo_bench.gate.answers import CONFIRMATION, FIRST, Batch, Gate, Times, find_foretold, gate_of, make_lines
 from argo_bench.gate.benchmarks import TOLERANCE, Benchmark, Settings, read_benchmarks
 from argo_bench.gate.changes import is_changed
 from argo_bench.gate.checkouts import Checkout, Role, check_out
 from argo_bench.gate.counts import NO_TIME, Limits, count_exactly
-from argo_bench.gate.exact import find_growth
 from argo_bench.gate.output_check import compare_in_subprocess
 from argo_bench.gate.records import BY_KIND, Agreed, Exact, Revisions
 from argo_bench.gate.repository import Repository
@@ -183,10 +183,17 @@ def _measure(
         if unknown := sorted(set(question.accepted) - {each.name for each in named}):
             known = ", ".join(each.name for each in named)
             raise UserError(f"--accept {unknown[0]}: expected a benchmark of the head, one of {known}")
+        acknowledged, expired = find_acceptances(
+            checkouts["head"].root,
+            checkouts["base"].root,
+            {each.name for each in named},
+            lambda commit: repository.contains(checkouts["base"].commit, commit),
+        )
         sides = list(_describe_all(named, checkouts, around.scratch, clock))
         changed = repository.find_changed_files(checkouts["base"].commit, checkouts["head"].commit)
         moved_on = repository.count_commits(checkouts["base"].commit, repository.commit_of(question.base))
         revised = _make_revisions(question, checkouts, sides, changed, moved_on)
+        revised = msgspec.structs.replace(revised, acknowledged=acknowledged, expired=expired)
         writer.write(revised)
         for failure in (failure for each in sides for failure in each.failures):
             writer.write(failure)
@@ -202,7 +209,7 @@ def _measure(
         arms = {each.benchmark.name: each.arms for each in counted}
         start = partial(Trio.of, checkouts, around.scratch)
         timer = Timer(start, arms, revised.changed, question.seed, writer, clock.on_progress)
-        foretold = {name for name, each in counts.items() if isinstance(each, Exact) and find_growth(each).forecast}
+        foretold = find_foretold([each for each in counts.values() if isinstance(each, Exact)], revised)
         _time_batches(timer, revised, foretold, clock.deadline)
 
 

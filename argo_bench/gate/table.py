@@ -39,6 +39,11 @@ def list_notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
         )
     if gate.advisory is not None:
         yield f"Advisory: {gate.advisory}."
+    known = {each.name for each in gate.outcomes}
+    if expired := [name for name in revisions.expired if name in known]:
+        yield f"Expired entries of [tool.argo_bench.ci.accepted], to be taken out: {', '.join(expired)}."
+    if any(each.blocks and each.state != "failed" for each in gate.outcomes):
+        yield "What is meant can be acknowledged, with a reason and a bound, in [tool.argo_bench.ci.accepted]."
     unknown = {each.benchmark: each.unknown for each in recorded.all(Agreed) if each.unknown is not None}
     for name, reason in unknown.items():
         yield f"{name}: outputs were not compared, {reason}."

@@ -157,7 +157,7 @@ def _check_passes(recorded: Recorded) -> Iterator[Disagreement]:
     for what, known in (("clock", {*revisions.metrics}), ("tolerance", {*revisions.tolerances})):
         if strangers := sorted(names ^ known):
             yield Disagreement(2, f"a {what} without a file of its benchmark, or the other way round: {strangers[0]}")
-    for name in sorted({*revisions.changed, *revisions.accepted} - names):
+    for name in sorted({*revisions.changed, *revisions.accepted, *revisions.acknowledged} - names):
         yield Disagreement(2, f"{name} is said to have changed or to be accepted, and no revision has such a benchmark")
     for line, record in recorded.lines():
         about = record.comparison.optimization if isinstance(record, Samples) else getattr(record, "benchmark", None)

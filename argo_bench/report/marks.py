@@ -51,6 +51,7 @@ MARKS: Mapping[Word | State, Mark] = {
     "worse": Mark("↓", "vermillion", "red"),
     "more memory": Mark("↓", "vermillion", "red"),
     "more counted": Mark("↓", "vermillion", "red"),
+    "accepted": Mark("↓", "orange", "yellow"),
     "differs": Mark("⊘", "reddish purple", "magenta"),
     "cannot tell": Mark("?", "black", "default"),
     "cannot run": Mark("○", "grey", "yellow"),

@@ -36,6 +36,7 @@ State = Literal[
     "better",
     "cannot tell",
     "cannot run",
+    "accepted",
     "differs",
     "failed",
     "new",
@@ -44,7 +45,8 @@ State = Literal[
 ]
 """A gate says one of these of a benchmark. ``differs``: the two do not compute the same. ``new``: the base has nothing
 to compare with, ``removed``: the head has not. ``cannot run``: both sides fail, or what they need is not there. ``more
-counted``: a count of the benchmark's own grew, such as requests. ``not measured``: no time was left."""
+counted``: a count of the benchmark's own grew, such as requests. ``accepted``: it takes more, within a bound that the
+repository acknowledges. ``not measured``: no time was left."""
 Region = Literal["refuted", "fell short", "confirmed", "exceeded"]
 
 SHOWN: Mapping[Word | State, str] = {

@@ -67,14 +67,17 @@ def _escape(text: str) -> str:
 
 
 def annotate(outcomes: Sequence[Outcome]) -> str:
-    """Write workflow commands: errors for what blocks, warnings for what is only worse, notices for the undecided."""
+    """Write workflow commands: errors for what blocks, warnings for what is only worse, notices for the rest.
+
+    The rest is what is undecided or accepted.
+    """
     kinds: dict[Kind, list[Outcome]] = {"error": [], "warning": [], "notice": []}
     for each in outcomes:
         if each.blocks:
             kinds["error"].append(each)
         elif each.state in ("worse", "more memory", "more counted", "failed", "differs", "cannot run"):
             kinds["warning"].append(each)
-        elif each.state == "cannot tell":
+        elif each.state in ("cannot tell", "accepted"):
             kinds["notice"].append(each)
     lines = []
     for kind, found in kinds.items():
