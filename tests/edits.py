@@ -57,7 +57,7 @@ HARMLESS = {
         ),
         *("subject.workloads.stage", "subject.workloads.inputs", "subject.workloads.is_modelled"),
         *("benchmark.setup", "benchmark.check", "benchmark.fresh", "benchmark.clock_by", "benchmark.isolation"),
-        *("revisions.base", "revisions.head", "revisions.files*", "revisions.environment"),
+        *("revisions.base", "revisions.head", "revisions.files*", "revisions.environment", "revisions.patch"),
         *("failure.reason", "failure.kind", "failure.arm", "failure.optimization", "agreement.unknown"),
         *("left out.reason", "left out.needs_s"),
         *("end.seconds", "end.budget_s", "end.longest_s", "end.busy", "end.interrupted"),

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pyarrow.parquet as parquet
@@ -13,6 +14,8 @@ from click.testing import CliRunner
 
 from argo_bench.cli.main import cli
 from argo_bench.errors import UserError
+from argo_bench.gate.description import VERSION
+from argo_bench.harness.claims.verdict import State
 from argo_bench.harness.record.store import FILE_NAME
 from argo_bench.opening import open_report, report_of
 from argo_bench.report.frame import DTYPES, FIELDS, list_rows, write_csv
@@ -101,5 +104,10 @@ def test_json_has_the_keys_that_the_document_lists(stored, tmp_path):
     assert [*found["claims"][0]] == re.findall(r"`(\w+)`", described["claims"])
     store(tmp_path / "gate", sealed(gate_lines()))
     gate = CliRunner().invoke(cli, ["report", str(tmp_path / "gate"), "--json"])
-    keys = re.findall(r"`(\w+)`", DOCUMENT.partition("Of a gate it has ")[2].partition(". What")[0])
-    assert [*json.loads(gate.stdout)] == keys
+    found = json.loads(gate.stdout)
+    assert [*found] == [row[0].strip("`") for row in read_table("| key of a gate |", plain=False)]
+    outcomes = {row[0].strip("`"): row[1] for row in read_table("| key of an outcome |", plain=False)}
+    assert all([*each] == [*outcomes] for each in found["outcomes"])
+    states = re.findall(r"\*([\w ]+)\*", outcomes["state"])
+    assert sorted(states) == sorted(get_args(State))
+    assert found["version"] == VERSION

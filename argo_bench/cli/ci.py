@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 @click.group(invoke_without_command=True)
 @click.option("--base", help="Revision to compare with, where the head left it. [default: pyproject.toml's, or HEAD~1]")
 @click.option("--head", default="HEAD", show_default=True, help="Revision to be judged.")
+@click.option(
+    "--patch",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Judge this file of git diff's, applied to HEAD (or --head, --base), in one word.",
+)
 @click.option("--direct", "is_direct", is_flag=True, help="Compare with the base itself.")
 @click.option(
     "--project",
@@ -60,7 +65,8 @@ def ci(context: click.Context, /, project: Path, out: Path | None, as_json: bool
 
     The benchmarks are those of [tool.argo_bench.benchmarks] in the head's pyproject.toml. Exit code 1: two independent
     batches found one slower than the tolerance, or it takes more memory, or more of what it counts. 3: outputs differ.
-    4: base and head fail alike, or cannot be installed here. Undecided ones never fail.
+    4: base and head fail alike, or cannot be installed here. Undecided ones never fail. With --patch the first word of
+    the output is void (outputs differ, or it does not run), worse, undecided, faster or fine.
     """
     if context.invoked_subcommand is not None:
         return
@@ -94,15 +100,17 @@ def question_of(repository: Repository, base: str | None, accept: tuple[str, ...
     from argo_bench.gate.benchmarks import read_settings
     from argo_bench.gate.run import Question
 
-    asked = {key: given.pop(key) for key in ("head", "seed", "is_direct")}
+    asked = {key: given.pop(key) for key in ("head", "seed", "is_direct", "patch")}
     settings = read_settings(repository.root / repository.project)
     settings = dataclasses.replace(settings, **{key: value for key, value in given.items() if value is not None})
-    return Question(base or settings.base or "HEAD~1", settings=settings, accepted=accept, **asked)
+    default = (settings.base or "HEAD~1") if asked["patch"] is None else asked["head"]
+    return Question(base or default, settings=settings, accepted=accept, **asked)
 
 
 def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
     """Show a gate's record, write what other tools read, and return the exit code that it has."""
     from argo_bench.gate.answers import gate_of
+    from argo_bench.gate.description import describe_gate, judge_patch
     from argo_bench.gate.records import Revisions
     from argo_bench.gate.table import list_notes, table_of
     from argo_bench.harness.record.store import load
@@ -118,15 +126,10 @@ def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = Fa
     gate = gate_of(recorded)
     note = " ".join(list_notes(gate, recorded))
     if as_json:
-        print_json(
-            {
-                "finding": str(gate),
-                "advisory": gate.advisory,
-                "blocks": gate.blocks,
-                "outcomes": [each.row() for each in gate.outcomes],
-            }
-        )
+        print_json(describe_gate(gate, recorded))
     else:
+        if (revisions := recorded.all(Revisions)[0]).patch:
+            say(judge_patch(gate, revisions))
         make_console().print(terminal_table(table_of(gate, recorded)))
     written = write_all(directory, Results(str(gate), gate.outcomes, recorded.run, note))
     say(f"record: {directory}, with {', '.join(each.name for each in written)}", err=True)

@@ -35,7 +35,8 @@ class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     what they count, or alike, as earlier versions did, where any that grew blocked. The branch that was named as the
     base has ``moved_on`` by so many commits since the head left it, with which the head was not compared.
     ``acknowledged`` is what the head's pyproject.toml accepts, by benchmark; ``expired`` are those of its entries that
-    count no more, since the base has them or what they speak of.
+    count no more, since the base has them or what they speak of. The head may be the base with a ``patch``, a file of
+    that name.
     """
 
     base: str
@@ -52,6 +53,7 @@ class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     count_rule: CountRule = "alike"
     acknowledged: dict[str, Acceptance] = {}
     expired: list[str] = []
+    patch: str = ""
 
     def bound_of(self, name: str) -> float:
         """Return the share by which a benchmark may grow, where that is acknowledged; else 0."""

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from argo_bench.errors import UserError
@@ -16,6 +17,12 @@ PYPROJECT = "pyproject.toml"
 WITHOUT_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
 LFS_LEFT = ("-c", "filter.lfs.smudge=", "-c", "filter.lfs.process=", "-c", "filter.lfs.required=false")
 """Where the objects of Git LFS cannot be had, a checkout has their pointers, which only what reads them will see."""
+PATCHING = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "argo-bench"), ("EMAIL", "argo-bench@localhost"), ("DATE", "2000-01-01T00:00:00Z"))
+}
+"""The commit of a patch is made by nobody and at no time, so that it depends on the patch alone."""
 SUBMODULE = "160000"
 """The mode by which a tree of git marks the commit of a submodule (gitformat-index, "Index entry")."""
 
@@ -94,6 +101,25 @@ class Repository:
     def find_changed_files(self, base: str, head: str) -> set[str]:
         """Return the files that differ between two commits, relative to the root."""
         return set(self._git("diff", "--name-only", "-z", base, head).stdout.split("\0")) - {""}
+
+    def apply_patch(self, commit: str, patch: Path) -> str:
+        """Return a commit that is another one with a patch, on no branch: the same two give the same commit.
+
+        Paths in the patch are relative to the repository's root. Raises UserError where it does not apply.
+        """
+        with TemporaryDirectory(prefix="argo-bench-") as folder:
+            own = {**PATCHING, "GIT_INDEX_FILE": str(Path(folder) / "index")}
+            of = ("-C", str(self.root))
+            self._git(*of, "read-tree", commit, more=own)
+            applied = self._git(*of, "apply", "--cached", "--whitespace=nowarn", str(patch.resolve()), more=own)
+            if applied.returncode:
+                reason = " / ".join(line.removeprefix("error: ") for line in applied.stderr.strip().splitlines())
+                raise UserError(f"{patch} does not apply to {commit[:10]} ({reason}): expected what git diff writes")
+            tree = self._git(*of, "write-tree", more=own).stdout.strip()
+            made = self._git(*of, "commit-tree", "-p", commit, "-m", f"{commit} with a patch", tree, more=own)
+        if made.returncode:
+            raise UserError(f"git cannot keep {patch} as a commit ({made.stderr.strip()}): mend that first")
+        return made.stdout.strip()
 
     @contextmanager
     def worktree(self, commit: str, root: Path) -> Iterator[Path]:

@@ -48,7 +48,7 @@ class Question:
 
     The head is compared with the commit at which it left the base, so that what the base got since counts for nothing;
     where that ``is_direct``, with the base itself. ``accepted`` are the benchmarks whose changes of output and of exact
-    counts are meant.
+    counts are meant. With a ``patch`` the head is the base with what this file of git's changes.
     """
 
     base: str
@@ -57,6 +57,7 @@ class Question:
     accepted: Sequence[str]
     seed: int
     is_direct: bool = False
+    patch: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,10 @@ def _conclude(directory: Path, writer: Writer, budget_s: float, seconds: float, 
 
 def _find_commits(repository: Repository, question: Question) -> dict[Role, tuple[str, str]]:
     """Return the name and the commit of both revisions. Raises UserError for one that the repository does not have."""
+    if question.patch is not None:
+        base = repository.commit_of(question.base)
+        patched = repository.apply_patch(base, question.patch)
+        return {"base": (question.base, base), "head": (question.patch.name, patched)}
     base, head = (repository.commit_of(each) for each in (question.base, question.head))
     if not question.is_direct:
         base = repository.find_merge_base(base, head) or base
@@ -193,7 +198,8 @@ def _measure(
         changed = repository.find_changed_files(checkouts["base"].commit, checkouts["head"].commit)
         moved_on = repository.count_commits(checkouts["base"].commit, repository.commit_of(question.base))
         revised = _make_revisions(question, checkouts, sides, changed, moved_on)
-        revised = msgspec.structs.replace(revised, acknowledged=acknowledged, expired=expired)
+        patch = question.patch.name if question.patch is not None else ""
+        revised = msgspec.structs.replace(revised, acknowledged=acknowledged, expired=expired, patch=patch)
         writer.write(revised)
         for failure in (failure for each in sides for failure in each.failures):
             writer.write(failure)
