@@ -76,7 +76,7 @@ HARMLESS = {
     "a setting that changes no answer": (
         *("run.schema", "run.trace", "run.skip_unchanged", "subject.may_change"),
         *("revisions.tolerances*", "revisions.changed", "revisions.accepted"),
-        *("revisions.acknowledged*", "revisions.expired"),
+        *("revisions.acknowledged*", "revisions.expired", "revisions.shards*"),
     ),
 }
 """Why edits do no harm of which no line tells: what follows from the record is computed anew, and stays as it was.

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Judge this file of git diff's, applied to HEAD (or --head, --base), in one word.",
 )
+@click.option("--shard", metavar="K/N", help="Measure every N-th benchmark from the K-th on; ci merge decides.")
 @click.option("--direct", "is_direct", is_flag=True, help="Compare with the base itself.")
 @click.option(
     "--project",
@@ -91,6 +92,8 @@ def ci(context: click.Context, /, project: Path, out: Path | None, as_json: bool
         interrupted = True
     busy = describe_busy(check_load(watch.so_far()))
     code = show_and_save_gate(directory, as_json, interrupted=interrupted)
+    if question.shard is not None and code in (GATE_FAILED, OUTPUTS_DIFFER):
+        code = 0
     warn(busy)
     sys.exit(code)
 
@@ -99,12 +102,18 @@ def question_of(repository: Repository, base: str | None, accept: tuple[str, ...
     """Return what the options ask of two revisions; the project's own settings stand where an option is None."""
     from argo_bench.gate.benchmarks import read_settings
     from argo_bench.gate.run import Question
+    from argo_bench.gate.shards import read_shard
 
     asked = {key: given.pop(key) for key in ("head", "seed", "is_direct", "patch")}
+    shard = given.pop("shard")
     settings = read_settings(repository.root / repository.project)
+    try:
+        part = None if shard is None else read_shard(shard)
+    except ValueError as error:
+        raise UserError(f"--shard: {error}") from None
     settings = dataclasses.replace(settings, **{key: value for key, value in given.items() if value is not None})
     default = (settings.base or "HEAD~1") if asked["patch"] is None else asked["head"]
-    return Question(base or default, settings=settings, accepted=accept, **asked)
+    return Question(base or default, settings=settings, accepted=accept, shard=part, **asked)
 
 
 def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
@@ -133,9 +142,10 @@ def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = Fa
         make_console().print(terminal_table(table_of(gate, recorded)))
     written = write_all(directory, Results(str(gate), gate.outcomes, recorded.run, note))
     say(f"record: {directory}, with {', '.join(each.name for each in written)}", err=True)
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    is_part = recorded.all(Revisions)[0].is_part  # the whole is annotated once, after the merge
+    if os.environ.get("GITHUB_ACTIONS") == "true" and not is_part:
         say(annotate(gate.outcomes), nl=False)
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+    if not is_part and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
         with open(summary, "a", encoding="utf-8") as file:
             file.write(step_summary(str(gate), gate.outcomes, note))
     if interrupted:
@@ -144,6 +154,22 @@ def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = Fa
     if gate.blocks:
         return OUTPUTS_DIFFER if gate.differs else GATE_FAILED
     return ENVIRONMENT_UNFIT if gate.lacks_environment else 0
+
+
+@ci.command()
+@click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the merged record.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
+def merge(records: tuple[Path, ...], out: Path, as_json: bool) -> None:
+    """Decide over the RECORDS of all shards together, with the exit codes of `ci`.
+
+    Benchmarks of a shard that is not among them are not measured. RECORDS of other commits, options or seeds are no
+    shards of one gate: exit code 2.
+    """
+    from argo_bench.gate.shards import merge_shards
+
+    merge_shards(records, out)
+    sys.exit(show_and_save_gate(out, as_json))
 
 
 @ci.command()

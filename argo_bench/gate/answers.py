@@ -95,7 +95,8 @@ class Times:
     """Holds the samples of a gate by batch and candidate, and tests ln(head / base) of every replicate.
 
     ``foretold`` are the benchmarks whose instructions grew: they are timed until the interval is narrower than the
-    tolerance, since a slow-down within it counts there.
+    tolerance, since a slow-down within it counts there. A shard does not see the others: there a benchmark is decided
+    once it would be whatever they found.
     """
 
     def __init__(
@@ -115,13 +116,19 @@ class Times:
         """Return the benchmarks that reached the first look in a batch."""
         return [name for name in self._revisions.files if len(self.of(name, batch)) >= self._test.looks[0]]
 
-    def estimate(self, name: str, batch: Batch) -> Middle:
-        """Return a benchmark's change, with an interval that holds for all benchmarks of the batch together."""
-        return self._test.make_interval(self._values(name, batch), ERROR / len(self.names(batch)))
+    def estimate(self, name: str, batch: Batch, family: int | None = None) -> Middle:
+        """Return a benchmark's change, with an interval that holds for all of a family together.
 
-    def find_worse(self, batch: Batch) -> list[str]:
-        """Return the benchmarks whose slow-down lies beyond their tolerance, or beyond what is acknowledged."""
-        values = {name: self._values(name, batch) for name in self.names(batch)}
+        The family is as large as that of the benchmarks of the batch, unless its size is given.
+        """
+        return self._test.make_interval(self._values(name, batch), ERROR / (family or len(self.names(batch))))
+
+    def find_worse(self, batch: Batch, among: Collection[str] | None = None) -> list[str]:
+        """Return the benchmarks whose slow-down lies beyond their tolerance, or beyond what is acknowledged.
+
+        They are tested together, all or those ``among`` some.
+        """
+        values = {name: self._values(name, batch) for name in self.names(batch) if among is None or name in among}
         return self._test.find_beyond(values, self._edges(), ERROR)
 
     def find_untrusted(self, batch: Batch) -> list[str]:
@@ -142,15 +149,20 @@ class Times:
     def is_better(self, name: str, batch: Batch) -> bool:
         return self._is_under(name, batch, -self._tolerance(name))
 
-    def is_narrow(self, name: str, batch: Batch) -> bool:
+    def is_narrow(self, name: str, batch: Batch, family: int | None = None) -> bool:
         """Say whether the interval is narrower than the tolerance."""
-        found = self.estimate(name, batch)
+        found = self.estimate(name, batch, family)
         return found.low is not None and found.high is not None and found.high - found.low < self._tolerance(name)
 
     def is_decided(self, name: str, batch: Batch) -> bool:
-        if name in self.find_worse(batch):
+        family = len(self._revisions.files) if self._revisions.shards else None
+        if family is None:
+            is_worse = name in self.find_worse(batch)
+        else:  # beyond Bonferroni's bound over all benchmarks Holm's procedure names it, whatever the others are
+            is_worse = bool(self._test.find_beyond({name: self._values(name, batch)}, self._edges(), ERROR / family))
+        if is_worse:
             return True
-        return self.is_below(name, batch) and (name not in self._foretold or self.is_narrow(name, batch))
+        return self.is_below(name, batch) and (name not in self._foretold or self.is_narrow(name, batch, family))
 
     def _is_under(self, name: str, batch: Batch, edge: float) -> bool:
         values = self._values(name, batch)
@@ -178,7 +190,13 @@ def gate_of(recorded: Recorded) -> Gate:
         if untrusted
         else None
     )
-    found = [_decide_outcome(name, recorded, times, advisory is not None) for name in revisions.files]
+    missing = revisions.find_missing()
+    found = [
+        _decide_outcome(name, recorded, times, advisory is not None)
+        if name not in missing
+        else Outcome(name, "not measured", False, f"{name}: its {missing[name]} is not in this record", file=file)
+        for name, file in revisions.files.items()
+    ]
     found += [_name_removed(name, file) for name, file in revisions.removed.items()]
     return Gate(tuple(sorted(found, key=lambda each: (not each.blocks, ORDER.index(each.state)))), advisory)
 
@@ -212,7 +230,7 @@ def _decide_outcome(name: str, recorded: Recorded, times: Times, is_advisory: bo
     file = revisions.files[name]
     failures = [each for each in recorded.all(Failure) if each.optimization == name]
     if failures:
-        return _judge_failures(name, file, failures, revisions.outside)
+        return _judge_failures(name, file, failures, revisions.outside_of(name))
     exact = next((each for each in recorded.all(Exact) if each.benchmark == name), None)
     agreed = next((each for each in recorded.all(Agreed) if each.benchmark == name), None)
     accepted = revisions.acknowledged.get(name)

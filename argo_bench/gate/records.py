@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -25,6 +26,26 @@ class Acceptance(msgspec.Struct, frozen=True):
         return f"accepted up to {100 * self.bound:.3g} %: {self.reason}"
 
 
+class Shard(msgspec.Struct, frozen=True):
+    """Says that a record has shard ``number`` of so many: every ``of``-th benchmark in the order of their names.
+
+    ``outside`` are the sides that could not be installed where it was measured. One that ``is_merged`` stands in the
+    record of a whole gate, which keeps how many ``seconds`` it took, and whether it was ``interrupted``.
+    """
+
+    number: int
+    of: int
+    outside: list[str] = []
+    seconds: Quantity = 0.0
+    interrupted: bool = False
+    is_merged: bool = False
+
+    def select(self, names: Iterable[str]) -> list[str]:
+        """Return those of all names that this shard has, in their order."""
+        own = {*sorted(names)[self.number - 1 :: self.of]}
+        return [name for name in names if name in own]
+
+
 class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     """Says what a gate compares: two commits of a repository, and the file, clock and tolerance of every benchmark.
 
@@ -36,7 +57,7 @@ class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     base has ``moved_on`` by so many commits since the head left it, with which the head was not compared.
     ``acknowledged`` is what the head's pyproject.toml accepts, by benchmark; ``expired`` are those of its entries that
     count no more, since the base has them or what they speak of. The head may be the base with a ``patch``, a file of
-    that name.
+    that name. Where the record has ``shards``, the benchmarks of no other ones were measured.
     """
 
     base: str
@@ -54,6 +75,24 @@ class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     acknowledged: dict[str, Acceptance] = {}
     expired: list[str] = []
     patch: str = ""
+    shards: list[Shard] = []
+
+    @property
+    def is_part(self) -> bool:
+        """Say whether the record is that of one shard, which decides nothing by itself."""
+        return bool(self.shards) and not self.shards[0].is_merged
+
+    def find_missing(self) -> dict[str, str]:
+        """Return the benchmarks of shards that are not in the record, with the name of their shard."""
+        if not self.shards:
+            return {}
+        numbers, of = {each.number for each in self.shards}, self.shards[0].of
+        lost = [Shard(number, of) for number in range(1, of + 1) if number not in numbers]
+        return {name: f"shard {each.number} of {of}" for each in lost for name in each.select(self.files)}
+
+    def outside_of(self, name: str) -> list[str]:
+        """Return the sides that could not be installed where a benchmark was measured."""
+        return next((each.outside for each in self.shards if name in each.select(self.files)), self.outside)
 
     def bound_of(self, name: str) -> float:
         """Return the share by which a benchmark may grow, where that is acknowledged; else 0."""

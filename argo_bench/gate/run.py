@@ -21,8 +21,9 @@ from argo_bench.gate.changes import is_changed
 from argo_bench.gate.checkouts import Checkout, Role, check_out
 from argo_bench.gate.counts import NO_TIME, Limits, count_exactly
 from argo_bench.gate.output_check import compare_in_subprocess
-from argo_bench.gate.records import BY_KIND, Agreed, Exact, Revisions
+from argo_bench.gate.records import BY_KIND, Agreed, Exact, Revisions, Shard
 from argo_bench.gate.repository import Repository
+from argo_bench.gate.shards import add_others, select_own
 from argo_bench.gate.timing import Timer, Trio
 from argo_bench.harness.calibration.standing import find_calibration
 from argo_bench.harness.machine import environment
@@ -48,7 +49,8 @@ class Question:
 
     The head is compared with the commit at which it left the base, so that what the base got since counts for nothing;
     where that ``is_direct``, with the base itself. ``accepted`` are the benchmarks whose changes of output and of exact
-    counts are meant. With a ``patch`` the head is the base with what this file of git's changes.
+    counts are meant. With a ``patch`` the head is the base with what this file of git's changes. A ``shard`` has a part
+    of the benchmarks alone.
     """
 
     base: str
@@ -58,6 +60,7 @@ class Question:
     seed: int
     is_direct: bool = False
     patch: Path | None = None
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +197,15 @@ def _measure(
             {each.name for each in named},
             lambda commit: repository.contains(checkouts["base"].commit, commit),
         )
-        sides = list(_describe_all(named, checkouts, around.scratch, clock))
+        own = select_own(named, question.shard)
+        sides = list(_describe_all(own, checkouts, around.scratch, clock))
         changed = repository.find_changed_files(checkouts["base"].commit, checkouts["head"].commit)
         moved_on = repository.count_commits(checkouts["base"].commit, repository.commit_of(question.base))
         revised = _make_revisions(question, checkouts, sides, changed, moved_on)
         patch = question.patch.name if question.patch is not None else ""
         revised = msgspec.structs.replace(revised, acknowledged=acknowledged, expired=expired, patch=patch)
+        if question.shard is not None:
+            revised = add_others(revised, named, question.shard)
         writer.write(revised)
         for failure in (failure for each in sides for failure in each.failures):
             writer.write(failure)

@@ -15,8 +15,14 @@ COMMIT = 10
 
 
 def table_of(gate: Gate, recorded: Recorded) -> Table:
-    """Tabulate the outcomes, and say under them what was compared and what nothing can be said about."""
-    return make_outcome_table(str(gate), " ".join(list_notes(gate, recorded)), gate.outcomes, "head against base")
+    """Tabulate the outcomes, and say under them what was compared and what nothing can be said about.
+
+    Of a single shard the benchmarks of the others have no rows.
+    """
+    revisions = recorded.all(Revisions)[0]
+    left_out = revisions.find_missing() if revisions.is_part else {}
+    shown = [each for each in gate.outcomes if each.name not in left_out]
+    return make_outcome_table(str(gate), " ".join(list_notes(gate, recorded)), shown, "head against base")
 
 
 def make_outcome_table(finding: str, note: str, outcomes: Sequence[Outcome], seen: str) -> Table:
@@ -37,6 +43,15 @@ def list_notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
             f"The base is where the head left it; {revisions.moved_on} commits that came to it since were not compared "
             "(--direct compares with them)."
         )
+    missing: dict[str, list[str]] = {}
+    for name, shard in revisions.find_missing().items():
+        missing.setdefault(shard, []).append(name)
+    if revisions.is_part:
+        part = revisions.shards[0]
+        yield f"This is shard {part.number} of {part.of}; argo-bench ci merge decides over all of them."
+    else:
+        for shard, names in missing.items():
+            yield f"Lost: {shard}, with {', '.join(names)}."
     if gate.advisory is not None:
         yield f"Advisory: {gate.advisory}."
     known = {each.name for each in gate.outcomes}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -42,6 +43,28 @@ FROM: dict[Batch, int] = {FIRST: 0, CONFIRMATION: CONFIRMATION_FROM}
 CANDIDATES: tuple[Candidate, ...] = (HEAD, AGAIN)
 KINDS: tuple[type[msgspec.Struct], ...] = (Revisions, Agreed, Exact, Gated)
 RANKS: Mapping[type[msgspec.Struct], int] = {Run: 0, Revisions: 1, Agreed: 2, Exact: 3, Samples: 4, Gated: 5, End: 6}
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Holds the benchmarks that one gate measured: all of a record, or those of one of its shards."""
+
+    names: Sequence[str]
+    changed: Collection[str]
+    seconds: float
+    interrupted: bool
+    may_lack_passes: bool
+
+
+def _list_parts(recorded: Recorded, revisions: Revisions) -> list[_Part]:
+    end, interrupted = recorded.records[-1], _is_interrupted(recorded)
+    seconds = end.seconds if isinstance(end, End) else 0.0
+    timed = {each.comparison.optimization for each in recorded.all(Samples)}
+    shards = [(each.select(revisions.files), each.seconds or seconds, each.interrupted) for each in revisions.shards]
+    return [
+        _Part(names, revisions.changed, took, cut or interrupted, (cut or interrupted) and not timed & {*names})
+        for names, took, cut in shards or [(list(revisions.files), seconds, False)]
+    ]
 
 
 def find_disagreements(recorded: Recorded) -> list[Disagreement]:
@@ -166,12 +189,13 @@ def _check_passes(recorded: Recorded) -> Iterator[Disagreement]:
     if _is_interrupted(recorded) and not recorded.all(Samples):
         return
     failed = {each.optimization for each in recorded.all(Failure)}
+    due = {name for each in _list_parts(recorded, revisions) if not each.may_lack_passes for name in each.names}
     found = {
         "comparison of outputs": {each.benchmark for each in recorded.all(Agreed)},
         "counts": {each.benchmark for each in recorded.all(Exact)},
     }
     for what, known in found.items():
-        for name in sorted(names - failed - known):
+        for name in sorted(due - failed - known):
             yield Disagreement(len(recorded.records), f"no {what} of {name}")
 
 
@@ -180,26 +204,29 @@ def _check_batches(recorded: Recorded) -> Iterator[Disagreement]:
     revisions = _revisions_of(recorded)
     if revisions is None:
         return
+    for part in _list_parts(recorded, revisions):
+        yield from _check_batches_of(part, recorded, revisions)
+
+
+def _check_batches_of(part: _Part, recorded: Recorded, revisions: Revisions) -> Iterator[Disagreement]:
     failed = {each.optimization for each in recorded.all(Failure)}
-    slower = times_of(recorded).find_worse(FIRST)
-    due: dict[Batch, list[str]] = {FIRST: list(revisions.files), CONFIRMATION: slower}
+    slower = times_of(recorded).find_worse(FIRST, part.names)
+    due: dict[Batch, list[str]] = {FIRST: list(part.names), CONFIRMATION: slower}
     last = len(recorded.records)
     for batch, names in due.items():
-        timed = {name: _numbers_of(recorded, name, batch) for name in revisions.files}
-        for name in revisions.files:
+        timed = {name: _numbers_of(recorded, name, batch) for name in part.names}
+        for name in part.names:
             if timed[name] != _numbers_of(recorded, name, batch, AGAIN):
                 yield Disagreement(last, f"{name}, {batch} batch: the control has other replicates than the head")
             if timed[name] and name not in names:
                 yield Disagreement(last, f"{name}, {batch} batch: nothing was to be confirmed")
         begun = 1 + max((max(each) for each in timed.values() if each), default=FROM[batch] - 1) - FROM[batch]
         for name in [each for each in names if each not in failed]:
-            for what in _check_course(recorded, revisions, (name, batch), timed[name], begun):
+            for what in _check_course(recorded, part, (name, batch), timed[name], begun):
                 yield Disagreement(last, f"{name}, {batch} batch: {what}")
 
 
-def _check_course(
-    recorded: Recorded, revisions: Revisions, of: tuple[str, Batch], taken: set[int], begun: int
-) -> Iterator[str]:
+def _check_course(recorded: Recorded, part: _Part, of: tuple[str, Batch], taken: set[int], begun: int) -> Iterator[str]:
     """Check a benchmark of a batch that began so many replicates."""
     name, batch = of
     looks, number = recorded.run.looks, len(taken)
@@ -214,11 +241,11 @@ def _check_course(
     for look in looks:
         if taken and max(taken) >= FROM[batch] + look and is_decided_at(look):
             yield f"{number} replicates, though it was decided at the look at {look}"
-    if name not in revisions.changed or (_is_interrupted(recorded) and number >= begun - 1):
+    if name not in part.changed or (part.interrupted and number >= begun - 1):
         return
     if number < max(begun, looks[0]) and not (number in looks and is_decided_at(number)):
         yield f"{number} of {max(begun, looks[0])} replicates, and it was not decided"
     elif number == begun < looks[-1] and not (number in looks and is_decided_at(number)):
         end = recorded.records[-1]
-        if isinstance(end, End) and end.budget_s is not None and 2 * end.seconds <= FIRST_SHARE * end.budget_s:
-            yield f"it ended after {number} replicates, {end.seconds:.0f} s of {end.budget_s:g} s, and was not decided"
+        if isinstance(end, End) and end.budget_s is not None and 2 * part.seconds <= FIRST_SHARE * end.budget_s:
+            yield f"it ended after {number} replicates, {part.seconds:.0f} s of {end.budget_s:g} s, and was not decided"
