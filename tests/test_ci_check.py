@@ -11,6 +11,7 @@ from argo_bench.gate.thresholds import check_thresholds, propose_thresholds, rea
 from argo_bench.harness.record.records import Judgement, Result
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.harness.statistics.estimate import Estimate
+from tests.stored import gate_lines, sealed, store
 from tests.test_cli import argo
 
 REFERENCE = "results/reference"
@@ -159,3 +160,23 @@ def test_the_stored_thresholds_are_those_that_the_stored_run_proposes(reference)
     assert argo("ci", "thresholds", REFERENCE).stdout == propose_thresholds(reference, 0.1)
     with open("tests/benchmarks/thresholds.toml", encoding="utf-8") as file:
         assert file.read() == propose_thresholds(reference, 0.1)
+
+
+def test_thresholds_of_a_profile_refuse_a_run_of_another_one(tmp_path, reference):
+    text = 'profile = "quick"\n[ratios]\n"O08.time engineered" = 2'
+    with pytest.raises(UserError, match=r"holds for runs of the profile quick, and .* is one of default"):
+        check_thresholds(reference, thresholds(tmp_path, text))
+    with pytest.raises(UserError, match="expected profile to be the name of one"):
+        thresholds(tmp_path, "profile = 3")
+
+
+def test_a_gate_proposes_ratios_of_base_by_head_and_is_checked_against_them(tmp_path):
+    gate = store(tmp_path / "gate", sealed(gate_lines()))
+    proposed = propose_thresholds(gate, 0.02)
+    assert proposed.splitlines()[1] == 'profile = "ci"'
+    assert '"render" = 0.9' in proposed and '"parse"' not in proposed  # which blocks
+    assert {*states(check_thresholds(gate, thresholds(tmp_path, proposed))).values()} == {"fine"}
+    text = '[ratios]\n"parse" = 0.97\n"gone" = 0.97\n"prase" = 0.97\n[levels]\n"x" = 1'
+    found = check_thresholds(gate, thresholds(tmp_path, text))
+    assert states(found) == {"parse": "worse", "gone": "not measured"}
+    assert len(found.unknown) == 2 and "did you mean 'parse'" in found.unknown[1]

@@ -1,13 +1,19 @@
 """Do ratios over time say what moved, and nothing about days?"""
 
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from argo_bench.errors import UserError
 from argo_bench.gate.history import Point, Series, history_of, read_runs, table_of
 from argo_bench.gate.history_figure import draw_history
+from argo_bench.gate.records import Shard
+from argo_bench.harness.record.store import Recorded
+from tests.stored import gate_lines, sealed, store
 from tests.test_cli import argo
+from tests.test_gate import RUN
 from tests.test_report_finding import judgement, recorded
 
 REFERENCE = "results/reference"
@@ -68,3 +74,37 @@ def test_runs_of_a_kind_without_ratios_are_none(tmp_path):
     one = recorded(tmp_path, judgement("inconclusive", None))
     with pytest.raises(UserError, match="no run has a ratio for a claim on a time"):
         history_of([one])
+
+
+def of_profile(profile, speedup=2.0):
+    header = msgspec.structs.replace(RUN, profile=profile, run=profile)
+    return Recorded(None, [header, judgement("confirmed", speedup)])
+
+
+def test_runs_of_unlike_profiles_are_never_laid_beside_each_other():
+    found = history_of([of_profile("quick", 3.0), of_profile("default"), of_profile("quick", 3.0)])
+    assert [(each.profile, len(each.points)) for each in found] == [("default", 1), ("quick", 2)]
+    assert found[1].label == f"{found[0].label} (quick)"
+    assert table_of(found).title == "0 of 2 ratios have moved"
+
+
+def test_a_gate_has_head_by_base_of_each_benchmark_and_names_the_commits_that_moved_it(tmp_path):
+    gate = store(tmp_path / "gate", sealed(gate_lines()))
+    found = history_of([of_profile("default"), gate, gate])
+    series = {each.name: each for each in found if each.profile == "ci"}
+    assert {*series} == {"parse", "render", "store"}
+    assert found[0].profile == "default" and len(series["parse"].points) == 2
+    assert series["parse"].label == "parse (gate)"
+    assert re.fullmatch(r"1\.\d+ of base \[1\.\d+, 1\.\d+\] at h{10} on 2026-01-02", series["parse"].moves[0])
+    assert series["render"].moves == ()
+    assert "its interval leaves out 1" in table_of(found).note
+    assert [each.name for each in history_of([gate], "render")] == ["render"]
+
+
+def test_a_shard_is_left_to_its_merged_record(tmp_path):
+    header, revisions, *rest = gate_lines()
+    part = msgspec.structs.replace(revisions, shards=[Shard(1, 1)])
+    merged = msgspec.structs.replace(revisions, shards=[Shard(1, 1, is_merged=True)])
+    assert len(history_of([Recorded(None, [header, merged, *rest])])) == 3
+    with pytest.raises(UserError):
+        history_of([Recorded(None, [header, part, *rest])])

@@ -210,7 +210,7 @@ def check(run: Path, thresholds: Path, as_json: bool) -> None:
 @click.option("--margin", type=Share(), default=0.1, show_default=True, help="Below the interval, as a share.")
 @click.option("--times", is_flag=True, help="Also absolute times, which hold on this processor alone.")
 def thresholds(run: Path, margin: float, times: bool) -> None:
-    """Thresholds for `ci check`, proposed from the intervals of a stored RUN, as TOML."""
+    """Thresholds for `ci check`, proposed from the intervals of a stored RUN or gate, as TOML, for its profile."""
     from argo_bench.gate.thresholds import propose_thresholds
     from argo_bench.harness.record.store import load
 
@@ -225,7 +225,10 @@ def thresholds(run: Path, margin: float, times: bool) -> None:
 @click.option("--svg", type=click.Path(path_type=Path), help="Draw it into a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json: bool) -> None:
-    """How the ratios of RUNS (all under results/ by default) have moved: each to the baseline of its own session."""
+    """How the ratios of RUNS (all under results/ by default) have moved: each to the baseline of its own session.
+
+    Records of gates have rows of their own, head / base by benchmark, and so have runs of each profile.
+    """
     from argo_bench.gate.history import history_of, read_runs, table_of
     from argo_bench.report.tables import terminal_table
 
@@ -233,7 +236,7 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
     for sentence in unreadable:
         say(f"argo-bench: {sentence}", err=True)
     if not recorded:
-        raise UserError("no run to show: expected folders of argo-bench run, by default those under results/")
+        raise UserError("no run to show: expected folders of argo-bench run or ci, by default under results/")
     with blaming(*recorded):
         found = history_of(recorded, claim)
         if as_json:

@@ -32,7 +32,7 @@ def draw_history(series: Sequence[Series]) -> Picture:
     figure, panels = stack_panels([PANEL_HEIGHT] * len(shown), colours, 0)
     for axes, each in zip(panels, shown, strict=True):
         _draw_panel(axes, each, colours)
-    rows = [Row((each.name, point.started[:10], point.run, str(point))) for each in shown for point in each.points]
+    rows = [Row((each.label, point.started[:10], point.run, str(point))) for each in shown for point in each.points]
     columns = (Column("claim", 20), Column("date", 10), Column("run", None), Column("ratio", 24))
     table = Table("Ratios over time", "Each to the baseline of its own session.", columns, tuple(rows))
     return Picture(figure, " ".join(map(_describe_series, shown)), table)
@@ -54,9 +54,9 @@ def _draw_panel(axes: Axes, series: Series, colours: Colours) -> None:
     moved = (
         f"{len(series.moves)} clear move{'' if len(series.moves) == 1 else 's'}" if series.moves else "no clear move"
     )
-    title_panel(axes, series.name, f"{moved}, speed-up by month and day", colours)
+    title_panel(axes, series.label, f"{moved}, speed-up by month and day", colours)
 
 
 def _describe_series(series: Series) -> str:
     ratios = [each.speedup for each in series.points]
-    return f"{series.name}: {'; '.join(series.moves) or f'between {min(ratios):.3g}x and {max(ratios):.3g}x'}."
+    return f"{series.label}: {'; '.join(series.moves) or f'between {min(ratios):.3g}x and {max(ratios):.3g}x'}."

@@ -1,7 +1,8 @@
 """Checks a record against thresholds in a TOML file, which say what a run must reach, or proposes them from one.
 
+profile = "default"               # they hold for runs of this profile alone
 [ratios]                          # speed-ups (or savings), at least; they travel between machines
-"O08.time engineered" = 87.0
+"O08.time engineered" = 87.0      # or, for a gate's record, "parse" = 0.95: base / head
 [levels]                          # hit rates, at least
 "O01.hits prescribed" = 0.9
 [times]                           # seconds per call, at most, on one processor alone
@@ -22,9 +23,12 @@ from statistics import median
 from typing import Any
 
 from argo_bench.errors import UserError
+from argo_bench.gate.history import GATE
 from argo_bench.gate.outcome import Outcome
+from argo_bench.gate.records import Gated
 from argo_bench.harness.claims.claim import EPSILON
 from argo_bench.harness.claims.metrics import CLOCKS
+from argo_bench.harness.claims.verdict import State
 from argo_bench.harness.record.records import Judgement, Result, Samples, rule_of
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate, estimate
@@ -33,6 +37,7 @@ LEVEL = 0.95
 """An absolute time has an interval at this confidence level."""
 TABLES = ("ratios", "levels", "times")
 PROCESSOR = "processor"
+PROFILE = "profile"
 COMMAND = "argo-bench ci thresholds"
 
 
@@ -45,6 +50,7 @@ class Thresholds:
     levels: Mapping[str, float]
     times: Mapping[str, float]
     processor: str
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,9 @@ def read_thresholds(path: Path) -> Thresholds:
         ) from None
     except (ValueError, RecursionError) as error:  # neither text nor TOML, or a number of thousands of digits
         raise UserError(f"{path} is not valid TOML ({error}): mend it, or propose it anew by {COMMAND} RUN") from None
+    profile = found.pop(PROFILE, "")
+    if not isinstance(profile, str):
+        raise UserError(f"{path}: expected {PROFILE} to be the name of one, such as default, got {profile!r}")
     if unknown := sorted(found.keys() - set(TABLES)):
         raise UserError(f"{path}: unknown table [{unknown[0]}]: expected {', '.join(TABLES)}")
     tables = {name: found.get(name, {}) for name in TABLES}
@@ -90,7 +99,7 @@ def read_thresholds(path: Path) -> Thresholds:
     if tables["times"] and not (isinstance(processor, str) and processor):
         raise UserError(f"{path}, [times]: expected the processor on which they hold, got {processor!r}")
     numbers = {name: _read_numbers(f"{path}, [{name}]", table) for name, table in tables.items()}
-    return Thresholds(path, numbers["ratios"], numbers["levels"], numbers["times"], processor)
+    return Thresholds(path, numbers["ratios"], numbers["levels"], numbers["times"], processor, profile)
 
 
 def _read_numbers(where: str, table: Mapping[str, Any]) -> dict[str, float]:
@@ -102,7 +111,18 @@ def _read_numbers(where: str, table: Mapping[str, Any]) -> dict[str, float]:
 
 
 def check_thresholds(recorded: Recorded, thresholds: Thresholds) -> Checked:
-    """Check every threshold against a run: reached, missed, or undecided where the interval lies across it."""
+    """Check every threshold against a run: reached, missed, or undecided where the interval lies across it.
+
+    Raises UserError for a run of another profile than that of the thresholds.
+    """
+    profile = recorded.run.profile
+    if thresholds.profile and profile != thresholds.profile:
+        raise UserError(
+            f"{thresholds.path} holds for runs of the profile {thresholds.profile}, and {recorded.directory} is one of "
+            f"{profile}: propose others from it by {COMMAND}"
+        )
+    if profile == GATE:
+        return _check_gate(recorded, thresholds)
     known = {f"{each.claim} {each.arm}": each for each in recorded.all(Judgement)}
     outcomes: list[Outcome] = []
     unknown: list[str] = []
@@ -127,6 +147,32 @@ def check_thresholds(recorded: Recorded, thresholds: Thresholds) -> Checked:
                 outcomes.append(_check_time(name, judgement, most, recorded))
     outcomes.sort(key=lambda each: (not each.blocks, each.state == "fine"))
     return Checked(tuple(outcomes), tuple(unknown), note)
+
+
+def _check_gate(recorded: Recorded, thresholds: Thresholds) -> Checked:
+    """Check ratios base / head of a gate's benchmarks."""
+    known = {each.benchmark: each for each in recorded.all(Gated)}
+    others = [*thresholds.levels, *thresholds.times]
+    unknown = [f"{thresholds.path} has a threshold for {name!r}, but a gate has ratios alone" for name in others]
+    outcomes: list[Outcome] = []
+    for name, least in thresholds.ratios.items():
+        if (gated := known.get(name)) is None:
+            unknown.append(_describe_unknown(name, known, thresholds.path))
+            continue
+        seen = f"{name}: {_format_interval(gated.interval, gated.speedup)}, at least {least:g} expected"
+        state: State = "cannot tell"
+        if gated.state in ("differs", "failed"):
+            state = gated.state
+        elif gated.interval is None:
+            state = "not measured"
+        elif gated.interval[0] >= least:
+            state = "fine"
+        elif gated.interval[1] < least:
+            state = "worse"
+        blocks = state in ("worse", "failed", "differs")
+        outcomes.append(Outcome(name, state, blocks, seen, gated.speedup, gated.interval))
+    outcomes.sort(key=lambda each: (not each.blocks, each.state == "fine"))
+    return Checked(tuple(outcomes), tuple(unknown), "")
 
 
 def _describe_unknown(name: str, known: Mapping[str, object], path: Path) -> str:
@@ -225,7 +271,9 @@ def propose_thresholds(recorded: Recorded, margin: float, *, with_times: bool = 
     run = recorded.run
     processor = str(run.environment.get(PROCESSOR, ""))
     origin = f"# From run {run.run} of {run.started[:10]} on {processor}, {100 * margin:.0f} % below its intervals."
-    lines = [" ".join(origin.split())]
+    lines = [" ".join(origin.split()), f"{PROFILE} = {_quote(run.profile)}"]
+    if run.profile == GATE:
+        return "\n".join([*lines, "", "[ratios]", *_write_rows_of_gate(recorded, margin)]) + "\n"
     gaining = [each for each in recorded.all(Judgement) if _is_gain(each, margin)]
     lines += ["", "[ratios]", *_write_rows(gaining, margin, levels=False)]
     lines += ["", "[levels]", *_write_rows(gaining, margin, levels=True)]
@@ -245,6 +293,14 @@ def _write_rows(judgements: list[Judgement], margin: float, *, levels: bool) -> 
         if (each.level_seen is not None) == levels and interval is not None:
             least = float(f"{interval[0] * (1 - margin):.3g}")
             yield f"{_quote(_name(each))} = {least:g}  # {_format_interval(interval, each.speedup)}"
+
+
+def _write_rows_of_gate(recorded: Recorded, margin: float) -> Iterator[str]:
+    """Yield least ratios base / head of what the gate let pass."""
+    for each in recorded.all(Gated):
+        if each.interval is not None and not each.blocks:
+            least = float(f"{each.interval[0] * (1 - margin):.3g}")
+            yield f"{_quote(each.benchmark)} = {least:g}  # {_format_interval(each.interval, each.speedup)}"
 
 
 def _is_gain(judgement: Judgement, margin: float) -> bool:
