@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from argo_bench.gate.exact import Growth, describe_grown, find_changes, find_growth
+from argo_bench.gate.exact import Growth, describe_grown, find_changes, find_growth, format_count
 from argo_bench.gate.outcome import Outcome
 from argo_bench.gate.records import BY_KIND, Acceptance, Agreed, Exact, Gated, Revisions
 from argo_bench.harness.claims.verdict import State, word_for
@@ -33,6 +33,7 @@ HEAD: Candidate = "head"
 AGAIN: Candidate = "base again"
 OTHERWISE = "base and head return different things"
 EXPIRED = "what its entry in [tool.argo_bench.ci.accepted] speaks of is in the base already, so that it counts no more"
+NO_TIME = "no time was left for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,7 @@ def gate_of(recorded: Recorded) -> Gate:
         if name not in missing
         else Outcome(name, "not measured", False, f"{name}: its {missing[name]} is not in this record", file=file)
         for name, file in revisions.files.items()
+        if name not in revisions.left_out
     ]
     found += [_name_removed(name, file) for name, file in revisions.removed.items()]
     return Gate(tuple(sorted(found, key=lambda each: (not each.blocks, ORDER.index(each.state)))), advisory)
@@ -234,7 +236,7 @@ def _decide_outcome(name: str, recorded: Recorded, times: Times, is_advisory: bo
     exact = next((each for each in recorded.all(Exact) if each.benchmark == name), None)
     agreed = next((each for each in recorded.all(Agreed) if each.benchmark == name), None)
     accepted = revisions.acknowledged.get(name)
-    seen = _judge_times(name, times, accepted)
+    seen = _judge_times(name, times, accepted) if name not in revisions.untimed else _judge_without_times(exact)
     is_slower = seen.blocks
     if is_advisory:
         seen = replace(seen, blocks=False)
@@ -343,7 +345,7 @@ def _judge_failures(name: str, file: str, failures: Sequence[Failure], outside: 
 def _judge_times(name: str, times: Times, accepted: Acceptance | None) -> _Seen:
     """Return what the times alone say; they block where two batches found the head slower."""
     if name not in times.names(FIRST):
-        return _Seen("not measured", ("no time was left for it",))
+        return _Seen("not measured", (NO_TIME,))
     seen = describe_middle(times.estimate(name, FIRST))
     if name in times.find_worse(FIRST):
         if name not in times.names(CONFIRMATION):
@@ -360,6 +362,14 @@ def _judge_times(name: str, times: Times, accepted: Acceptance | None) -> _Seen:
             return _Seen("fine", (seen,))
         return _Seen("accepted", (f"{seen}, {accepted}",))
     return _Seen("cannot tell", (seen,))
+
+
+def _judge_without_times(exact: Exact | None) -> _Seen:
+    """Return what is said of a benchmark that only counts, before its counts are looked at."""
+    if exact is None or not exact.base:
+        return _Seen("not measured", (NO_TIME,))
+    counts = ", ".join(f"{name} {format_count(value)}" for name, value in exact.head.items())
+    return _Seen("fine", (f"it is counted: {counts}",))
 
 
 def _find_ratio(name: str, batch: Batch, times: Times) -> tuple[float | None, tuple[float, float] | None]:

@@ -37,13 +37,29 @@ EXAMPLE = (
 
 
 @dataclass(frozen=True, slots=True)
+class SuitePlace:
+    """Says where a benchmark of a suite stands: in which ``file``, below which ``root``, both relative to the worktree.
+
+    ``kind`` names the suite's tool, ``inside`` our module that runs it in an environment. A benchmark that is not
+    ``is_timed`` only counts.
+    """
+
+    kind: str
+    inside: str
+    root: str
+    file: str
+    is_timed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Benchmark:
     """Names one function that a gate times in two revisions.
 
     ``function`` of a module is each revision's own; of a ``file.py`` it is the head's for both, so that both are asked
     for the same work. ``metric`` is CPU time, or wall time where the function waits, unless it is named. ``tolerance``
     is the slow-down, as a share, that does not matter. ``check`` is how the two outputs are compared: ``allclose``,
-    ``equal`` or ``none``. ``counts`` names what returns exact counts of its own.
+    ``equal`` or ``none``. ``counts`` names what returns exact counts of its own. Of a benchmark in a ``suite`` the
+    function is the name by which the suite knows it.
     """
 
     name: str
@@ -54,10 +70,17 @@ class Benchmark:
     fresh: bool
     tolerance: float
     counts: str
+    suite: SuitePlace | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        return self.suite is None or self.suite.is_timed
 
     @property
     def file(self) -> str:
         """Return the file in which the function stands, relative to the repository."""
+        if self.suite is not None:
+            return self.suite.file
         module = self.function.rpartition(":")[0]
         return module if module.endswith(".py") else module.replace(".", "/") + ".py"
 
@@ -97,6 +120,11 @@ def read_settings(root: Path) -> Settings:
     return Settings(_read_text(where, table, "base") or None, tolerance, budget_s, environment, install)
 
 
+def has_table(root: Path) -> bool:
+    """Say whether a pyproject.toml has a table of benchmarks."""
+    return bool(settings_of(root / PYPROJECT).get("benchmarks"))
+
+
 def read_benchmarks(root: Path, tolerance: float) -> list[Benchmark]:
     """Read the benchmarks of a repository; of a pair of functions (as for argo-bench compare) the candidate is taken.
 
@@ -105,7 +133,7 @@ def read_benchmarks(root: Path, tolerance: float) -> list[Benchmark]:
     path = root / PYPROJECT
     found = [_benchmark_of(each, tolerance) for each in read_entries(path)]
     if not found:
-        raise UserError(f"{path} has no [tool.argo_bench.benchmarks]: {EXAMPLE}")
+        raise UserError(f"{path} has no [tool.argo_bench.benchmarks], and the project no suite of asv: {EXAMPLE}")
     return found
 
 

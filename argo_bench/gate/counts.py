@@ -77,6 +77,8 @@ def _count_both(
     }
     moved = {BYTECODE: _find_largest_changes(*(readings[role][0].by_function for role in ("base", "head")))}
     uncounted = None
+    if not benchmark.is_timed:
+        return Exact(benchmark.name, found["base"], found["head"], sorted(unsteady), {})
     try:
         functions = _count_instructions(checkouts, arms, limits)
         totals = {role: _sum_costs(each) for role, each in functions.items()}

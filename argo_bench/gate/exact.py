@@ -20,12 +20,16 @@ PEAK_BYTES = "peak bytes"
 BYTECODE = "bytecode instructions"
 ALLOCATIONS = "allocations"
 Kind = Literal["forecast", "memory", "information", "count"]
-"""``forecast``: instructions, which foretell time. ``count``: what a benchmark counts itself, such as requests."""
+"""``forecast``: instructions, which foretell time. ``count``: what a benchmark counts itself, such as requests. Nobody
+knows whether more of a value that asv tracks is better or worse: it informs."""
 KINDS: Mapping[str, Kind] = {
     INSTRUCTIONS: "forecast",
     PEAK_BYTES: "memory",
     BYTECODE: "information",
     ALLOCATIONS: "information",
+    "object bytes": "memory",
+    "resident bytes": "memory",
+    "tracked value": "information",
 }
 CHANGED = 0.01
 FLOOR_BYTES = 256 * 1024
@@ -88,9 +92,14 @@ def has_grown(change: Change) -> bool:
     return round(change.share, DIGITS) >= CHANGED
 
 
+def format_count(count: float) -> str:
+    """Return an integer exactly, and another number by its first digits."""
+    return f"{count:,.0f}" if float(count).is_integer() else f"{count:,.6g}"
+
+
 def _describe_growth(name: str, change: Change, exact: Exact) -> str:
     share = f"+{100 * change.share:.1f} %" if math.isfinite(change.share) else "from none"
     functions = exact.moved.get(name, {})
     most = sorted(functions.items(), key=lambda item: -abs(item[1]))[:SHOWN_FUNCTIONS]
     where = f" ({', '.join(f'{function} {difference:+,.0f}' for function, difference in most)})" if most else ""
-    return f"{name} {share}, {change.base:,.0f} -> {change.head:,.0f}{where}"
+    return f"{name} {share}, {format_count(change.base)} -> {format_count(change.head)}{where}"

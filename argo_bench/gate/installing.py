@@ -11,8 +11,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,21 +57,37 @@ class _Failed(Exception):
 def install_project(root: Path, folder: Path, install: Sequence[str], seconds: float) -> Installed:
     """Make an environment in ``folder`` and install a project with pip's arguments, or as its own files say."""
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    has_pip = find_spec("pip") is not None
-    pip = [sys.executable, "-m", "pip", "--python", str(python)] if has_pip else [str(python), "-m", "pip"]
-    options = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    without = ["--without-pip"] if find_spec("pip") is not None else []
     try:
-        _run([sys.executable, "-m", "venv", *(["--without-pip"] if has_pip else []), str(folder)], root, seconds)
+        _run([sys.executable, "-m", "venv", *without, str(folder)], root, seconds)
         arguments = list(install) or _find_pip_arguments(root, folder, seconds)
         if not arguments:
             return Installed(python)
-        _run([*pip, "install", *options, *arguments], root, seconds)
+        _run([*_pip_install(python), *arguments], root, seconds)
     except _Failed as failed:
         return Installed(python, failure=failed.reason, is_outside=failed.is_outside)
     libraries = next(folder.glob("[Ll]ib*/**/site-packages"))
     # What is not installed, such as a folder of benchmarks, is found in the project's folder after all that is.
     (libraries / "of_the_project.pth").write_text(f"{root}\n", encoding="utf-8")
     return Installed(python, libraries)
+
+
+def install_more(python: Path, needed: Sequence[str], wanted: Sequence[str], root: Path, until: float) -> None:
+    """Install packages beside a project, ``needed`` ones at least where those that are ``wanted`` too cannot be had.
+
+    ``until`` is in seconds of the monotonic clock. What is missing in the end is found where it is used.
+    """
+    for packages in ([*needed, *wanted], needed):
+        with suppress(_Failed):
+            _run([*_pip_install(python), *packages], root, until - time.monotonic())
+            return
+
+
+def _pip_install(python: Path) -> list[str]:
+    """Return the command by which packages are installed in an interpreter's environment, which may have no pip."""
+    has_pip = find_spec("pip") is not None
+    pip = [sys.executable, "-m", "pip", "--python", str(python)] if has_pip else [str(python), "-m", "pip"]
+    return [*pip, "install", "--quiet", "--disable-pip-version-check", "--no-input"]
 
 
 def _find_pip_arguments(root: Path, folder: Path, seconds: float) -> list[str]:

@@ -13,6 +13,7 @@ from argo_bench.harness.record.records import Quantity, Ratio
 
 CountRule = Literal["alike", "by kind"]
 BY_KIND: CountRule = "by kind"
+NO_OUTPUT = "a benchmark of a suite has no output"
 
 
 class Acceptance(msgspec.Struct, frozen=True):
@@ -57,7 +58,8 @@ class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     base has ``moved_on`` by so many commits since the head left it, with which the head was not compared.
     ``acknowledged`` is what the head's pyproject.toml accepts, by benchmark; ``expired`` are those of its entries that
     count no more, since the base has them or what they speak of. The head may be the base with a ``patch``, a file of
-    that name. Where the record has ``shards``, the benchmarks of no other ones were measured.
+    that name. Where the record has ``shards``, the benchmarks of no other ones were measured. Benchmarks of a suite
+    that are ``untimed`` only count; those that are ``left_out``, with reasons, are not judged.
     """
 
     base: str
@@ -76,6 +78,8 @@ class Revisions(msgspec.Struct, frozen=True, tag="revisions"):
     expired: list[str] = []
     patch: str = ""
     shards: list[Shard] = []
+    untimed: list[str] = []
+    left_out: dict[str, str] = {}
 
     @property
     def is_part(self) -> bool:

@@ -16,14 +16,15 @@ import msgspec
 from argo_bench.errors import UserError
 from argo_bench.gate.accepted import find_acceptances
 from argo_bench.gate.answers import CONFIRMATION, FIRST, Batch, Gate, Times, find_foretold, gate_of, make_lines
-from argo_bench.gate.benchmarks import TOLERANCE, Benchmark, Settings, read_benchmarks
+from argo_bench.gate.benchmarks import Benchmark, Settings
 from argo_bench.gate.changes import is_changed
 from argo_bench.gate.checkouts import Checkout, Role, check_out
 from argo_bench.gate.counts import NO_TIME, Limits, count_exactly
 from argo_bench.gate.output_check import compare_in_subprocess
-from argo_bench.gate.records import BY_KIND, Agreed, Exact, Revisions, Shard
+from argo_bench.gate.records import BY_KIND, NO_OUTPUT, Agreed, Exact, Revisions, Shard
 from argo_bench.gate.repository import Repository
 from argo_bench.gate.shards import add_others, select_own
+from argo_bench.gate.suites.finding import find_compared, in_head, name_function
 from argo_bench.gate.timing import Timer, Trio
 from argo_bench.harness.calibration.standing import find_calibration
 from argo_bench.harness.machine import environment
@@ -33,7 +34,7 @@ from argo_bench.harness.record.records import RULE, SCHEMA, End, Failure, Run, S
 from argo_bench.harness.record.store import FILE_NAME, Writer, command_line, load
 from argo_bench.harness.statistics.beyond import BY_MEANS
 from argo_bench.harness.surroundings import scratch_directory
-from argo_bench.harness.workers.messages import Arm, Describe, Described, UserFunction, function_arm
+from argo_bench.harness.workers.messages import Arm, Describe, Described, function_arm
 from argo_bench.harness.workers.processes import ArmFailed, OutOfTime, WorkerProcess
 
 PROFILE = "ci"
@@ -73,6 +74,8 @@ class Sides:
     results: Mapping[Role, Path]
     described: Mapping[Role, Described]
     failures: Sequence[Failure]
+    skipped: str | None = None
+    """Why the head's suite leaves it out, where it does."""
 
     @property
     def waits(self) -> bool:
@@ -187,7 +190,10 @@ def _measure(
             repository, commits, around.scratch, settings.environment, settings.install, clock.left_s
         ) as checkouts,
     ):
-        named = read_benchmarks(checkouts["head"].root, settings.tolerance)
+        clock.tell("finding the benchmarks")
+        is_own = settings.environment == "own"
+        compared = find_compared(checkouts, settings.tolerance, around.scratch, clock.deadline, is_own=is_own)
+        named = compared.benchmarks
         if unknown := sorted(set(question.accepted) - {each.name for each in named}):
             known = ", ".join(each.name for each in named)
             raise UserError(f"--accept {unknown[0]}: expected a benchmark of the head, one of {known}")
@@ -203,7 +209,15 @@ def _measure(
         moved_on = repository.count_commits(checkouts["base"].commit, repository.commit_of(question.base))
         revised = _make_revisions(question, checkouts, sides, changed, moved_on)
         patch = question.patch.name if question.patch is not None else ""
-        revised = msgspec.structs.replace(revised, acknowledged=acknowledged, expired=expired, patch=patch)
+        revised = msgspec.structs.replace(
+            revised,
+            acknowledged=acknowledged,
+            expired=expired,
+            patch=patch,
+            removed={**compared.removed},
+            untimed=[each.name for each in named if not each.is_timed],
+            left_out={**compared.left_out} | {each.benchmark.name: each.skipped for each in sides if each.skipped},
+        )
         if question.shard is not None:
             revised = add_others(revised, named, question.shard)
         writer.write(revised)
@@ -218,7 +232,7 @@ def _measure(
             writer.write(counts[each.benchmark.name])
             if isinstance(counts[each.benchmark.name], Exact) and each.described:
                 counted.append(each)
-        arms = {each.benchmark.name: each.arms for each in counted}
+        arms = {each.benchmark.name: each.arms for each in counted if each.benchmark.is_timed}
         start = partial(Trio.of, checkouts, around.scratch)
         timer = Timer(start, arms, revised.changed, question.seed, writer, clock.on_progress)
         foretold = find_foretold([each for each in counts.values() if isinstance(each, Exact)], revised)
@@ -241,13 +255,12 @@ def _time_batches(timer: Timer, revisions: Revisions, foretold: Collection[str],
 def _describe_all(
     named: Sequence[Benchmark], checkouts: Mapping[Role, Checkout], scratch: Path, clock: Clock
 ) -> Iterator[Sides]:
-    head = checkouts["head"].root
     for number, benchmark in enumerate(named):
         clock.tell(f"{benchmark.name}: what base and head return")
         arms = {
             role: function_arm(
                 role,
-                UserFunction(in_head(benchmark.function, head), in_head(benchmark.setup, head), benchmark.fresh),
+                name_function(benchmark, checkout, checkouts["head"], scratch),
                 path=checkout.path,
                 key=f"{benchmark.name} {role}",
             )
@@ -256,16 +269,19 @@ def _describe_all(
         results: dict[Role, Path] = {role: scratch / f"{role}-{number}.pickle" for role in checkouts}
         described: dict[Role, Described] = {}
         failures: list[Failure] = []
+        skipped = None
         for role, checkout in checkouts.items():
             try:
                 described[role] = _describe_side(checkout, arms[role], results[role], scratch, clock.deadline)
             except ArmFailed as error:
                 failures.append(Failure(benchmark.name, role, _kind_of(checkout, error), str(error)))
+                if error.is_skipped and role == "head":
+                    skipped = str(error)
             except OutOfTime:
                 described, failures = {}, []  # nothing is known of it, which is no failure
                 break
-        counts = {role: in_head(benchmark.counts, head) for role in checkouts}
-        yield Sides(benchmark, arms, counts, results, described, failures)
+        counts = dict.fromkeys(checkouts, in_head(benchmark.counts, checkouts["head"].root))
+        yield Sides(benchmark, arms, counts, results, described, failures, skipped)
 
 
 def _kind_of(checkout: Checkout, error: ArmFailed) -> Literal["untested", "failed"]:
@@ -282,12 +298,6 @@ def _describe_side(checkout: Checkout, arm: Arm, results: Path, scratch: Path, u
         worker.close()
 
 
-def in_head(target: str, head: Path) -> str:
-    """Return a target in a file as the head has it, and one in a module as it is."""
-    module, colon, name = target.rpartition(":")
-    return f"{head / module}{colon}{name}" if module.endswith(".py") else target
-
-
 def _make_revisions(
     question: Question,
     checkouts: Mapping[Role, Checkout],
@@ -296,7 +306,6 @@ def _make_revisions(
     moved_on: int,
 ) -> Revisions:
     head = checkouts["head"]
-    names = {each.benchmark.name for each in sides}
     return Revisions(
         base=checkouts["base"].commit,
         head=head.commit,
@@ -306,7 +315,6 @@ def _make_revisions(
         tolerances={each.benchmark.name: each.benchmark.tolerance for each in sides},
         changed=[each.benchmark.name for each in sides if is_changed(each.loaded, head, changed)],
         accepted=list(question.accepted),
-        removed={each.name: each.file for each in _read_those_of(checkouts["base"]) if each.name not in names},
         outside=_find_outside(checkouts),
         moved_on=moved_on,
         count_rule=BY_KIND,
@@ -319,18 +327,12 @@ def _find_outside(checkouts: Mapping[Role, Checkout]) -> list[str]:
     return [role for role in failed if len(failed) == len(checkouts) or checkouts[role].is_outside]
 
 
-def _read_those_of(base: Checkout) -> list[Benchmark]:
-    """Return the benchmarks that the base has; none where its table cannot be read, as the head's can."""
-    try:
-        return read_benchmarks(base.root, TOLERANCE)
-    except UserError:
-        return []
-
-
 def _compare_outputs(sides: Sides, head: Checkout) -> Agreed:
     name, check = sides.benchmark.name, sides.benchmark.check
     if not sides.described:
         return Agreed(name, None, NO_TIME)
+    if sides.benchmark.suite is not None:
+        return Agreed(name, None, NO_OUTPUT)
     if check == "none":
         return Agreed(name, None, "its check is none")
     for role, each in sides.described.items():
@@ -346,10 +348,13 @@ def _count_all(
     scratch: Path,
     clock: Clock,
 ) -> dict[str, Exact | Failure]:
-    """Return the counts of every benchmark, or how it failed; those whose files differ are counted first."""
+    """Return the counts of every benchmark, or how it failed.
+
+    Those that only count come first, then those whose files differ.
+    """
     until = time.monotonic() + COUNTING_SHARE * clock.left_s
     found: dict[str, Exact | Failure] = {}
-    for each in sorted(sides, key=lambda each: each.benchmark.name not in changed):
+    for each in sorted(sides, key=lambda each: (each.benchmark.is_timed, each.benchmark.name not in changed)):
         name = each.benchmark.name
         clock.tell(f"{name}: counting")
         try:

@@ -18,7 +18,7 @@ from argo_bench.harness.record.store import Recorded, Writer, command_line, load
 ALIKE_IN_RUN = ("schema", "rule", "profile", "seed", "looks", "isolation")
 ALIKE = (
     *("base", "head", "patch", "environment", "files", "tolerances", "accepted", "acknowledged", "expired", "removed"),
-    "count_rule",
+    *("count_rule", "untimed"),
 )
 """Shards of one gate have these in common."""
 
@@ -157,6 +157,7 @@ def _merge_revisions(revisions: Sequence[Revisions], ends: Sequence[End | None])
         metrics={name: own.get(name, first).metrics[name] for name in first.files},
         changed=[name for name in first.files if name in own and name in own[name].changed],
         outside=[],
+        left_out={name: reason for each in revisions for name, reason in each.left_out.items()},
         moved_on=max(each.moved_on for each in revisions),
         shards=shards,
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from argo_bench.gate.answers import Gate
 from argo_bench.gate.outcome import Change, Outcome
-from argo_bench.gate.records import Agreed, Exact, Revisions
+from argo_bench.gate.records import NO_OUTPUT, Agreed, Exact, Revisions
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report.marks import label_verdict
 from argo_bench.report.tables import VERDICT, Column, Row, Table
 
 COMMIT = 10
+SHOWN_NAMES = 5
 
 
 def table_of(gate: Gate, recorded: Recorded) -> Table:
@@ -59,15 +60,27 @@ def list_notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
         yield f"Expired entries of [tool.argo_bench.ci.accepted], to be taken out: {', '.join(expired)}."
     if any(each.blocks and each.state != "failed" for each in gate.outcomes):
         yield "What is meant can be acknowledged, with a reason and a bound, in [tool.argo_bench.ci.accepted]."
-    unknown = {each.benchmark: each.unknown for each in recorded.all(Agreed) if each.unknown is not None}
-    for name, reason in unknown.items():
-        yield f"{name}: outputs were not compared, {reason}."
+    unknown = {each.benchmark: each.unknown for each in recorded.all(Agreed) if each.unknown not in (None, NO_OUTPUT)}
+    for reason, which in _group_by_reason(unknown):
+        yield f"{which}: outputs were not compared, {reason}."
+    for reason, which in _group_by_reason(revisions.left_out):
+        yield f"Left out: {which}, {reason}."
     uncounted: dict[str, list[str]] = {}
     for each in recorded.all(Exact):
         if each.uncounted is not None:
             uncounted.setdefault(each.uncounted, []).append(each.benchmark)
     for reason, names in sorted(uncounted.items()):
         yield f"Machine instructions of {', '.join(sorted(names))} were not counted: {reason}."
+
+
+def _group_by_reason(reasons: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield every reason with the names that it is given for, of which SHOWN_NAMES are shown."""
+    grouped: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        grouped.setdefault(reason, []).append(name)
+    for reason, names in grouped.items():
+        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+        yield reason, f"{', '.join(names[:SHOWN_NAMES])}{more}"
 
 
 def _describe_outcome(outcome: Outcome) -> str:

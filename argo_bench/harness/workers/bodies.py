@@ -20,6 +20,10 @@ from ...errors import UserError
 from .timing import WARM_UP_NS, FunctionBody, Timing, resolve
 
 
+class Skipped(UserError):
+    """Says that a suite leaves one of its benchmarks out here."""
+
+
 class Body(Protocol):
     """A body is one arm, built and ready. A pass is ``calls`` calls; preparations for it are not timed."""
 
@@ -80,7 +84,10 @@ def body_of(arm: Arm) -> Body:
 
 
 def function_body(name: str, arguments: Mapping[str, Any]) -> FunctionBody:
-    """Build the body of a user's function in the role ``name``."""
+    """Build the body of a user's function in the role ``name``; of a benchmark in a suite, by what runs the suite."""
+    if (suite := arguments.get("suite")) is not None:
+        body: FunctionBody = find_function(suite["make"])(arguments["function"], suite)
+        return body
     function = role_of(arguments, name, arguments["function"])
     if function is None:
         raise UserError(f"expected a function as module:name, got {arguments['function']!r}")
@@ -163,4 +170,5 @@ def describe_error(error: Exception) -> dict[str, Any]:
         "error": said,
         "details": traceback.format_exc(),
         "is_missing": isinstance(error, UserError),
+        "is_skipped": isinstance(error, Skipped),
     }

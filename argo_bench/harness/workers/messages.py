@@ -30,12 +30,26 @@ def arm_of(name: str, factory: str, arguments: dict[str, Any], path: tuple[str, 
     return Arm(name, factory, text, path, key or f"{factory} {text}")
 
 
+class InSuite(msgspec.Struct, frozen=True):
+    """Says that a function is a benchmark of a suite, which ``make``, as ``module:name``, builds the body of.
+
+    ``root`` is the suite's folder, ``folder`` one for files of the side that is measured. The modules of a side that
+    ``is_installed`` are those of its environment, whatever lies beside the suite.
+    """
+
+    make: str
+    root: str
+    folder: str
+    is_installed: bool = False
+
+
 class UserFunction(msgspec.Struct, frozen=True):
     """Names one of a user's callables and what makes its arguments.
 
     ``function`` and ``setup`` are ``module:name``. ``function`` is empty where ``pickled`` names a file with the local
     functions by role, which may hold the setup too. With ``fresh`` every call gets a new product of ``setup``. With
-    ``spread`` the function is timed on all processors instead of one.
+    ``spread`` the function is timed on all processors instead of one. Of a benchmark in a ``suite`` the function is the
+    name by which the suite knows it.
     """
 
     function: str
@@ -43,11 +57,12 @@ class UserFunction(msgspec.Struct, frozen=True):
     fresh: bool = False
     pickled: str = ""
     spread: bool = False
+    suite: InSuite | None = None
 
 
 def function_arm(name: str, function: UserFunction, path: tuple[str, ...] = (), key: str = "") -> Arm:
     """Make an arm of one of a user's callables in the role ``name``."""
-    return arm_of(name, "", msgspec.structs.asdict(function), path, key)
+    return arm_of(name, "", msgspec.to_builtins(function), path, key)
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
@@ -266,12 +281,13 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 class Raised(msgspec.Struct, frozen=True, tag=True):
     """Says that the request raised: one line for the user and the traceback for the record.
 
-    ``is_missing`` says that the arm's name leads to nothing.
+    ``is_missing`` says that the arm's name leads to nothing, ``is_skipped`` that a suite leaves the benchmark out.
     """
 
     error: str
     details: str
     is_missing: bool = False
+    is_skipped: bool = False
 
 
 class Ended(msgspec.Struct, frozen=True, tag=True):

@@ -36,14 +36,22 @@ class ArmFailed(Exception):
     """Says that a worker's request raised, or that the worker died.
 
     ``details`` is the traceback, where there is one. ``arm`` names the arm that was asked, where the request is about
-    one. ``is_missing`` says that the arm's name leads to nothing.
+    one. ``is_missing`` says that the arm's name leads to nothing, ``is_skipped`` that a suite leaves it out.
     """
 
-    def __init__(self, reason: str, details: str = "", arm: str | None = None, is_missing: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        details: str = "",
+        arm: str | None = None,
+        is_missing: bool = False,
+        is_skipped: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.details = details
         self.arm = arm
         self.is_missing = is_missing
+        self.is_skipped = is_skipped
 
 
 class OutOfTime(Exception):
@@ -126,7 +134,7 @@ class WorkerProcess:
             how = f"its process ended with {'signal' if code < 0 else 'exit status'} {abs(code)}"
             raise ArmFailed(how, arm=arm) from None
         if isinstance(reply, Raised):
-            raise ArmFailed(reply.error, reply.details, arm, reply.is_missing)
+            raise ArmFailed(reply.error, reply.details, arm, reply.is_missing, reply.is_skipped)
         assert isinstance(reply, expected), f"expected {expected}, got {reply!r}"
         return reply
 

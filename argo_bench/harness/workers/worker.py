@@ -218,14 +218,14 @@ def find_repeated_answer(baseline: str, candidate: str, arm: Arm) -> Reply:
 
 def describe_arm(arm: Arm, results: Path) -> Reply:
     """Write what two calls return to a file, list the files of the modules that are loaded, and choose the clock."""
-    body = body_of(arm)
-    assert isinstance(body, FunctionBody)
-    first = body.first_call()
-    calls: list[Call] = []
-    while len(calls) < ENOUGH and decide(calls).told_by == "nothing":
-        prepared, kept = body.prepare_calls(), Kept.so_far()
-        calls.append(account(kept, body.time_calls(prepared, 1)))
-    second = body.first_call()
+    with closing(body_of(arm)) as body:
+        assert isinstance(body, FunctionBody)
+        first = body.first_call()
+        calls: list[Call] = []
+        while len(calls) < ENOUGH and decide(calls).told_by == "nothing":
+            prepared, kept = body.prepare_calls(), Kept.so_far()
+            calls.append(account(kept, body.time_calls(prepared, 1)))
+        second = body.first_call()
     unpicklable = None
     try:
         results.write_bytes(pickle.dumps([first, second]))

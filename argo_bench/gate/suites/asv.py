@@ -1,0 +1,98 @@
+"""Finds suites of asv by their asv.conf.json, has asv-runner discover what is in them, and says what they need."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from argo_bench.gate.benchmarks import Benchmark, SuitePlace
+from argo_bench.gate.checkouts import Checkout
+from argo_bench.gate.suites.suite import Found, ask_inside
+from argo_bench.harness.workers.processes import ArmFailed
+
+KIND = "asv"
+INSIDE = "_argo_bench.gate.suites.asv_inside"
+NEEDED = ("asv-runner>=0.3", "pympler")
+CONFIGURATIONS = ("asv.conf.json", "asv.conf.jsonc")
+BENCHMARKS = "benchmarks"
+"""The folder of a suite where its configuration names none, relative to the file."""
+TEXT_OR_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+TEXT_OR_LAST_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
+LEFT_ALONE = ("node_modules", "build", "dist", "env", "venv", "site-packages")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Holds a suite: its folder of benchmarks, and the packages that its matrix asks for."""
+
+    folder: Path
+    requirements: tuple[str, ...]
+
+
+def find_suites(root: Path) -> list[Suite]:
+    """Return the suites whose configuration lies in a project or in its folders, three levels deep at most."""
+    files = [file for file in _walk(root, 3) if file.name in CONFIGURATIONS]
+    suites = [_read_suite(file) for file in sorted(files)]
+    return [each for each in suites if each is not None]
+
+
+def _walk(folder: Path, depth: int) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()):
+        if entry.is_file():
+            yield entry
+        elif depth and entry.is_dir() and not entry.name.startswith(".") and entry.name not in LEFT_ALONE:
+            yield from _walk(entry, depth - 1)
+
+
+def _read_suite(file: Path) -> Suite | None:
+    """Read a configuration, which may have comments; None where it is unreadable or its folder is missing."""
+    try:
+        text = TEXT_OR_COMMENT.sub(lambda match: match[1] or "", file.read_text(encoding="utf-8"))
+        settings = json.loads(TEXT_OR_LAST_COMMA.sub(lambda match: match[1] or "", text))
+        folder = (file.parent / settings.get("benchmark_dir", BENCHMARKS)).resolve()
+    except (ValueError, AttributeError, TypeError):
+        return None
+    return Suite(folder, _list_requirements(settings.get("matrix"))) if folder.is_dir() else None
+
+
+def _list_requirements(matrix: Any) -> tuple[str, ...]:
+    """Return the names of the packages of a matrix, without versions: those that asv installs are often too old."""
+    if not isinstance(matrix, dict):
+        return ()
+    is_new = bool({"req", "env", "env_nobuild"} & matrix.keys())
+    packages = matrix.get("req") if is_new else matrix
+    names = [str(name).removeprefix("pip+") for name in packages] if isinstance(packages, dict) else []
+    return tuple(name for name in names if re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name))
+
+
+def discover(suite: Suite, checkout: Checkout, tolerance: float, scratch: Path, until: float) -> Found:
+    """Return what asv-runner finds of a suite in a revision's environment.
+
+    Where it finds nothing at all, the suite stands as one benchmark, which says why. Raises OutOfTime.
+    """
+    where = suite.folder.relative_to(checkout.worktree.resolve()).as_posix()
+    try:
+        if checkout.failure is not None:
+            raise ArmFailed(checkout.failure)
+        found = json.loads(ask_inside(checkout, f"{INSIDE}:discover", scratch, until, root=str(suite.folder)))
+    except ArmFailed:
+        place = SuitePlace(KIND, INSIDE, where, where)
+        return Found([_make_benchmark(f"asv: {where}", "", place, None, tolerance)])
+    benchmarks, left_out = [], {f"{name}": f"it cannot run: {reason}" for name, reason in found["broken"].items()}
+    for each in found["benchmarks"]:
+        if each["skipped"] is not None:
+            left_out[each["name"]] = each["skipped"]
+            continue
+        file = Path(each["file"]).resolve().relative_to(checkout.worktree.resolve()).as_posix()
+        place = SuitePlace(KIND, INSIDE, where, file, each["is_timed"])
+        benchmarks.append(_make_benchmark(each["name"], each["id"], place, each["is_raw"], tolerance))
+    return Found(benchmarks, left_out)
+
+
+def _make_benchmark(name: str, function: str, place: SuitePlace, is_raw: bool | None, tolerance: float) -> Benchmark:
+    """Make a benchmark of which the times alone count: what its function returns is dropped by asv."""
+    return Benchmark(name, function, "", "none", "wall" if is_raw else None, False, tolerance, "", place)

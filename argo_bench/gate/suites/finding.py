@@ -1,0 +1,103 @@
+"""Finds what a gate compares: the table of a repository, or else the suites that it has already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from argo_bench.errors import UserError
+from argo_bench.gate.benchmarks import TOLERANCE, Benchmark, has_table, read_benchmarks
+from argo_bench.gate.checkouts import Checkout, Role
+from argo_bench.gate.installing import install_more
+from argo_bench.gate.suites import asv
+from argo_bench.gate.suites.suite import Found
+from argo_bench.harness.workers.messages import InSuite, UserFunction
+from argo_bench.harness.workers.processes import OutOfTime
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Holds the head's benchmarks, those that only the base has with their files, and those left out with reasons."""
+
+    benchmarks: list[Benchmark]
+    removed: Mapping[str, str]
+    left_out: Mapping[str, str]
+
+
+def find_compared(
+    checkouts: Mapping[Role, Checkout], tolerance: float, scratch: Path, until: float, *, is_own: bool
+) -> Compared:
+    """Return what both revisions are compared by: the head's table, or else its suites.
+
+    What suites need is installed where both environments are the gate's own (``is_own``). Raises UserError for a table
+    that cannot be read, and where there is neither a table nor a suite.
+    """
+    head, base = checkouts["head"], checkouts["base"]
+    if has_table(head.root) or not _has_suite(head.root):
+        benchmarks = read_benchmarks(head.root, tolerance)
+        return Compared(benchmarks, _name_removed(benchmarks, _read_those_of(base)), {})
+
+    def find(checkout: Checkout) -> Found:
+        return _find_in(checkout, tolerance, scratch, until, is_own=is_own)
+
+    with ThreadPoolExecutor() as pool:
+        found, before = pool.map(find, (head, base))
+    if not found.benchmarks and not found.left_out:
+        raise UserError(f"{head.root.name}: its suites have no benchmark")
+    known = [each for each in before.benchmarks if each.name not in found.left_out]
+    return Compared([*found.benchmarks], _name_removed(found.benchmarks, known), found.left_out)
+
+
+def _has_suite(root: Path) -> bool:
+    return bool(asv.find_suites(root))
+
+
+def _find_in(checkout: Checkout, tolerance: float, scratch: Path, until: float, *, is_own: bool) -> Found:
+    suites = asv.find_suites(checkout.root)
+    if is_own and suites and checkout.failure is None:
+        wanted = [each for suite in suites for each in suite.requirements]
+        install_more(checkout.python, asv.NEEDED, wanted, checkout.root, until)
+    benchmarks: list[Benchmark] = []
+    left_out: dict[str, str] = {}
+    try:
+        for suite in suites:
+            one = asv.discover(suite, checkout, tolerance, scratch, until)
+            benchmarks += one.benchmarks
+            left_out |= one.left_out
+    except OutOfTime:
+        left_out["asv"] = "no time was left to find its benchmarks"
+    return Found(benchmarks, left_out)
+
+
+def _read_those_of(base: Checkout) -> list[Benchmark]:
+    """Return the benchmarks that the base has; none where its table cannot be read, as the head's can."""
+    try:
+        return read_benchmarks(base.root, TOLERANCE)
+    except UserError:
+        return []
+
+
+def _name_removed(benchmarks: Sequence[Benchmark], before: Sequence[Benchmark]) -> dict[str, str]:
+    names = {each.name for each in benchmarks}
+    return {each.name: each.file for each in before if each.name not in names}
+
+
+def name_function(benchmark: Benchmark, checkout: Checkout, head: Checkout, scratch: Path) -> UserFunction:
+    """Return what a worker of a side calls; files, and the benchmarks of a suite, are the head's for both sides."""
+    place = benchmark.suite
+    if place is None:
+        return UserFunction(
+            in_head(benchmark.function, head.root), in_head(benchmark.setup, head.root), benchmark.fresh
+        )
+    folder = scratch / f"{place.kind}-{checkout.role}"
+    root = str(head.worktree.resolve() / place.root)
+    suite = InSuite(f"{place.inside}:make_body", root, str(folder), checkout.libraries is not None)
+    return UserFunction(benchmark.function, suite=suite)
+
+
+def in_head(target: str, head: Path) -> str:
+    """Return a target in a file as the head has it, and one in a module as it is."""
+    module, colon, name = target.rpartition(":")
+    return f"{head / module}{colon}{name}" if module.endswith(".py") else target
