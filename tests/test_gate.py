@@ -425,7 +425,10 @@ metric = "peak_rss"
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("", r"has no \[tool.argo_bench.benchmarks\], and the project no suite of asv: expected a table such as"),
+        (
+            "",
+            r"has no \[tool.argo_bench.benchmarks\], and the project no suite: expected a table such as",
+        ),
         ('[tool.argo_bench.benchmarks.a]\nfunction = "nothing"', 'expected function = "module:name"'),
         ('[tool.argo_bench.benchmarks.a]\nfunction = "a:b"\nsize = 3', "unknown key 'size'"),
         ('[tool.argo_bench.benchmarks.a]\nfunction = "a:b"\ncheck = "x:y"', "expected the check allclose, equal or"),

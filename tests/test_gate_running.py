@@ -235,7 +235,7 @@ def test_a_head_without_benchmarks_is_told_with_an_example(toy):
     toy.commit("one", tables="")
     done = toy.ci("--base", "HEAD", "--environment", "current", "--out", "record")
     assert done.returncode == 2
-    assert "has no [tool.argo_bench.benchmarks], and the project no suite of asv: expected a table" in done.stderr
+    assert "has no [tool.argo_bench.benchmarks], and the project no suite: expected a table" in done.stderr
     assert toy.worktrees() == 1
 
 

@@ -41,7 +41,8 @@ class SuitePlace:
     """Says where a benchmark of a suite stands: in which ``file``, below which ``root``, both relative to the worktree.
 
     ``kind`` names the suite's tool, ``inside`` our module that runs it in an environment. A benchmark that is not
-    ``is_timed`` only counts.
+    ``is_timed`` only counts. The files of a suite that ``is_laid_over`` are the head's in both worktrees; otherwise
+    those in the head's worktree serve both sides.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class SuitePlace:
     root: str
     file: str
     is_timed: bool = True
+    is_laid_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def read_benchmarks(root: Path, tolerance: float) -> list[Benchmark]:
     path = root / PYPROJECT
     found = [_benchmark_of(each, tolerance) for each in read_entries(path)]
     if not found:
-        raise UserError(f"{path} has no [tool.argo_bench.benchmarks], and the project no suite of asv: {EXAMPLE}")
+        raise UserError(f"{path} has no [tool.argo_bench.benchmarks], and the project no suite: {EXAMPLE}")
     return found
 
 

@@ -11,7 +11,7 @@ from argo_bench.errors import UserError
 from argo_bench.gate.benchmarks import TOLERANCE, Benchmark, has_table, read_benchmarks
 from argo_bench.gate.checkouts import Checkout, Role
 from argo_bench.gate.installing import install_more
-from argo_bench.gate.suites import asv
+from argo_bench.gate.suites import asv, pytest_benchmarks
 from argo_bench.gate.suites.suite import Found
 from argo_bench.harness.workers.messages import InSuite, UserFunction
 from argo_bench.harness.workers.processes import OutOfTime
@@ -45,20 +45,25 @@ def find_compared(
     with ThreadPoolExecutor() as pool:
         found, before = pool.map(find, (head, base))
     if not found.benchmarks and not found.left_out:
-        raise UserError(f"{head.root.name}: its suites have no benchmark")
+        read_benchmarks(head.root, tolerance)  # which says that there is no table either
+    laid_over = [each.file for each in found.benchmarks if each.suite is not None and each.suite.is_laid_over]
+    pytest_benchmarks.lay_over([each for each in laid_over if (head.worktree / each).is_file()], head, base)
     known = [each for each in before.benchmarks if each.name not in found.left_out]
     return Compared([*found.benchmarks], _name_removed(found.benchmarks, known), found.left_out)
 
 
 def _has_suite(root: Path) -> bool:
-    return bool(asv.find_suites(root))
+    return bool(asv.find_suites(root)) or pytest_benchmarks.has_tests(root)
 
 
 def _find_in(checkout: Checkout, tolerance: float, scratch: Path, until: float, *, is_own: bool) -> Found:
-    suites = asv.find_suites(checkout.root)
-    if is_own and suites and checkout.failure is None:
+    suites, has_tests = asv.find_suites(checkout.root), pytest_benchmarks.has_tests(checkout.root)
+    if is_own and checkout.failure is None:
+        needed = [*(asv.NEEDED if suites else ()), *(pytest_benchmarks.NEEDED if has_tests else ())]
         wanted = [each for suite in suites for each in suite.requirements]
-        install_more(checkout.python, asv.NEEDED, wanted, checkout.root, until)
+        wanted += pytest_benchmarks.list_requirements(checkout.root) if has_tests else []
+        if needed:
+            install_more(checkout.python, needed, wanted, checkout.root, until)
     benchmarks: list[Benchmark] = []
     left_out: dict[str, str] = {}
     try:
@@ -66,8 +71,12 @@ def _find_in(checkout: Checkout, tolerance: float, scratch: Path, until: float, 
             one = asv.discover(suite, checkout, tolerance, scratch, until)
             benchmarks += one.benchmarks
             left_out |= one.left_out
+        if has_tests:
+            one = pytest_benchmarks.discover(checkout, tolerance, scratch, until)
+            benchmarks += one.benchmarks
+            left_out |= one.left_out
     except OutOfTime:
-        left_out["asv"] = "no time was left to find its benchmarks"
+        left_out["its suites"] = "no time was left to find their benchmarks"
     return Found(benchmarks, left_out)
 
 
@@ -92,7 +101,7 @@ def name_function(benchmark: Benchmark, checkout: Checkout, head: Checkout, scra
             in_head(benchmark.function, head.root), in_head(benchmark.setup, head.root), benchmark.fresh
         )
     folder = scratch / f"{place.kind}-{checkout.role}"
-    root = str(head.worktree.resolve() / place.root)
+    root = str((checkout if place.is_laid_over else head).worktree.resolve() / place.root)
     suite = InSuite(f"{place.inside}:make_body", root, str(folder), checkout.libraries is not None)
     return UserFunction(benchmark.function, suite=suite)
 

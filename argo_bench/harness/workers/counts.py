@@ -29,12 +29,23 @@ WARM_CALLS = 3
 def take_counts(arm: Arm, counts: str) -> dict[str, Any]:
     """Count bytes, allocations and bytecode instructions of one warm call, and call the benchmark's own counter.
 
-    Of a body that only counts, return its own counts alone.
+    Of a body that only counts, return its own counts alone, and of one whose calls are made ``inside`` of something,
+    such as a test, count there; one that can be called once alone has no warm call.
     """
     body = body_of(arm)
     if (take_own := getattr(body, "take_own_counts", None)) is not None:
         with closing(body):
             return {"counts": take_own(), "by_function": {}}
+    if (inside := getattr(body, "inside", None)) is not None:
+        with closing(body):
+            counted: dict[str, Any] = inside(lambda own: _take_counts(own, counts))
+            return counted
+    return _take_counts(body, counts)
+
+
+def _take_counts(body: Body, counts: str) -> dict[str, Any]:
+    if getattr(body, "is_once", False):
+        return {"counts": {}, "by_function": {}}
     for _ in range(WARM_CALLS):
         started = time.process_time()
         body.first_call()
