@@ -35,12 +35,22 @@ def load_module(file: Path) -> ModuleType:
 
 def settings_of(path: Path) -> Mapping[str, Any]:
     """Return the table [tool.argo_bench] of a pyproject.toml; empty where there is none."""
+    found = _read_tables(path).get("tool", {}).get("argo_bench", {})
+    return found if isinstance(found, dict) else {}
+
+
+def read_project_name(path: Path) -> str:
+    """Return the name of the project that a pyproject.toml has; none where it says none."""
+    found = _read_tables(path).get("project", {})
+    return str(found.get("name", "")) if isinstance(found, dict) else ""
+
+
+def _read_tables(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("argo_bench", {})
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror}): expected a file that can be read") from None
     except (ValueError, RecursionError) as error:  # neither text nor TOML, or a number of thousands of digits
         raise UserError(f"{path} is not valid TOML ({error}): mend it or run from another folder") from None
-    return found if isinstance(found, dict) else {}

@@ -255,16 +255,20 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
 @click.option("--force", is_flag=True, help="Write over a workflow that is there.")
 @click.option("--strict", is_flag=True, help="It also fails where base and head cannot run (exit code 4).")
 @click.option("--project", type=click.Path(path_type=Path), default=Path(), help="Folder of the project. [default: .]")
-def init(force: bool, strict: bool, project: Path) -> None:
-    """Write .github/workflows/argo-bench.yml, which runs `argo-bench ci` on every pull request.
+@click.option("--install", default="", metavar="REQUIREMENT", help="What pip installs. [default: this version]")
+def init(force: bool, strict: bool, project: Path, install: str) -> None:
+    """Write a workflow that runs `argo-bench ci` on every pull request, and one that comments on it.
 
-    It is written at the root of the repository, where GitHub looks for it, for the project in the folder.
+    They are .github/workflows/argo-bench.yml and argo-bench-comment.yml at the root of the repository, where GitHub
+    looks for them, for the project in the folder. The first one may write nothing, as pull requests from forks demand.
     """
     from argo_bench.gate.repository import Repository
-    from argo_bench.gate.workflow import write_workflow
+    from argo_bench.gate.workflow import Workflow, write_workflows
 
     repository = Repository(project)
-    path, hint = write_workflow(repository.root, repository.project, strict=strict, overwrite=force)
-    say(path)
-    if hint:
-        say(hint, err=True)
+    asked = Workflow(install, strict)
+    paths, missing = write_workflows(repository.root, repository.project, asked, overwrite=force)
+    for path in paths:
+        say(path)
+    for sentence in missing:
+        say(sentence, err=True)
