@@ -15,9 +15,10 @@ from argo_bench.gate.timing import CONFIRMATION_FROM
 from argo_bench.gate.verify import find_disagreements
 from argo_bench.harness.plan import replicate_seed
 from argo_bench.harness.record.records import RULE, SCHEMA, End, Failure, Run, Samples
-from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.record.store import Recorded, load
 from argo_bench.harness.statistics.looks import LOOKS
 from tests.stored import FACTS, SEED, sealed, store, take
+from tests.test_gate_running import Toy
 
 OF = 8
 SLOWER = {"b03": 1.1, "b05": 1.04, "b11": 1.3, "b17": 1.03, "b22": 0.8, "b20": 1.035}
@@ -229,3 +230,20 @@ def test_a_shard_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match="expected a shard such as 2/8"):
         read_shard(text)
     assert read_shard("2/8") == Shard(2, 8)
+
+
+def test_a_shard_is_measured_apart_and_its_record_verifies(tmp_path):
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    toy = Toy(folder)
+    toy.commit("base")
+    toy.commit("head", requests=4)
+    options = ("--environment", "current", "--budget", "1s", "--out")
+    done = toy.ci("--shard", "2/2", "--base", "HEAD~1", *options, "record")
+    assert done.returncode == 0, done.stderr
+    recorded = load(folder / "record")
+    revisions = recorded.all(Revisions)[0]
+    assert revisions.shards == [Shard(2, 2)] and revisions.changed == ["walk"]
+    assert {*revisions.files} == {"walk", "twice"}
+    assert find_disagreements(recorded) == []
+    assert toy.ci("--shard", "3/2", *options, "other").returncode == 2
