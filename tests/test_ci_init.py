@@ -179,11 +179,24 @@ def test_a_pull_request_with_another_head_gets_no_comment(commented):
     assert commented(MEASURED="another") == (0, "")
 
 
+def recipe_of(heading):
+    text = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
+    return re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1]
+
+
 def test_the_recipe_for_gitlab_is_valid(tmp_path):
-    text = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
     recipe = tmp_path / ".gitlab-ci.yml"
-    recipe.write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
+    recipe.write_text(recipe_of("In GitLab"), encoding="utf-8")
     valid(recipe, schema="vendor.gitlab-ci")
+
+
+def test_the_recipe_for_shards_is_valid_and_passes_zizmor(tmp_path):
+    recipe = tmp_path / ".github" / "workflows" / "shards.yml"
+    recipe.parent.mkdir(parents=True)
+    head = "name: argo-bench\non: pull_request\npermissions: {}\n"
+    recipe.write_text(head + recipe_of("Shards"), encoding="utf-8")
+    valid(recipe)
+    run_tool("zizmor", "--offline", "--no-progress", "--quiet", recipe)
 
 
 def test_our_own_workflows_are_valid():
