@@ -152,6 +152,15 @@ def test_one_shard_alone_shows_its_own_benchmarks_and_says_that_it_decides_nothi
     assert "Lost: shard 1 of 8" in table_of(gate_of(alone), alone).note
 
 
+def test_what_a_shard_leaves_out_is_left_out_of_the_whole(shards):
+    name = Shard(1, OF).select(NAMES)[-1]
+    header, revisions = shards[0].run, shards[0].all(Revisions)[0]
+    skipped = msgspec.structs.replace(revisions, left_out={name: "it needs data"})
+    merged = list(merge_lines([Recorded(None, [header, skipped]), shards[1]], "merged"))
+    assert merged[1].left_out == {name: "it needs data"}
+    assert name not in [each.name for each in gate_of(Recorded(None, merged)).outcomes]
+
+
 def test_an_interrupted_shard_gives_what_it_has(shards, tmp_path):
     broken = store(tmp_path / "interrupted", [shards[0].run, shards[0].all(Revisions)[0]])
     merged = merge_shards([broken.directory, *folders(shards)[1:]], tmp_path / "merged")

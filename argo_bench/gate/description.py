@@ -32,6 +32,7 @@ def describe_gate(gate: Gate, recorded: Recorded) -> dict[str, Any]:
         "changed": revisions.changed,
         "acknowledged": msgspec.to_builtins(revisions.acknowledged),
         "expired": revisions.expired,
+        "left_out": revisions.left_out,
         "notes": list(list_notes(gate, recorded)),
         "outcomes": [each.row() for each in gate.outcomes],
     }
