@@ -251,3 +251,23 @@ def test_a_suite_is_gated_from_two_commits_to_a_record_that_verifies(tmp_path):
     assert "Left out: walking.Walking.time_walk(3, 'list')" in " ".join(
         argo("report", folder / "record").stdout.split()
     )
+
+
+def test_a_list_shows_what_runs_and_why_the_rest_does_not(tmp_path):
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    toy = Toy(folder)
+    write_suite(folder)
+    toy.commit("one", tables="")
+    done = toy.ci("--list", "--environment", "current", "--json")
+    assert done.returncode == 0, done.stderr
+    listed = {each["name"]: each for each in json.loads(done.stdout)}
+    assert listed["walking.Walking.time_walk(2, 'list')"] == {
+        "name": "walking.Walking.time_walk(2, 'list')",
+        "kind": "asv",
+        "file": "speed/walking.py",
+        "problem": None,
+    }
+    assert "NotImplementedError" in listed["walking.Walking.time_walk(3, 'list')"]["problem"]
+    assert listed["speed.broken"]["kind"] == "left out"
+    assert toy.worktrees() == 1

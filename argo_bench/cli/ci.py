@@ -59,13 +59,17 @@ if TYPE_CHECKING:
 @click.option("--accept", multiple=True, metavar="NAME", help="Its changed output and counts are meant.")
 @click.option("--seed", type=Seed(), default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the record. [default: results/ci-<time>]")
+@click.option("--list", "is_list", is_flag=True, help="Show the head's benchmarks, and why some cannot run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 @click.pass_context
-def ci(context: click.Context, /, project: Path, out: Path | None, as_json: bool, **options: Any) -> None:
+def ci(
+    context: click.Context, /, project: Path, out: Path | None, is_list: bool, as_json: bool, **options: Any
+) -> None:
     """Is the head slower than the base? Both are checked out and timed in turn, with the base against itself.
 
-    The benchmarks are those of [tool.argo_bench.benchmarks] in the head's pyproject.toml. Exit code 1: two independent
-    batches found one slower than the tolerance, or it takes more memory, or more of what it counts. 3: outputs differ.
+    The benchmarks are those of [tool.argo_bench.benchmarks] in the head's pyproject.toml, or else those of its suites
+    of asv and tests of pytest-benchmark. Exit code 1: two independent batches found one slower than the tolerance, or
+    it takes more memory, or more of what it counts. 3: outputs differ.
     4: base and head fail alike, or cannot be installed here. Undecided ones never fail. With --patch the first word of
     the output is void (outputs differ, or it does not run), worse, undecided, faster or fine.
     """
@@ -77,6 +81,9 @@ def ci(context: click.Context, /, project: Path, out: Path | None, as_json: bool
 
     repository = Repository(project)
     question = question_of(repository, **options)
+    if is_list:
+        show_benchmarks(repository, question, as_json)
+        return
     if (uncommitted := repository.find_uncommitted_files()) and question.head == "HEAD":
         more = f" and {len(uncommitted) - 1} more" if len(uncommitted) > 1 else ""
         say(f"what is not committed is not measured: {uncommitted[0]}{more}", err=True)
@@ -96,6 +103,29 @@ def ci(context: click.Context, /, project: Path, out: Path | None, as_json: bool
         code = 0
     warn(busy)
     sys.exit(code)
+
+
+def show_benchmarks(repository: Repository, question: Question, as_json: bool) -> None:
+    """Show which benchmarks the head of a question has; nothing is compared."""
+    import math
+    import time
+
+    from argo_bench.gate.suites.listing import list_benchmarks, make_list_table
+    from argo_bench.harness.progress import Progress
+    from argo_bench.report.tables import terminal_table
+
+    began = time.monotonic()
+    with show_progress() as on_progress:
+        listed = list_benchmarks(
+            repository,
+            question.head,
+            question.settings,
+            lambda doing: on_progress(Progress(time.monotonic() - began, math.inf, doing, "")),
+        )
+    if as_json:
+        print_json([each.row() for each in listed])
+    else:
+        make_console().print(terminal_table(make_list_table(listed)))
 
 
 def question_of(repository: Repository, base: str | None, accept: tuple[str, ...], **given: Any) -> Question:

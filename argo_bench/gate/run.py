@@ -20,6 +20,7 @@ from argo_bench.gate.benchmarks import Benchmark, Settings
 from argo_bench.gate.changes import is_changed
 from argo_bench.gate.checkouts import Checkout, Role, check_out
 from argo_bench.gate.counts import NO_TIME, Limits, count_exactly
+from argo_bench.gate.describing import Describer
 from argo_bench.gate.output_check import compare_in_subprocess
 from argo_bench.gate.records import BY_KIND, NO_OUTPUT, Agreed, Exact, Revisions, Shard
 from argo_bench.gate.repository import Repository
@@ -34,8 +35,8 @@ from argo_bench.harness.record.records import RULE, SCHEMA, End, Failure, Run, S
 from argo_bench.harness.record.store import FILE_NAME, Writer, command_line, load
 from argo_bench.harness.statistics.beyond import BY_MEANS
 from argo_bench.harness.surroundings import scratch_directory
-from argo_bench.harness.workers.messages import Arm, Describe, Described, function_arm
-from argo_bench.harness.workers.processes import ArmFailed, OutOfTime, WorkerProcess
+from argo_bench.harness.workers.messages import Arm, Described, function_arm
+from argo_bench.harness.workers.processes import ArmFailed, OutOfTime
 
 PROFILE = "ci"
 FIRST_SHARE = 0.6
@@ -255,47 +256,44 @@ def _time_batches(timer: Timer, revisions: Revisions, foretold: Collection[str],
 def _describe_all(
     named: Sequence[Benchmark], checkouts: Mapping[Role, Checkout], scratch: Path, clock: Clock
 ) -> Iterator[Sides]:
-    for number, benchmark in enumerate(named):
-        clock.tell(f"{benchmark.name}: what base and head return")
-        arms = {
-            role: function_arm(
-                role,
-                name_function(benchmark, checkout, checkouts["head"], scratch),
-                path=checkout.path,
-                key=f"{benchmark.name} {role}",
-            )
-            for role, checkout in checkouts.items()
-        }
-        results: dict[Role, Path] = {role: scratch / f"{role}-{number}.pickle" for role in checkouts}
-        described: dict[Role, Described] = {}
-        failures: list[Failure] = []
-        skipped = None
-        for role, checkout in checkouts.items():
-            try:
-                described[role] = _describe_side(checkout, arms[role], results[role], scratch, clock.deadline)
-            except ArmFailed as error:
-                failures.append(Failure(benchmark.name, role, _kind_of(checkout, error), str(error)))
-                if error.is_skipped and role == "head":
-                    skipped = str(error)
-            except OutOfTime:
-                described, failures = {}, []  # nothing is known of it, which is no failure
-                break
-        counts = dict.fromkeys(checkouts, in_head(benchmark.counts, checkouts["head"].root))
-        yield Sides(benchmark, arms, counts, results, described, failures, skipped)
+    with Describer(scratch, clock.deadline) as describer:
+        for number, benchmark in enumerate(named):
+            clock.tell(f"{benchmark.name}: what base and head return")
+            yield _describe(number, benchmark, checkouts, scratch, describer)
+
+
+def _describe(
+    number: int, benchmark: Benchmark, checkouts: Mapping[Role, Checkout], scratch: Path, describer: Describer
+) -> Sides:
+    arms = {
+        role: function_arm(
+            role,
+            name_function(benchmark, checkout, checkouts["head"], scratch),
+            path=checkout.path,
+            key=f"{benchmark.name} {role}",
+        )
+        for role, checkout in checkouts.items()
+    }
+    results: dict[Role, Path] = {role: scratch / f"{role}-{number}.pickle" for role in checkouts}
+    described: dict[Role, Described] = {}
+    failures: list[Failure] = []
+    skipped = None
+    for role, checkout in checkouts.items():
+        try:
+            described[role] = describer.describe(benchmark, checkout, arms[role], results[role])
+        except ArmFailed as error:
+            failures.append(Failure(benchmark.name, role, _kind_of(checkout, error), str(error)))
+            if error.is_skipped and role == "head":
+                skipped = str(error)
+        except OutOfTime:
+            described, failures = {}, []  # nothing is known of it, which is no failure
+            break
+    counts = dict.fromkeys(checkouts, in_head(benchmark.counts, checkouts["head"].root))
+    return Sides(benchmark, arms, counts, results, described, failures, skipped)
 
 
 def _kind_of(checkout: Checkout, error: ArmFailed) -> Literal["untested", "failed"]:
     return "untested" if error.is_missing or checkout.failure is not None else "failed"
-
-
-def _describe_side(checkout: Checkout, arm: Arm, results: Path, scratch: Path, until: float) -> Described:
-    if checkout.failure is not None:
-        raise ArmFailed(f"it cannot be installed: {checkout.failure}", arm=checkout.role)
-    worker = WorkerProcess(0, scratch / f"numba-{checkout.role}", None, checkout.program, until)
-    try:
-        return worker.ask(Describe(arm, str(results)), Described)
-    finally:
-        worker.close()
 
 
 def _make_revisions(

@@ -35,12 +35,12 @@ def find_compared(
     that cannot be read, and where there is neither a table nor a suite.
     """
     head, base = checkouts["head"], checkouts["base"]
-    if has_table(head.root) or not _has_suite(head.root):
+    if not _takes_suites(head.root):
         benchmarks = read_benchmarks(head.root, tolerance)
         return Compared(benchmarks, _name_removed(benchmarks, _read_those_of(base)), {})
 
     def find(checkout: Checkout) -> Found:
-        return _find_in(checkout, tolerance, scratch, until, is_own=is_own)
+        return _find_suites(checkout, tolerance, scratch, until, is_own=is_own)
 
     with ThreadPoolExecutor() as pool:
         found, before = pool.map(find, (head, base))
@@ -52,11 +52,23 @@ def find_compared(
     return Compared([*found.benchmarks], _name_removed(found.benchmarks, known), found.left_out)
 
 
+def find_of(checkout: Checkout, tolerance: float, scratch: Path, until: float, *, is_own: bool) -> Found:
+    """Return the benchmarks of one revision, by its table or else its suites. Raises UserError where it has neither."""
+    if not _takes_suites(checkout.root):
+        return Found(read_benchmarks(checkout.root, tolerance))
+    return _find_suites(checkout, tolerance, scratch, until, is_own=is_own)
+
+
+def _takes_suites(root: Path) -> bool:
+    """Say whether a project has no table and has suites."""
+    return not has_table(root) and _has_suite(root)
+
+
 def _has_suite(root: Path) -> bool:
     return bool(asv.find_suites(root)) or pytest_benchmarks.has_tests(root)
 
 
-def _find_in(checkout: Checkout, tolerance: float, scratch: Path, until: float, *, is_own: bool) -> Found:
+def _find_suites(checkout: Checkout, tolerance: float, scratch: Path, until: float, *, is_own: bool) -> Found:
     suites, has_tests = asv.find_suites(checkout.root), pytest_benchmarks.has_tests(checkout.root)
     if is_own and checkout.failure is None:
         needed = [*(asv.NEEDED if suites else ()), *(pytest_benchmarks.NEEDED if has_tests else ())]

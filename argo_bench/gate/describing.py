@@ -1,0 +1,49 @@
+"""Calls benchmarks a few times: what they load, whether they wait, what they return, or why they cannot run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from argo_bench.gate.benchmarks import Benchmark
+from argo_bench.gate.checkouts import Checkout, Role
+from argo_bench.harness.workers.messages import Arm, Describe, Described
+from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
+
+
+class Describer:
+    """Describes benchmarks, each in a process of its own; those of one file of a suite, in a row, share one.
+
+    A suite has hundreds, and starting a process takes longer than most of them. It is a context manager.
+    """
+
+    def __init__(self, scratch: Path, until: float) -> None:
+        self._scratch = scratch
+        self._until = until
+        self._workers: dict[Role, tuple[str, WorkerProcess]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for role in [*self._workers]:
+            self._close(role)
+
+    def describe(self, benchmark: Benchmark, checkout: Checkout, arm: Arm, results: Path) -> Described:
+        """Describe a benchmark at one side; its results are written to a file.
+
+        Raises ArmFailed where it fails, or where the side cannot be installed, and OutOfTime.
+        """
+        if checkout.failure is not None:
+            raise ArmFailed(f"it cannot be installed: {checkout.failure}", arm=checkout.role)
+        shared = "" if benchmark.suite is None else benchmark.file
+        file, worker = self._workers.get(checkout.role, ("", None))
+        if worker is None or not shared or file != shared or not worker.is_alive:
+            self._close(checkout.role)
+            worker = WorkerProcess(0, self._scratch / f"numba-{checkout.role}", None, checkout.program, self._until)
+            self._workers[checkout.role] = shared, worker
+        return worker.ask(Describe(arm, str(results)), Described)
+
+    def _close(self, role: Role) -> None:
+        if role in self._workers:
+            self._workers.pop(role)[1].close()
