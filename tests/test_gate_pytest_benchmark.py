@@ -10,7 +10,7 @@ import pytest
 
 from argo_bench.gate.checkouts import Checkout
 from argo_bench.gate.suites.finding import find_compared, name_function
-from argo_bench.gate.suites.pytest_benchmarks import list_requirements
+from argo_bench.gate.suites.pytest_benchmarks import find_missing, list_requirements
 from argo_bench.harness.workers.messages import (
     Count,
     Counted,
@@ -184,6 +184,7 @@ def test_the_requirements_of_tests_are_those_of_the_projects_groups(tmp_path):
         encoding="utf-8",
     )
     assert list_requirements(tmp_path) == ["a>=1", "c", "d"]
+    assert find_missing(tmp_path, ["it fails: No module named 'b'", "No module named 'z'"]) == ["b"]
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from argo_bench.gate.suites.suite import Found
 from argo_bench.harness.workers.messages import InSuite, UserFunction
 from argo_bench.harness.workers.processes import OutOfTime
 
+MOST_MISSING = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -39,11 +41,7 @@ def find_compared(
         benchmarks = read_benchmarks(head.root, tolerance)
         return Compared(benchmarks, _name_removed(benchmarks, _read_those_of(base)), {})
 
-    def find(checkout: Checkout) -> Found:
-        return _find_suites(checkout, tolerance, scratch, until, is_own=is_own)
-
-    with ThreadPoolExecutor() as pool:
-        found, before = pool.map(find, (head, base))
+    found, before = _find_suites((head, base), tolerance, scratch, until, is_own=is_own)
     if not found.benchmarks and not found.left_out:
         read_benchmarks(head.root, tolerance)  # which says that there is no table either
     laid_over = [each.file for each in found.benchmarks if each.suite is not None and each.suite.is_laid_over]
@@ -56,7 +54,7 @@ def find_of(checkout: Checkout, tolerance: float, scratch: Path, until: float, *
     """Return the benchmarks of one revision, by its table or else its suites. Raises UserError where it has neither."""
     if not _takes_suites(checkout.root):
         return Found(read_benchmarks(checkout.root, tolerance))
-    return _find_suites(checkout, tolerance, scratch, until, is_own=is_own)
+    return _find_suites((checkout,), tolerance, scratch, until, is_own=is_own)[0]
 
 
 def _takes_suites(root: Path) -> bool:
@@ -68,14 +66,37 @@ def _has_suite(root: Path) -> bool:
     return bool(asv.find_suites(root)) or pytest_benchmarks.has_tests(root)
 
 
-def _find_suites(checkout: Checkout, tolerance: float, scratch: Path, until: float, *, is_own: bool) -> Found:
-    suites, has_tests = asv.find_suites(checkout.root), pytest_benchmarks.has_tests(checkout.root)
-    if is_own and checkout.failure is None:
-        needed = [*(asv.NEEDED if suites else ()), *(pytest_benchmarks.NEEDED if has_tests else ())]
-        wanted = [each for suite in suites for each in suite.requirements]
-        wanted += pytest_benchmarks.list_requirements(checkout.root) if has_tests else []
-        if needed:
+def _find_suites(
+    checkouts: Sequence[Checkout], tolerance: float, scratch: Path, until: float, *, is_own: bool
+) -> list[Found]:
+    """Return what each revision's suites have; what those of the first one need is installed for all.
+
+    What a file of the first one does not find is installed too, where an extra or a group of the project names it.
+    """
+    root = checkouts[0].root
+    suites, has_tests = asv.find_suites(root), pytest_benchmarks.has_tests(root)
+    needed = [*(asv.NEEDED if suites else ()), *(pytest_benchmarks.NEEDED if has_tests else ())]
+    wanted = [each for suite in suites for each in suite.requirements]
+    wanted += pytest_benchmarks.list_requirements(root) if has_tests else []
+
+    def find(checkout: Checkout) -> Found:
+        if is_own and checkout.failure is None:
             install_more(checkout.python, needed, wanted, checkout.root, until)
+        return _discover(checkout, tolerance, scratch, until)
+
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(find, checkouts))
+        for _ in range(MOST_MISSING if is_own else 0):  # a file names one module at a time that it does not find
+            missing = pytest_benchmarks.find_missing(root, found[0].left_out.values())
+            if {*missing} <= {*wanted}:
+                break
+            wanted = [*wanted, *missing]
+            found = list(pool.map(find, checkouts))
+    return found
+
+
+def _discover(checkout: Checkout, tolerance: float, scratch: Path, until: float) -> Found:
+    suites, has_tests = asv.find_suites(checkout.root), pytest_benchmarks.has_tests(checkout.root)
     benchmarks: list[Benchmark] = []
     left_out: dict[str, str] = {}
     try:

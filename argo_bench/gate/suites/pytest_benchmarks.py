@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from argo_bench.harness.workers.processes import ArmFailed
 KIND = "pytest-benchmark"
 INSIDE = "_argo_bench.gate.suites.pytest_inside"
 NEEDED = ("pytest>=7", "pytest-benchmark")
+NOT_FOUND = re.compile(r"No module named '(\w+)")
 USES = re.compile(r"\bdef \w+\([^)]*\bbenchmark\b")
 GROUPS = (
     re.compile(r"tests?|testing|bench(mark)?s?|benchmarking|perf", re.IGNORECASE),
@@ -44,18 +45,39 @@ def _list_python(root: Path) -> Iterator[Path]:
 def list_requirements(root: Path) -> list[str]:
     """Return what pip installs for the tests of a project: its extras, groups and files of requirements for them."""
     found = [part for file in sorted(_list_files(root)) for part in ("-r", str(file))]
-    try:
-        tables: dict[str, Any] = tomllib.loads((root / PYPROJECT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return found
-    groups: dict[str, list[str]] = {}
-    for table in (tables.get("project", {}).get("optional-dependencies", {}), tables.get("dependency-groups", {})):
-        for name in table if isinstance(table, dict) else ():
-            groups.setdefault(name, []).extend(_expand(table, name, ()))
+    groups = _read_groups(root)
     for pattern in GROUPS:
         if names := [name for name in groups if pattern.fullmatch(name)]:
             return [*found, *dict.fromkeys(each for name in names for each in groups[name])]
     return found
+
+
+def find_missing(root: Path, reasons: Iterable[str]) -> list[str]:
+    """Return the requirements of a project's extras and groups that are named as the modules that were not found."""
+    modules = {_normalize(match[1]) for reason in reasons for match in NOT_FOUND.finditer(reason)}
+    return [
+        each
+        for requirements in _read_groups(root).values()
+        for each in requirements
+        if (match := re.match(r"[\w.\-]+", each)) is not None and _normalize(match[0]) in modules
+    ]
+
+
+def _normalize(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _read_groups(root: Path) -> dict[str, list[str]]:
+    """Return the requirements of a project's extras and dependency groups, by name."""
+    groups: dict[str, list[str]] = {}
+    try:
+        tables: dict[str, Any] = tomllib.loads((root / PYPROJECT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return groups
+    for table in (tables.get("project", {}).get("optional-dependencies", {}), tables.get("dependency-groups", {})):
+        for name in table if isinstance(table, dict) else ():
+            groups.setdefault(name, []).extend(_expand(table, name, ()))
+    return groups
 
 
 def _list_files(root: Path) -> set[Path]:
@@ -110,7 +132,7 @@ def lay_over(files: Collection[str], head: Checkout, base: Checkout) -> None:
         source, target = head.worktree / part, base.worktree / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
+            shutil.copytree(source, target, dirs_exist_ok=True, ignore_dangling_symlinks=True)
         else:
             shutil.copy2(source, target)
     for folder in {parent for file in files for parent in Path(file).parents}:
