@@ -91,7 +91,10 @@ WALK = "tests/test_walks.py::test_walk[100]"
 
 def write_tests(folder):
     (folder / "tests").mkdir(exist_ok=True)
-    (folder / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n", encoding="utf-8")
+    settings = (
+        "addopts = --no-such-option\nfaulthandler_timeout = 30\nfilterwarnings = error::pytest.PytestConfigWarning"
+    )
+    (folder / "pytest.ini").write_text(f"[pytest]\n{settings}\n", encoding="utf-8")
     (folder / "tests" / "test_walks.py").write_text(textwrap.dedent(TESTS), encoding="utf-8")
     (folder / "tests" / "conftest.py").write_text(textwrap.dedent(CONFTEST), encoding="utf-8")
     (folder / "tests" / "test_broken.py").write_text("import no_such_module # benchmark\n", encoding="utf-8")

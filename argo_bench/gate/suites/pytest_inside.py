@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 import importlib
+import io
 import json
-import os
 import queue
 import re
 import sys
@@ -27,29 +27,39 @@ from ...harness.workers.timing import WARM_UP_NS, Arguments, FunctionBody, Timin
 
 BLOCKED = ("benchmark", "codspeed", "xdist", "cov", "cacheprovider", "faulthandler")
 """Plug-ins that would time tests themselves, run them in other processes, or count lines while they are timed."""
-OPTIONS = ("-o", "addopts=", "--capture=no", "-q", *(f"-pno:{name}" for name in BLOCKED))
+IGNORED = ("-W", "ignore::pytest.PytestConfigWarning")
+"""A project may make errors of warnings, and have settings of plug-ins that are blocked."""
+OPTIONS = ("-o", "addopts=", "--capture=no", "-q", *IGNORED, *(f"-pno:{name}" for name in BLOCKED))
 """The project's own options are left out, since they may be those of plug-ins that are blocked."""
 MORE_FILES = ("bench_*.py", "*_bench.py", "benchmark_*.py")
 FOR_TESTS = re.compile(r"conftest|_?(tests?|bench\w*|perf\w*)", re.IGNORECASE)
+UNDERSTOOD = (0, 1, 2, 5)
+"""Of pytest's exit codes these say that tests passed, failed, could not be collected, or that there are none."""
 LONGEST_SAMPLE_NS = 30_000_000
 
 
 def discover(root: str, is_installed: str = "") -> str:
     """Return, as a JSON text, the tests below a folder that use ``benchmark``, and what cannot be collected there."""
     collector = _Collector()
-    _run_pytest(["--collect-only", root], root, collector, bool(is_installed))
+    problem = _run_pytest(["--collect-only", root], root, collector, bool(is_installed))
+    if problem is not None and not collector.found:
+        collector.broken["pytest"] = problem
     return json.dumps({"benchmarks": collector.found, "broken": collector.broken})
 
 
-def _run_pytest(arguments: Sequence[str], root: str, plugin: object, is_installed: bool) -> None:
+def _run_pytest(arguments: Sequence[str], root: str, plugin: object, is_installed: bool) -> str | None:
+    """Run pytest in this process; return what it said last where it could not run as it was told, or None."""
     try:
         pytest = importlib.import_module("pytest")
     except ImportError:
         raise UserError("pytest is not installed: pip install pytest") from None
     if is_installed:
         _prefer_installed()
-    with open(os.devnull, "w", encoding="utf-8") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
-        pytest.main([*OPTIONS, "--rootdir", root, *arguments], plugins=[plugin])
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        code = int(pytest.main([*OPTIONS, "--rootdir", root, *arguments], plugins=[plugin]))
+    lines = [line for line in said.getvalue().splitlines() if line.strip()]
+    return None if code in UNDERSTOOD else f"pytest ends with exit status {code}: {' / '.join(lines[-3:])}"
 
 
 class _InstalledFirst:
@@ -252,7 +262,8 @@ class _Session(_Plugin):
 
     def _run(self, *command: Any) -> None:
         try:
-            _run_pytest(*command)
+            problem = _run_pytest(*command)
+            self.failed = self.failed or problem
         except BaseException as error:  # noqa: BLE001 - a plug-in may raise anything; the worker says it
             self.failed = f"{type(error).__name__}: {error}"
         self._answers.put(("ended", None))
