@@ -177,7 +177,7 @@ def test_what_is_older_than_fresh_data_is_damage_and_what_it_decides_is_no_fault
     assert word_of(line) == "as declared"
     assert line.damage["missed"] + line.damage["added"] + line.damage["flipped"] > 0
     assert "signals" in line.output
-    assert 0 < line.damage["oldest data s"] <= 60
+    assert 0 < line.damage["oldest data s"] <= subjects()["FIVE"].staleness_s
     strict = dataclasses.replace(subjects()["FIVE"], staleness_s=0.0)
     assert check.check_on_markets(strict, "engineered", markets(small_universe, 1, 40)).counts
 

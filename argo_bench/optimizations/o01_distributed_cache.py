@@ -288,7 +288,8 @@ HITS = Claim(
     metric="hit_rate",
     workload=FOUR.name,
     reading="what four services with uneven symbols and restarts find, where a dict of each service's own finds 40 % "
-    "(since 2026-11-29; before that what a process alone finds, which is nothing by construction)",
+    "(since 2026-11-29; before that what a process alone finds, which is nothing by construction); the services take "
+    "data up to a minute old, which engineered leaves to its callers to say",
     headline=True,
 )
 

@@ -348,10 +348,10 @@ OPTIMIZATION = Optimization(
             source=FIVE,
             metric="wall",
             workload=FETCH.name,
-            reading="time until all sources of one symbol have answered, against one source after another; the slowest "
-            "of them, mostly the analysis model, has to be waited for in any case: at the stated latencies this alone "
-            f"bounds what can be saved at {100 * BOUND:.0f} %",
+            reading="time until all sources of one symbol have answered, against one source after another",
             headline=True,
+            bound="the slowest source, mostly the analysis model, has to be waited for: at the stated latencies no "
+            f"more than {100 * BOUND:.0f} % can be saved",
         ),
         publish_claim(
             id="O02.sockets",
