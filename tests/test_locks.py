@@ -14,6 +14,7 @@ import pytest
 
 from argo_bench.errors import UserError
 from argo_bench.gate import run as gate
+from argo_bench.gate.benchmarks import Settings
 from argo_bench.harness.holding import Hold, Taken, find_holder
 from argo_bench.harness.machine import fitness, measuring
 from argo_bench.harness.record.lines import check_ending
@@ -173,7 +174,7 @@ def test_a_gate_that_cannot_go_on_keeps_its_record_where_it_has_measured(measure
         raise UserError("cannot write: no space is left")
 
     monkeypatch.setattr(gate, "_measure", measure)
-    question = SimpleNamespace(base="a", head="b", seed=SEED, settings=SimpleNamespace(budget_s=1.0))
+    question = gate.Question("a", "b", Settings(budget_s=1.0), (), SEED, is_direct=True)
     repository = SimpleNamespace(commit_of=str)
     with pytest.raises(UserError, match="no space is left"):
         gate.run_gate(repository, question, tmp_path, print)

@@ -26,7 +26,7 @@ from argo_bench.optimizations.o03_adaptive_ttl import (
     utc_hour,
     with_fixed_ttl,
 )
-from argo_bench.optimizations.optimization import Call, Replay
+from argo_bench.optimizations.optimization import Call, Replay, at_opinion_minutes
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.baseline.consensus import consensus
 from argo_bench.pipeline.baseline.regime import regime as plain_regime
@@ -541,7 +541,7 @@ def test_o03_engineered_is_never_older_than_it_declares_on_a_live_market(small_u
 
 
 def test_o03_signals_are_counted_against_those_of_fresh_data(small_universe):
-    recording = record(DAY, small_universe, 60, 3)
+    recording = record(at_opinion_minutes(DAY, 0.0), small_universe, 60, 3)
     edits = OPTIMIZATION.edits(DAY)
     fresh = replay(DAY, edits["baseline"], recording)
     found = count_signals(fresh, replay(DAY, edits["simple"], recording))

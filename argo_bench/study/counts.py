@@ -152,7 +152,8 @@ def replay(workload: Workload, edit: Edit, recording: Recording) -> Replay:
         stage = stage_of(pipeline, workload, symbols)
         calls = world.run(_call_stage(world, stage, recording))
         drained_s = world.run(world.wind_down())
-    done = Replay(calls, pipeline, world, drained_s)
+    own = pipeline if aged is None else pipeline.replace(fetch=aged.__wrapped__)
+    done = Replay(calls, own, world, drained_s)
     return dataclasses.replace(done, observed=observe(workload, done, aged))
 
 

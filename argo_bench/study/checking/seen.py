@@ -67,7 +67,7 @@ def see(value: Any, saw: Counter[str]) -> None:
 
 def find_unseen(stage: str, saw: Mapping[str, int]) -> list[str]:
     """Return what the stage is about and was not seen."""
-    return [noun for noun in ABOUT[stage] if not saw.get(noun)]
+    return [noun for noun in ABOUT.get(stage, ()) if not saw.get(noun)]
 
 
 def _see_cycle(cycle: Cycle, saw: Counter[str]) -> None:
