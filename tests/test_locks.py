@@ -168,7 +168,7 @@ def test_what_was_measured_before_the_disk_was_full_is_kept(partial, tmp_path):
 
 @pytest.mark.parametrize("measured", [False, True])
 def test_a_gate_that_cannot_go_on_keeps_its_record_where_it_has_measured(measured, tmp_path, monkeypatch):
-    def measure(repository, question, writer, *_):
+    def measure(repository, question, commits, writer, *_):
         if measured:
             writer.write(*gate_lines()[1:9])
         raise UserError("cannot write: no space is left")
