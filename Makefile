@@ -12,7 +12,7 @@ test: lint  ## lint, types and tests: a few minutes
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(INSTALLED)  ## what takes minutes: real measurements, end to end
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -260,7 +260,7 @@ def test_one_benchmark_that_fails_or_is_new_leaves_the_others_judged(toy):
     states = {each["benchmark"]: each["state"] for each in json.loads(done.stdout)["outcomes"]}
     assert done.returncode == 1
     assert states["fails"] == "failed"
-    assert states["new"] == "failed"
+    assert states["new"] == "cannot run"
     assert states["walk"] in ("fine", "cannot tell", "better")
     assert "what is not committed is not measured: toy.py" in done.stderr
     recorded = load(toy.folder / "record")

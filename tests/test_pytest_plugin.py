@@ -326,7 +326,9 @@ def test_a_function_of_a_test_file_is_named_by_its_file_and_a_local_one_is_passe
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["prepend", "importlib"])
-def test_functions_of_a_test_file_are_measured_in_any_import_mode(pytester, mode):
+def test_functions_of_a_test_file_are_measured_in_any_import_mode(pytester, mode, monkeypatch):
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+        monkeypatch.delenv(name, raising=False)  # beside other tests, it is still a session of its own
     text = """
 def numbers(): return [0.5 * each for each in range(20_000)]
 def old(values):

@@ -32,6 +32,7 @@ MISSED = {
     "fetch-late-answer": "whole cycles whose answers take longer than the five seconds between cycles",
     "schedule-deadline": "the same",
     "schedule-slow-twice": "the same",
+    "five-keep-what-was-kept": "whole cycles over more than the five minutes that data may be old",
 }
 """Says of each mutant that is missed which comparison would catch it, or why none can."""
 
