@@ -9,8 +9,9 @@ from argo_bench.harness.workers.worker import Worker
 from tests import honest
 
 PAIRS = [(*each, False) for each in honest.PAIRS] + [(*each, True) for each in honest.FRESH_PAIRS]
-REMARKED = ("multiplies",)
-"""Beside this one a remark may stand: numpy computes in threads here, which a worker does not let it."""
+REMARKED = {"multiplies", "in_a_kept_pool"}
+"""Beside these a remark may stand: numpy computes in threads here, which a worker does not let it, and a kept pool does
+too, which is seen on some machines and too short on others."""
 
 
 def ask_here(message, expected):
@@ -27,7 +28,8 @@ def test_an_honest_pair_agrees_and_nothing_is_held_against_it(baseline, candidat
     benchmark = Benchmark("pair", baseline, candidate, setup, fresh=fresh)
     lines = benchmark.settle(ask_here, ask_here, tmp_path).lines
     (output,) = [each.output for each in lines if isinstance(each, Fidelity)]
-    assert output == "same" or (baseline.__name__ in REMARKED and output.startswith("same; "))
+    may_be_remarked = not REMARKED.isdisjoint((baseline.__name__, candidate.__name__))
+    assert output == "same" or (may_be_remarked and output.startswith("same; "))
 
 
 def test_there_are_forty_of_them():
