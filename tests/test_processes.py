@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from argo_bench.harness.machine.environment import Watch
 from argo_bench.harness.workers.children import read_status
 from argo_bench.harness.workers.messages import (
     Call,
@@ -30,6 +31,7 @@ from argo_bench.harness.workers.processes import (
     WorkerProcess,
     job_command,
     take_blocks,
+    walk_in_turns,
 )
 from argo_bench.study.subject import stage_arm
 from tests.endings import await_end, finish
@@ -126,6 +128,41 @@ def test_the_samples_of_a_block_are_taken_there_and_back_and_the_reference_serve
             assert list(block.wall_ns) == sorted(block.wall_ns)
         orders.add((first.order, second.order))
     assert len(orders) == 4
+
+
+class Walker:
+    """A worker in which a step takes what its number says, and which notes whose step was taken when."""
+
+    def __init__(self):
+        self.asked = []
+
+    def ask(self, message, expected):
+        self.asked.append((message.arm, message.number))
+        return Taken(2**message.number, 10 * 2**message.number)
+
+
+def test_a_pass_is_walked_once_with_all_arms_and_every_block_sees_all_of_it():
+    keys = [[random.Random(f"{block} {number}").random() for number in range(2)] for block in range(4)]
+    worker = Walker()
+    blocks = walk_in_turns([Turn(worker, name, 1) for name in "abc"], keys, 23)
+    for name in "abc":
+        assert [number for arm, number in worker.asked if arm == name] == list(range(16))
+    for pair in range(8):
+        there, back = worker.asked[6 * pair : 6 * pair + 3], worker.asked[6 * pair + 3 : 6 * pair + 6]
+        assert [arm for arm, _ in there] == [arm for arm, _ in back][::-1]
+        assert ({number for _, number in there}, {number for _, number in back}) == ({2 * pair}, {2 * pair + 1})
+    for block, found in enumerate(blocks):
+        assert [each.order for each in found] == ["ABBA" if key > 0.5 else "BAAB" for key in keys[block]]
+        there, back = (2 ** (2 * block + at) + 2 ** (2 * block + at + 8) for at in (0, 1))
+        assert {each.wall_ns for each in found} == {(there, there, back, back)}
+        assert {each.cpu_ns for each in found} == {(10 * there, 10 * there, 10 * back, 10 * back)}
+
+
+def test_a_block_of_a_walk_does_not_count_where_one_of_its_pairs_was_disturbed(monkeypatch):
+    causes = iter([None, None, None, None, None, "the clock jumped", None, None])
+    monkeypatch.setattr(Watch, "outside_cause", lambda watch: next(causes))
+    blocks = walk_in_turns([Turn(Walker(), name, 1) for name in "ab"], [[0.2], [0.7], [0.4], [0.9]], 16)
+    assert [each.invalid for [each] in blocks] == [None, "the clock jumped", None, None]
 
 
 def test_processes_that_have_died_are_replaced_and_the_others_kept(tmp_path):

@@ -1,5 +1,7 @@
 """Is a stage called as its workload says, and is what it leaves for later seen?"""
 
+from dataclasses import replace
+
 import pytest
 
 from argo_bench.harness.replicate import Replicate
@@ -7,8 +9,8 @@ from argo_bench.harness.workers.messages import Arm, Prepared
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations.optimization import CYCLE, Workload
 from argo_bench.pipeline.market import Tape
-from argo_bench.study.recording import Group, Recording
-from argo_bench.study.replay import KEPT_WHOLE, StageBody, count_fixed_calls
+from argo_bench.study.recording import FAST, Group, Recording
+from argo_bench.study.replay import FEWEST_STEPS, KEPT_WHOLE, StageBody, count_fixed_calls, count_steps
 
 
 class Stateful:
@@ -117,6 +119,56 @@ def test_every_timed_trace_and_all_whole_cycles_of_the_catalogue_have_a_stated_n
                 assert count_fixed_calls(workload, recorded) == (60 if whole else workload.timed_cycles)
                 seen += 1
     assert seen > 10
+
+
+def cycles_of(universe, number, edit, scale=0.0):
+    recording = Recording([Group(0, [()], each) for each in range(number)], Tape(universe.frames, seed=1))
+    workload = Workload("w", CYCLE, "trace", "a test", (6,), "symbols", cycles=number, latency_scale=scale)
+    body = StageBody(workload, edit, recording)
+    body.first_call()
+    return body
+
+
+def test_a_long_trace_of_whole_cycles_is_walked_step_by_step_on_state_that_lasts_for_a_pass(small_universe):
+    walked = []
+
+    def edit(pipeline):
+        cycles = []
+
+        async def schedule(world, pipeline, symbols):
+            cycles.append(world.cycle)
+            walked.append([*cycles])
+            return []
+
+        return pipeline.replace(schedule=schedule)
+
+    body = cycles_of(small_universe, FEWEST_STEPS + 1, edit)
+    assert body.steps == FEWEST_STEPS
+    walked.clear()
+    taken = [body.step(number) for number in (0, 1, 2, 0)]
+    body.close()
+    assert walked[1:4] == [[0, 1], [0, 1, 2], [0, 1, 2, 3]]
+    assert walked[5] == [0, 1]
+    assert all(each.wall_ns > 0 and each.cpu_ns > 0 for each in taken)
+
+
+def test_the_steps_of_a_pass_wait_as_long_as_the_pass_does(small_universe):
+    body = cycles_of(small_universe, FEWEST_STEPS + 1, lambda pipeline: FAST, scale=1.0)
+    steps = [body.step(number).wall_ns for number in range(FEWEST_STEPS)]
+    whole = body.sample(1).wall_ns
+    body.close()
+    assert whole > 1e9 * FEWEST_STEPS  # nearly all of it is waiting on the virtual clock, which no machine delays
+    assert sum(steps) == pytest.approx(whole, rel=0.1)
+
+
+def test_short_traces_stages_and_what_asks_servers_are_timed_in_one(small_universe):
+    groups = [Group(0, [()], number) for number in range(FEWEST_STEPS)]
+    walked = Workload("w", CYCLE, "trace", "a test", (6,), "symbols")
+    assert count_steps(walked, groups) == FEWEST_STEPS
+    assert count_steps(walked, groups[1:]) == 0
+    assert count_steps(replace(walked, stage="regime"), groups) == 0
+    assert count_steps(replace(walked, servers=frozenset({"redis"})), groups) == 0
+    assert count_steps(walked, [*groups, Group(0, [(), ()], 99)]) == 0
 
 
 @pytest.mark.parametrize("inputs", ["hit", "miss", "fresh"])

@@ -60,9 +60,10 @@ class Profile:
     needs the counts of all of them in one region.
 
     Every arm is warmed up for ``warm_up_s`` seconds at least. ``memory`` are the methods by which the memory of the
-    arms behind a headline claim is measured; cross-checks are made only where the claim is about memory. It is read
-    under ``memory_seeds`` hash seeds, and under ``memory_claim_seeds`` where a headline claim is about it; for two
-    functions of a user's under the first of ``memory_looks``, and under further ones while the verdict is open.
+    arms behind a headline claim is measured; cross-checks are made only where the claim is about memory, and without
+    ``every_claim`` no other memory is measured. It is read under ``memory_seeds`` hash seeds, and under
+    ``memory_claim_seeds`` where a headline claim is about it; for two functions of a user's under the first of
+    ``memory_looks``, and under further ones while the verdict is open.
     """
 
     name: Literal["quick", "default"]

@@ -19,7 +19,7 @@ from argo_bench.harness.workers.messages import (
     Ready,
     WarmUp,
 )
-from argo_bench.harness.workers.processes import Turn, Twins, WorkerProcess, take_blocks
+from argo_bench.harness.workers.processes import Turn, Twins, WorkerProcess, take_blocks, walk_in_turns
 from argo_bench.harness.workers.timing import WARM_UP_NS
 
 LONGEST_PASS_NS = 30_000_000
@@ -116,14 +116,15 @@ class Replicate:
         turns = [
             Turn(worker, arm, each.passes) for (worker, arm), each in zip((reference, *candidates), ready, strict=True)
         ]
+        steps = ready[0].steps
+        per_sample = [steps // (2 * FEWEST_BLOCKS) or each.passes * each.calls for each in ready]
         blocks: list[list[Block]] = []
         started = time.monotonic()
-        per_block = 2 * sum(turn.passes * each.calls for turn, each in zip(turns, ready, strict=True))
-        while is_block_due(len(blocks), time.monotonic() - started, budget_s, per_block):
-            keys = [draw_key(self._seed, comparison, len(blocks)) for comparison, _ in compared]
-            blocks.append(take_blocks(turns, keys))
+        while is_block_due(len(blocks), time.monotonic() - started, budget_s, 2 * sum(per_sample)):
+            numbers = range(len(blocks), len(blocks) + (FEWEST_BLOCKS if steps else 1))
+            keys = [[draw_key(self._seed, comparison, number) for comparison, _ in compared] for number in numbers]
+            blocks += walk_in_turns(turns, keys, steps) if steps else [take_blocks(turns, keys[0])]
         seconds = (time.monotonic() - started) / len(compared)
-        per_sample = [each.passes * each.calls for each in ready]
         drains = [worker.ask(Drain(arm), Drained).ns_per_call for worker, arm in (reference, *candidates)]
         return [
             Samples(

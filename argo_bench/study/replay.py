@@ -46,6 +46,9 @@ FEW, FEW_ON_SOCKETS = 24, 3
 With 24 calls the things that caches keep have begun to grow; on sockets every call really waits.
 """
 
+FEWEST_STEPS = 40
+"""A trace of so many cycles is walked cycle by cycle, so that a sample has five of them at least."""
+
 FILLED_FOR_S = 20.0
 """The time after which what others left in the shared store is put there again, since variants keep it for a minute."""
 
@@ -125,6 +128,7 @@ class StageBody:
         self._opening = tuple(recording.groups[:1]) if opens else ()
         self._recorded = tuple(recording.groups[len(self._opening) :])
         self._groups = list(self._recorded)
+        self.steps = count_steps(workload, self._recorded)
         self.few = FEW_ON_SOCKETS if workload.servers else FEW
         self.is_stored = workload.stage == CYCLE
         self.calls = count_timed(self._recorded)
@@ -198,6 +202,12 @@ class StageBody:
             return self.time_calls(self._groups, passes)
         timings = [self.time_calls(self.prepare_calls(), 1) for _ in range(passes)]
         return Timing(sum(each.wall_ns for each in timings), sum(each.cpu_ns for each in timings))
+
+    def step(self, number: int) -> Timing:
+        """Time the cycle of this number, after those before it; the first one is that of a new pass."""
+        groups = self.prepare_calls() if number == 0 else self._groups
+        following = groups[number + 1] if number + 1 < len(groups) else None
+        return self._time_cycle(groups[number], following, 1)
 
     def prepare_calls(self) -> Sequence[Group]:
         """Return the calls of one pass, with the copies and the new state that the workload asks for."""
@@ -322,18 +332,21 @@ class StageBody:
         """
         if self._market is None:
             return self._time_groups(groups, passes)
-        taken = []
-        background_ns = 0
-        for group, following in itertools.zip_longest(groups, groups[1:]):
-            self._turn_to(group)
-            if group.is_opening:
-                self._make_calls(group)
-            else:
-                taken.append(self._time_groups([group], passes))
-            before_ns = self._live.background_cpu_ns
-            self._live.pass_idle(group.due_ns + CYCLE_S * NS if following is None else following.due_ns)
-            background_ns += 0 if group.is_opening else self._live.background_cpu_ns - before_ns
-        return Timing(sum(each.wall_ns for each in taken), sum(each.cpu_ns for each in taken) + background_ns)
+        taken = [
+            self._time_cycle(group, following, passes) for group, following in itertools.zip_longest(groups, groups[1:])
+        ]
+        return Timing(sum(each.wall_ns for each in taken), sum(each.cpu_ns for each in taken))
+
+    def _time_cycle(self, group: Group, following: Group | None, passes: int) -> Timing:
+        """Time the calls of one cycle on both clocks, and on the CPU's the background work until the following one."""
+        self._turn_to(group)
+        if group.is_opening:
+            self._make_calls(group)
+        taken = Timing(0, 0) if group.is_opening else self._time_groups([group], passes)
+        before_ns = self._live.background_cpu_ns
+        self._live.pass_idle(group.due_ns + CYCLE_S * NS if following is None else following.due_ns)
+        background_ns = 0 if group.is_opening else self._live.background_cpu_ns - before_ns
+        return Timing(taken.wall_ns, taken.cpu_ns + background_ns)
 
     def _time_groups(self, groups: Sequence[Group], passes: int) -> Timing:
         if self._is_async:
@@ -377,6 +390,19 @@ def count_fixed_calls(workload: Workload, recorded: Sequence[Group]) -> int | No
     if workload.inputs == "trace":
         return sum(len(group.calls) for group in recorded[: workload.timed_cycles]) or None
     return None
+
+
+def count_steps(workload: Workload, recorded: Sequence[Group]) -> int:
+    """Return how many cycles a pass of whole cycles is walked in, in turn with another arm's, or 0 where it is not.
+
+    A long trace is walked so: four blocks then take one pass of every arm and not eight. On a short one, blocks would
+    have seen too few cycles each; servers would see pauses that the service does not make.
+    """
+    is_walked = workload.stage == CYCLE and workload.inputs == "trace" and not workload.servers
+    is_long = len(recorded) >= FEWEST_STEPS and all(
+        len(group.calls) == 1 and not group.is_opening for group in recorded
+    )
+    return len(recorded) if is_walked and is_long else 0
 
 
 def count_timed(groups: Sequence[Group]) -> int:

@@ -66,7 +66,8 @@ class StudySubject:
         return plan_comparisons(self.optimization, profile)
 
     def memory_questions(self, profile: Profile) -> list[MemoryQuestion]:
-        """Ask for the memory behind headline claims about times, and behind claims about memory.
+        """Ask for the memory behind claims about memory, and, where every claim is judged, behind headline claims about
+        times.
 
         The methods that judge are asked under several hash seeds, the others once. The simple way is read beside the
         variants where a headline claim is about memory.
@@ -75,7 +76,8 @@ class StudySubject:
         found: dict[Comparison, dict[Method, tuple[int, ...]]] = {}
         for claim in profile.claims(self.claims):
             is_about_memory = is_memory(claim.metric)
-            asked = profile.memory if claim.headline and not is_count(claim.metric) else ()
+            is_asked = claim.headline and not is_count(claim.metric) and (is_about_memory or profile.every_claim)
+            asked = profile.memory if is_asked else ()
             methods = {method: profile.memory_seeds for method in asked if method in judging}
             if is_about_memory:
                 methods |= {method: 1 for method in asked if method not in judging}

@@ -32,6 +32,8 @@ class Body(Protocol):
     """This many calls are enough for a check or a reading of memory; a pass may have more, each of which may wait."""
     fixed_calls: int | None
     """A timed pass has this many calls, whatever they take; None where a pass may be cut."""
+    steps: int
+    """A pass is walked in this many steps of one call, in turn with another arm's; 0 where it is timed in one."""
     is_stored: bool
     """Says whether the results of a pass are in a database; then only the memory that the arm keeps is measured."""
 
@@ -52,6 +54,9 @@ class Body(Protocol):
 
     def sample(self, passes: int) -> Timing:
         """Prepare and time ``passes`` passes on both clocks: wall (hybrid) and CPU of this process."""
+
+    def step(self, number: int) -> Timing:
+        """Time the step of this number, after those before it; the first one begins a new pass."""
 
     def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
         """Warm up for ``least_ns`` nanoseconds at least, and return the number of passes that make a sample."""

@@ -93,6 +93,13 @@ class Sample(msgspec.Struct, frozen=True, tag=True):
     passes: int
 
 
+class Step(msgspec.Struct, frozen=True, tag=True):
+    """Time one step of a pass that is walked step by step; the first one begins a new pass. Taken is the answer."""
+
+    arm: Arm
+    number: int
+
+
 class Drain(msgspec.Struct, frozen=True, tag=True):
     """Time what the arm has put off in its last pass until its world closes. Drained is the answer."""
 
@@ -193,8 +200,11 @@ class Prepared(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
+    """Says how many passes make a sample, how many calls a pass has, and in how many steps it is walked (0: in one)."""
+
     passes: int
     calls: int
+    steps: int = 0
 
 
 class Taken(msgspec.Struct, frozen=True, tag=True):
@@ -300,6 +310,7 @@ Message = (
     Prepare
     | WarmUp
     | Sample
+    | Step
     | Drain
     | Forget
     | Collect

@@ -27,7 +27,7 @@ import psutil
 from argo_bench.harness.block_order import REFERENCE
 from argo_bench.harness.machine.environment import THREAD_CAPS, Watch, worker_cpu
 from argo_bench.harness.record.records import Block
-from argo_bench.harness.workers.messages import Arm, Done, Forget, Message, Raised, Reply, Sample, Taken
+from argo_bench.harness.workers.messages import Arm, Done, Forget, Message, Raised, Reply, Sample, Step, Taken
 
 Expected = TypeVar("Expected")
 
@@ -186,6 +186,9 @@ class Turn(NamedTuple):
     def take(self) -> Taken:
         return self.worker.ask(Sample(self.arm, self.passes), Taken)
 
+    def step(self, number: int) -> Taken:
+        return self.worker.ask(Step(self.arm, number), Taken)
+
 
 class Twins:
     """Holds two workers for one replicate. It is a context manager."""
@@ -237,13 +240,48 @@ def take_blocks(turns: Sequence[Turn], keys: Sequence[float]) -> list[Block]:
     candidates share the reference's samples.
     """
     watch = Watch()
-    places = REFERENCE, *keys
-    order = sorted(range(len(turns)), key=places.__getitem__)
+    order = _order_turns(keys)
     there = {number: turns[number].take() for number in order}
     back = {number: turns[number].take() for number in reversed(order)}
-    invalid = watch.outside_cause()
+    return _make_blocks(order, there, back, watch.outside_cause())
+
+
+def walk_in_turns(turns: Sequence[Turn], keys: Sequence[Sequence[float]], steps: int) -> list[list[Block]]:
+    """Walk a pass once with all arms, a step each in turn, and return the blocks of each of ``keys``.
+
+    Pairs of steps belong to the blocks in rotation, so that every block has seen the whole of the pass: of a pair, the
+    first step is taken in the order of the block's keys and the second one in the opposite order, as ``take_blocks``
+    does. What is left of the pass is not taken.
+    """
+    orders = [_order_turns(each) for each in keys]
+    there, back = ([dict.fromkeys(order, Taken(0, 0)) for order in orders] for _ in range(2))
+    causes: list[str | None] = [None] * len(keys)
+    for pair in range(steps // (2 * len(keys)) * len(keys)):
+        block, watch = pair % len(keys), Watch()
+        for number in orders[block]:
+            there[block][number] = _add(there[block][number], turns[number].step(2 * pair))
+        for number in reversed(orders[block]):
+            back[block][number] = _add(back[block][number], turns[number].step(2 * pair + 1))
+        causes[block] = causes[block] or watch.outside_cause()
+    return [_make_blocks(*each) for each in zip(orders, there, back, causes, strict=True)]
+
+
+def _order_turns(keys: Sequence[float]) -> list[int]:
+    """Return the places of the turns in the order in which they are taken, the reference's being 0."""
+    places = REFERENCE, *keys
+    return sorted(range(len(places)), key=places.__getitem__)
+
+
+def _add(one: Taken, other: Taken) -> Taken:
+    return Taken(one.wall_ns + other.wall_ns, one.cpu_ns + other.cpu_ns)
+
+
+def _make_blocks(
+    order: Sequence[int], there: Mapping[int, Taken], back: Mapping[int, Taken], invalid: str | None
+) -> list[Block]:
+    """Return the block of each candidate, from what every arm took there and back."""
     blocks = []
-    for candidate in range(1, len(turns)):
+    for candidate in range(1, len(order)):
         first, second = sorted((0, candidate), key=order.index)
         samples = there[first], there[second], back[second], back[first]
         blocks.append(

@@ -54,6 +54,7 @@ class FunctionBody:
         self, function: Callable[..., Any], setup: Callable[[], Any] | None = None, fresh: bool = False
     ) -> None:
         self.calls = self.few = 1
+        self.steps = 0
         self.fixed_calls: int | None = None
         self.is_stored = False
         self._function = function
@@ -120,6 +121,10 @@ class FunctionBody:
         if many:
             return _clock_loop(_call_each, function, prepared)
         return _clock_loop(_call_again, function, prepared[0], passes, kept)
+
+    def step(self, number: int) -> Timing:
+        """Raise TypeError: a pass of one call has no steps."""
+        raise TypeError(f"a pass of one call has no step {number}")
 
     def warm_up(self, least_ns: int = WARM_UP_NS) -> int:
         return warm_up_body(self.sample, lambda: count_compiled_signatures(self._function), least_ns)

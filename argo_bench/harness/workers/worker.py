@@ -64,6 +64,10 @@ class Worker:
                 with _processors_for(message["arm"]):
                     wall_ns, cpu_ns = self._body(message["arm"]).sample(message["passes"])
                 return {"type": "Taken", "wall_ns": wall_ns, "cpu_ns": cpu_ns}
+            case "Step":
+                with _processors_for(message["arm"]):
+                    wall_ns, cpu_ns = self._body(message["arm"]).step(message["number"])
+                return {"type": "Taken", "wall_ns": wall_ns, "cpu_ns": cpu_ns}
             case "Drain":
                 return {"type": "Drained", "ns_per_call": self._body(message["arm"]).time_drain_ns()}
             case "Forget":
@@ -113,7 +117,8 @@ class Worker:
         key, body = json.dumps(arm), self._body(arm)
         if self._kept.get(key) != calls:
             body.keep(calls)
-            self._ready[key] = {"type": "Ready", "passes": body.warm_up(least_ns), "calls": body.calls}
+            about = {"calls": body.calls, "steps": body.steps}
+            self._ready[key] = {"type": "Ready", "passes": body.warm_up(least_ns), **about}
             self._kept[key] = calls
         return self._ready[key]
 
