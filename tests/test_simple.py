@@ -14,6 +14,7 @@ from argo_bench.pipeline.market import Universe
 from argo_bench.report import verdicts
 from argo_bench.report.simple import describe_simple, find_simple
 from argo_bench.study.checking.questions import cases
+from argo_bench.study.job import study_job
 from argo_bench.study.report.explain import find_exchanged
 from argo_bench.study.report.readme import make_table
 from argo_bench.study.subject import StudySubject, plan_comparisons
@@ -94,6 +95,15 @@ def test_its_outputs_are_checked_on_cases_and_markets():
     for optimization, scopes in ((with_simple("O06"), ["cases", "markets"]), (with_simple("O06", None), [])):
         checks = StudySubject(optimization, supply).checks([], Path("scratch"))
         assert [each.scope for each in checks if each.arm == "simple"] == scopes
+
+
+@pytest.mark.parametrize(("profile", "asked"), [(QUICK, False), (DEFAULT, True)])
+def test_a_quick_run_leaves_it_out(profile, asked):
+    job = study_job([with_simple("O02")], Universe({}, {}, "nowhere"), profile, 1)
+    [subject] = job.subjects
+    assert ("simple" in {each.arm for each in subject.checks([], Path("scratch"))}) == asked
+    counted = subject.countings(profile, [1])
+    assert any("simple" in arms for each in counted for arms in each.arms.values()) == asked
 
 
 @pytest.mark.parametrize(("profile", "timed"), [(QUICK, False), (DEFAULT, True)])

@@ -55,9 +55,9 @@ class Profile:
     per comparison and replicate, for comparisons behind a headline claim and for others.
 
     ``every_scale`` measures every scale of a workload, not only the headline one. ``every_claim`` judges every claim on
-    every arm, not only the headline claims, and makes the trials in their short form; ``full_trials`` makes them in
-    their long form. ``seeds`` is the number of seeds under which counts are taken at the headline scale; a verdict
-    needs the counts of all of them in one region.
+    every arm, not only the headline claims on the variants, and makes the trials in their short form; ``full_trials``
+    makes them in their long form. ``seeds`` is the number of seeds under which counts are taken at the headline scale;
+    a verdict needs the counts of all of them in one region.
 
     Every arm is warmed up for ``warm_up_s`` seconds at least. ``memory`` are the methods by which the memory of the
     arms behind a headline claim is measured; cross-checks are made only where the claim is about memory, and without

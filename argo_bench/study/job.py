@@ -67,7 +67,7 @@ def study_job(
     seeds = tuple(replicate_seed(seed, number) for number in range(profile.seeds))
     cycles = choose_checked_cycles(profile, len(universe.symbols))
     supply = MarketSupply(universe, seed, seeds, cycles, tuple(each.id for each in optimizations))
-    subjects: list[Subject] = [StudySubject(each, supply) for each in optimizations]
+    subjects: list[Subject] = [StudySubject(each, supply, profile.every_claim) for each in optimizations]
     sets = {name: ids for name, ids in SETS.items() if name in supply.ids}
     return Job([*subjects, *benchmarks], profile, seed, supply, asked, sets)
 
