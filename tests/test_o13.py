@@ -450,8 +450,8 @@ def test_o13_simple_computes_anew_where_any_value_of_the_last_bar_changed(clock,
     assert (stage.hits, stage.misses) == (1, 6)
 
 
-def test_o13_is_timed_on_forty_seven_cycles_and_the_old_reading_on_five():
-    assert {each.name: each.cycles for each in (LIVE, SHORT)} == {LIVE.name: 48, SHORT.name: 6}
+def test_o13_is_timed_on_forty_eight_cycles_and_the_old_reading_on_five():
+    assert {each.name: each.cycles for each in (LIVE, SHORT)} == {LIVE.name: 1 + 48, SHORT.name: 1 + 5}
     assert [each.workload for each in OPTIMIZATION.claims if each.headline] == [LIVE.name]
 
 

@@ -74,9 +74,12 @@ def subject_of(optimization, universe):
 
 def test_memory_of_an_optimization_is_weighed_behind_headline_claims_by_the_methods_of_the_profile(small_universe):
     o08 = catalogue()["O08"]
-    plain = subject_of(o08, small_universe).memory_questions(QUICK)
-    assert {comparison.workload for comparison, _ in plain} == {"five outputs"}
-    assert [looks for _, looks in plain] == [{"traced": (1,)}] * 2
+    assert subject_of(o08, small_universe).memory_questions(QUICK) == []  # no headline claim is about memory
+    plain = subject_of(o08, small_universe).memory_questions(DEFAULT)
+    assert [looks for comparison, looks in plain if comparison.workload == "five outputs"] == [
+        {"peak_rss": (2,), "traced": (2,)}
+    ] * 2
+    assert {comparison.workload for comparison, _ in plain} == {"five outputs", "full set"}  # the latter by a claim
     claim = Claim("O08.m", "less", "s", "direction", "full set", "r", metric="peak_rss", headline=True)
     heavier = subject_of(dataclasses.replace(o08, claims=(claim,)), small_universe)
     assert [looks for _, looks in heavier.memory_questions(QUICK)] == [{"peak_rss": (3,), "traced": (1,)}] * 2

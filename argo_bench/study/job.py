@@ -63,11 +63,13 @@ def study_job(
     benchmarks: Sequence[Benchmark] = (),
     asked: Asked | None = None,
 ) -> Job:
-    """Return the job of measuring optimizations on a universe, and a user's benchmarks beside them."""
+    """Return the job of measuring optimizations on a universe, and a user's benchmarks beside them; a profile that
+    does not judge every claim leaves the simple ways out."""
     seeds = tuple(replicate_seed(seed, number) for number in range(profile.seeds))
     cycles = choose_checked_cycles(profile, len(universe.symbols))
     supply = MarketSupply(universe, seed, seeds, cycles, tuple(each.id for each in optimizations))
-    subjects: list[Subject] = [StudySubject(each, supply, profile.every_claim) for each in optimizations]
+    asked_of = optimizations if profile.every_claim else [replace(each, simple=None) for each in optimizations]
+    subjects: list[Subject] = [StudySubject(each, supply) for each in asked_of]
     sets = {name: ids for name, ids in SETS.items() if name in supply.ids}
     return Job([*subjects, *benchmarks], profile, seed, supply, asked, sets)
 

@@ -36,12 +36,10 @@ class StudySubject:
     """Presents an optimization on a market as a subject.
 
     ``inputs`` are the files of recorded inputs that belong to the replicate's seed and the folder in ``fed_with``.
-    Without ``is_simple_asked`` the simple way is left out: nothing of it is checked or counted.
     """
 
     optimization: Optimization
     supply: MarketSupply
-    is_simple_asked: bool = True
     fed_with: tuple[int, Path] | None = None
     inputs: dict[Place, Path] = field(default_factory=dict)
 
@@ -68,8 +66,7 @@ class StudySubject:
         return plan_comparisons(self.optimization, profile)
 
     def memory_questions(self, profile: Profile) -> list[MemoryQuestion]:
-        """Ask for the memory behind claims about memory, and, where every claim is judged, behind headline claims about
-        times.
+        """Ask for the memory behind claims on memory, and where every claim is judged behind headline claims on times.
 
         The methods that judge are asked under several hash seeds, the others once. The simple way is read beside the
         variants where a headline claim is about memory.
@@ -78,15 +75,15 @@ class StudySubject:
         found: dict[Comparison, dict[Method, tuple[int, ...]]] = {}
         for claim in profile.claims(self.claims):
             is_about_memory = is_memory(claim.metric)
-            is_asked = claim.headline and not is_count(claim.metric) and (is_about_memory or profile.every_claim)
-            asked = profile.memory if is_asked else ()
+            is_asked = is_about_memory or (profile.every_claim and not is_count(claim.metric))
+            asked = profile.memory if claim.headline and is_asked else ()
             methods = {method: profile.memory_seeds for method in asked if method in judging}
             if is_about_memory:
                 methods |= {method: 1 for method in asked if method not in judging}
                 own = profile.memory_claim_seeds if claim.headline else profile.memory_seeds
                 methods[MEMORY[claim.metric].method] = own
             is_laid_beside = is_about_memory and claim.headline and profile.every_claim
-            simple = (SIMPLE,) if is_laid_beside and self._has_simple else ()
+            simple = (SIMPLE,) if is_laid_beside and self.optimization.simple is not None else ()
             for arm in (*self.variants, *simple) if methods else ():
                 looks = found.setdefault(declared.headline_comparison(claim, arm), {})
                 looks |= {method: (max(seeds, *looks.get(method, (0,))),) for method, seeds in methods.items()}
@@ -161,12 +158,8 @@ class StudySubject:
             if each.reference == "baseline" or self.optimization.workload(each.workload).damage is not None:
                 found[each.candidate, each.workload] = self._check_of(each)
         of_variants = [each for variant in VARIANTS for each in self._checks_of_variant(variant, scratch)]
-        of_simple = self._checks_of_variant(SIMPLE, scratch)[:2] if self._has_simple else []
+        of_simple = [] if self.optimization.simple is None else self._checks_of_variant(SIMPLE, scratch)[:2]
         return [*found.values(), *of_variants, *of_simple]
-
-    @property
-    def _has_simple(self) -> bool:
-        return self.is_simple_asked and self.optimization.simple is not None
 
     def _checks_of_variant(self, variant: str, scratch: Path) -> list[OutputCheck]:
         of = {"optimization": self.id, "variant": variant}
@@ -203,7 +196,7 @@ class StudySubject:
             if workload.servers or not (tells or any(is_count(claim.metric) for claim in claims)):
                 continue
             references = [claim.against(variant) for claim in claims for variant in VARIANTS]
-            simple = (SIMPLE,) if self._has_simple else ()
+            simple = () if self.optimization.simple is None else (SIMPLE,)
             judged = tuple(dict.fromkeys(("baseline", *VARIANTS, *simple, *references)))
             arms = dict.fromkeys(profile.scales(workload.scales), judged)
             if profile.every_claim and is_own_trace:
