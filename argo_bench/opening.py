@@ -8,11 +8,15 @@ from argo_bench.extras import find_missing
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.report import Report
 from argo_bench.report.sections import HARNESS, Outline
+from argo_bench.shipped import REFERENCE, resolve_run
 
 
-def open_report(path: str | Path) -> Report:
-    """Return the report on a run, given its directory or its run.jsonl. Raises UserError for anything else."""
-    return report_of(load(path))
+def open_report(path: str | Path = REFERENCE) -> Report:
+    """Return the report on a run, given its directory or its run.jsonl. Raises UserError for anything else.
+
+    ``reference`` is the run that comes with the package, unless there is a file or folder of that name here.
+    """
+    return report_of(load(resolve_run(path)))
 
 
 def report_of(recorded: Recorded) -> Report:

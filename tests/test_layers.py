@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "argo_bench"
 LAYERS = [
     {"controls"},
     {"errors"},
-    {"_moved", "extras", "loading", "parent", "temporary"},
+    {"_moved", "extras", "loading", "parent", "shipped", "temporary"},
     {"harness"},
     {"report"},
     {"comparison", "gate"},
