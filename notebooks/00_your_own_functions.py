@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -12,14 +11,15 @@
 # ---
 
 # %% [markdown]
-# # Your own two functions
+# # Is my new function faster than the old one?
 #
-# Is the new one faster, by how much, and does a published claim hold? This measures here and takes a few seconds: put
-# functions of your own in the place of these two, and what makes their arguments in the place of `setup`.
+# This measures on your machine, for a few seconds. Put two functions of your own in the place of `mean` and `fmean`,
+# and in the place of `setup` what makes their arguments. The claim is a sentence, as it might stand in a commit
+# message.
 
 # %% tags=["parameters"]
 claim = "10-100x faster"
-quick = False
+quick = True  # 4 to 10 pairs of processes; False: until the verdict is clear, for two minutes at most
 
 # %%
 import statistics
@@ -29,14 +29,39 @@ import argo_bench as ab
 
 setup = partial(list, range(2_000))
 found = ab.compare(statistics.mean, statistics.fmean, setup=setup, claim=claim, quick=quick)
+
+# %% [markdown]
+# ## The answer
+
+# %%
 print(found)
 
 # %%
 print(f"The claim was read as: {found.reading}.")
-found.speedup
+
+# %% [markdown]
+# ## The picture
+#
+# The mark is what was measured, the bar how sure that is, the band what was claimed. The claim holds where the whole
+# bar lies in the band or beyond it; left of 1x the new function is slower.
+
+# %%
+found.report.forest()
+
+# %% [markdown]
+# ## The numbers
+#
+# Both functions must give the same result; otherwise no speed counts.
 
 # %%
 found
 
+# %% [markdown]
+# ## What if the bar is too long?
+#
+# Then others use the machine, or both functions are nearly alike. Set `quick = False`, and see whether this machine
+# is fit for measuring.
+
 # %%
-found.report.forest()
+# %load_ext argo_bench
+# %argo_env

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -12,44 +11,47 @@
 # ---
 
 # %% [markdown]
-# # The claims at a glance
+# # Which of the published claims hold?
 #
-# Reads a stored run and shows its verdicts. Nothing is measured here: `argo-bench run` measures, and every number
-# below traces to a line of its `run.jsonl`.
+# Fifteen optimizations were published with figures. Each was measured twice: *as published* (`prescribed`), with its
+# mistakes, and *as engineered*, the best version that we could build. Nothing is measured here: this reads a stored
+# run.
 
 # %% tags=["parameters"]
-run = "../results/reference"
-quick = True
+run = "reference"  # comes with argo-bench; or the folder of a run of yours, such as "../results/mine"
 
 # %%
-import argo_bench
+import argo_bench as ab
 
-report = argo_bench.load(run)
+report = ab.load(run)
+
+# %% [markdown]
+# ## The answer
+
+# %%
 print(report)
 
 # %% [markdown]
-# A shaded band is the range that was published, a tick what this machine measured, and a thick line the interval
-# around it. A verdict is read off the whole interval: it *holds* only where the interval lies inside the band or
-# beyond it, and *inconclusive* says that the interval lies across an edge, not that both arms are equally fast. Left of
-# 1x an optimization makes its stage slower, and `≠ output` marks those that compute something else.
-
-# %%
-report.forest()
-
-# %% [markdown]
-# ## Is this machine fit for a run of your own?
+# ## The picture
 #
-# The run above was made on the machine that its last remark names. This is the one that shows it to you.
+# A mark is what was measured, the bar around it how sure that is, the band what was published. A claim is reached
+# where the whole bar lies in the band or beyond it. *Inconclusive* means that the bar lies across an edge of the
+# band, not that nothing changed. Left of 1x an optimization makes things slower.
 
 # %%
-# %load_ext argo_bench
-# %argo_env
+picture = report.forest()
+picture
 
 # %% [markdown]
-# ## Every table of the run
+# ## The numbers
+#
+# One row for each claim and version. *Output* says whether the optimized program still computes the same.
 
 # %%
-report
+picture.data
 
-# %%
-report.to_frame()
+# %% [markdown]
+# ## And on your machine?
+#
+# `argo-bench run --profile quick --out results/mine` measures all of it in a few minutes; then set `run` above. The
+# next notebook asks of one optimization whether to ship it.

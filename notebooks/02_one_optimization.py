@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -12,66 +11,49 @@
 # ---
 
 # %% [markdown]
-# # One optimization, end to end
+# # Should I ship this optimization?
 #
-# What was claimed, what each variant does, what it saves and what it does to the output: all from a stored run. Set
-# `id` to any of O01 to O15, FIVE or ALL.
+# Set `id` to one of O01 to O15, FIVE (the first five together) or ALL (all fifteen). *Prescribed* is the optimization
+# as it was published, *engineered* the best version that we could build. Nothing is measured here: this reads a
+# stored run.
 
 # %% tags=["parameters"]
-run = "../results/reference"
+run = "reference"  # comes with argo-bench; or the folder of a run of yours, such as "../results/mine"
 id = "O07"
-quick = True
 
 # %%
-import argo_bench
+import argo_bench as ab
+from argo_bench.study.report.answers import say_what_to_ship
 
-report = argo_bench.load(run).of(id)
-optimization = argo_bench.catalogue().get(id)
-print(report)
-
-# %%
-optimization
+report = ab.load(run).of(id)
 
 # %% [markdown]
-# ## The verdicts
+# ## The answer
+
+# %%
+print(say_what_to_ship(report))
+
+# %% [markdown]
+# ## The picture
 #
-# A band is the range that was published, a tick the estimate, the thick line its interval.
+# A mark is what was measured, the bar around it how sure that is, the band what was published.
 
 # %%
 report.forest()
 
 # %% [markdown]
-# ## The samples behind them
+# ## Is every call faster, or only some?
 #
-# Left of the reference's curve is faster. One curve that lies left of the other at every height is a speed-up of every
-# call; curves that cross are not.
+# Each curve shows which share of the calls took less than a time. A version whose curve lies further left at every
+# height is faster for every call; where curves cross, only some calls are faster.
 
 # %%
 report.ecdf()
 
 # %% [markdown]
-# Every block is a dot, in the order of measuring: a drift of the machine would show as a slope, warm-up as a bend, a
-# busy neighbour as dots that leave the line.
-
-# %%
-report.paired_ratio()
-
-# %% [markdown]
-# ## Over the scales, cold and warm
+# ## What does it cost?
 #
-# Nothing is drawn where the run has no such measurement.
-
-# %%
-report.scaling()
-
-# %%
-report.break_even()
-
-# %%
-report.hit_rates()
-
-# %% [markdown]
-# ## Memory, and the damage beside the benefit
+# Memory, and what becomes of the signals. Where the run has no such measurement, nothing is drawn.
 
 # %%
 report.memory()
@@ -80,7 +62,13 @@ report.memory()
 report.frontier()
 
 # %% [markdown]
-# ## Every number
+# ## The numbers
 
 # %%
 report
+
+# %% [markdown]
+# ## What was changed?
+
+# %%
+ab.catalogue().get(id)

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -14,39 +13,47 @@
 # %% [markdown]
 # # When does a cache pay?
 #
-# A call takes C without a cache, and L + (1 - h) C with one, where L is the look-up and h the share of calls that hit.
-# So it pays from h = L / C on: cheap computations need a cheap store or nearly only hits. The look-ups were measured on
-# stores that are as near as they can be (`argo-bench run argo_bench/study/lookups.py`); a store across a network is
-# further right by its round trip.
+# Without a cache every call computes. With one every call looks up, and those that miss compute as well. So a cache
+# pays where the share of calls that hit is larger than the time of a look-up, divided by the time of the computation.
+# Both times were measured: look-ups in four stores on the same machine, and stages of the pipeline.
 
 # %% tags=["parameters"]
-run = "../results/reference"
-lookups = "../results/reference/lookups"
-quick = True
+run = "reference"  # comes with argo-bench; or the folder of a run of yours, such as "../results/mine"
+lookups = "reference/lookups"  # a run of argo_bench/study/lookups.py
 
 # %%
-import argo_bench
+import argo_bench as ab
+from argo_bench.study.report.answers import say_when_a_cache_pays
 
-report = argo_bench.load(run)
-stores = argo_bench.load(lookups)
-
-# %%
-stores.pays(report)
-
-# %%
-stores.pays(report).data
+report, stores = ab.load(run), ab.load(lookups)
 
 # %% [markdown]
-# ## The published caches
+# ## The answer
+
+# %%
+print(say_when_a_cache_pays(stores, report))
+
+# %% [markdown]
+# ## The picture
 #
-# The same from times of hits and misses that were measured, the hit rates of the traces marked on the line: a cache
-# whose line is below 1x costs more than it saves there.
+# Each line belongs to a store; above it a cache in that store pays. Dotted lines are stages of the pipeline. A store
+# across a network is further right, by its round trip.
+
+# %%
+picture = stores.pays(report)
+picture
+
+# %% [markdown]
+# ## The numbers
+
+# %%
+picture.data
+
+# %% [markdown]
+# ## Do the published caches pay?
+#
+# The same question with measured times of hits and misses. Above 1x the cache saves time; the short strokes are hit
+# rates that were counted on recorded markets.
 
 # %%
 report.hit_rates()
-
-# %% [markdown]
-# ## The look-ups themselves
-
-# %%
-stores

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -12,50 +11,51 @@
 # ---
 
 # %% [markdown]
-# # float32: memory, speed, error
+# # What does float32 save, and what does it cost?
 #
-# Half the bytes a number, and what else? All from a stored run: frames as prescribed (float32 prices, cast from
-# float64), as engineered (no copy at all), and float32 cast once at the source.
+# A float32 takes half the bytes of a float64. Three versions of the price tables were measured: *prescribed* casts
+# them to float32, as published; *float32 at the source* casts once, before the table is made; *engineered* makes no
+# copy at all, and stays in float64. Nothing is measured here: this reads a stored run.
 
 # %% tags=["parameters"]
-run = "../results/reference"
-quick = True
+run = "reference"  # comes with argo-bench; or the folder of a run of yours, such as "../results/mine"
 
 # %%
-import argo_bench
+import argo_bench as ab
+from argo_bench.study.report.answers import say_what_float32_saves
 
-report = argo_bench.load(run)
+report = ab.load(run)
 frames = report.of("O09")
-print(frames)
 
 # %% [markdown]
-# ## Memory
-#
-# Every reading of the memory that a pass takes beyond what was there before.
+# ## The answer
 
 # %%
-frames.memory()
+print(say_what_float32_saves(report))
 
 # %% [markdown]
-# ## Speed
+# ## The picture: memory
 #
-# The indicator kernel accumulates in float64 whatever it reads; what float32 saves there is reading. What casting costs
-# stands in the whole cycles.
+# Each mark is one reading: what a pass took beyond what was there before it. Further left is less.
 
 # %%
-frames.ecdf()
+picture = frames.memory()
+picture
 
 # %% [markdown]
-# ## Error
+# ## The picture: errors
 #
-# One rounding to float32 is 6e-8 of the number. Averages and bands keep it; oscillators, which are ratios of small
-# differences, lose three digits more, and still decide alike but where up and down tie.
+# One rounding to float32 changes a number by up to 6e-8 of it. Averages keep that; oscillators are ratios of small
+# differences, and lose more.
 
 # %%
 frames.errors()
 
 # %% [markdown]
-# ## Every number
+# ## The numbers
 
 # %%
-frames
+picture.data
+
+# %%
+frames.errors().data

@@ -19,6 +19,7 @@ import click
 
 from argo_bench.cli.ci import ci, show_and_save_gate
 from argo_bench.cli.claims import claims
+from argo_bench.cli.notebooks import lab, notebook
 from argo_bench.cli.records import GATE, blaming, find_disagreements
 from argo_bench.cli.reference import reference
 from argo_bench.cli.shell import (
@@ -77,6 +78,8 @@ def cli(context: click.Context) -> None:
 
 cli.add_command(ci)
 cli.add_command(claims)
+cli.add_command(lab)
+cli.add_command(notebook)
 cli.add_command(reference)
 
 
@@ -444,14 +447,6 @@ def show_report(run: Path, form: str, *, opens: bool, peers: Path | None, readme
         import webbrowser
 
         webbrowser.open((opened.directory / PAGE).resolve().as_uri())
-
-
-@cli.command()
-def lab() -> None:
-    """Open the notebooks in JupyterLab: your own two functions, the claims, one optimization, caches, float32."""
-    from argo_bench.integrations.notebooks import open_lab
-
-    sys.exit(open_lab())
 
 
 @cli.command()

@@ -40,6 +40,7 @@ STAGES = (
 COMMANDS = (
     *((), ("list",), ("run",), ("compare",), ("explain",), ("report",), ("lab",), ("export",), ("env",), ("claims",)),
     *(("calibrate",), ("verify",), ("ci",), ("ci", "check"), ("ci", "thresholds"), ("ci", "history"), ("ci", "init")),
+    ("notebook",),
 )
 
 
