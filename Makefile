@@ -30,7 +30,7 @@ bench: $(INSTALLED)  ## the same arms under pytest-benchmark, and the speed targ
 readme: $(INSTALLED)  ## the README's table from the stored run
 	$(BIN)/argo-bench report results/reference --readme README.md
 
-reference: $(INSTALLED)  ## two whole runs with two seeds, stored, and whether they agree: forty minutes
+reference: $(INSTALLED)  ## two whole runs with two seeds, stored, and whether they agree: an hour and a half
 	$(BIN)/argo-bench reference
 
 lab: $(INSTALLED)  ## the notebooks in JupyterLab

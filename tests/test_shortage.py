@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from argo_bench.harness.plan import DEFAULT
@@ -22,16 +23,27 @@ def named(name, scale=6, arm="engineered"):
     return Comparison("O06", name, scale, "symbols", "baseline", arm)
 
 
-def test_headline_claims_come_first_then_readings_then_scales_then_arms():
+def test_headline_claims_come_first_then_readings_then_arms_beside_then_scales_then_arms():
     declared = declaration_of(catalogue()["O06"])
     ranks = [
         rank_of(named("consensus, hit"), declared),
         rank_of(named("consensus, live trace"), declared),
+        rank_of(named("consensus, hit", 6, "simple"), declared),
         rank_of(named("consensus, hit", 30), declared),
-        rank_of(named("consensus, hit", 6, "joblib.Memory alone"), declared),
+        rank_of(named("consensus, live trace", 6, "simple"), declared),
     ]
     assert ranks == [*Rank]
     assert len(ORDER) == len(Rank)
+
+
+def test_what_is_compared_with_another_reference_than_the_claims_is_not_beside_them():
+    declared = declaration_of(catalogue()["O10"])
+    [headline] = [each for each in declared.claims if each.headline]
+    at = declared.headline_comparison(headline, "engineered")
+    beside = msgspec.structs.replace(at, candidate="simple")
+    assert rank_of(beside, declared) == Rank.BESIDE
+    assert at.reference != "baseline"
+    assert rank_of(msgspec.structs.replace(beside, reference="baseline"), declared) == Rank.ARM
 
 
 def test_what_does_not_fit_beside_the_headlines_is_left_out_from_behind():
@@ -52,7 +64,7 @@ def test_further_arms_are_never_left_out_before_the_end():
 def test_a_line_says_what_came_before_and_what_it_would_take():
     line = write_left_out(named("a"), Rank.ARM, 2, 6, 1.5)
     assert (line.replicates, line.needs_s) == (2, 6.0)
-    assert line.reason == "the time was short, and further arms come after other scales"
+    assert line.reason == "the time was short, and further arms elsewhere come after other scales"
 
 
 def test_a_report_says_how_many_were_left_out_and_which_first():

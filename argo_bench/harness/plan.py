@@ -122,7 +122,7 @@ QUICK = Profile(
 DEFAULT = Profile(
     "default",
     LOOKS,
-    1200,
+    2400,
     0.6,
     0.3,
     every_scale=True,

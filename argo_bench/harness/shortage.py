@@ -11,6 +11,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 
+import msgspec
+
+from argo_bench.harness.claims.claim import Claim
 from argo_bench.harness.record.records import Comparison, Declaration, LeftOut
 
 
@@ -19,12 +22,21 @@ class Rank(IntEnum):
 
     HEADLINE = 0
     READING = 1
-    SCALE = 2
-    ARM = 3
+    BESIDE = 2
+    SCALE = 3
+    ARM = 4
 
 
-ORDER = ("headline claims", "other claims and readings", "other scales", "further arms")
+ORDER = (
+    "headline claims",
+    "other claims and readings",
+    "further arms beside headline claims",
+    "other scales",
+    "further arms elsewhere",
+)
 """What the comparisons of each rank are behind, in words."""
+PAST_ORDERS = (("headline claims", "other claims and readings", "other scales", "further arms"),)
+"""The orders of earlier versions, by which their records say what was left out."""
 
 
 def rank_of(comparison: Comparison, declaration: Declaration) -> Rank:
@@ -34,9 +46,20 @@ def rank_of(comparison: Comparison, declaration: Declaration) -> Rank:
         return Rank.HEADLINE
     if claims:
         return Rank.READING
+    if any(_is_beside(comparison, declaration, claim) for claim in declaration.claims if claim.headline):
+        return Rank.BESIDE
     workload = declaration.workload(comparison.workload)
     is_elsewhere = comparison.candidate in declaration.variants and comparison.scale != workload.scales[0]
     return Rank.SCALE if is_elsewhere else Rank.ARM
+
+
+def _is_beside(comparison: Comparison, declaration: Declaration, claim: Claim) -> bool:
+    """Say whether a further arm is compared with what a variant is that a claim is judged on, at the same scale."""
+    return any(
+        msgspec.structs.replace(declaration.headline_comparison(claim, variant), candidate=comparison.candidate)
+        == comparison
+        for variant in declaration.variants
+    )
 
 
 def choose_left_out(

@@ -56,7 +56,7 @@ from argo_bench.harness.record.records import (
     rule_of,
 )
 from argo_bench.harness.record.store import UNREADABLE, Recorded
-from argo_bench.harness.shortage import ORDER
+from argo_bench.harness.shortage import ORDER, PAST_ORDERS
 from argo_bench.harness.statistics.looks import LOOKS
 
 TOLERANCE = 1e-12
@@ -202,7 +202,7 @@ def _check_settings(recorded: Recorded) -> Iterator[Disagreement]:
             yield Disagreement(1, "the header has another trace than was asked for, or other unchanged prices")
         if asked.symbols not in (None, len(run.symbols)):
             yield Disagreement(1, f"the header has {len(run.symbols)} symbols, asked for were {asked.symbols}")
-    if plan.order not in ([], [*ORDER]):
+    if tuple(plan.order) not in ((), ORDER, *PAST_ORDERS):
         yield Disagreement(1, f"the plan has the order {plan.order}, expected {[*ORDER]}")
     if (is_sealed(recorded) or plan.looks) and plan.looks != run.looks:
         yield Disagreement(1, f"the header has the looks {run.looks}, planned were {plan.looks}")
