@@ -144,7 +144,7 @@ def test_a_quick_run_on_real_bars_gives_table_record_and_figures(tmp_path):
     done = argo("run", "O08", "--data", REAL_BARS, "--profile", "quick", "--out", out)
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert {path.name for path in out.iterdir()} >= {"run.jsonl", "forest.svg", "forest.png"}
+    assert {path.name for path in out.iterdir()} >= {"run.jsonl", "hero.svg", "hero-narrow.svg", "hero.png"}
     again = argo("report", out)
     assert again.stdout == done.stdout
 

@@ -65,7 +65,7 @@ def test_a_run_of_the_study_is_verified_and_shown_by_the_sections_of_any_record(
         ("argo_bench.catalogue()", "the catalogue of optimizations needs pandas"),
         ("argo_bench.read_bars", "argo_bench.read_bars needs pandas"),
         ("argo_bench.load('results/reference/shares').to_frame()", "a data frame needs pandas"),
-        ("argo_bench.load('results/reference/shares').forest()", "a figure needs matplotlib"),
+        ("argo_bench.load('results/reference/shares').hero()", "a figure needs matplotlib"),
     ],
 )
 def test_a_library_user_is_told_the_extra_too(expression, sentence):

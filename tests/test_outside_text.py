@@ -136,8 +136,8 @@ def test_pages_documents_and_drawings_have_no_control_characters(tmp_path):
     page = report.save_page(tmp_path).read_text(encoding="utf-8")
     assert "\\x1b[2J" in page
     assert not CONTROLS.search(page)
-    drawn = report.forest()
-    ElementTree.fromstring(drawn.svg(words="none"))
+    drawn = report.hero()
+    ElementTree.fromstring(drawn.svg())
     assert not CONTROLS.search(drawn.alt + str(report) + report._repr_html_())
 
 

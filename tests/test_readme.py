@@ -10,6 +10,8 @@ from argo_bench.cli.main import cli
 from argo_bench.errors import UserError
 from argo_bench.harness.record.store import load
 from argo_bench.optimizations.together import ALL_IDS
+from argo_bench.report.document import write_picture_tag
+from argo_bench.report.sections import HERO
 from argo_bench.study.report.readme import BEGIN, END, make_table, write_table
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +62,14 @@ def test_each_claim_of_its_table_has_a_verdict_for_both_variants(row):
     cells = [re.sub(r"<br>\d+ of \d+ signals [^|]*", "", each) for each in (claims, prescribed, engineered)]
     assert len({each.count("<br>") for each in cells}) == 1
     assert advice.strip().split(",")[0] in ("keep", "fix", "simple", "drop", "do not cache", "undecided")
+
+
+def test_its_picture_is_the_one_of_the_report_with_a_version_for_phones_and_for_either_theme():
+    (shown,) = re.findall(r"<picture>.*?</picture>", README, re.DOTALL)
+    alt = re.search(r'alt="([^"]+)"', shown)[1]
+    assert shown.replace("results/reference/", "") == write_picture_tag(HERO, alt)
+    files = re.findall(r'src(?:set)?="([^"]+)"', shown)
+    assert all((ROOT / each).is_file() for each in files)
 
 
 def test_a_file_without_the_markers_is_refused(tmp_path):

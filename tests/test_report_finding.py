@@ -139,34 +139,33 @@ def verdicts(*words: str, output: str = "same", headline: bool = True) -> list[J
 TITLES = [
     (
         verdicts("confirmed", "exceeded", "refuted", "fell short"),
-        "2 of 4 claims are reached on this machine; 2 of them keep the output (the same)",
+        "2 of 4 claims are reached; 2 of them keep the output",
     ),
-    (verdicts("confirmed"), "1 of 1 claim is reached on this machine; the output is kept (the same)"),
+    (verdicts("confirmed"), "1 of 1 claim is reached; the output is kept"),
     (
         verdicts("confirmed, at least low", "void", output="differs: everything"),
-        "1 of 2 claims is reached on this machine; the output is not kept",
+        "1 of 2 claims is reached; the output is not kept",
     ),
     (
         verdicts("confirmed", "confirmed", output="not checked"),
-        "2 of 2 claims are reached on this machine; none of them keeps the output",
+        "2 of 2 claims are reached; none of them keeps the output",
     ),
     (
         [*verdicts("confirmed", output="differs: x"), *verdicts("exceeded", output="as declared (rounding)")],
-        "2 of 2 claims are reached on this machine; 1 of them keeps the output (as declared)",
+        "2 of 2 claims are reached; 1 of them keeps the output (1 within declared limits)",
     ),
-    (verdicts("refuted", "inconclusive"), "0 of 2 claims are reached on this machine"),
+    (verdicts("refuted", "inconclusive"), "0 of 2 claims are reached"),
     (
         verdicts("untested", "failed", "failed", "confirmed"),
-        "1 of 4 claims is reached on this machine; the output is kept (the same); 1 not measured and 2 failed",
+        "1 of 4 claims is reached; the output is kept; 1 not measured and 2 failed",
     ),
     (
         verdicts("confirmed", "refuted", headline=False),
-        "No headline claim was judged; 1 of 2 further readings is reached on this machine; "
-        "the output is kept (the same)",
+        "No headline claim was judged; 1 of 2 further readings is reached; the output is kept",
     ),
     (
         [*verdicts("refuted"), *verdicts("confirmed", "confirmed", headline=False)],
-        "0 of 1 claim are reached on this machine",
+        "0 of 1 claim are reached",
     ),
     ([], "No claim was judged"),
 ]
@@ -186,9 +185,9 @@ def test_each_variant_has_a_sentence_of_its_own(tmp_path):
     ]
     run = recorded(tmp_path, *rows)
     assert write_title(run) == (
-        "As published, 2 of 2 claims are reached on this machine; 1 of them keeps the output (the same). "
-        "As engineered, 2 of 2 claims are reached on this machine; 2 of them keep the output "
-        "(1 the same, 1 as declared)"
+        "As published, 2 of 2 claims are reached; 1 of them keeps the output. "
+        "As engineered, 2 of 2 claims are reached; 2 of them keep the output "
+        "(1 within declared limits)"
     )
     assert [(each["arm"], each["reached"], each["same"], each["as_declared"]) for each in summarize(run)] == [
         ("prescribed", 2, 1, 0),
@@ -198,9 +197,7 @@ def test_each_variant_has_a_sentence_of_its_own(tmp_path):
 
 def test_an_interrupted_run_says_how_far_it_came(tmp_path):
     run = recorded(tmp_path, *verdicts("confirmed"), end=End(3.0, True, 2))
-    assert write_title(run) == (
-        "Interrupted after 2 of 6 replicates: 1 of 1 claim is reached on this machine; the output is kept (the same)"
-    )
+    assert write_title(run) == ("Interrupted after 2 of 6 replicates: 1 of 1 claim is reached; the output is kept")
 
 
 def test_a_run_without_an_end_is_called_unfinished(tmp_path):
@@ -402,7 +399,7 @@ CALIBRATION = Calibration(
 
 @pytest.mark.parametrize(
     ("where", "words"),
-    [("here", "Calibrated on this machine"), ("reference", "on the reference machine (some processor)")],
+    [("here", "Calibrated"), ("reference", "on the reference machine (some processor)")],
 )
 def test_a_report_says_in_one_line_where_it_was_calibrated(tmp_path, where, words):
     kept = {"calibration": msgspec.to_builtins(Used(where, CALIBRATION))}

@@ -126,7 +126,7 @@ class Report:
 
     @_blaming
     def draw(self, name: str, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture | None:
-        """Draw the chart with this name, such as ``forest``; return None where the record has nothing to show in it.
+        """Draw the chart with this name, such as ``hero``; return None where the record has nothing to show in it.
 
         Raises UserError where matplotlib is not installed.
         """
@@ -134,6 +134,10 @@ class Report:
         if section is None:
             return None
         return section.load_chart().picture(self.recorded, theme, narrow=narrow, title=title)
+
+    def hero(self, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture | None:
+        """Draw every claim that the title counts, in a row with all of its variants; a narrow one is for a phone."""
+        return self.draw("hero", theme, narrow=narrow, title=title)
 
     def forest(self, theme: Theme = "light", *, narrow: bool = False, title: bool = True) -> Picture | None:
         """Draw the verdicts as intervals over the ranges claimed; the picture shows itself in Jupyter."""
@@ -192,17 +196,21 @@ class Report:
     def save(self, directory: str | Path) -> None:
         """Write report.html, and report.md with its figures, each file whole or not at all.
 
-        Every figure is saved as an SVG in both themes, the forest plot as a PNG too. Raises UserError where matplotlib
-        or jinja2 is not installed.
+        Every figure is saved as an SVG in both themes, the one at the top in a version for phones and as a PNG too.
+        Raises UserError where matplotlib or jinja2 is not installed.
         """
         self.save_page(directory)
-        drawn = {each.name: self.draw(each.name) for each in self.outline.at("files")}
-        pictures = {name: picture for name, picture in drawn.items() if picture is not None}
-        alts = {name: picture.alt for name, picture in pictures.items()}
+        drawn = [
+            (each.name, f"{each.name}{'-narrow' * narrow}", self.draw(each.name, narrow=narrow))
+            for each in self.outline.at("files")
+            for narrow in ((False, True) if each.has_narrow_file else (False,))
+        ]
+        alts = {name: picture.alt for name, _, picture in drawn if picture is not None}
         files = {"report.md": document.write_document(self.recorded, self.outline, alts).encode()}
-        files |= {"forest.png": pictures["forest"].png()}
-        files |= {f"{name}.svg": picture.svg() for name, picture in pictures.items()}
-        files |= {f"{name}-dark.svg": picture.dark_svg() for name, picture in pictures.items()}
+        for _, name, picture in drawn:
+            if picture is not None:
+                files |= {f"{name}.svg": picture.svg(), f"{name}-dark.svg": picture.dark_svg()}
+                files |= {"hero.png": picture.png()} if name == "hero" else {}
         for name, content in files.items():
             write_whole(Path(directory) / name, content)
 

@@ -15,7 +15,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar
 
 import matplotlib
@@ -41,14 +40,19 @@ stands alone.
 """
 ABOVE, BELOW, LEFT, RIGHT, LEGEND = 0.47, 0.47, 0.74, 0.34, 0.19
 """A panel of a narrow figure has these margins, and each row of its legend this height, in inches."""
+MARK = "mark-"
+"""The name of a verdict's mark in an SVG begins with this; its position in the record follows."""
 NEAR_BLACK = "#010101"
 """Figures use this instead of black, which an SVG leaves out as its default: there no theme could change it."""
 PNG_DPI = 200
+FONT = "DejaVu Sans"
+FONTS = f"'{FONT}', Verdana, Geneva, 'Segoe UI', sans-serif"
+"""A reader whose system lacks the first of these sees the next; all of them are about as wide."""
 SETTINGS: dict[Any, Any] = {
-    "font.family": ["DejaVu Sans"],
+    "font.family": [FONT],
     "font.size": 9.0,
     "text.parse_math": False,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "svg.hashsalt": "argo-bench",
     "axes.unicode_minus": False,
 }
@@ -128,12 +132,10 @@ class Picture:
     def png(self) -> bytes:
         return self._save("png", dpi=PNG_DPI, metadata={"Software": None})
 
-    def svg(self, *, words: Literal["path", "none"] = "path") -> bytes:
-        """Return an SVG, its words as outlines ("path"), which look the same everywhere, or as text ("none").
-
-        Text is shown in a font of the reader's.
-        """
-        return self._save("svg", {"svg.fonttype": words}, metadata={"Date": None})
+    def svg(self) -> bytes:
+        """Return an SVG whose words are text: they can be searched, selected and read out, and take little room."""
+        drawn = self._save("svg", metadata={"Date": None})
+        return drawn.replace(f"'{FONT}'".encode(), FONTS.encode())
 
     def dark_svg(self) -> bytes:
         """Return the SVG of the dark picture by exchanging the colours of the light one, without drawing it again."""
@@ -141,9 +143,9 @@ class Picture:
         names = {colour.lower().encode(): name for name, colour in list_colours("light").items()}
         return re.sub(rb"#[0-9a-f]{6}\b", lambda found: dark[names[found[0]]].lower().encode(), self.svg())
 
-    def _save(self, kind: str, settings: Mapping[Any, Any] = MappingProxyType({}), **options: Any) -> bytes:
+    def _save(self, kind: str, **options: Any) -> bytes:
         buffer = io.BytesIO()
-        with matplotlib.rc_context({**SETTINGS, **settings}):
+        with matplotlib.rc_context(SETTINGS):
             self.figure.savefig(buffer, format=kind, **options)
         return buffer.getvalue()
 

@@ -10,10 +10,12 @@ from argo_bench.controls import spell_controls
 from argo_bench.harness.record.records import End, Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding, text
-from argo_bench.report.sections import Outline
+from argo_bench.report.sections import Outline, Section
 from argo_bench.report.tables import escape
 from argo_bench.report.title import write_title
 
+WIDTH = 960
+"""A figure is shown with this width, in pixels, where a page is wide enough."""
 DOES_NOT_SHOW = (
     "What another machine would give: ratios carry over better than times, and neither carries over exactly.",
     "What a stage's speed-up is worth to a whole cycle, of which the stage is only a part.",
@@ -25,11 +27,12 @@ DOES_NOT_SHOW = (
 def write_document(recorded: Recorded, outline: Outline, alts: Mapping[str, str]) -> str:
     """Return the whole report as Markdown, to be saved beside its figures.
 
-    ``alts`` are their alternative texts by name; ``forest`` is the name of forest.svg and forest-dark.svg.
+    ``alts`` are their alternative texts by name; ``hero`` is the name of hero.svg and hero-dark.svg, and of
+    hero-narrow.svg and hero-narrow-dark.svg where the section has a narrow file.
     """
     sections = [
         f"# {escape(write_title(recorded))}",
-        *(_picture(each.name, alts[each.name], each.caption) for each in outline.at("files") if each.name in alts),
+        *(_write_picture(each, alts[each.name]) for each in outline.at("files") if each.name in alts),
         text.markdown(recorded, outline),
         "## How it was measured",
         _write_list(_describe_circumstances(recorded)),
@@ -41,12 +44,25 @@ def write_document(recorded: Recorded, outline: Outline, alts: Mapping[str, str]
     return spell_controls("\n\n".join(section.rstrip() for section in sections) + "\n")
 
 
-def _picture(name: str, alt: str, caption: str) -> str:
-    drawn = (
-        f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{name}-dark.svg">\n'
-        f'  <img alt="{html.escape(alt)}" src="{name}.svg" width="800">\n</picture>'
-    )
-    return f"{drawn}\n\n*{caption}*" if caption else drawn
+PHONE = "(max-width: 600px)"
+"""A screen for which this holds is shown the narrow version of a figure."""
+
+
+def write_picture_tag(section: Section, alt: str) -> str:
+    """Return the HTML of a saved figure, of which a browser takes the file for its theme and, where there is one,
+    for its width."""
+    dark = "(prefers-color-scheme: dark)"
+    sources = [(dark, "-dark"), ("", "")]
+    if section.has_narrow_file:
+        sources = [(f"{PHONE} and {dark}", "-narrow-dark"), (PHONE, "-narrow"), *sources]
+    lines = [f'  <source media="{media}" srcset="{section.name}{ending}.svg">' for media, ending in sources if media]
+    image = f'  <img alt="{html.escape(alt)}" src="{section.name}.svg" width="{WIDTH}">'
+    return "\n".join(["<picture>", *lines, image, "</picture>"])
+
+
+def _write_picture(section: Section, alt: str) -> str:
+    drawn = write_picture_tag(section, alt)
+    return f"{drawn}\n\n*{section.caption}*" if section.caption else drawn
 
 
 def _write_list(lines: Iterator[str] | tuple[str, ...]) -> str:

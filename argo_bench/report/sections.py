@@ -41,7 +41,7 @@ class Section:
 
     ``tables`` is called with the record, and whether it is to be brief. ``chart`` names a Chart as ``module:NAME``; it
     is imported when it is drawn, because matplotlib comes with an extra. A table without rows is left out, and so is a
-    chart that finds nothing to draw.
+    chart that finds nothing to draw. ``has_narrow_file`` says that a figure beside report.md has a version for phones.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Section:
     tables: Callable[[Recorded, bool], Sequence[Table]] | None = None
     chart: str = ""
     caption: str = ""
+    has_narrow_file: bool = False
 
     def tabulate(self, recorded: Recorded, *, brief: bool = False) -> list[Table]:
         """Return those of its tables that have rows."""
@@ -171,9 +172,10 @@ ANY_TABLE: tuple[Place, ...] = ("terminal", "text", "page")
 
 HEADLINE = Section("verdicts", ("summary", "terminal", "text"), tabulate_headline)
 FURTHER = Section("further readings", ANY_TEXT, tabulate_further)
+HERO = Section("hero", ("files",), chart=f"{CHARTS}hero:HERO", has_narrow_file=True)
 FOREST = Section(
     "forest",
-    ("page", "files"),
+    ("page",),
     chart=f"{CHARTS}forest:FOREST",
     caption=(
         "A tick is the estimate, the thick line its interval, the band what was claimed; ≠ computes something else."
@@ -232,7 +234,7 @@ SENTENCES = Section("in words", ("text", "page"), tabulate_sentences)
 HARNESS = Outline(
     (
         *(HEADLINE, FURTHER),
-        *(FOREST, ECDF, PAIRED_RATIO, SCALING, BREAK_EVEN, HIT_RATES, MEMORY),
+        *(HERO, FOREST, ECDF, PAIRED_RATIO, SCALING, BREAK_EVEN, HIT_RATES, MEMORY),
         *(HOLDS_WHEN, STRIPS, OUTPUT, CHECKS, CACHES, TRIALS, MEMORY_TABLE, BESIDE, FIRST_CALLS, SENTENCES),
     )
 )

@@ -13,7 +13,7 @@ from argo_bench.report import finding
 from argo_bench.report.remarks import list_not_measured, list_remarks
 from argo_bench.report.sections import Outline, Place
 from argo_bench.report.tables import Table, escape, escape_html, html_table, markdown_table, terminal_table
-from argo_bench.report.title import write_title
+from argo_bench.report.title import write_aside, write_title
 
 MANY = 5
 """From this number of optimizations on, a terminal shows what was judged, and leaves all else to the page."""
@@ -43,6 +43,7 @@ def terminal(recorded: Recorded, outline: Outline) -> Group:
     setting = [finding.describe_setting(recorded), *finding.describe_choices(recorded)]
     parts: list[Any] = [
         Text(f"{write_title(recorded)}.", style="bold"),
+        *(Text(f"{aside}.") for aside in _list_asides(recorded)),
         Text("\n".join(setting) + "\n", style="dim"),
     ]
     is_summary = is_long(recorded)
@@ -58,8 +59,9 @@ def terminal(recorded: Recorded, outline: Outline) -> Group:
 
 
 def markdown(recorded: Recorded, outline: Outline) -> str:
-    """Render tables and remarks as GitHub shows them."""
-    parts = [markdown_table(table) for table in tabulate(recorded, outline, "text")]
+    """Render what the title leaves out, tables and remarks as GitHub shows them."""
+    parts = [f"{escape(aside)}." for aside in _list_asides(recorded)]
+    parts += [markdown_table(table) for table in tabulate(recorded, outline, "text")]
     if listed := [f"- {escape(line)}" for line in all_remarks(recorded, outline)]:
         parts.append("\n".join(listed))
     return "\n\n".join(parts) + "\n"
@@ -68,6 +70,12 @@ def markdown(recorded: Recorded, outline: Outline) -> str:
 def html(recorded: Recorded, outline: Outline) -> str:
     """Render the report as HTML that needs nothing else, in the colours of the notebook's theme."""
     title = f'<div style="{FRAME}"><p><strong>{escape_html(write_title(recorded))}.</strong></p>'
+    title += "".join(f"<p>{escape_html(aside)}.</p>" for aside in _list_asides(recorded))
     drawn = "".join(html_table(table) for table in tabulate(recorded, outline, "text"))
     items = "".join(f"<li>{escape_html(line)}</li>" for line in all_remarks(recorded, outline))
     return title + drawn + (f"<ul>{items}</ul>" if items else "") + "</div>"
+
+
+def _list_asides(recorded: Recorded) -> list[str]:
+    """Return the sentence on what the title leaves out, or nothing where it leaves nothing out."""
+    return [each for each in [write_aside(recorded)] if each]

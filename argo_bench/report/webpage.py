@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from xml.etree import ElementTree
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -28,15 +27,16 @@ from argo_bench.harness.machine.fitness import FitnessCheck
 from argo_bench.harness.record.records import End, Judgement
 from argo_bench.harness.record.store import Recorded, line_of
 from argo_bench.report import calibration, finding
-from argo_bench.report.chart import Picture, list_colours
-from argo_bench.report.charts.forest import FOREST
+from argo_bench.report.chart import list_colours
+from argo_bench.report.charts.hero import HERO
 from argo_bench.report.document import DOES_NOT_SHOW, list_facts
+from argo_bench.report.inline import make_inline
 from argo_bench.report.marks import MARKS, label_verdict
 from argo_bench.report.sections import Advice, Background, Outline, Part, Source
 from argo_bench.report.simple import describe_simple, find_simple
 from argo_bench.report.tables import VERDICT, Table
 from argo_bench.report.text import all_remarks, tabulate
-from argo_bench.report.title import write_title
+from argo_bench.report.title import write_aside, write_title
 from argo_bench.report.verdicts import tabulate_verdicts
 
 MOST_EMBEDDED = 2_500_000
@@ -127,16 +127,17 @@ def _collect(recorded: Recorded, outline: Outline) -> dict[str, Any]:
     headline = [each for each in judgements if each.headline]
     common = [*all_remarks(recorded.of(""), outline), finding.describe_calibration(recorded)]
     chapters = [_make_chapter(recorded, outline, each, place) for place, each in enumerate(recorded.subjects)]
-    hero = FOREST.picture(recorded, title=False), FOREST.picture(recorded, narrow=True)
+    hero = HERO.picture(recorded, title=False), HERO.picture(recorded, narrow=True)
     kept = recorded.run.environment.get("calibration")
     return {
         "run": recorded.run,
         "finding": write_title(recorded),
+        "aside": write_aside(recorded),
         "setting": finding.describe_setting(recorded),
         "took": [finding.format_duration(1e9 * end.seconds) for end in recorded.all(End)],
         "tally": {word: sum(each.verdict == word for each in headline or judgements) for word in MARKS},
         "hero": [
-            (name, _make_inline(picture, name))
+            (name, make_inline(picture, name))
             for name, picture in zip(("wide", "narrow"), hero, strict=True)
             if picture
         ],
@@ -222,7 +223,7 @@ def _draw_figures(of: Recorded, outline: Outline, place: int) -> Iterator[Figure
     for position, section in enumerate(drawable):
         picture = section.load_chart().picture(of, narrow=True)
         if picture is not None:
-            drawing = _make_inline(picture, f"f{place}-{position}")
+            drawing = make_inline(picture, f"f{place}-{position}")
             yield Figure(drawing, section.caption, picture.data, picture.figure.get_figheight())
 
 
@@ -232,51 +233,6 @@ def _split_in_columns(figures: Sequence[Figure]) -> list[list[Figure]]:
     for each in figures:
         min(columns, key=lambda column: sum(CAPTION + other.height for other in column)).append(each)
     return [column for column in columns if column]
-
-
-def _make_inline(picture: Picture, name: str) -> Markup:
-    """Return the drawing for the page, with words as text in the page's font and colours as variables.
-
-    ``name`` is put before the names of its parts, which must be unique on the page.
-    """
-    drawing = ElementTree.fromstring(picture.svg(words="none"))
-    box = drawing.attrib["viewBox"]
-    _adapt(drawing, name, {hexes.lower(): each for each, hexes in list_colours("light").items()})
-    drawing.attrib = {"viewBox": box, "role": "img", "aria-label": picture.alt}
-    return Markup(ElementTree.tostring(drawing, encoding="unicode"))
-
-
-def _adapt(element: ElementTree.Element, prefix: str, names: Mapping[str, str]) -> None:
-    """Dissolve groups that say nothing, put ``prefix`` before the names of shapes, and give numbers two decimals."""
-    element.tag = _strip_namespace(element.tag)
-    kept: list[ElementTree.Element] = []
-    for child in element:
-        _adapt(child, prefix, names)
-        if child.tag == "g" and not child.attrib:
-            kept += child
-        elif child.tag not in ("metadata", "style"):
-            kept.append(child)
-    element[:] = kept
-    element.tail = None
-    if element.tag not in ("text", "tspan"):
-        element.text = None
-    element.attrib = {
-        _strip_namespace(key): _adapt_value(value, prefix, names)
-        for key, value in element.attrib.items()
-        if not (key == "id" and element.tag == "g") and not value.startswith("rotate(-0 ")
-    }
-
-
-def _strip_namespace(name: str) -> str:
-    """Return a name without its XML namespace, which HTML takes for granted."""
-    return name.rpartition("}")[2]
-
-
-def _adapt_value(value: str, prefix: str, names: Mapping[str, str]) -> str:
-    value = re.sub(r"^#(?=[mp][0-9a-f]{10})|^(?=[mp][0-9a-f]{10}$)|(?<=url\(#)", lambda at: f"{at[0]}{prefix}-", value)
-    value = re.sub(r"#[0-9a-f]{6}\b", lambda found: f"var(--{names[found[0]]})", value)
-    value = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", value)
-    return re.sub(r"\s+", " ", value.replace("'DejaVu Sans'", "var(--sans)")).strip()
 
 
 def _highlight(source: Source) -> Code:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from matplotlib.lines import Line2D
@@ -27,6 +28,35 @@ FIXED = "fixed "
 """The names of arms begin with this where the arms differ in one number, such as a lifetime; a line joins them."""
 FIXED_STYLE = Style("bluish green", "D", "-")
 OTHER = Style("reddish purple", "P", "-.")
+
+
+SPARE = (
+    OTHER,
+    Style("black", "X", ":"),
+    Style("sky blue", "*", "--"),
+    Style("orange", "p", "-."),
+    Style("bluish green", "h", ":"),
+    Style("grey", "<", "--"),
+    Style("reddish purple", ">", ":"),
+    Style("sky blue", "8", "-."),
+)
+"""Arms that are not known by name get these in turn, so that no two of them in a figure look the same."""
+FIXED_MARKERS = "Dd<>ph8*"
+"""Arms that differ in one number have one hue, and a marker each."""
+
+
+def assign_styles(arms: Iterable[str]) -> dict[str, Style]:
+    """Return a style for every arm of a figure: those that are known keep theirs, and each has its own marker."""
+    fixed, spare = itertools.cycle(FIXED_MARKERS), itertools.cycle(SPARE)
+    found: dict[str, Style] = {}
+    for arm in dict.fromkeys(arms):
+        if arm in STYLES:
+            found[arm] = STYLES[arm]
+        elif arm.startswith(FIXED):
+            found[arm] = FIXED_STYLE._replace(marker=next(fixed))
+        else:
+            found[arm] = next(spare)
+    return found
 
 
 def choose_style(arm: str) -> Style:

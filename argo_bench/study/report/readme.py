@@ -16,7 +16,7 @@ from argo_bench.report.marks import MARKS, label_verdict
 from argo_bench.report.references import DEPENDS, find_dependent
 from argo_bench.report.simple import describe_simple, find_simple
 from argo_bench.report.tables import escape
-from argo_bench.report.title import write_title
+from argo_bench.report.title import write_aside, write_title
 from argo_bench.study.report.advice import advise_all
 
 BEGIN, END = "<!-- measured: argo-bench report RUN --readme README.md -->", "<!-- end of measured -->"
@@ -52,7 +52,8 @@ def make_table(recorded: Recorded) -> str:
             rows.append(_write_row([identifier, known.name, claims, *seen, words.get(identifier, "")]))
     used = {each.verdict for rows in judged.values() for each in rows}
     legend = ", ".join(label_verdict(word) for word in MARKS if word in used)
-    return f"*{write_title(recorded)}.*\n\n" + "\n".join(rows) + f"\n\n{legend}; < 1x is slower or more."
+    said = " ".join(f"{each}." for each in (write_title(recorded), write_aside(recorded)) if each)
+    return f"*{said}*\n\n" + "\n".join(rows) + f"\n\n{legend}; < 1x is slower or more."
 
 
 def _write_row(cells: Sequence[str]) -> str:

@@ -121,7 +121,7 @@ def describe_rank(subject: str) -> str:
 STUDY = Outline(
     (
         *(HEADLINE, ADVICE, FURTHER, COMBINED, DOMINATED),
-        *(shared.FOREST, shared.ECDF, shared.PAIRED_RATIO, SHARES, shared.SCALING),
+        *(shared.HERO, shared.FOREST, shared.ECDF, shared.PAIRED_RATIO, SHARES, shared.SCALING),
         *(shared.BREAK_EVEN, shared.HIT_RATES, CURVES, FRONTIER, shared.MEMORY, ERRORS, PAYS),
         *(
             LEFT_OUT,
