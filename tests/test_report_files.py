@@ -26,7 +26,7 @@ def report(tmp_path) -> Report:
 
 
 def test_a_report_is_one_sentence_as_text(report):
-    assert str(report) == ("3 of 13 claims are reached; 3 of them keep the output; 1 not measured and 1 failed.")
+    assert str(report) == ("3 of 13 claims are reached; all of them keep the output; 1 not measured and 1 failed.")
 
 
 def test_a_report_shows_itself_as_html_markdown_and_text(report):

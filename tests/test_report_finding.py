@@ -139,7 +139,7 @@ def verdicts(*words: str, output: str = "same", headline: bool = True) -> list[J
 TITLES = [
     (
         verdicts("confirmed", "exceeded", "refuted", "fell short"),
-        "2 of 4 claims are reached; 2 of them keep the output",
+        "2 of 4 claims are reached; all of them keep the output",
     ),
     (verdicts("confirmed"), "1 of 1 claim is reached; the output is kept"),
     (
@@ -186,7 +186,7 @@ def test_each_variant_has_a_sentence_of_its_own(tmp_path):
     run = recorded(tmp_path, *rows)
     assert write_title(run) == (
         "As published, 2 of 2 claims are reached; 1 of them keeps the output. "
-        "As engineered, 2 of 2 claims are reached; 2 of them keep the output "
+        "As engineered, 2 of 2 claims are reached; all of them keep the output "
         "(1 within declared limits)"
     )
     assert [(each["arm"], each["reached"], each["same"], each["as_declared"]) for each in summarize(run)] == [

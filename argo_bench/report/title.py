@@ -145,7 +145,8 @@ def _count_kept(reached: Sequence[Judgement]) -> str:
     how = f" ({declared} within declared limits)" if declared else ""
     if len(reached) == 1:
         return f"the output is kept{' (within declared limits)' if declared else ''}"
-    return f"{kept} of them keep{'s' if kept == 1 else ''} the output{how}"
+    who = "all" if kept == len(reached) else kept
+    return f"{who} of them keep{'s' if kept == 1 else ''} the output{how}"
 
 
 def _count_missing(judged: Sequence[Judgement]) -> str:

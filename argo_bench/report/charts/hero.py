@@ -67,14 +67,14 @@ class Shape(NamedTuple):
         return self.width <= NARROW
 
 
-WIDE = Shape(10.0, 3.05, 1.5, 0.0, 0.185, 8.5, 46, 96, 0.72)
-SMALL = Shape(NARROW, 0.14, 0.14, 0.16, 0.2, 7.8, 42, 60, 0.66)
-HEADING, AXIS, LEGEND, TOP, LINE = 0.24, 0.34, 0.2, 0.24, 0.23
+WIDE = Shape(10.0, 3.05, 1.65, 0.0, 0.172, 8.5, 46, 104, 0.78)
+SMALL = Shape(NARROW, 0.14, 0.14, 0.16, 0.2, 7.8, 42, 60, 0.74)
+HEADING, AXIS, LEGEND, TOP, LINE = 0.23, 0.27, 0.19, 0.22, 0.22
 """A heading, the labels of an axis, a line of the legend, what is above the first row, and a line of the title are this
 high, in inches."""
 EDGE = 0.12
 """Words keep this distance from the edges, in inches."""
-SIZE = 5.6
+SIZE = 5.2
 """A mark is this wide, in points."""
 MOST_NUMBERED = 2
 """Numbers have room beside the rows for so many arms."""
@@ -115,7 +115,7 @@ def draw(found: Hero, canvas: Canvas) -> Figure:
     for position, line in enumerate(title):
         figure.text(
             EDGE / shape.width, 1 - LINE * (position + 0.85) / height, line,
-            fontsize=11.5, fontweight="bold", color=colours.ink,
+            fontsize=11, fontweight="bold", color=colours.ink,
         )  # fmt: skip
     for drawn, size, above in ((_draw_ratios, ratios, TOP), (_draw_levels, levels, HEADING)):
         if size:
@@ -159,7 +159,7 @@ def _draw_levels(pen: Pen) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: finding.format_level(value)))
     _quieten(pen)
     nouns = dict.fromkeys(each.metric.replace("_", " ") for row in levels for each in row.judgements)
-    _write_label(pen, -0.4 * HEADING, f"{', '.join(nouns)}: a level and no ratio", pen.colours.muted, "bold")
+    _write_label(pen, -0.4 * HEADING, f"{', '.join(nouns)}, on an axis of its own", pen.colours.muted, "bold")
     for position, row in enumerate(levels):
         low, high = row.judgements[0].low, row.judgements[0].high
         region = (0.0 if low is None else low, most if high is None else high)
@@ -222,7 +222,7 @@ def _draw_row(pen: Pen, row: Row, y: float, region: tuple[float, float] | None) 
 def _format_number(judgement: Judgement) -> str:
     """Write what was measured as short as it gets."""
     if judgement.level_seen is not None:
-        return finding.format_levels(*judgement.level_seen).replace(" to ", "-")
+        return "-".join(dict.fromkeys(f"{100 * each:.0f}" for each in judgement.level_seen)) + " %"
     if judgement.speedup is None:
         return "-"
     shown = finding.format_ratio(judgement.speedup, judgement.metric)
@@ -271,13 +271,22 @@ def _make_mark(style: Style, fill: str, edge: str) -> Line2D:
 
 
 class Lettering(NamedTuple):
+    """Says how words look; those over an axis cover its lines."""
+
     align: Literal["left", "right"]
     colour: str
     weight: str = "normal"
+    is_over_axis: bool = False
 
 
 def _write_label(pen: Pen, y: float, words: str, colour: str, weight: str = "normal") -> None:
-    _write(pen, (0, EDGE - pen.shape.left), y, words, Lettering("left", colour, weight))
+    _write(
+        pen,
+        (0, EDGE - pen.shape.left),
+        y,
+        words,
+        Lettering("left", colour, weight, pen.shape.is_narrow or weight == "bold"),
+    )
 
 
 def _write_number(pen: Pen, position: int, y: float, words: str, colour: str) -> None:
@@ -285,7 +294,7 @@ def _write_number(pen: Pen, position: int, y: float, words: str, colour: str) ->
     columns = len(pen.found.styles)
     if columns <= MOST_NUMBERED:
         offset = pen.shape.right - EDGE - (columns - 1 - position) * pen.shape.number
-        _write(pen, (1, offset), y, words, Lettering("right", colour))
+        _write(pen, (1, offset), y, words, Lettering("right", colour, is_over_axis=pen.shape.is_narrow))
 
 
 def _write(pen: Pen, place: tuple[int, float], y: float, words: str, look: Lettering) -> None:
@@ -293,6 +302,7 @@ def _write(pen: Pen, place: tuple[int, float], y: float, words: str, look: Lette
     end, offset = place
     pen.axes.annotate(
         words, (end, y), xycoords=("axes fraction", "data"), xytext=(72 * offset, 0), textcoords="offset points",
+        bbox={"facecolor": pen.colours.background, "edgecolor": "none", "pad": 0.5} if look.is_over_axis else None,
         va="center_baseline", ha=look.align, fontsize=pen.shape.size, fontweight=look.weight, color=look.colour,
         annotation_clip=False,
     )  # fmt: skip
@@ -311,7 +321,7 @@ def _list_legend(found: Hero, colours: Colours, shape: Shape) -> list[list[Entry
     if any(each.interval is not None for each in shown):
         marks.append((Line2D([], [], color=ink, linewidth=1.7), "uncertainty"))
     if any(each.kind != "difference" for each in shown):
-        marks.append((Patch(facecolor=colours.band, edgecolor=colours.edge), "published"))
+        marks.append((Patch(facecolor=colours.band, edgecolor=colours.edge), "published range"))
     answers = set(map(found.answer, shown))
     says: list[Entry] = [
         (Patch(facecolor=get_hue(each.hue, colours), edgecolor="none"), each.name)
