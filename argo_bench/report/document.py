@@ -55,9 +55,10 @@ def write_picture_tag(section: Section, alt: str) -> str:
     sources = [(dark, "-dark"), ("", "")]
     if section.has_narrow_file:
         sources = [(f"{PHONE} and {dark}", "-narrow-dark"), (PHONE, "-narrow"), *sources]
-    lines = [f'  <source media="{media}" srcset="{section.name}{ending}.svg">' for media, ending in sources if media]
-    image = f'  <img alt="{html.escape(alt)}" src="{section.name}.svg" width="{WIDTH}">'
-    return "\n".join(["<picture>", *lines, image, "</picture>"])
+    lines = [f'<source media="{media}" srcset="{section.name}{ending}.svg">' for media, ending in sources if media]
+    image = f'<img alt="{html.escape(alt)}" src="{section.name}.svg" width="{WIDTH}">'
+    inside = "\n  ".join([*lines, image])
+    return f"<picture>{inside}</picture>"
 
 
 def _write_picture(section: Section, alt: str) -> str:
