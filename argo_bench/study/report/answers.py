@@ -125,6 +125,7 @@ def _describe_errors(frames: Report) -> Iterator[str]:
 def _describe_output(judged: Mapping[str, Judgement]) -> Iterator[str]:
     if judged:
         judgement = next(iter(judged.values()))
-        yield f"the output {judgement.output if finding.changes_output(judgement) else f'is {judgement.output}'}"
+        stays = "stays the same" if finding.is_same(judgement) else f"is {judgement.output}"
+        yield f"the output {judgement.output if finding.changes_output(judgement) else stays}"
         if judgement.damage:
             yield describe_damage(judgement.damage) or "no signal is missed, added or flipped"
