@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -181,12 +182,22 @@ def test_copies_are_made_once_and_what_is_edited_or_executed_stays(tmp_path):
     assert deleted.read_bytes() == NOTEBOOKS[2].read_bytes()
 
 
+class Ended:
+    """A process that has ended with a code."""
+
+    def __init__(self, code):
+        self._code = code
+
+    def wait(self):
+        return self._code
+
+
 def run_lab(monkeypatch, tmp_path, arguments, *, code, user):
     """Call the command where JupyterLab ends with a code; return the result and how JupyterLab was called."""
     called = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(extras, "EXTRAS", {**extras.EXTRAS, "notebooks": ()})
-    monkeypatch.setattr(subprocess, "call", lambda command: called.append(command) or code)
+    monkeypatch.setattr(subprocess, "Popen", lambda command: called.append(command) or Ended(code))
     monkeypatch.setattr(os, "geteuid", lambda: user, raising=False)
     return CliRunner().invoke(cli, ["lab", *arguments]), called
 
@@ -212,6 +223,37 @@ def test_root_is_told_the_line_that_starts_it(arguments, code, user, is_told, mo
     done, _ = run_lab(monkeypatch, tmp_path, arguments, code=code, user=user)
     assert done.exit_code == code
     assert ("argo-bench lab --allow-root --no-browser" in done.stderr) == is_told
+
+
+WAITING_LAB = """
+import signal, sys, time
+signal.signal(signal.SIGINT, lambda *_: print("asked", flush=True))
+print("started", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+def test_jupyterlab_answers_to_ctrl_c_itself_and_ends_with_its_parent(tmp_path):
+    (tmp_path / "jupyterlab").mkdir()
+    (tmp_path / "jupyterlab" / "__init__.py").touch()
+    (tmp_path / "jupyterlab" / "__main__.py").write_text(WAITING_LAB, encoding="utf-8")
+    path = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[1])))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "argo_bench.cli", "lab"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        assert process.stdout.readline() == "started\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stdout.readline() == "asked\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == ""  # its end: the other process has gone too
+        assert process.wait() == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -94,13 +95,24 @@ def open_lab(folder: Path, arguments: Sequence[str] = ()) -> int:
     Raises UserError where it is not installed.
     """
     check_extra("notebooks", "JupyterLab")
-    return subprocess.call([sys.executable, "-m", "jupyterlab", str(folder), *arguments])
+    process = subprocess.Popen([sys.executable, "-m", "jupyterlab", str(folder), *arguments])
+    # Ctrl-C reaches JupyterLab too, which asks whether it is meant: this process waits for the answer.
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
+    }
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
 
 
 def is_refused_as_root(code: int, arguments: Sequence[str]) -> bool:
     """Say whether JupyterLab may have ended with this exit code because it was started by root without being told."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    return code != 0 and is_root and ALLOW_ROOT not in arguments
+    return code == 1 and is_root and ALLOW_ROOT not in arguments
 
 
 def execute_notebook(report: Report, directory: Path) -> Path:
