@@ -57,7 +57,7 @@ def test_the_spread_of_an_arm_is_that_of_its_samples_that_count(timed):
     picture = drawn(ECDF.picture(timed))
     assert rows(picture)[0][:6] == ("baseline", "6 of 2 replicates", "980 ns", "980 ns", "985 ns", "1 us")
     assert rows(picture)[1][:3] == ("engineered", "6 of 2 replicates", "100 ns")
-    assert "O06.time, medians: baseline 1 us, engineered 100 ns" in picture.alt
+    assert picture.alt.endswith("a line for each arm of O06.time.")
 
 
 def test_arms_far_apart_are_drawn_over_their_own_medians(timed):
@@ -98,7 +98,7 @@ def test_the_clock_is_the_one_that_decided(tmp_path):
 def test_further_readings_are_drawn_where_there_is_no_timed_headline(tmp_path):
     one = judgement("exceeded", 10.0, arm="engineered", headline=False)
     picture = drawn(PAIRED_RATIO.picture(recorded(tmp_path, *sampled(one, [block(1000, 1000)]))))
-    assert picture.alt.startswith("Ratio of every block in the order of measuring. O06.time engineered: 10.0x")
+    assert picture.alt == "Ratio of every block in the order of measuring, for O06.time engineered."
 
 
 FIGURES = [ECDF, PAIRED_RATIO, SCALING, BREAK_EVEN, HIT_RATES, MEMORY]
@@ -142,7 +142,7 @@ def test_a_slow_first_call_is_made_up_for_where_the_line_crosses_one(tmp_path):
     crossing = next(x for x, y in line.get_xydata().tolist() if y >= 1)
     assert 990 <= crossing <= 990 * 1.13  # the next of 20 points a decade
     assert rows(picture)[0][2] == "990 calls"
-    assert picture.alt.endswith("engineered pays: 990 calls.")
+    assert picture.alt.count(".") <= 2
 
 
 def test_a_cache_is_drawn_from_the_times_of_its_hits_and_misses(tmp_path):
@@ -167,7 +167,7 @@ def test_every_reading_of_memory_is_a_mark_and_polled_ones_are_hollow(tmp_path):
     picture = drawn(MEMORY.picture(recorded(tmp_path, judgement(), *readings())))
     marks = [line for line in picture.figure.axes[0].lines if line.get_marker() not in ("None", "")]
     assert sorted(line.get_xdata()[0] for line in marks) == [25 << 20, 50 << 20, 50 << 20, 100 << 20]
-    assert "O08, full set: baseline peak RSS 100 MiB, traced 50 MiB; engineered peak RSS 25 MiB" in picture.alt
+    assert picture.alt.endswith("for O08 on full set.")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

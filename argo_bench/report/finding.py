@@ -96,6 +96,13 @@ def format_number_of(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def list_some(names: Iterable[str], most: int = 5) -> str:
+    """Write names once each in a row, and of more than ``most`` of them the number of the others."""
+    found = list(dict.fromkeys(names))
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + more
+
+
 def name_claim(recorded: Recorded, judgement: Judgement) -> str:
     """Name the claim by its id and by what it is about."""
     return f"{judgement.claim} {recorded.name_of(judgement.optimization)}".rstrip()

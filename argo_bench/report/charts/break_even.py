@@ -138,11 +138,7 @@ def _find_hit_and_miss(recorded: Recorded, caching: Caching, results: dict[Compa
 
 
 def describe(payoff: Payoff) -> str:
-    said = (
-        f"{panel.title}: {'; '.join(f'{line.arm} pays: {line.pays}' for line in panel.lines)}."
-        for panel in payoff.panels
-    )
-    return f"{payoff.title}. {' '.join(said)}"
+    return f"{payoff.title}, for {finding.list_some(panel.title for panel in payoff.panels)}."
 
 
 def tabulate(payoff: Payoff) -> Table:

@@ -61,14 +61,8 @@ def _list_readings(memory: Memory) -> list[tuple[Reading, int]]:
 
 
 def describe(weighed: Weighed) -> str:
-    said = []
-    for (optimization, workload), arms in weighed.panels.items():
-        of_arms = (
-            f"{each.arm} {', '.join(f'{METHODS[r.method]} {finding.format_bytes(b)}' for r, b in _list_readings(each))}"
-            for each in arms
-        )
-        said.append(f"{optimization}, {workload}: {'; '.join(of_arms)}.")
-    return f"Memory of one pass beyond what was there before, on a log axis. {' '.join(said)}"
+    of = finding.list_some(f"{optimization} on {workload}" for optimization, workload in weighed.panels)
+    return f"Memory of one pass beyond what was there before, on a log axis, for {of}."
 
 
 def draw(weighed: Weighed, canvas: Canvas) -> Figure:

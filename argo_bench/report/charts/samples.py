@@ -137,11 +137,8 @@ def _find_spreads(recorded: Recorded) -> Iterator[Spread]:
 
 
 def describe_spreads(panels: Sequence[Spread]) -> str:
-    said = []
-    for panel in panels:
-        medians = (f"{arm.name} {finding.format_duration(median(arm.times))}" for arm in panel.arms)
-        said.append(f"{_name_claims(panel.judgements)}, medians: {', '.join(medians)}")
-    return f"Cumulative share of samples over the time per call on a log axis. {'; '.join(said)}."
+    claims = finding.list_some(each.claim for panel in panels for each in panel.judgements)
+    return f"Cumulative share of samples over the time per call on a log axis, a line for each arm of {claims}."
 
 
 def _name_claims(judgements: Sequence[Judgement]) -> str:
@@ -247,12 +244,8 @@ def _summarize_process(samples: Samples, clock: str) -> float:
 
 
 def describe_ratios(panels: Sequence[tuple[Judgement, list[Samples]]]) -> str:
-    said = []
-    for judgement, samples in panels:
-        of = [_summarize_process(each, _name_clock(judgement)) for each in samples]
-        low, high = (finding.format_factor(end) for end in (min(of), max(of)))
-        said.append(f"{judgement.claim} {judgement.arm}: {low} to {high} over {len(of)} pairs of processes")
-    return f"Ratio of every block in the order of measuring. {'; '.join(said)}."
+    of = finding.list_some(f"{judgement.claim} {judgement.arm}" for judgement, _ in panels)
+    return f"Ratio of every block in the order of measuring, for {of}."
 
 
 def tabulate_ratios(panels: Sequence[tuple[Judgement, list[Samples]]]) -> Table:

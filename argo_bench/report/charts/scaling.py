@@ -107,11 +107,8 @@ def _describe_line(panel: Panel, line: Line) -> str:
 
 
 def describe(panels: Sequence[Panel]) -> str:
-    said = []
-    for panel in panels:
-        lines = (f"{line.arm} {_describe_line(panel, line)}" for line in (panel.reference, *panel.candidates))
-        said.append(f"{panel.claim}, {panel.comparison.workload}: {'; '.join(lines)}.")
-    return f"Time per call over the scale, both on log axes. {' '.join(said)}"
+    of = finding.list_some(f"{panel.claim} on {panel.comparison.workload}" for panel in panels)
+    return f"Time per call over the scale, both on log axes, for {of}."
 
 
 def tabulate(panels: Sequence[Panel]) -> Table:

@@ -74,17 +74,8 @@ def _find_live_rate(recorded: Recorded) -> float | None:
 
 def describe(curves: Curves) -> str:
     """Say what the curves show."""
-    lines = [
-        f"{finding.name_claim(curves.recorded, each)}, {each.arm}: {_describe_line(each)}"
-        for of in curves.panels
-        for each in of
-    ]
-    return f"Ratios to the reference on a log axis over the share of ticking symbols. {'; '.join(lines)}."
-
-
-def _describe_line(judgement: Judgement) -> str:
-    ratios = ((finding.format_ratio(spot.speedup, judgement.metric), spot.scale) for spot in judgement.curve)
-    return ", ".join(f"{ratio} at {scale:,} {judgement.curve_unit}" for ratio, scale in ratios)
+    claims = finding.list_some(each.claim for of in curves.panels for each in of)
+    return f"Ratios to the reference on a log axis over the share of ticking symbols, for {claims}."
 
 
 def draw(curves: Curves, canvas: Canvas) -> Figure:

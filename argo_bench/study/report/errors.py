@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from argo_bench.harness.record.store import Recorded
+from argo_bench.report import finding
 from argo_bench.report.chart import Canvas, Chart, get_hue, quieten
 from argo_bench.report.charts.arms import choose_style, make_legend_entry
 from argo_bench.report.counts import find_counted
@@ -32,11 +33,8 @@ def find_largest_errors(recorded: Recorded) -> dict[str, dict[str, float]]:
 
 
 def describe(found: Mapping[str, Mapping[str, float]]) -> str:
-    said = "; ".join(
-        f"{group}: {', '.join(f'{arm} {_format_error(error)}' for arm, error in arms.items())}"
-        for group, arms in found.items()
-    )
-    return f"The largest error of each group of indicators against float64. {said}."
+    arms = finding.list_some(arm for of in found.values() for arm in of)
+    return f"The largest error of each group of indicators against float64, a mark for each of {arms}."
 
 
 def _format_error(error: float) -> str:

@@ -17,6 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 from matplotlib.transforms import Bbox
 
 from argo_bench.harness.record.store import Recorded
+from argo_bench.report import finding
 from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, get_hue, quieten
 from argo_bench.report.charts.arms import FIXED, FIXED_STYLE, choose_style
 from argo_bench.report.counts import BENEFITS, Counted, find_counted, format_count
@@ -73,14 +74,8 @@ def _make_panel(recorded: Recorded, counted: Counted) -> Panel | None:
 
 def describe(panels: Sequence[Panel]) -> str:
     """Say what the frontiers show."""
-    sentences = []
-    for panel in panels:
-        arms = (
-            f"{point.arm} {_format_count(panel.damage, point.at[0])} and {_format_count(panel.benefit, point.at[1])}"
-            for point in panel.points
-        )
-        sentences.append(f"{panel.title}, {panel.damage} and {_name_count(panel.benefit)}: {'; '.join(arms)}.")
-    return " ".join(["What each arm saves over what it does to the output.", *sentences])
+    of = finding.list_some(f"{panel.title} ({_name_count(panel.benefit)} over {panel.damage})" for panel in panels)
+    return f"What each arm saves over what it does to the output, for {of}."
 
 
 def _name_count(count: str) -> str:

@@ -70,10 +70,10 @@ def find_costs(recorded: Recorded) -> Costs | None:
 
 
 def describe(costs: Costs) -> str:
-    said = "; ".join(f"{store}: {finding.format_duration(ns)}" for store, ns in costs.stores.items())
+    stores = finding.list_some(costs.stores)
     return (
-        f"From which hit rate on a cache pays, over what a computation costs. A look-up takes: {said}. Left of where a "
-        "line reaches 100 % its store never pays."
+        f"From which hit rate on a cache pays, over what a computation costs, for look-ups in {stores}. Left of where "
+        "a line reaches 100 % its store never pays."
     )
 
 
