@@ -390,3 +390,13 @@ def test_the_terminal_has_claims_by_id_alone_where_the_saved_report_names_them(t
 def test_a_live_market_is_described_by_how_often_its_quotes_move(tmp_path):
     said = text.all_remarks(recorded(tmp_path, LiveRates({"MSFT": 0.914, "AAPL": 0.97})), STUDY)
     assert said[0] == "Live: the quote moves in 97 % of 5 s steps for AAPL, 91.4 % for MSFT."
+
+
+def test_at_the_scale_of_the_claim_there_is_one_verdict(tmp_path):
+    """A scale's own interval is narrower than the one that judges the claim, and may say more."""
+    strip = Spot(6, 2.6, (2.4, 2.8), "confirmed"), Spot(30, 3.0, (2.8, 3.2), "confirmed")
+    judged = judgement("inconclusive", 2.5, half=0.5, strip=strip)
+    (row,) = verdicts.tabulate_strips(recorded(tmp_path, judged)).rows
+    own, other = row.cells[1].split("\n")
+    assert own == f"6 symbols: 2.50x {label_verdict('inconclusive')}"
+    assert other == f"30: 3.00x {label_verdict('confirmed')}"

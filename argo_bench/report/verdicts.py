@@ -143,8 +143,9 @@ def tabulate_strips(recorded: Recorded) -> Table:
         Column("breaks even", 12),
     )
     note = (
-        "Verdicts at every scale and on the first call of a process (compiled code on disk), each by its own 95 % "
-        "interval; calls after which a slower first call is made up for."
+        "Verdicts at every scale and on the first call of a process (compiled code on disk), at the scale of the claim "
+        "by the interval that judges it, elsewhere each by its own 95 % interval; calls after which a slower first "
+        "call is made up for."
     )
     return Table("Over scales, and cold", note, columns, rows)
 
@@ -153,7 +154,10 @@ def _list_spots(judgement: Judgement) -> Iterable[str]:
     """List the verdicts at each scale, with the unit at the first scale alone."""
     for position, spot in enumerate(judgement.strip):
         unit = "" if position else f" {judgement.comparison.unit}"
-        yield f"{spot.scale:,}{unit}: {_format_spot(judgement, spot)}"
+        own = judgement.speedup if spot.scale == judgement.comparison.scale else None
+        # at the scale of the claim a report gives one verdict, by the interval that judges the claim
+        shown = spot if own is None else Spot(spot.scale, own, judgement.interval, judgement.verdict)
+        yield f"{spot.scale:,}{unit}: {_format_spot(judgement, shown)}"
 
 
 def _format_spot(judgement: Judgement, spot: Spot) -> str:
