@@ -8,6 +8,7 @@ import pytest
 
 from argo_bench.harness.machine import fitness
 from argo_bench.pipeline.market import Universe, generate, read_universe
+from tests.browser import browser, stored_page  # noqa: F401 - fixtures of several files
 
 REAL_BARS = Path(__file__).parents[1].parent / "shared" / "data" / "bars"
 
@@ -55,3 +56,17 @@ def real_universe() -> Universe:
     if not REAL_BARS.is_dir():
         pytest.skip("the real bars are not at hand")
     return read_universe(REAL_BARS)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what the tests in a browser cost of the time of all."""
+    reports = [
+        report
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport)
+    ]
+    spent = sum(report.duration for report in reports)
+    shown = sum(report.duration for report in reports if "browser" in report.keywords)
+    if shown:
+        terminalreporter.write_line(f"tests in a browser: {shown:.0f} s of {spent:.0f} s ({shown / spent:.0%})")

@@ -10,8 +10,8 @@ from argo_bench.errors import UserError
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.harness.record.verify import verify
+from argo_bench.report.two_runs import pair_verdicts, write_agreement
 from argo_bench.study.report.readme import BEGIN, END
-from argo_bench.study.report.two_runs import pair_verdicts, write_agreement
 from tests import stored
 
 replace = msgspec.structs.replace

@@ -59,7 +59,7 @@ def complete(folders: Sequence[Path]) -> None:
     from argo_bench.gate.thresholds import propose_thresholds
     from argo_bench.harness.record.store import FILE_NAME, load
     from argo_bench.harness.record.verify import verify
-    from argo_bench.study.report.two_runs import write_agreement
+    from argo_bench.report.two_runs import write_agreement
 
     runs = [load(folder) for folder in folders]
     for recorded in runs:

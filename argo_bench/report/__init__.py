@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -193,13 +193,14 @@ class Report:
         return Report(both, stages.outline).draw("pays", theme)
 
     @_blaming
-    def save(self, directory: str | Path) -> None:
+    def save(self, directory: str | Path, earlier: Sequence[Report] = ()) -> None:
         """Write report.html, and report.md with its figures, each file whole or not at all.
 
-        Every figure is saved as an SVG in both themes, the one at the top in a version for phones and as a PNG too.
-        Raises UserError where matplotlib or jinja2 is not installed.
+        Every figure is saved as an SVG in both themes, the one at the top in a version for phones and as a PNG too. The
+        page says what changed since the ``earlier`` runs, of which the oldest is first. Raises UserError where
+        matplotlib or jinja2 is not installed.
         """
-        self.save_page(directory)
+        self.save_page(directory, earlier)
         drawn = [
             (each.name, f"{each.name}{'-narrow' * narrow}", self.draw(each.name, narrow=narrow))
             for each in self.outline.at("files")
@@ -215,16 +216,17 @@ class Report:
             write_whole(Path(directory) / name, content)
 
     @_blaming
-    def save_page(self, directory: str | Path) -> Path:
+    def save_page(self, directory: str | Path, earlier: Sequence[Report] = ()) -> Path:
         """Write report.html, which needs no other file and no network, and return its path.
 
-        Raises UserError where matplotlib or jinja2 is not installed.
+        It says what changed since the ``earlier`` runs, of which the oldest is first. Raises UserError where
+        matplotlib or jinja2 is not installed.
         """
         check_extra("report", PAGE)
         from argo_bench.report.webpage import write_page
 
         path = Path(directory) / PAGE
-        write_whole(path, write_page(self.recorded, self.outline).encode())
+        write_whole(path, write_page(self.recorded, self.outline, [each.recorded for each in earlier]).encode())
         return path
 
 

@@ -26,6 +26,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from argo_bench.controls import spell_controls
+from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report.finding import format_duration
 from argo_bench.report.marks import OKABE_ITO, make_legible
@@ -40,8 +41,9 @@ stands alone.
 """
 ABOVE, BELOW, LEFT, RIGHT, LEGEND = 0.47, 0.47, 0.74, 0.34, 0.19
 """A panel of a narrow figure has these margins, and each row of its legend this height, in inches."""
-MARK = "mark-"
-"""The name of a verdict's mark in an SVG begins with this; its position in the record follows."""
+MARK, PART = "mark-", "part-"
+"""The names of a verdict's mark, and of whatever else is drawn of it, begin with these in an SVG; its position in the
+record follows."""
 NEAR_BLACK = "#010101"
 """Figures use this instead of black, which an SVG leaves out as its default: there no theme could change it."""
 PNG_DPI = 200
@@ -165,6 +167,19 @@ def list_colours(theme: Theme) -> dict[str, str]:
     colours = COLOURS[theme]
     plain = {each.name: getattr(colours, each.name) for each in fields(colours)}
     return plain | {name.replace(" ", "-"): get_hue(name, colours) for name in OKABE_ITO}
+
+
+def name_mark(recorded: Recorded, judgement: Judgement, kind: str = MARK) -> str:
+    """Return the name of the mark of a verdict, by which a page knows what to say of it."""
+    return f"{kind}{recorded.all(Judgement).index(judgement)}"
+
+
+def place_mark(axes: Axes, at: tuple[float, float], name: str, colours: Colours) -> None:
+    """Name a place in the coordinates of its axes, where something is drawn that is no mark; nothing of it is seen."""
+    axes.plot(
+        [at[0]], [at[1]], marker="o", markersize=1, color=colours.ink, alpha=0, linestyle="", gid=name, zorder=9,
+        clip_on=False,
+    )  # fmt: skip
 
 
 def stack_panels(heights: Sequence[float], colours: Colours, legend_rows: int) -> tuple[Figure, list[Axes]]:

@@ -101,7 +101,8 @@ class Advice:
     """Says what to do with a subject, and why.
 
     ``prescribed``, ``engineered`` and ``simple`` are what was seen of each arm, ``winner`` is the arm to ship, which is
-    empty where none is. ``label`` is the word with what has to be said in the same breath.
+    empty where none is. ``label`` is the word with what has to be said in the same breath, ``gains`` what the winner
+    gives, and ``place`` when to ship it: 1 comes first, and 0 is not to be shipped.
     """
 
     subject: str
@@ -112,6 +113,8 @@ class Advice:
     simple: str = "-"
     winner: str = ""
     label: str = ""
+    gains: str = ""
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class Outline:
 
     ``remarks`` returns sentences that come before those of any record, ``advise`` an advice for each optimization,
     ``describe`` the background of a subject, and ``note`` what stands beside a verdict. ``parts`` are the headings of
-    the page in order.
+    the page in order. ``about`` says what such records are about.
     """
 
     sections: Sequence[Section]
@@ -129,6 +132,7 @@ class Outline:
     describe: Callable[[str], Background] = lambda subject: Background()
     parts: Sequence[Part] = (OTHERS,)
     note: Callable[[Recorded], Notes] = lambda recorded: {}
+    about: str = ""
 
     def at(self, place: Place) -> Iterator[Section]:
         """Return the sections that are shown in a place."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -18,7 +19,18 @@ from argo_bench.harness.claims.verdict import word_for
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
-from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, get_hue, quieten, set_ratio_axis
+from argo_bench.report.chart import (
+    NARROW,
+    WIDTH,
+    Canvas,
+    Chart,
+    Colours,
+    get_hue,
+    name_mark,
+    place_mark,
+    quieten,
+    set_ratio_axis,
+)
 from argo_bench.report.marks import MARKS, ORDER, label_verdict
 from argo_bench.report.tables import Table
 from argo_bench.report.title import write_title
@@ -96,25 +108,19 @@ def find_verdicts(recorded: Recorded) -> Verdicts:
 
 
 def describe(found: Verdicts) -> str:
-    """Say what the forest plot shows."""
-    sentences = [f"Forest plot of speed-ups on a log axis. {write_title(found.recorded)}."]
-    if shown := found.headline or found.further:
-        sentences.append("; ".join(_describe_judgement(found.recorded, each) for each in shown) + ".")
-    if found.headline and (further := len(found.further) + found.left_out):
-        where = "in the tables" if found.left_out else "below"
-        sentences.append(f"{finding.format_number_of(further, 'further reading')} {where}.")
-    return " ".join(sentences)
+    """Say in a sentence or two what the forest plot shows."""
+    words = Counter(each.verdict for each in found.shown)
+    counted = ", ".join(f"{count} {word_for(word)}" for word, count in words.items())
+    verdicts = finding.format_number_of(len(found.shown), "verdict")
+    said = f"Forest plot of {verdicts} on a log axis, as intervals over the ranges claimed: {counted}."
+    if found.left_out:
+        said += f" The tables have {finding.format_number_of(found.left_out, 'further reading')}."
+    return said
 
 
 def tabulate(found: Verdicts) -> Table:
     """Return the table of all verdicts that are drawn."""
     return tabulate_verdicts(found.recorded, "Verdicts", found.shown)
-
-
-def _describe_judgement(recorded: Recorded, judgement: Judgement) -> str:
-    claimed = finding.format_claimed(judgement.kind, judgement.low, judgement.high)
-    seen = f"seen {finding.describe_measured(judgement)}, {word_for(judgement.verdict)}"
-    return f"{finding.name_claim(recorded, judgement)}, {judgement.arm}: claimed {claimed}, {seen}"
 
 
 def draw(found: Verdicts, canvas: Canvas) -> Figure:
@@ -141,8 +147,12 @@ def draw(found: Verdicts, canvas: Canvas) -> Figure:
             axes.axhline(y, color=colours.rule, linewidth=0.8, zorder=0)
             if shape.is_narrow:
                 _draw_narrow_row(axes, each, y, size, colours)
+                middle = y + 0.38 + (size - 0.38) / 2
             else:
                 _draw_row(axes, each, found.recorded.name_of(each.optimization), (y + size / 2, size), colours)
+                middle = y + size / 2
+            if each.speedup is not None and each.speedup < finding.NONE_LEFT:
+                place_mark(axes, (each.speedup, middle), name_mark(found.recorded, each), colours)
             y += size
     if canvas.has_title:
         figure.suptitle(

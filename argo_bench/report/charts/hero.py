@@ -22,7 +22,7 @@ from matplotlib.ticker import FuncFormatter
 from argo_bench.harness.record.records import Judgement
 from argo_bench.report import finding
 from argo_bench.report.answers import ANSWERS, UNDECIDED
-from argo_bench.report.chart import MARK, NARROW, Canvas, Chart, Colours, get_hue, quieten, set_ratio_axis
+from argo_bench.report.chart import NARROW, PART, Canvas, Chart, Colours, get_hue, name_mark, quieten, set_ratio_axis
 from argo_bench.report.charts.arms import Style
 from argo_bench.report.charts.rows import Hero, Row, find_hero
 from argo_bench.report.tables import Table
@@ -36,7 +36,7 @@ FARTHEST = 4.0
 def describe(found: Hero) -> str:
     """Say in a sentence or two what the picture shows."""
     number = finding.format_number_of(len(found.rows), "claim")
-    return f"Chart of {number} with what was measured of each. {write_title(found.recorded)}."
+    return f"Chart of {number} with what was measured of each: {write_title(found.recorded)}."
 
 
 def tabulate(found: Hero) -> Table:
@@ -250,16 +250,17 @@ def _draw_mark(pen: Pen, judgement: Judgement, y: float) -> None:
         return
     left, right = axes.get_xlim()
     colour = get_hue(found.answer(judgement).hue, pen.colours)
+    part = name_mark(found.recorded, judgement, PART)
     if interval is not None:
         ends = [min(max(end, left), right) for end in interval]
-        axes.plot(ends, [y, y], color=colour, linewidth=1.7, solid_capstyle="butt", zorder=2)
+        axes.plot(ends, [y, y], color=colour, linewidth=1.7, solid_capstyle="butt", zorder=2, gid=part)
         for end, edge, arrow in ((interval[0], left, "<"), (interval[1], right, ">")):
             if not left <= end <= right:
                 axes.plot([edge], [y], marker=arrow, color=colour, markersize=4, clip_on=False, zorder=2)
     fill = pen.colours.background if finding.changes_output(judgement) else colour
     mark = _make_mark(found.styles[judgement.arm], fill, colour)
     mark.set_data([min(max(at, left), right)], [y])
-    mark.set(clip_on=False, zorder=3, gid=f"{MARK}{found.recorded.all(Judgement).index(judgement)}")
+    mark.set(clip_on=False, zorder=3, gid=name_mark(found.recorded, judgement))
     axes.add_line(mark)
 
 

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from argo_bench.harness.claims.verdict import HOLDS, word_for
 from argo_bench.harness.judging.outputs import describe_damage
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
-from argo_bench.optimizations import subjects
+from argo_bench.optimizations import catalogue, subjects
 from argo_bench.optimizations.document import RANKS
 from argo_bench.pipeline import baseline
 from argo_bench.pipeline.record import PARTS
@@ -38,6 +38,7 @@ LOSES = ("refuted", "void")
 HALVES = ("fell short or worse", "inconclusive", "untested", "failed")
 LEAST_GAIN = 1.05
 """A gain of less than 5 % is not worth a change of code, and a loss of less than that is no reason against one."""
+EFFORTS = ("low", "medium", "high")
 DO_NOT_CACHE = "do not cache: recompute"
 Word = Literal["keep", "fix", "simple", "drop", "undecided"]
 CALLED = {"prescribed": "as prescribed", "engineered": "engineered", SIMPLE: "the simple way"}
@@ -120,13 +121,31 @@ def advise_all(recorded: Recorded) -> list[Advice]:
             judged.setdefault(each.optimization, []).append(each)
     simple = find_simple(recorded)
     inputs = {each.id: {work.name: work.inputs for work in each.workloads} for each in recorded.declarations}
-    found = []
+    found: list[tuple[Advice, Arm | None]] = []
     for optimization, rows in judged.items():
         own = [*rows, *(simple[each] for each in dict.fromkeys(row.claim for row in rows) if each in simple)]
         if any(each.headline for each in rows):
             arms = [_collect(name, own, inputs.get(optimization, {})) for name in CALLED]
             found.append(_advise(recorded, optimization, *arms))
-    return found
+    return _place(found)
+
+
+def _place(found: Sequence[tuple[Advice, Arm | None]]) -> list[Advice]:
+    """Number what is to be shipped in the order of shipping; sets of optimizations have no place in it.
+
+    Whole gains come before partial ones, reached claims before missed ones, little effort before much, and else the
+    largest gain comes first. Where the document says nothing of the effort, it counts as medium.
+    """
+    shipped = [(advice, arm) for advice, arm in found if arm is not None and advice.subject in catalogue()]
+    order = [advice.subject for advice, _ in sorted(shipped, key=lambda each: _rank(*each))]
+    places = {subject: place for place, subject in enumerate(order, 1)}
+    return [replace(advice, place=places.get(advice.subject, 0)) for advice, _ in found]
+
+
+def _rank(advice: Advice, winner: Arm) -> tuple[bool, bool, int, float]:
+    rank = RANKS.get(advice.subject)
+    effort = EFFORTS.index("medium" if rank is None else rank.effort)
+    return winner.is_in_part, bool(_name_missed(winner)), effort, -max(each.speedup or 1.0 for each in winner.gained)
 
 
 def _collect(name: str, rows: Sequence[Judgement], inputs: dict[str, str]) -> Arm:
@@ -135,7 +154,10 @@ def _collect(name: str, rows: Sequence[Judgement], inputs: dict[str, str]) -> Ar
     return Arm(name, headline, [each for each in own if not each.headline], inputs)
 
 
-def _advise(recorded: Recorded, optimization: str, prescribed: Arm, engineered: Arm, simple: Arm) -> Advice:
+def _advise(
+    recorded: Recorded, optimization: str, prescribed: Arm, engineered: Arm, simple: Arm
+) -> tuple[Advice, Arm | None]:
+    """Return the advice on an optimization, and the arm that wins, if one does."""
     word, winner = _choose(prescribed, engineered, simple)
     is_cache = "cache" in recorded.name_of(optimization)
     recompute = is_cache and (
@@ -147,7 +169,7 @@ def _advise(recorded: Recorded, optimization: str, prescribed: Arm, engineered: 
         reason, label = f"{DO_NOT_CACHE}; {reason}", "do not cache"
     elif winner is not None:
         label += ", claim missed" * bool(_name_missed(winner)) + ", in part" * winner.is_in_part
-    return Advice(
+    advice = Advice(
         optimization,
         word,
         reason,
@@ -156,7 +178,9 @@ def _advise(recorded: Recorded, optimization: str, prescribed: Arm, engineered: 
         _describe_worth(simple),
         "" if winner is None else winner.name,
         label,
+        "" if winner is None else " and ".join(finding.describe_measured(each) for each in winner.gained),
     )
+    return advice, winner
 
 
 def _choose(prescribed: Arm, engineered: Arm, simple: Arm) -> tuple[Word, Arm | None]:

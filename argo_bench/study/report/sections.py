@@ -142,4 +142,5 @@ STUDY = Outline(
     describe,
     (PUBLISHED, TOGETHER, OTHERS),
     note,
+    "Published optimizations of a trading-signal pipeline",
 )
