@@ -73,6 +73,8 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _read_version()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOMES[name]
@@ -88,8 +90,18 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def _read_version() -> str:
+    """Return the version that is installed; from a checkout that is not installed, the word "unknown"."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("argo-bench")
+    except PackageNotFoundError:
+        return "unknown"
+
+
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "__version__"])
 
 
 sys.meta_path.insert(0, OldPaths())

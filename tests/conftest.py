@@ -25,6 +25,12 @@ def own_home(kept_folder, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def no_width_from_outside(monkeypatch):
+    """Output is as wide as a test says, whatever COLUMNS says to whoever runs the suite."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def quiet_machine(monkeypatch):
     """A machine on which nobody else does anything, as far as sentences about it go."""
     monkeypatch.setattr(fitness, "read_busy_s", lambda: 0.0)

@@ -20,12 +20,12 @@ from argo_bench.cli.shell import (
     MISUSED,
     OUTPUTS_DIFFER,
     Duration,
-    Seed,
     Share,
     make_console,
     print_json,
     say,
     show_progress,
+    takes_seed,
     warn,
 )
 from argo_bench.controls import escape_controls
@@ -37,41 +37,54 @@ if TYPE_CHECKING:
     from argo_bench.gate.run import Question
 
 
-@click.group(invoke_without_command=True)
-@click.option("--base", help="Revision to compare with, where the head left it. [default: pyproject.toml's, or HEAD~1]")
-@click.option("--head", default="HEAD", show_default=True, help="Revision to be judged.")
+@click.group(invoke_without_command=True, short_help="Find out whether a commit is slower than another one.")
+@click.option("--base", help="Commit or branch to compare with, where the head left it. [default: HEAD~1]")
+@click.option("--head", default="HEAD", show_default=True, help="Commit or branch to be judged.")
 @click.option(
     "--patch",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Judge this file of git diff's, applied to HEAD (or --head, --base), in one word.",
+    help="Judge this patch, as git diff writes it, applied to HEAD (or --head, --base), in one word.",
 )
-@click.option("--shard", metavar="K/N", help="Measure every N-th benchmark from the K-th on; ci merge decides.")
-@click.option("--direct", "is_direct", is_flag=True, help="Compare with the base itself.")
+@click.option(
+    "--shard", metavar="K/N", help="Measure part K of N of the benchmarks; `ci merge` then decides over all parts."
+)
+@click.option(
+    "--direct", "is_direct", is_flag=True, help="Compare with the base as it is, not with where the head left it."
+)
 @click.option(
     "--project",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="Folder of the project in its repository. [default: this one, or the nearest with a pyproject.toml above]",
+    help="Folder of the project in its repository. [default: this one, or the nearest above with a pyproject.toml]",
 )
-@click.option("--tolerance", type=Share(), help="A slow-down that does not matter. [default: 3%]")
-@click.option("--budget", "budget_s", type=Duration(), help="Time for the whole. [default: 10m]")
-@click.option("--environment", type=click.Choice(["own", "current"]), help="own: both are installed. [default: own]")
-@click.option("--accept", multiple=True, metavar="NAME", help="Its changed output and counts are meant.")
-@click.option("--seed", type=Seed(), default=1, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the record. [default: results/ci-<time>]")
-@click.option("--list", "is_list", is_flag=True, help="Show the head's benchmarks, and why some cannot run.")
+@click.option("--tolerance", type=Share(), help="The slow-down that is still fine. [default: 3%]")
+@click.option("--budget", "budget_s", type=Duration(), help="Time for everything. [default: 10m]")
+@click.option(
+    "--environment",
+    type=click.Choice(["own", "current"]),
+    help="own: both commits are installed, each by itself. current: nothing is installed. [default: own]",
+)
+@click.option(
+    "--accept", multiple=True, metavar="NAME", help="Accept that this benchmark's output or counts have changed."
+)
+@takes_seed
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the record. [default: results/ci-<time>]")
+@click.option("--list", "is_list", is_flag=True, help="Only list the benchmarks, and why some cannot run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 @click.pass_context
 def ci(
     context: click.Context, /, project: Path, out: Path | None, is_list: bool, as_json: bool, **options: Any
 ) -> None:
-    """Is the head slower than the base? Both are checked out and timed in turn, with the base against itself.
+    """Find out whether a commit (the head) is slower than another one (the base).
 
-    The benchmarks are those of [tool.argo_bench.benchmarks] in the head's pyproject.toml, or else those of its suites
-    of asv and tests of pytest-benchmark. Exit code 1: two independent batches found one slower than the tolerance, or
-    it takes more memory, or more of what it counts. 3: outputs differ.
-    4: base and head fail alike, or cannot be installed here. Undecided ones never fail. With --patch the first word of
-    the output is void (outputs differ, or it does not run), worse, undecided, faster or fine.
+    Both are checked out and timed in turns; the base is also compared with itself, as a control. The benchmarks are
+    those in the table [tool.argo_bench.benchmarks] of the head's pyproject.toml, or else its suite of asv or tests of
+    pytest-benchmark.
+
+    Exit code 1: two separate measurements both show that a benchmark is slower than the tolerance allows, or it takes
+    more memory, or more of what it counts. 3: outputs differ. 4: base and head fail alike, or cannot be installed here.
+    What stays undecided never fails. With --patch the first word of the output is void (outputs differ, or it does not
+    run), worse, undecided, faster or fine.
     """
     if context.invoked_subcommand is not None:
         return
@@ -146,8 +159,8 @@ def question_of(repository: Repository, base: str | None, accept: tuple[str, ...
     return Question(base or default, settings=settings, accepted=accept, shard=part, **asked)
 
 
-def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = False) -> int:
-    """Show a gate's record, write what other tools read, and return the exit code that it has."""
+def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = False, out: Path | None = None) -> int:
+    """Show a gate's record, write what other tools read (into ``out``, if given), and return the exit code it has."""
     from argo_bench.gate.answers import gate_of
     from argo_bench.gate.description import describe_gate, judge_patch
     from argo_bench.gate.records import Revisions
@@ -170,8 +183,11 @@ def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = Fa
         if (revisions := recorded.all(Revisions)[0]).patch:
             say(judge_patch(gate, revisions))
         make_console().print(terminal_table(table_of(gate, recorded)))
-    written = write_all(directory, Results(str(gate), gate.outcomes, recorded.run, note))
-    say(f"record: {directory}, with {', '.join(each.name for each in written)}", err=True)
+    written = write_all(out or directory, Results(str(gate), gate.outcomes, recorded.run, note))
+    files = ", ".join(each.name for each in written)
+    say(f"record: {directory}, with {files}" if out is None else f"files: {out}, with {files}", err=True)
+    if not as_json:
+        say(f"{gate}.")
     is_part = recorded.all(Revisions)[0].is_part  # the whole is annotated once, after the merge
     if os.environ.get("GITHUB_ACTIONS") == "true" and not is_part:
         say(annotate(gate.outcomes), nl=False)
@@ -186,7 +202,7 @@ def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = Fa
     return ENVIRONMENT_UNFIT if gate.lacks_environment else 0
 
 
-@ci.command()
+@ci.command(short_help="Decide over the records of all shards together.")
 @click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the merged record.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
@@ -202,7 +218,7 @@ def merge(records: tuple[Path, ...], out: Path, as_json: bool) -> None:
     sys.exit(show_and_save_gate(out, as_json))
 
 
-@ci.command()
+@ci.command(short_help="Find out whether a run still reaches its thresholds.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--thresholds",
@@ -213,7 +229,10 @@ def merge(records: tuple[Path, ...], out: Path, as_json: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 def check(run: Path, thresholds: Path, as_json: bool) -> None:
-    """Does a stored RUN reach its thresholds? Undecided ones never fail (exit code 1 where one is missed)."""
+    """Find out whether a stored RUN still reaches its thresholds.
+
+    Exit code 1: one is missed for sure. What stays undecided never fails.
+    """
     from argo_bench.gate.table import make_outcome_table
     from argo_bench.gate.thresholds import check_thresholds, read_thresholds
     from argo_bench.harness.record.store import load
@@ -235,12 +254,18 @@ def check(run: Path, thresholds: Path, as_json: bool) -> None:
     sys.exit(MISUSED if found.unknown else 0)
 
 
-@ci.command()
+@ci.command(short_help="Propose thresholds for `ci check`.")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--margin", type=Share(), default=0.1, show_default=True, help="Below the interval, as a share.")
-@click.option("--times", is_flag=True, help="Also absolute times, which hold on this processor alone.")
+@click.option(
+    "--margin",
+    type=Share(),
+    default=0.1,
+    show_default=True,
+    help="How far below its interval each threshold is set, as a share.",
+)
+@click.option("--times", is_flag=True, help="Also propose times per call, which hold on this processor alone.")
 def thresholds(run: Path, margin: float, times: bool) -> None:
-    """Thresholds for `ci check`, proposed from the intervals of a stored RUN or gate, as TOML, for its profile."""
+    """Print thresholds for `ci check`, proposed from the intervals of a stored RUN, as TOML."""
     from argo_bench.gate.thresholds import propose_thresholds
     from argo_bench.harness.record.store import load
 
@@ -249,15 +274,16 @@ def thresholds(run: Path, margin: float, times: bool) -> None:
         click.echo(escape_controls(propose_thresholds(recorded, margin, with_times=times)), nl=False)
 
 
-@ci.command()
+@ci.command(short_help="Show how speed-ups have moved over several runs.")
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--claim", help="Of one claim alone, as in O08.time.")
-@click.option("--svg", type=click.Path(path_type=Path), help="Draw it into a file.")
+@click.option("--claim", help="Show one claim alone, as in O08.time.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Also draw it into this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json: bool) -> None:
-    """How the ratios of RUNS (all under results/ by default) have moved: each to the baseline of its own session.
+    """Show how speed-ups have moved over several RUNS; without arguments over all of results/.
 
-    Records of gates have rows of their own, head / base by benchmark, and so have runs of each profile.
+    Each speed-up is over the baseline that was measured in the same run. Runs of different profiles are never
+    compared; records of `ci` have rows of their own.
     """
     from argo_bench.gate.history import history_of, read_runs, table_of
     from argo_bench.report.tables import terminal_table
@@ -281,16 +307,18 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
             say(f"figure: {svg}", err=True)
 
 
-@ci.command()
-@click.option("--force", is_flag=True, help="Write over a workflow that is there.")
-@click.option("--strict", is_flag=True, help="It also fails where base and head cannot run (exit code 4).")
+@ci.command(short_help="Write workflows for GitHub.")
+@click.option("--force", is_flag=True, help="Replace a workflow that is there already.")
+@click.option("--strict", is_flag=True, help="Let the workflow also fail where base and head cannot run (exit code 4).")
 @click.option("--project", type=click.Path(path_type=Path), default=Path(), help="Folder of the project. [default: .]")
-@click.option("--install", default="", metavar="REQUIREMENT", help="What pip installs. [default: this version]")
+@click.option(
+    "--install", default="", metavar="REQUIREMENT", help="What pip installs in the workflow. [default: this version]"
+)
 def init(force: bool, strict: bool, project: Path, install: str) -> None:
     """Write a workflow that runs `argo-bench ci` on every pull request, and one that comments on it.
 
-    They are .github/workflows/argo-bench.yml and argo-bench-comment.yml at the root of the repository, where GitHub
-    looks for them, for the project in the folder. The first one may write nothing, as pull requests from forks demand.
+    They are written to .github/workflows/ at the root of the repository, where GitHub looks for them. The first one has
+    no right to write anything, so that pull requests from forks are safe.
     """
     from argo_bench.gate.repository import Repository
     from argo_bench.gate.workflow import Workflow, write_workflows

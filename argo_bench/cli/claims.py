@@ -20,15 +20,15 @@ WIDTH, PIECE, INDENT = 80, 56, 4 * " "
 """Lines are at most so wide, and a literal of a longer sentence holds so many characters."""
 
 
-@click.command()
+@click.command(short_help="Show how the claims in a document are understood.")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.md")
-@click.option("--all", "shows_all", is_flag=True, help="Show sentences without a figure too.")
+@click.option("--all", "shows_all", is_flag=True, help="Also show sentences without a figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print the readings as JSON.")
 def claims(file: Path, shows_all: bool, as_json: bool) -> None:
-    """How each sentence of a document that has a figure is read as a claim, or why it cannot be.
+    """Show how the claims in a document of yours are understood, and the call that would judge each of them.
 
-    FILE.md is Markdown or plain text: prose, bullets, headings and cells of tables are read, code is not. A claim that
-    was read is judged on two functions of yours, before and after, by the call that is printed with it.
+    Every sentence with a figure is read; where it cannot be understood as a claim, the reason is given. FILE.md is
+    Markdown or plain text; code in it is left out.
     """
     from argo_bench.harness.claims.document import list_sentences
 

@@ -31,14 +31,16 @@ from argo_bench.cli.shell import (
     OUTPUTS_DIFFER,
     Duration,
     Latencies,
-    Seed,
+    complete_ids,
     make_console,
     prepare_streams,
     print_json,
     print_json_text,
     say,
     show_progress,
+    takes_profile,
     takes_reading,
+    takes_seed,
     warn,
 )
 from argo_bench.errors import UserError
@@ -64,14 +66,17 @@ def read_settings() -> dict[str, Any]:
     return {key: value for key, value in settings_of(path).items() if not isinstance(value, dict)}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="argo-bench")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Measure fifteen published optimizations of a trading-signal pipeline and say which of the claims hold.
+    """Find out whether "50-70 % faster" is true: of fifteen published optimizations, and of functions of your own.
 
-    Each is measured as prescribed, defects included, and as engineered. Begin with `argo-bench list`, then
-    `argo-bench run --profile quick`.
+    Each of the fifteen is measured twice: as prescribed by its document, mistakes included, and as engineered, the best
+    version that we could build. Begin with `argo-bench list`, then `argo-bench run O08 --quick`. For two functions of
+    yours it is `argo-bench compare`, for two commits `argo-bench ci`.
+
+    Words are explained in docs/glossary.md; docs/install.md says how Tab completes commands in your shell.
     """
     context.default_map = {"run": read_settings(), "compare": read_settings()}
 
@@ -83,10 +88,10 @@ cli.add_command(notebook)
 cli.add_command(reference)
 
 
-@cli.command("list")
+@cli.command("list", short_help="List the optimizations, and what was claimed of each.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_command(as_json: bool) -> None:
-    """The optimizations, their claims and what they are judged on."""
+    """List the fifteen optimizations, what was claimed of each, and the workload that decides."""
     from argo_bench.optimizations import subjects
 
     if as_json:
@@ -97,58 +102,55 @@ def list_command(as_json: bool) -> None:
     make_console().print(tabulate_optimizations(list(subjects().values())))
 
 
-@cli.command()
-@click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...")
-@click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars: a CSV or Parquet file, or a folder of them.")
-@takes_reading
+@cli.command(short_help="Measure optimizations and judge what was claimed of them.")
+@click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...", shell_complete=complete_ids)
 @click.option(
-    "--profile",
-    type=click.Choice(["quick", "default"]),
-    default="default",
-    show_default=True,
-    envvar="ARGO_BENCH_PROFILE",
-    help="quick: headline claims at one scale; default: all claims at every scale.",
+    "--data", envvar="ARGO_BENCH_DATA", help="Your daily prices (bars): a CSV or Parquet file, or a folder of them."
 )
+@takes_reading
+@takes_profile
 @click.option(
     "--symbols",
     type=click.IntRange(min=1),
     envvar="ARGO_BENCH_SYMBOLS",
-    help="Symbols of the universe; generated ones fill up what the data lacks. [default: all there are]",
+    help="Number of symbols to trade; generated ones are added where the data has fewer. [default: all there are]",
 )
-@click.option("--seed", type=Seed(), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@takes_seed
 @click.option(
     "--trace",
     type=click.Choice(get_args(Trace)),
     envvar="ARGO_BENCH_TRACE",
-    help="Another market under every trace: how often its prices tick.",
+    help="How often simulated prices change: as volatility says, in 20 % of the steps, in each step, never.",
 )
 @click.option(
     "--skip-unchanged",
     is_flag=True,
     envvar="ARGO_BENCH_SKIP_UNCHANGED",
-    help="Serve a symbol's last signal while its price moved by less than 0.5 %.",
+    help="Reuse a symbol's last signal as long as its price has moved by less than 0.5 %.",
 )
 @click.option(
     "--latencies",
     type=Latencies(),
     metavar="FILE",
     envvar="ARGO_BENCH_LATENCIES",
-    help="Your providers' latencies (median_ms, p99_ms) and your models' prices, as TOML or JSON.",
+    help="Response times of your providers (median_ms, p99_ms) and prices of your models, as TOML or JSON.",
 )
-@click.option("--study", is_flag=True, help="Trials in their long form: whole grids, a hundred kills.")
-@click.option("--live", is_flag=True, help="Ask a real model for explanations where a workload runs on sockets.")
+@click.option("--study", is_flag=True, help="Run the trials on real servers in full: minutes more.")
+@click.option("--live", is_flag=True, help="Ask a real language model for explanations; this costs real money.")
 @click.option(
     "--budget",
     type=Duration(),
     envvar="ARGO_BENCH_BUDGET",
-    help="Time to aim at (90s, 5m, 1h); every claim is measured, if briefly. [default: 180s for quick, 20m else]",
+    help="Time to aim at (90s, 5m, 1h); each claim is measured, if only briefly. [default: 180s for quick, else 20m]",
 )
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
-    help="Go on with an interrupted run, with its own settings but a --budget.",
+    help="Go on with the interrupted run in this folder, with the settings that it began with.",
 )
-@click.option("--out", envvar="ARGO_BENCH_OUT", help="Folder of the run. [default: results/<time>-<profile>]")
+@click.option(
+    "--out", envvar="ARGO_BENCH_OUT", help="Folder for the record and the report. [default: results/<time>-<profile>]"
+)
 @click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def run(
@@ -160,15 +162,15 @@ def run(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure optimizations (without arguments all of them), check their outputs and judge their claims.
+    """Measure optimizations, compare what they compute, and judge what was claimed. Without arguments: all of them.
 
-    An ID is that of an optimization; a FILE.py may define further ones and benchmarks of your functions; a NAME is a
-    benchmark of [tool.argo_bench.benchmarks] in pyproject.toml.
+    ID names an optimization, as in O08. FILE.py is a file of yours that defines optimizations or benchmarks. NAME is a
+    benchmark in the table [tool.argo_bench.benchmarks] of your pyproject.toml.
 
-    Everything is recorded in <out>/run.jsonl the moment it exists; Ctrl-C keeps what was measured.
+    Every sample is written to <out>/run.jsonl at once, so that Ctrl-C loses nothing.
 
-    --live takes the endpoint from OPENAI_BASE_URL, the key from OPENAI_API_KEY and the model's name from
-    ARGO_BENCH_LIVE_MODEL; it spends real money.
+    --live takes the address from OPENAI_BASE_URL, the key from OPENAI_API_KEY and the name of the model from
+    ARGO_BENCH_LIVE_MODEL.
     """
     from argo_bench.harness.record.records import Asked
     from argo_bench.harness.record.store import reopen
@@ -186,19 +188,22 @@ def run(
     measure_and_report(job_of(Asked([*ids], budget_s=budget, **options)), out, strict_env, as_json)
 
 
-@cli.command()
-@click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...")
-@click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
+@cli.command(short_help="Compare outputs alone, without a clock.")
+@click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...", shell_complete=complete_ids)
+@click.option("--data", envvar="ARGO_BENCH_DATA", help="Your daily prices, as for run.")
 @takes_reading
-@click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
-@click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
-@click.option("--seed", type=Seed(), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@takes_profile
+@click.option(
+    "--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="Number of symbols, as for run."
+)
+@takes_seed
 @click.option("--out", type=click.Path(path_type=Path), help="Folder that keeps the record. [default: none is kept]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was compared as JSON.")
 def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any) -> None:
-    """Compare outputs as `run` does, without a clock: what was seen, what differs, which signals are lost.
+    """Compare what optimizations compute with the baseline, as `run` does, but without timing anything.
 
-    Exit code 3 where the output of an engineered variant, or of a new function, differs or could not be computed.
+    It says what was compared, what differs, and which trading signals are lost. Exit code 3: the output of an
+    engineered version, or of a new function of yours, differs or could not be computed.
     """
     import tempfile
 
@@ -220,29 +225,37 @@ def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any)
     if as_json:
         print_json(describe_checks(recorded))
     else:
-        make_console().print(terminal_table(tabulate_checks(recorded)))
+        table = tabulate_checks(recorded)
+        say(table.note)  # it stands below the table too
+        make_console().print(terminal_table(table))
     if interrupted:
         sys.exit(INTERRUPTED)
     if list_broken(recorded):
         sys.exit(OUTPUTS_DIFFER)
 
 
-@cli.command()
+@cli.command(short_help="Compare two functions of yours: which is faster?")
 @click.argument("functions", nargs=-1, metavar="[OLD NEW | NAME...]")
-@click.option("--setup", help="module:name of what makes the arguments; it returns one, or a tuple of them.")
-@click.option("--check", default="allclose", show_default=True, help="allclose, equal, none, or module:name.")
-@click.option("--metric", type=click.Choice(MEASURED))
-@click.option("--claim", help="The published sentence to judge, as in '50-70% reduction'.")
+@click.option("--setup", help="module:name of a function that returns the argument for both, or a tuple of arguments.")
+@click.option(
+    "--check",
+    default="allclose",
+    show_default=True,
+    help="How results must agree: allclose (up to rounding), equal, none, or module:name of a function of yours.",
+)
+@click.option(
+    "--metric", type=click.Choice(MEASURED), help="What to compare. [default: cpu, or wall where a function waits]"
+)
+@click.option("--claim", help="A claim to judge, as in '50-70% reduction'.")
 @click.option("--fresh", is_flag=True, help="Call the setup before every call, for functions that change their input.")
-@click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
-@click.option("--quick", is_flag=True, help="The same as --profile quick: four to ten replicates.")
+@takes_profile
 @click.option(
     "--budget",
     type=Duration(),
-    help="Time for the whole (90s, 5m, 1h); what is not measured by then is said. [default: 180s for quick, 20m else]",
+    help="Time for everything (90s, 5m, 1h). [default: 180s for quick, else 20m]",
 )
-@click.option("--seed", type=Seed(), default=1, show_default=True)
-@click.option("--out", help="Folder of the run. [default: results/<time>-<profile>]")
+@takes_seed
+@click.option("--out", help="Folder for the record and the report. [default: results/<time>-<profile>]")
 @click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def compare(
@@ -255,21 +268,21 @@ def compare(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Two functions of yours, OLD and NEW, as module:name or file.py:name: is NEW faster, and by how much?
+    """Compare two functions of yours: is NEW faster than OLD, and by how much?
 
-    NAMEs are benchmarks of [tool.argo_bench.benchmarks] in pyproject.toml; without any, all of them are compared.
+    Each is written as module:name or file.py:name. Both must return the same. NAME is a benchmark in the table
+    [tool.argo_bench.benchmarks] of your pyproject.toml; without any argument all of them are compared.
     """
     from argo_bench.harness.plan import PROFILES
     from argo_bench.harness.subject import Job
     from argo_bench.harness.surroundings import NoSupply
     from argo_bench.harness.table import choose_benchmarks
 
-    is_quick = options.pop("quick")
     benchmarks = choose_benchmarks(functions, options)
     for each in benchmarks:
         if each.claim is not None:
             say(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
-    chosen = PROFILES["quick" if is_quick else profile]
+    chosen = PROFILES[profile]
     if budget is not None:
         chosen = dataclasses.replace(chosen, budget_s=budget)
     measure_and_report(Job(benchmarks, chosen, seed, NoSupply()), out, strict_env, as_json)
@@ -305,6 +318,7 @@ def measure_and_report(
     report = open_report(directory)
     show(report, as_json)
     save(report, directory)
+    say_again(report, as_json)
     end = report.recorded.all(End)[-1]
     warn(end.busy)
     is_bounded = all(each.functions for each in report.recorded.declarations)
@@ -339,12 +353,12 @@ def measure_with_progress(
         return measure_job(job, directory, name, on_progress, machine, before)
 
 
-@cli.command()
-@click.argument("id", required=False)
-@click.option("--stage", help="A part of the pipeline instead of an optimization: regime, consensus, encode ...")
-@click.option("--memory", is_flag=True, help="What each line of the three adds to the memory, by memory_profiler.")
+@cli.command(short_help="Show an optimization: its claims, how they are judged, its code.")
+@click.argument("id", required=False, shell_complete=complete_ids)
+@click.option("--stage", help="Show a part of the pipeline instead of an optimization: regime, consensus, encode ...")
+@click.option("--memory", is_flag=True, help="Show what each line of code adds to the memory, by memory_profiler.")
 def explain(id: str | None, stage: str | None, memory: bool) -> None:
-    """A claim, its reading and workload, and the source of baseline, prescribed and engineered side by side."""
+    """Show what was claimed of an optimization, how it is judged, and its code in all versions."""
     from argo_bench.study.report.explain import explain_optimization, explain_stage
 
     if (id is None) == (stage is None):
@@ -365,7 +379,7 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
         make_console().print(explain_optimization(optimization))
 
 
-@cli.command()
+@cli.command(short_help="Show a stored run, and write its report.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--format",
@@ -373,17 +387,21 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
     type=click.Choice(["table", "markdown", "json", "html", "notebook", *FORMATS]),
     default="table",
     show_default=True,
-    help="table: on the terminal, and all files into the run's folder; html, notebook: report.html or an executed "
-    "report.ipynb alone, and its path; the others: for tools that read these.",
+    help="table: on the terminal, and all files into the folder. html, notebook: report.html or report.ipynb alone. "
+    "The others are printed, for tools that read them.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the files of the report. [default: the run's]")
 @click.option("--open", "opens", is_flag=True, help="Write report.html and open it in the browser.")
-@click.option("--peers", type=click.Path(path_type=Path), help="An exported folder with figures of other tools.")
-@click.option("--readme", type=click.Path(path_type=Path), help="Write the table of a README from the run, no more.")
-@click.option("--csv", type=click.Path(path_type=Path), help="Write a row for every verdict as CSV, no more.")
-@click.option("--parquet", type=click.Path(path_type=Path), help="The same rows as Parquet, no more.")
+@click.option("--peers", type=click.Path(path_type=Path), help="Show what other tools measured: a folder of `export`.")
+@click.option("--readme", type=click.Path(path_type=Path), help="Only write the table of verdicts into this README.")
+@click.option("--csv", type=click.Path(path_type=Path), help="Only write a CSV file with a row for every verdict.")
+@click.option("--parquet", type=click.Path(path_type=Path), help="Only write the same rows as a Parquet file.")
 def report(run: Path, as_json: bool, csv: Path | None, parquet: Path | None, form: str, **options: Any) -> None:
-    """The verdicts of a stored RUN (its folder or run.jsonl), and its report: report.html, report.md and figures."""
+    """Show the verdicts of a stored RUN, and write its report: report.html, report.md and figures.
+
+    RUN is the folder of a run, or its run.jsonl.
+    """
     from argo_bench.harness.record.store import load
 
     recorded = load(run)
@@ -408,15 +426,21 @@ def export_tables(recorded: Recorded, csv: Path | None, parquet: Path | None) ->
         say(f"verdicts: {parquet}", err=True)
 
 
-def show_report(run: Path, form: str, *, opens: bool, peers: Path | None, readme: Path | None) -> None:
-    """Show a stored run or gate in one of the forms of ``report``, and write the files that belong to the form."""
+def show_report(
+    run: Path, form: str, *, out: Path | None, opens: bool, peers: Path | None, readme: Path | None
+) -> None:
+    """Show a stored run or gate in one of the forms of ``report``, and write the files that belong to the form.
+
+    They are written into ``out``, or without one beside the record.
+    """
     from argo_bench.harness.record.store import load
     from argo_bench.opening import open_report
     from argo_bench.report import PAGE
 
     if load(run).run.profile == GATE:
-        sys.exit(show_and_save_gate(run, form == "json"))
+        sys.exit(show_and_save_gate(run, form == "json", out=out))
     opened = open_report(run)
+    directory = out or opened.directory
     if readme is not None:
         from argo_bench.study.report.readme import write_table
 
@@ -425,7 +449,7 @@ def show_report(run: Path, form: str, *, opens: bool, peers: Path | None, readme
     if form == "notebook":
         from argo_bench.integrations.notebooks import execute_notebook
 
-        say(execute_notebook(opened, opened.directory))
+        say(execute_notebook(opened, directory))
     elif form == "markdown":
         say(opened._repr_markdown_())
     elif form in FORMATS:
@@ -438,31 +462,40 @@ def show_report(run: Path, form: str, *, opens: bool, peers: Path | None, readme
     elif form != "html":
         show(opened, form == "json") if peers is None else show_beside(opened, peers, form == "json")
     if form == "table":
-        save(opened, opened.directory)
+        save(opened, directory)
+        say_again(opened, as_json=False)
     elif form == "html" or opens:
-        opened.save_page(opened.directory)
+        opened.save_page(directory)
     if form == "html":
-        say(opened.directory / PAGE)
+        say(directory / PAGE)
     if opens:
         import webbrowser
 
-        webbrowser.open((opened.directory / PAGE).resolve().as_uri())
+        webbrowser.open((directory / PAGE).resolve().as_uri())
 
 
-@cli.command()
+@cli.command(short_help="Write scripts with which pyperf and hyperfine measure the same.")
 @click.argument("targets", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the scripts.")
-@click.option("--arm", type=click.Choice(["engineered", "prescribed"]), default="engineered", show_default=True)
-@click.option("--setup", help="module:name of what makes the arguments of two functions.")
-@click.option("--data", envvar="ARGO_BENCH_DATA", help="Your bars, as for run.")
+@click.option(
+    "--arm",
+    type=click.Choice(["engineered", "prescribed"]),
+    default="engineered",
+    show_default=True,
+    help="Which version of the optimization is compared with the baseline.",
+)
+@click.option("--setup", help="module:name of a function that returns the arguments of two functions.")
+@click.option("--data", envvar="ARGO_BENCH_DATA", help="Your daily prices, as for run.")
 @takes_reading
-@click.option("--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="As for run.")
-@click.option("--seed", type=Seed(), default=1, show_default=True, envvar="ARGO_BENCH_SEED")
+@click.option(
+    "--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="Number of symbols, as for run."
+)
+@takes_seed
 def export(targets: tuple[str, ...], out: Path, arm: str, setup: str | None, seed: int, **market: Any) -> None:
-    """Scripts with which pyperf and hyperfine measure the same, and the commands that run them.
+    """Write scripts with which pyperf and hyperfine measure the same, and print the commands that run them.
 
-    TARGETS is an optimization (its headline workload), a benchmark of pyproject.toml, or two functions, the old and
-    the new, as module:name. `argo-bench report RUN --peers OUT` lays the figures beside a run's.
+    TARGETS is an optimization (what its main claim is judged on), a benchmark of your pyproject.toml, or two functions,
+    the old and the new one, as module:name. `argo-bench report RUN --peers OUT` then shows their figures beside ours.
     """
     from argo_bench.integrations import export as scripts
     from argo_bench.study.job import universe_of
@@ -472,10 +505,10 @@ def export(targets: tuple[str, ...], out: Path, arm: str, setup: str | None, see
     say("\n".join(scripts.list_commands(exported, out)))
 
 
-@cli.command()
+@cli.command(short_help="Say whether this machine is fit for measuring.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def env(as_json: bool) -> None:
-    """Whether this machine is fit for measuring, in plain words, and what would help."""
+    """Say whether this machine is fit for measuring, and what would make it so."""
     from argo_bench.harness.machine import environment
     from argo_bench.harness.machine.fitness import check_fitness
 
@@ -488,15 +521,18 @@ def env(as_json: bool) -> None:
     make_console().print(Machine(tuple(found), environment.read_facts()))
 
 
-@cli.command()
-@click.option("--quick", is_flag=True, help="Equal code and 3 % more work of one workload alone: within four minutes.")
-@click.option("--minutes", type=click.FloatRange(min=0), default=150.0, show_default=True, help="Stop after so long.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the bank. [default: the user's, by machine]")
+@cli.command(short_help="Find out how often argo-bench errs on this machine.")
+@click.option("--quick", is_flag=True, help="Only identical code and 3 % more work, in one function: four minutes.")
+@click.option("--minutes", type=click.FloatRange(min=0), default=150.0, show_default=True, help="Stop after this time.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the samples. [default: one of yours for each machine]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> None:
-    """How often this harness errs on this machine: false positives, power and coverage, from comparisons of known work.
+    """Find out how often argo-bench itself errs on this machine, by comparing functions whose difference is known.
 
-    The whole takes about two hours. It can be interrupted and goes on where it was; reports name it from then on.
+    It says how often identical code was called different, how often 3 % more work was found, and how often intervals
+    held the truth. All of it takes about two hours; after an interrupt the same command goes on. Reports quote it.
     """
     from argo_bench.harness.calibration import bank, standing
     from argo_bench.harness.calibration.rates import store_summary
@@ -527,11 +563,14 @@ def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> N
         sys.exit(INTERRUPTED)
 
 
-@cli.command()
+@cli.command(short_help="Compute every verdict of a stored run anew.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the disagreements as JSON.")
 def verify(run: Path, as_json: bool) -> None:
-    """Recompute every estimate, interval and verdict of RUN from its raw samples; exit code 1 where one disagrees."""
+    """Compute every estimate, interval and verdict of RUN anew from its raw samples.
+
+    Exit code 1: what the record says does not follow from its samples. Each line that disagrees is named.
+    """
     from argo_bench.harness.record.store import load
 
     recorded = load(run)
@@ -551,6 +590,12 @@ def show(report: Report, as_json: bool) -> None:
         print_json(report.to_dict())
     else:
         make_console().print(report.terminal())
+
+
+def say_again(report: Report, as_json: bool) -> None:
+    """Repeat the finding below everything else: what stood at the top of a long report has left the terminal."""
+    if not as_json:
+        make_console().print(str(report), style="bold", markup=False)
 
 
 def save(report: Report, directory: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from argo_bench.cli.shell import GATE_FAILED, OUTPUTS_DIFFER, Duration, Seed, say
+from argo_bench.cli.shell import GATE_FAILED, OUTPUTS_DIFFER, Duration, Seed, say, takes_profile
 from argo_bench.errors import UserError
 
 REPLACED = ("run.jsonl.gz", "report.md", "thresholds.toml", "agreement.md")
@@ -24,7 +24,7 @@ MARGIN = 0.1
 @click.command(hidden=True)
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("--seeds", type=(Seed(), Seed()), default=(1, 0), show_default=True, help="Of the first and the second.")
-@click.option("--profile", type=click.Choice(["quick", "default"]), default="default", show_default=True)
+@takes_profile
 @click.option("--budget", type=Duration(), help="Time of each run. [default: that of the profile]")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("results/reference"), show_default=True)
 @click.option("--readme", type=click.Path(path_type=Path), default=Path("README.md"), show_default=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from argo_bench.controls import escape_controls, spell_controls
 
@@ -21,6 +25,8 @@ OUTPUTS_DIFFER = 3
 ENVIRONMENT_UNFIT = 4
 """The machine is not fit to measure, or what the code needs cannot be had: nobody's code is at fault."""
 INTERRUPTED = 130
+DEFAULT_WIDTH = 80
+"""Output has this number of columns where neither COLUMNS nor a terminal says another one."""
 LARGEST_SEED = 2**62
 """A record holds no larger one."""
 
@@ -81,10 +87,52 @@ class Latencies(click.ParamType[dict[str, dict[str, float]]]):
 
 def takes_reading(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say how bars are read where that cannot be told from them."""
-    about = "Column of adjusted closes, or nothing for prices as they stand."
+    about = "Name of the column with adjusted closing prices, or nothing for prices as they stand."
     by = click.option("--adjust-by", metavar="COLUMN", help=about)
-    dates = click.option("--dates", type=DateOrder(), help="Order of day and month where the data leave it open.")
+    dates = click.option("--dates", type=DateOrder(), help="Which comes first in dates such as 03/04/2025.")
     return dates(by(command))
+
+
+def complete_ids(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the ids of the optimizations that begin like a word, for a shell that completes it.
+
+    They are read off the names of the files, because importing these would keep the user waiting.
+    """
+    found = find_spec("argo_bench.optimizations")
+    folders = [] if found is None else [Path(each) for each in found.submodule_search_locations or ()]
+    names = sorted(each.stem for folder in folders for each in folder.glob("o[0-9][0-9]_*.py"))
+    items = [CompletionItem(name[:3].upper(), help=name[4:].replace("_", " ")) for name in names]
+    items += [
+        CompletionItem("FIVE", help="the first five together"),
+        CompletionItem("ALL", help="all fifteen together"),
+    ]
+    return [each for each in items if each.value.startswith(incomplete.upper())]
+
+
+def takes_seed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option --seed."""
+    about = "Number that all random choices follow from: days, symbols, orders."
+    option = click.option("--seed", type=Seed(), default=1, show_default=True, envvar="ARGO_BENCH_SEED", help=about)
+    return option(command)
+
+
+def takes_profile(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options --profile and --quick; it is called with the name of the profile alone."""
+
+    @functools.wraps(command)
+    def called(*given: Any, profile: str, quick: bool, **options: Any) -> Any:
+        return command(*given, profile="quick" if quick else profile, **options)
+
+    about = "quick: 4 to 10 replicates, the main claims at one input size; default: 6 to 24, every claim at every size."
+    profile = click.option(
+        "--profile",
+        type=click.Choice(["quick", "default"]),
+        default="default",
+        show_default=True,
+        envvar="ARGO_BENCH_PROFILE",
+        help=about,
+    )
+    return profile(click.option("--quick", is_flag=True, help="The same as --profile quick.")(called))
 
 
 class Seed(click.IntRange):
@@ -130,11 +178,15 @@ def warn(line: str) -> None:
 
 
 def make_console() -> Any:
-    """Make a console for stdout, as wide as the terminal, elsewhere of 80 columns; rich honours NO_COLOR itself."""
+    """Make a console for stdout; rich honours NO_COLOR itself.
+
+    It is as wide as COLUMNS says, or else as the terminal, or else 80 columns.
+    """
     from argo_bench.report.console import PlainConsole
 
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    return PlainConsole(width=None if is_terminal else 80, highlight=False)
+    is_told = os.environ.get("COLUMNS", "").isdigit()  # rich reads it, and the size of a terminal, where width is None
+    return PlainConsole(width=None if is_terminal or is_told else DEFAULT_WIDTH, highlight=False)
 
 
 def print_json(value: Any) -> None:

@@ -57,13 +57,13 @@ class ArgoMagics(Magics):
 
     @magic_arguments()
     @argument("ids", nargs="*", help="optimizations, such as O08; without any all of them")
-    @argument("--quick", action="store_true", help="headline claims alone")
+    @argument("--quick", action="store_true", help="the main claims alone, in less time")
     @argument("--budget", type=seconds, help="time to aim at: 90s, 5m, 1h")
-    @argument("--data", help="a file or folder of bars; the installed sample by default")
-    @argument("--symbols", type=int, help="symbols of the universe")
+    @argument("--data", help="a file or folder of daily prices (bars); by default those that come with it")
+    @argument("--symbols", type=int, help="number of symbols to trade")
     @argument("--seed", type=int, default=1)
-    @argument("--trace", choices=get_args(Trace), help="another market under every trace")
-    @argument("--skip-unchanged", action="store_true", help="serve last signals while a price hardly moved")
+    @argument("--trace", choices=get_args(Trace), help="how often prices change in the simulated market")
+    @argument("--skip-unchanged", action="store_true", help="reuse the last signal while a price has hardly moved")
     @argument("--out", help="folder of the run; results/<time>-<profile> by default")
     @line_magic
     def argo_run(self, line: str) -> Report:
@@ -94,7 +94,7 @@ class ArgoMagics(Magics):
     @argument("--claim", help="the published sentence to judge, as in '50-70%% reduction'")
     @argument("--check", default="allclose", choices=("allclose", "equal", "none"), help="how the values must agree")
     @argument("--metric", choices=MEASURED)
-    @argument("--quick", action="store_true", help="four to ten replicates")
+    @argument("--quick", action="store_true", help="four to ten replicates instead of six to 24")
     @argument("--budget", type=seconds, default=BUDGET_S, help="time for the whole: 90s, 5m")
     @argument("--seed", type=int, default=1)
     @argument("--out", help="folder of the record; one of the user's cache by default")

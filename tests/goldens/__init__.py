@@ -46,7 +46,7 @@ COMMANDS = (
 
 def output_of(*words: str) -> str:
     """What a command prints on stdout, in 80 columns."""
-    done = CliRunner().invoke(cli, [*words], prog_name="argo-bench", terminal_width=80)
+    done = CliRunner().invoke(cli, [*words], prog_name="argo-bench", terminal_width=80, env={"COLUMNS": "80"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.stdout.replace(str(ROOT), "ROOT")

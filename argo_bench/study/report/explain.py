@@ -31,8 +31,8 @@ from argo_bench.pipeline.model import Stage
 from argo_bench.pipeline.record import PARTS, find_changed_parts
 from argo_bench.report import finding
 
-SIDE_BY_SIDE = 150
-"""From this number of columns on, the sources stand beside each other."""
+NARROWEST, GAP = 48, 2
+"""Sources stand beside each other, with a gap, as long as each of them has this number of columns."""
 
 KERNELS = "argo_bench.pipeline.kernels"
 
@@ -57,19 +57,22 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Holds pieces of source, which stand beside each other on a wide console, and one after the other elsewhere."""
+    """Holds pieces of source: as many as the console has room for stand beside each other, the others below them."""
 
     sources: Sequence[Source]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if options.max_width < SIDE_BY_SIDE:
-            yield from self.sources
-            return
-        grid = Table.grid(padding=(0, 2), expand=True)
-        for _ in self.sources:
-            grid.add_column(ratio=1)
-        grid.add_row(*self.sources)
-        yield grid
+        room = max(1, (options.max_width + GAP) // (NARROWEST + GAP))
+        for first in range(0, len(self.sources), room):
+            beside = self.sources[first : first + room]
+            if len(beside) == 1:
+                yield beside[0]
+                continue
+            grid = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False, expand=True)
+            for _ in beside:
+                grid.add_column(ratio=1)
+            grid.add_row(*beside)
+            yield grid
 
 
 def explain_optimization(optimization: Optimization) -> Group:
@@ -77,7 +80,7 @@ def explain_optimization(optimization: Optimization) -> Group:
     parts: list[Any] = [Rule(f"{optimization.id} - {optimization.name}", align="left")]
     parts += [_show_claim(claim) for claim in optimization.claims]
     parts += [_show_workload(workload) for workload in optimization.workloads]
-    parts += [Text(f"May change: {optimization.may_change}."), Text()]
+    parts += [Text(f"Output allowed to change: {optimization.may_change}."), Text()]
     for part, sources in find_exchanged(optimization).items():
         parts += [Rule(f"{part} stage", align="left"), Sources(sources)]
     return Group(*parts)
@@ -99,14 +102,14 @@ def _show_claim(claim: Claim) -> Group:
     span = finding.format_claimed(claim.kind, claim.low, claim.high)
     as_factor = finding.format_claimed_as_factor(claim.kind, claim.low, claim.high)
     references = dict.fromkeys(map(claim.against, VARIANTS))
-    judged = f"{finding.noun_of(claim.metric)} against {' or '.join(references)}"
+    judged = f"{finding.noun_of(claim.metric)}, compared with {' or '.join(references)}"
     return Group(
-        Text.assemble((claim.id, "bold"), f'{" (headline)" if claim.headline else ""}  "{claim.text}"'),
-        _indent(f"Source: {claim.source}"),
-        _indent(f"Claimed: {span}{as_factor and f' = {as_factor}'} ({claim.kind.replace('_', ' ')})"),
-        _indent(f"Read as: {claim.reading}"),
-        _indent(f"Judged on: {claim.workload}, {judged}"),
-        *([_indent(f"Bound: {claim.bound}")] if claim.bound else []),
+        Text.assemble((claim.id, "bold"), f'{" (main claim)" if claim.headline else ""}  "{claim.text}"'),
+        _indent(f"Published in: {claim.source}"),
+        _indent(f"Claimed: {span}{as_factor and f', which is {as_factor}'}"),
+        _indent(f"Understood as: {claim.reading}"),
+        _indent(f"Judged on the workload: {claim.workload}; by {judged}"),
+        *([_indent(f"What bounds any version: {claim.bound}")] if claim.bound else []),
         Text(),
     )
 
@@ -115,7 +118,7 @@ def _show_workload(workload: Workload) -> Group:
     scales = ", ".join(f"{scale:,}" for scale in workload.scales)
     return Group(
         Text.assemble("Workload ", (workload.name, "bold"), f" ({workload.stage} stage)"),
-        _indent(f"{workload.description}; {scales} {workload.unit}"),
+        _indent(f"{workload.description}; with {scales} {workload.unit}"),
         Text(),
     )
 
@@ -223,7 +226,7 @@ def explain_stage(name: str) -> Group:
         raise UserError(f"unknown stage {name!r}: expected one of {', '.join(PARTS)}{hint}")
     files = [_module_source(folder, f"argo_bench.pipeline.{folder}.{part}") for folder in ("baseline", "optimized")]
     lines = [f"  {each.id} {each.name}: {', '.join(by)}" for each in catalogue().values() if (by := _edits(each, part))]
-    touched = "Touched by" if lines else "Touched by no optimization."
+    touched = "Optimizations that change it:" if lines else "No optimization changes it."
     return Group(Rule(f"{part} stage", align="left"), Text("\n".join([touched, *lines, ""])), Sources(files))
 
 
@@ -237,13 +240,13 @@ def _edits(optimization: Optimization, part: str) -> list[str]:
 
 
 def tabulate_optimizations(optimizations: Sequence[Optimization]) -> Table:
-    """Tabulate the optimizations with their headline claims and the workloads that they are judged on."""
+    """Tabulate the optimizations with their headline claims, and by what and on which workload they are judged."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("id", "name", "claimed", "judged on"):
+    for column in ("id", "name", "claimed", "judged by", "on"):
         table.add_column(column, overflow="fold")
     for optimization in optimizations:
         headline = [claim for claim in optimization.claims if claim.headline]
         for position, claim in enumerate(headline or optimization.claims[:1]):
             first = (optimization.id, optimization.name) if position == 0 else ("", "")
-            table.add_row(*first, f'"{claim.text}"', claim.workload)
+            table.add_row(*first, f'"{claim.text}"', finding.noun_of(claim.metric), claim.workload)
     return table
