@@ -111,7 +111,7 @@ def test_the_output_that_is_kept_is_that_of_the_claim_that_gained(tmp_path):
     gained = judgement(verdict="confirmed", arm="prescribed", claim="O06.calls")
     found = advise_all(recorded(tmp_path, failed, gained))[0]
     assert found.word == "keep"
-    assert found.reason.endswith("the output stays same")
+    assert found.reason.endswith("the output stays the same")
 
 
 @pytest.mark.parametrize("brief", [True, False])

@@ -97,7 +97,7 @@ def test_a_gate_has_head_by_base_of_each_benchmark_and_names_the_commits_that_mo
     assert series["parse"].label == "parse (gate)"
     assert re.fullmatch(r"1\.\d+ of base \[1\.\d+, 1\.\d+\] at h{10} on 2026-01-02", series["parse"].moves[0])
     assert series["render"].moves == ()
-    assert "its interval leaves out 1" in table_of(found).note
+    assert "where the interval leaves out 1" in table_of(found).note
     assert [each.name for each in history_of([gate], "render")] == ["render"]
 
 

@@ -16,6 +16,7 @@ from argo_bench.study.subject import declaration_of
 from tests.test_report_finding import RUN, judgement, recorded
 
 NOWHERE = "nowhere measured"
+MISSED = "no tested condition reaches the claim"
 REFERENCE = load(Path(__file__).parents[1] / "results" / "reference")
 
 
@@ -41,18 +42,16 @@ def counted(scale, *rates):
     [
         (
             judgement("fell short", 1.5, holds_when=NOWHERE),
-            "nowhere measured, because one scale was measured, 6 symbols: it is 1.50x, and 2.00x is the least that was "
-            "claimed",
+            f"{MISSED}: only one input size was measured, 6 symbols: there it is 1.50x, and "
+            "2.00x is the least that was claimed",
         ),
         (
             judgement("fell short", 1.5, holds_when=NOWHERE, strip=spots(1.5, 1.9, 1.7)),
-            "nowhere measured, because from 6 to 120 symbols the most is 1.90x, at 30, and 2.00x is the least that was "
-            "claimed",
+            f"{MISSED}: from 6 to 120 symbols the most is 1.90x, at 30, and 2.00x is the least that was claimed",
         ),
         (
             judgement("fell short", 1.5, holds_when=NOWHERE, curve=spots(1.5, 1.2), kind="direction", low=None),
-            "nowhere measured, because from 6 to 30 % ticking the most is 1.50x, at 6, and 1.01x is the least that was "
-            "claimed",
+            f"{MISSED}: from 6 to 30 % ticking the most is 1.50x, at 6, and 1.01x is the least that was claimed",
         ),
         (judgement("fell short", 1.5, holds_when="from about 60 bars on"), "from about 60 bars on"),
         (
@@ -66,11 +65,11 @@ def counted(scale, *rates):
         ),
         (
             judgement("untested", None, flags=("polars is not installed",)),
-            "nowhere measured, because nothing was: polars is not installed",
+            "not measured: polars is not installed",
         ),
         (
             judgement("void", 3.0, output="differs: all"),
-            "nowhere measured, because the output differs, so that no figure counts",
+            "never: the output differs, so that no figure counts",
         ),
     ],
 )
@@ -90,7 +89,7 @@ def test_a_level_is_looked_for_at_every_scale(tmp_path):
     assert conditions.explain(run, row) == "at 30 symbols"
     run = recorded(tmp_path / "low", row, *counted(6, 0.5, 0.6), *counted(30, 0.55, 0.56))
     assert conditions.explain(run, row) == (
-        "nowhere measured, because the nearest is 55 to 56 % at 30 symbols, and 70 % to 100 % was claimed"
+        f"{MISSED}: the nearest is 55 to 56 % at 30 symbols, and 70 % to 100 % was claimed"
     )
 
 
@@ -102,7 +101,7 @@ def test_a_bound_that_was_declared_stands_in_the_place_of_the_nearest(tmp_path):
     run = recorded(
         tmp_path, msgspec.structs.replace(declared, claims=claims), row, run=msgspec.structs.replace(RUN, schema=4)
     )
-    assert conditions.explain(run, row) == f"nowhere measured, because {bound}"
+    assert conditions.explain(run, row) == f"{MISSED}: {bound}"
     assert len(run.all(Declaration)) == 1
 
 

@@ -46,7 +46,7 @@ DAY = "fetch, a trading day"
 def test_an_arm_is_dominated_by_one_that_is_no_worse_under_every_seed(tmp_path):
     seen = found(recorded(tmp_path, *trading_day()))
     assert seen[DAY, "engineered"].sentence == (
-        "dominated by fixed 60 s: better in requests (88 against 185), no worse in data age p99 s"
+        "fixed 60 s beats it: better in requests (88 against 185), no worse in data age p99 s"
     )
     assert (DAY, "fixed 60 s") not in seen
     assert (DAY, "baseline") not in seen
@@ -68,7 +68,8 @@ def test_where_a_rule_saves_more_at_the_same_damage_the_row_says_so(tmp_path):
     run = recorded(tmp_path, claim, *trading_day())
     [beaten] = find_beaten(run)
     assert beaten.sentence == (
-        "a fixed TTL of 60 s saves 91.2 % of the requests at the same damage or less, engineered 81.6 %, under 2 seeds"
+        "a fixed TTL of 60 s saves 91.2 % of the requests and does no more harm; "
+        "engineered saves 81.6 % (under 2 seeds)"
     )
     assert note_beside(run)["O03.calls", "engineered"][0] == beaten.sentence
     shown = verdicts.tabulate_verdicts(run, "Verdicts", [claim], notes=note_beside(run)).rows[0].cells[3]
@@ -100,7 +101,7 @@ def test_times_dominate_by_intervals_apart_and_outputs_count_as_damage(tmp_path)
     ]
     seen = found(recorded(tmp_path, *alike, *lines))
     where = "consensus, hit", "prescribed"
-    assert seen[where].sentence == "dominated by engineered: better in output, no worse in CPU time"
+    assert seen[where].sentence == "engineered beats it: better in output, no worse in CPU time"
     assert list(seen) == [where]
 
 
@@ -117,7 +118,7 @@ def test_parts_of_a_set_are_no_alternatives(tmp_path):
 def test_a_slower_arm_is_dominated_by_doing_nothing(tmp_path):
     seen = found(recorded(tmp_path, timed("engineered", 0.25), checked("engineered", scope="cases", saw={"cases": 3})))
     assert [each.sentence for each in seen.values()] == [
-        "dominated by baseline: better in CPU time (4.00x), no worse in output"
+        "baseline beats it: better in CPU time (4.00x), no worse in output"
     ]
 
 
@@ -145,10 +146,10 @@ def test_the_stored_run_has_dominated_arms_and_its_report_says_where():
     judged = {(each.optimization, each.comparison.workload, each.arm): each for each in REFERENCE.all(Judgement)}
     for identifier, workload, arm, by in named:
         if (at := judged.get((identifier, workload, arm))) is not None:
-            assert any(f"dominated by {by}" in each for each in notes[at.claim, arm])
+            assert any(f"{by} beats it" in each for each in notes[at.claim, arm])
 
 
 def test_the_stored_run_says_that_a_fixed_ttl_saves_more_than_the_engineered_one():
     [beaten] = find_beaten(REFERENCE)
-    assert beaten.sentence.startswith("a fixed TTL of 60 s saves 91.7 % of the requests at the same damage or less")
+    assert beaten.sentence.startswith("a fixed TTL of 60 s saves 91.7 % of the requests and does no more harm")
     assert beaten.sentence in note_beside(REFERENCE)["O03.calls", "engineered"]

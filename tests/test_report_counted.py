@@ -54,10 +54,10 @@ def test_damage_stands_beside_what_it_is_done_for(tmp_path):
     table = counted_tables.tabulate_damage(recorded(tmp_path, *trading_day()))
     assert [row.cells for row in table.rows[:3]] == [
         ("O03", "adaptive TTL: fetch, a trading day at 4,680 cycles", ""),
-        ("baseline", "0: data age p99 s, wrong prices", "requests: 1,005 (1,000 to 1,010)"),
+        ("baseline", "none: data age p99 s, wrong prices", "requests: 1,005 (1,000 to 1,010)"),
         (
             "prescribed",
-            "data age p99 s: 1,195\n0: wrong prices",
+            "data age p99 s: 1,195\nnone: wrong prices",
             "requests: 45 (40 to 50)\nhit rate: 77.5 % (75 % to 80 %)",
         ),
     ]
@@ -70,7 +70,7 @@ def test_the_terminal_has_medians_and_the_arms_and_workloads_that_a_verdict_spea
     table = counted_tables.tabulate_damage(run, brief=True)
     assert [row.cells[0] for row in table.rows] == ["O03", "baseline", "prescribed", "fixed 20 s"]
     assert table.rows[1].cells[2] == "requests: 1,005"
-    assert "the saved report has ranges, other arms and workloads" in table.note
+    assert "The saved report has ranges, other versions and workloads" in table.note
     assert max(len(line) for line in printed(run).splitlines()) <= 80
 
 
@@ -99,7 +99,7 @@ def test_a_count_is_written_whole_and_a_measure_with_three_digits(value, words):
 
 @pytest.mark.parametrize(
     ("break_even", "words"),
-    [(2.0, "never, even a hit costs more"), (0.42, "42 % hits"), (0.0, "any hit rate"), (1.0, "100 % hits")],
+    [(2.0, "never: a hit costs more than computing"), (0.42, "42 % hits"), (0.0, "any hit rate"), (1.0, "100 % hits")],
 )
 def test_a_cache_pays_from_a_hit_rate_on_or_never(tmp_path, break_even, words):
     rates = {"consensus, live trace, 6 symbols": 0.613, "consensus, live trace, 30 symbols": 0.64}
@@ -117,8 +117,12 @@ def test_a_cache_pays_from_a_hit_rate_on_or_never(tmp_path, break_even, words):
 def test_counts_and_caches_are_in_the_page_in_markdown_and_html(tmp_path):
     run = recorded(tmp_path, *trading_day(), Caching("O06", "engineered", 6, "symbols", 0.42, {}))
     titles = [table.title for table in text.tabulate(run, STUDY, "terminal")]
-    assert titles == ["Dominated arms", "What it does to the output", "Caches"]
-    assert "data age p99 s: 1,195<br>0: wrong prices" in text.markdown(run, STUDY)
+    assert titles == [
+        "Versions that another one beats",
+        "Harm to the output, and what it is done for",
+        "When a cache pays",
+    ]
+    assert "data age p99 s: 1,195<br>none: wrong prices" in text.markdown(run, STUDY)
     assert "data age p99 s: 1,195<br>" in text.html(run, STUDY)
     assert "****" not in text.markdown(run, STUDY)
 

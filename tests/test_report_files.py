@@ -73,7 +73,10 @@ def test_saving_writes_frontier_and_curves_where_there_is_something_to_draw(trad
     text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     places = [text.index(f'src="{name}.svg"') for name in ("hero", "curves", "frontier")]
     assert places == sorted(places)
-    assert "*What each arm saves over what it does to the output, exact counts: further left is less harm.*" in text
+    assert (
+        "*Requests, calls or hits of each version, over the harm that it does to the output: left is less harm.*"
+        in text
+    )
     assert all(path.stat().st_size < 400_000 for path in (tmp_path / "out").iterdir() if path.suffix != ".html")
 
 

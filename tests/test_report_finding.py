@@ -206,9 +206,29 @@ def test_a_run_without_an_end_is_called_unfinished(tmp_path):
 
 def test_the_setting_names_profile_processes_seed_and_generated_symbols(tmp_path):
     assert finding.describe_setting(recorded(tmp_path)) == (
-        "Profile quick, both arms in one process, 6 replicates, seed 1; "
+        "Profile quick: old and new in one process, 6 replicates, seed 1; "
         "2 symbols from installed sample, 1 of them generated."
     )
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        ((0.203, 0.214), "0.203 to 0.214x, n=6"),
+        ((0.9996, 1.0004), "known to 0.04 %, n=6"),
+        ((0.998, 0.9981), "known to 0.005 %, n=6"),
+        ((1.0, 1.0), "known to 0.001 %, n=6"),
+        ((119.1, 119.2), "known to 0.04 %, n=6"),
+        (None, "no interval, n=6"),
+    ],
+)
+def test_an_interval_whose_ends_read_the_same_says_how_far_they_are_apart(bounds, words):
+    assert finding.format_interval(bounds, 6) == words
+
+
+def test_an_output_is_worded_for_readers_who_do_not_know_the_checks():
+    said = finding.word_output("differs: what readers see in 9 of 27 symbol-cycles")
+    assert said == "differs: rows that readers of the database see in 9 of 27 steps of a symbol"
 
 
 @pytest.mark.parametrize(
@@ -298,7 +318,7 @@ def test_an_exact_count_has_the_range_over_its_seeds_in_the_place_of_an_interval
 def test_an_exact_count_that_is_the_same_on_all_seeds_says_so(tmp_path):
     one = judgement("confirmed", 3.0, metric="requests", half=0.0)
     run = recorded(tmp_path, one, *counts(one, "baseline", 9, 9), *counts(one, "prescribed", 3, 3))
-    assert finding.describe_interval(run, one) == "the same on 2 seeds"
+    assert finding.describe_interval(run, one) == "the same under 2 seeds"
 
 
 def test_a_level_counts_the_seeds_of_the_candidate_alone(tmp_path):
@@ -399,18 +419,18 @@ CALIBRATION = Calibration(
 
 @pytest.mark.parametrize(
     ("where", "words"),
-    [("here", "Calibrated"), ("reference", "on the reference machine (some processor)")],
+    [("here", "On this machine"), ("reference", "On the reference machine (some processor)")],
 )
 def test_a_report_says_in_one_line_where_it_was_calibrated(tmp_path, where, words):
     kept = {"calibration": msgspec.to_builtins(Used(where, CALIBRATION))}
     line = finding.describe_calibration(recorded(tmp_path, run=msgspec.structs.replace(RUN, environment=kept)))
     assert words in line
-    assert "false positives 2 % [0.05, 10.6], 3 % more work found in 100 % [66, 100]" in line
-    assert "coverage 95 % [89, 98]" in line
+    assert "different in 2 % [0.05, 10.6] of the comparisons, and found 3 % more work in 100 % [66, 100]" in line
+    assert "held the truth in 95 % [89, 98]" in line
     assert ("argo-bench calibrate" in line) == (where == "reference")
 
 
 def test_a_run_without_a_calibration_says_how_to_make_one(tmp_path):
     assert finding.describe_calibration(recorded(tmp_path)).startswith(
-        "The harness was not calibrated: argo-bench calibrate"
+        "How often this program errs here is not known: argo-bench calibrate"
     )

@@ -145,11 +145,11 @@ def test_headline_verdicts_come_before_further_readings_and_those_before_other_a
         "Verdicts",
         "Keep, fix or drop",
         "Further readings",
-        "Dominated arms",
-        "Holds when",
-        "Over scales, and cold",
+        "Versions that another one beats",
+        "When it would hold",
+        "Other input sizes, and the first call",
         "Memory",
-        "Measured beside them",
+        "Also measured",
         "First calls",
     ]
 
@@ -161,7 +161,7 @@ def test_a_row_holds_claim_claimed_range_measured_interval_output_and_verdict(tm
         "O06.time consensus cache\nprescribed",
         "-50 to -70 %\n2.0-3.3x",
         "0.21x (4.8x slower)\n0.204 to 0.212x, n=6\nwall time 0.95x",
-        "same\ndominated by baseline: better in CPU time (4.81x)",
+        "same\nbaseline beats it: better in CPU time (4.81x)",
         "✗ refuted",
     )
 
@@ -195,13 +195,25 @@ def test_the_terminal_has_only_the_slow_first_calls(tmp_path):
 
 def test_the_remarks_name_acceptance_differences_and_failures_with_their_reason(full):
     assert [line for line in text.all_remarks(full, STUDY) if "inconclusive" not in line] == [
-        "The consensus accepted 312 of 1,500 symbol-cycles (20.8 %).",
-        "O11 prescribed, decisions of the pipeline: differs: missed in 3 of 480 symbol-cycles.",
+        "In 312 of 1,500 steps of a symbol (20.8 %) enough sources agreed for a signal.",
+        "O11 prescribed, decisions of the pipeline: differs: missed in 3 of 480 steps of a symbol.",
         "O08 polars: not measured, polars is not installed: pip install 'argo-bench[fast]'.",
         "O11 prescribed: failed, ValueError: bad.",
         "O08 engineered, memory: method-dependent: +75% saved by peak_rss, +0% by traced.",
-        "The harness was not calibrated: argo-bench calibrate measures it here.",
+        "How often this program errs here is not known: argo-bench calibrate finds out.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("unstable: 3 of 18 blocks invalid", "the measurement was disturbed, 3 of 18 blocks do not count"),
+        ("drift: the ratio moves during a replicate", "the speed-up changes while its processes run"),
+    ],
+)
+def test_what_samples_say_of_themselves_is_remarked_on_in_words(flag, said, tmp_path):
+    one = judgement("confirmed", 2.4, flags=(flag,))
+    assert f"O06 prescribed, consensus, hit: {said}." in text.all_remarks(recorded(tmp_path, one), STUDY)
 
 
 def test_an_inconclusive_verdict_is_followed_by_what_it_would_take(full):
@@ -269,10 +281,21 @@ def test_scales_and_first_calls_are_shown_with_their_verdicts(full):
 
 def test_memory_is_shown_by_every_method_that_saw_something_with_its_ratio(full):
     table = results.tabulate_memory(full)
-    assert [column.name for column in table.columns] == ["arm", "peak RSS", "traced peak", "live after", "allocations"]
+    assert [column.name for column in table.columns] == [
+        "version",
+        "peak RSS",
+        "traced peak",
+        "live after",
+        "allocations",
+    ]
     assert table.rows[0].cells == ("O08 baseline", "100 MiB", "50 MiB", "4 KiB", "21,492")
-    quarter = "\n0.25 of it"
-    assert table.rows[1].cells[1:] == (f"25 MiB{quarter}", "50 MiB\n1 of it", f"1 KiB{quarter}", f"5,373{quarter}")
+    quarter = "\n0.25 of baseline"
+    assert table.rows[1].cells[1:] == (
+        f"25 MiB{quarter}",
+        "50 MiB\n1 of baseline",
+        f"1 KiB{quarter}",
+        f"5,373{quarter}",
+    )
 
 
 def test_savings_that_depend_on_the_method_are_remarked_on(full):
@@ -297,7 +320,7 @@ def test_resident_memory_that_cannot_be_told_from_nothing_has_no_ratio(tmp_path)
     ]
     for row in results.tabulate_memory(recorded(tmp_path, *weighed)).rows:
         assert row.cells[1].startswith("< ")
-        assert "of it" not in row.cells[1]
+        assert "of baseline" not in row.cells[1]
 
 
 def of_every_metric() -> list:
@@ -312,8 +335,10 @@ def of_every_metric() -> list:
 def test_the_note_says_which_metric_each_row_is_judged_on(tmp_path):
     table = text.tabulate(recorded(tmp_path, *of_every_metric()), STUDY, "terminal")[0]
     assert table.note == (
-        "Speed-up of the typical call in CPU time, in wall time for O12.time, with 95 % intervals over n processes. "
-        "Memory with 95 % intervals over n readings. Requests are counted exactly, with their range over the seeds."
+        "How many times as fast the typical call is, in CPU time, in wall time for O12.time; below it stand its 95 % "
+        "interval and n, the number of pairs of processes. How many times less memory it takes; below it stand its "
+        "95 % interval and n, the number of pairs of readings. Requests are counted exactly; their range over the "
+        "seeds stands below."
     )
 
 
@@ -321,7 +346,7 @@ def test_the_note_of_counts_alone_speaks_of_no_clock_and_no_interval(tmp_path):
     calls = judgement("fell short", 1.5, metric="requests")
     dollars = judgement("fell short", 1.5, claim="O06.cost", metric="dollars")
     assert text.tabulate(recorded(tmp_path, calls, dollars), STUDY, "terminal")[0].note == (
-        "Requests and dollars are counted exactly, with their range over the seeds."
+        "Requests and dollars are counted exactly; their range over the seeds stands below."
     )
 
 
@@ -351,7 +376,7 @@ def missed() -> list:
     ]
 
 
-NEAREST = "one scale was measured, 6 symbols: it is 0.50x, and 2.00x is the least that was claimed"
+NEAREST = "only one input size was measured, 6 symbols: there it is 0.50x, and 2.00x is the least that was claimed"
 
 
 def test_claims_that_do_not_hold_say_where_they_would(tmp_path):
@@ -362,7 +387,7 @@ def test_claims_that_do_not_hold_say_where_they_would(tmp_path):
             "◐ fell short",
             "if fewer than 12 % of symbol-cycles ticked; from about 60 bars on",
         ),
-        ("O06.time\nengineered", "✗ refuted", f"nowhere measured, because {NEAREST}"),
+        ("O06.time\nengineered", "✗ refuted", f"no tested condition reaches the claim: {NEAREST}"),
         ("O06.cost\nprescribed", "✗ refuted", "up to about 60 bars"),
     ]
     assert table.note.endswith("Nowhere measured either: O06.6024x prescribed and engineered.")
@@ -374,7 +399,7 @@ def test_where_claims_hold_stands_after_the_verdicts_and_is_coloured_by_them(tmp
         "Verdicts",
         "Keep, fix or drop",
         "Further readings",
-        "Holds when",
+        "When it would hold",
     ]
     assert max(len(line) for line in printed(run).splitlines()) <= 80
     assert text.markdown(run, STUDY).count("**◐ fell short**") == 2
@@ -389,7 +414,7 @@ def test_the_terminal_has_claims_by_id_alone_where_the_saved_report_names_them(t
 
 def test_a_live_market_is_described_by_how_often_its_quotes_move(tmp_path):
     said = text.all_remarks(recorded(tmp_path, LiveRates({"MSFT": 0.914, "AAPL": 0.97})), STUDY)
-    assert said[0] == "Live: the quote moves in 97 % of 5 s steps for AAPL, 91.4 % for MSFT."
+    assert said[0] == "In a live market the price changes in 97 % of the steps of 5 s for AAPL, 91.4 % for MSFT."
 
 
 def test_at_the_scale_of_the_claim_there_is_one_verdict(tmp_path):

@@ -154,7 +154,7 @@ def test_a_cache_is_drawn_from_the_times_of_its_hits_and_misses(tmp_path):
     run = recorded(tmp_path, *found, Caching("O11", "prescribed", 6, "symbols", 1.2, {"a trace": 0.5}))
     picture = drawn(HIT_RATES.picture(run))
     ((arm, ratios, pays),) = rows(picture)
-    assert (arm, pays) == ("prescribed", "never, even a hit costs more")
+    assert (arm, pays) == ("prescribed", "never: a hit costs more than computing")
     assert ratios.split("\n")[0] == "0 % hits: 0.400x"
     assert ratios.split("\n")[-1] == "100 % hits: 0.800x"
 

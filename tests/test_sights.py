@@ -89,4 +89,4 @@ def test_the_stored_run_saw_something_on_every_workload_that_a_claim_is_judged_o
     told = {(each.optimization, each.workload): each for each in find_sights(REFERENCE)}
     judged = {(each.optimization, each.comparison.workload) for each in REFERENCE.all(Judgement) if each.headline}
     assert all(not told[at].unseen for at in judged & told.keys())
-    assert "**What each workload saw.**" in text.markdown(REFERENCE, STUDY)
+    assert "**What each workload contains.**" in text.markdown(REFERENCE, STUDY)

@@ -68,8 +68,8 @@ def test_every_arm_has_a_row_under_its_condition_with_its_values():
         ("one", "rows: 5"),
     ]
     assert [row.strong for row in table.rows] == [True, False, False, True, False]
-    assert (table.title, table.note) == ("O14 tried: load", "requests under load.")
-    assert [each.name for each in table.columns] == ["arm", "seen"]
+    assert (table.title, table.note) == ("O14 tried on real systems: load", "requests under load.")
+    assert [each.name for each in table.columns] == ["version", "measured"]
 
 
 def test_of_several_rounds_the_median_is_shown_and_said_to_be_one():
@@ -90,7 +90,7 @@ def test_numbers_are_short_and_whole_ones_whole():
 
 def test_zeros_stand_together_in_one_line_at_the_end():
     table = only_table(trial(), seen("one", lost=0.0, kills=10.0, twice=0.0))
-    assert cells(table)[1][1] == "kills: 10\n0: lost, twice"
+    assert cells(table)[1][1] == "kills: 10\nnone: lost, twice"
 
 
 def test_a_value_that_is_zero_in_some_rounds_alone_is_not_among_the_zeros():
@@ -101,11 +101,11 @@ def test_a_value_that_is_zero_in_some_rounds_alone_is_not_among_the_zeros():
 def test_a_compared_value_has_its_ratio_paired_by_round_with_an_interval_at_95_percent():
     table = only_table(trial("rate"), *rounds())
     _, reference, other = cells(table)
-    assert reference == (REFERENCE, "rate: 102\n0: failed")
+    assert reference == (REFERENCE, "rate: 102\nnone: failed")
     expected = estimate([0.6830968447064438, 0.6931471805599453, 0.703097511413113], 0.95)
     assert expected.low < expected.theta < expected.high
-    assert other == (OTHER, "rate: 204   2x [1.95, 2.05]\n0: failed")
-    assert table.columns[1].name == f"seen, and its ratio to {REFERENCE}"
+    assert other == (OTHER, "rate: 204   2x [1.95, 2.05]\nnone: failed")
+    assert table.columns[1].name == f"measured, and its ratio to {REFERENCE}"
 
 
 def test_a_single_round_has_a_ratio_without_an_interval():
@@ -127,7 +127,7 @@ def test_over_all_conditions_it_is_said_in_how_many_an_arm_changes_anything():
     factors = dict(zip(CONDITIONS, (2.0, 3.0, 0.5, 1.0), strict=True))
     table = only_table(trial("rate"), *(each for where, factor in factors.items() for each in rounds(where, factor)))
     (heading, (arm, said)) = cells(table)[-2:]
-    assert heading == ("over all", "4 conditions")
+    assert heading == ("together", "all 4 conditions")
     assert arm == OTHER
     # ln of 2, 3, 1/2 and 1: mean 0.2747, deviation 0.789, t(3) = 3.182
     assert said == (
@@ -143,12 +143,12 @@ def test_a_single_round_bounds_no_condition():
 
 def test_an_arm_that_has_nothing_to_compare_is_not_summed_up():
     where = [each for condition in CONDITIONS for each in (seen(REFERENCE, condition, rate=1.0), seen("x", condition))]
-    assert cells(only_table(trial("rate"), *where))[-1] == ("over all", "4 conditions")
+    assert cells(only_table(trial("rate"), *where))[-1] == ("together", "all 4 conditions")
 
 
 def test_the_brief_form_of_a_grid_is_its_summary():
     grid = [each for where in CONDITIONS for each in rounds(where)]
-    assert [row[0] for row in cells(only_table(trial("rate"), *grid, brief=True))] == ["over all", OTHER]
+    assert [row[0] for row in cells(only_table(trial("rate"), *grid, brief=True))] == ["together", OTHER]
     assert len(cells(only_table(trial("rate"), *grid))) == 4 * 3 + 2
 
 

@@ -149,8 +149,11 @@ def _make_point_of(recorded: Recorded, speedup: float, interval: tuple[float, fl
     return Point(run.started, run.run, version, processor, speedup, *interval, commit)
 
 
-NOTE = "Each is a ratio to the baseline of its own session; moved: two neighbouring intervals have nothing in common."
-NOTE_ON_GATES = f"{NOTE} A gate's is head / base of its commit; moved: its interval leaves out 1."
+NOTE = (
+    "Each speed-up is over the baseline of the same run. It has moved where the intervals of two neighbouring runs "
+    "have nothing in common."
+)
+NOTE_ON_GATES = f"{NOTE} Rows of ci are head / base of one commit; they have moved where the interval leaves out 1."
 
 
 def table_of(series: Sequence[Series]) -> Table:

@@ -34,7 +34,7 @@ def draw_history(series: Sequence[Series]) -> Picture:
         _draw_panel(axes, each, colours)
     rows = [Row((each.label, point.started[:10], point.run, str(point))) for each in shown for point in each.points]
     columns = (Column("claim", 20), Column("date", 10), Column("run", None), Column("ratio", 24))
-    table = Table("Ratios over time", "Each to the baseline of its own session.", columns, tuple(rows))
+    table = Table("Ratios over time", "Each over the baseline of the same run.", columns, tuple(rows))
     return Picture(figure, " ".join(map(_describe_series, shown)), table)
 
 

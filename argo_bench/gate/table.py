@@ -38,7 +38,8 @@ def make_outcome_table(finding: str, note: str, outcomes: Sequence[Outcome], see
 def list_notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
     """Yield what was compared with what, and what could not be."""
     revisions = recorded.all(Revisions)[0]
-    yield f"Base {revisions.base[:COMMIT]}, head {revisions.head[:COMMIT]}; brackets hold for all benchmarks together."
+    compared = f"Base {revisions.base[:COMMIT]}, head {revisions.head[:COMMIT]}"
+    yield f"{compared}. Ranges in brackets hold for all benchmarks together."
     if revisions.moved_on:
         yield (
             f"The base is where the head left it; {revisions.moved_on} commits that came to it since were not compared "
@@ -59,7 +60,7 @@ def list_notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
     if expired := [name for name in revisions.expired if name in known]:
         yield f"Expired entries of [tool.argo_bench.ci.accepted], to be taken out: {', '.join(expired)}."
     if any(each.blocks and each.state != "failed" for each in gate.outcomes):
-        yield "What is meant can be acknowledged, with a reason and a bound, in [tool.argo_bench.ci.accepted]."
+        yield "If that is meant, say so with a reason and a bound in [tool.argo_bench.ci.accepted]."
     unknown = {each.benchmark: each.unknown for each in recorded.all(Agreed) if each.unknown not in (None, NO_OUTPUT)}
     for reason, which in _group_by_reason(unknown):
         yield f"{which}: outputs were not compared, {reason}."

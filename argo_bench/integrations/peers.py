@@ -166,8 +166,8 @@ def compare_with_peers(recorded: Recorded, directory: Path) -> Table:
     return Table(
         "Beside other tools",
         f"{export.comparison}. Wall time per call: mean and standard deviation by the other tools, median here with "
-        f"the {100 * wall.level:.4g} % interval of the ratio over n processes. Means hold the rare full garbage "
-        "collections, the trimmed means of a run do not.",
+        f"the {100 * wall.level:.4g} % interval of the ratio over n pairs of processes. The other tools' means include "
+        "the rare full garbage collections, the figures of a run do not.",
         (Column("tool", None), Column("baseline", 14), Column("candidate", 14), Column("speed-up", 24)),
         tuple(rows),
     )

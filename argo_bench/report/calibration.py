@@ -27,7 +27,9 @@ def make_card(calibration: Calibration) -> Group:
 
 def describe_calibration(calibration: Calibration) -> str:
     """Sum up all rates in one sentence, without a full stop."""
-    parts = [f"equal code was told apart in {finding.format_rate(calibration.all_false_positives)} of comparisons"]
+    parts = [
+        f"identical code was called different in {finding.format_rate(calibration.all_false_positives)} of comparisons"
+    ]
     parts += [
         f"{100 * abs(each.change - 1):.3g} % {'more' if each.change > 1 else 'less'} work"
         f"{f' in {each.where}' if each.where else ''} was found in "
@@ -42,7 +44,7 @@ def describe_calibration(calibration: Calibration) -> str:
 def _describe_bank(calibration: Calibration) -> str:
     return (
         f"Machine {calibration.machine} ({calibration.processor}), {calibration.when}, {calibration.replicates:,} "
-        f"replicates; code layout, position and role alone stay within {100 * calibration.floor:.2g} %."
+        f"replicates; over many processes, identical code never differed by more than {100 * calibration.floor:.2g} %."
     )
 
 
@@ -50,17 +52,18 @@ def make_tables(calibration: Calibration) -> Iterator[Table]:
     """Yield the tables of false positives, power and coverage, and of the speed-ups that equal work shows."""
     columns: tuple[Column, ...]
     rates = {**calibration.false_positives, "all": calibration.all_false_positives}
-    columns = (Column("equal code", None), Column("told apart", 12), Column("rate in % [exact 95 %]", 24))
+    columns = (Column("identical code", None), Column("called different", 16), Column("rate in % [95 % interval]", 25))
     rows = tuple(
         Row((name, f"{rate.events} of {rate.trials}", finding.format_rate(rate))) for name, rate in rates.items()
     )
-    note = f"Contiguous draws, stopping early; over every starting point {100 * calibration.any_start:.2g} %."
-    yield Table("False positives", note, columns, rows)
+    any_start = f"{100 * calibration.any_start:.2g} %"
+    note = f"How often identical code was called different; over every possible beginning of the samples {any_start}."
+    yield Table("False alarms", note, columns, rows)
     columns = (
-        Column("planted work", None),
-        Column("found in % [exact 95 %]", 24),
+        Column("work that was planted", None),
+        Column("found in % [95 % interval]", 26),
         Column("wrong sign", 10),
-        Column("to the decision", 22),
+        Column("until decided", 22),
     )
     rows = tuple(
         Row(
@@ -73,8 +76,9 @@ def make_tables(calibration: Calibration) -> Iterator[Table]:
         )
         for each in calibration.power
     )
-    yield Table("Power", "A call with so much of its work, found with the right sign.", columns, rows)
-    columns = (Column("intervals at 95 %", None), Column("recorded, % [exact 95 %]", 25), Column("simulated, %", 13))
+    note = "How often a call with so many times the work was found, in the right direction."
+    yield Table("Differences found", note, columns, rows)
+    columns = (Column("intervals at 95 %", None), Column("recorded, % [95 % interval]", 27), Column("simulated, %", 13))
     rows = (
         Row(("ten replicates", finding.format_rate(calibration.coverage), f"{100 * calibration.simulated:.2f}")),
         Row(
@@ -85,9 +89,10 @@ def make_tables(calibration: Calibration) -> Iterator[Table]:
             )
         ),
     )
-    yield Table("Coverage", "How often an interval contained what was planted.", columns, rows)
-    columns = (Column("nothing differs but", None), Column("mean speed-up", 13), Column("95 % interval", 18))
+    note = "How often an interval contained the difference that was planted."
+    yield Table("Intervals that held", note, columns, rows)
+    columns = (Column("all that differs", None), Column("mean speed-up", 13), Column("95 % interval", 18))
     rows = tuple(
         Row((null.what, f"{null.speedup:.4f}x", f"{null.low:.4f} to {null.high:.4f}")) for null in calibration.nulls
     )
-    yield Table("Nulls", "What the mean over all replicates says of equal work.", columns, rows)
+    yield Table("Checks with identical code", "What all replicates together say of identical code.", columns, rows)

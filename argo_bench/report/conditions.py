@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from argo_bench.harness.claims.verdict import HOLDS
+from argo_bench.harness.claims.verdict import HOLDS, word_for
 from argo_bench.harness.judging.holds_when import NOWHERE
 from argo_bench.harness.record.records import Counts, Judgement, Spot
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.marks import label_verdict
 from argo_bench.report.tables import VERDICT, Column, Row, Table, join_lines
+
+MISSED = "no tested condition reaches the claim"
+"""What readers see of a claim for which the record says ``NOWHERE``."""
 
 
 def tabulate_conditions(recorded: Recorded, *, brief: bool = False) -> Table:
@@ -39,10 +42,13 @@ def tabulate_conditions(recorded: Recorded, *, brief: bool = False) -> Table:
         if each not in left_out
     )
     columns = (Column("claim", 34), Column(VERDICT, 15), Column("holds when", None))
-    note = "Where the estimates reach the claim, interpolated between what was measured; for caches by hit and miss."
+    note = (
+        "Under which condition a claim that is not reached would be, read off between the points that were measured; "
+        "for caches from what hits and misses take."
+    )
     if left_out:
-        note += f" Nowhere measured either: {'; '.join(_list_arms(left_out))}."
-    return Table("Holds when", note, columns, rows)
+        note += f" No tested condition reaches these either: {'; '.join(_list_arms(left_out))}."
+    return Table("When it would hold", note, columns, rows)
 
 
 def _list_arms(judgements: Iterable[Judgement]) -> list[str]:
@@ -76,14 +82,14 @@ def explain(recorded: Recorded, judgement: Judgement) -> str:
         is_open = judgement.verdict == "inconclusive"
         return join_lines(judgement.holds_when, _explain_open_verdict(judgement) if is_open else "", bound)
     if judgement.verdict in ("untested", "failed"):
-        return f"{NOWHERE}, because nothing was: {'; '.join(judgement.flags) or 'no time was left'}"
+        return f"{word_for(judgement.verdict)}: {'; '.join(judgement.flags) or 'no time was left'}"
     if judgement.verdict == "void":
-        return f"{NOWHERE}, because the output differs, so that no figure counts"
+        return "never: the output differs, so that no figure counts"
     if judgement.kind == "level":
         return join_lines(_explain_level(recorded, judgement), bound)
     if judgement.verdict == "inconclusive":
         return join_lines(_explain_open_verdict(judgement), bound)
-    return f"{NOWHERE}, because {bound or '; '.join(_list_nearest(judgement))}"
+    return f"{MISSED}: {bound or '; '.join(_list_nearest(judgement))}"
 
 
 def _explain_open_verdict(judgement: Judgement) -> str:
@@ -92,7 +98,7 @@ def _explain_open_verdict(judgement: Judgement) -> str:
         return f"undecided, because {contradiction}"
     if judgement.needs is not None:
         return f"undecided; it would take {judgement.needs}"
-    return f"{NOWHERE}, because nothing was decided: {'; '.join(judgement.flags) or 'too little was measured'}"
+    return f"undecided: {'; '.join(judgement.flags) or 'too little was measured'}"
 
 
 def _explain_level(recorded: Recorded, judgement: Judgement) -> str:
@@ -109,11 +115,11 @@ def _explain_level(recorded: Recorded, judgement: Judgement) -> str:
     if reached := [scale for scale, values in seen.items() if all(low <= value <= high for value in values)]:
         return f"at {', '.join(f'{scale:,}' for scale in reached)} {at.unit}"
     if not seen:
-        return f"{NOWHERE}, because nothing was counted"
+        return "unknown: nothing was counted"
     best = max(seen, key=lambda scale: min(seen[scale]))
     nearest = finding.format_levels(min(seen[best]), max(seen[best]))
     least = finding.format_claimed("level", judgement.low, judgement.high)
-    return f"{NOWHERE}, because the nearest is {nearest} at {best:,} {at.unit}, and {least} was claimed"
+    return f"{MISSED}: the nearest is {nearest} at {best:,} {at.unit}, and {least} was claimed"
 
 
 def _list_nearest(judgement: Judgement) -> Iterator[str]:
@@ -129,7 +135,7 @@ def _list_nearest(judgement: Judgement) -> Iterator[str]:
         yield f"{_describe_nearest(judgement, spots, unit)}{least}"
     if not places:
         seen = "nothing" if judgement.speedup is None else finding.format_ratio(judgement.speedup, judgement.metric)
-        yield f"one scale was measured, {judgement.comparison.place}: it is {seen}{least}"
+        yield f"only one input size was measured, {judgement.comparison.place}: there it is {seen}{least}"
 
 
 def _describe_nearest(judgement: Judgement, spots: Sequence[Spot], unit: str) -> str:

@@ -103,13 +103,14 @@ def tabulate_damage(recorded: Recorded, *, brief: bool = False) -> Table:
                 )
                 for arm in arms
             ]
-    columns = (Column("arm", 20), Column("done to the output", None), Column("for", 24))
-    note = "Exact counts on a trace: the median over the seeds, and the range where they differ."
+    columns = (Column("version", 20), Column("harm to the output", None), Column("what it is for", 24))
+    note = "Counted exactly on a recorded market: the median over the seeds, and the range where they differ."
     if brief:
         note = (
-            "Exact counts on a trace: the median over the seeds; the saved report has ranges, other arms and workloads."
+            "Counted exactly on a recorded market: the median over the seeds. The saved report has ranges, other "
+            "versions and workloads."
         )
-    return Table("What it does to the output", note, columns, tuple(rows))
+    return Table("Harm to the output, and what it is done for", note, columns, tuple(rows))
 
 
 def _find_judged_arms(recorded: Recorded, optimization: str) -> set[str]:
@@ -124,7 +125,7 @@ def _describe_damage(counted: Counted, arm: str, names: Sequence[str], over_seed
     seen = {name: counted.values(arm, name) for name in names}
     some = [f"{name}: {over_seeds(values, format_count)}" for name, values in seen.items() if any(values)]
     none = [name for name, values in seen.items() if values and not any(values)]
-    return "\n".join([*some, f"0: {', '.join(none)}"] if none else some)
+    return "\n".join([*some, f"none: {', '.join(none)}"] if none else some)
 
 
 def _describe_benefit(counted: Counted, arm: str, over_seeds: OverSeeds) -> Iterator[str]:
@@ -155,13 +156,13 @@ def tabulate_caches(recorded: Recorded) -> Table:
         )
         for each in recorded.all(Caching)
     )
-    columns = (Column("arm", 24), Column("hit rate", None), Column("pays from", 16))
-    note = "Hits on counted traces, and the hit rate from which on the times of a hit and of a miss beat no cache."
-    return Table("Caches", note, columns, rows)
+    columns = (Column("version", 24), Column("hit rate", None), Column("pays from", 16))
+    note = "How many calls found their result in the cache, and from which share on the cache saves time."
+    return Table("When a cache pays", note, columns, rows)
 
 
 def describe_break_even(break_even: float) -> str:
     """Say from which hit rate on a cache pays."""
     if break_even > 1:
-        return "never, even a hit costs more"
+        return "never: a hit costs more than computing"
     return "any hit rate" if break_even <= 0 else f"{finding.format_level(break_even)} hits"

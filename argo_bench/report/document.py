@@ -73,14 +73,14 @@ def _write_list(lines: Iterator[str] | tuple[str, ...]) -> str:
 def _describe_circumstances(recorded: Recorded) -> Iterator[str]:
     run = recorded.run
     yield f"Run {escape(run.run)} of {escape(run.started)}; every sample is in run.jsonl beside this file."
-    yield f"Again: <code>{html.escape(run.command)}</code>"
+    yield f"Repeat this run: <code>{html.escape(run.command)}</code>"
     yield escape(finding.describe_setting(recorded))
     yield "Symbols: " + escape(", ".join(f"{symbol} ({origin})" for symbol, origin in run.symbols.items()))
     yield from map(escape, finding.describe_choices(recorded))
     if any(each.comparison.reference != "baseline" for each in recorded.all(Judgement)):
-        yield "Speed-ups are over the baseline, except where *vs* names another reference."
+        yield "Speed-ups are over the baseline, except where *vs* names another version."
     for end in recorded.all(End):
-        yield f"It took {finding.format_duration(1e9 * end.seconds)}."
+        yield f"The run took {finding.format_duration(1e9 * end.seconds)}."
 
 
 def list_facts(recorded: Recorded) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,13 @@ from argo_bench.harness.statistics.estimate import Estimate, is_unbounded
 
 LARGE, MOST_DECIMALS = 1e7, 9
 """Numbers from LARGE on are written with an exponent, and so are those that need more than MOST_DECIMALS decimals."""
+OUTPUT_WORDS: Mapping[str, str] = {
+    "what readers see": "rows that readers of the database see",
+    "symbol-cycles": "steps of a symbol",
+}
+"""The values are shown for what the checks of outputs call by the keys."""
+LEAST_KNOWN = 0.001
+"""An interval is said to be no narrower than this, in percent."""
 NONE_LEFT = 0.5 / LEAST
 """The ratio of two counts is this or more where the candidate counted nothing."""
 COUNT_NOUNS: Mapping[Metric, str] = {
@@ -44,15 +51,15 @@ def noun_of(metric: Metric) -> str:
 def describe_setting(recorded: Recorded) -> str:
     """Describe in a sentence how the run measured: its profile, processes, replicates, seed, data and switches."""
     run = recorded.run
-    processes = "both arms in one process" if run.isolation == "shared" else "a process for each arm"
+    processes = "old and new in one process" if run.isolation == "shared" else "old and new in processes of their own"
     generated = sum(origin == "generated" for origin in run.symbols.values())
     some = f", {generated} of them generated" if generated else ""
     fed = f"; {format_number_of(len(run.symbols), 'symbol')} from {run.source}{some}" if run.symbols else ""
-    switches = [f"every trace {run.trace}"] * (run.trace is not None)
-    switches += ["last signals served while prices moved by less than 0.5 %"] * run.skip_unchanged
+    switches = [f"a {run.trace} market everywhere"] * (run.trace is not None)
+    switches += ["last signals reused while prices moved by less than 0.5 %"] * run.skip_unchanged
     switches += describe_latencies(run.asked)
     switched = f"; {', '.join(switches)}" if switches else ""
-    return f"Profile {run.profile}, {processes}, {describe_replicates(run.looks)}, seed {run.seed}{fed}{switched}."
+    return f"Profile {run.profile}: {processes}, {describe_replicates(run.looks)}, seed {run.seed}{fed}{switched}."
 
 
 def describe_latencies(asked: Asked | None) -> list[str]:
@@ -65,7 +72,7 @@ def describe_latencies(asked: Asked | None) -> list[str]:
         f"{provider} ({', '.join(words[name].format(value) for name, value in figures.items() if name in words)})"
         for provider, figures in asked.latencies.items()
     ]
-    return [f"latencies and prices of one's own: {', '.join(told)}"]
+    return [f"own latencies and prices: {', '.join(told)}"]
 
 
 def describe_choices(recorded: Recorded) -> list[str]:
@@ -86,6 +93,13 @@ def keeps_output(judgement: Judgement) -> bool:
 def is_same(judgement: Judgement) -> bool:
     """Say whether nothing at all differs in the output."""
     return judgement.output.split(";")[0] == "same"
+
+
+def word_output(output: str) -> str:
+    """Return the Output column in words for readers; records keep the words of the checks."""
+    for stored, shown in OUTPUT_WORDS.items():
+        output = output.replace(stored, shown)
+    return output
 
 
 def changes_output(judgement: Judgement) -> bool:
@@ -246,7 +260,7 @@ def describe_interval(recorded: Recorded, judgement: Judgement) -> str:
     low, high = (format_ratio(bound, judgement.metric) for bound in judgement.interval)
     same = format_number(judgement.interval[0], 3) == format_number(judgement.interval[1], 3)
     if same or not (low.endswith("x") and high.endswith("x")):
-        return f"the same on {seeds}" if same or low == high else f"{low} to {high}, {seeds}"
+        return f"the same under {seeds}" if same or low == high else f"{low} to {high}, {seeds}"
     return f"{format_number(judgement.interval[0], 3)} to {format_factor(judgement.interval[1], 3)}, {seeds}"
 
 
@@ -266,9 +280,23 @@ def _join_clauses(*clauses: str) -> str:
 
 
 def format_interval(bounds: tuple[float, float] | None, replicates: int | None) -> str:
-    """Write an interval, as in ``0.203 to 0.214x, n=6``; say so where one replicate gives no interval."""
+    """Write an interval, as in ``0.203 to 0.214x, n=6``; say so where one replicate gives no interval.
+
+    Where both ends read the same it is how far they are apart that is told, as in ``known to 0.04 %, n=6``.
+    """
     n = "" if replicates is None else f", n={replicates}"
-    return f"no interval{n}" if bounds is None else f"{format_number(bounds[0], 3)} to {format_factor(bounds[1], 3)}{n}"
+    if bounds is None:
+        return f"no interval{n}"
+    low, high = (format_factor(each, 3) for each in bounds)
+    if low.removesuffix("x") == high.removesuffix("x") or _is_rounded_one(bounds):
+        half = max(100 * (math.sqrt(bounds[1] / bounds[0]) - 1), LEAST_KNOWN)
+        return f"known to {half:.1g} %{n}"
+    return f"{format_number(bounds[0], 3)} to {high}{n}"
+
+
+def _is_rounded_one(bounds: tuple[float, float]) -> bool:
+    """Say whether both ends are 1.00 to two decimals: below 1 a number has one digit more, and would look different."""
+    return all(f"{each:.2f}" == "1.00" for each in bounds)
 
 
 def describe_break_even(judgement: Judgement) -> str:
@@ -289,21 +317,22 @@ def format_bytes(number_of_bytes: float) -> str:
 
 def describe_calibration(recorded: Recorded) -> str:
     """Write one line on where the harness that made a run was calibrated, and how it did."""
-    here = "argo-bench calibrate measures it here"
+    here = "argo-bench calibrate finds out"
     kept = recorded.run.environment.get("calibration")
     if kept is None:
-        return f"The harness was not calibrated: {here}."
+        return f"How often this program errs here is not known: {here}."
     used = msgspec.convert(kept, Used)
     rates = used.calibration
-    where = "on this machine" if used.where == "here" else f"on the reference machine ({rates.processor})"
+    where = "On this machine" if used.where == "here" else f"On the reference machine ({rates.processor})"
     found = next(
-        (f", 3 % more work found in {format_rate(each.found)}" for each in rates.power if each.change == 1.03), ""
+        (f", and found 3 % more work in {format_rate(each.found)}" for each in rates.power if each.change == 1.03), ""
     )
-    more = "" if used.where == "here" else f"; {here}"
+    more = "" if used.where == "here" else f" How often it errs on this machine is not known: {here}."
     return (
-        f"Calibrated {where}, {rates.when}: false positives {format_rate(rates.all_false_positives)}{found}, coverage "
-        f"{format_rate(rates.coverage)}; code layout, position and role "
-        f"alone stay within {100 * rates.floor:.2g} %{more}."
+        f"{where}, {rates.when}, this program called identical code different in "
+        f"{format_rate(rates.all_false_positives)} of the comparisons{found}; its 95 % intervals held the truth in "
+        f"{format_rate(rates.coverage)}. Over many processes, identical code never differed by more than "
+        f"{100 * rates.floor:.2g} %.{more}"
     )
 
 

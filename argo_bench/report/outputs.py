@@ -11,6 +11,7 @@ import msgspec
 from argo_bench.harness.judging.outputs import SEVERITY, describe_damage, describe_output, word_of
 from argo_bench.harness.record.records import Failure, Fidelity, Scope
 from argo_bench.harness.record.store import Recorded
+from argo_bench.report.finding import word_output
 from argo_bench.report.tables import Column, Row, Table, join_lines
 
 SCOPES: Mapping[Scope, str] = {
@@ -21,7 +22,7 @@ SCOPES: Mapping[Scope, str] = {
 }
 MOST_SIGHTS = 3
 """A row names this number of things that were seen, the most frequent ones; the record has all."""
-COLUMNS = (Column("arm", 16), Column("saw", 22), Column("output", None))
+COLUMNS = (Column("version", 16), Column("compared", 22), Column("output", None))
 
 
 def name_scope(line: Fidelity) -> str:
@@ -45,7 +46,8 @@ def tabulate_checks(recorded: Recorded) -> Table:
     ]
     words = [describe_output(lines, *arm).word for arm in arms]
     counts = ", ".join(f"{words.count(word)} {word}" for word in reversed(SEVERITY) if word in words)
-    return Table("Outputs", f"{len(words)} arms: {counts}." if words else "Nothing was compared.", COLUMNS, tuple(rows))
+    note = f"Of {len(words)} versions: {counts}." if words else "Nothing was compared."
+    return Table("What was compared", note, COLUMNS, tuple(rows))
 
 
 def _list_arms(lines: Sequence[Fidelity], subject: str) -> list[str]:
@@ -57,9 +59,11 @@ def _list_arms(lines: Sequence[Fidelity], subject: str) -> list[str]:
 def _make_row(lines: Sequence[Fidelity], subject: str, arm: str) -> Row:
     own = [each for each in lines if (each.optimization, each.arm) == (subject, arm)]
     output = describe_output(lines, subject, arm)
-    first = next((f"first on {name_scope(each)}: {each.first}" for each in own if each.first), "")
+    first = next((f"the first one on {name_scope(each)}: {each.first}" for each in own if each.first), "")
     trouble = f"while providers fail: {output.when_providers_fail}" if output.when_providers_fail else ""
-    return Row((f"{subject}\n{arm}", _describe_sights(own), join_lines(output.text, first, trouble)))
+    return Row(
+        (f"{subject}\n{arm}", _describe_sights(own), join_lines(*map(word_output, (output.text, first, trouble))))
+    )
 
 
 def _describe_sights(lines: Sequence[Fidelity]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.claims.verdict import word_for
@@ -16,11 +16,29 @@ from argo_bench.report.outputs import name_scope
 NOTES = ("puts off", "unstable", "drift", "position", "autocorrelation", "memory ", "two modes", "slow processes")
 """A flag that begins like one of these is said in a remark; the others stand in the rows themselves."""
 
+FLAG_WORDS: Mapping[str, str] = {
+    "unstable: ": "the measurement was disturbed, ",
+    "blocks invalid": "blocks do not count",
+    "drift: the ratio moves during a replicate": "the speed-up changes while its processes run",
+    "position: the ratio depends on who goes first": "the speed-up depends on which version goes first",
+    "autocorrelation: neighbouring blocks resemble each other": (
+        "neighbouring blocks resemble each other, so that the interval may be too narrow"
+    ),
+}
+"""The values are shown for what records say of samples by the keys."""
+
+
+def word_flag(flag: str) -> str:
+    """Return a flag in words for readers; records keep the short ones."""
+    for stored, shown in FLAG_WORDS.items():
+        flag = flag.replace(stored, shown)
+    return flag
+
 
 def list_remarks(recorded: Recorded) -> list[str]:
     """Return the remarks, a sentence each: outputs that differ, arms that could not be measured, what is still open."""
     lines = [
-        f"{each.optimization} {each.arm}, {name_scope(each)}: {each.output}."
+        f"{each.optimization} {each.arm}, {name_scope(each)}: {finding.word_output(each.output)}."
         for each in recorded.all(Fidelity)
         if not each.faithful
     ]
@@ -29,12 +47,12 @@ def list_remarks(recorded: Recorded) -> list[str]:
     lines += list_not_measured(recorded)
     lines += describe_left_out(recorded.all(LeftOut))
     lines += [
-        f"{each.claim} {each.arm} is inconclusive; it would take {each.needs}."
+        f"{each.claim} {each.arm} is inconclusive: to know, it would take {each.needs}."
         for each in recorded.all(Judgement)
         if each.needs is not None
     ]
     noted = (
-        f"{each.optimization} {each.arm}, {each.comparison.workload}: {flag}."
+        f"{each.optimization} {each.arm}, {each.comparison.workload}: {word_flag(flag)}."
         for each in recorded.all(Judgement)
         for flag in each.flags
         if flag.startswith(NOTES)
@@ -42,7 +60,8 @@ def list_remarks(recorded: Recorded) -> list[str]:
     lines += dict.fromkeys(noted)  # several claims may rest on one comparison
     if modelled := dict.fromkeys(each.claim for each in recorded.all(Judgement) if "modelled" in each.flags):
         lines.append(
-            f"Handshakes and look-ups in the shared store are constants in the times of {', '.join(modelled)}."
+            f"In the times of {', '.join(modelled)} opening a connection and looking up in the shared store count as "
+            "long as they took on real servers."
         )
     lines += _describe_method_dependence(recorded)
     lines += _describe_declared(recorded)
@@ -59,8 +78,8 @@ def _describe_surroundings(recorded: Recorded) -> Iterator[str]:
     """Yield sentences on where databases were, and on which server was the shared store."""
     facts = recorded.run.environment
     if (system := facts.get("file_system")) is not None and recorded.run.optimizations:
-        memory = ", which is no disk: times of the database say nothing about one" if system == "tmpfs" else ""
-        yield f"Databases were on {system}{memory}."
+        memory = ", which is memory: times of the database say nothing about a disk" if system == "tmpfs" else ""
+        yield f"Database files were on a {system} file system{memory}."
     if (store := facts.get("shared_store")) is not None:
         yield f"The shared store was {store}."
 
@@ -72,8 +91,8 @@ def _describe_declared(recorded: Recorded) -> Iterator[str]:
             yield f'{each.name}: "{each.claim}" was read as: {Benchmark.of(each).claims[0].reading}.'
         if each.isolation == "shared":
             yield (
-                f"{each.name}: local functions, copied to one process for both; heap, garbage collector and what they "
-                "close over are common to them. Functions of a module get a process each."
+                f"{each.name}: both functions ran in one process, since they are local to where they were defined, and "
+                "shared its memory and its garbage collector. Functions of a module get a process each."
             )
 
 

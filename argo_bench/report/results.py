@@ -24,10 +24,11 @@ def tabulate_memory(recorded: Recorded) -> Table:
     for each in weighed:
         baseline = baselines.get((each.optimization, each.workload))
         rows.append(Row((f"{each.optimization} {each.arm}", *(_format_bytes(each, baseline, name) for name in used))))
-    columns = (Column("arm", None), *(Column(name, 14) for name in used))
+    columns = (Column("version", None), *(Column(name, 14) for name in used))
     note = (
-        "Of one pass at the headline scale, beyond what was there before, and the ratio to the baseline. Peak RSS is "
-        "the kernel's high-water mark, traced is tracemalloc and Arrow's pool; memory_profiler polls, as a cross-check."
+        "What one pass over the inputs takes beyond what was there before, and which share of the baseline's that is. "
+        "Peak RSS is the most resident memory by the kernel's count, traced peak what Python and Arrow allocated; "
+        "polled is memory_profiler's figure, as a cross-check."
     )
     return Table("Memory", note, columns, tuple(rows))
 
@@ -58,7 +59,7 @@ def _format_bytes(memory: Memory, baseline: Memory | None, column: str) -> str:
         return f"< {finding.format_bytes(RESOLUTION)}"
     shown = f"{value:,.0f}" if column == "allocations" else finding.format_bytes(value)
     reference = None if baseline is None or baseline is memory else MEMORY_COLUMNS[column](baseline)
-    return shown if not reference else f"{shown}\n{value / reference:.3g} of it"
+    return shown if not reference else f"{shown}\n{value / reference:.3g} of baseline"
 
 
 def tabulate_results(recorded: Recorded, *, brief: bool = False) -> Table:
@@ -84,11 +85,12 @@ def tabulate_results(recorded: Recorded, *, brief: bool = False) -> Table:
         for each in sorted(recorded.all(Result), key=lambda each: each.comparison)
         if each.comparison not in told and (each.comparison.optimization, each.comparison.unit) not in curved
     )
-    columns = (Column("arm", 20), Column("workload", None), Column("speed-up", 20), Column("time per call", 14))
+    columns = (Column("version", 20), Column("workload", None), Column("speed-up", 20), Column("time per call", 14))
     note = (
-        "Speed-up in CPU time, or in wall time where a claim about the workload speaks of it; no claim rests on these."
+        "No claim rests on these. How many times as fast each is, in CPU time, or in wall time where a claim about the "
+        "same workload speaks of it."
     )
-    return Table("Measured beside them", note, columns, rows)
+    return Table("Also measured", note, columns, rows)
 
 
 def _format_speedup(result: Result, on_the_wall: Container[tuple[str, str]]) -> str:
@@ -122,13 +124,13 @@ def tabulate_first_call_times(recorded: Recorded, shortest_ns: int = 0) -> Table
         if cold.first_call_ns >= shortest_ns
     )
     columns = (
-        Column("arm", 20),
+        Column("version", 20),
         Column("workload", None),
-        Column("empty cache", 11),
-        Column("disk cache", 10),
+        Column("from scratch", 12),
+        Column("code on disk", 12),
         Column("later call", 10),
     )
-    note = "The first call of a process with an empty and with a filled cache of compiled code, and a later call."
+    note = "What the first call of a process takes without and with compiled code on disk, and what a later call takes."
     if shortest_ns:
         note += f" Only first calls from {finding.format_duration(shortest_ns)} up; the saved report has all."
     return Table("First calls", note, columns, rows)

@@ -161,13 +161,13 @@ def tabulate_first_calls(recorded: Recorded, brief: bool) -> list[Table]:
 
 
 def tabulate_sentences(recorded: Recorded, brief: bool) -> list[Table]:
-    """Return the table of each claim as it was published, with what was seen in full sentences."""
+    """Return the table of each claim as it was published, with what was measured in full sentences."""
     seen: dict[tuple[str, str], list[str]] = {}
     for each in recorded.all(Judgement):
         seen.setdefault((each.claim, each.text), []).append(each.sentence)
     rows = tuple(Row((claim, text, "\n".join(sentences))) for (claim, text), sentences in seen.items())
-    columns = (Column("claim", 14), Column("as published", None), Column("seen", None))
-    return [Table("In words", "", columns, rows)]
+    columns = (Column("claim", 14), Column("as published", None), Column("measured", None))
+    return [Table("Claim by claim", "", columns, rows)]
 
 
 CHARTS = "argo_bench.report.charts."
@@ -189,15 +189,15 @@ ECDF = Section(
     "ecdf",
     ("page",),
     chart=f"{CHARTS}samples:ECDF",
-    caption="Every sample that counts. Thin lines are single processes; steps that lie together agree.",
+    caption="The share of calls that took no longer than this. Thin lines are single processes: together, they agree.",
 )
 PAIRED_RATIO = Section(
     "paired_ratio",
     ("page",),
     chart=f"{CHARTS}samples:PAIRED_RATIO",
     caption=(
-        "Reference / candidate, block by block in the order of measuring: drift, warm-up and disturbances would show "
-        "as slopes and jumps."
+        "How many times as fast the new code was, block by block in the order of measuring: drift, warm-up and "
+        "disturbances would show as slopes and jumps."
     ),
 )
 SCALING = Section(
@@ -210,7 +210,7 @@ BREAK_EVEN = Section(
     "break_even",
     ("page",),
     chart=f"{CHARTS}break_even:BREAK_EVEN",
-    caption="What a slow first call costs, and after how many calls it is made up for. From medians.",
+    caption="What a slow first call costs, and after how many calls it has paid off. From medians.",
 )
 HIT_RATES = Section(
     "hit_rates",

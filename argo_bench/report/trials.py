@@ -51,13 +51,16 @@ def _tabulate(trial: Tried, rounds: Rounds, *, brief: bool) -> Table:
                 if where == condition
             ]
     if trial.compared and len(conditions) > 1:
-        rows.append(Row(("over all", f"{len(conditions)} conditions"), strong=True))
+        rows.append(Row(("together", f"all {len(conditions)} conditions"), strong=True))
         rows += [Row((arm, said)) for arm, said in _find_changes(trial, rounds, conditions).items()]
-    seen = f"seen, and its ratio to {trial.reference}" if trial.compared else "seen"
+    seen = f"measured, and its ratio to {trial.reference}" if trial.compared else "measured"
     most = max(map(len, rounds.values()))
     note = f"{trial.description}. Medians of {most} rounds." if most > 1 else f"{trial.description}."
     return Table(
-        f"{trial.optimization} tried: {trial.trial}", note, (Column("arm", 20), Column(seen, None)), tuple(rows)
+        f"{trial.optimization} tried on real systems: {trial.trial}",
+        note,
+        (Column("version", 20), Column(seen, None)),
+        tuple(rows),
     )
 
 
@@ -78,7 +81,7 @@ def _list_values(trial: Tried, rounds: Rounds, condition: str, arm: str) -> Iter
         else:
             zeros.append(name)
     if zeros:
-        yield f"0: {', '.join(zeros)}"
+        yield f"none: {', '.join(zeros)}"
 
 
 def _format_value(value: float) -> str:

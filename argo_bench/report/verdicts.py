@@ -49,7 +49,7 @@ def tabulate_verdicts(
                     finding.format_claimed_as_factor(each.kind, each.low, each.high),
                 ),
                 join_lines(_describe_measured(recorded, each), _describe_simple(simple.get(each.claim))),
-                join_lines(each.output, *beside.get((each.claim, each.arm), ())),
+                join_lines(finding.word_output(each.output), *beside.get((each.claim, each.arm), ())),
                 label_verdict(each.verdict),
             ),
             each.verdict,
@@ -85,14 +85,14 @@ def _write_note(judgements: Sequence[Judgement], results: Sequence[Result]) -> s
         clocks += f", in wall time for {', '.join(dict.fromkeys(each.claim for each in on_wall))}"
     sentences = []
     if on_cpu or on_wall:
-        intervals = _describe_intervals([*on_cpu, *on_wall], ", with", "processes")
-        sentences.append(f"Speed-up of the typical call in {clocks}{intervals}.")
+        intervals = _describe_intervals([*on_cpu, *on_wall], "pairs of processes")
+        sentences.append(f"How many times as fast the typical call is, in {clocks}{intervals}.")
     if slow := _describe_slow(results):
         sentences.append(slow)
     if weighed:
-        sentences.append(f"Memory{_describe_intervals(weighed, ' with', 'readings')}.")
+        sentences.append(f"How many times less memory it takes{_describe_intervals(weighed, 'pairs of readings')}.")
     if counts:
-        sentences.append(f"{_name_metrics(counts)} are counted exactly, with their range over the seeds.")
+        sentences.append(f"{_name_metrics(counts)} are counted exactly; their range over the seeds stands below.")
     return " ".join(sentences)
 
 
@@ -104,13 +104,16 @@ def _describe_slow(results: Sequence[Result]) -> str:
         return ""
     slow = (sum(each.slow[side] for each in counted if each.slow is not None) for side in (0, 1))
     reference, candidate = (f"{100 * number / processes:.2g} %" for number in slow)
-    return f"Slow by 5 % or more were {reference} of the processes of the references, {candidate} of the candidates."
+    return (
+        f"Slow by 5 % or more were {reference} of the processes of the old code, and {candidate} of those of the new."
+    )
 
 
-def _describe_intervals(judgements: Sequence[Judgement], beginning: str, over: str) -> str:
+def _describe_intervals(judgements: Sequence[Judgement], over: str) -> str:
+    """Say what stands below a figure; empty where no figure has an interval."""
     levels = sorted({each.level for each in judgements if each.level is not None})
     shown = " or ".join(f"{100 * level:.4g} %" for level in levels)
-    return f"{beginning} {shown} intervals over n {over}" if shown else ""
+    return f"; below it stand its {shown} interval and n, the number of {over}" if shown else ""
 
 
 def _name_metrics(judgements: Iterable[Judgement]) -> str:
@@ -138,16 +141,16 @@ def tabulate_strips(recorded: Recorded) -> Table:
     )
     columns = (
         Column("claim", 18),
-        Column("at", None),
+        Column("at input size", None),
         Column("first call", 20),
-        Column("breaks even", 12),
+        Column("pays off", 12),
     )
     note = (
-        "Verdicts at every scale and on the first call of a process (compiled code on disk), at the scale of the claim "
-        "by the interval that judges it, elsewhere each by its own 95 % interval; calls after which a slower first "
-        "call is made up for."
+        "The verdict at each input size, and on the first call of a process (with compiled code on disk): at the size of "
+        "the claim by the interval that judges it, elsewhere by a 95 % interval of its own. The last column says after "
+        "how many calls a slower first call has paid off."
     )
-    return Table("Over scales, and cold", note, columns, rows)
+    return Table("Other input sizes, and the first call", note, columns, rows)
 
 
 def _list_spots(judgement: Judgement) -> Iterable[str]:
@@ -179,5 +182,8 @@ def tabulate_curves(recorded: Recorded) -> Table:
         )
         rows.append(Row((join_lines(each.claim, finding.name_arms(each.comparison)), *cells)))
     columns = (Column("claim", None), *(Column(f"{scale:,} {unit}", 14) for unit, scale in places))
-    note = "Verdicts where so many per cent of the symbols tick in a step, each by its own 95 % interval or its seeds."
-    return Table("Over the change rate", note, columns, tuple(rows))
+    note = (
+        "The verdict where the prices of so many per cent of the symbols change in a step (tick), each by its own 95 % "
+        "interval or its seeds."
+    )
+    return Table("Where prices change more or less often", note, columns, tuple(rows))

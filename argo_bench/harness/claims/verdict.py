@@ -50,7 +50,7 @@ repository acknowledges. ``not measured``: no time was left."""
 Region = Literal["refuted", "fell short", "confirmed", "exceeded"]
 
 SHOWN: Mapping[Word | State, str] = {
-    "confirmed, at least low": "confirmed or more",
+    "confirmed, at least low": "at least as claimed",
     "fell short or worse": "below the claim",
     "void": "output differs",
     "differs": "output differs",

@@ -232,14 +232,14 @@ def _write_reason(word: Word, prescribed: Arm, engineered: Arm, simple: Arm) -> 
             better = engineered.is_clean and _is_better(engineered, prescribed)
             more = f"; engineered is better still: it {_describe_gains(engineered)}" if better else ""
             said = f"as prescribed it {_describe_gains(prescribed)}{more}{_describe_cost(prescribed)}"
-            return f"{said}{_describe_missed(prescribed)}, and the output stays {output}"
+            return f"{said}{_describe_missed(prescribed)}, and the output stays {_say_output(output)}"
         case "fix":
             said = f"as prescribed {against or 'nothing is decided'}; engineered it {_describe_gains(engineered)}"
             return f"{said}{_describe_cost(engineered)}{_describe_missed(engineered)}"
         case "simple":
             others = "; ".join(filter(None, map(_describe_rival, (prescribed, engineered))))
             said = f"the simple way {_describe_gains(simple)}{_describe_cost(simple)}{_describe_missed(simple)}"
-            return f"{said}, and the output stays {simple.headline[0].output}; {others}"
+            return f"{said}, and the output stays {_say_output(simple.headline[0].output)}; {others}"
         case "drop":
             gains = any(is_gain(each) for each in (*prescribed.headline, *engineered.headline))
             opening = (
@@ -256,8 +256,13 @@ def _write_reason(word: Word, prescribed: Arm, engineered: Arm, simple: Arm) -> 
                         *_list_open_claims(engineered.headline),
                     )
                 )
-                or "nothing decided"
+                or "nothing was decided"
             )
+
+
+def _say_output(output: str) -> str:
+    """Return what the Output column says, for the middle of a sentence."""
+    return f"the {output}" if output.startswith("same") else output
 
 
 def _describe_other_reading(arm: Arm) -> str:
@@ -309,13 +314,17 @@ def _list_open_claims(rows: Sequence[Judgement], *, named: bool = True) -> Itera
         if each.verdict in HALVES:
             yield f"{of} is {word_for(each.verdict)}"
         elif each.verdict in GAINS and not is_gain(each):
-            yield f"{of} is {finding.describe_measured(each)}, too little to gain"
+            yield f"{of} is {finding.describe_measured(each)}, which is too little to be worth a change"
 
 
 def _describe_gains(arm: Arm) -> str:
-    return "gives " + " and ".join(
-        f"{finding.describe_measured(each)} ({word_for(each.verdict)})" for each in arm.gained
-    )
+    return "gives " + " and ".join(f"{_describe_gain(each)} ({word_for(each.verdict)})" for each in arm.gained)
+
+
+def _describe_gain(judgement: Judgement) -> str:
+    """Say how much is gained; where that is a bare factor, say also of what."""
+    said = finding.describe_measured(judgement)
+    return f"{said} in {_name_metric(judgement)}" if said.endswith("x") else said
 
 
 def _describe_cost(arm: Arm) -> str:
@@ -377,14 +386,15 @@ def tabulate_advice(recorded: Recorded, *, brief: bool = False) -> Table:
         for each in advised
     )
     columns = (
-        *(Column("optimization", 20), Column("prescribed", 16), Column("engineered", 16)),
+        *(Column("optimization", 20), Column("as prescribed", 16), Column("as engineered", 16)),
         *([Column(SIMPLE, 16)] if with_simple else []),
         Column("advice", None),
     )
     note = (
-        "Keep: gains as prescribed, loses nothing, keeps the output and every signal. Fix: only the engineered variant "
-        "does. Simple: the simple way does, and neither is better. Drop: none does. In part: the same sentence, read "
-        "in another way, is a loss. Priority, effort and week are the document's. The rules are in docs/advice.md."
+        "Keep: use it as published. Fix: the published version is slower or wrong, ours is not. Simple: something "
+        "simpler gains as much, without being wrong. Drop: none helps. Claim missed: there is a gain, and it is less "
+        "than was published. In part: the same sentence, understood in another way, is a loss. Priority, effort and "
+        "week are those of the document. The rules are in docs/advice.md."
     )
     return Table("Keep, fix or drop", note, columns, rows)
 

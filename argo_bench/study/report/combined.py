@@ -20,11 +20,11 @@ from argo_bench.report.marks import label_verdict
 from argo_bench.report.tables import Column, Row, Table
 
 NOTE = (
-    "The published before and after have no baseline in common: an older document counts from no optimization at all, "
-    "the later one from the state after the first five, and its total of 80-85 % fits neither (0.8-1.5 s to 0.4-0.8 s "
-    "is a half). Each claim is judged against the state that it names. The last column is none of the fifteen: it "
-    "serves a symbol's last signal while its price has moved by less than 0.5 %, and shows how much of a figure that "
-    "rule would explain by itself."
+    "The published claims on several optimizations together count from different beginnings: an older document from no "
+    "optimization at all, the later one from the state after the first five; and its total of 80-85 % fits neither "
+    "(0.8-1.5 s to 0.4-0.8 s is a half). Each claim is judged against the state that it names. The last column is none "
+    "of the fifteen: it reuses a symbol's last signal while its price has moved by less than 0.5 %, and shows how much "
+    "of a figure that rule alone would explain."
 )
 
 UNITS = (1e9, "s"), (1e6, "ms"), (1e3, "us")
@@ -42,9 +42,9 @@ def tabulate_combined(recorded: Recorded) -> Table:
     columns = (
         Column("claim", None),
         Column("counted from", 11),
-        Column("prescribed", 15),
-        Column("engineered", 15),
-        Column("last signals served", 12),
+        Column("as prescribed", 15),
+        Column("as engineered", 15),
+        Column("last signals reused", 12),
     )
     return Table("Combined claims", NOTE, columns, rows)
 

@@ -76,7 +76,7 @@ class Dominated:
         """Return who is better, in what and by how much, and that nothing speaks against it."""
         said = [f"better in {' and '.join(map(self._name, self.better))}"]
         said += [f"no worse in {' and '.join(map(self._name, self.same))}"] * bool(self.same)
-        return f"dominated by {self.by}: {', '.join(said)}"
+        return f"{self.by} beats it: {', '.join(said)}"
 
     def _name(self, axis: str) -> str:
         name = {BENEFIT: self.compared.noun, DAMAGE: self.compared.damage}.get(axis, axis)
@@ -107,7 +107,7 @@ class Beaten:
         some = f"{self.seeds} of " if self.seeds < self.of else ""
         saves = f"{self.rule} saves {_format_share(self.saved_by_rule)} of the {self.compared.noun}"
         under = f"under {some}{finding.format_number_of(self.of, 'seed')}"
-        return f"{saves} at the same damage or less, engineered {_format_share(self.saved)}, {under}"
+        return f"{saves} and does no more harm; engineered saves {_format_share(self.saved)} ({under})"
 
 
 def find_dominated(recorded: Recorded) -> list[Dominated]:
@@ -382,8 +382,9 @@ def tabulate_dominated(recorded: Recorded) -> Table:
         for each in find_beaten(recorded)
     ]
     note = (
-        "Another arm is no worse on every axis that both were measured on (what the arm is for, what it does to the "
-        "output, what it loses, its memory) and better on one: by counts under every seed, or by intervals apart."
+        "Another version is better in one thing and worse in none, of all that was measured of both: what it is for, "
+        "what it does to the output, what it loses, its memory. Counts must say so under every seed, and intervals "
+        "must lie apart."
     )
-    columns = (Column("arm", 20), Column("on", 24), Column("why", None))
-    return Table("Dominated arms", note, columns, tuple(rows))
+    columns = (Column("version", 20), Column("on", 24), Column("what beats it", None))
+    return Table("Versions that another one beats", note, columns, tuple(rows))

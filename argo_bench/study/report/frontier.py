@@ -75,7 +75,7 @@ def _make_panel(recorded: Recorded, counted: Counted) -> Panel | None:
 def describe(panels: Sequence[Panel]) -> str:
     """Say what the frontiers show."""
     of = finding.list_some(f"{panel.title} ({_name_count(panel.benefit)} over {panel.damage})" for panel in panels)
-    return f"What each arm saves over what it does to the output, for {of}."
+    return f"Requests, calls or hits of each version, over the harm that it does to the output, for {of}."
 
 
 def _name_count(count: str) -> str:
@@ -96,8 +96,8 @@ def tabulate(panels: Sequence[Panel]) -> Table:
                 for count, value in zip((panel.damage, panel.benefit), point.at, strict=True)
             )
             rows.append(Row((point.arm, *at)))
-    columns = (Column("arm", None), Column("done to the output", 24), Column("for", 24))
-    return Table("What is saved, and what for", "Medians over the seeds.", columns, tuple(rows))
+    columns = (Column("version", None), Column("harm to the output", 24), Column("what it is for", 24))
+    return Table("Harm to the output, and what it is done for", "Medians over the seeds.", columns, tuple(rows))
 
 
 def draw(panels: Sequence[Panel], canvas: Canvas) -> Figure:
@@ -117,7 +117,7 @@ def draw(panels: Sequence[Panel], canvas: Canvas) -> Figure:
     less_is_better = all(panel.benefit != "hit_rate" for panel in panels)
     if not narrow:
         figure.suptitle(
-            f"What is saved, and what is done to the output for it{': lower left is best' * less_is_better}",
+            f"Requests, calls or hits, over the harm to the output{': lower left is best' * less_is_better}",
             x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
         )  # fmt: skip
     figure.draw_without_rendering()  # places the axes, so that labels can keep clear of each other

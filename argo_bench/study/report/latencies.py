@@ -107,9 +107,9 @@ def tabulate_latencies(recorded: Recorded) -> Table:
         Column("holds", None),
     )
     note = (
-        "Verdicts where every wait takes so many per cent of what it took here, each by its own 95 % interval. It is "
-        "computed from the samples: time that is no CPU time is waiting; time-outs that an arm has by the clock do not "
-        "stretch."
+        "The verdict if every wait took so many per cent of what it took here, each by its own 95 % interval. It is "
+        "computed from the samples: time that is no CPU time is waiting. Time-outs that a version takes from the clock "
+        "stay as they are."
     )
     return Table("With other latencies", note, columns, rows)
 

@@ -13,9 +13,9 @@ from argo_bench.report import finding
 from argo_bench.report.tables import Column, Row, Table
 
 NOTE = (
-    "Each row is a set without one member; the first of a set is the whole. Counts are exact, of one seed. A signal's "
-    "time is the median over whole cycles of one symbol, waits included; a dash was not timed: argo-bench run --study "
-    "times every one."
+    "Several optimizations together, without one of them in each row; the first row of a set has all. Counts are "
+    "exact, of one seed. The time of a signal is the median over whole cycles of one symbol, with what is waited for. "
+    "A dash was not timed: argo-bench run --study times every row."
 )
 COUNTED = (("requests", "requests"), ("explanations", "explanations"), ("dollars", "dollars"), ("hit_rate", "hits"))
 """The counts that are shown, each with its heading."""
@@ -47,7 +47,7 @@ def tabulate_left_out(recorded: Recorded) -> Table:
                 rows.append(Row((*cells, "-" if ns is None else finding.format_duration(ns, 2))))
     headings = [heading for _, heading in COUNTED]
     columns = (Column("set", None), *(Column(heading, 12) for heading in headings), Column("a signal", 10))
-    return Table("One left out", NOTE, columns, tuple(rows))
+    return Table("With one optimization left out", NOTE, columns, tuple(rows))
 
 
 def _format_count(counts: Counts | None, name: str) -> str:

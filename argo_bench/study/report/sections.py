@@ -57,20 +57,21 @@ SHARES = Section(
     ("page",),
     chart=f"{CHARTS}shares:SHARES",
     caption=(
-        "What each multiplies the speed by, the largest first; below, what it is worth alone and beside the others."
+        "By how much each optimization multiplies the speed, the largest first; below, what it is worth alone and "
+        "beside the others."
     ),
 )
 FRONTIER = Section(
     "frontier",
     ("page", "files"),
     chart=f"{CHARTS}frontier:FRONTIER",
-    caption="What each arm saves over what it does to the output, exact counts: further left is less harm.",
+    caption="Requests, calls or hits of each version, over the harm that it does to the output: left is less harm.",
 )
 CURVES = Section(
     "curves",
     ("page", "files"),
     chart=f"{CHARTS}curves:CURVES",
-    caption="The claims where fewer or more symbols tick in a step, over the range that was claimed.",
+    caption="How each claim fares where prices change more or less often; the band is what was claimed.",
 )
 ERRORS = Section("errors", (), chart=f"{CHARTS}errors:ERRORS")
 PAYS = Section("pays", (), chart=f"{CHARTS}lookups:CACHE_PAYS")
@@ -79,7 +80,8 @@ PAYS = Section("pays", (), chart=f"{CHARTS}lookups:CACHE_PAYS")
 def remarks(recorded: Recorded) -> list[str]:
     """Return sentences on how many symbol-cycles were accepted, and on how often a live market ticks."""
     lines = [
-        f"The consensus accepted {each.accepted:,} of {each.symbol_cycles:,} symbol-cycles ({100 * each.rate:.3g} %)."
+        f"In {each.accepted:,} of {each.symbol_cycles:,} steps of a symbol ({100 * each.rate:.3g} %) enough sources "
+        "agreed for a signal."
         for each in recorded.all(Acceptance)
         if each.symbol_cycles
     ]
@@ -90,7 +92,7 @@ def _describe_rates(rates: Mapping[str, float]) -> str:
     """Say how often a live market ticks, the quickest symbol first."""
     (quickest, most), *others = sorted(rates.items(), key=lambda each: -each[1])
     further = "".join(f", {100 * rate:.3g} % for {symbol}" for symbol, rate in others)
-    return f"Live: the quote moves in {100 * most:.3g} % of 5 s steps for {quickest}{further}."
+    return f"In a live market the price changes in {100 * most:.3g} % of the steps of 5 s for {quickest}{further}."
 
 
 def describe(subject: str) -> Background:

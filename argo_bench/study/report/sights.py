@@ -134,12 +134,13 @@ def tabulate_sights(recorded: Recorded, *, brief: bool = False) -> Table:
         for each in find_sights(recorded)
         if each.unseen or not brief
     )
-    columns = (Column("workload", 24), Column("saw", None), Column("look-ups", 24), Column("not checked", 16))
+    columns = (Column("workload", 24), Column("contains", None), Column("look-ups", 24), Column("not checked", 16))
     note = (
-        "What the results of the baseline showed on each workload, medians over the seeds, and the hits and misses of "
-        "every arm. Zero of what a claim is about is not checked, whatever its verdict says."
+        "What the baseline's results contain on each workload (medians over the seeds), and how often each version "
+        "found a result in its cache. Where there is none of what a claim is about, the claim was not checked, "
+        "whatever its verdict says."
     )
-    return Table("What each workload saw", note, columns, rows)
+    return Table("What each workload contains", note, columns, rows)
 
 
 def _describe_saw(sights: Sights) -> Iterator[str]:
