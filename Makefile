@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-slow lint gate bench readme reference lab clean
+.PHONY: run test test-slow lint gate bench readme reference docs lab clean
 
 run: $(INSTALLED)  ## the main job: every optimization, both variants, on the installed sample
 	$(BIN)/argo-bench run --profile quick
@@ -32,6 +32,9 @@ readme: $(INSTALLED)  ## the README's table from the stored run
 
 reference: $(INSTALLED)  ## two whole runs with two seeds, stored, and whether they agree: an hour and a half
 	$(BIN)/argo-bench reference
+
+docs: $(INSTALLED)  ## README's pages as a site in docs/_build, every link inside checked
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
 
 lab: $(INSTALLED)  ## the notebooks in JupyterLab
 	$(BIN)/argo-bench lab

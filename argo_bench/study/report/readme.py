@@ -22,6 +22,8 @@ from argo_bench.study.report.advice import advise_all
 BEGIN, END = "<!-- measured: argo-bench report RUN --readme README.md -->", "<!-- end of measured -->"
 A_FEW = 4
 """Up to this number of verdicts a subject has few claims: two, each in two variants."""
+FOLDED = "<details><summary>Every claim in a table, with advice for each optimization</summary>"
+ABOUT_FACTORS = "A factor below 1x means slower, or more of what is counted."
 COLUMNS = ("id", "optimization", "published claim", "as prescribed", "as engineered", "advice")
 WITH_SIMPLE = (*COLUMNS[:-1], "the simple way", COLUMNS[-1])
 
@@ -30,8 +32,8 @@ def make_table(recorded: Recorded) -> str:
     """Return the table as Markdown, a row for every subject of the run.
 
     A row has the headline claims, what was seen of each in both variants with the signals that it costs, the same of
-    the simple way where the record has any, and the advice. The finding stands above the table, the glyphs of the
-    verdicts below it.
+    the simple way where the record has any, and the advice. The finding stands above the table, which is folded away
+    until somebody opens it, and the glyphs of the verdicts stand below the rows.
     """
     judged: dict[str, list[Judgement]] = {}
     for each in recorded.all(Judgement):
@@ -53,7 +55,8 @@ def make_table(recorded: Recorded) -> str:
     used = {each.verdict for rows in judged.values() for each in rows}
     legend = ", ".join(label_verdict(word) for word in MARKS if word in used)
     said = " ".join(f"{each}." for each in (write_title(recorded), write_aside(recorded)) if each)
-    return f"*{said}*\n\n" + "\n".join(rows) + f"\n\n{legend}; < 1x is slower or more."
+    table = "\n".join(rows)
+    return f"**{said}**\n\n{FOLDED}\n\n{table}\n\n{legend}. {ABOUT_FACTORS}\n\n</details>"
 
 
 def _write_row(cells: Sequence[str]) -> str:
