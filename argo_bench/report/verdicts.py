@@ -146,9 +146,9 @@ def tabulate_strips(recorded: Recorded) -> Table:
         Column("pays off", 12),
     )
     note = (
-        "The verdict at each input size, and on the first call of a process (with compiled code on disk): at the size of "
-        "the claim by the interval that judges it, elsewhere by a 95 % interval of its own. The last column says after "
-        "how many calls a slower first call has paid off."
+        "The verdict at each input size, and on the first call of a process (with compiled code on disk): at the size "
+        "of the claim by the interval that judges it, elsewhere by a 95 % interval of its own. The last column says "
+        "after how many calls a slower first call has paid off."
     )
     return Table("Other input sizes, and the first call", note, columns, rows)
 

@@ -54,9 +54,9 @@ def make_table(recorded: Recorded) -> str:
             rows.append(_write_row([identifier, known.name, claims, *seen, words.get(identifier, "")]))
     used = {each.verdict for rows in judged.values() for each in rows}
     legend = ", ".join(label_verdict(word) for word in MARKS if word in used)
-    said = " ".join(f"{each}." for each in (write_title(recorded), write_aside(recorded)) if each)
-    table = "\n".join(rows)
-    return f"**{said}**\n\n{FOLDED}\n\n{table}\n\n{legend}. {ABOUT_FACTORS}\n\n</details>"
+    aside = write_aside(recorded)
+    parts = [f"**{write_title(recorded)}.**{aside and f' {aside}.'}", FOLDED, "\n".join(rows)]
+    return "\n\n".join([*parts, f"{legend}. {ABOUT_FACTORS}", "</details>"])
 
 
 def _write_row(cells: Sequence[str]) -> str:
