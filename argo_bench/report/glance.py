@@ -10,6 +10,7 @@ import msgspec
 
 from argo_bench.harness.calibration.standing import Used
 from argo_bench.harness.claims.verdict import HOLDS
+from argo_bench.harness.judging.outputs import describe_damage
 from argo_bench.harness.record.records import End, Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
@@ -53,9 +54,8 @@ def describe_measuring(recorded: Recorded, outline: Outline) -> str:
     """Say what was measured, by what, where and when, in one line."""
     environment = recorded.run.environment
     claims = {each.claim for each in recorded.all(Judgement) if each.headline}
-    counted = finding.format_number_of(len(claims), "claim")
-    subjects = finding.format_number_of(len(recorded.subjects), "subject")
-    what = f"{counted} on {subjects}" if claims else subjects
+    number, noun = (len(claims), "claim") if claims else (len(recorded.subjects), "comparison")
+    what = finding.format_number_of(number, noun)
     parts = [f"{outline.about}: {what}" if outline.about else what]
     version = environment.get("versions", {}).get("argo-bench", "")
     parts.append(f"measured by argo-bench {version}".rstrip())
@@ -115,7 +115,7 @@ def _list_changing(recorded: Recorded) -> Iterator[Line]:
 
 def _changes(judgement: Judgement) -> bool:
     """Say whether an output differs, or whether signals are missed, added or flipped where the data may be older."""
-    return finding.changes_output(judgement) or "signals" in judgement.output
+    return finding.changes_output(judgement) or bool(describe_damage(judgement.damage))
 
 
 def _list_first(recorded: Recorded, advised: Sequence[Advice]) -> Iterator[Line]:
@@ -131,7 +131,10 @@ def _list_first(recorded: Recorded, advised: Sequence[Advice]) -> Iterator[Line]
 def _describe_certainty(recorded: Recorded) -> Iterator[Line]:
     judged = [each for each in recorded.all(Judgement) if each.headline] or recorded.all(Judgement)
     if any(each.interval is not None for each in judged):
-        yield Line("A verdict needs the whole interval on one side. All of them together hold in 95 of 100 runs.")
+        yield Line(
+            "A claim is decided only where the whole interval lies on one side of it. "
+            "All intervals together hold in 95 of 100 runs."
+        )
     if open_ones := sum(each.verdict in UNDECIDED for each in judged):
         yield Line(f"{open_ones} of {finding.format_number_of(len(judged), 'verdict')} are left undecided.")
     kept = recorded.run.environment.get("calibration")

@@ -74,6 +74,14 @@
       else if (!happened.target.closest("#tip")) hide();
     });
   document.addEventListener("focusout", hide);
+  // A finger has no hover: the first touch of a mark says its numbers, the second one follows it.
+  let touched = null;
+  document.addEventListener("click", (event) => {
+    const mark = event.target.closest(".mark");
+    const isFirst = mark && event.pointerType === "touch" && touched !== mark;
+    touched = mark;
+    if (isFirst) event.preventDefault();
+  });
   const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {

@@ -130,10 +130,10 @@ class Chapter:
     remarks: Sequence[str]
     simple: Mapping[str, str]
 
-    def find_verdicts(self, claim: str, arm: str) -> list[tuple[Word, str]]:
-        """Return the verdict on a claim in an arm, with what was measured."""
+    def find_verdicts(self, claim: str, arm: str) -> list[tuple[Word, str, bool]]:
+        """Return the verdict on a claim in an arm, what was measured, and whether the output differs."""
         judged = (each for each in self.judgements if (each.claim, each.arm) == (claim, arm))
-        return [(each.verdict, finding.describe_measured(each)) for each in judged]
+        return [(each.verdict, finding.describe_measured(each), finding.changes_output(each)) for each in judged]
 
 
 def write_page(recorded: Recorded, outline: Outline, earlier: Sequence[Recorded] = ()) -> str:

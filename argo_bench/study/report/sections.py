@@ -144,5 +144,5 @@ STUDY = Outline(
     describe,
     (PUBLISHED, TOGETHER, OTHERS),
     note,
-    "Published optimizations of a trading-signal pipeline",
+    "Published optimizations of a trading-signal pipeline, alone and together",
 )
