@@ -22,6 +22,7 @@ from argo_bench.cli.claims import claims
 from argo_bench.cli.notebooks import lab, notebook
 from argo_bench.cli.records import GATE, blaming, find_disagreements
 from argo_bench.cli.reference import reference
+from argo_bench.cli.runs import show_runs
 from argo_bench.cli.shell import (
     CUT_OFF,
     ENVIRONMENT_UNFIT,
@@ -380,7 +381,7 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 
 
 @cli.command(short_help="Show a stored run, and write its report.")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--format",
     "form",
@@ -397,13 +398,20 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 @click.option("--readme", type=click.Path(path_type=Path), help="Only write the table of verdicts into this README.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Only write a CSV file with a row for every verdict.")
 @click.option("--parquet", type=click.Path(path_type=Path), help="Only write the same rows as a Parquet file.")
-def report(run: Path, as_json: bool, csv: Path | None, parquet: Path | None, form: str, **options: Any) -> None:
+def report(
+    runs: tuple[Path, ...], as_json: bool, csv: Path | None, parquet: Path | None, form: str, **options: Any
+) -> None:
     """Show the verdicts of a stored RUN, and write its report: report.html, report.md and figures.
 
-    RUN is the folder of a run, or its run.jsonl.
+    RUN is the folder of a run, or its run.jsonl. With several of them, the oldest first, it shows what changed from the
+    last but one to the last, and from three on the trend.
     """
     from argo_bench.harness.record.store import load
 
+    if len(runs) > 1:
+        show_runs(runs, "json" if as_json else form, csv=csv, parquet=parquet, **options)
+        return
+    run = runs[0]
     recorded = load(run)
     with blaming(recorded):
         if csv is None and parquet is None:
