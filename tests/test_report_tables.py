@@ -390,7 +390,7 @@ def test_claims_that_do_not_hold_say_where_they_would(tmp_path):
         ("O06.time\nengineered", "✗ refuted", f"no tested condition reaches the claim: {NEAREST}"),
         ("O06.cost\nprescribed", "✗ refuted", "up to about 60 bars"),
     ]
-    assert table.note.endswith("Nowhere measured either: O06.6024x prescribed and engineered.")
+    assert table.note.endswith("No tested condition reaches these either: O06.6024x prescribed and engineered.")
 
 
 def test_where_claims_hold_stands_after_the_verdicts_and_is_coloured_by_them(tmp_path):

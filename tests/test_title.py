@@ -45,12 +45,13 @@ def test_markdown_terminal_and_html_begin_with_the_title(apart):
     assert document.write_document(apart, STUDY, {}).startswith(f"# {escape(title)}\n")
     assert printed(apart).startswith(f"{title}.\n")
     assert f"<strong>{escape_html(title)}.</strong>" in text.html(apart, STUDY)
-    assert f"<h1>{title}</h1>" in webpage.write_page(apart, STUDY)
+    lines = "".join(f'<span class="line">{each}.</span> ' for each in title.split(". "))
+    assert f"<h1>{lines}</h1>" in webpage.write_page(apart, STUDY)
 
 
 def test_the_readme_has_the_two_sentences_of_the_stored_run():
     title = write_title(REFERENCE)
-    assert f"*{title}. " in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"**{title}.** " in (ROOT / "README.md").read_text(encoding="utf-8")
     assert printed(REFERENCE).startswith(f"{title}.\n")
     assert write_aside(REFERENCE) in (ROOT / "README.md").read_text(encoding="utf-8")
 
