@@ -31,12 +31,12 @@ def study(tmp_path):
     )
 
 
-def answers(tmp_path) -> dict:
-    return {each.question: each.lines for each in list_answers(study(tmp_path), STUDY)}
+def answers(run) -> dict:
+    return {each.question: each.lines for each in list_answers(run, STUDY)}
 
 
 def test_what_holds_as_published_is_parted_by_what_became_of_the_output(tmp_path):
-    kept, changed = answers(tmp_path)["What holds as published?"]
+    kept, changed = answers(study(tmp_path))["What holds as published?"]
     assert kept.lead == "Reached with the same output (1 of 4 claims)"
     assert [subject for subject, _ in kept.subjects] == ["O06"]
     assert changed.lead == "Reached by changing the output (1)"
@@ -44,7 +44,7 @@ def test_what_holds_as_published_is_parted_by_what_became_of_the_output(tmp_path
 
 
 def test_what_changes_the_output_is_named_for_both_versions(tmp_path):
-    published, engineered = answers(tmp_path)["What changes the output?"]
+    published, engineered = answers(study(tmp_path))["What changes the output?"]
     assert published.lead == "As published (1 of 4)"
     assert [subject for subject, _ in published.subjects] == ["O07"]
     assert (engineered.lead, engineered.subjects) == ("As engineered (0 of 4)", [])
@@ -56,7 +56,7 @@ def test_where_most_change_the_output_the_others_are_named(tmp_path):
         for claim, output in (("O06.time", "same"), ("O07.time", DIFFERS), ("O11.time", DIFFERS))
         for row in judged(claim, ("exceeded", 9.0, output), ("refuted", 0.9, "same"))
     ]
-    found = {each.question: each.lines for each in list_answers(recorded(tmp_path, *rows), STUDY)}
+    found = answers(recorded(tmp_path, *rows))
     published = found["What changes the output?"][0]
     assert published.lead == "As published (2 of 3), all but"
     assert [subject for subject, _ in published.subjects] == ["O06"]
@@ -66,7 +66,7 @@ def test_lost_signals_are_a_change_whatever_was_declared(tmp_path):
     lost = {"signals": 86.0, "missed": 20.0, "added": 39.0, "flipped": 0.0}
     first, second = judged("O06.time", ("refuted", 0.9, "same"), ("exceeded", 9.0, "as declared (older data)"))
     second = msgspec.structs.replace(second, damage=lost)
-    found = {each.question: each.lines for each in list_answers(recorded(tmp_path, first, second), STUDY)}
+    found = answers(recorded(tmp_path, first, second))
     assert [line.lead for line in found["What changes the output?"]] == [
         "As published (0 of 1)",
         "As engineered (1 of 1)",
@@ -74,9 +74,10 @@ def test_lost_signals_are_a_change_whatever_was_declared(tmp_path):
 
 
 def test_reached_claims_of_little_effort_are_shipped_first(tmp_path):
-    places = {each.subject: each.place for each in advise_all(study(tmp_path))}
+    run = study(tmp_path)
+    places = {each.subject: each.place for each in advise_all(run)}
     assert places == {"O11": 1, "O06": 2, "O13": 3, "O07": 4}
-    *first, last = answers(tmp_path)["What to ship first?"]
+    *first, last = answers(run)["What to ship first?"]
     assert [line.subjects[0][0] for line in first] == ["O11", "O06", "O13"]
     assert first[0].subjects[0][1] == "JSON cache, as engineered: 6.00x (-83 % time)"
     assert (last.lead, [subject for subject, _ in last.subjects]) == ("Then", ["O07"])
@@ -89,12 +90,12 @@ def test_what_is_dropped_has_no_place(tmp_path):
 
 def test_how_sure_it_is_counts_what_is_left_undecided(tmp_path):
     rows = judged("O06.time", ("inconclusive", 2.5, "same"), ("confirmed", 2.5, "same"))
-    found = {each.question: each.lines for each in list_answers(recorded(tmp_path, *rows), STUDY)}
+    found = answers(recorded(tmp_path, *rows))
     assert "1 of 2 verdicts are left undecided." in [line.lead for line in found["How sure is it?"]]
 
 
 def test_the_command_of_the_run_repeats_it(tmp_path):
-    (line,) = answers(tmp_path)["How to repeat it?"]
+    (line,) = answers(study(tmp_path))["How to repeat it?"]
     assert line.code == RUN.command
 
 
