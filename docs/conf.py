@@ -16,3 +16,4 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_title = f"argo-bench {release}"
 html_show_sphinx = False
+html_show_copyright = False

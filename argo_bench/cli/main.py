@@ -142,7 +142,7 @@ def list_command(as_json: bool) -> None:
     "--budget",
     type=Duration(),
     envvar="ARGO_BENCH_BUDGET",
-    help="Time to aim at (90s, 5m, 1h); each claim is measured, if only briefly. [default: 180s for quick, else 20m]",
+    help="Time to aim at (90s, 5m, 1h); each claim is measured, if only briefly. [default: 180s for quick, else 40m]",
 )
 @click.option(
     "--resume",
@@ -253,7 +253,7 @@ def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any)
 @click.option(
     "--budget",
     type=Duration(),
-    help="Time for everything (90s, 5m, 1h). [default: 180s for quick, else 20m]",
+    help="Time for everything (90s, 5m, 1h). [default: 180s for quick, else 40m]",
 )
 @takes_seed
 @click.option("--out", help="Folder for the record and the report. [default: results/<time>-<profile>]")
