@@ -7,6 +7,7 @@ import pytest
 
 import argo_bench.cli.reference as command
 from argo_bench.errors import UserError
+from argo_bench.gate.thresholds import propose_thresholds
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.harness.record.verify import verify
@@ -91,13 +92,16 @@ def test_both_runs_are_stored_and_what_else_is_there_stays(tmp_path, monkeypatch
     out = old_reference(tmp_path / "reference")
     readme = tmp_path / "README.md"
     readme.write_text(f"above\n{BEGIN}\n{END}\nbelow\n")
+    thresholds = tmp_path / "thresholds.toml"
+    thresholds.write_text("old")
     monkeypatch.setattr(command, "measure_apart", give(2 * [stored.sealed(stored.run_lines())]))
-    command.reference.main(["--out", str(out), "--readme", str(readme)], standalone_mode=False)
+    options = ["--out", str(out), "--readme", str(readme), "--thresholds", str(thresholds)]
+    command.reference.main(options, standalone_mode=False)
     assert verify(load(out)) == verify(load(out / "seed-0")) == []
     assert (out / "README.md").read_text() == "what is here"
     assert (out / "forest.svg").read_text() == "a figure"
     assert (out / "agreement.md").read_text().startswith("# Two runs")
-    assert (out / "thresholds.toml").is_file()
+    assert thresholds.read_text() == propose_thresholds(load(out), command.MARGIN)
     assert not (tmp_path / "reference.new").exists()
 
 
@@ -106,16 +110,28 @@ def test_what_is_stored_stays_where_a_run_does_not_verify_or_end(tmp_path, monke
     forged = stored.run_lines()
     monkeypatch.setattr(command, "measure_apart", give([stored.sealed(stored.run_lines()), forged[:-3] + forged[-1:]]))
     with pytest.raises(SystemExit):
-        command.reference.main(["--out", str(out), "--readme", "none"], standalone_mode=False)
+        command.reference.main(["--out", str(out), "--readme", "none", "--thresholds", "none"], standalone_mode=False)
     assert (out / "run.jsonl.gz").read_bytes() == b"old"
     with pytest.raises(UserError, match="is there already"):
-        command.reference.main(["--out", str(out), "--readme", "none"], standalone_mode=False)
+        command.reference.main(["--out", str(out), "--readme", "none", "--thresholds", "none"], standalone_mode=False)
 
 
 @pytest.mark.slow
 def test_two_short_runs_become_the_stored_ones(tmp_path):
     out = old_reference(tmp_path / "reference")
-    options = ["O06", "--profile", "quick", "--budget", "5s", "--out", str(out), "--readme", "none"]
+    options = [
+        "O06",
+        "--profile",
+        "quick",
+        "--budget",
+        "5s",
+        "--out",
+        str(out),
+        "--readme",
+        "none",
+        "--thresholds",
+        "none",
+    ]
     command.reference.main(options, standalone_mode=False)
     assert verify(load(out)) == verify(load(out / "seed-0")) == []
     assert {load(out).run.seed, load(out / "seed-0").run.seed} == {1, 0}

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from argo_bench.cli.shell import GATE_FAILED, OUTPUTS_DIFFER, Duration, Seed, say, takes_profile
 from argo_bench.errors import UserError
 
-REPLACED = ("run.jsonl.gz", "report.md", "thresholds.toml", "agreement.md")
+REPLACED = ("run.jsonl.gz", "report.md", "agreement.md")
 """These files and the figures of the first run are replaced; whatever else is in the folder stays."""
 FIGURES = ("*.svg",)
 MARGIN = 0.1
@@ -28,22 +29,25 @@ MARGIN = 0.1
 @click.option("--budget", type=Duration(), help="Time of each run. [default: that of the profile]")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("results/reference"), show_default=True)
 @click.option("--readme", type=click.Path(path_type=Path), default=Path("README.md"), show_default=True)
-def reference(
-    ids: tuple[str, ...], seeds: tuple[int, int], profile: str, budget: float | None, out: Path, readme: Path
-) -> None:
+@click.option(
+    "--thresholds", type=click.Path(path_type=Path), default=Path("tests/benchmarks/thresholds.toml"), show_default=True
+)
+def reference(ids: tuple[str, ...], seeds: tuple[int, int], out: Path, **options: Any) -> None:
     """Two runs with two seeds, one after another, into the folder of the stored ones, and whether they agree.
 
     What was there stays until both runs are complete and verify. The second run is in `seed-<n>/` below the first.
     """
-    options = [*ids, "--profile", profile, *([] if budget is None else ["--budget", f"{budget:g}s"])]
+    budget = [] if options["budget"] is None else ["--budget", f"{options['budget']:g}s"]
+    asked = [*ids, "--profile", options["profile"], *budget]
     fresh = out.with_name(f"{out.name}.new")
     if fresh.exists():
         raise UserError(f"{fresh} is there already, from a command that did not end: remove it, or keep what it holds")
     folders = fresh, fresh / f"seed-{seeds[1]}"
     for seed, folder in zip(seeds, folders, strict=True):
-        measure_apart([*options, "--seed", str(seed), "--out", str(folder)])
+        measure_apart([*asked, "--seed", str(seed), "--out", str(folder)])
     complete(folders)
-    replace_stored(out, folders, readme)
+    replace_stored(out, folders)
+    write_beside(out, options["readme"], options["thresholds"])
     say(f"stored: {out}, with {folders[1].name} below it; {out / 'agreement.md'} compares them")
 
 
@@ -56,7 +60,6 @@ def measure_apart(options: Sequence[str]) -> None:
 
 def complete(folders: Sequence[Path]) -> None:
     """Verify both runs, and write beside them what is stored with them. Exits where one does not verify."""
-    from argo_bench.gate.thresholds import propose_thresholds
     from argo_bench.harness.record.store import FILE_NAME, load
     from argo_bench.harness.record.verify import verify
     from argo_bench.report.two_runs import write_agreement
@@ -69,17 +72,10 @@ def complete(folders: Sequence[Path]) -> None:
     for folder in folders:
         (folder / f"{FILE_NAME}.gz").write_bytes(gzip.compress((folder / FILE_NAME).read_bytes(), mtime=0))
     (folders[0] / "agreement.md").write_text(write_agreement(*runs), encoding="utf-8")
-    proposed = propose_thresholds(runs[0], MARGIN, with_times=False)
-    (folders[0] / "thresholds.toml").write_text(proposed, encoding="utf-8")
 
 
-def replace_stored(
-    out: Path, folders: Sequence[Path], readme: Path, move: Callable[[Path, Path], object] = os.replace
-) -> None:
-    """Put the files of two complete runs where the stored ones are, and write the README's table from the first."""
-    from argo_bench.harness.record.store import load
-    from argo_bench.study.report.readme import write_table
-
+def replace_stored(out: Path, folders: Sequence[Path], move: Callable[[Path, Path], object] = os.replace) -> None:
+    """Put the files of two complete runs where the stored ones are."""
     first, second = folders
     (out / second.name).mkdir(parents=True, exist_ok=True)
     for name in [*REPLACED, *sorted(each.name for pattern in FIGURES for each in first.glob(pattern))]:
@@ -87,5 +83,16 @@ def replace_stored(
             move(first / name, out / name)
     move(second / REPLACED[0], out / second.name / REPLACED[0])
     shutil.rmtree(first)
+
+
+def write_beside(out: Path, readme: Path, thresholds: Path) -> None:
+    """Write what follows from the first of the stored runs elsewhere, into the files of these that are there."""
+    from argo_bench.gate.thresholds import propose_thresholds
+    from argo_bench.harness.record.store import load
+    from argo_bench.study.report.readme import write_table
+
+    stored = load(out)
     if readme.is_file():
-        write_table(readme, load(out))
+        write_table(readme, stored)
+    if thresholds.is_file():
+        thresholds.write_text(propose_thresholds(stored, MARGIN), encoding="utf-8")
