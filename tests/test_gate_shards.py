@@ -247,7 +247,7 @@ def test_a_shard_is_measured_apart_and_its_record_verifies(tmp_path):
     toy = Toy(folder)
     toy.commit("base")
     toy.commit("head", requests=4)
-    options = ("--environment", "current", "--budget", "1s", "--out")
+    options = ("--environment", "current", "--budget", "10s", "--out")
     done = toy.ci("--shard", "2/2", "--base", "HEAD~1", *options, "record")
     assert done.returncode == 0, done.stderr
     recorded = load(folder / "record")

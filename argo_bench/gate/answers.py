@@ -20,7 +20,7 @@ from argo_bench.gate.outcome import Outcome
 from argo_bench.gate.records import BY_KIND, Acceptance, Agreed, Exact, Gated, Revisions
 from argo_bench.harness.claims.verdict import State, word_for
 from argo_bench.harness.judging.results import log_ratios
-from argo_bench.harness.record.records import Comparison, Failure, Samples
+from argo_bench.harness.record.records import Comparison, Failure, LeftOut, Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.beyond import EdgeTest, choose_test
 from argo_bench.harness.statistics.signs import ERROR, Middle
@@ -34,6 +34,7 @@ AGAIN: Candidate = "base again"
 OTHERWISE = "base and head return different things"
 EXPIRED = "what its entry in [tool.argo_bench.ci.accepted] speaks of is in the base already, so that it counts no more"
 NO_TIME = "no time was left for it"
+BUDGET_ENDED = "the budget ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,12 @@ def _decide_outcome(name: str, recorded: Recorded, times: Times, is_advisory: bo
     exact = next((each for each in recorded.all(Exact) if each.benchmark == name), None)
     agreed = next((each for each in recorded.all(Agreed) if each.benchmark == name), None)
     accepted = revisions.acknowledged.get(name)
-    seen = _judge_times(name, times, accepted) if name not in revisions.untimed else _judge_without_times(exact)
+    if name in revisions.untimed:
+        seen = _judge_without_times(exact)
+    elif name not in times.names(FIRST):
+        seen = _Seen("not measured", (_say_unmeasured(name, recorded),))
+    else:
+        seen = _judge_times(name, times, accepted)
     is_slower = seen.blocks
     if is_advisory:
         seen = replace(seen, blocks=False)
@@ -344,8 +350,6 @@ def _judge_failures(name: str, file: str, failures: Sequence[Failure], outside: 
 
 def _judge_times(name: str, times: Times, accepted: Acceptance | None) -> _Seen:
     """Return what the times alone say; they block where two batches found the head slower."""
-    if name not in times.names(FIRST):
-        return _Seen("not measured", (NO_TIME,))
     seen = describe_middle(times.estimate(name, FIRST))
     if name in times.find_worse(FIRST):
         if name not in times.names(CONFIRMATION):
@@ -362,6 +366,16 @@ def _judge_times(name: str, times: Times, accepted: Acceptance | None) -> _Seen:
             return _Seen("fine", (seen,))
         return _Seen("accepted", (f"{seen}, {accepted}",))
     return _Seen("cannot tell", (seen,))
+
+
+def _say_unmeasured(name: str, recorded: Recorded) -> str:
+    """Say why a benchmark did not reach the first look."""
+    lines = (each for each in recorded.all(LeftOut) if each.comparison == comparison_of(name, FIRST, HEAD))
+    left_out = next(lines, None)
+    if left_out is None:
+        return NO_TIME
+    taken = left_out.replicates
+    return f"{left_out.reason} after {taken} of {recorded.run.looks[0]} replicates" if taken else left_out.reason
 
 
 def _judge_without_times(exact: Exact | None) -> _Seen:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Self
 
 from argo_bench.gate.benchmarks import Benchmark
 from argo_bench.gate.checkouts import Checkout, Role
 from argo_bench.harness.workers.messages import Arm, Describe, Described
-from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
+from argo_bench.harness.workers.processes import ArmFailed, OutOfTime, WorkerProcess
 
 
 class Describer:
@@ -32,16 +33,21 @@ class Describer:
     def describe(self, benchmark: Benchmark, checkout: Checkout, arm: Arm, results: Path) -> Described:
         """Describe a benchmark at one side; its results are written to a file.
 
-        Raises ArmFailed where it fails, or where the side cannot be installed, and OutOfTime.
+        It may take half of the time that is left, so that one that hangs leaves some for the others. Raises ArmFailed
+        where it fails, or where the side cannot be installed, and OutOfTime.
         """
         if checkout.failure is not None:
             raise ArmFailed(f"it cannot be installed: {checkout.failure}", arm=checkout.role)
+        now = time.monotonic()
+        if now >= self._until:
+            raise OutOfTime
         shared = "" if benchmark.suite is None else benchmark.file
         file, worker = self._workers.get(checkout.role, ("", None))
         if worker is None or not shared or file != shared or not worker.is_alive:
             self._close(checkout.role)
             worker = WorkerProcess(0, self._scratch / f"numba-{checkout.role}", None, checkout.program, self._until)
             self._workers[checkout.role] = shared, worker
+        worker.limit(now + (self._until - now) / 2)
         return worker.ask(Describe(arm, str(results)), Described)
 
     def _close(self, role: Role) -> None:

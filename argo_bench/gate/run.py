@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from argo_bench.gate.answers import CONFIRMATION, FIRST, Batch, Gate, Times, fin
 from argo_bench.gate.benchmarks import Benchmark, Settings
 from argo_bench.gate.changes import is_changed
 from argo_bench.gate.checkouts import Checkout, Role, check_out
+from argo_bench.gate.clock import Clock
 from argo_bench.gate.counts import NO_TIME, Limits, count_exactly
 from argo_bench.gate.describing import Describer
 from argo_bench.gate.output_check import compare_in_subprocess
@@ -39,10 +39,16 @@ from argo_bench.harness.workers.messages import Arm, Described, function_arm
 from argo_bench.harness.workers.processes import ArmFailed, OutOfTime
 
 PROFILE = "ci"
+DESCRIBING_SHARE = 0.5
+"""Describing may take this share of the time that is left once both sides are installed."""
 FIRST_SHARE = 0.6
 """The first batch gets this share of the time that is left for timing; the rest is for confirming."""
+CONFIRMATION_SHARE = 0.9
+"""The second batch plans with this share of the time that is left, since its last replicate may be a longer one."""
 COUNTING_SHARE = 0.4
 """Counting may take this share of the time that is left for it and for timing."""
+TIMING_S = 10.0
+"""Timing gets these seconds, where they are left, before counting and confirming: six replicates of one benchmark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +92,6 @@ class Sides:
     def loaded(self) -> list[Path]:
         """Return the source files that were loaded for it at the head."""
         return [Path(each) for each in self.described["head"].files] if "head" in self.described else []
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Says how much time is left until the ``deadline``, in seconds of the monotonic clock, and tells what is done."""
-
-    deadline: float
-    on_progress: Callable[[Progress], None]
-    began: float = field(default_factory=time.monotonic)
-
-    @property
-    def left_s(self) -> float:
-        return max(0.0, self.deadline - time.monotonic())
-
-    def tell(self, doing: str) -> None:
-        self.on_progress(Progress(time.monotonic() - self.began, math.inf, doing, ""))
 
 
 def run_gate(
@@ -228,35 +218,40 @@ def _measure(
         for each in whole:
             writer.write(_compare_outputs(each, checkouts["head"]))
         counts = _count_all(whole, revised.changed, checkouts, around.scratch, clock)
-        counted = []
+        timed = {}
         for each in whole:
-            writer.write(counts[each.benchmark.name])
-            if isinstance(counts[each.benchmark.name], Exact) and each.described:
-                counted.append(each)
-        arms = {each.benchmark.name: each.arms for each in counted if each.benchmark.is_timed}
-        start = partial(Trio.of, checkouts, around.scratch)
-        timer = Timer(start, arms, revised.changed, question.seed, writer, clock.on_progress)
+            name = each.benchmark.name
+            writer.write(counts[name])
+            if isinstance(counts[name], Exact) and each.benchmark.is_timed:
+                timed[name] = each
+        arms = {name: each.arms for name, each in timed.items() if each.described}
+        start = partial(Trio.of, checkouts, around.scratch, clock.deadline)
+        timer = Timer(start, arms, revised.changed, question.seed, writer, clock)
         foretold = find_foretold([each for each in counts.values() if isinstance(each, Exact)], revised)
-        _time_batches(timer, revised, foretold, clock.deadline)
+        _time_batches(timer, revised, foretold, clock)
+        for name in [each for each in timed if each not in arms]:
+            timer.write_left_out(name, FIRST)
 
 
-def _time_batches(timer: Timer, revisions: Revisions, foretold: Collection[str], deadline: float) -> None:
+def _time_batches(timer: Timer, revisions: Revisions, foretold: Collection[str], clock: Clock) -> None:
     def times() -> Times:
         return Times(timer.samples, revisions, BY_MEANS, foretold)
 
     def take(batch: Batch, names: Sequence[str], share: float) -> None:
-        until = time.monotonic() + share * max(0.0, deadline - time.monotonic())
+        until = clock.end_of(share)
+        if batch == FIRST:
+            until = max(until, min(clock.end_of(CONFIRMATION_SHARE), clock.now() + TIMING_S))
         timer.time_batch(batch, names, BY_MEANS.looks, until, lambda name: times().is_decided(name, batch))
 
     take(FIRST, timer.names, FIRST_SHARE)
     if slower := [name for name in times().find_worse(FIRST) if name not in timer.failed]:
-        take(CONFIRMATION, slower, 1.0)
+        take(CONFIRMATION, slower, CONFIRMATION_SHARE)
 
 
 def _describe_all(
     named: Sequence[Benchmark], checkouts: Mapping[Role, Checkout], scratch: Path, clock: Clock
 ) -> Iterator[Sides]:
-    with Describer(scratch, clock.deadline) as describer:
+    with Describer(scratch, clock.end_of(DESCRIBING_SHARE)) as describer:
         for number, benchmark in enumerate(named):
             clock.tell(f"{benchmark.name}: what base and head return")
             yield _describe(number, benchmark, checkouts, scratch, describer)
@@ -346,17 +341,25 @@ def _count_all(
     scratch: Path,
     clock: Clock,
 ) -> dict[str, Exact | Failure]:
-    """Return the counts of every benchmark, or how it failed.
+    """Return the counts of every benchmark, or how it failed; none of one that could not be described in time.
 
-    Those that only count come first, then those whose files differ.
+    Those that only count come first, then those whose files differ. Each but the last may take half of the time that is
+    left, so that one that hangs leaves some for the others.
     """
-    until = time.monotonic() + COUNTING_SHARE * clock.left_s
+    until = clock.end_of(COUNTING_SHARE)
+    if any(each.benchmark.is_timed and each.described for each in sides):
+        until = min(until, clock.deadline - TIMING_S)
     found: dict[str, Exact | Failure] = {}
     for each in sorted(sides, key=lambda each: (each.benchmark.is_timed, each.benchmark.name not in changed)):
         name = each.benchmark.name
+        if not each.described:
+            found[name] = Exact(name, {}, {}, [], {}, NO_TIME)
+            continue
         clock.tell(f"{name}: counting")
+        left_s = until - clock.now()
+        limits = Limits(scratch, until if len(found) == len(sides) - 1 else until - left_s / 2)
         try:
-            found[name] = count_exactly(each.benchmark, checkouts, each.arms, each.counts, Limits(scratch, until))
+            found[name] = count_exactly(each.benchmark, checkouts, each.arms, each.counts, limits)
         except ArmFailed as error:
             role = "head" if error.arm == "head" else "base"
             found[name] = Failure(name, role, "failed", str(error))

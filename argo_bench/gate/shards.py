@@ -12,7 +12,7 @@ from argo_bench.errors import UserError
 from argo_bench.gate.answers import gate_of, make_lines
 from argo_bench.gate.benchmarks import Benchmark
 from argo_bench.gate.records import Agreed, Exact, Revisions, Shard
-from argo_bench.harness.record.records import End, Failure, Run, Samples
+from argo_bench.harness.record.records import End, Failure, LeftOut, Run, Samples
 from argo_bench.harness.record.store import Recorded, Writer, command_line, load
 
 ALIKE_IN_RUN = ("schema", "rule", "profile", "seed", "looks", "isolation")
@@ -127,6 +127,8 @@ def merge_lines(parts: Sequence[Recorded], name: str) -> Iterator[msgspec.Struct
         found: list[Any] = [line for each in parts for line in each.all(kind)]
         yield from sorted(found, key=lambda line: place[line.optimization if kind is Failure else line.benchmark])
     yield from sorted((line for each in parts for line in each.all(Samples)), key=lambda line: line.replicate)
+    left_out = (line for each in parts for line in each.all(LeftOut))
+    yield from sorted(left_out, key=lambda line: place[line.comparison.optimization])
 
 
 def _merge_headers(runs: Sequence[Run], name: str) -> Run:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from argo_bench.gate.answers import Gate
+from argo_bench.gate.answers import FIRST, Gate
 from argo_bench.gate.outcome import Change, Outcome
 from argo_bench.gate.records import NO_OUTPUT, Agreed, Exact, Revisions
+from argo_bench.harness.record.records import LeftOut
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report.marks import label_verdict
 from argo_bench.report.tables import VERDICT, Column, Row, Table
@@ -54,6 +56,17 @@ def list_notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
     else:
         for shard, names in missing.items():
             yield f"Lost: {shard}, with {', '.join(names)}."
+    if unmeasured := [
+        each
+        for each in recorded.all(LeftOut)
+        if each.comparison.workload == FIRST and each.replicates < recorded.run.looks[0]
+    ]:
+        names = [each.comparison.optimization for each in unmeasured]
+        minutes = math.ceil(math.fsum(each.needs_s for each in unmeasured) / 60)
+        yield (
+            f"The budget ended before {_shorten(names)}, in the order in which they would have had their turn; "
+            f"all of them need at least {max(1, minutes)} min more (--budget)."
+        )
     if gate.advisory is not None:
         yield f"Advisory: {gate.advisory}."
     known = {each.name for each in gate.outcomes}
@@ -80,8 +93,13 @@ def _group_by_reason(reasons: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, reason in reasons.items():
         grouped.setdefault(reason, []).append(name)
     for reason, names in grouped.items():
-        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-        yield reason, f"{', '.join(names[:SHOWN_NAMES])}{more}"
+        yield reason, _shorten(names)
+
+
+def _shorten(names: Sequence[str]) -> str:
+    """Join names, of which SHOWN_NAMES are shown."""
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return f"{', '.join(names[:SHOWN_NAMES])}{more}"
 
 
 def _describe_outcome(outcome: Outcome) -> str:

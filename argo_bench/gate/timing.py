@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from argo_bench.gate.answers import AGAIN, HEAD, Batch, comparison_of
+from argo_bench.gate.answers import AGAIN, BUDGET_ENDED, HEAD, Batch, comparison_of
 from argo_bench.gate.checkouts import Checkout, Role
+from argo_bench.gate.clock import Clock
+from argo_bench.gate.turns import Turns
 from argo_bench.harness.machine.environment import worker_cpu
 from argo_bench.harness.plan import replicate_seed
-from argo_bench.harness.progress import Progress
-from argo_bench.harness.record.records import Failure, Samples
+from argo_bench.harness.record.records import Failure, LeftOut, Samples
 from argo_bench.harness.record.store import Writer
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.workers.messages import Arm
-from argo_bench.harness.workers.processes import ArmFailed, Twins, WorkerProcess
+from argo_bench.harness.workers.processes import ArmFailed, OutOfTime, Twins, WorkerProcess
 
 BLOCKS_S = 0.35
 """A benchmark takes these seconds of blocks in a replicate; a block has two samples of each of the three processes."""
@@ -40,9 +40,12 @@ class Trio(Twins):
         self._again = again
 
     @classmethod
-    def of(cls, checkouts: Mapping[Role, Checkout], scratch: Path, hash_seed: int) -> Self:
+    def of(cls, checkouts: Mapping[Role, Checkout], scratch: Path, until: float, hash_seed: int) -> Self:
+        """Start the three, which are ended at ``until``, a moment of the monotonic clock."""
+
         def start_worker(role: Role) -> WorkerProcess:
-            return WorkerProcess(hash_seed, scratch / f"numba-{role}", worker_cpu(), checkouts[role].program)
+            cache = scratch / f"numba-{role}"
+            return WorkerProcess(hash_seed, cache, worker_cpu(), checkouts[role].program, until)
 
         return cls(start_worker("base"), start_worker("head"), start_worker("base"))
 
@@ -52,6 +55,11 @@ class Trio(Twins):
 
     def candidate_for(self, arm: Arm) -> WorkerProcess:
         return self._again if arm.name == AGAIN else self.candidate
+
+    def limit(self, until: float) -> None:
+        """Have the processes that run now ended at another moment."""
+        for worker in self.workers:
+            worker.limit(until)
 
     def revive(self) -> None:
         super().revive()
@@ -74,17 +82,16 @@ class Timer:
         changed: Sequence[str],
         seed: int,
         writer: Writer,
-        on_progress: Callable[[Progress], None],
+        clock: Clock,
     ) -> None:
         self._start = start
         self._arms = arms
-        self._changed = changed
         self._seed = seed
         self._writer = writer
-        self._on_progress = on_progress
+        self._clock = clock
         self._call_ns: dict[str, int] = {}
-        self._began = self._batch_began = time.monotonic()
-        self.names = list(arms)
+        self._batch_began = clock.now()
+        self.names = sorted(arms, key=lambda name: name not in changed)
         self.samples: list[Samples] = []
         self.failed: set[str] = set()
 
@@ -96,45 +103,52 @@ class Timer:
         until: float,
         is_decided: Callable[[str], bool],
     ) -> None:
-        """Take replicates up to the last look, and none beyond the first look that would end after ``until``.
+        """Take replicates up to the last look, none of which would end after ``until``.
 
         ``until`` is in seconds of the monotonic clock. At a look the benchmarks that ``is_decided`` leave. Where time
-        is short, benchmarks that did not change are left out.
+        is short, those behind others in the order of ``names`` are left out, which the record then says.
         """
-        first = 0 if batch == "first" else CONFIRMATION_FROM
-        self._batch_began = time.monotonic()
-        longest = 0.0
-        open_ones = list(names)
+        self._batch_began = self._clock.now()
+        turns = Turns([name for name in names if name not in self.failed], looks[0], until, self._clock.now)
         for number in range(looks[-1]):
-            if number in looks:
-                open_ones = [name for name in open_ones if not is_decided(name)]
-            open_ones = [name for name in open_ones if name not in self.failed]
-            began = time.monotonic()
-            if not open_ones or (number >= looks[0] and began + longest > until):
-                return
-            allowed_s = (until - began) / max(1, looks[0] - number)
-            self._time_replicate(batch, first + number, open_ones, began + allowed_s, number, looks)
-            longest = max(longest, time.monotonic() - began)
+            for name in turns.open if number in looks else ():
+                if is_decided(name):
+                    turns.close(name)
+            if not (open_ones := turns.begin(number)):
+                break
+            self._time_replicate(batch, number, open_ones, turns, looks)
+        for name in sorted(turns.left_out, key=names.index):
+            self.write_left_out(name, batch, turns.estimate_s(name))
 
     def _time_replicate(
-        self, batch: Batch, number: int, names: Sequence[str], until: float, done: int, looks: Sequence[int]
+        self, batch: Batch, done: int, names: Sequence[str], turns: Turns, looks: Sequence[int]
     ) -> None:
+        number = done + (0 if batch == "first" else CONFIRMATION_FROM)
         seed = replicate_seed(self._seed, number)
-        drawn = random.Random(seed).sample(names, len(names))
-        order = sorted(drawn, key=lambda name: name not in self._changed)
+        order = names if done == 0 else random.Random(seed).sample(names, len(names))
+        began = self._clock.now()
         with self._start(seed % 2**32) as trio:
+            turns.start(self._clock.now() - began)
             replicate = Replicate(trio, number, seed, WARM_UP_NS, self._call_ns)
             for name in order:
-                if name not in self._changed and time.monotonic() > until:
-                    return
+                if not turns.may_begin(name):
+                    continue
                 self._tell(f"{name}, replicate {done + 1} of {looks[0]} to {looks[-1]} ({batch} batch)", done, looks)
+                began = self._clock.now()
+                trio.limit(min(began + turns.limit_s(name), self._clock.deadline))
                 try:
                     self._keep(self._time_benchmark(batch, name, replicate))
                 except ArmFailed as error:
                     side = "head" if error.arm == HEAD else "base"
                     self._writer.write(Failure(name, side, "failed", str(error)))
                     self.failed.add(name)
+                    turns.close(name)
                     trio.revive()
+                except OutOfTime:
+                    turns.cut(name, self._clock.now() - began)
+                    trio.revive()
+                else:
+                    turns.end(name, self._clock.now() - began)
 
     def _time_benchmark(self, batch: Batch, name: str, replicate: Replicate) -> list[Samples]:
         base, head = (self._arms[name][role] for role in ("base", "head"))
@@ -147,12 +161,17 @@ class Timer:
             self._writer.write(each)
             self.samples.append(each)
 
+    def write_left_out(self, name: str, batch: Batch, needs_s: float = 0.0) -> None:
+        """Write that the budget ended before a benchmark; ``needs_s`` is what it would have taken, 0 if unknown."""
+        comparison = comparison_of(name, batch, HEAD)
+        taken = sum(each.comparison == comparison for each in self.samples)
+        self._writer.write(LeftOut(comparison, taken, BUDGET_ENDED, needs_s))
+
     def _tell(self, doing: str, done: int, looks: Sequence[int]) -> None:
         """Report what is done and the seconds until the next look, at which the batch may end.
 
         They are unknown (infinite) before a replicate is done.
         """
-        now = time.monotonic()
         following = next(look for look in looks if look > done)
-        left = (now - self._batch_began) / done * (following - done) if done else math.inf
-        self._on_progress(Progress(now - self._began, left, doing, ""))
+        spent_s = self._clock.now() - self._batch_began
+        self._clock.tell(doing, spent_s / done * (following - done) if done else math.inf)

@@ -34,7 +34,7 @@ from argo_bench.harness.record.lines import (
     find_repeated,
     is_sealed,
 )
-from argo_bench.harness.record.records import RULE, SIGN_TEST, End, Failure, Run, Samples
+from argo_bench.harness.record.records import RULE, SIGN_TEST, End, Failure, LeftOut, Run, Samples
 from argo_bench.harness.record.store import Recorded, read_as
 from argo_bench.harness.record.verify import run_checks
 from argo_bench.harness.statistics.beyond import choose_test
@@ -121,6 +121,7 @@ def _check_repeated(recorded: Recorded) -> Iterator[Disagreement]:
             Exact: lambda each: each.benchmark,
             Samples: lambda each: (each.comparison, f"in replicate {each.replicate}"),
             Gated: lambda each: each.benchmark,
+            LeftOut: lambda each: each.comparison,
             Failure: lambda each: (each.optimization, each.arm, each.kind, each.reason),
         },
     )
@@ -183,7 +184,8 @@ def _check_passes(recorded: Recorded) -> Iterator[Disagreement]:
     for name in sorted({*revisions.changed, *revisions.accepted, *revisions.acknowledged} - names):
         yield Disagreement(2, f"{name} is said to have changed or to be accepted, and no revision has such a benchmark")
     for line, record in recorded.lines():
-        about = record.comparison.optimization if isinstance(record, Samples) else getattr(record, "benchmark", None)
+        comparison = getattr(record, "comparison", None)
+        about = getattr(record, "benchmark", None) if comparison is None else comparison.optimization
         if about is not None and about not in names:
             yield Disagreement(line, f"no revision has a benchmark {about!r}")
     if _is_interrupted(recorded) and not recorded.all(Samples):
@@ -242,6 +244,11 @@ def _check_course(recorded: Recorded, part: _Part, of: tuple[str, Batch], taken:
     for look in looks:
         if taken and max(taken) >= FROM[batch] + look and is_decided_at(look):
             yield f"{number} replicates, though it was decided at the look at {look}"
+    for each in recorded.all(LeftOut):
+        if each.comparison == comparison_of(name, batch, HEAD):
+            if each.replicates != number:
+                yield f"it was left out after {each.replicates} replicates, and has {number}"
+            return
     if name not in part.changed or (part.interrupted and number >= begun - 1):
         return
     if number < max(begun, looks[0]) and not (number in looks and is_decided_at(number)):

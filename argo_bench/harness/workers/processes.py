@@ -156,6 +156,10 @@ class WorkerProcess:
         with suppress(ProcessLookupError, PermissionError):  # the latter is said of a session that has ended
             os.killpg(self._process.pid, signal.SIGKILL)
 
+    def limit(self, until: float) -> None:
+        """Have the process ended at another moment of the monotonic clock."""
+        self._until = until
+
     @property
     def cpu_s(self) -> float:
         """The CPU time that the process has taken so far, in seconds."""
