@@ -6,7 +6,7 @@ import pytest
 
 from argo_bench.harness.record.store import load
 from argo_bench.harness.record.verify import verify
-from tests.test_cli import argo
+from tests.program import argo
 
 OWN = """
 import dataclasses

@@ -11,8 +11,8 @@ from argo_bench.gate.thresholds import check_thresholds, propose_thresholds, rea
 from argo_bench.harness.record.records import Judgement, Result
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.harness.statistics.estimate import Estimate
+from tests.program import argo_here
 from tests.stored import gate_lines, sealed, store
-from tests.test_cli import argo
 
 REFERENCE = "results/reference"
 
@@ -141,7 +141,7 @@ def test_a_missing_file_comes_with_the_command_that_writes_one(tmp_path):
 def test_unknown_ids_are_told_after_the_rest_was_judged(tmp_path):
     file = tmp_path / "t.toml"
     file.write_text('[ratios]\n"O08.tme engineered" = 2\n"O08.time engineered" = 2', encoding="utf-8")
-    done = argo("ci", "check", REFERENCE, "--thresholds", str(file))
+    done = argo_here("ci", "check", REFERENCE, "--thresholds", str(file))
     assert done.returncode == 2
     assert "1 of 1 thresholds reached" in done.stdout
     assert "did you mean 'O08.time engineered'?" in done.stderr
@@ -150,14 +150,14 @@ def test_unknown_ids_are_told_after_the_rest_was_judged(tmp_path):
 def test_a_missed_threshold_is_returncode_1_and_the_stored_ones_are_reached(tmp_path):
     file = tmp_path / "t.toml"
     file.write_text('[ratios]\n"O08.time engineered" = 2000', encoding="utf-8")
-    assert argo("ci", "check", REFERENCE, "--thresholds", str(file)).returncode == 1
-    done = argo("ci", "check", REFERENCE, "--json")
+    assert argo_here("ci", "check", REFERENCE, "--thresholds", str(file)).returncode == 1
+    done = argo_here("ci", "check", REFERENCE, "--json")
     assert done.returncode == 0
     assert '"state": "worse"' not in done.stdout
 
 
 def test_the_stored_thresholds_are_those_that_the_stored_run_proposes(reference):
-    assert argo("ci", "thresholds", REFERENCE).stdout == propose_thresholds(reference, 0.1)
+    assert argo_here("ci", "thresholds", REFERENCE).stdout == propose_thresholds(reference, 0.1)
     with open("tests/benchmarks/thresholds.toml", encoding="utf-8") as file:
         assert file.read() == propose_thresholds(reference, 0.1)
 

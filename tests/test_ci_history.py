@@ -11,8 +11,8 @@ from argo_bench.gate.history import Point, Series, history_of, read_runs, table_
 from argo_bench.gate.history_figure import draw_history
 from argo_bench.gate.records import Shard
 from argo_bench.harness.record.store import Recorded
+from tests.program import argo_here
 from tests.stored import gate_lines, sealed, store
-from tests.test_cli import argo
 from tests.test_gate import RUN
 from tests.test_report_finding import judgement, recorded
 
@@ -63,7 +63,7 @@ def test_the_figure_has_a_panel_each_and_says_what_moved(tmp_path):
 def test_the_command_shows_ratios_and_writes_the_figure(tmp_path):
     svg = tmp_path / "history.svg"
     arguments = ("ci", "history", REFERENCE, f"{REFERENCE}/seed-0", "--claim", "O08.time", "--svg", str(svg))
-    done = argo(*arguments)
+    done = argo_here(*arguments)
     assert done.returncode == 0
     assert "O08.time engineered" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80

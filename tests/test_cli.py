@@ -2,21 +2,15 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from argo_bench.optimizations import subjects
 from argo_bench.pipeline.market import generate
 from tests.conftest import REAL_BARS
+from tests.program import argo, argo_here
 
 HEADER = "Date,Open,High,Low,Close,Volume\n"
-
-
-def argo(*arguments, **options):
-    command = [sys.executable, "-m", "argo_bench.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
 
 
 def rows(count, start="2020-01-01"):
@@ -55,7 +49,7 @@ def test_bad_data_gets_one_sentence_with_its_place_and_exit_code_2(kind, tmp_pat
     content, place = BAD_FILES[kind]
     file = tmp_path / "AAA.csv"
     file.write_text(content)
-    done = argo("run", "O08", "--data", file, "--out", tmp_path / "run")
+    done = argo_here("run", "O08", "--data", file, "--out", tmp_path / "run")
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1
@@ -81,14 +75,20 @@ MISTAKES = {
 @pytest.mark.parametrize("kind", MISTAKES)
 def test_a_mistake_in_the_call_is_said_without_a_traceback(kind, tmp_path):
     arguments, says = MISTAKES[kind]
-    done = argo(*arguments, cwd=tmp_path)
+    done = argo_here(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
 
 
+def test_a_process_says_and_returns_what_is_said_and_returned_within_this_one(tmp_path):
+    for arguments in (["list"], ["explain", "O88"], ["report", "results/none"]):
+        apart, here = argo(*arguments, cwd=tmp_path), argo_here(*arguments, cwd=tmp_path)
+        assert (apart.returncode, apart.stdout, apart.stderr) == (here.returncode, here.stdout, here.stderr)
+
+
 def test_list_names_every_optimization_and_the_two_sets_of_them():
-    shown = argo("list").stdout
+    shown = argo_here("list").stdout
     for optimization in subjects().values():
         assert optimization.id in shown
         assert all(word in shown for word in optimization.name.split())
@@ -101,7 +101,7 @@ def test_list_as_json_can_be_read_by_a_program():
 
 @pytest.mark.parametrize("identifier", list(subjects()))
 def test_explain_shows_claim_reading_and_the_three_sources(identifier):
-    done = argo("explain", identifier)
+    done = argo_here("explain", identifier)
     words = " ".join(done.stdout.split())
     assert done.returncode == 0
     for claim in subjects()[identifier].claims:
@@ -113,7 +113,7 @@ def test_explain_shows_claim_reading_and_the_three_sources(identifier):
 
 
 def test_explain_a_stage_shows_baseline_and_optimized():
-    done = argo("explain", "--stage", "regime")
+    done = argo_here("explain", "--stage", "regime")
     assert done.returncode == 0
     assert "baseline/regime.py" in done.stdout
     assert "optimized/regime.py" in done.stdout
@@ -124,14 +124,14 @@ def test_settings_come_from_flags_then_environment_then_pyproject(tmp_path):
     import os
 
     environment = os.environ | {"ARGO_BENCH_DATA": "from-environment.csv"}
-    assert "from-flag.csv" in argo("run", "--data", "from-flag.csv", cwd=tmp_path, env=environment).stderr
-    assert "from-environment.csv" in argo("run", cwd=tmp_path, env=environment).stderr
-    assert "from-pyproject.csv" in argo("run", cwd=tmp_path).stderr
+    assert "from-flag.csv" in argo_here("run", "--data", "from-flag.csv", cwd=tmp_path, env=environment).stderr
+    assert "from-environment.csv" in argo_here("run", cwd=tmp_path, env=environment).stderr
+    assert "from-pyproject.csv" in argo_here("run", cwd=tmp_path).stderr
 
 
 def test_results_are_not_written_where_a_run_is(tmp_path):
     (tmp_path / "run.jsonl").write_text("")
-    done = argo("run", "O06", "--profile", "quick", "--out", tmp_path)
+    done = argo_here("run", "O06", "--profile", "quick", "--out", tmp_path)
     assert done.returncode == 2
     assert "holds a run already" in done.stderr
 

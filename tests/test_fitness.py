@@ -17,7 +17,7 @@ from argo_bench.harness.record.records import End
 from argo_bench.harness.record.store import load
 from argo_bench.report.machine import Machine
 from argo_bench.report.remarks import list_remarks
-from tests.test_cli import argo
+from tests.program import argo
 
 
 def verdict_of(checks):

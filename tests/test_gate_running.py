@@ -34,7 +34,7 @@ from argo_bench.harness.workers.messages import (
 )
 from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
 from tests import clocked
-from tests.test_cli import argo
+from tests.program import argo
 
 CLOCKED = clocked.__file__
 TOY = """

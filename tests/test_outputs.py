@@ -18,7 +18,7 @@ from argo_bench.integrations.outputs.pyperf import pyperf
 from argo_bench.integrations.outputs.pytest_benchmark import pytest_benchmark
 from argo_bench.integrations.outputs.rendering import make_outcomes, write_all
 from argo_bench.integrations.outputs.results import Results
-from tests.test_cli import argo
+from tests.program import argo_here
 
 HOSTILE = "<b>|`x`\n::error::\x00\x1b[31m \N{ROCKET} a,b:c%"
 FACTS = {"processor": "AMD EPYC", "cores": 2, "python": "CPython 3.13.1", "system": "Linux 6.1"}
@@ -194,9 +194,9 @@ def test_the_verdicts_of_a_run_are_outcomes_too():
 
 
 def test_a_run_is_reported_as_junit_and_as_pytest_benchmarks_record():
-    shown = argo("report", "results/reference", "--format", "junit")
+    shown = argo_here("report", "results/reference", "--format", "junit")
     suite = ElementTree.fromstring(shown.stdout.encode())[0]
     assert int(suite.get("tests")) == len(load("results/reference").all(Judgement))
     assert suite.get("failures") == "0"
-    record = json.loads(argo("report", "results/reference", "--format", "pytest-benchmark").stdout)
+    record = json.loads(argo_here("report", "results/reference", "--format", "pytest-benchmark").stdout)
     assert "O08.time engineered[head]" in {each["name"] for each in record["benchmarks"]}

@@ -21,7 +21,7 @@ from argo_bench.integrations.export import Export
 from argo_bench.integrations.peers import Peer, Time, compare_with_peers, read_hyperfine, read_peers, read_pyperf
 from argo_bench.report.tables import terminal_table
 from tests.benchmarks import study_peers
-from tests.test_cli import argo
+from tests.program import argo
 
 COMPARISON = Comparison("O08", "five outputs", 300, "bars", "baseline", "engineered")
 CALLS = 37

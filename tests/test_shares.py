@@ -11,7 +11,7 @@ from argo_bench.pipeline.record import find_changed_parts
 from argo_bench.report.chart import NARROW
 from argo_bench.study.attribution import NAME, ONLY, OPTIMIZATION, WITHOUT, WORKLOAD
 from argo_bench.study.report.shares import SHARES, find_shares
-from tests.test_cli import argo
+from tests.program import argo_here
 from tests.test_gate import RUN
 from tests.test_report_finding import judgement, recorded
 
@@ -71,7 +71,7 @@ def test_the_configurations_are_each_alone_and_all_but_each():
 
 
 def test_the_stored_shares_follow_from_their_samples():
-    shown = argo("verify", "results/reference/shares")
+    shown = argo_here("verify", "results/reference/shares")
     assert (shown.returncode, shown.stderr) == (0, "")
     found = find_shares(load("results/reference/shares"))
     parts, whole = found.parts, found.whole
