@@ -7,11 +7,10 @@ import time
 import pytest
 
 from argo_bench.gate.benchmarks import read_benchmarks
-from argo_bench.gate.checkouts import Checkout
 from argo_bench.gate.counts import Limits, count_exactly
 from argo_bench.gate.exact import find_growth
 from argo_bench.gate.suites.asv import find_suites
-from argo_bench.gate.suites.finding import find_compared, name_function
+from argo_bench.gate.suites.listing import UNUSED, Listed, make_list_table
 from argo_bench.harness.workers.messages import (
     Describe,
     Described,
@@ -21,10 +20,10 @@ from argo_bench.harness.workers.messages import (
     Sample,
     Taken,
     WarmUp,
-    function_arm,
 )
-from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
-from tests.test_cli import argo
+from argo_bench.harness.workers.processes import ArmFailed
+from tests.program import argo
+from tests.suites import Asked, Sides
 from tests.test_gate_running import Toy
 
 pytest.importorskip("asv_runner")
@@ -99,51 +98,32 @@ def write_suite(folder):
     (folder / "speed" / "broken.py").write_text("import no_such_module\n", encoding="utf-8")
 
 
-def write_toy(folder, rounds):
-    text = f"def walk(values):\n    return sum(each for _ in range({rounds}) for each in values)\n"
-    (folder / "toy.py").write_text(text, encoding="utf-8")
-
-
-@pytest.fixture
-def sides(tmp_path):
-    """A base with another module and an older suite, and a head, both of which use this interpreter."""
-    import sys
-    from pathlib import Path
-
-    checkouts = {}
-    for role, rounds in (("base", 1), ("head", 2)):
-        root = tmp_path / role
-        root.mkdir()
-        write_suite(root)
-        write_toy(root, rounds)
-        checkouts[role] = Checkout(role, role, role, root, root, Path(sys.executable))
-    old = tmp_path / "base" / "speed" / "walking.py"
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory):
+    """A base with another module and an older suite, and a head."""
+    sides = Sides(tmp_path_factory.mktemp("asv"), write_suite)
+    old = sides.root("base") / "speed" / "walking.py"
     old.write_text(old.read_text(encoding="utf-8") + "\ndef time_gone(): pass\n", encoding="utf-8")
-    return checkouts
+    return sides
+
+
+@pytest.fixture(scope="module")
+def compared(sides):
+    return sides.compared
 
 
 @pytest.fixture
-def compared(sides, tmp_path):
-    return find_compared(sides, 0.03, tmp_path, time.monotonic() + 60, is_own=False)
-
-
-def arm_of(compared, name, sides, tmp_path, role="head"):
-    benchmark = next(each for each in compared.benchmarks if each.name == name)
-    function = name_function(benchmark, sides[role], sides["head"], tmp_path)
-    return benchmark, function_arm(role, function, sides[role].path)
-
-
-@pytest.fixture
-def worker(sides, tmp_path):
-    worker = WorkerProcess(0, tmp_path / "numba", None, sides["head"].program)
-    yield worker
-    worker.close()
+def ask(sides, tmp_path):
+    asked = Asked(sides, tmp_path)
+    yield asked
+    asked.close()
 
 
 def test_a_configuration_with_comments_names_the_folder_and_the_packages(sides):
-    (found,) = find_suites(sides["head"].root)
-    assert found.folder == sides["head"].root / "speed"
+    (found,) = find_suites(sides.root("head"))
+    assert found.folder == sides.root("head") / "speed"
     assert found.requirements == ("numpy", "attrs")
+    assert found.unused == ("numpy 1.16",)
 
 
 def test_benchmarks_have_the_names_that_asv_shows_and_what_cannot_run_has_a_reason(compared):
@@ -165,63 +145,63 @@ def test_benchmarks_have_the_names_that_asv_shows_and_what_cannot_run_has_a_reas
     assert {each.file for each in compared.benchmarks} == {"speed/walking.py"}
 
 
-def test_a_table_is_preferred_to_a_suite(sides, tmp_path):
+def test_a_table_is_preferred_to_a_suite(tmp_path):
+    sides = Sides(tmp_path, write_suite)
     table = '[tool.argo_bench.benchmarks.walk]\nfunction = "toy:walk"\n'
-    (sides["head"].root / "pyproject.toml").write_text(table, encoding="utf-8")
-    found = find_compared(sides, 0.03, tmp_path, time.monotonic() + 60, is_own=False)
-    assert found.benchmarks == read_benchmarks(sides["head"].root, 0.03)
+    (sides.root("head") / "pyproject.toml").write_text(table, encoding="utf-8")
+    assert sides.compared.benchmarks == read_benchmarks(sides.root("head"), 0.03)
 
 
-def test_a_parametrized_method_is_timed_with_its_setup_and_its_cache(compared, sides, worker, tmp_path):
+def test_a_parametrized_method_is_timed_with_its_setup_and_its_cache(ask, sides):
+    name = "walking.Walking.time_walk(2, 'tuple')"
     for role in ("head", "base"):
-        _, arm = arm_of(compared, "walking.Walking.time_walk(2, 'tuple')", sides, tmp_path, role)
-        assert worker.ask(Prepare(arm), Prepared).calls == 1
-    assert worker.ask(WarmUp(arm, 1, 1000), Ready).passes >= 1
-    assert worker.ask(Sample(arm, 3), Taken).cpu_ns > 0
-    assert len(list(tmp_path.glob("asv-*/*/beside.txt"))) == 2
-    assert not list(sides["head"].root.glob("**/beside.txt"))
+        assert ask(name, Prepare, Prepared, role=role).calls == 1
+    assert ask(name, WarmUp, Ready, 1, 1000).passes >= 1
+    assert ask(name, Sample, Taken, 3).cpu_ns > 0
+    assert len(list(sides.scratch.glob("asv-*/*/beside.txt"))) == 2
+    assert not list(sides.root("head").glob("**/beside.txt"))
 
 
-def test_a_file_of_a_suite_is_the_heads_and_the_modules_are_each_sides_own(compared, sides, tmp_path):
-    _, arm = arm_of(compared, "walking.Walking.time_walk(2, 'list')", sides, tmp_path, "base")
-    worker = WorkerProcess(0, tmp_path / "numba", None, sides["base"].program)
-    files = worker.ask(Describe(arm, str(tmp_path / "results")), Described).files
-    worker.close()
-    assert str(sides["base"].root / "toy.py") in files
-    assert str(sides["head"].root / "speed" / "walking.py") in files
-    assert not {str(sides["head"].root / "toy.py"), str(sides["base"].root / "speed" / "walking.py")} & {*files}
+def test_a_file_of_a_suite_is_the_heads_and_the_modules_are_each_sides_own(sides, tmp_path):
+    asked = Asked(sides, tmp_path, "base")
+    name = "walking.Walking.time_walk(2, 'list')"
+    files = asked(name, Describe, Described, str(tmp_path / "results"), role="base").files
+    asked.close()
+    base, head = sides.root("base"), sides.root("head")
+    assert str(base / "toy.py") in files
+    assert str(head / "speed" / "walking.py") in files
+    assert not {str(head / "toy.py"), str(base / "speed" / "walking.py")} & {*files}
 
 
-def test_setup_runs_before_every_call_where_the_number_is_one(compared, sides, worker, tmp_path):
-    _, arm = arm_of(compared, "walking.Emptied.time_empty", sides, tmp_path)
-    worker.ask(Prepare(arm), Prepared)
-    worker.ask(WarmUp(arm, 1, 1000), Ready)
-    assert worker.ask(Sample(arm, 50), Taken).wall_ns > 0
-    assert worker.ask(Describe(arm, str(tmp_path / "results")), Described).unpicklable is None
+def test_setup_runs_before_every_call_where_the_number_is_one(ask, tmp_path):
+    name = "walking.Emptied.time_empty"
+    ask(name, Prepare, Prepared)
+    ask(name, WarmUp, Ready, 1, 1000)
+    assert ask(name, Sample, Taken, 50).wall_ns > 0
+    assert ask(name, Describe, Described, str(tmp_path / "results")).unpicklable is None
 
 
-def test_raw_code_is_timed_by_the_process_that_runs_it(compared, sides, worker, tmp_path):
-    _, arm = arm_of(compared, "walking.timeraw_import", sides, tmp_path)
-    worker.ask(Prepare(arm), Prepared)
-    assert worker.ask(WarmUp(arm, 1, 1000), Ready).passes == 1
-    taken = worker.ask(Sample(arm, 2), Taken)
+def test_raw_code_is_timed_by_the_process_that_runs_it(ask):
+    name = "walking.timeraw_import"
+    ask(name, Prepare, Prepared)
+    assert ask(name, WarmUp, Ready, 1, 1000).passes == 1
+    taken = ask(name, Sample, Taken, 2)
     assert taken.wall_ns == taken.cpu_ns > 0
 
 
-def test_a_setup_that_is_not_implemented_skips(compared, sides, worker, tmp_path):
-    _, arm = arm_of(compared, "walking.Walking.time_walk(3, 'list')", sides, tmp_path)
+def test_a_setup_that_is_not_implemented_skips(ask, tmp_path):
     with pytest.raises(ArmFailed, match="NotImplementedError") as caught:
-        worker.ask(Describe(arm, str(tmp_path / "results")), Described)
+        ask("walking.Walking.time_walk(3, 'list')", Describe, Described, str(tmp_path / "results"))
     assert caught.value.is_skipped
 
 
-def test_tracked_values_inform_and_peaks_of_memory_may_block(compared, sides, tmp_path):
+def test_tracked_values_inform_and_peaks_of_memory_may_block(sides, tmp_path):
     limits = Limits(tmp_path, time.monotonic() + 60)
 
     def count(name):
-        benchmark, head = arm_of(compared, name, sides, tmp_path)
-        arms = {"base": arm_of(compared, name, sides, tmp_path, "base")[1], "head": head}
-        return count_exactly(benchmark, sides, arms, {"base": "", "head": ""}, limits)
+        benchmark, head = sides.arm(name)
+        arms = {"base": sides.arm(name, "base")[1], "head": head}
+        return count_exactly(benchmark, sides.checkouts, arms, {"base": "", "head": ""}, limits)
 
     tracked = count("walking.track_total")
     assert (tracked.base, tracked.head) == ({"tracked value": 3.5}, {"tracked value": 6.5})
@@ -230,6 +210,34 @@ def test_tracked_values_inform_and_peaks_of_memory_may_block(compared, sides, tm
     peak = count("walking.peakmem_walk")
     assert peak.base["peak bytes"] == pytest.approx(peak.head["peak bytes"], rel=0.01)
     assert peak.base["resident bytes"] > peak.base["peak bytes"] > 800_000
+
+
+@pytest.mark.parametrize(
+    ("settings", "unused"),
+    [
+        ({}, ()),
+        ({"matrix": {}}, ()),
+        ({"matrix": {"numpy": ["1.16", ""], "attrs": [None, "23"], "six": []}}, ("numpy 1.16", "attrs 23")),
+        ({"matrix": {"req": {"pip+numpy": [""]}, "env": {"A": ["1", "2"]}}}, ("A=1", "A=2")),
+        ({"matrix": {"env_nobuild": {"B": "3"}}, "pythons": ["3.9"]}, ("B=3", "Python 3.9")),
+        ({"build_command": ["make"], "install_command": []}, ("build_command",)),
+        ({"matrix": ["numpy"], "pythons": "3.9"}, ()),
+    ],
+)
+def test_what_a_configuration_asks_for_in_vain_is_said(settings, unused, tmp_path):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "asv.conf.json").write_text(json.dumps(settings), encoding="utf-8")
+    (found,) = find_suites(tmp_path)
+    assert found.unused == unused
+
+
+def test_a_list_says_under_its_table_what_is_not_used():
+    runs, asked = Listed("time_walk", "asv", "speed/walking.py", None), Listed("speed", UNUSED, "speed", "numpy 1.16")
+    table = make_list_table([runs, asked])
+    assert table.title == "1 of 1 benchmarks run: 1 of asv"
+    assert [row.cells[0] for row in table.rows] == ["time_walk"]
+    assert table.note.startswith("The configuration of speed asks for numpy 1.16, which is not used: ")
+    assert make_list_table([runs]).note == ""
 
 
 @pytest.mark.slow
@@ -270,4 +278,5 @@ def test_a_list_shows_what_runs_and_why_the_rest_does_not(tmp_path):
     }
     assert "NotImplementedError" in listed["walking.Walking.time_walk(3, 'list')"]["problem"]
     assert listed["speed.broken"]["kind"] == "left out"
+    assert (listed["speed"]["kind"], listed["speed"]["problem"]) == ("unused", "numpy 1.16")
     assert toy.worktrees() == 1

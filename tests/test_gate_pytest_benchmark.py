@@ -1,15 +1,10 @@
 """Does a gate take the tests of pytest-benchmark that a repository has, fixtures and all, in both revisions?"""
 
 import json
-import sys
 import textwrap
-import time
-from pathlib import Path
 
 import pytest
 
-from argo_bench.gate.checkouts import Checkout
-from argo_bench.gate.suites.finding import find_compared, name_function
 from argo_bench.gate.suites.pytest_benchmarks import find_missing, list_requirements
 from argo_bench.harness.workers.messages import (
     Count,
@@ -22,11 +17,10 @@ from argo_bench.harness.workers.messages import (
     Sample,
     Taken,
     WarmUp,
-    function_arm,
 )
-from argo_bench.harness.workers.processes import ArmFailed, WorkerProcess
-from tests.test_cli import argo
-from tests.test_gate_asv import write_toy
+from argo_bench.harness.workers.processes import ArmFailed
+from tests.program import argo
+from tests.suites import Asked, Sides
 from tests.test_gate_running import Toy
 
 TESTS = """
@@ -102,33 +96,20 @@ def write_tests(folder):
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory):
-    """A base that has only the modules, and a head, both of which use this interpreter."""
-    checkouts = {}
-    for role, rounds in (("base", 1), ("head", 2)):
-        root = tmp_path_factory.mktemp(role)
-        write_toy(root, rounds)
-        checkouts[role] = Checkout(role, role, role, root, root, Path(sys.executable))
-    write_tests(checkouts["head"].root)
-    return checkouts
+    """A base that has only the modules, and a head with tests."""
+    return Sides(tmp_path_factory.mktemp("tests"), write_tests, roles=("head",))
 
 
 @pytest.fixture(scope="module")
-def compared(sides, tmp_path_factory):
-    return find_compared(sides, 0.03, tmp_path_factory.mktemp("scratch"), time.monotonic() + 60, is_own=False)
+def compared(sides):
+    return sides.compared
 
 
 @pytest.fixture
 def ask(compared, sides, tmp_path):
-    """Asks a worker of a side about a test."""
-    worker = WorkerProcess(0, tmp_path / "numba", None, sides["head"].program)
-
-    def asked(name, message, expected, *arguments, role="head"):
-        benchmark = next(each for each in compared.benchmarks if each.name == name)
-        function = name_function(benchmark, sides[role], sides["head"], tmp_path)
-        return worker.ask(message(function_arm(role, function, sides[role].path), *arguments), expected)
-
+    asked = Asked(sides, tmp_path)
     yield asked
-    worker.close()
+    asked.close()
 
 
 def test_tests_have_the_names_that_pytest_shows_and_what_cannot_be_collected_a_reason(compared):
@@ -140,8 +121,8 @@ def test_tests_have_the_names_that_pytest_shows_and_what_cannot_be_collected_a_r
 
 def test_the_tests_are_the_heads_and_the_modules_each_sides_own(ask, sides, tmp_path):
     files = ask(WALK, Describe, Described, str(tmp_path / "results"), role="head").files
-    assert str(sides["head"].root / "toy.py") in files
-    assert (sides["base"].root / "tests" / "test_walks.py").is_file()
+    assert str(sides.root("head") / "toy.py") in files
+    assert (sides.root("base") / "tests" / "test_walks.py").is_file()
 
 
 def test_a_test_is_timed_with_its_fixtures_and_another_one_after_it(ask):

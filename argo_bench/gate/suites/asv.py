@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,19 @@ BENCHMARKS = "benchmarks"
 """The folder of a suite where its configuration names none, relative to the file."""
 TEXT_OR_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 TEXT_OR_LAST_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
+ENVIRONMENTS = ("req", "env", "env_nobuild")
+"""The parts of a matrix: packages, and environment variables of two kinds."""
+COMMANDS = ("install_command", "build_command")
 LEFT_ALONE = ("node_modules", "build", "dist", "env", "venv", "site-packages")
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Holds a suite: its folder of benchmarks, and the packages that its matrix asks for."""
+    """Holds a suite: its folder of benchmarks, the packages that its matrix asks for, and what is ``unused`` of it."""
 
     folder: Path
     requirements: tuple[str, ...]
+    unused: tuple[str, ...] = ()
 
 
 def find_suites(root: Path) -> list[Suite]:
@@ -41,7 +45,7 @@ def find_suites(root: Path) -> list[Suite]:
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir()):
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
         if entry.is_file():
             yield entry
         elif depth and entry.is_dir() and not entry.name.startswith(".") and entry.name not in LEFT_ALONE:
@@ -56,17 +60,42 @@ def _read_suite(file: Path) -> Suite | None:
         folder = (file.parent / settings.get("benchmark_dir", BENCHMARKS)).resolve()
     except (ValueError, AttributeError, TypeError):
         return None
-    return Suite(folder, _list_requirements(settings.get("matrix"))) if folder.is_dir() else None
+    if not folder.is_dir():
+        return None
+    return Suite(folder, _list_requirements(settings.get("matrix")), tuple(_list_unused(settings)))
 
 
 def _list_requirements(matrix: Any) -> tuple[str, ...]:
     """Return the names of the packages of a matrix, without versions: those that asv installs are often too old."""
-    if not isinstance(matrix, dict):
-        return ()
-    is_new = bool({"req", "env", "env_nobuild"} & matrix.keys())
-    packages = matrix.get("req") if is_new else matrix
+    packages = _find_packages(matrix) if isinstance(matrix, dict) else {}
     names = [str(name).removeprefix("pip+") for name in packages] if isinstance(packages, dict) else []
     return tuple(name for name in names if re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name))
+
+
+def _find_packages(matrix: Mapping[str, Any]) -> Any:
+    """Return the part of a matrix that names packages: all of it in configurations of asv before 0.5."""
+    return matrix.get("req") if {*ENVIRONMENTS} & matrix.keys() else matrix
+
+
+def _list_unused(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a configuration asks for and does not get, since there is one environment for each revision."""
+    matrix = settings.get("matrix")
+    if isinstance(matrix, dict):
+        packages = _find_packages(matrix)
+        yield from (f"{name.removeprefix('pip+')} {version}" for name, version in _list_pairs(packages) if version)
+        for kind in ENVIRONMENTS[1:]:
+            yield from (f"{name}={value}" for name, value in _list_pairs(matrix.get(kind)))
+    pythons = settings.get("pythons")
+    yield from (f"Python {each}" for each in (pythons if isinstance(pythons, list) else ()))
+    yield from (name for name in COMMANDS if settings.get(name))
+
+
+def _list_pairs(table: Any) -> Iterator[tuple[str, str]]:
+    """Yield the names of a part of a matrix with each of their values; one that is null leaves the name out."""
+    for name, values in table.items() if isinstance(table, dict) else ():
+        for value in values if isinstance(values, list) else [values]:
+            if value is not None:
+                yield str(name), str(value)
 
 
 def discover(suite: Suite, checkout: Checkout, tolerance: float, scratch: Path, until: float) -> Found:

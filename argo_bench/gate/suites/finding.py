@@ -99,6 +99,7 @@ def _discover(checkout: Checkout, tolerance: float, scratch: Path, until: float)
     suites, has_tests = asv.find_suites(checkout.root), pytest_benchmarks.has_tests(checkout.root)
     benchmarks: list[Benchmark] = []
     left_out: dict[str, str] = {}
+    unused = {each.folder.relative_to(checkout.worktree.resolve()).as_posix(): each.unused for each in suites}
     try:
         for suite in suites:
             one = asv.discover(suite, checkout, tolerance, scratch, until)
@@ -110,7 +111,7 @@ def _discover(checkout: Checkout, tolerance: float, scratch: Path, until: float)
             left_out |= one.left_out
     except OutOfTime:
         left_out["its suites"] = "no time was left to find their benchmarks"
-    return Found(benchmarks, left_out)
+    return Found(benchmarks, left_out, unused)
 
 
 def _read_those_of(base: Checkout) -> list[Benchmark]:

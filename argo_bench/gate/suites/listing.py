@@ -20,12 +20,18 @@ from argo_bench.report.tables import Column, Row, Table
 
 TABLE = "table"
 """The kind of benchmarks that [tool.argo_bench.benchmarks] names."""
+LEFT_OUT = "left out"
+UNUSED = "unused"
+"""The kind of what a suite's configuration asks for and does not get: no benchmark."""
 NO_TIME = "no time was left to try it"
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Holds one benchmark: its kind, its file in the repository, and its ``problem``, or None where it runs."""
+    """Holds one benchmark: its kind, its file in the repository, and its ``problem``, or None where it runs.
+
+    What is of the kind UNUSED is a suite, whose ``problem`` is what its configuration asks for in vain.
+    """
 
     name: str
     kind: str
@@ -56,7 +62,9 @@ def list_benchmarks(repository: Repository, head: str, settings: Settings, tell:
         tell("finding the benchmarks")
         found = find_of(checkout, settings.tolerance, around.scratch, until, is_own=is_own)
         tried = list(_try_all(found.benchmarks, checkout, around.scratch, until, tell))
-    return [*tried, *(Listed(name, "left out", "", reason) for name, reason in found.left_out.items())]
+    left_out = [Listed(name, LEFT_OUT, "", reason) for name, reason in found.left_out.items()]
+    unused = [Listed(name, UNUSED, name, ", ".join(asked)) for name, asked in found.unused.items() if asked]
+    return [*tried, *left_out, *unused]
 
 
 def _try_all(
@@ -84,13 +92,20 @@ def _try_one(benchmark: Benchmark, checkout: Checkout, describer: Describer, scr
 
 
 def make_list_table(listed: Sequence[Listed]) -> Table:
-    """Tabulate what was found, with what cannot run at the end."""
-    problems = [each for each in listed if each.problem is not None]
-    kinds = dict.fromkeys(each.kind for each in listed if each.kind != "left out")
-    counted = ", ".join(f"{sum(each.kind == kind for each in listed)} of {kind}" for kind in kinds)
-    title = f"{len(listed) - len(problems)} of {len(listed)} benchmarks run: {counted or 'none was found'}"
+    """Tabulate what was found, with what cannot run at the end, and say under it what was not used."""
+    found = [each for each in listed if each.kind != UNUSED]
+    problems = [each for each in found if each.problem is not None]
+    kinds = dict.fromkeys(each.kind for each in found if each.kind != LEFT_OUT)
+    counted = ", ".join(f"{sum(each.kind == kind for each in found)} of {kind}" for kind in kinds)
+    title = f"{len(found) - len(problems)} of {len(found)} benchmarks run: {counted or 'none was found'}"
+    notes = [
+        f"The configuration of {each.name} asks for {each.problem}, which is not used: each revision has one "
+        "environment, with the Python that runs the gate and the versions that pip chooses."
+        for each in listed
+        if each.kind == UNUSED
+    ]
     rows = tuple(
         Row((each.name, each.kind, each.problem or "runs"), None, False)
-        for each in sorted(listed, key=lambda each: each.problem is not None)
+        for each in sorted(found, key=lambda each: each.problem is not None)
     )
-    return Table(title, "", (Column("benchmark", 36), Column("kind", 16), Column("runs?", None)), rows)
+    return Table(title, " ".join(notes), (Column("benchmark", 36), Column("kind", 16), Column("runs?", None)), rows)

@@ -16,10 +16,14 @@ from argo_bench.harness.workers.processes import WorkerProcess
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Holds the benchmarks of a revision, and those that it ``left_out`` with reasons."""
+    """Holds the benchmarks of a revision, and those that it ``left_out`` with reasons.
+
+    ``unused`` is what the configuration of a suite asks for and does not get, by the suite's folder.
+    """
 
     benchmarks: Sequence[Benchmark] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    unused: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def ask_inside(checkout: Checkout, target: str, scratch: Path, until: float, **arguments: str) -> str:
