@@ -8,7 +8,7 @@ import pytest
 
 from argo_bench.gate.records import Gated, Revisions
 from argo_bench.harness.record.store import load
-from tests.test_cli import argo
+from tests.program import argo
 
 pytestmark = pytest.mark.slow
 BENCHMARK = '[tool.argo_bench.benchmarks.run]\nfunction = "{module}:run"\n'
@@ -91,10 +91,28 @@ def test_a_project_of_any_kind_is_installed_and_measured(tmp_path, name):
     project = Project(tmp_path, PROJECTS[name])
     module = next(file for file in PROJECTS[name] if file.endswith("__init__.py"))
     project.save({module: PROJECTS[name][module] + "# changed\n"})
-    code, outcome, revisions = project.judge("20s")
+    code, outcome, revisions = project.judge("60s")
     assert (code, outcome.blocks) == (0, False)
     assert outcome.state in ("fine", "better", "cannot tell")
     assert revisions.changed == ["run"]
+
+
+NEEDING = {
+    "setup.cfg alone": {
+        "pyproject.toml": "",
+        "setup.cfg": "[metadata]\nname = pkg\nversion = 1\n[options]\npackages = pkg\ninstall_requires = tomlkit\n",
+    },
+    "no package": {"pyproject.toml": "", "requirements.txt": "tomlkit\n"},
+}
+
+
+@pytest.mark.parametrize("name", NEEDING)
+def test_what_a_project_needs_is_installed_wherever_it_says_so(tmp_path, name):
+    project = Project(tmp_path, NEEDING[name] | {"pkg/__init__.py": "import tomlkit\n\n" + RUN})
+    project.save({"pkg/__init__.py": "import tomlkit\n\n" + RUN + "# changed\n"})
+    code, outcome, revisions = project.judge("60s")
+    assert (code, outcome.blocks, revisions.changed) == (0, False, ["run"])
+    assert outcome.state in ("fine", "better", "cannot tell")
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
@@ -107,7 +125,7 @@ def test_a_change_of_an_extension_is_compiled_and_found(tmp_path):
     }
     project = Project(tmp_path, files, "fast")
     project.save({"fast/_c.c": EXTENSION.replace("LAST", "1200000")})
-    code, outcome, revisions = project.judge("40s")
+    code, outcome, revisions = project.judge("90s")
     assert (code, outcome.state, revisions.changed) == (1, "worse", ["run"])
 
 

@@ -255,6 +255,69 @@ def test_the_figures_of_every_pair_stand_in_pytest_benchmarks_record(pytester, m
     assert record["stats"]["rounds"] == len(SAMPLES) * 2
 
 
+BOTH = """
+def old(): return 1
+def new(): return 1
+def test_both(argo_pair, benchmark):
+    {first}
+    {second}
+"""
+CALLS = "assert argo_pair(old, new).at_least(1.5)", "assert benchmark(new) == 1"
+
+
+@pytest.mark.parametrize("options", [(), ("--benchmark-disable",)])
+@pytest.mark.parametrize("order", [CALLS, CALLS[::-1]], ids=["pair first", "pair last"])
+def test_a_test_may_use_pytest_benchmark_itself_beside_a_pair(pytester, measuring, options, order):
+    text = BOTH.format(first=order[0], second=order[1])
+    quick = ("--benchmark-min-rounds=1", "--benchmark-max-time=0.001", "--benchmark-json=found.json")
+    assert outcome(run(pytester, text, *options, *(quick if not options else ()))) == {"passed": 1}
+    if not options:
+        (record,) = json.loads((pytester.path / "found.json").read_text())["benchmarks"]
+        assert record["extra_info"]["argo"]["verdict"] == "faster"
+        assert record["stats"]["mean"] < min(BLOCK.cpu_ns) / 1e9 / 10
+
+
+def test_a_test_that_names_the_group_of_its_pair_has_its_rounds(pytester, measuring):
+    text = BOTH.format(first='benchmark.group = "mine"', second=CALLS[0])
+    assert outcome(run(pytester, text, "--benchmark-json=found.json")) == {"passed": 1}
+    (record,) = json.loads((pytester.path / "found.json").read_text())["benchmarks"]
+    assert (record["group"], record["stats"]["rounds"]) == ("mine", len(SAMPLES) * 2)
+
+
+def test_a_test_that_is_run_again_shows_its_last_pairs_alone(pytester, measuring):
+    pytester.makeconftest(
+        """
+def pytest_runtest_protocol(item, nextitem):
+    from _pytest.runner import runtestprotocol
+    for _ in range(2):
+        item._initrequest()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+    )
+    result = run(pytester, PAIR.format(expectation="at_least(1.5)"))
+    assert outcome(result) == {"passed": 1}
+    assert result.stdout.str().count("met: at least 1.5x") == 1
+
+
+def test_a_disabled_benchmark_does_not_compare_a_buffer_with_itself(pytester, measuring):
+    text = """
+BUFFER = [0]
+def fill(value):
+    BUFFER[0] = value
+    return BUFFER
+def old(): return fill(1)
+def new(): return fill(2)
+def test_it(argo_pair):
+    argo_pair(old, new)
+"""
+    result = run(pytester, text, "--benchmark-disable")
+    assert outcome(result) == {"failed": 1}
+    result.stdout.fnmatch_lines(["*do not compute the same*1*2*"])
+
+
 def test_what_there_was_no_time_for_is_skipped_as_not_measured(pytester, measuring):
     late = Failure("pair", "candidate", "untested", "1 s were used up; raise the budget")
     measuring(verdict="untested", records=[late])

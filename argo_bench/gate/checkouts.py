@@ -86,7 +86,9 @@ def check_out(
         def make_checkout(role: Role) -> Checkout:
             root = worktrees[role] / repository.project
             found = Installed(Path(sys.executable))
-            if environment == "own":
+            if not root.is_dir():
+                found = Installed(Path(sys.executable), failure=f"it has no folder {repository.project.as_posix()}")
+            elif environment == "own":
                 found = install_project(root, scratch / f"{role}-env", install, seconds)
             name, commit = commits[role]
             return Checkout(

@@ -14,6 +14,8 @@ import sys
 import time
 import tomllib
 from collections.abc import Sequence
+from configparser import ConfigParser
+from configparser import Error as ConfigError
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -23,6 +25,8 @@ from typing import Any
 from argo_bench.gate.repository import PYPROJECT
 
 SHOWN_LINES = 8
+REQUIREMENTS = "requirements.txt"
+"""What a project that is no package needs stands in a file of this name."""
 OUTSIDE = re.compile(
     r"Could not find a version that satisfies|No matching distribution found|Temporary failure in name resolution"
     r"|Name or service not known|Connection (?:refused|reset|timed out|aborted)|Read timed out|Max retries exceeded"
@@ -55,13 +59,19 @@ class _Failed(Exception):
 
 
 def install_project(root: Path, folder: Path, install: Sequence[str], seconds: float) -> Installed:
-    """Make an environment in ``folder`` and install a project with pip's arguments, or as its own files say."""
+    """Make an environment in ``folder`` and install a project with pip's arguments, or as its own files say.
+
+    Of one that is no package only what its requirements.txt names is installed, as far as it can be had.
+    """
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     without = ["--without-pip"] if find_spec("pip") is not None else []
     try:
         _run([sys.executable, "-m", "venv", *without, str(folder)], root, seconds)
         arguments = list(install) or _find_pip_arguments(root, folder, seconds)
         if not arguments:
+            if (root / REQUIREMENTS).is_file():
+                with suppress(_Failed):  # what is missing in the end is found where it is used
+                    _run([*_pip_install(python), "-r", REQUIREMENTS], root, seconds)
             return Installed(python)
         _run([*_pip_install(python), *arguments], root, seconds)
     except _Failed as failed:
@@ -104,17 +114,29 @@ def _find_pip_arguments(root: Path, folder: Path, seconds: float) -> list[str]:
 
 
 def is_package(root: Path) -> bool:
-    """Say whether pip can build what is in a folder: by PEP 517, PEP 621, Poetry's table or a setup.py."""
+    """Say whether pip can build what is in a folder: by PEP 517, PEP 621, Poetry's table, a setup.py or a setup.cfg."""
     if (root / "setup.py").is_file():
         return True
     file = root / PYPROJECT
-    if not file.is_file():
+    if not file.is_file():  # without it pip builds nothing from a setup.cfg either
         return False
+    if _has_metadata(root / "setup.cfg"):
+        return True
     try:
         tables: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         return False
     return "project" in tables or "build-system" in tables or "poetry" in tables.get("tool", {})
+
+
+def _has_metadata(file: Path) -> bool:
+    """Say whether a setup.cfg describes a package, and does not only hold the settings of tools."""
+    found = ConfigParser(interpolation=None, strict=False)
+    try:
+        found.read_string(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, ConfigError):
+        return False
+    return found.has_option("metadata", "name")
 
 
 def _run(command: Sequence[str], folder: Path, seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -99,8 +99,12 @@ class Repository:
         return [line[3:] for line in lines]
 
     def find_changed_files(self, base: str, head: str) -> set[str]:
-        """Return the files that differ between two commits, relative to the root."""
-        return set(self._git("diff", "--name-only", "-z", base, head).stdout.split("\0")) - {""}
+        """Return the files that differ between two commits, relative to the root, both names of one that was renamed.
+
+        A submodule is among them whatever the repository or its owner has git ignore.
+        """
+        asked = ("diff-tree", "-r", "--name-only", "-z", "--no-renames", "--no-relative", "--ignore-submodules=none")
+        return set(self._git(*asked, base, head).stdout.split("\0")) - {""}
 
     def apply_patch(self, commit: str, patch: Path) -> str:
         """Return a commit that is another one with a patch, on no branch: the same two give the same commit.
@@ -131,7 +135,7 @@ class Repository:
         if added.returncode:
             raise UserError(f"git cannot check {commit[:10]} out ({added.stderr.strip()}): mend that first")
         try:
-            self._fill_submodules(self._common_folder, commit, root)
+            self._fill_submodules(self._folders_of_git, self.root, commit, root)
             yield root
         finally:
             self._git("worktree", "remove", "--force", "--force", str(root))
@@ -143,28 +147,31 @@ class Repository:
         )
 
     @property
-    def _common_folder(self) -> Path:
-        """The folder with the repository's objects and those of its submodules, shared by its worktrees."""
-        found = Path(self._git("rev-parse", "--git-common-dir").stdout.strip())
-        return found if found.is_absolute() else self._folder / found
+    def _folders_of_git(self) -> list[Path]:
+        """The folders with the repository's objects and submodules: that of all worktrees, and that of the one here."""
+        asked = ("rev-parse", "--path-format=absolute", "--git-common-dir", "--absolute-git-dir")
+        return [Path(line) for line in dict.fromkeys(self._git(*asked).stdout.splitlines())]
 
-    def _fill_submodules(self, objects: Path, commit: str, worktree: Path) -> None:
+    def _fill_submodules(self, folders: Sequence[Path], root: Path, commit: str, worktree: Path) -> None:
         """Write the files of submodules from what this clone has of them, without asking any other place.
 
-        A submodule that this clone does not have is left empty, as git leaves it.
+        ``folders`` are those of git, ``root`` is where this clone has the files: an old submodule has its own ``.git``
+        there. One that this clone does not have is left empty, as git leaves it.
         """
-        for submodule in self._list_submodules(objects, commit):
-            own = objects / "modules" / self._name_of(worktree, submodule.path)
-            folder = worktree / submodule.path
-            if not own.is_dir():
-                continue
-            folder.mkdir(parents=True, exist_ok=True)
-            index = {"GIT_INDEX_FILE": str(folder.parent / f"{folder.name}.index")}
-            of = (*WITHOUT_HOOKS, f"--git-dir={own}", f"--work-tree={folder}")
-            if not self._git(*of, "read-tree", submodule.commit, more=index).returncode:
-                self._git(*of, "checkout-index", "--all", "--force", f"--prefix={folder}/", more=index)
-                self._fill_submodules(own, submodule.commit, folder)
-            Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
+        for submodule in self._list_submodules(folders[0], commit):
+            name, folder = self._name_of(worktree, submodule.path), worktree / submodule.path
+            places = [*(each / "modules" / name for each in folders), root / submodule.path / ".git"]
+            for own in (each for each in places if each.is_dir()):
+                folder.mkdir(parents=True, exist_ok=True)
+                index = {"GIT_INDEX_FILE": str(folder.parent / f"{folder.name}.index")}
+                of = (*WITHOUT_HOOKS, f"--git-dir={own}", f"--work-tree={folder}")
+                is_found = not self._git(*of, "read-tree", submodule.commit, more=index).returncode
+                if is_found:
+                    self._git(*of, "checkout-index", "--all", "--force", f"--prefix={folder}/", more=index)
+                    self._fill_submodules([own], root / submodule.path, submodule.commit, folder)
+                Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
+                if is_found:
+                    break
 
     def _list_submodules(self, objects: Path, commit: str) -> list[Submodule]:
         lines = self._git(f"--git-dir={objects}", "ls-tree", "-r", "-z", "--full-tree", commit).stdout.split("\0")

@@ -162,7 +162,13 @@ def _find_commits(repository: Repository, question: Question) -> dict[Role, tupl
         return {"base": (question.base, base), "head": (question.patch.name, patched)}
     base, head = (repository.commit_of(each) for each in (question.base, question.head))
     if not question.is_direct:
-        base = repository.find_merge_base(base, head) or base
+        left = repository.find_merge_base(base, head)
+        if left is None and repository.is_shallow:
+            raise UserError(
+                f"this clone is shallow and lacks the commit at which {question.head} left {question.base}: fetch the "
+                "whole history (fetch-depth: 0), or pass --direct to compare with what the base has become"
+            )
+        base = left or base
     return {"base": (question.base, base), "head": (question.head, head)}
 
 

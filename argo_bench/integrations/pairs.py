@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import math
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -142,13 +144,11 @@ class Result:
         return [(f"argo.{name}", str(value)) for name, value in self.facts().items() if value is not None]
 
 
-def measure_pair(
-    name: str, options: Mapping[str, Any], benchmark: Any, *, is_disabled: bool = False, number: int = 1
-) -> Result:
-    """Measure a pair and record it. ``benchmark`` is pytest-benchmark's fixture, or None.
+def measure_pair(name: str, options: Mapping[str, Any], *, is_disabled: bool = False) -> Result:
+    """Measure a pair.
 
-    Where ``is_disabled``, both functions are called once instead; ``number`` is that of the pair within its test. The
-    test fails where the two do not agree, where one raises, and where an option cannot be read.
+    Where ``is_disabled``, both functions are called once instead. The test fails where the two do not agree, where one
+    raises, and where an option cannot be read.
     """
     chosen = dict(options)
     with_memory = chosen.pop("memory", False)
@@ -157,7 +157,7 @@ def measure_pair(
             chosen[role] = name_for_workers(chosen[role])
     try:
         if is_disabled:
-            return _check_only(name, chosen, benchmark if number == 1 else _call)
+            return _check_only(name, chosen)
         chosen.setdefault("budget_s", BUDGET_S)
         rest = {option: value for option, value in chosen.items() if option not in ("baseline", "candidate")}
         result = Result(name, compare(chosen["baseline"], chosen["candidate"], **rest))
@@ -166,8 +166,6 @@ def measure_pair(
             result.peak_bytes = _read_peaks(chosen)
     except UserError as error:
         pytest.fail(str(error), pytrace=False)
-    if benchmark is not None:
-        _feed(benchmark, result, number)
     return result
 
 
@@ -192,12 +190,11 @@ def _check(result: Result) -> None:
         pytest.fail(f"{result.name}: baseline and candidate do not compute the same, {difference}", pytrace=False)
 
 
-def _call(function: Callable[[], Any]) -> Any:
-    return function()
+def _check_only(name: str, options: Mapping[str, Any]) -> Result:
+    """Check by one call each, on inputs of their own, whether both agree.
 
-
-def _check_only(name: str, options: Mapping[str, Any], run: Callable[[Callable[[], Any]], Any]) -> Result:
-    """Check by one call each, on inputs of their own, whether both agree; the candidate's is made by ``run``."""
+    Both run in this process: what the baseline returns is copied, since the candidate may write into the same buffer.
+    """
     from argo_bench.harness.functions import resolve_function
 
     def call(role: str, *arguments: Any) -> Any:
@@ -210,7 +207,10 @@ def _check_only(name: str, options: Mapping[str, Any], run: Callable[[Callable[[
         return call(role, *(made if isinstance(made, tuple) else () if made is None else (made,)))
 
     check = options.get("check", "allclose")
-    before, after = call_on_own_input("baseline"), run(lambda: call_on_own_input("candidate"))
+    before = call_on_own_input("baseline")
+    with suppress(Exception):  # what cannot be copied is compared as it is
+        before = copy.deepcopy(before)
+    after = call_on_own_input("candidate")
     if check is not None and (difference := first_difference(before, after, check)) is not None:
         pytest.fail(f"{name}: baseline and candidate do not compute the same, {difference}", pytrace=False)
     return Result(name, None)
@@ -245,15 +245,14 @@ class Fed:
         self._now += next(self._durations, 0.0)
 
 
-def _feed(benchmark: Any, result: Result, number: int) -> None:
-    """Pass the samples of a test's first candidate to pytest-benchmark as its rounds, and the figures of every pair.
+def feed_rounds(benchmark: Any, result: Result) -> None:
+    """Pass the samples of a candidate to pytest-benchmark as its rounds; where there are none, an empty call is one.
 
     Its clock is the only way in: a round is what lies between two readings, and a marker could set a clock for the
     test, but not know the samples.
     """
-    assert result.compared is not None
-    benchmark.extra_info["argo" if number == 1 else f"argo {number}"] = result.facts()
-    if number > 1:
+    if result.compared is None:
+        benchmark(lambda: None)
         return
     recorded = result.compared.report.recorded
     declared = recorded.all(Declared)[0]

@@ -6,7 +6,8 @@
 
 The plug-in is loaded in every session of pytest, so it imports nothing of argo_bench until it is used. Where
 pytest-benchmark is installed, the samples of the candidate are the rounds of its record; a test has one such record, so
-that of several pairs the first gives the rounds, and the figures of all stand beside them.
+that of several pairs the first gives the rounds, and the figures of all stand beside them. Where the test uses
+``benchmark`` itself, the rounds are its own.
 
 What was not measured is skipped: beside other workers of xdist, and where the time is too short. Under
 ``--benchmark-disable``, which asks for it, both functions are called once, and the test passes where they agree.
@@ -14,7 +15,7 @@ What was not measured is skipped: beside other workers of xdist, and where the t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,9 +50,11 @@ class Recorded:
     """Provides the fixture where pytest-benchmark is there, whose options and record then count."""
 
     @pytest.fixture
-    def argo_pair(self, request: pytest.FixtureRequest, benchmark: Any) -> Pair:
+    def argo_pair(self, request: pytest.FixtureRequest, benchmark: Any) -> Iterator[Pair]:
         """Measures two functions in turn: ``argo_pair(old, new, setup=example)``."""
-        return Pair(request, benchmark)
+        pair = Pair(request, benchmark)
+        yield pair
+        pair.pass_rounds_on()
 
 
 class Unrecorded:
@@ -69,6 +72,8 @@ class Pair:
     def __init__(self, request: pytest.FixtureRequest, benchmark: Any) -> None:
         self._request = request
         self._benchmark = benchmark
+        self._results: list[Result] = []
+        request.node.stash[RESULTS] = self._results  # a test that is run again begins anew
 
     def __call__(
         self, baseline: Callable[..., Any] | str | None = None, candidate: Callable[..., Any] | str | None = None,
@@ -88,12 +93,24 @@ class Pair:
             pytest.skip(ALONE)
         from argo_bench.integrations.pairs import measure_pair
 
-        node, is_disabled = self._request.node, self._is_disabled()
-        before = node.stash.setdefault(RESULTS, [])
-        result = measure_pair(node.name, chosen, self._benchmark, is_disabled=is_disabled, number=len(before) + 1)
-        before.append(result)
+        node = self._request.node
+        result = measure_pair(node.name, chosen, is_disabled=self._is_disabled())
+        self._results.append(result)
         node.user_properties += result.properties()
+        if self._benchmark is not None and result.compared is not None:
+            number = len(self._results)
+            self._benchmark.extra_info["argo" if number == 1 else f"argo {number}"] = result.facts()
         return result
+
+    def pass_rounds_on(self) -> None:
+        """Give pytest-benchmark the first pair's samples as its rounds, unless the test has used ``benchmark`` itself.
+
+        It can be used once in a test, and warns where it is not used at all.
+        """
+        if self._results and getattr(self._benchmark, "_mode", None) is None:
+            from argo_bench.integrations.pairs import feed_rounds
+
+            feed_rounds(self._benchmark, self._results[0])
 
     def _is_disabled(self) -> bool:
         """Say whether pytest-benchmark's options ask for no measuring; it also disables itself in a worker of xdist."""
