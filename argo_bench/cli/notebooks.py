@@ -10,7 +10,7 @@ import click
 from argo_bench.cli.shell import say
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(short_help="Open the notebooks in JupyterLab.", context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENTS]...")
 def lab(arguments: tuple[str, ...]) -> None:
     """Open the notebooks in JupyterLab, each of which answers one question.
