@@ -1,9 +1,9 @@
 """What several test files stand on: small markets, and the real bars where they are at hand."""
 
 import gc
-from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis  # noqa: F401 - it asks while it is loaded who refers to what, which a frozen heap hides
 import pytest
 
 from argo_bench.harness.machine import fitness
@@ -11,6 +11,12 @@ from argo_bench.pipeline.market import Universe, generate, read_universe
 from tests.browser import browser, stored_page  # noqa: F401 - fixtures of several files
 
 REAL_BARS = Path(__file__).parents[1].parent / "shared" / "data" / "bars"
+
+
+def pytest_collection_finish() -> None:
+    """Collections pass over what the suite itself keeps, a million objects: O09 as prescribed makes one every cycle."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +43,6 @@ def quiet_machine(monkeypatch):
     monkeypatch.setattr(fitness, "read_stolen_ticks", lambda processor: 0)
     monkeypatch.setattr(fitness, "GLANCE_S", 0.0)
     monkeypatch.setattr(fitness, "find_other_runs", list)
-
-
-@pytest.fixture
-def frozen_heap() -> Iterator[None]:
-    """Collections pass over what the suite itself keeps: O09 as prescribed makes one in every cycle."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -46,12 +46,9 @@ from argo_bench.study.job import study_job
 from argo_bench.study.recording import record
 from argo_bench.study.subject import declaration_of, plan_comparisons, stage_arm
 from tests.interruptible import interruptible
-from tests.studies import run_study
+from tests.studies import TINY, run_study, tiny_run_of
 
-RUN = lookup(["O06", "O11"])
-TINY = dataclasses.replace(
-    QUICK, name="default", every_claim=True, looks=(2,), headline_s=0.02, other_s=0.01, checked_cycles=4, memory=()
-)
+RUN = lookup(["O11"])
 
 
 def samples(comparison, replicate, ratio, calls=(1, 1)):
@@ -184,13 +181,7 @@ def begun(optimizations, universe, profile, writer):
 
 @pytest.fixture(scope="module")
 def tiny_run(tmp_path_factory, small_universe):
-    """A run with next to no budget: real workers, real records."""
-    directory = tmp_path_factory.mktemp("run")
-    writer = Writer(directory)
-    states = []
-    run_study(RUN, small_universe, TINY, 1, writer, "tiny", on_progress=states.append)
-    writer.close()
-    return load(directory), states
+    return tiny_run_of(RUN, small_universe, tmp_path_factory)
 
 
 def test_a_run_gives_every_claim_and_variant_a_verdict(tiny_run):
@@ -280,9 +271,10 @@ o06.OPTIMIZATION = dataclasses.replace(o06.OPTIMIZATION, engineered=broken)
     ("breaks", "reason"),
     [
         ("raise ValueError('broken on purpose')", "ValueError: broken on purpose"),
-        pytest.param("import os; os._exit(7)", "its process ended with exit status 7", marks=pytest.mark.slow),
+        ("import os; os._exit(7)", "its process ended with exit status 7"),
     ],
 )
+@pytest.mark.slow
 def test_an_arm_that_fails_ends_alone_and_the_rest_is_measured(tmp_path, small_universe, monkeypatch, breaks, reason):
     (tmp_path / "sitecustomize.py").write_text(BROKEN.replace("BREAK", breaks))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -360,11 +352,11 @@ def test_a_record_that_was_changed_or_cut_off_is_refused_with_its_line(tiny_run,
     lines = (recorded.directory / FILE_NAME).read_bytes().splitlines(keepends=True)
     changed = tmp_path / "changed" / FILE_NAME
     changed.parent.mkdir()
-    changed.write_bytes(b"".join([*lines[:4], lines[4].replace(b"O06", b"O60", 1), *lines[5:]]))
+    changed.write_bytes(b"".join([*lines[:4], lines[4].replace(b"O11", b"O61", 1), *lines[5:]]))
     cut = tmp_path / "cut" / FILE_NAME
     cut.parent.mkdir()
     cut.write_bytes(b"".join(lines)[:-20])
-    assert b"O06" in lines[4]
+    assert b"O11" in lines[4]
     with pytest.raises(UserError, match="line 5: its content does not match its digest"):
         load(changed)
     with pytest.raises(UserError, match=f"line {len(lines)}: expected a line of a run"):

@@ -19,6 +19,7 @@ from argo_bench.integrations import export as exporting
 from argo_bench.integrations.export import ROLES, export, list_commands, read_export, subject_of
 from argo_bench.optimizations import catalogue
 from argo_bench.study.recording import record
+from tests.program import argo_here
 
 OLD, NEW = (
     "argo_bench.harness.calibration.workloads:python_1us_100",
@@ -78,6 +79,7 @@ def test_a_script_runs_its_passes_or_prepares_them_and_says_nothing(exported, ki
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_scripts_are_pyperf_benchmarks_that_pyperf_compares(exported, kind, tmp_path):
     pyperf = pytest.importorskip("pyperf")
@@ -216,7 +218,7 @@ MISTAKES = {
 @pytest.mark.parametrize("kind", MISTAKES)
 def test_a_mistake_is_one_sentence_and_exit_code_2(kind, project):
     arguments, says = MISTAKES[kind]
-    done = argo("export", "--out", "scripts", *arguments, cwd=project)
+    done = argo_here("export", "--out", "scripts", *arguments, cwd=project)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.strip().splitlines()) == 1
     assert says in done.stderr

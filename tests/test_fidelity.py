@@ -171,7 +171,9 @@ def test_signals_that_are_lost_or_made_up_are_counted(small_universe):
     assert extra.counts["added"] == oracle.acceptance.symbol_cycles - oracle.acceptance.accepted
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.slow] if number else []) for number, each in enumerate(MUTATIONS)]
+)
 def test_a_mutation_of_the_kernel_makes_the_verdict_void(name, inputs, tmp_path):
     kernel = mutated(tmp_path, *MUTATIONS[name]).latest_indicators
 

@@ -154,9 +154,10 @@ def test_the_library_references_equal_the_baseline(name: str) -> None:
             assert differences(function(None, frame), indicators(None, frame)) == [], (kind, bars)
 
 
-def test_three_implementations_agree_on_2000_windows() -> None:
+@pytest.mark.parametrize("windows", [200, pytest.param(2000, marks=pytest.mark.slow)])
+def test_three_implementations_agree_on_windows_of_any_length(windows: int) -> None:
     rng = random.Random(8)
-    for seed in range(2000):
+    for seed in range(windows):
         frame = market(rng.choice(KINDS), 1 + int(229 * rng.random() ** 2), 1000 + seed)
         expected = indicators(None, frame)
         assert differences(pandas_indicators(None, frame), expected) == [], seed
@@ -462,7 +463,13 @@ def test_the_kernel_is_without_fault(worked_out: list[tuple[pd.DataFrame, Indica
     assert faults(kernels.latest_indicators, worked_out) == set()
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS)
+QUICK = ("a window of one bar more", "sums in float32", "ADX valid a bar early")
+"""Each is compiled anew, which takes seconds: those of other kinds are tried with the slow tests."""
+
+
+@pytest.mark.parametrize(
+    "mutation", [each if each in QUICK else pytest.param(each, marks=pytest.mark.slow) for each in MUTATIONS]
+)
 def test_a_mutated_kernel_is_found_out(mutation: str, worked_out: list[tuple[pd.DataFrame, Indicators]]) -> None:
     source = Path(kernels.__file__).read_text(encoding="utf-8").replace("cache=True", "cache=False")
     old, new, field = MUTATIONS[mutation]

@@ -72,7 +72,9 @@ def test_the_peak_of_resident_memory_is_the_one_that_the_allocator_has(allocator
     assert got.peak_bytes == pytest.approx(allocator.peak_bytes, rel=0.02, abs=RESOLUTION)
 
 
-@pytest.mark.parametrize("name", ["numpy_transient", "numba_block", "arrow_table", "float32_copy"])
+@pytest.mark.parametrize(
+    "name", ["numpy_transient", pytest.param("numba_block", marks=pytest.mark.slow), "arrow_table", "float32_copy"]
+)
 def test_the_traced_peak_has_numpy_numba_and_arrow_in_it(name):
     got = take_reading(arm_of(KNOWN[name]), "traced")
     assert got.peak_bytes == pytest.approx(KNOWN[name].peak_bytes, rel=0.001)
@@ -272,7 +274,10 @@ def compare_memory(baseline: str, candidate: str, metric="peak_rss", **more) -> 
         ("here", "in_a_copy", "fell short or worse", "in_a_copy: [0-9.]+ MiB of it in 1 child process$"),
         ("here", "numpy_block", "confirmed", r"2.5x \[2.4[0-9]*, 2.5[0-9]*\] lighter in memory than here$"),
         ("one_mib", "nothing", "exceeded", "lighter in memory than one_mib; by traced peaks, since resident memory is"),
-        ("three_mib_of_c", "nothing", "inconclusive", "the workload is too small: .*; tracing does not see it$"),
+        pytest.param(
+            *("three_mib_of_c", "nothing", "inconclusive", "the workload is too small: .*; tracing does not see it$"),
+            marks=pytest.mark.slow,
+        ),
         (
             "nothing",
             "ten_blocks",

@@ -467,8 +467,15 @@ def server(monkeypatch):
         yield server
 
 
-@pytest.mark.parametrize("variant", ["prescribed", "engineered"])
-@pytest.mark.parametrize("kind", ["url", "unix_url"])
+@pytest.mark.parametrize(
+    ("kind", "variant"),
+    [
+        ("unix_url", "prescribed"),
+        ("url", "engineered"),
+        pytest.param("url", "prescribed", marks=pytest.mark.slow),
+        pytest.param("unix_url", "engineered", marks=pytest.mark.slow),
+    ],
+)
 def test_o01_two_processes_share_what_one_of_them_fetched(variant, kind, server):
     url = getattr(server, kind)
     code = f"from tests.test_o01 import fill; fill({variant!r}, {url!r})"

@@ -162,7 +162,6 @@ def harmed(damage):
     return {name for name, value in damage.items() if value and name != "signals"}
 
 
-@pytest.mark.usefixtures("frozen_heap")
 def test_stop_and_target_of_the_prescribed_variant_are_a_cent_off_at_prices_of_bitcoin():
     lost = damages(universe_of(["A-USD"], **{"A-USD": 60_000.0}), 1)
     assert lost["baseline"]["signals"] >= 10
@@ -221,7 +220,6 @@ def test_nobody_can_write_into_the_bars_through_the_engineered_frame():
     assert one.values.flags.writeable
 
 
-@pytest.mark.usefixtures("frozen_heap")
 def test_the_engineered_variant_keeps_every_signal_of_low_prices_in_cents_and_float32_does_not():
     lost = damages(universe_of(["G26", "G146"], seed=9), 2)
     assert harmed(lost["engineered"]) == set()

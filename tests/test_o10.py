@@ -154,7 +154,7 @@ async def test_the_prescribed_walk_of_no_symbols_raises():
 # Engineered
 
 
-@pytest.mark.parametrize("count", [6, 30, 120])
+@pytest.mark.parametrize("count", [6, 30, pytest.param(120, marks=pytest.mark.slow)])
 def test_the_engineered_walk_finds_every_signal_of_the_baseline_in_the_same_order(count, small_universe):
     universe = small_universe.take(count, 3)
     found = {}

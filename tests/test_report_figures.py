@@ -37,7 +37,7 @@ def words(figure) -> list[str]:
     return [text.get_text() for text in figure.axes[0].texts]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_two_processes_draw_the_same_bytes(full, theme):
     shown = [
         subprocess.run(

@@ -49,9 +49,16 @@ def test_the_dictionary_is_json(report):
     assert json.loads(json.dumps(report.to_dict()))["finding"] == report.finding
 
 
-def test_saving_writes_the_figure_in_both_themes_and_the_text(report, tmp_path):
-    report.save(tmp_path / "out")
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    """The folder of a report that was saved."""
+    folder = tmp_path_factory.mktemp("saved")
+    open_report(recorded(folder, *every_kind_of_row()).directory).save(folder / "out")
+    return folder / "out"
+
+
+def test_saving_writes_the_figure_in_both_themes_and_the_text(saved):
+    names = sorted(path.name for path in saved.iterdir())
     heroes = ["hero-dark.svg", "hero-narrow-dark.svg", "hero-narrow.svg", "hero.png", "hero.svg"]
     assert names == [*heroes, "report.html", "report.md"]
 
@@ -109,12 +116,9 @@ def test_the_frame_says_where_a_claim_would_hold_and_over_how_many_seeds(traded)
     assert (row["metric"], row["replicates"], row["holds_when"]) == ("requests", 0, "if it ticks")
 
 
-def test_saving_twice_gives_the_same_bytes(report, tmp_path):
-    report.save(tmp_path / "first")
-    report.save(tmp_path / "second")
-    first, second = (
-        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("first", "second")
-    )
+def test_saving_twice_gives_the_same_bytes(saved, tmp_path):
+    open_report(saved.parent / "run").save(tmp_path)
+    first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in (saved, tmp_path))
     assert first == second
 
 
@@ -132,9 +136,8 @@ def test_saving_twice_gives_the_same_bytes(report, tmp_path):
         "what was seen of O01.time, prescribed",
     ],
 )
-def test_the_saved_text_has_finding_figure_command_machine_and_limits(report, tmp_path, text):
-    report.save(tmp_path)
-    assert text in (tmp_path / "report.md").read_text(encoding="utf-8")
+def test_the_saved_text_has_finding_figure_command_machine_and_limits(saved, text):
+    assert text in (saved / "report.md").read_text(encoding="utf-8")
 
 
 def test_saving_where_nothing_can_be_written_is_one_sentence(report, tmp_path):

@@ -1,7 +1,6 @@
 """Does an interrupted run go on where it was, measure nothing twice, and verify in the end?"""
 
 import dataclasses
-import subprocess
 import sys
 from collections import Counter
 
@@ -35,7 +34,9 @@ from argo_bench.study.job import job_again
 from argo_bench.study.records import Acceptance, LiveRates
 from argo_bench.study.supply import digest_of
 from argo_bench.study.trials import Observation, Trial
-from tests.studies import run_study
+from tests import studies
+from tests.program import argo_here
+from tests.studies import run_study, tiny_run_of
 
 IDS = ["O06"]
 TINY = dataclasses.replace(
@@ -147,11 +148,17 @@ def test_counts_go_on_where_they_were(tmp_path, small_universe):
     assert len({each.seed for each in rest.all(Counts)}) == light.seeds
 
 
-def test_a_finished_run_that_is_resumed_changes_no_sample(whole, tmp_path, small_universe):
-    (tmp_path / FILE_NAME).write_bytes(b"".join(lines(whole.directory)))
-    again = resumed(tmp_path, small_universe)
-    assert measured(again) == measured(whole)
-    assert again.all(Judgement) == whole.all(Judgement)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, small_universe):
+    """The record of a run without readings of memory, which other tests read too."""
+    return tiny_run_of(lookup(["O11"]), small_universe, tmp_path_factory)[0]
+
+
+def test_a_finished_run_that_is_resumed_changes_no_sample(finished, tmp_path, small_universe):
+    (tmp_path / FILE_NAME).write_bytes(b"".join(lines(finished.directory)))
+    again = resumed(tmp_path, small_universe, studies.TINY, ["O11"])
+    assert measured(again) == measured(finished)
+    assert again.all(Judgement) == finished.all(Judgement)
     assert verify(again) == []
 
 
@@ -170,19 +177,20 @@ def test_a_line_that_was_cut_off_is_dropped(whole, tmp_path, small_universe):
     assert repeated(rest) == []
 
 
-def test_reopening_takes_out_conclusions_alone_and_leaves_no_other_file(whole, tmp_path):
-    (tmp_path / FILE_NAME).write_bytes(b"".join(lines(whole.directory)))
+def test_reopening_takes_out_conclusions_alone_and_leaves_no_other_file(finished, tmp_path):
+    (tmp_path / FILE_NAME).write_bytes(b"".join(lines(finished.directory)))
     before = reopen(tmp_path)
-    assert list(before.records) == measured(whole)
+    assert list(before.records) == measured(finished)
     assert [each.name for each in tmp_path.iterdir()] == [FILE_NAME]
     assert reopen(tmp_path).records == before.records
 
 
-def test_a_record_that_was_edited_is_not_resumed(whole, tmp_path):
-    edited = lines(whole.directory)
-    edited[3] = edited[3].replace(b"O06", b"O07", 1)
+def test_a_record_that_was_edited_is_not_resumed(finished, tmp_path):
+    edited = lines(finished.directory)
+    number = next(number for number, line in enumerate(edited) if number > 2 and b"O11" in line)
+    edited[number] = edited[number].replace(b"O11", b"O12", 1)
     (tmp_path / FILE_NAME).write_bytes(b"".join(edited))
-    with pytest.raises(UserError, match="line 4: its content does not match its digest"):
+    with pytest.raises(UserError, match=f"line {number + 1}: its content does not match its digest"):
         reopen(tmp_path)
     assert lines(tmp_path) == edited
 
@@ -213,7 +221,7 @@ def trial(name, seen):
     return Trial(IDS[0], name, "counts to three", run)
 
 
-@pytest.mark.parametrize("after", [2, 4])
+@pytest.mark.parametrize("after", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_trial_that_was_interrupted_begins_again_and_one_that_was_whole_does_not(
     after, tmp_path, small_universe, monkeypatch, unchecked
 ):
@@ -316,8 +324,7 @@ def test_other_data_is_refused(tmp_path, small_universe, monkeypatch):
     ],
 )
 def test_a_mistake_with_resume_is_one_sentence_and_exit_code_2(arguments, message, tmp_path):
-    command = [sys.executable, "-m", "argo_bench.cli", "run", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    done = argo_here("run", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

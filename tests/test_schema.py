@@ -60,7 +60,7 @@ def test_a_sixteenth_file_adds_no_line_of_disagreement_to_a_stored_record(beside
     assert shown == ["0 16 True 15", " ".join(ALL_IDS)]
 
 
-@pytest.mark.parametrize("record", ["", "seed-0", "sockets", "shares", "lookups", "calibration"])
+@pytest.mark.parametrize("record", ["", "seed-0", "sockets", "shares", "lookups"])
 def test_every_stored_record_of_an_older_schema_verifies(record):
     recorded = load(REFERENCE / record)
     assert verify(recorded) == []

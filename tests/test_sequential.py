@@ -30,7 +30,7 @@ CLAIM = Claim("T1", "50-70 %", "source", "reduction", "workload", "reading", 0.5
 STORED = msgspec.json.decode(KNOWN.read_bytes(), type=dict[str, float])
 
 
-@pytest.mark.parametrize("rule", [CURRENT, RETIRED])
+@pytest.mark.parametrize("rule", [CURRENT, pytest.param(RETIRED, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("overall", [0.05, 0.05 / 15])
 def test_the_stored_levels_are_what_the_simulation_gives(overall, rule):
     stored = STORED[sequential._name(overall, LOOKS, rule)]

@@ -18,22 +18,18 @@ from argo_bench.harness.record.records import (
     Run,
     Samples,
 )
-from argo_bench.harness.record.store import FILE_NAME, Writer, load
+from argo_bench.harness.record.store import FILE_NAME, load
 from argo_bench.harness.record.verify import verify
 from argo_bench.optimizations import lookup
-from tests.studies import run_study
-from tests.test_experiment import TINY
+from tests.studies import tiny_run_of
 
 replace = msgspec.structs.replace
 
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory, small_universe):
-    directory = tmp_path_factory.mktemp("honest")
-    writer = Writer(directory)
-    run_study(lookup(["O11"]), small_universe, TINY, 1, writer, "honest")
-    writer.close()
-    return load(directory)
+    recorded, _ = tiny_run_of(lookup(["O11"]), small_universe, tmp_path_factory)
+    return recorded
 
 
 def test_an_honest_record_verifies(honest):
