@@ -25,8 +25,11 @@ quick = True  # 4 to 10 pairs of processes; False: until the verdict is clear, f
 import statistics
 from functools import partial
 
+from IPython.display import Markdown
+
 import argo_bench as ab
 
+# %%
 setup = partial(list, range(2_000))
 found = ab.compare(statistics.mean, statistics.fmean, setup=setup, claim=claim, quick=quick)
 
@@ -34,7 +37,7 @@ found = ab.compare(statistics.mean, statistics.fmean, setup=setup, claim=claim, 
 # ## The answer
 
 # %%
-print(found)
+Markdown(str(found))
 
 # %%
 print(f"The claim was read as: {found.reading}.")
@@ -42,11 +45,11 @@ print(f"The claim was read as: {found.reading}.")
 # %% [markdown]
 # ## The picture
 #
-# The mark is what was measured, the bar how sure that is, the band what was claimed. The claim holds where the whole
-# bar lies in the band or beyond it; left of 1x the new function is slower.
+# The mark is what was measured, the line through it how sure that is, the band what was claimed. The claim is reached
+# where the whole line lies in the band or right of it; left of *same* the new function is slower.
 
 # %%
-found.report.forest()
+found.report.hero()
 
 # %% [markdown]
 # ## The numbers
@@ -57,7 +60,7 @@ found.report.forest()
 found
 
 # %% [markdown]
-# ## What if the bar is too long?
+# ## What if the line is too long?
 #
 # Then others use the machine, or both functions are nearly alike. Set `quick = False`, and see whether this machine
 # is fit for measuring.

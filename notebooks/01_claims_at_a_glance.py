@@ -21,6 +21,8 @@
 run = "reference"  # comes with argo-bench; or the folder of a run of yours, such as "../results/mine"
 
 # %%
+from IPython.display import Markdown
+
 import argo_bench as ab
 
 report = ab.load(run)
@@ -29,17 +31,18 @@ report = ab.load(run)
 # ## The answer
 
 # %%
-print(report)
+Markdown(str(report))
 
 # %% [markdown]
 # ## The picture
 #
-# A mark is what was measured, the bar around it how sure that is, the band what was published. A claim is reached
-# where the whole bar lies in the band or beyond it. *Inconclusive* means that the bar lies across an edge of the
-# band, not that nothing changed. Left of 1x an optimization makes things slower.
+# A row is a claim: the triangle is the code as it was published, the circle the best version we could build. The line
+# through a mark says how sure that is, the band what was published. A claim is reached where the whole line lies in the
+# band or right of it; *undecided* means that the line crosses an edge of the band, not that nothing changed. A hollow
+# mark computes something else, and one left of *same* makes things slower.
 
 # %%
-picture = report.forest()
+picture = report.hero()
 picture
 
 # %% [markdown]

@@ -22,6 +22,8 @@ run = "reference"  # comes with argo-bench; or the folder of a run of yours, suc
 id = "O07"
 
 # %%
+from IPython.display import Markdown
+
 import argo_bench as ab
 from argo_bench.study.report.answers import say_what_to_ship
 
@@ -31,15 +33,17 @@ report = ab.load(run).of(id)
 # ## The answer
 
 # %%
-print(say_what_to_ship(report))
+Markdown(say_what_to_ship(report))
 
 # %% [markdown]
 # ## The picture
 #
-# A mark is what was measured, the bar around it how sure that is, the band what was published.
+# The triangle is the code as it was published, the circle the best version that we could build. The line through a
+# mark says how sure that is, the band what was published. A hollow mark computes something else, and one left of
+# *same* makes things slower.
 
 # %%
-report.forest()
+report.hero()
 
 # %% [markdown]
 # ## Is every call faster, or only some?

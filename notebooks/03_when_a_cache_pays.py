@@ -22,6 +22,8 @@ run = "reference"  # comes with argo-bench; or the folder of a run of yours, suc
 lookups = "reference/lookups"  # a run of argo_bench/study/lookups.py
 
 # %%
+from IPython.display import Markdown
+
 import argo_bench as ab
 from argo_bench.study.report.answers import say_when_a_cache_pays
 
@@ -31,7 +33,7 @@ report, stores = ab.load(run), ab.load(lookups)
 # ## The answer
 
 # %%
-print(say_when_a_cache_pays(stores, report))
+Markdown(say_when_a_cache_pays(stores, report))
 
 # %% [markdown]
 # ## The picture

@@ -21,6 +21,8 @@
 run = "reference"  # comes with argo-bench; or the folder of a run of yours, such as "../results/mine"
 
 # %%
+from IPython.display import Markdown
+
 import argo_bench as ab
 from argo_bench.study.report.answers import say_what_float32_saves
 
@@ -31,7 +33,7 @@ frames = report.of("O09")
 # ## The answer
 
 # %%
-print(say_what_float32_saves(report))
+Markdown(say_what_float32_saves(report))
 
 # %% [markdown]
 # ## The picture: memory
