@@ -160,7 +160,14 @@
     const frame = table.parentElement;
     let tools = frame.previousElementSibling;
     if (!tools?.matches(".tools")) frame.before((tools = make("div", { class: "tools" })));
-    const isGrouped = rows.some((row) => row.querySelectorAll(".empty").length > 1);
+    const heads = [...table.tHead.rows[0].cells].map((head) => head.textContent);
+    for (const row of rows)
+      for (const [column, cell] of [...row.cells].entries()) {
+        cell.dataset.of = heads[column];
+        const lines = [...cell.childNodes].map((node) => node.textContent.length);
+        if (Math.max(0, ...lines) <= 24) cell.classList.add("whole");
+      }
+    const isGrouped = rows.some((row) => row.querySelectorAll("td:empty").length > 1);
     if (rows.length > 2 && !isGrouped) makeSortable(table);
     if (rows.length > 8) {
       const counted = make("output", { class: "quiet" });
