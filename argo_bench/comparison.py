@@ -35,7 +35,10 @@ class Compared(harness.Found):
         return harness.Found.__str__(self)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {**self.report._repr_mimebundle_(), "text/plain": str(self)}
+        from argo_bench.report.bar import draw_bar
+
+        shown = self.report._repr_mimebundle_()
+        return shown | {"text/html": draw_bar(self.judgement) + shown["text/html"], "text/plain": str(self)}
 
 
 @functools.wraps(harness.compare)

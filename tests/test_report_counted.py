@@ -132,8 +132,8 @@ def test_the_frontier_has_a_marker_and_a_name_for_every_arm(tmp_path):
     assert picture is not None
     (axes,) = picture.figure.axes
     assert {text.get_text() for text in axes.texts} >= set(ARMS)
-    marked = {line.get_marker() for line in axes.lines} - {"None"}
-    assert marked == {"s", "^", "o", "D", "P"}
+    marked = [line.get_marker() for line in axes.lines if line.get_marker() != "None"]
+    assert len(marked) == len(set(marked)) == len(ARMS)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("data age p99 s", "requests")
 
 

@@ -55,7 +55,7 @@ def test_a_panel_has_a_line_for_each_variant_told_by_marker_and_dashes_too(tmp_p
     lines = [line for line in axes.lines if line.get_marker() in ("^", "o")]
     assert [(line.get_marker(), line.get_linestyle()) for line in lines] == [("^", "--"), ("o", "-")]
     assert [list(line.get_ydata()) for line in lines] == [[4.0, 1.3, 0.8]] * 2
-    intervals = [list(line.get_ydata()) for line in axes.lines if line.get_linewidth() == 5]
+    intervals = [list(line.get_ydata()) for line in axes.lines if line.get_linewidth() == 4]
     assert intervals == [[3.9, 4.1], [1.2, 1.4], [0.7, 0.9]] * 2
 
 

@@ -1,19 +1,23 @@
 """Is the forest plot complete, legible and the same every time?"""
 
+import re
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from argo_bench.harness.claims.verdict import word_for
-from argo_bench.report.chart import COLOURS
+from argo_bench.opening import open_report
+from argo_bench.report.chart import COLOURS, list_colours
 from argo_bench.report.charts import forest
 from argo_bench.report.marks import compute_contrast
 from argo_bench.report.title import write_title
 from tests.test_report_finding import judgement, recorded, result
 from tests.test_report_tables import WORDS, every_kind_of_row
 
+REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 DRAW = """
 import hashlib, sys
 from argo_bench.harness.record.store import load
@@ -128,11 +132,31 @@ def test_drawing_does_not_load_pyplot(tmp_path):
     subprocess.run([sys.executable, "-c", code, str(run.directory), "light"], check=True, capture_output=True)
 
 
-def test_a_picture_shows_itself_with_its_alternative_text(full):
+def test_a_picture_shows_itself_as_drawing_with_its_alternative_text(full):
     picture = forest.FOREST.picture(full)
     shown = picture._repr_mimebundle_()
-    assert set(shown) == {"text/html", "image/png", "text/plain"}
+    assert set(shown) >= {"text/html", "text/plain"}
     assert shown["text/plain"] == picture.alt
+    assert f'aria-label="{picture.alt}"' in shown["text/html"]
+
+
+def test_in_a_notebook_a_figure_takes_the_colours_of_the_theme_around_it(full):
+    shown = forest.FOREST.picture(full)._repr_mimebundle_()["text/html"]
+    style, drawing = shown.split("</style>")
+    used = set(re.findall(r"var\(--([\w-]+)\)", drawing)) - {"sans"}
+    for theme, selector in (("light", "^.*?"), ("dark", r'\[data-jp-theme-light="false"\] \.argo-figure.*?')):
+        rule = re.search(selector + r"\{(.*?)\}", style, re.DOTALL)[1]
+        colours = list_colours(theme)
+        assert used and all(f"--{name}:{colours[name]};" in rule for name in used)
+    assert "#" not in re.sub(r'(href="|url\()#', "", drawing)
+
+
+def test_what_a_notebook_keeps_of_a_figure_is_small():
+    report = open_report(REFERENCE)
+    sizes = {each.name: report.draw(each.name) for each in report.outline.sections if each.chart}
+    shown = {name: sum(map(len, picture._repr_mimebundle_().values())) for name, picture in sizes.items() if picture}
+    assert shown["hero"] > 10_000
+    assert max(shown.values()) < 300_000
 
 
 def test_counts_and_memory_are_drawn_beside_times_and_said_in_the_axis_and_the_legend(tmp_path):

@@ -17,6 +17,7 @@ from tests.test_report_curves import CURVE
 from tests.test_report_finding import judgement, recorded, result
 from tests.test_report_tables import every_kind_of_row
 
+REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
@@ -31,6 +32,15 @@ def test_a_report_is_one_sentence_as_text(report):
 
 def test_a_report_shows_itself_as_html_markdown_and_text(report):
     assert set(report._repr_mimebundle_()) == {"text/html", "text/markdown", "text/plain"}
+
+
+def test_a_notebook_keeps_a_summary_of_a_long_run():
+    shown = open_report(REFERENCE)._repr_mimebundle_()
+    assert sum(map(len, shown.values())) < 300_000
+    assert "text/markdown" not in shown
+    part = open_report(REFERENCE).of("O08")._repr_mimebundle_()
+    assert "Further readings" in part["text/html"]
+    assert "Further readings" in part["text/markdown"]
 
 
 def test_the_frame_has_a_row_for_every_judgement(report):

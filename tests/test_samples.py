@@ -60,18 +60,24 @@ def test_the_spread_of_an_arm_is_that_of_its_samples_that_count(timed):
     assert picture.alt.endswith("a line for each arm of O06.time.")
 
 
-def test_arms_far_apart_are_drawn_over_their_own_medians(timed):
-    axes = drawn(ECDF.picture(timed)).figure.axes[0]
-    assert axes.get_xlabel() == "CPU time per call, each arm over its median"
-    left, right = axes.get_xlim()
-    assert 0.9 < left < 1 < right < 1.1
+@pytest.mark.parametrize("times", [1.1, 10, 1000])
+def test_arms_share_an_axis_of_times_however_far_apart_they_are(tmp_path, times):
+    """A call of the candidate is one of ten in a sample."""
+    one = judgement("exceeded", times, arm="engineered")
+    run = recorded(tmp_path, *sampled(one, [block(round(1000 * times), 10_000)]))
+    axes = drawn(ECDF.picture(run)).figure.axes[0]
+    assert axes.get_xlabel() == "CPU time per call, log scale; numbers are medians"
+    assert axes.get_xscale() == "log"
+    assert axes.get_xlim()[0] < 1000 < 1000 * times < axes.get_xlim()[1]
+    marks = {line.get_marker(): line.get_xdata()[0] for line in axes.lines if line.get_marker() not in ("None", "")}
+    assert marks == {"s": pytest.approx(1000 * times), "o": pytest.approx(1000)}
 
 
-def test_arms_close_together_share_an_axis_of_times(tmp_path):
+def test_marks_of_arms_that_agree_do_not_lie_on_each_other(tmp_path):
     one = judgement("no difference", 1.0, arm="engineered")
-    axes = drawn(ECDF.picture(recorded(tmp_path, *sampled(one, [block(1000, 11_000)])))).figure.axes[0]
-    assert axes.get_xlabel() == "CPU time per call, log scale"
-    assert axes.get_xlim()[0] < 1000 < 1100 < axes.get_xlim()[1]
+    axes = drawn(ECDF.picture(recorded(tmp_path, *sampled(one, [block(1000, 10_000)])))).figure.axes[0]
+    heights = [line.get_ydata()[0] for line in axes.lines if line.get_marker() not in ("None", "")]
+    assert len(heights) == len(set(heights)) == 2
 
 
 def test_the_ratio_of_a_process_pair_is_the_trimmed_mean_of_what_counts(timed):
@@ -172,7 +178,10 @@ def test_every_reading_of_memory_is_a_mark_and_polled_ones_are_hollow(tmp_path):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_variants_differ_in_hue_marker_and_line(theme):
-    styles = [arms.choose_style(arm) for arm in ("prescribed", "engineered", "first five", "fixed 20 s")]
+    names = ("baseline", "prescribed", "engineered", "first five", "iloc slices", "fixed 20 s", "fixed 60 s")
+    assigned = arms.assign_styles(names)
+    assert len({style.marker for style in assigned.values()}) == len(names)
+    styles = [assigned[arm] for arm in ("prescribed", "engineered", "first five", "fixed 20 s")]
     for channel in ("hue", "marker"):
         assert len({getattr(style, channel) for style in styles}) == len(styles)
     assert len({get_hue(style.hue, COLOURS[theme]) for style in styles}) == len(styles)

@@ -97,7 +97,8 @@ class Report:
         return f"**{escape(str(self))}**\n\n{text.markdown(self.recorded, self.outline)}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/html": self._repr_html_(), "text/markdown": self._repr_markdown_(), "text/plain": str(self)}
+        shown = {"text/html": self._repr_html_(), "text/plain": str(self)}
+        return shown if text.is_long(self.recorded) else shown | {"text/markdown": self._repr_markdown_()}
 
     @_blaming
     def terminal(self) -> Group:

@@ -8,7 +8,6 @@ state is touched.
 from __future__ import annotations
 
 import base64
-import html
 import io
 import math
 import re
@@ -46,7 +45,12 @@ MARK, PART = "mark-", "part-"
 record follows."""
 NEAR_BLACK = "#010101"
 """Figures use this instead of black, which an SVG leaves out as its default: there no theme could change it."""
-PNG_DPI = 200
+PNG_DPI, NOTEBOOK_DPI = 200, 80
+"""A saved PNG, and one for what shows no SVG of a notebook, have so many pixels to the inch."""
+MOST_KEPT = 250_000
+"""A notebook keeps a PNG beside the drawing where both have at most so many characters."""
+FEW = 3
+"""Fewer labels than this leave a reader to guess the scale of an axis."""
 FONT = "DejaVu Sans"
 FONTS = f"'{FONT}', Verdana, Geneva, 'Segoe UI', sans-serif"
 """A reader whose system lacks the first of these sees the next; all of them are about as wide."""
@@ -122,17 +126,15 @@ class Picture:
     data: Table
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        image = base64.b64encode(self.png()).decode("ascii")
-        width = 100 * self.figure.get_figwidth()
-        source = f'src="data:image/png;base64,{image}" style="width:100%;max-width:{width:.0f}px"'
-        return {
-            "text/html": f'<img alt="{html.escape(self.alt)}" {source}>',
-            "image/png": image,
-            "text/plain": self.alt,
-        }
+        from argo_bench.report.themed import make_themed
 
-    def png(self) -> bytes:
-        return self._save("png", dpi=PNG_DPI, metadata={"Software": None})
+        shown = {"text/html": make_themed(self), "text/plain": self.alt}
+        image = base64.b64encode(self.png(NOTEBOOK_DPI)).decode("ascii")
+        has_room = len(image) + sum(map(len, shown.values())) <= MOST_KEPT
+        return shown | {"image/png": image} if has_room else shown
+
+    def png(self, dpi: int = PNG_DPI) -> bytes:
+        return self._save("png", dpi=dpi, metadata={"Software": None})
 
     def svg(self) -> bytes:
         """Return an SVG whose words are text: they can be searched, selected and read out, and take little room."""
@@ -244,8 +246,12 @@ def _choose_ticks(low: float, high: float, most: float) -> list[float]:
     decades = math.log10(high / low)
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     step = math.ceil(decades / most)
-    steps = (1, 2, 5) if decades < most / 4 else (1,)
-    ticks = [m * 10.0**k for k in exponents if k % step == 0 for m in steps if low <= m * 10.0**k <= high]
+    fine, coarse = (
+        [m * 10.0**k for k in exponents if k % step == 0 for m in steps if low <= m * 10.0**k <= high]
+        for steps in ((1, 2, 5), (1,))
+    )
+    is_short = decades < most / 4 or len(coarse) < FEW
+    ticks = fine if is_short and 1 < len(fine) <= most else coarse
     if len(ticks) > 1:
         return ticks
     return [

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.remarks import list_not_measured, list_remarks
@@ -34,8 +35,9 @@ def all_remarks(recorded: Recorded, outline: Outline) -> list[str]:
 
 
 def is_long(recorded: Recorded) -> bool:
-    """Say whether the tables of a record are too long for a terminal."""
-    return len(recorded.run.optimizations) >= MANY
+    """Say whether the tables of a record are too long for a terminal; those of one optimization never are."""
+    judged = {each.optimization for each in recorded.all(Judgement)}
+    return len(recorded.run.optimizations) >= MANY and len(judged) != 1
 
 
 def terminal(recorded: Recorded, outline: Outline) -> Group:
@@ -68,11 +70,16 @@ def markdown(recorded: Recorded, outline: Outline) -> str:
 
 
 def html(recorded: Recorded, outline: Outline) -> str:
-    """Render the report as HTML that needs nothing else, in the colours of the notebook's theme."""
+    """Render the report as HTML that needs nothing else, in the colours of the notebook's theme.
+
+    Of a long run it is a summary, as in a terminal: a notebook would keep a megabyte of tables.
+    """
+    is_summary = is_long(recorded)
     title = f'<div style="{FRAME}"><p><strong>{escape_html(write_title(recorded))}.</strong></p>'
     title += "".join(f"<p>{escape_html(aside)}.</p>" for aside in _list_asides(recorded))
-    drawn = "".join(html_table(table) for table in tabulate(recorded, outline, "text"))
-    items = "".join(f"<li>{escape_html(line)}</li>" for line in all_remarks(recorded, outline))
+    drawn = "".join(html_table(table) for table in tabulate(recorded, outline, "summary" if is_summary else "text"))
+    lines = list_not_measured(recorded) if is_summary else all_remarks(recorded, outline)
+    items = "".join(f"<li>{escape_html(line)}</li>" for line in lines)
     return title + drawn + (f"<ul>{items}</ul>" if items else "") + "</div>"
 
 

@@ -6,7 +6,9 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation, Transform
 
 from argo_bench.report.chart import Colours, get_hue
 
@@ -59,12 +61,21 @@ def assign_styles(arms: Iterable[str]) -> dict[str, Style]:
     return found
 
 
-def choose_style(arm: str) -> Style:
-    return FIXED_STYLE if arm.startswith(FIXED) else STYLES.get(arm, OTHER)
-
-
-def make_legend_entry(arm: str, colours: Colours) -> tuple[Line2D, str]:
+def make_legend_entry(arm: str, style: Style, colours: Colours) -> tuple[Line2D, str]:
     """Return an arm's line and name for a legend."""
-    of = choose_style(arm)
-    colour = get_hue(of.hue, colours)
-    return Line2D([], [], color=colour, linestyle=of.line, linewidth=1.6, marker=of.marker, markersize=5), arm
+    colour = get_hue(style.hue, colours)
+    return Line2D([], [], color=colour, linestyle=style.line, linewidth=1.6, marker=style.marker, markersize=5), arm
+
+
+APART = 4.5
+"""Marks of several arms at one place stand so many points beside each other."""
+
+
+def move_points(axes: Axes, right: float, up: float) -> Transform:
+    """Return a transform of data by which what is drawn lies so many points to the right and up."""
+    return axes.transData + ScaledTranslation(right / 72, up / 72, axes.figure.dpi_scale_trans)
+
+
+def move_aside(axes: Axes, position: int, number: int) -> Transform:
+    """Return a transform of data by which the marks of one of several arms lie beside those of the others."""
+    return move_points(axes, APART * (position - (number - 1) / 2), 0)

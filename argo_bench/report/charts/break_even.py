@@ -6,7 +6,7 @@ Both are computed from medians that were measured: of first and later calls, of 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -33,7 +33,7 @@ from argo_bench.report.chart import (
     stack_panels,
     title_panel,
 )
-from argo_bench.report.charts.arms import choose_style, make_legend_entry
+from argo_bench.report.charts.arms import Style, assign_styles, make_legend_entry, move_aside
 from argo_bench.report.counts import describe_break_even
 from argo_bench.report.tables import Column, Row, Table
 
@@ -164,19 +164,21 @@ def _format_place(panel: Panel, at: float) -> str:
 
 def draw(payoff: Payoff, canvas: Canvas) -> Figure:
     colours, panels = canvas.colours, payoff.panels
-    arms = dict.fromkeys(line.arm for panel in panels for line in panel.lines)
-    entries: list[tuple[Patch | Line2D, str]] = [make_legend_entry(arm, colours) for arm in arms]
+    styles = assign_styles(line.arm for panel in panels for line in panel.lines)
+    entries: list[tuple[Patch | Line2D, str]] = [
+        make_legend_entry(arm, style, colours) for arm, style in styles.items()
+    ]
     entries.append((Line2D([], [], color=colours.baseline, linewidth=1.4), "1x: as the reference"))
     if any(line.seen for panel in panels for line in panel.lines):
         entries.append((Line2D([], [], color=colours.muted, marker="|", markersize=8, linestyle=""), "seen on a trace"))
     figure, drawn = stack_panels([PANEL] * len(panels), colours, math.ceil(len(entries) / 2))
     for axes, panel in zip(drawn, panels, strict=True):
-        _draw_panel(axes, panel, colours)
+        _draw_panel(axes, panel, styles, colours)
     draw_legend(figure, entries, colours, 2)
     return figure
 
 
-def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
+def _draw_panel(axes: Axes, panel: Panel, styles: Mapping[str, Style], colours: Colours) -> None:
     ratios = [0.9, 1.1, *(ratio for line in panel.lines for ratio in line.ratios)]
     margin = (max(ratios) / min(ratios)) ** 0.07
     set_ratio_axis(axes, "y", (min(ratios) / margin, max(ratios) * margin), 5)
@@ -193,16 +195,21 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
     axes.minorticks_off()
     axes.grid(axis="y", color=colours.rule, linewidth=0.8)
     axes.axhline(1, color=colours.baseline, linewidth=1.4, zorder=1)
-    for line in panel.lines:
-        of = choose_style(line.arm)
+    for position, line in enumerate(panel.lines):
+        of = styles[line.arm]
+        step = _choose_places(line).step
+        first = position * step // len(panel.lines)  # lines that lie on each other have their marks in turn
         colour = get_hue(of.hue, colours)
         axes.plot(
             line.at, line.ratios, color=colour, linestyle=of.line, linewidth=1.6, marker=of.marker, markersize=5,
-            markevery=list(_choose_places(line)), clip_on=False, zorder=3,
+            markevery=(first, step), clip_on=False, zorder=3,
         )  # fmt: skip
         for rate in line.seen:
             ratio = float(np.interp(rate, line.at, line.ratios))
-            axes.plot([rate], [ratio], color=colour, marker="|", markersize=12, markeredgewidth=2, zorder=4)
+            axes.plot(
+                [rate], [ratio], color=colour, marker="|", markersize=12, markeredgewidth=2, zorder=4,
+                transform=move_aside(axes, position, len(panel.lines)),
+            )  # fmt: skip
     title_panel(axes, panel.title, panel.below, colours)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -25,11 +25,11 @@ from argo_bench.report.chart import (
     stack_panels,
     title_panel,
 )
-from argo_bench.report.charts.arms import choose_style, make_legend_entry
+from argo_bench.report.charts.arms import Style, assign_styles, make_legend_entry
 from argo_bench.report.results import tabulate_memory
 from argo_bench.report.tables import Table
 
-ROW, LEAST = 0.21, 0.4
+ROW, LEAST = 0.26, 0.4
 """A row and the smallest panel are this high, in inches."""
 METHODS: Mapping[Method, str] = {"peak_rss": "peak RSS", "traced": "traced", "memory_profiler": "polled"}
 
@@ -67,12 +67,12 @@ def describe(weighed: Weighed) -> str:
 
 def draw(weighed: Weighed, canvas: Canvas) -> Figure:
     colours, panels = canvas.colours, list(weighed.panels.values())
-    arms = dict.fromkeys(each.arm for panel in panels for each in panel)
+    styles = assign_styles(each.arm for panel in panels for each in panel)
     heights = [max(LEAST, ROW * len(_list_methods(panel)) * (len(panel) + 0.6) / 2) for panel in panels]
-    figure, drawn = stack_panels(heights, colours, math.ceil(len(arms) / 2))
+    figure, drawn = stack_panels(heights, colours, math.ceil(len(styles) / 2))
     for axes, panel in zip(drawn, panels, strict=True):
-        _draw_panel(axes, panel, colours)
-    entries = [make_legend_entry(arm, colours) for arm in arms]
+        _draw_panel(axes, panel, styles, colours)
+    entries = [make_legend_entry(arm, style, colours) for arm, style in styles.items()]
     for line, _ in entries:
         line.set_linestyle("")
     draw_legend(figure, entries, colours, 2)
@@ -84,7 +84,7 @@ def _list_methods(panel: Sequence[Memory]) -> list[Method]:
     return [method for method in METHODS if method in used]
 
 
-def _draw_panel(axes: Axes, panel: Sequence[Memory], colours: Colours) -> None:
+def _draw_panel(axes: Axes, panel: Sequence[Memory], styles: Mapping[str, Style], colours: Colours) -> None:
     methods = _list_methods(panel)
     sizes = [size for each in panel for _, size in _list_readings(each)]
     axes.set(xscale="log", xlim=(min(sizes) / 1.6, max(sizes) * 1.6), ylim=(len(methods), 0))
@@ -97,17 +97,26 @@ def _draw_panel(axes: Axes, panel: Sequence[Memory], colours: Colours) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=colours.rule, linewidth=0.8)
     for position, each in enumerate(panel):
-        of = choose_style(each.arm)
-        for reading, size in _list_readings(each):
-            y = methods.index(reading.method) + (position + 0.8) / (len(panel) + 0.6)
+        of = styles[each.arm]
+        for reading, size, aside in _place_readings(each):
+            y = methods.index(reading.method) + (position + 0.8 + aside) / (len(panel) + 0.6)
             axes.plot(
-                [size], [y], color=get_hue(of.hue, colours), marker=of.marker, markersize=5.5, linestyle="",
+                [size], [y], color=get_hue(of.hue, colours), marker=of.marker, markersize=3.8, linestyle="",
                 markerfacecolor=get_hue(of.hue, colours) if reading.exact else "none",
             )  # fmt: skip
     for row in range(1, len(methods)):
         axes.axhline(row, color=colours.rule, linewidth=0.8)
     title_panel(axes, f"{panel[0].optimization}: memory of one pass", panel[0].workload, colours)
     axes.set_xlabel("bytes beyond what was there before, log scale", color=colours.muted, fontsize=8.5)
+
+
+def _place_readings(memory: Memory) -> Iterator[tuple[Reading, int, float]]:
+    """Yield the readings with their bytes, and how far each is moved within its row so that no mark hides another."""
+    readings = _list_readings(memory)
+    for method in METHODS:
+        own = [each for each in readings if each[0].method == method]
+        for position, (reading, size) in enumerate(own):
+            yield reading, size, 0.9 * ((position + 0.5) / len(own) - 0.5)
 
 
 def _choose_ticks(low: float, high: float) -> list[float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import islice
 from statistics import median
 
 import numpy as np
@@ -36,15 +36,12 @@ from argo_bench.report.chart import (
     stack_panels,
     title_panel,
 )
-from argo_bench.report.charts.arms import Style, choose_style
+from argo_bench.report.charts.arms import Style, assign_styles, make_legend_entry
 from argo_bench.report.tables import Column, Row, Table
 
 SPREAD, RAN = 1.5, 1.15
 """The two kinds of panel are this high, in inches."""
 MOST_PANELS = 8
-APART = 4.0
-"""Where medians are more than this many times apart, every arm's times are drawn as multiples of its median."""
-REFERENCES = tuple(choose_style("baseline")._replace(line=line) for line in ("-", ":", "-."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,6 @@ class Arm:
     """Holds the times per call of an arm in nanoseconds, a list for each process that was timed."""
 
     name: str
-    style: Style
     processes: Sequence[Sequence[float]]
 
     @property
@@ -66,12 +62,6 @@ class Spread:
 
     judgements: Sequence[Judgement]
     arms: Sequence[Arm]
-
-    @property
-    def is_apart(self) -> bool:
-        """Say whether the arms are so far apart that one axis of times would show no spread."""
-        medians = [median(arm.times) for arm in self.arms]
-        return max(medians) > APART * min(medians)
 
 
 def find_judged_by_time(recorded: Recorded) -> list[Judgement]:
@@ -126,14 +116,8 @@ def _find_spreads(recorded: Recorded) -> Iterator[Spread]:
             for one in taken:  # candidates that were timed together share the reference's samples
                 if (times := _list_times(one, "reference", clock)) not in shown:
                     shown.append(times)
-            arms.setdefault(
-                each.arm, Arm(each.arm, choose_style(each.arm), [_list_times(one, "candidate", clock) for one in taken])
-            )
-        drawn = [
-            Arm(name, of_line, processes)
-            for (name, processes), of_line in zip(references.items(), cycle(REFERENCES), strict=False)
-        ]
-        yield Spread(of, [*drawn, *arms.values()])
+            arms.setdefault(each.arm, Arm(each.arm, [_list_times(one, "candidate", clock) for one in taken]))
+        yield Spread(of, [*(Arm(name, processes) for name, processes in references.items()), *arms.values()])
 
 
 def describe_spreads(panels: Sequence[Spread]) -> str:
@@ -166,47 +150,46 @@ def tabulate_quantiles(panels: Sequence[Spread]) -> Table:
 
 def draw_spreads(panels: Sequence[Spread], canvas: Canvas) -> Figure:
     colours = canvas.colours
-    names = dict.fromkeys(arm.name for panel in panels for arm in panel.arms)
-    rows = math.ceil((len(names) + 1) / 2)
+    styles = assign_styles(arm.name for panel in panels for arm in panel.arms)
+    rows = math.ceil((len(styles) + 1) / 2)
     figure, drawn = stack_panels([SPREAD] * len(panels), colours, rows)
     for axes, panel in zip(drawn, panels, strict=True):
-        _draw_spread(axes, panel, colours)
-    arms = {arm.name: arm.style for panel in panels for arm in panel.arms}
+        _draw_spread(axes, panel, styles, colours)
     entries: list[tuple[Patch | Line2D, str]] = [
-        (Line2D([], [], color=get_hue(of.hue, colours), linestyle=of.line, linewidth=1.8), name)
-        for name, of in arms.items()
+        make_legend_entry(name, style, colours) for name, style in styles.items()
     ]
     entries.append((Line2D([], [], color=colours.muted, linewidth=0.7), "a process each"))
     draw_legend(figure, entries, colours, 2)
     return figure
 
 
-def _draw_spread(axes: Axes, panel: Spread, colours: Colours) -> None:
-    units = [median(arm.times) if panel.is_apart else 1.0 for arm in panel.arms]
-    ends = [end / unit for arm, unit in zip(panel.arms, units, strict=True) for end in (arm.times[0], arm.times[-1])]
+def _draw_spread(axes: Axes, panel: Spread, styles: Mapping[str, Style], colours: Colours) -> None:
+    ends = [end for arm in panel.arms for end in (arm.times[0], arm.times[-1])]
     margin = max((max(ends) / min(ends)) ** 0.06, 1.01)
-    (set_ratio_axis if panel.is_apart else set_duration_axis)(axes, "x", (min(ends) / margin, max(ends) * margin), 4)
+    set_duration_axis(axes, "x", (min(ends) / margin, max(ends) * margin), 4)
     axes.set(ylim=(0, 1.04), yticks=(0, 0.5, 1), yticklabels=("0", "50 %", "100 %"))
     quieten(axes, colours)
     axes.minorticks_off()
     axes.grid(color=colours.rule, linewidth=0.8)
-    for arm, unit in zip(panel.arms, units, strict=True):
-        colour = get_hue(arm.style.hue, colours)
-        for times, width, line in (*((each, 0.7, "-") for each in arm.processes), (arm.times, 1.8, arm.style.line)):
-            _draw_steps(axes, [time / unit for time in sorted(times)], colour, width=width, line=line)
-    medians = [
-        (finding.format_duration(median(arm.times)), get_hue(arm.style.hue, colours)) for arm in reversed(panel.arms)
-    ]
-    behind = {"facecolor": colours.background, "edgecolor": "none", "pad": 1}
-    for position, (words, colour) in enumerate([*medians, ("medians", colours.muted)]):
+    for position, arm in enumerate(panel.arms, 1):
+        style = styles[arm.name]
+        colour = get_hue(style.hue, colours)
+        for times, width, line in (*((each, 0.7, "-") for each in arm.processes), (arm.times, 1.8, style.line)):
+            _draw_steps(axes, sorted(times), colour, width=width, line=line)
+        share = position / (len(panel.arms) + 1)  # at a height of its own, so that no mark is under another
+        at = float(np.quantile(arm.times, share))
+        axes.plot([at], [share], color=colour, marker=style.marker, markersize=6, linestyle="", zorder=4)
+        is_left = math.log(at / min(ends)) < math.log(max(ends) / min(ends)) / 2
         axes.annotate(
-            words, (1, 0.04), xycoords="axes fraction", xytext=(0, 11 * position), textcoords="offset points",
-            ha="right", fontsize=8.5, color=colour, bbox=behind,
+            finding.format_duration(median(arm.times)), (at, share), xytext=(8 if is_left else -8, 0),
+            textcoords="offset points", ha="left" if is_left else "right", va="center", fontsize=8.5, color=colour,
+            bbox={"facecolor": colours.background, "edgecolor": "none", "pad": 0.5}, zorder=3,
         )  # fmt: skip
     first = panel.judgements[0]
     title_panel(axes, f"{_name_claims(panel.judgements)}: samples", _name_place(first.comparison), colours)
-    of = ", each arm over its median" if panel.is_apart else ", log scale"
-    axes.set_xlabel(f"{finding.noun_of(first.metric)} per call{of}", color=colours.muted, fontsize=8.5)
+    axes.set_xlabel(
+        f"{finding.noun_of(first.metric)} per call, log scale; numbers are medians", color=colours.muted, fontsize=8.5
+    )
 
 
 def _name_place(comparison: Comparison) -> str:
@@ -299,7 +282,7 @@ def draw_ratios(panels: Sequence[tuple[Judgement, list[Samples]]], canvas: Canva
 
 def _draw_ratios(axes: Axes, judgement: Judgement, samples: Sequence[Samples], colours: Colours) -> None:
     clock = _name_clock(judgement)
-    of_arm = choose_style(judgement.arm)
+    of_arm = assign_styles([judgement.arm])[judgement.arm]
     colour = get_hue(of_arm.hue, colours)
     seen = [_compute_ratio(each, block, clock) for each in samples for block in each.blocks]
     low, high = min(seen + list(judgement.interval or ())), max(seen + list(judgement.interval or ()))

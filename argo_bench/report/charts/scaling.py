@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,7 +26,7 @@ from argo_bench.report.chart import (
     stack_panels,
     title_panel,
 )
-from argo_bench.report.charts.arms import choose_style, make_legend_entry
+from argo_bench.report.charts.arms import Style, assign_styles, make_legend_entry, move_aside
 from argo_bench.report.tables import Column, Row, Table
 
 PANEL = 1.7
@@ -127,15 +127,15 @@ def tabulate(panels: Sequence[Panel]) -> Table:
 
 def draw(panels: Sequence[Panel], canvas: Canvas) -> Figure:
     colours = canvas.colours
-    arms = dict.fromkeys(line.arm for panel in panels for line in (panel.reference, *panel.candidates))
-    figure, drawn = stack_panels([PANEL] * len(panels), colours, math.ceil(len(arms) / 2))
+    styles = assign_styles(line.arm for panel in panels for line in (panel.reference, *panel.candidates))
+    figure, drawn = stack_panels([PANEL] * len(panels), colours, math.ceil(len(styles) / 2))
     for axes, panel in zip(drawn, panels, strict=True):
-        _draw_panel(axes, panel, colours)
-    draw_legend(figure, [make_legend_entry(arm, colours) for arm in arms], colours, 2)
+        _draw_panel(axes, panel, styles, colours)
+    draw_legend(figure, [make_legend_entry(arm, style, colours) for arm, style in styles.items()], colours, 2)
     return figure
 
 
-def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
+def _draw_panel(axes: Axes, panel: Panel, styles: Mapping[str, Style], colours: Colours) -> None:
     lines = (panel.reference, *panel.candidates)
     times = [time for line in lines for time in line.times.values()]
     scales = sorted({scale for line in lines for scale in line.times})
@@ -144,19 +144,21 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
     if scales[0] > 0:
         reach = (scales[-1] / scales[0]) ** 0.06
         axes.set(xscale="log", xlim=(scales[0] / reach, scales[-1] * reach))
+    else:
+        axes.set_xlim(-0.06 * scales[-1], 1.06 * scales[-1])
     axes.xaxis.set_major_locator(FixedLocator([float(each) for each in scales]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.minorticks_off()
     quieten(axes, colours)
     axes.grid(axis="y", color=colours.rule, linewidth=0.8)
-    for line in lines:
-        of = choose_style(line.arm)
+    for position, line in enumerate(lines):
+        of = styles[line.arm]
         colour = get_hue(of.hue, colours)
         points = sorted(line.times.items())
         axes.plot(
             [scale for scale, _ in points], [time for _, time in points], color=colour, linestyle=of.line,
-            marker=of.marker, markersize=5, linewidth=1.6,
+            marker=of.marker, markersize=5, linewidth=1.6, transform=move_aside(axes, position, len(lines)),
         )  # fmt: skip
     title_panel(axes, f"{panel.claim}: time per call over scale", panel.comparison.workload, colours)
     axes.set_xlabel(f"{panel.comparison.unit}, log scale", color=colours.muted, fontsize=8.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import Transform
 
 from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, get_hue, quieten, set_ratio_axis
-from argo_bench.report.charts.arms import choose_style, make_legend_entry
+from argo_bench.report.charts.arms import Style, assign_styles, make_legend_entry, move_aside
 from argo_bench.report.verdicts import tabulate_curves
 from argo_bench.study.records import LiveRates
 
@@ -88,9 +89,10 @@ def draw(curves: Curves, canvas: Canvas) -> Figure:
         figsize=(NARROW if narrow else WIDTH, rows * PANEL + AROUND), facecolor=colours.background,
         layout=ConstrainedLayoutEngine(h_pad=0.09, w_pad=0.09),
     )  # fmt: skip
+    styles = assign_styles(each.arm for of in panels for each in of)
     for number, of in enumerate(panels):
         axes = figure.add_subplot(rows, most, number // columns * most + number % columns + 1)
-        _draw_panel(axes, of, finding.name_claim(curves.recorded, of[0]), live, colours)
+        _draw_panel(axes, of, finding.name_claim(curves.recorded, of[0]), live, styles, colours)
         if number % columns == 0:
             axes.set_ylabel("reference / candidate", color=colours.muted, fontsize=8.5)
         if number + columns >= len(panels):
@@ -100,11 +102,18 @@ def draw(curves: Curves, canvas: Canvas) -> Figure:
             "Where the claims hold: over the share of symbols that tick",
             x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
         )  # fmt: skip
-    _draw_legend(figure, [each.arm for of in panels for each in of], live is not None, colours, 2 if narrow else 5)
+    _draw_legend(figure, styles, live is not None, colours, 2 if narrow else 5)
     return figure
 
 
-def _draw_panel(axes: Axes, judgements: Sequence[Judgement], title: str, live: float | None, colours: Colours) -> None:
+def _draw_panel(
+    axes: Axes,
+    judgements: Sequence[Judgement],
+    title: str,
+    live: float | None,
+    styles: Mapping[str, Style],
+    colours: Colours,
+) -> None:
     first = judgements[0]
     axes.set_facecolor(colours.background)
     set_ratio_axis(axes, "y", _choose_limits(judgements), MOST_DECADES)
@@ -119,8 +128,8 @@ def _draw_panel(axes: Axes, judgements: Sequence[Judgement], title: str, live: f
     axes.axhline(1, color=colours.baseline, linewidth=1.4, zorder=1)
     if live is not None:
         axes.axvline(live, color=colours.muted, linewidth=1, linestyle=":", zorder=1)
-    for each in judgements:
-        _draw_line(axes, each, colours)
+    for position, each in enumerate(judgements):
+        _draw_line(axes, each, styles[each.arm], move_aside(axes, position, len(judgements)), colours)
     against = "" if first.comparison.reference == "baseline" else f" vs {first.comparison.reference}"
     axes.set_title(
         f"{title}\n", loc="left", fontsize=8.5, color=colours.ink,
@@ -130,19 +139,29 @@ def _draw_panel(axes: Axes, judgements: Sequence[Judgement], title: str, live: f
         f"{finding.noun_of(first.metric)}{against}", (0, 1), xycoords="axes fraction", xytext=(0, 6),
         textcoords="offset points", color=colours.muted, fontsize=8,
     )  # fmt: skip
+    scales = [spot.scale for each in judgements for spot in each.curve]
+    margin = 0.08 * (max(scales) - min(scales) or 1)
+    axes.set_xlim(min(scales) - margin, max(scales) + margin)
     axes.set_xticks([spot.scale for spot in max((each.curve for each in judgements), key=len)])
 
 
-def _draw_line(axes: Axes, judgement: Judgement, colours: Colours) -> None:
-    of = choose_style(judgement.arm)
+def _draw_line(axes: Axes, judgement: Judgement, of: Style, aside: Transform, colours: Colours) -> None:
     colour = get_hue(of.hue, colours)
     scales = [spot.scale for spot in judgement.curve]
     for spot in judgement.curve:
         if spot.interval is not None:
-            axes.plot([spot.scale] * 2, spot.interval, color=colour, linewidth=5, alpha=0.45, solid_capstyle="butt")
+            axes.plot(
+                [spot.scale] * 2,
+                spot.interval,
+                color=colour,
+                linewidth=4,
+                alpha=0.45,
+                solid_capstyle="butt",
+                transform=aside,
+            )
     axes.plot(
         scales, [spot.speedup for spot in judgement.curve], color=colour, linestyle=of.line, linewidth=1.6,
-        marker=of.marker, markersize=5, zorder=3,
+        marker=of.marker, markersize=5, transform=aside, zorder=3,
     )  # fmt: skip
 
 
@@ -158,8 +177,10 @@ def _choose_limits(judgements: Sequence[Judgement]) -> tuple[float, float]:
     return low / margin, high * margin
 
 
-def _draw_legend(figure: Figure, arms: Sequence[str], has_live: bool, colours: Colours, columns: int) -> None:
-    entries: list[tuple[Patch | Line2D, str]] = [make_legend_entry(arm, colours) for arm in dict.fromkeys(arms)]
+def _draw_legend(figure: Figure, styles: Mapping[str, Style], has_live: bool, colours: Colours, columns: int) -> None:
+    entries: list[tuple[Patch | Line2D, str]] = [
+        make_legend_entry(arm, style, colours) for arm, style in styles.items()
+    ]
     entries.append((Patch(facecolor=colours.band, edgecolor=colours.edge), "claimed range"))
     entries.append((Line2D([], [], color=colours.baseline, linewidth=1.4), "1x: as the reference"))
     if has_live:

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.chart import Canvas, Chart, get_hue, quieten
-from argo_bench.report.charts.arms import choose_style, make_legend_entry
+from argo_bench.report.charts.arms import assign_styles, make_legend_entry
 from argo_bench.report.counts import find_counted
 from argo_bench.report.tables import Column, Row, Table
 
@@ -53,16 +53,16 @@ def tabulate(found: Mapping[str, Mapping[str, float]]) -> Table:
 def draw(found: Mapping[str, Mapping[str, float]], canvas: Canvas) -> Figure:
     """Draw a row for every group of indicators."""
     colours = canvas.colours
-    arms = list(dict.fromkeys(arm for of in found.values() for arm in of))
+    styles = assign_styles(arm for of in found.values() for arm in of)
     figure = Figure(figsize=(8, 1.5 + 0.42 * len(found)), facecolor=colours.background, layout="constrained")
     axes = figure.add_subplot(facecolor=colours.background)
     least = EPSILONS["float64"] / 30
     for row, of in enumerate(found.values()):
-        for place, arm in enumerate(arms):
+        for place, (arm, drawn) in enumerate(styles.items()):
             if arm in of:
-                drawn = choose_style(arm)
+                at = row + 0.22 * (place - (len(styles) - 1) / 2)
                 axes.plot(
-                    [of[arm] or least], [row + 0.22 * (place - (len(arms) - 1) / 2)], color=get_hue(drawn.hue, colours),
+                    [of[arm] or least], [at], color=get_hue(drawn.hue, colours),
                     marker=drawn.marker, markersize=6, linestyle="",
                 )  # fmt: skip
     for name, epsilon in EPSILONS.items():
@@ -79,7 +79,7 @@ def draw(found: Mapping[str, Mapping[str, float]], canvas: Canvas) -> Figure:
     axes.set_xlabel("largest error, log scale; at the left edge: none", color=colours.muted, fontsize=8.5)
     quieten(axes, colours)
     axes.grid(axis="x", color=colours.rule, linewidth=0.8)
-    handles: list[tuple[Line2D, str]] = [make_legend_entry(arm, colours) for arm in arms]
+    handles: list[tuple[Line2D, str]] = [make_legend_entry(arm, style, colours) for arm, style in styles.items()]
     for handle, _ in handles:
         handle.set_linestyle("")
     axes.legend(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -19,7 +19,7 @@ from matplotlib.transforms import Bbox
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, get_hue, quieten
-from argo_bench.report.charts.arms import FIXED, FIXED_STYLE, choose_style
+from argo_bench.report.charts.arms import FIXED, FIXED_STYLE, Style, assign_styles, move_points
 from argo_bench.report.counts import BENEFITS, Counted, find_counted, format_count
 from argo_bench.report.tables import Column, Row, Table
 from argo_bench.study.report.dominance import find_traded
@@ -110,6 +110,7 @@ def draw(panels: Sequence[Panel], canvas: Canvas) -> Figure:
         layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1),
     )  # fmt: skip
     drawn = []
+    styles = assign_styles(point.arm for panel in panels for point in panel.points)
     for number, panel in enumerate(panels, 1):
         axes = figure.add_subplot(rows, columns, number, facecolor=colours.background)
         _draw_panel(axes, panel, colours)
@@ -120,9 +121,10 @@ def draw(panels: Sequence[Panel], canvas: Canvas) -> Figure:
             f"Requests, calls or hits, over the harm to the output{': lower left is best' * less_is_better}",
             x=0.012, ha="left", fontsize=12, fontweight="bold", color=colours.ink,
         )  # fmt: skip
-    figure.draw_without_rendering()  # places the axes, so that labels can keep clear of each other
+    figure.draw_without_rendering()  # places the axes, so that marks and labels can keep clear of each other
     for axes, panel in drawn:
-        _draw_labels(axes, panel.points, figure.dpi / 72, colours)
+        marks = _draw_marks(axes, panel.points, styles, colours)
+        _draw_labels(axes, panel.points, marks, styles, colours)
     return figure
 
 
@@ -141,13 +143,6 @@ def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
     if len(fixed := _join_fixed(panel.points)) > 1:
         xs, ys = zip(*fixed, strict=True)
         axes.plot(xs, ys, color=get_hue(FIXED_STYLE.hue, colours), linewidth=1.2, zorder=2)
-    for point in panel.points:
-        of = choose_style(point.arm)
-        colour = get_hue(of.hue, colours)
-        x, y = point.at
-        axes.plot([min(point.x), max(point.x)], [y, y], color=colour, linewidth=1.2, zorder=3)
-        axes.plot([x, x], [min(point.y), max(point.y)], color=colour, linewidth=1.2, zorder=3)
-        axes.plot([x], [y], color=colour, marker=of.marker, markersize=6, linestyle="", clip_on=False, zorder=4)
 
 
 def _join_fixed(points: Sequence[Point]) -> list[tuple[float, float]]:
@@ -179,19 +174,66 @@ def _set_scale(axes: Axes, of: Literal["x", "y"], count: str, values: Sequence[f
     axis.set_minor_formatter(NullFormatter())
 
 
+MARK = 7.0
+"""The middles of two marks are at least so many points apart."""
 BESIDE, ABOVE = 9, 11
 """A label is this far from its marker, in points: beside it, and above or below it."""
 PLACES: Sequence[tuple[int, int]] = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
 """A label may stand in these places, the best first; each is a direction from its marker, to the right and up."""
 
 
-def _draw_labels(axes: Axes, points: Sequence[Point], pixels: float, colours: Colours) -> None:
+def _draw_marks(
+    axes: Axes, points: Sequence[Point], styles: Mapping[str, Style], colours: Colours
+) -> dict[str, np.ndarray]:
+    """Draw each arm's mark with the range over its seeds, and return where the marks are, in pixels.
+
+    A mark that would lie on another one stands beside it, and a thin line leads to its place.
+    """
+    pixels = axes.figure.dpi / 72
+    placed: dict[str, np.ndarray] = {}
+    for point in points:
+        of, (x, y) = styles[point.arm], point.at
+        colour = get_hue(of.hue, colours)
+        axes.plot([min(point.x), max(point.x)], [y, y], color=colour, linewidth=1.2, zorder=3)
+        axes.plot([x, x], [min(point.y), max(point.y)], color=colour, linewidth=1.2, zorder=3)
+        place = axes.transData.transform(point.at)
+        aside = _find_room(place, list(placed.values()), MARK * pixels)
+        placed[point.arm] = place + aside
+        right, up = (aside / pixels).tolist()
+        axes.annotate(
+            "", point.at, xytext=(right, up), textcoords="offset points", annotation_clip=False, in_layout=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
+        axes.plot(
+            [x], [y], color=colour, marker=of.marker, markersize=6, linestyle="", clip_on=False, zorder=4,
+            transform=move_points(axes, right, up), scalex=False, scaley=False,
+        )  # fmt: skip
+    return placed
+
+
+def _find_room(place: np.ndarray, taken: Sequence[np.ndarray], size: float) -> np.ndarray:
+    """Return how far a mark has to be moved so that it lies on none of the others, which are as large, in pixels."""
+    for ring in range(len(taken) + 1):
+        for turn in range(1 if ring == 0 else 6 * ring):
+            angle = 2 * math.pi * turn / (6 * ring or 1)
+            aside = ring * size * np.array([math.cos(angle), math.sin(angle)])
+            if all(math.dist(place + aside, other) >= 0.99 * size for other in taken):
+                return aside
+    return np.zeros(2)
+
+
+def _draw_labels(
+    axes: Axes,
+    points: Sequence[Point],
+    marks: Mapping[str, np.ndarray],
+    styles: Mapping[str, Style],
+    colours: Colours,
+) -> None:
     """Write each arm's name beside its marker, where it covers no marker, line or name and stays on the panel.
 
-    Where no place is free, the one that covers least is taken. ``pixels`` are those of a point.
+    Where no place is free, the one that covers least is taken. ``marks`` are where the markers are, in pixels.
     """
-    frame = axes.get_window_extent()
-    marks = {point.arm: axes.transData.transform(point.at) for point in points}
+    frame, pixels = axes.get_window_extent(), axes.figure.dpi / 72
     joined = [axes.transData.transform(at) for at in _join_fixed(points)]
     on_line = [left + (right - left) * step / 20 for left, right in pairwise(joined) for step in range(21)]
     taken = [_box_around(at, 8 * pixels) for at in marks.values()] + [_box_around(at, 2 * pixels) for at in on_line]
@@ -199,10 +241,12 @@ def _draw_labels(axes: Axes, points: Sequence[Point], pixels: float, colours: Co
         boxes = [(place, _box_of_label(marks[point.arm], place, point.arm, pixels)) for place in PLACES]
         (right, up), box = min(boxes, key=lambda each: _rate_place(each[1], taken, frame))
         taken.append(box)
+        moved = (marks[point.arm] - axes.transData.transform(point.at)) / pixels
+        place = (moved + np.array([BESIDE * right, ABOVE * up])).tolist()
         axes.annotate(
-            point.arm, point.at, xytext=(BESIDE * right, ABOVE * up), textcoords="offset points", fontsize=LABEL_SIZE,
+            point.arm, point.at, xytext=place, textcoords="offset points", fontsize=LABEL_SIZE,
             ha={1: "left", 0: "center", -1: "right"}[right], va="center", annotation_clip=False,
-            color=get_hue(choose_style(point.arm).hue, colours), in_layout=False, zorder=5,
+            color=get_hue(styles[point.arm].hue, colours), in_layout=False, zorder=5,
         )  # fmt: skip
 
 

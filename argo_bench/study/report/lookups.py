@@ -11,17 +11,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from argo_bench.harness.record.records import Result
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.chart import Canvas, Chart, get_hue, quieten
+from argo_bench.report.charts.arms import Style, make_legend_entry
 from argo_bench.report.tables import Column, Row, Table
 
 DICT = "dict"
-HUES = {DICT: "blue", "joblib.Memory": "vermillion", "SQLite": "bluish green", "Redis": "reddish purple"}
+STYLES = {
+    DICT: Style("blue", "o", "-"),
+    "joblib.Memory": Style("vermillion", "^", "--"),
+    "SQLite": Style("bluish green", "D", "-."),
+    "Redis": Style("reddish purple", "P", ":"),
+}
 COSTS_NS = 1e3, 1e10
 """A computation may cost from a microsecond to ten seconds."""
 STAGES = {
@@ -35,7 +40,7 @@ STAGES = {
 
 def find_lookups(recorded: Recorded) -> dict[str, float]:
     """Return the nanoseconds of a look-up by store, the cheapest first; empty for a run of anything else."""
-    results = [each for each in recorded.all(Result) if each.comparison.optimization in HUES]
+    results = [each for each in recorded.all(Result) if each.comparison.optimization in STYLES]
     found = {each.comparison.optimization: each.candidate_ns for each in results}
     if results:
         found[DICT] = float(np.median([each.reference_ns for each in results]))
@@ -109,9 +114,12 @@ def draw(costs: Costs, canvas: Canvas) -> Figure:
     figure = Figure(figsize=(8, 4.2), facecolor=colours.background, layout="constrained")
     axes = figure.add_subplot(facecolor=colours.background)
     at = np.geomspace(*COSTS_NS, 400)
-    for store, ns in costs.stores.items():
-        shares = ns / at
-        axes.plot(at[shares <= 1], shares[shares <= 1], color=get_hue(HUES[store], colours), linewidth=1.8)
+    for position, (store, ns) in enumerate(costs.stores.items()):
+        shares, style = ns / at, STYLES[store]
+        axes.plot(
+            at[shares <= 1], shares[shares <= 1], color=get_hue(style.hue, colours), linestyle=style.line,
+            linewidth=1.8, marker=style.marker, markersize=5, markevery=(5 * position, 40),
+        )  # fmt: skip
     for name, ns in stages.items():
         axes.axvline(ns, color=colours.baseline, linewidth=0.9, linestyle=":")
         axes.annotate(
@@ -128,7 +136,7 @@ def draw(costs: Costs, canvas: Canvas) -> Figure:
     quieten(axes, colours)
     axes.grid(axis="y", color=colours.rule, linewidth=0.8)
     axes.set_title("Above its line a cache pays", loc="left", color=colours.ink, fontsize=10, fontweight="bold")
-    handles = [Line2D([], [], color=get_hue(HUES[store], colours), linewidth=1.8) for store in costs.stores]
+    handles = [make_legend_entry(store, STYLES[store], colours)[0] for store in costs.stores]
     names = [f"{store}, {finding.format_duration(ns)} a look-up" for store, ns in costs.stores.items()]
     figure.legend(
         handles, names, loc="outside lower left", ncols=2, frameon=False, fontsize=8.5, labelcolor=colours.muted
