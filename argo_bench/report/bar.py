@@ -29,7 +29,7 @@ def draw_bar(judgement: Judgement) -> str:
     if judgement.speedup is None or judgement.interval is None or judgement.speedup >= finding.NONE_LEFT:
         return ""
     said = f"{finding.describe_measured(judgement)}, interval {finding.format_interval(judgement.interval, None)}"
-    look = 'font-family="inherit" font-size="12" style="display:block;max-width:100%;margin:4px 0 8px"'
+    look = 'font-family="sans-serif" font-size="12" style="display:block;max-width:100%;margin:4px 0 8px"'
     head = f'<svg role="img" aria-label="{escape_html(said)}" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" {look}>'
     return head + "".join(_draw_parts(judgement, judgement.speedup, judgement.interval)) + "</svg>"
 
@@ -39,6 +39,8 @@ def _draw_parts(judgement: Judgement, speedup: float, interval: tuple[float, flo
     low, high = min(0.9, speedup) / FARTHEST, max(1.1, speedup) * FARTHEST
     shown = [end for end in (*interval, *(region or ())) if low <= end <= high]
     left, right = min(0.9, speedup, *shown), max(1.1, speedup, *shown)
+    margin = (right / left) ** 0.06
+    left, right = left / margin, right * margin
 
     def place(value: float) -> float:
         share = math.log(min(max(value, left), right) / left) / math.log(right / left)
