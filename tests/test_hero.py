@@ -131,7 +131,7 @@ def test_the_title_states_the_finding_and_the_narrow_picture_leaves_it_to_the_pa
 
 def test_words_are_text_in_a_font_that_every_system_has_something_like():
     svg = HERO.picture(REFERENCE).svg().decode()
-    assert "vectorized indicators: time</text>" in svg
+    assert all(f">{row.label}" in svg for row in find_hero(REFERENCE).rows)
     assert svg.count("DejaVu Sans") == svg.count(FONTS) > 0
 
 
