@@ -263,6 +263,7 @@ def test_axe_finds_nothing(width, theme, browser, stored_page):
 
     show(browser, stored_page, width, theme, "#O08")
     browser.execute_script("document.querySelectorAll('.one[open] details').forEach(each => { each.open = true })")
+    browser.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done))")
     axe = Axe(browser)
     axe.inject()
     found = axe.run()

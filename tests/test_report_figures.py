@@ -140,6 +140,14 @@ def test_a_picture_shows_itself_as_drawing_with_its_alternative_text(full):
     assert f'aria-label="{picture.alt}"' in shown["text/html"]
 
 
+def test_a_dark_picture_stays_dark_wherever_it_is_shown(full):
+    picture = forest.FOREST.picture(full, "dark")
+    shown = picture._repr_mimebundle_()
+    assert set(shown) == {"image/svg+xml", "text/plain"}
+    assert COLOURS["dark"].background.lower() in shown["image/svg+xml"]
+    assert picture.dark_svg() == picture.svg()
+
+
 def test_in_a_notebook_a_figure_takes_the_colours_of_the_theme_around_it(full):
     shown = forest.FOREST.picture(full)._repr_mimebundle_()["text/html"]
     style, drawing = shown.split("</style>")

@@ -18,6 +18,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -125,9 +126,16 @@ class Picture:
     alt: str
     data: Table
 
+    @property
+    def is_dark(self) -> bool:
+        """Whether the picture was drawn in the colours of the dark theme, and stays dark wherever it is shown."""
+        return to_hex(self.figure.get_facecolor()) == COLOURS["dark"].background.lower()
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         from argo_bench.report.themed import make_themed
 
+        if self.is_dark:
+            return {"image/svg+xml": self.svg().decode(), "text/plain": self.alt}
         shown = {"text/html": make_themed(self), "text/plain": self.alt}
         image = base64.b64encode(self.png(NOTEBOOK_DPI)).decode("ascii")
         has_room = len(image) + sum(map(len, shown.values())) <= MOST_KEPT
@@ -143,6 +151,8 @@ class Picture:
 
     def dark_svg(self) -> bytes:
         """Return the SVG of the dark picture by exchanging the colours of the light one, without drawing it again."""
+        if self.is_dark:
+            return self.svg()
         dark = list_colours("dark")
         names = {colour.lower().encode(): name for name, colour in list_colours("light").items()}
         return re.sub(rb"#[0-9a-f]{6}\b", lambda found: dark[names[found[0]]].lower().encode(), self.svg())

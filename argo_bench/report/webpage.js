@@ -32,10 +32,7 @@
     enhance(body);
   };
   const opened = (event) => {
-    if (!event.target.open) return;
-    open(event.target);
-    for (const frame of all(".wide-table", event.target))
-      if (frame.scrollWidth > frame.clientWidth) frame.setAttribute("tabindex", "0");
+    if (event.target.open) open(event.target);
   };
   document.addEventListener("toggle", opened, true);
   const follow = () => {
