@@ -113,7 +113,7 @@ def test_run_takes_the_file_and_refuses_a_wrong_one(tmp_path):
 def test_a_report_says_that_they_were_a_readers_own(tmp_path):
     asked = Asked([], None, "quick", None, 1, None, False, False, False, None, latencies=read(tmp_path, OWN))
     assert describe_latencies(asked) == [
-        "latencies and prices of one's own: sonar (median 900 ms, p99 2500 ms, $2 per million input tokens, $4 per "
+        "own latencies and prices: sonar (median 900 ms, p99 2500 ms, $2 per million input tokens, $4 per "
         "million output tokens), massive (median 45 ms, p99 45 ms)"
     ]
     assert describe_latencies(None) == []
