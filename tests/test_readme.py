@@ -16,6 +16,7 @@ from argo_bench.study.report.readme import BEGIN, END, make_table, write_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = "\n".join(each.read_text(encoding="utf-8") for each in (ROOT / "docs").glob("*.md"))
 
 
 def test_it_names_every_optimization_of_the_stored_run_and_no_other():
@@ -45,7 +46,7 @@ def test_every_option_of_run_exists(option):
     assert option in {name for each in cli.commands["run"].params for name in each.opts}
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"argo_bench\.(\w+)\(", README))))
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"argo_bench\.(\w+)\(", README + PAGES))))
 def test_every_public_name_exists(name):
     assert name in argo_bench.__all__
     assert callable(getattr(argo_bench, name))
