@@ -8,6 +8,7 @@ import functools
 import io
 import json
 import logging
+import math
 import random
 import sqlite3
 import tempfile
@@ -32,6 +33,10 @@ def values():
     return list(VALUES)
 
 
+def thirds():
+    return [each / 3 for each in range(5000)]
+
+
 def add_up(items):
     total = 0.0
     for each in items:
@@ -53,6 +58,17 @@ def _jitted(array):
 
 def compiles_at_first(items):
     return _jitted(np.asarray(items))
+
+
+@functools.cache
+def _wait_once():
+    time.sleep(0.005)
+
+
+def sums_exactly_after_a_wait(items):
+    """Give one sum for any order of the items, unlike a loop, whose last digit depends on it."""
+    _wait_once()
+    return math.fsum(items)
 
 
 def imports_at_first(items):
@@ -431,6 +447,7 @@ def nothing_either(items):
 PAIRS = [
     (add_up, add_backwards, values),
     (add_up, compiles_at_first, values),
+    (add_up, sums_exactly_after_a_wait, thirds),
     (add_up, imports_at_first, values),
     (adds_up_itself, asks_the_attribute, lazy),
     (fetches_all, asks_for_the_sum, connection),

@@ -149,6 +149,21 @@ def test_what_could_mean_something_else_is_not_changed(argument):
     assert found == [] or argument == [1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("value", "grown"),
+    [
+        (([1, 2.5], "text"), ([2, 3.5], "text")),
+        ({"one": (1, True)}, {"one": (2, True)}),
+        (np.array([1, 2], np.uint8), np.array([2, 3], np.uint8)),
+        (np.array(["a"]), np.array(["a"])),
+    ],
+)
+def test_every_number_grows_and_nothing_else(value, grown):
+    found = inputs.grow_numbers(value)
+    assert type(found) is type(grown)
+    np.testing.assert_equal(found, grown)
+
+
 def test_numbers_within_a_long_text_change_places():
     text = '{"prices": [' + ", ".join(f"{100.123 + each}" for each in range(30)) + "]}"
     other = others_of(text)[0][0]

@@ -29,12 +29,13 @@ from .inputs import (
     describe_returned_input,
     describe_used_input,
     find_change,
+    grow_numbers,
     is_dear,
     list_other_inputs,
 )
 from .kept import find_kept, list_names
 from .leftovers import Leftovers, adopt_orphans
-from .results import copy_result, pack_if_possible, write_packed, write_result
+from .results import copy_result, pack_if_possible, write_packed
 from .settings import Settings, describe_changes, describe_seeding, read_generators, read_settings
 from .timing import Arguments, FunctionBody, Timing, count_compiled_signatures, read_children_ns
 from .waiting import ENOUGH, Call, Decision, Kept, account, decide, is_delay_known
@@ -54,7 +55,7 @@ REMARKED_NS, WAITED_NS = 1_000_000, 50_000_000
 """A first call that computes, or waits, for so much longer than a later one is worth a remark: no busy machine makes it
 so dear."""
 OTHER = ".other"
-"""The result for another input stands in the file of this ending, beside the result."""
+"""The results for other inputs stand in the file of this ending, beside the result."""
 ELSEWHERE, ELSEWHERE_NS = 0.1, 1_000_000
 """Other threads and processes matter where they compute for this share of the calls, and for so many nanoseconds."""
 
@@ -200,7 +201,7 @@ class Examination:
         if base and (is_dear(self.first_ns, self.call_ns) or self.call_ns < CHEAP_NS):
             if (memory := describe_memory(self._body, base, self.call_ns)) is not None:
                 return self._note(memory)
-            self._write_other(base, file)
+            self._write_others(base, file)
         kept = self._find_kept()
         if kept is not None and is_dear(self.first_ns, self.call_ns):
             self._note(Suspicion("remembers", f"remembers what it returned, in {kept}"))
@@ -229,13 +230,16 @@ class Examination:
         first, later = self._own_ns[0], round(median(self._own_ns[1:]))
         return is_dear(first, later, REMARKED_NS) or is_dear(self.first_ns, self.call_ns, WAITED_NS)
 
-    def _write_other(self, base: Arguments, file: Path) -> None:
-        """Write what the function returns for an input on which it was not called before."""
-        for other in itertools.islice(list_other_inputs(base), OTHERS, OTHERS + 1):
+    def _write_others(self, base: Arguments, file: Path) -> None:
+        """Write what the function returns for inputs on which it was not called before: None where it refuses one."""
+        exchanged = itertools.islice(list_other_inputs(base), OTHERS, OTHERS + 1)
+        found: list[bytes | None] = []
+        for other in (*exchanged, grow_numbers(copy_arguments(base))):
             try:
-                write_result(self._body.take_result(other)[0], file)
+                found.append(pack_if_possible(self._body.take_result(other)[0]))
             except Exception:  # noqa: BLE001 - an input that was made up may be refused in any way
-                return
+                found.append(None)
+        file.write_bytes(pickle.dumps(found))
 
     def time_reading(self) -> int | None:
         """Return the nanoseconds that it takes to read the result, where its class is a collection of the user's."""

@@ -206,18 +206,25 @@ def find_classes(arm: Arm) -> None:
 
 
 def find_repeated_answer(baseline: str, candidate: str, arm: Arm) -> Reply:
-    """Find whether the candidate gives its first answer for another input, for which the baseline gives another."""
+    """Find whether the candidate gives its first answer for another input, for which the baseline gives another.
+
+    Answers of the baseline that differ by rounding alone are the same one: a sum in another order is no other sum.
+    """
     from .agreement import first_difference
     from .examine import OTHER
 
     find_classes(arm)
-    files = [Path(name + ending) for name in (baseline, candidate) for ending in ("", OTHER)]
     reply: Reply = {"type": "Agreement", "difference": None, "suspicions": []}
+    files = [Path(name + ending) for name in (baseline, candidate) for ending in ("", OTHER)]
     if not all(file.is_file() for file in files):
         return reply
-    first, other, own_first, own_other = (pickle.loads(file.read_bytes()) for file in files)
-    if first_difference(first, other, "equal") and not first_difference(own_first, own_other, "equal"):
-        reply["suspicions"] = [["repeats an answer", "gives its first answer again for another input"]]
+    first, others, own_first, own_others = (pickle.loads(file.read_bytes()) for file in files)
+    for other, own_other in zip(others, own_others, strict=False):
+        if other is None or own_other is None:
+            continue
+        is_another = first_difference(first, pickle.loads(other), "allclose") is not None
+        if is_another and first_difference(own_first, pickle.loads(own_other), "equal") is None:
+            reply["suspicions"] = [["repeats an answer", "gives its first answer again for another input"]]
     return reply
 
 
