@@ -137,17 +137,23 @@ def study_pair(number: int, name: str, seed: int) -> dict[str, Any]:
     return describe(name, (ours.low, ours.point, ours.high), ratios, found.judgement.verdict)
 
 
-def study_arm(name: str, variant: str, run: Path, seed: int) -> dict[str, Any] | None:
-    """Measure an exported arm plainly, and take our finding from a stored run; None where that has none."""
-    judged = {(each.optimization, each.arm): each for each in load(run).all(Judgement) if each.metric == "cpu"}
-    judgement = judged.get((name, variant))
-    if judgement is None or judgement.interval is None or judgement.speedup is None:
-        return None
+def time_arm(name: str, variant: str, seed: int) -> list[float]:
+    """Return ln(candidate / baseline) of every pair of processes of an arm that was exported as scripts."""
     with tempfile.TemporaryDirectory() as folder:
         export(subject_of([name], None, installed_sample, seed), variant, seed, Path(folder))
-        ratios = time_exported(Path(folder), random.Random(seed))
-    low, high = judgement.interval
-    return describe(f"{name} {variant}", (low, judgement.speedup, high), ratios)
+        return time_exported(Path(folder), random.Random(seed))
+
+
+def find_speedups(run: Path) -> dict[str, tuple[float, float, float]]:
+    """Return what a stored run found of every arm that is exported, with the ends of its interval, by their name."""
+    judged = {(each.optimization, each.arm): each for each in load(run).all(Judgement) if each.metric == "cpu"}
+    found = {}
+    for arm in ARMS:
+        judgement = judged.get(arm)
+        if judgement is not None and judgement.interval is not None and judgement.speedup is not None:
+            low, high = judgement.interval
+            found[" ".join(arm)] = (low, judgement.speedup, high)
+    return found
 
 
 def describe(
@@ -177,24 +183,31 @@ def _show(side: Mapping[str, Any]) -> str:
 @click.option("--report", "only_report", is_flag=True, help="Measure nothing, and show what the file has.")
 def main(out: Path, run: Path, only_report: bool) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
-    known = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] if out.exists() else []
-    done = {each["pair"] for each in known}
-    with out.open("a", encoding="utf-8") as file:
-        for found in () if only_report else _measure_all(run, done):
-            file.write(json.dumps(found) + "\n")
-            file.flush()
-            known.append(found)
-            click.echo(list(report([found]))[1])
-    click.echo("\n".join(report(known)))
+    lines = out.read_text(encoding="utf-8").splitlines() if out.exists() else []
+    known = {each["pair"]: each for each in map(json.loads, lines)}
+    speedups = find_speedups(run)
+    for name in known.keys() & speedups.keys():  # the run may be later than the line
+        known[name] = describe(name, speedups[name], known[name]["ratios"])
+    for found in () if only_report else _measure_all(speedups, known.keys()):
+        known[found["pair"]] = found
+        _write(out, known)
+        click.echo(list(report([found]))[1])
+    _write(out, known)
+    click.echo("\n".join(report([*known.values()])))
 
 
-def _measure_all(run: Path, done: Collection[str]) -> Iterator[dict[str, Any]]:
+def _write(out: Path, known: Mapping[str, Mapping[str, Any]]) -> None:
+    out.write_text("".join(f"{json.dumps(each)}\n" for each in known.values()), encoding="utf-8")
+
+
+def _measure_all(speedups: Mapping[str, tuple[float, float, float]], done: Collection[str]) -> Iterator[dict[str, Any]]:
     for number, name in enumerate(user_pairs.PAIRS):
         if name not in done:
             yield study_pair(number, name, seed=number + 1)
-    for number, (name, variant) in enumerate(ARMS):
-        if f"{name} {variant}" not in done and (found := study_arm(name, variant, run, number + 1)) is not None:
-            yield found
+    for number, arm in enumerate(ARMS):
+        name = " ".join(arm)
+        if name in speedups and name not in done:
+            yield describe(name, speedups[name], time_arm(*arm, number + 1))
 
 
 if __name__ == "__main__":
