@@ -231,9 +231,10 @@ def find_oldest(fresh: Log, served: Log) -> float:
     oldest = 0.0
     for questions, answer in list_served(served):
         known = [each for question in questions for each in fresh.given.get(question, ()) if each.at_s <= answer.at_s]
-        given = [each.at_s for each in known if say_the_same(answer.said, each.said)]
-        if given:
-            oldest = max(oldest, answer.at_s - max(given))
+        known.sort(key=lambda each: each.at_s, reverse=True)
+        given = next((each.at_s for each in known if say_the_same(answer.said, each.said)), None)
+        if given is not None:
+            oldest = max(oldest, answer.at_s - given)
     return oldest
 
 
