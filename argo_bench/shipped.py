@@ -11,6 +11,9 @@ REFERENCE = "reference"
 CHECKED_OUT = {"notebooks": "notebooks", REFERENCE: "results/reference"}
 """A checkout has these folders here, beside the package; an installed package has them within."""
 
+FILES = "argo-reference"
+"""Files of a report on the installed record are written into this folder of the current one."""
+
 
 def find_shipped(name: str) -> Path:
     """Return a folder that comes with the package, ``notebooks`` or ``reference``.
@@ -34,3 +37,12 @@ def resolve_run(path: str | Path) -> Path:
     if given.parts[:1] == (REFERENCE,) and not given.exists():
         return find_shipped(REFERENCE).joinpath(*given.parts[1:])
     return given
+
+
+def place_files(directory: Path) -> Path:
+    """Return where the files of a report on the run in ``directory`` belong: there, but never in an installed package.
+
+    What is installed may be read-only, and whoever asked would not find anything in it.
+    """
+    package = Path(__file__).parent.resolve()
+    return Path(FILES) if package in directory.resolve().parents else directory

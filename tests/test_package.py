@@ -1,5 +1,6 @@
 """Does the wheel hold what the program needs beside its code, and is its version that of the newest changes?"""
 
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,8 @@ import argo_bench
 from argo_bench import shipped
 from argo_bench.errors import UserError
 from argo_bench.opening import open_report
+from tests.program import argo_here
+from tests.stored import run_lines, sealed, store
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -40,6 +43,32 @@ def test_what_comes_with_an_installed_package_is_found_in_it(tmp_path, monkeypat
     package = install_without_a_checkout(tmp_path, monkeypatch)
     assert shipped.resolve_run("reference") == package / "reference"
     assert shipped.resolve_run("reference/lookups") == package / "reference" / "lookups"
+
+
+def install_with_a_run(folder, monkeypatch, cwd):
+    """The same with a record of invented samples, for a user who is in another folder."""
+    package = install_without_a_checkout(folder, monkeypatch)
+    stored = store(package / "reference", sealed(run_lines()))
+    cwd.mkdir()
+    monkeypatch.chdir(cwd)
+    return stored
+
+
+def test_commands_that_take_a_run_know_the_one_that_comes_with_the_package(tmp_path, monkeypatch):
+    stored = install_with_a_run(tmp_path, monkeypatch, tmp_path / "here")
+    shown = argo_here("report", "reference", "--json")
+    assert json.loads(shown.stdout)["run"]["run"] == stored.run.run
+    assert f"all {len(stored.records)} lines agree" in argo_here("verify", "reference").stdout
+    assert "S2.time" in argo_here("ci", "history", "reference").stdout
+
+
+def test_a_report_on_the_installed_run_is_written_here_and_nothing_into_the_package(tmp_path, monkeypatch):
+    stored = install_with_a_run(tmp_path, monkeypatch, tmp_path / "here")
+    before = sorted(stored.directory.iterdir())
+    shown = argo_here("report", "reference")
+    assert f"report: {Path(shipped.FILES) / 'report.html'}" in shown.stderr
+    assert (tmp_path / "here" / shipped.FILES / "report.html").is_file()
+    assert sorted(stored.directory.iterdir()) == before
 
 
 def test_a_folder_of_the_users_goes_before_what_comes_with_the_package(tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from argo_bench.cli.shell import (
     OUTPUTS_DIFFER,
     Duration,
     Share,
+    StoredRun,
     make_console,
     print_json,
     say,
@@ -219,7 +220,7 @@ def merge(records: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
 
 @ci.command(short_help="Find out whether a run still reaches its thresholds.")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=StoredRun())
 @click.option(
     "--thresholds",
     type=click.Path(path_type=Path),
@@ -255,7 +256,7 @@ def check(run: Path, thresholds: Path, as_json: bool) -> None:
 
 
 @ci.command(short_help="Propose thresholds for `ci check`.")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=StoredRun())
 @click.option(
     "--margin",
     type=Share(),
@@ -275,7 +276,7 @@ def thresholds(run: Path, margin: float, times: bool) -> None:
 
 
 @ci.command(short_help="Show how speed-ups have moved over several runs.")
-@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, type=StoredRun())
 @click.option("--claim", help="Show one claim alone, as in O08.time.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Also draw it into this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")

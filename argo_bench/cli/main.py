@@ -32,6 +32,7 @@ from argo_bench.cli.shell import (
     OUTPUTS_DIFFER,
     Duration,
     Latencies,
+    StoredRun,
     complete_ids,
     make_console,
     prepare_streams,
@@ -381,7 +382,7 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
 
 
 @cli.command(short_help="Show a stored run, and write its report.")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=StoredRun())
 @click.option(
     "--format",
     "form",
@@ -392,7 +393,11 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
     "The others are printed, for tools that read them.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the files of the report. [default: the run's]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for the files of the report. [default: the run's; ./argo-reference for an installed `reference`]",
+)
 @click.option("--open", "opens", is_flag=True, help="Write report.html and open it in the browser.")
 @click.option("--peers", type=click.Path(path_type=Path), help="Show what other tools measured: a folder of `export`.")
 @click.option("--readme", type=click.Path(path_type=Path), help="Only write the table of verdicts into this README.")
@@ -403,8 +408,8 @@ def report(
 ) -> None:
     """Show the verdicts of a stored RUN, and write its report: report.html, report.md and figures.
 
-    RUN is the folder of a run, or its run.jsonl. With several of them, the oldest first, it shows what changed from the
-    last but one to the last, and from three on the trend.
+    RUN is the folder of a run, its run.jsonl, or `reference`: the run that comes with argo-bench. With several of them,
+    the oldest first, it shows what changed from the last but one to the last, and from three on the trend.
     """
     from argo_bench.harness.record.store import load
 
@@ -439,16 +444,17 @@ def show_report(
 ) -> None:
     """Show a stored run or gate in one of the forms of ``report``, and write the files that belong to the form.
 
-    They are written into ``out``, or without one beside the record.
+    They are written into ``out``, or without one where ``place_files`` says.
     """
     from argo_bench.harness.record.store import load
     from argo_bench.opening import open_report
     from argo_bench.report import PAGE
+    from argo_bench.shipped import place_files
 
     if load(run).run.profile == GATE:
         sys.exit(show_and_save_gate(run, form == "json", out=out))
     opened = open_report(run)
-    directory = out or opened.directory
+    directory = out or place_files(opened.directory)
     if readme is not None:
         from argo_bench.study.report.readme import write_table
 
@@ -572,10 +578,12 @@ def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> N
 
 
 @cli.command(short_help="Compute every verdict of a stored run anew.")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=StoredRun())
 @click.option("--json", "as_json", is_flag=True, help="Print the disagreements as JSON.")
 def verify(run: Path, as_json: bool) -> None:
     """Compute every estimate, interval and verdict of RUN anew from its raw samples.
+
+    RUN is the folder of a run, its run.jsonl, or `reference`: the run that comes with argo-bench.
 
     Exit code 1: what the record says does not follow from its samples. Each line that disagrees is named.
     """

@@ -22,12 +22,13 @@ FORMS = ("table", "markdown", "json", "html")
 def show_runs(runs: Sequence[Path], form: str, *, out: Path | None, opens: bool, **alone: Path | None) -> None:
     """Show what changed from the last but one run to the last, and from three runs on the trend over all.
 
-    The page of the last run, which says the same, is written into ``out``, or without one beside its record. ``alone``
-    are options that are for one run alone. Raises UserError for one of these, for a form that is for one run alone, and
-    for a gate.
+    The page of the last run, which says the same, is written into ``out``, or without one where ``place_files`` says.
+    ``alone`` are options that are for one run alone. Raises UserError for one of these, for a form that is for one run
+    alone, and for a gate.
     """
     from argo_bench.opening import open_report
     from argo_bench.report import PAGE
+    from argo_bench.shipped import place_files
 
     if asked := [f"--{name}" for name, value in alone.items() if value is not None]:
         raise UserError(f"{asked[0]} is for one run, and {len(runs)} were given: leave it out, or name one run")
@@ -37,7 +38,7 @@ def show_runs(runs: Sequence[Path], form: str, *, out: Path | None, opens: bool,
     for path, report in zip(runs, [*earlier, newest], strict=True):
         if report.recorded.run.profile == GATE:
             raise UserError(f"{path} is a gate, which compares two commits already: expected the folders of runs")
-    directory = out or newest.directory
+    directory = out or place_files(newest.directory)
     if form == "json":
         _print_as_json(earlier, newest)
     elif form == "markdown":

@@ -71,6 +71,18 @@ class DateOrder(click.ParamType[str]):
         return order
 
 
+class StoredRun(click.Path):
+    """Reads where a run is; ``reference`` is the one that comes with the package, as ``argo_bench.load`` reads it."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Path:
+        from argo_bench.shipped import resolve_run
+
+        return resolve_run(Path(os.fsdecode(super().convert(value, parameter, context))))
+
+
 class Latencies(click.ParamType[dict[str, dict[str, float]]]):
     """Reads a file with latencies and prices of the providers, as ``read_figures`` does."""
 
