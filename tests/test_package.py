@@ -97,6 +97,26 @@ def test_the_newest_section_of_the_changes_is_that_of_the_version():
     assert (newest[2] == "not released yet") == version.endswith(".dev0")
 
 
+def describe_for_an_index() -> str:
+    """What an index shows: the README with the substitutions that the build makes."""
+    hook = PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
+    text = "".join(
+        each["text"] if "text" in each else (ROOT / each["path"]).read_text(encoding="utf-8")
+        for each in hook["fragments"]
+    )
+    for each in hook["substitutions"]:
+        text, count = re.subn(each["pattern"], each["replacement"], text)
+        assert count, f"{each['pattern']} is nowhere in the README"
+    return text
+
+
+def test_an_index_shows_nothing_that_it_does_not_have():
+    text = describe_for_an_index()
+    assert "readme" in PROJECT["project"]["dynamic"]
+    assert not re.findall(r"<img|<picture|src=|\]\((?!https://)|\.venv/bin|pip install \.", text)
+    assert "pip install argo-bench" in text
+
+
 @pytest.mark.slow
 def test_the_wheel_executes_its_notebooks_outside_of_the_checkout(tmp_path):
     pytest.importorskip("papermill")
@@ -104,6 +124,8 @@ def test_the_wheel_executes_its_notebooks_outside_of_the_checkout(tmp_path):
     subprocess.run(command, check=True)
     [wheel] = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
+    [metadata] = (tmp_path / "installed").glob("*.dist-info/METADATA")
+    assert metadata.read_text(encoding="utf-8").endswith(describe_for_an_index())
     here = tmp_path / "elsewhere"
     here.mkdir()
     program = [sys.executable, "-m", "argo_bench.cli", "notebook"]
