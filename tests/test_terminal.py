@@ -51,6 +51,16 @@ def test_columns_says_how_wide_the_output_is(command):
     assert widest(narrow) <= 80 < widest(wide) <= 118
 
 
+def test_a_wider_terminal_shows_a_report_in_fewer_lines_and_shortens_less(run):
+    texts = [shown("report", run, columns=str(columns)) for columns in (80, 100, 120, 180)]
+    assert all(widest(text) <= columns for text, columns in zip(texts, (80, 100, 120, 180), strict=True))
+    lines = [len(text.splitlines()) for text in texts]
+    assert lines == sorted(lines, reverse=True)
+    assert lines[2] < 0.8 * lines[0]
+    whole = "differs: key order of the body, volume in 12 of 40 steps of a symbol"
+    assert [whole in text for text in texts] == [False, False, False, True]
+
+
 def test_columns_says_how_wide_the_help_is():
     command = [sys.executable, "-m", "argo_bench.cli", "run", "--help"]
     narrow, wide = (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html as markup
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import rich.box
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -17,7 +18,7 @@ from argo_bench.report.marks import MARKS, make_legible
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Names a column; ``width`` caps it in a terminal, where columns without a cap take what is left of the line."""
+    """Names a column; ``width`` caps it in a terminal of 80 columns; columns without a cap take what is left."""
 
     name: str
     width: int | None
@@ -52,8 +53,8 @@ class Table:
 
 OUTPUT, VERDICT = "output", "verdict"
 """Columns with these names are shown in a way of their own."""
-LONGEST_OUTPUT = 24
-"""A terminal shortens what is said of outputs in more characters than this; the remarks have the whole."""
+NARROW, LONGEST_OUTPUT = 80, 24
+"""A terminal of this number of columns shortens what is said of outputs in more characters; the remarks have it all."""
 
 
 def join_lines(*several: str) -> str:
@@ -61,34 +62,68 @@ def join_lines(*several: str) -> str:
     return "\n".join(line for line in several if line)
 
 
-def terminal_table(table: Table) -> RichTable:
+@dataclass(frozen=True, slots=True)
+class TerminalTable:
+    """Renders itself for a rich console of 80 columns or more, and shows more where the console is wider."""
+
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table, further = self.table, _share_room(self.table, options.max_width - NARROW)
+        drawn = RichTable(
+            title=Text(table.title, style="bold"),
+            caption=Text(table.note, style="dim"),
+            title_justify="left",
+            caption_justify="left",
+            box=rich.box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+            header_style="",
+        )
+        for position, (column, more) in enumerate(zip(table.columns, further, strict=True)):
+            width = None if column.width is None else min(_measure(table, position), column.width + more)
+            drawn.add_column(column.name, width=width, overflow="fold")
+        for row in table.rows:
+            drawn.add_row(*_make_terminal_cells(table, row, further))
+        yield drawn
+
+
+def terminal_table(table: Table) -> TerminalTable:
     """Return a table for a rich console of 80 columns or more, in which every number stays on one line."""
-    drawn = RichTable(
-        title=Text(table.title, style="bold"),
-        caption=Text(table.note, style="dim"),
-        title_justify="left",
-        caption_justify="left",
-        box=rich.box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        header_style="",
-    )
-    for position, column in enumerate(table.columns):
-        longest = max(len(line) for row in table.rows for line in row.cells[position].split("\n"))
-        width = None if column.width is None else min(max(longest, len(column.name)), column.width)
-        drawn.add_column(column.name, width=width, overflow="fold")
-    for row in table.rows:
-        drawn.add_row(*_make_terminal_cells(table, row))
-    return drawn
+    return TerminalTable(table)
 
 
-def _make_terminal_cells(table: Table, row: Row) -> Iterator[Text]:
-    for position, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True)):
-        first, *further = _fit(_shorten_output(cell) if column.name == OUTPUT else cell, column.width).split("\n")
+def _measure(table: Table, position: int) -> int:
+    """Return how many characters the longest line of a column has, its heading included."""
+    column = table.columns[position]
+    cells = (row.cells[position] for row in table.rows)
+    lines = (line for cell in cells for line in (_part_output(cell) if column.name == OUTPUT else cell).split("\n"))
+    return max([len(column.name), *map(len, lines)])
+
+
+def _share_room(table: Table, room: int) -> list[int]:
+    """Share the columns of a console beyond 80: each column of the table gets what it lacks, small wants first."""
+    lengths = [_measure(table, position) for position in range(len(table.columns))]
+    least = [column.width for column in table.columns]
+    left = NARROW - (len(least) - 1) - sum(min(length, cap) for length, cap in zip(lengths, least, strict=True) if cap)
+    equal = max(left, 0) // max(least.count(None), 1)
+    wants = [max(length - (cap or equal), 0) for length, cap in zip(lengths, least, strict=True)]
+    given = [0] * len(wants)
+    for served, position in enumerate(sorted(range(len(wants)), key=wants.__getitem__)):
+        given[position] = min(wants[position], max(room, 0) // (len(wants) - served))
+        room -= given[position]
+    return given
+
+
+def _make_terminal_cells(table: Table, row: Row, further: Sequence[int]) -> Iterator[Text]:
+    for position, (column, cell, more) in enumerate(zip(table.columns, row.cells, further, strict=True)):
+        width = None if column.width is None else column.width + more
+        shown = _part_output(cell, LONGEST_OUTPUT + more) if column.name == OUTPUT else cell
+        first, *lines = _fit(shown, width).split("\n")
         colour = MARKS[row.word].terminal if row.word is not None and column.name == VERDICT else ""
         weight = "bold" if row.strong and table.is_marked(position) else ""
-        yield Text.assemble((first, f"{weight} {colour}".strip()), *((f"\n{line}", "dim") for line in further))
+        yield Text.assemble((first, f"{weight} {colour}".strip()), *((f"\n{line}", "dim") for line in lines))
 
 
 def _fit(cell: str, width: int | None) -> str:
@@ -99,9 +134,10 @@ def _fit(cell: str, width: int | None) -> str:
     )
 
 
-def _shorten_output(output: str) -> str:
+def _part_output(output: str, longest: int | None = None) -> str:
+    """Put what is said of the signals on a line of its own, and shorten what is said before it if it is too long."""
     said, _, damage = output.partition("; ")
-    short = said if len(said) <= LONGEST_OUTPUT else said.split(":")[0].split(" (")[0]
+    short = said if longest is None or len(said) <= longest else said.split(":")[0].split(" (")[0]
     return join_lines(short, damage)
 
 
