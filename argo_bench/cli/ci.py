@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @click.group(invoke_without_command=True, short_help="Find out whether a commit is slower than another one.")
-@click.option("--base", help="Commit or branch to compare with, where the head left it. [default: HEAD~1]")
+@click.option("--base", help="Commit or branch to compare with, where the head branched off. [default: HEAD~1]")
 @click.option("--head", default="HEAD", show_default=True, help="Commit or branch to be judged.")
 @click.option(
     "--patch",
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     "--shard", metavar="K/N", help="Measure part K of N of the benchmarks; `ci merge` then decides over all parts."
 )
 @click.option(
-    "--direct", "is_direct", is_flag=True, help="Compare with the base as it is, not with where the head left it."
+    "--direct", "is_direct", is_flag=True, help="Compare with the base itself, not with where the head branched off."
 )
 @click.option(
     "--project",
@@ -63,7 +63,8 @@ if TYPE_CHECKING:
 @click.option(
     "--environment",
     type=click.Choice(["own", "current"]),
-    help="own: both commits are installed, each by itself. current: nothing is installed. [default: own]",
+    help="own: each commit is installed into an environment of its own. current: both run in this one, and nothing is "
+    "installed. [default: own]",
 )
 @click.option(
     "--accept", multiple=True, metavar="NAME", help="Accept that this benchmark's output or counts have changed."
@@ -83,9 +84,9 @@ def ci(
     pytest-benchmark.
 
     Exit code 1: two separate measurements both show that a benchmark is slower than the tolerance allows, or it takes
-    more memory, or more of what it counts. 3: outputs differ. 4: base and head fail alike, or cannot be installed here.
-    What stays undecided never fails. With --patch the first word of the output is void (outputs differ, or it does not
-    run), worse, undecided, faster or fine.
+    more memory, or more of something that it counts, such as requests. 3: outputs differ. 4: base and head fail alike,
+    or cannot be installed here. A difference that is not proven never fails. With --patch the first word of the output
+    is void (outputs differ, or it does not run), worse, undecided, faster or fine.
     """
     if context.invoked_subcommand is not None:
         return
@@ -210,8 +211,8 @@ def show_and_save_gate(directory: Path, as_json: bool, *, interrupted: bool = Fa
 def merge(records: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """Decide over the RECORDS of all shards together, with the exit codes of `ci`.
 
-    Benchmarks of a shard that is not among them are not measured. RECORDS of other commits, options or seeds are no
-    shards of one gate: exit code 2.
+    Benchmarks of a shard that is missing count as not measured. RECORDS that differ in commits, options or seeds do
+    not belong together: exit code 2.
     """
     from argo_bench.gate.shards import merge_shards
 
@@ -232,7 +233,7 @@ def merge(records: tuple[Path, ...], out: Path, as_json: bool) -> None:
 def check(run: Path, thresholds: Path, as_json: bool) -> None:
     """Find out whether a stored RUN still reaches its thresholds.
 
-    Exit code 1: one is missed for sure. What stays undecided never fails.
+    Exit code 1: at least one threshold is missed for sure. A miss that is not proven never fails.
     """
     from argo_bench.gate.table import make_outcome_table
     from argo_bench.gate.thresholds import check_thresholds, read_thresholds
@@ -308,7 +309,7 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
             say(f"figure: {svg}", err=True)
 
 
-@ci.command(short_help="Write workflows for GitHub.")
+@ci.command(short_help="Write workflows for GitHub Actions.")
 @click.option("--force", is_flag=True, help="Replace a workflow that is there already.")
 @click.option("--strict", is_flag=True, help="Let the workflow also fail where base and head cannot run (exit code 4).")
 @click.option("--project", type=click.Path(path_type=Path), default=Path(), help="Folder of the project. [default: .]")

@@ -93,7 +93,7 @@ cli.add_command(reference)
 @cli.command("list", short_help="List the optimizations, and what was claimed of each.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_command(as_json: bool) -> None:
-    """List the fifteen optimizations, what was claimed of each, and the workload that decides."""
+    """List the fifteen optimizations, what was claimed of each, and on which inputs that is judged."""
     from argo_bench.optimizations import subjects
 
     if as_json:
@@ -122,7 +122,8 @@ def list_command(as_json: bool) -> None:
     "--trace",
     type=click.Choice(get_args(Trace)),
     envvar="ARGO_BENCH_TRACE",
-    help="How often simulated prices change: as volatility says, in 20 % of the steps, in each step, never.",
+    help="How often simulated prices change. live: as each symbol's volatility says; calm: in 20 % of the steps; "
+    "open: in each step; frozen: never.",
 )
 @click.option(
     "--skip-unchanged",
@@ -137,7 +138,7 @@ def list_command(as_json: bool) -> None:
     envvar="ARGO_BENCH_LATENCIES",
     help="Response times of your providers (median_ms, p99_ms) and prices of your models, as TOML or JSON.",
 )
-@click.option("--study", is_flag=True, help="Run the trials on real servers in full: minutes more.")
+@click.option("--study", is_flag=True, help="Make the trials on real local servers in their long form: minutes more.")
 @click.option("--live", is_flag=True, help="Ask a real language model for explanations; this costs real money.")
 @click.option(
     "--budget",
@@ -190,7 +191,7 @@ def run(
     measure_and_report(job_of(Asked([*ids], budget_s=budget, **options)), out, strict_env, as_json)
 
 
-@cli.command(short_help="Compare outputs alone, without a clock.")
+@cli.command(short_help="Compare outputs without timing anything.")
 @click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...", shell_complete=complete_ids)
 @click.option("--data", envvar="ARGO_BENCH_DATA", help="Your daily prices, as for run.")
 @takes_reading
@@ -246,7 +247,10 @@ def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any)
     help="How results must agree: allclose (up to rounding), equal, none, or module:name of a function of yours.",
 )
 @click.option(
-    "--metric", type=click.Choice(MEASURED), help="What to compare. [default: cpu, or wall where a function waits]"
+    "--metric",
+    type=click.Choice(MEASURED),
+    help="CPU time, wall time, or memory: resident at most, allocated in Python at most, or held after the call. "
+    "[default: cpu, or wall where a function waits]",
 )
 @click.option("--claim", help="A claim to judge, as in '50-70% reduction'.")
 @click.option("--fresh", is_flag=True, help="Call the setup before every call, for functions that change their input.")
@@ -399,7 +403,11 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
     help="Folder for the files of the report. [default: the run's; ./argo-reference for an installed `reference`]",
 )
 @click.option("--open", "opens", is_flag=True, help="Write report.html and open it in the browser.")
-@click.option("--peers", type=click.Path(path_type=Path), help="Show what other tools measured: a folder of `export`.")
+@click.option(
+    "--peers",
+    type=click.Path(path_type=Path),
+    help="Also show what other tools measured: a folder of scripts that `export` wrote.",
+)
 @click.option("--readme", type=click.Path(path_type=Path), help="Only write the table of verdicts into this README.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Only write a CSV file with a row for every verdict.")
 @click.option("--parquet", type=click.Path(path_type=Path), help="Only write the same rows as a Parquet file.")
@@ -536,17 +544,20 @@ def env(as_json: bool) -> None:
 
 
 @cli.command(short_help="Find out how often argo-bench errs on this machine.")
-@click.option("--quick", is_flag=True, help="Only identical code and 3 % more work, in one function: four minutes.")
+@click.option(
+    "--quick", is_flag=True, help="Only compare identical code, and 3 % more work, in one function: four minutes."
+)
 @click.option("--minutes", type=click.FloatRange(min=0), default=150.0, show_default=True, help="Stop after this time.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder of the samples. [default: one of yours for each machine]"
+    "--out", type=click.Path(path_type=Path), help="Folder of the samples. [default: in your cache, by machine]"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def calibrate(quick: bool, minutes: float, out: Path | None, as_json: bool) -> None:
     """Find out how often argo-bench itself errs on this machine, by comparing functions whose difference is known.
 
     It says how often identical code was called different, how often 3 % more work was found, and how often intervals
-    held the truth. All of it takes about two hours; after an interrupt the same command goes on. Reports quote it.
+    contained the true value. All of it takes about two hours; after an interrupt the same command goes on. Reports on
+    runs of this machine show the result.
     """
     from argo_bench.harness.calibration import bank, standing
     from argo_bench.harness.calibration.rates import store_summary

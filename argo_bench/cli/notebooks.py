@@ -15,8 +15,8 @@ from argo_bench.cli.shell import say
 def lab(arguments: tuple[str, ...]) -> None:
     """Open the notebooks in JupyterLab, each of which answers one question.
 
-    They are copied to ./argo-notebooks, where what you edit stays as it is. Further ARGUMENTS are JupyterLab's, as in
-    `argo-bench lab --port 9999`; root needs --allow-root.
+    They are copied to ./argo-notebooks, and a copy that you have edited is never written over. Further ARGUMENTS go to
+    JupyterLab, as in `argo-bench lab --port 9999`; root needs --allow-root.
     """
     from argo_bench.extras import check_extra
     from argo_bench.integrations.notebooks import COPIES, copy_notebooks, is_refused_as_root, open_lab
@@ -36,7 +36,15 @@ def lab(arguments: tuple[str, ...]) -> None:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="As in -p id O08.")
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter of the notebook, as in -p id O08.",
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="File to write, .html or .ipynb. [default: ./<notebook>.html]"
 )

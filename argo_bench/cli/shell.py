@@ -123,7 +123,7 @@ def complete_ids(context: click.Context, parameter: click.Parameter, incomplete:
 
 def takes_seed(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the option --seed."""
-    about = "Number that all random choices follow from: days, symbols, orders."
+    about = "Number that all random choices follow from; the same one repeats them."
     option = click.option("--seed", type=Seed(), default=1, show_default=True, envvar="ARGO_BENCH_SEED", help=about)
     return option(command)
 
@@ -135,7 +135,10 @@ def takes_profile(command: Callable[..., Any]) -> Callable[..., Any]:
     def called(*given: Any, profile: str, quick: bool, **options: Any) -> Any:
         return command(*given, profile="quick" if quick else profile, **options)
 
-    about = "quick: 4 to 10 replicates, the main claims at one input size; default: 6 to 24, every claim at every size."
+    about = (
+        "quick: 4 to 10 pairs of processes, main claims alone, at one input size; default: 6 to 24, every claim at "
+        "every size."
+    )
     profile = click.option(
         "--profile",
         type=click.Choice(["quick", "default"]),

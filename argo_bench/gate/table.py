@@ -44,8 +44,8 @@ def list_notes(gate: Gate, recorded: Recorded) -> Iterator[str]:
     yield f"{compared}. Ranges in brackets hold for all benchmarks together."
     if revisions.moved_on:
         yield (
-            f"The base is where the head left it; {revisions.moved_on} commits that came to it since were not compared "
-            "(--direct compares with them)."
+            f"The base is where the head branched off; {revisions.moved_on} newer commits of its branch were "
+            "not compared (--direct compares with them)."
         )
     missing: dict[str, list[str]] = {}
     for name, shard in revisions.find_missing().items():
