@@ -55,7 +55,7 @@ def test_the_figure_has_a_panel_each_and_says_what_moved(tmp_path):
     series = [Series("a", (point(1, 2.0), point(2, 3.0))), Series("b", (point(1, 2.0),))]
     picture = draw_history(series)
     assert len(picture.figure.axes) == 2
-    assert picture.alt == "a: moved from 2x [1.95, 2.05] to 3x [2.95, 3.05] on 2026-11-02. b: between 2x and 2x."
+    assert picture.alt == "2 speed-ups with intervals over runs from 2026-11-01 to 2026-11-02. a clearly moved."
     assert picture.svg() == draw_history(series).svg()
     assert len(picture.data.rows) == 3
 
@@ -68,6 +68,7 @@ def test_the_command_shows_ratios_and_writes_the_figure(tmp_path):
     assert "O08.time engineered" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert svg.read_bytes().startswith(b"<?xml")
+    assert "speed-ups with intervals over runs" in done.stderr
 
 
 def test_runs_of_a_kind_without_ratios_are_none(tmp_path):
@@ -108,3 +109,12 @@ def test_a_shard_is_left_to_its_merged_record(tmp_path):
     assert len(history_of([Recorded(None, [header, merged, *rest])])) == 3
     with pytest.raises(UserError):
         history_of([Recorded(None, [header, part, *rest])])
+
+
+def test_the_alternative_text_stays_short_however_much_was_drawn():
+    series = [Series(f"benchmark {number}", (point(1, 2.0), point(2, 3.0))) for number in range(20)]
+    alt = draw_history(series).alt
+    assert alt.count(". ") == 1
+    assert len(alt) < 200
+    still = draw_history([Series("a", (point(1, 2.0),))]).alt
+    assert still == "1 speed-up with intervals over runs on 2026-11-01. None of them clearly moved."

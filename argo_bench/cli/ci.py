@@ -305,8 +305,9 @@ def history(runs: tuple[Path, ...], claim: str | None, svg: Path | None, as_json
             check_extra("report", "--svg")
             from argo_bench.gate.history_figure import draw_history
 
-            svg.write_bytes(draw_history(found).svg())
-            say(f"figure: {svg}", err=True)
+            picture = draw_history(found)
+            svg.write_bytes(picture.svg())
+            say(f"figure: {svg}, of which an alternative text may say: {picture.alt}", err=True)
 
 
 @ci.command(short_help="Write workflows for GitHub Actions.")

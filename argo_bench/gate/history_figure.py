@@ -17,6 +17,7 @@ from argo_bench.report.chart import (
     stack_panels,
     title_panel,
 )
+from argo_bench.report.finding import format_number_of, list_some
 from argo_bench.report.tables import Column, Row, Table
 
 PANEL_HEIGHT = 0.9
@@ -35,7 +36,7 @@ def draw_history(series: Sequence[Series]) -> Picture:
     rows = [Row((each.label, point.started[:10], point.run, str(point))) for each in shown for point in each.points]
     columns = (Column("claim", 20), Column("date", 10), Column("run", None), Column("ratio", 24))
     table = Table("Ratios over time", "Each over the baseline of the same run.", columns, tuple(rows))
-    return Picture(figure, " ".join(map(_describe_series, shown)), table)
+    return Picture(figure, _describe(shown), table)
 
 
 def _draw_panel(axes: Axes, series: Series, colours: Colours) -> None:
@@ -57,6 +58,10 @@ def _draw_panel(axes: Axes, series: Series, colours: Colours) -> None:
     title_panel(axes, series.label, f"{moved}, speed-up by month and day", colours)
 
 
-def _describe_series(series: Series) -> str:
-    ratios = [each.speedup for each in series.points]
-    return f"{series.label}: {'; '.join(series.moves) or f'between {min(ratios):.3g}x and {max(ratios):.3g}x'}."
+def _describe(series: Sequence[Series]) -> str:
+    """Say over which days the ratios were followed, and which of them moved; the table has the figures."""
+    days = sorted(point.started[:10] for each in series for point in each.points)
+    moved = [each.label for each in series if each.moves]
+    on = f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
+    found = f"{list_some(moved)} clearly moved" if moved else "None of them clearly moved"
+    return f"{format_number_of(len(series), 'speed-up')} with intervals over runs {on}. {found}."
