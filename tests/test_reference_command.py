@@ -112,8 +112,32 @@ def test_what_is_stored_stays_where_a_run_does_not_verify_or_end(tmp_path, monke
     with pytest.raises(SystemExit):
         command.reference.main(["--out", str(out), "--readme", "none", "--thresholds", "none"], standalone_mode=False)
     assert (out / "run.jsonl.gz").read_bytes() == b"old"
-    with pytest.raises(UserError, match="is there already"):
-        command.reference.main(["--out", str(out), "--readme", "none", "--thresholds", "none"], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("ending", "goes_on"), [("interrupted", ["--resume"]), ("killed", ["--resume"]), ("whole", [])]
+)
+def test_what_a_command_measured_that_did_not_end_is_kept(ending, goes_on, tmp_path, monkeypatch):
+    out = old_reference(tmp_path / "reference")
+    first = tmp_path / "reference.new"
+    *lines, end = stored.run_lines()
+    endings = {"interrupted": [replace(end, interrupted=True)], "killed": [], "whole": [end]}
+    stored.store(first, [*lines, *endings[ending]])
+    called = []
+
+    def stop_at_the_second(options):
+        called.append(options)
+        if "--out" in options:
+            raise UserError("enough")
+
+    monkeypatch.setattr(command, "measure_apart", stop_at_the_second)
+    options = ["S1", "S2", "--profile", "default", "--seeds", str(stored.SEED), "0", "--out", str(out)]
+    with pytest.raises(UserError, match="enough"):
+        command.reference.main(options, standalone_mode=False)
+    assert [each[:2] for each in called[:-1]] == [[option, str(first)] for option in goes_on]
+    assert called[-1][-2:] == ["--out", str(first / "seed-0")]
+    with pytest.raises(UserError, match="other settings"):
+        command.reference.main(["O06", *options[2:]], standalone_mode=False)
 
 
 @pytest.mark.slow

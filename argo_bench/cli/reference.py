@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -20,6 +20,7 @@ REPLACED = ("run.jsonl.gz", "report.md", "agreement.md")
 """These files and the figures of the first run are replaced; whatever else is in the folder stays."""
 FIGURES = ("*.svg",)
 MARGIN = 0.1
+Progress = Literal["not begun", "interrupted", "whole"]
 
 
 @click.command(hidden=True)
@@ -35,20 +36,38 @@ MARGIN = 0.1
 def reference(ids: tuple[str, ...], seeds: tuple[int, int], out: Path, **options: Any) -> None:
     """Two runs with two seeds, one after another, into the folder of the stored ones, and whether they agree.
 
-    What was there stays until both runs are complete and verify. The second run is in `seed-<n>/` below the first.
+    What was there stays until both runs are complete and verify. The second run is in `seed-<n>/` below the first. A
+    command that did not end is gone on with when it is given again: what it measured is kept.
     """
     budget = [] if options["budget"] is None else ["--budget", f"{options['budget']:g}s"]
-    asked = [*ids, "--profile", options["profile"], *budget]
     fresh = out.with_name(f"{out.name}.new")
-    if fresh.exists():
-        raise UserError(f"{fresh} is there already, from a command that did not end: remove it, or keep what it holds")
     folders = fresh, fresh / f"seed-{seeds[1]}"
     for seed, folder in zip(seeds, folders, strict=True):
-        measure_apart([*asked, "--seed", str(seed), "--out", str(folder)])
+        match find_progress(folder, (ids, options["profile"], seed)):
+            case "not begun":
+                settings = [*ids, "--profile", options["profile"], "--seed", str(seed)]
+                measure_apart([*settings, *budget, "--out", str(folder)])
+            case "interrupted":
+                measure_apart(["--resume", str(folder), *budget])
     complete(folders)
     replace_stored(out, folders)
     write_beside(out, options["readme"], options["thresholds"])
     say(f"stored: {out}, with {folders[1].name} below it; {out / 'agreement.md'} compares them")
+
+
+def find_progress(folder: Path, settings: tuple[Sequence[str], str, int]) -> Progress:
+    """Say how far the run of a folder has come. Raises UserError where it has other ids, profile or seed."""
+    from argo_bench.harness.record.records import End
+    from argo_bench.harness.record.store import FILE_NAME, load
+
+    if not (folder / FILE_NAME).exists():
+        return "not begun"
+    recorded = load(folder)
+    asked = recorded.run.asked
+    if asked is None or (tuple(asked.ids), asked.profile, asked.seed) != settings:
+        raise UserError(f"{folder} holds a run of other settings: give those again, or move it away")
+    last = recorded.records[-1]
+    return "whole" if isinstance(last, End) and not last.interrupted else "interrupted"
 
 
 def measure_apart(options: Sequence[str]) -> None:
