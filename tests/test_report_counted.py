@@ -1,8 +1,10 @@
 """Do exact counts say what each arm does to the output, and what for?"""
 
 import re
+from itertools import combinations
 
 import pytest
+from matplotlib.text import Text
 
 from argo_bench.harness.record.records import Caching, Counts
 from argo_bench.report import counts as counted_tables
@@ -149,9 +151,20 @@ def test_names_of_a_frontier_do_not_cover_each_other(tmp_path, theme):
     picture = FRONTIER.picture(recorded(tmp_path, *trading_day()), theme)
     assert picture is not None
     picture.figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in picture.figure.axes[0].texts if text.get_text() in ARMS]
+    boxes = [Text.get_window_extent(each) for each in picture.figure.axes[0].texts if each.get_text() in ARMS]
     assert not any(box.overlaps(other) for box in boxes for other in boxes if other is not box)
     assert picture.figure.get_facecolor() == pytest.approx(_rgba(COLOURS[theme].background))
+
+
+def test_names_of_marks_at_one_place_stand_apart_with_a_line_to_what_is_farther_away(tmp_path):
+    picture = FRONTIER.picture(recorded(tmp_path, *trading_day(**dict.fromkeys(ARMS, (0.0, 500.0)))))
+    assert picture is not None
+    picture.figure.draw_without_rendering()
+    names = [text for text in picture.figure.axes[0].texts if text.get_text() in ARMS]
+    assert len(names) == len(ARMS)
+    words = [Text.get_window_extent(name) for name in names]  # without the lines that lead to the marks
+    assert not any(one.overlaps(other) for one, other in combinations(words, 2))
+    assert any(name.arrow_patch is not None for name in names)
 
 
 def _rgba(colour: str) -> tuple[float, ...]:

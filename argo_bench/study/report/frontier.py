@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 from typing import Literal
 
@@ -14,12 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
-from matplotlib.transforms import Bbox
 
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.chart import NARROW, WIDTH, Canvas, Chart, Colours, get_hue, quieten
 from argo_bench.report.charts.arms import FIXED, FIXED_STYLE, Style, assign_styles, move_points
+from argo_bench.report.charts.names import Named, write_names
 from argo_bench.report.counts import BENEFITS, Counted, find_counted, format_count
 from argo_bench.report.tables import Column, Row, Table
 from argo_bench.study.report.dominance import find_traded
@@ -27,8 +26,6 @@ from argo_bench.study.report.dominance import find_traded
 COLUMNS = 2
 PANEL, AROUND = 2.9, 0.6
 """A panel and the title are this high, in inches."""
-LABEL_SIZE, LETTER = 8.0, 0.6
-"""Labels have this size, in points; a letter is at most this wide, as a share of the size."""
 WIDE = 20.0
 """An axis is logarithmic where its largest count is more than this many times the smallest above zero."""
 ROOM = 4.0
@@ -124,13 +121,13 @@ def draw(panels: Sequence[Panel], canvas: Canvas) -> Figure:
     figure.draw_without_rendering()  # places the axes, so that marks and labels can keep clear of each other
     for axes, panel in drawn:
         marks = _draw_marks(axes, panel.points, styles, colours)
-        _draw_labels(axes, panel.points, marks, styles, colours)
+        _write_names(axes, panel.points, marks, styles, colours)
     return figure
 
 
 def _draw_panel(axes: Axes, panel: Panel, colours: Colours) -> None:
-    _set_scale(axes, "x", panel.damage, [point.at[0] for point in panel.points])
-    _set_scale(axes, "y", panel.benefit, [point.at[1] for point in panel.points])
+    _set_scale(axes, "x", panel.damage, [value for point in panel.points for value in point.x])
+    _set_scale(axes, "y", panel.benefit, [value for point in panel.points for value in point.y])
     quieten(axes, colours)
     axes.grid(color=colours.rule, linewidth=0.8)
     axes.set_title(panel.title, loc="left", fontsize=9, fontweight="bold", color=colours.ink, pad=18)
@@ -176,10 +173,6 @@ def _set_scale(axes: Axes, of: Literal["x", "y"], count: str, values: Sequence[f
 
 MARK = 7.0
 """The middles of two marks are at least so many points apart."""
-BESIDE, ABOVE = 9, 11
-"""A label is this far from its marker, in points: beside it, and above or below it."""
-PLACES: Sequence[tuple[int, int]] = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
-"""A label may stand in these places, the best first; each is a direction from its marker, to the right and up."""
 
 
 def _draw_marks(
@@ -222,53 +215,22 @@ def _find_room(place: np.ndarray, taken: Sequence[np.ndarray], size: float) -> n
     return np.zeros(2)
 
 
-def _draw_labels(
+def _write_names(
     axes: Axes,
     points: Sequence[Point],
     marks: Mapping[str, np.ndarray],
     styles: Mapping[str, Style],
     colours: Colours,
 ) -> None:
-    """Write each arm's name beside its marker, where it covers no marker, line or name and stays on the panel.
-
-    Where no place is free, the one that covers least is taken. ``marks`` are where the markers are, in pixels.
-    """
-    frame, pixels = axes.get_window_extent(), axes.figure.dpi / 72
-    joined = [axes.transData.transform(at) for at in _join_fixed(points)]
-    on_line = [left + (right - left) * step / 20 for left, right in pairwise(joined) for step in range(21)]
-    taken = [_box_around(at, 8 * pixels) for at in marks.values()] + [_box_around(at, 2 * pixels) for at in on_line]
+    """Write each arm's name beside its mark; ``marks`` are where these are, in pixels."""
+    pixels, transform = axes.figure.dpi / 72, axes.transData.transform
+    named = []
     for point in points:
-        boxes = [(place, _box_of_label(marks[point.arm], place, point.arm, pixels)) for place in PLACES]
-        (right, up), box = min(boxes, key=lambda each: _rate_place(each[1], taken, frame))
-        taken.append(box)
-        moved = (marks[point.arm] - axes.transData.transform(point.at)) / pixels
-        place = (moved + np.array([BESIDE * right, ABOVE * up])).tolist()
-        axes.annotate(
-            point.arm, point.at, xytext=place, textcoords="offset points", fontsize=LABEL_SIZE,
-            ha={1: "left", 0: "center", -1: "right"}[right], va="center", annotation_clip=False,
-            color=get_hue(styles[point.arm].hue, colours), in_layout=False, zorder=5,
-        )  # fmt: skip
-
-
-def _box_around(at: np.ndarray, size: float) -> Bbox:
-    return Bbox.from_bounds(at[0] - size / 2, at[1] - size / 2, size, size)
-
-
-def _box_of_label(mark: np.ndarray, place: tuple[int, int], words: str, pixels: float) -> Bbox:
-    """Return the box that a label in a place covers, in pixels."""
-    right, up = place
-    width, height = LETTER * LABEL_SIZE * len(words) * pixels, 1.3 * LABEL_SIZE * pixels
-    x = mark[0] + BESIDE * right * pixels - {1: 0.0, 0: 0.5, -1: 1.0}[right] * width
-    return Bbox.from_bounds(x, mark[1] + ABOVE * up * pixels - height / 2, width, height)
-
-
-def _rate_place(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
-    """Return how bad a place is: how much a label would cover there, and how far it would stand out of the panel."""
-    shared = (Bbox.intersection(box, each) for each in taken)
-    covered = math.fsum(each.width * each.height for each in shared if each is not None)
-    beside = max(0.0, frame.x0 - box.x0) + max(0.0, box.x1 - frame.x1)
-    below = max(0.0, frame.y0 - box.y0) + max(0.0, box.y1 - frame.y1)
-    return float(covered + beside * box.height + below * box.width)
+        right, up = ((marks[point.arm] - transform(point.at)) / pixels).tolist()
+        x, y = point.at
+        reach = ((min(point.x), y), (max(point.x), y)), ((x, min(point.y)), (x, max(point.y)))
+        named.append(Named(point.arm, point.at, (right, up), styles[point.arm], reach))
+    write_names(axes, named, [_join_fixed(points)], colours)
 
 
 FRONTIER = Chart(find_panels, draw, describe, tabulate)
