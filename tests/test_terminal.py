@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner
 from rich.spinner import Spinner
@@ -20,7 +21,9 @@ from argo_bench.cli.shell import DEFAULT_WIDTH
 from argo_bench.harness.progress import Progress
 from argo_bench.report.console import PlainConsole
 from argo_bench.report.progress import draw_state, move_on
-from tests.test_report_finding import recorded
+from argo_bench.report.tables import Row, Table, terminal_table
+from argo_bench.report.verdicts import COLUMNS, tabulate_verdicts
+from tests.test_report_finding import judgement, recorded
 from tests.test_report_tables import every_kind_of_row
 
 ROOT = Path(__file__).parents[1]
@@ -59,6 +62,30 @@ def test_a_wider_terminal_shows_a_report_in_fewer_lines_and_shortens_less(run):
     assert lines[2] < 0.8 * lines[0]
     whole = "differs: key order of the body, volume in 12 of 40 steps of a symbol"
     assert [whole in text for text in texts] == [False, False, False, True]
+
+
+def test_what_became_of_signals_stands_once_for_every_version_and_whole_elsewhere(tmp_path):
+    damage = {"missed": 7.0, "added": 8.0, "signals": 1031.0}
+    whole = "7 of 1031 signals missed, 8 added"
+    said = f"differs: rows; {whole}"
+    plain = [judgement("exceeded", 5.0, claim=claim) for claim in ("O01.time", "O01.cost")]
+    judged = [msgspec.structs.replace(each, output=said, damage=damage) for each in plain]
+    run = recorded(tmp_path, *judged)
+    brief, full = (tabulate_verdicts(run, "Verdicts", judged, brief=brief) for brief in (True, False))
+    assert [row.cells[3] for row in brief.rows] == ["differs: rows\nsignals: 7 missed, 8 added", "differs: rows"]
+    assert all(row.cells[3] == said for row in full.rows)
+
+
+def test_lines_below_an_output_stay_where_it_is_shortened():
+    said = "as declared (the wording; until the text arrives: a template)"
+    cells = ("O01.time engineered", "-50 to -70 %", 22 * "x", f"{said}\nsignals: 7 missed", "exceeded")
+    table = Table("Verdicts", "", COLUMNS, (Row(cells, "exceeded"),))
+    for width, is_whole in ((80, False), (200, True)):
+        console = PlainConsole(width=width, file=StringIO(), color_system=None)
+        console.print(terminal_table(table))
+        shown = " ".join(console.file.getvalue().split())
+        assert (said in shown) == is_whole
+        assert "missed" in shown
 
 
 def test_columns_says_how_wide_the_help_is():

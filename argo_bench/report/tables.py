@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as markup
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -53,8 +54,12 @@ class Table:
 
 OUTPUT, VERDICT = "output", "verdict"
 """Columns with these names are shown in a way of their own."""
+BESIDE_PARENTHESES = re.compile(r"; (?![^(]*\))")
+"""What is said of signals begins here, which is never within parentheses."""
+GAP = 2
+"""Columns stand so many characters apart."""
 NARROW, LONGEST_OUTPUT = 80, 24
-"""A terminal of this number of columns shortens what is said of outputs in more characters; the remarks have it all."""
+"""What is said of outputs in more characters is shortened where a column has no room; the remarks have the whole."""
 
 
 def join_lines(*several: str) -> str:
@@ -69,7 +74,7 @@ class TerminalTable:
     table: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table, further = self.table, _share_room(self.table, options.max_width - NARROW)
+        table, rooms = self.table, _share_room(self.table, options.max_width - NARROW)
         drawn = RichTable(
             title=Text(table.title, style="bold"),
             caption=Text(table.note, style="dim"),
@@ -81,11 +86,11 @@ class TerminalTable:
             padding=(0, 1, 0, 0),
             header_style="",
         )
-        for position, (column, more) in enumerate(zip(table.columns, further, strict=True)):
-            width = None if column.width is None else min(_measure(table, position), column.width + more)
+        for position, (column, room) in enumerate(zip(table.columns, rooms, strict=True)):
+            width = None if column.width is None else min(_measure(table, position), room)
             drawn.add_column(column.name, width=width, overflow="fold")
         for row in table.rows:
-            drawn.add_row(*_make_terminal_cells(table, row, further))
+            drawn.add_row(*_make_terminal_cells(table, row, rooms))
         yield drawn
 
 
@@ -102,25 +107,25 @@ def _measure(table: Table, position: int) -> int:
     return max([len(column.name), *map(len, lines)])
 
 
-def _share_room(table: Table, room: int) -> list[int]:
-    """Share the columns of a console beyond 80: each column of the table gets what it lacks, small wants first."""
+def _share_room(table: Table, beyond: int) -> list[int]:
+    """Return how wide each column may be, where so many characters ``beyond`` 80 are shared, small wants first."""
     lengths = [_measure(table, position) for position in range(len(table.columns))]
-    least = [column.width for column in table.columns]
-    left = NARROW - (len(least) - 1) - sum(min(length, cap) for length, cap in zip(lengths, least, strict=True) if cap)
-    equal = max(left, 0) // max(least.count(None), 1)
-    wants = [max(length - (cap or equal), 0) for length, cap in zip(lengths, least, strict=True)]
-    given = [0] * len(wants)
+    caps = [column.width for column in table.columns]
+    capped = sum(min(length, cap) for length, cap in zip(lengths, caps, strict=True) if cap)
+    left = max(NARROW - GAP * (len(caps) - 1) - capped, 0)
+    rooms = [cap or left // caps.count(None) for cap in caps]
+    wants = [max(length - room, 0) for length, room in zip(lengths, rooms, strict=True)]
     for served, position in enumerate(sorted(range(len(wants)), key=wants.__getitem__)):
-        given[position] = min(wants[position], max(room, 0) // (len(wants) - served))
-        room -= given[position]
-    return given
+        given = min(wants[position], max(beyond, 0) // (len(wants) - served))
+        rooms[position] += given
+        beyond -= given
+    return rooms
 
 
-def _make_terminal_cells(table: Table, row: Row, further: Sequence[int]) -> Iterator[Text]:
-    for position, (column, cell, more) in enumerate(zip(table.columns, row.cells, further, strict=True)):
-        width = None if column.width is None else column.width + more
-        shown = _part_output(cell, LONGEST_OUTPUT + more) if column.name == OUTPUT else cell
-        first, *lines = _fit(shown, width).split("\n")
+def _make_terminal_cells(table: Table, row: Row, rooms: Sequence[int]) -> Iterator[Text]:
+    for position, (column, cell, room) in enumerate(zip(table.columns, row.cells, rooms, strict=True)):
+        shown = _part_output(cell, max(LONGEST_OUTPUT, room)) if column.name == OUTPUT else cell
+        first, *lines = _fit(shown, None if column.width is None else room).split("\n")
         colour = MARKS[row.word].terminal if row.word is not None and column.name == VERDICT else ""
         weight = "bold" if row.strong and table.is_marked(position) else ""
         yield Text.assemble((first, f"{weight} {colour}".strip()), *((f"\n{line}", "dim") for line in lines))
@@ -136,9 +141,10 @@ def _fit(cell: str, width: int | None) -> str:
 
 def _part_output(output: str, longest: int | None = None) -> str:
     """Put what is said of the signals on a line of its own, and shorten what is said before it if it is too long."""
-    said, _, damage = output.partition("; ")
+    first, *lines = output.split("\n")
+    said, *damage = BESIDE_PARENTHESES.split(first)
     short = said if longest is None or len(said) <= longest else said.split(":")[0].split(" (")[0]
-    return join_lines(short, damage)
+    return join_lines(short, *damage, *lines)
 
 
 def markdown_table(table: Table) -> str:

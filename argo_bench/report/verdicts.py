@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from argo_bench.harness.claims.metrics import is_count, is_memory
+from argo_bench.harness.judging.outputs import DAMAGES, SHARES, describe_damage
 from argo_bench.harness.record.records import Judgement, Result, Spot
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
@@ -29,35 +30,38 @@ Notes = Mapping[tuple[str, str], Sequence[str]]
 def tabulate_verdicts(
     recorded: Recorded, title: str, judgements: Sequence[Judgement], *, brief: bool = False, notes: Notes | None = None
 ) -> Table:
-    """Tabulate the verdict on every claim and variant; briefly, a claim is named by its id alone.
+    """Tabulate the verdict on every claim and variant.
 
     What the simple way does on the claim stands below what was measured of a variant, and ``notes`` below the output.
+    Briefly, a claim is named by its id alone, what became of signals stands at the first claim of an optimization's
+    variant, and the simple way beside the first variant of a claim, unless it was not measured.
     """
     beside = notes or {}
+    firsts = {(each.optimization, each.arm): each for each in reversed(judgements)}
+    opening = {each.claim: each for each in reversed(judgements)}
     dependent = find_dependent(recorded.all(Judgement))
     simple = find_simple(recorded)
-    rows = tuple(
-        Row(
-            (
-                join_lines(
-                    each.claim if brief else finding.name_claim(recorded, each),
-                    finding.name_arms(each.comparison),
-                    DEPENDS if (each.claim, each.arm) in dependent else "",
-                ),
-                join_lines(
-                    finding.format_claimed(each.kind, each.low, each.high),
-                    finding.format_claimed_as_factor(each.kind, each.low, each.high),
-                ),
-                join_lines(_describe_measured(recorded, each), _describe_simple(simple.get(each.claim))),
-                join_lines(finding.word_output(each.output), *beside.get((each.claim, each.arm), ())),
-                label_verdict(each.verdict),
+    rows = []
+    for each in judgements:
+        name = each.claim if brief else finding.name_claim(recorded, each)
+        depends = DEPENDS if (each.claim, each.arm) in dependent else ""
+        claimed = each.kind, each.low, each.high
+        shows_simple = not brief or opening[each.claim] is each
+        output = finding.word_output(each.output)
+        if brief:
+            output = _shorten_output(each, is_first=firsts[each.optimization, each.arm] is each)
+        cells = (
+            join_lines(name, finding.name_arms(each.comparison), depends),
+            join_lines(finding.format_claimed(*claimed), finding.format_claimed_as_factor(*claimed)),
+            join_lines(
+                _describe_measured(recorded, each),
+                _describe_simple(simple.get(each.claim), brief=brief) if shows_simple else "",
             ),
-            each.verdict,
-            each.headline,
+            join_lines(output, *beside.get((each.claim, each.arm), ())),
+            label_verdict(each.verdict),
         )
-        for each in judgements
-    )
-    return Table(title, _write_note(judgements, recorded.all(Result)), COLUMNS, rows)
+        rows.append(Row(cells, each.verdict, each.headline))
+    return Table(title, _write_note(judgements, recorded.all(Result)), COLUMNS, tuple(rows))
 
 
 def _describe_measured(recorded: Recorded, judgement: Judgement) -> str:
@@ -70,8 +74,21 @@ def _describe_measured(recorded: Recorded, judgement: Judgement) -> str:
     )
 
 
-def _describe_simple(seen: Judgement | None) -> str:
-    return "" if seen is None else f"simple: {describe_simple(seen)}"
+def _describe_simple(seen: Judgement | None, *, brief: bool) -> str:
+    if seen is None or (brief and seen.speedup is None and seen.level_seen is None):
+        return ""
+    return f"simple: {describe_simple(seen)}"
+
+
+def _shorten_output(judgement: Judgement, *, is_first: bool) -> str:
+    """Say what became of the output, and only at the first claim what became of signals, without their whole number."""
+    damage = judgement.damage
+    said = finding.word_output(judgement.output.removesuffix(f"; {describe_damage(damage)}"))
+    if "lost" in damage or not is_first:
+        return join_lines(said, describe_damage(damage) if "lost" in damage else "")
+    signals = ", ".join(f"{damage[name]:.0f} {name}" for name in DAMAGES if damage.get(name))
+    shares = [f"{damage[part]:.0f} {part}" for part in SHARES if damage.get(part)]
+    return join_lines(said, ", ".join([*([f"signals: {signals}"] if signals else []), *shares]))
 
 
 def _write_note(judgements: Sequence[Judgement], results: Sequence[Result]) -> str:

@@ -64,7 +64,7 @@ def _cells(recorded: Recorded, claim: str, judged: dict[str, Judgement]) -> Iter
 
 
 def describe_times(recorded: Recorded, judgement: Judgement) -> str:
-    """Return what a call of the reference and of the variant took, as in ``4.1 s -> 0.31 s``: the published figures are
+    """Return what a call of the reference and of the variant took, as in ``4.1 -> 0.31 s``: the published figures are
     seconds. It is empty for a claim that is not about a time on the wall clock, and for one that was not timed.
     """
     if judgement.metric != "wall":
@@ -74,7 +74,8 @@ def describe_times(recorded: Recorded, judgement: Judgement) -> str:
         return ""
     both = result.reference_ns, result.candidate_ns
     size, unit = next((of for of in UNITS if max(both) >= of[0]), UNITS[-1])
-    return " -> ".join(f"{each / size:.2g} {unit}" for each in both)
+    rounded = [float(f"{each / size:.2g}") for each in both]
+    return f"{' -> '.join(f'{each:,.6g}' for each in rounded)} {unit}"
 
 
 def _format_served(recorded: Recorded, judgement: Judgement) -> str:
