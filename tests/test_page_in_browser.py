@@ -21,6 +21,9 @@ MOST_BYTES, MOST_NODES, MOST_SHEETS = 3_000_000, 20_000, 6
 LEAST_TEXT = 9.0
 """No word of a figure is smaller than this, in pixels."""
 WIDTHS = (1280, 1240, 1100, 800, 390)
+FIRST_SCREEN = 1280, 800
+FIRST = ".title", ".hero .wide svg", ".answers"
+"""These are seen before anybody scrolls."""
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,14 @@ def test_the_page_opens_small_and_alone(width, theme, browser, stored_page):
     red, green, blue = (int(COLOURS[theme].background[at : at + 2], 16) for at in (1, 3, 5))
     assert seen["background"] == f"rgb({red}, {green}, {blue})"
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.browser
+def test_the_first_screen_has_the_whole_picture_and_every_answer(browser, stored_page):
+    show(browser, stored_page, FIRST_SCREEN[0])
+    ends = {each: ask(browser, f"document.querySelector('{each}').getBoundingClientRect().bottom") for each in FIRST}
+    assert min(ends.values()) > 0
+    assert max(ends.values()) <= FIRST_SCREEN[1], ends
 
 
 @pytest.mark.browser

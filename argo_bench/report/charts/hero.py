@@ -67,9 +67,9 @@ class Shape(NamedTuple):
         return self.width <= NARROW
 
 
-WIDE = Shape(10.0, 3.05, 1.65, 0.0, 0.172, 8.5, 46, 110, 0.78)
+WIDE = Shape(10.0, 3.05, 1.65, 0.0, 0.16, 8.5, 46, 110, 0.78)
 SMALL = Shape(NARROW, 0.14, 0.14, 0.16, 0.2, 7.8, 42, 60, 0.74)
-HEADING, AXIS, LEGEND, TOP, LINE = 0.23, 0.27, 0.19, 0.22, 0.22
+HEADING, AXIS, LEGEND, TOP, LINE = 0.21, 0.26, 0.18, 0.2, 0.22
 """A heading, the labels of an axis, a line of the legend, what is above the first row, and a line of the title are this
 high, in inches."""
 EDGE = 0.12
