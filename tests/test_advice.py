@@ -169,7 +169,7 @@ SLOW_PRESCRIBED = readings("prescribed", 0.2, 0.2)
 def test_a_gain_on_hits_is_none_where_the_stream_is_slower(tmp_path):
     found = advise_all(recorded(tmp_path, *SLOW_PRESCRIBED, *readings("engineered", 1.9, 0.25)))[0]
     assert (found.word, found.label) == ("drop", "do not cache")
-    assert found.reason.startswith("do not cache: recompute; no gain worth having")
+    assert found.reason.startswith("recompute; no gain worth having")
     assert "CPU time is 0.25x (4.0x slower) on consensus, live trace" in found.reason
 
 
@@ -178,7 +178,7 @@ def test_the_simple_way_that_recomputes_wins_over_a_cache_that_loses_somewhere(t
     monkeypatch.setattr("argo_bench.study.report.advice.subjects", lambda: recomputing)
     found = advise_all(recorded(tmp_path, *SLOW_PRESCRIBED, *readings("engineered", 1.9, 0.25), *timed_simple()))[0]
     assert (found.word, found.label, found.winner) == ("simple", "do not cache", "simple")
-    assert found.reason.startswith("do not cache: recompute; the simple way gives 1.40x (-29 % time)")
+    assert found.reason.startswith("recompute; the simple way gives 1.40x (-29 % time)")
     assert "engineered CPU time is 0.25x (4.0x slower) on consensus, live trace" in found.reason
 
 

@@ -708,9 +708,9 @@ def test_every_report_says_what_was_chosen(run_of_choices):
     document = write_document(run_of_choices, STUDY, {})
     page = write_page(run_of_choices, STUDY)
     for sentence in (SENTENCE, UTC):
-        assert f"Bars were read so: {sentence}." in shown
-        assert f"Bars were read so: {escape(sentence)}." in document
-        assert f"<dt>bars were read so</dt><dd>{markupsafe.escape(sentence)}</dd>" in page
+        assert f"How bars were read: {sentence}." in shown
+        assert f"How bars were read: {escape(sentence)}." in document
+        assert f"<dt>how bars were read</dt><dd>{markupsafe.escape(sentence)}</dd>" in page
 
 
 def test_a_record_of_before_has_no_choices(tmp_path):

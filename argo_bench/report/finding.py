@@ -77,7 +77,7 @@ def describe_latencies(asked: Asked | None) -> list[str]:
 
 def describe_choices(recorded: Recorded) -> list[str]:
     """Return a sentence for each choice that was made in reading the bars."""
-    return [f"Bars were read so: {sentence}." for sentence in recorded.run.choices]
+    return [f"How bars were read: {sentence}." for sentence in recorded.run.choices]
 
 
 def describe_replicates(looks: Sequence[int]) -> str:

@@ -132,8 +132,8 @@ def _describe_certainty(recorded: Recorded) -> Iterator[Line]:
     judged = [each for each in recorded.all(Judgement) if each.headline] or recorded.all(Judgement)
     if any(each.interval is not None for each in judged):
         yield Line(
-            "A claim is decided only where the whole interval lies on one side of it. "
-            "All intervals together hold in 95 of 100 runs."
+            "A claim is decided only where every value in its interval gives the same verdict. "
+            "In 95 of 100 runs all of these intervals contain the true value."
         )
     if open_ones := sum(each.verdict in UNDECIDED for each in judged):
         yield Line(f"{open_ones} of {finding.format_number_of(len(judged), 'verdict')} are left undecided.")

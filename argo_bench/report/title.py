@@ -39,11 +39,12 @@ def write_aside(recorded: Recorded) -> str:
         return ""
     groups = {opening: [each for each in apart if each.arm == arm] for arm, opening in OPENINGS.items()}
     everything = recorded.all(Judgement)
+    claims = format_number_of(len({each.claim for each in apart}), "claim")
     if any(each.arm not in OPENINGS for each in apart) or not all(groups.values()):
-        said = _count_reached(apart, "claim", everything, ", ")
+        said = _count_reached(apart, "", everything, ", ")
     else:
-        said = "; ".join(f"{name}, {_count_reached(of, 'claim', everything, ', ')}" for name, of in groups.items())
-    return f"Counted apart, because their documents have no copy here: {said}"
+        said = "; ".join(f"{name}, {_count_reached(of, '', everything, ', ')}" for name, of in groups.items())
+    return f"Counted apart are {claims} of documents that are not included here: {said}"
 
 
 def list_sentences(recorded: Recorded) -> list[str]:
@@ -113,9 +114,10 @@ def _divide(judged: Sequence[Judgement], everything: Sequence[Judgement]) -> tup
 
 
 def _count_reached(judged: Sequence[Judgement], noun: str, everything: Sequence[Judgement], between: str = "; ") -> str:
+    """Count what is reached, of how many claims unless ``noun`` is empty, and what has to be known of it."""
     reached, apart = _divide(judged, everything)
     verb = "is" if len(reached) == 1 else "are"
-    share = f"{len(reached)} of {format_number_of(len(judged), noun)}"
+    share = f"{len(reached)} of {format_number_of(len(judged), noun)}" if noun else str(len(reached))
     clauses = (f"{share} {verb} reached", _count_kept(reached), _count_missing(judged), _count_dependent(apart))
     return between.join(filter(None, clauses))
 

@@ -82,7 +82,7 @@ def find_hero(recorded: Recorded) -> Hero | None:
     restated = find_restated(recorded, chosen)
     groups = [[row for row in rows if (row.claim in restated) == apart] for apart in (False, True)]
     documents = name_documents(recorded, {row.claim for row in groups[0]})
-    headings = [(f"of {documents}", ""), ("of documents without a copy here", "counted apart")]
+    headings = [(f"of {documents}", ""), ("of documents not included here", "counted apart")]
     ratios = []
     for (of, remark), group in zip(headings, groups, strict=True):
         own = [row for row in group if not row.is_level]

@@ -39,7 +39,7 @@ HALVES = ("fell short or worse", "inconclusive", "untested", "failed")
 LEAST_GAIN = 1.05
 """A gain of less than 5 % is not worth a change of code, and a loss of less than that is no reason against one."""
 EFFORTS = ("low", "medium", "high")
-DO_NOT_CACHE = "do not cache: recompute"
+DO_NOT_CACHE = "recompute"
 Word = Literal["keep", "fix", "simple", "drop", "undecided"]
 CALLED = {"prescribed": "as prescribed", "engineered": "engineered", SIMPLE: "the simple way"}
 
