@@ -335,7 +335,7 @@ def of_every_metric() -> list:
 def test_the_note_says_which_metric_each_row_is_judged_on(tmp_path):
     table = text.tabulate(recorded(tmp_path, *of_every_metric()), STUDY, "terminal")[0]
     assert table.note == (
-        "How many times as fast the typical call is, in CPU time, in wall time for O12.time; below it stand its 95 % "
+        "How many times as fast the typical call is, in CPU time (wall time for O12.time); below it stand its 95 % "
         "interval and n, the number of pairs of processes. How many times less memory it takes; below it stand its "
         "95 % interval and n, the number of pairs of readings. Requests are counted exactly; their range over the "
         "seeds stands below."

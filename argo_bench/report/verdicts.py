@@ -23,6 +23,7 @@ COLUMNS = (
 )
 
 
+ONCE = "Signals that a version misses, adds or flips stand at its first claim."
 Notes = Mapping[tuple[str, str], Sequence[str]]
 """Sentences that stand beside a verdict, by the claim's id and the arm."""
 
@@ -61,7 +62,10 @@ def tabulate_verdicts(
             label_verdict(each.verdict),
         )
         rows.append(Row(cells, each.verdict, each.headline))
-    return Table(title, _write_note(judgements, recorded.all(Result)), COLUMNS, tuple(rows))
+    note = _write_note(judgements, recorded.all(Result))
+    if brief and any(describe_damage(each.damage) for each in judgements):
+        note += f" {ONCE}"
+    return Table(title, note, COLUMNS, tuple(rows))
 
 
 def _describe_measured(recorded: Recorded, judgement: Judgement) -> str:
@@ -99,7 +103,7 @@ def _write_note(judgements: Sequence[Judgement], results: Sequence[Result]) -> s
     on_cpu = [each for each in judgements if each.metric == "cpu"]
     clocks = "CPU time" if on_cpu else "wall time"
     if on_cpu and on_wall:
-        clocks += f", in wall time for {', '.join(dict.fromkeys(each.claim for each in on_wall))}"
+        clocks += f" (wall time for {', '.join(dict.fromkeys(each.claim for each in on_wall))})"
     sentences = []
     if on_cpu or on_wall:
         intervals = _describe_intervals([*on_cpu, *on_wall], "pairs of processes")
@@ -121,9 +125,7 @@ def _describe_slow(results: Sequence[Result]) -> str:
         return ""
     slow = (sum(each.slow[side] for each in counted if each.slow is not None) for side in (0, 1))
     reference, candidate = (f"{100 * number / processes:.2g} %" for number in slow)
-    return (
-        f"Slow by 5 % or more were {reference} of the processes of the old code, and {candidate} of those of the new."
-    )
+    return f"{reference} of the processes of the old code and {candidate} of those of the new were slow by 5 % or more."
 
 
 def _describe_intervals(judgements: Sequence[Judgement], over: str) -> str:
