@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html as markup
+import itertools
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -58,6 +60,8 @@ BESIDE_PARENTHESES = re.compile(r"; (?![^(]*\))")
 """What is said of signals begins here, which is never within parentheses."""
 GAP = 2
 """Columns stand so many characters apart."""
+MOST_TRIED = 500
+"""Of a table with more ways to make columns wider none is tried; those without a cap get all the room."""
 NARROW, LONGEST_OUTPUT = 80, 24
 """What is said of outputs in more characters is shortened where a column has no room; the remarks have the whole."""
 
@@ -74,7 +78,7 @@ class TerminalTable:
     table: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table, rooms = self.table, _share_room(self.table, options.max_width - NARROW)
+        table, widths = self.table, _choose_widths(self.table, options.max_width)
         drawn = RichTable(
             title=Text(table.title, style="bold"),
             caption=Text(table.note, style="dim"),
@@ -86,11 +90,10 @@ class TerminalTable:
             padding=(0, 1, 0, 0),
             header_style="",
         )
-        for position, (column, room) in enumerate(zip(table.columns, rooms, strict=True)):
-            width = None if column.width is None else min(_measure(table, position), room)
-            drawn.add_column(column.name, width=width, overflow="fold")
+        for column, width in zip(table.columns, widths, strict=True):
+            drawn.add_column(column.name, width=None if column.width is None else width, overflow="fold")
         for row in table.rows:
-            drawn.add_row(*_make_terminal_cells(table, row, rooms))
+            drawn.add_row(*_make_terminal_cells(table, row, widths))
         yield drawn
 
 
@@ -107,25 +110,61 @@ def _measure(table: Table, position: int) -> int:
     return max([len(column.name), *map(len, lines)])
 
 
-def _share_room(table: Table, beyond: int) -> list[int]:
-    """Return how wide each column may be, where so many characters ``beyond`` 80 are shared, small wants first."""
+def _choose_widths(table: Table, whole: int) -> list[int]:
+    """Return how wide each column is, where so many characters are there: so that the table has the fewest lines.
+
+    A column with a cap has this width or, beyond 80 characters, what its longest line needs; others share what is left.
+    """
     lengths = [_measure(table, position) for position in range(len(table.columns))]
     caps = [column.width for column in table.columns]
-    capped = sum(min(length, cap) for length, cap in zip(lengths, caps, strict=True) if cap)
-    left = max(NARROW - GAP * (len(caps) - 1) - capped, 0)
-    rooms = [cap or left // caps.count(None) for cap in caps]
-    wants = [max(length - room, 0) for length, room in zip(lengths, rooms, strict=True)]
-    for served, position in enumerate(sorted(range(len(wants)), key=wants.__getitem__)):
-        given = min(wants[position], max(beyond, 0) // (len(wants) - served))
-        rooms[position] += given
-        beyond -= given
-    return rooms
+    free = caps.count(None)
+    narrow = [None if cap is None else min(length, cap) for length, cap in zip(lengths, caps, strict=True)]
+
+    def share(widths: Sequence[int | None], among: int) -> list[int]:
+        left = among - GAP * (len(caps) - 1) - sum(each or 0 for each in widths)
+        return [max(left, 0) // free if each is None else each for each in widths]
+
+    least = share(narrow, NARROW)
+    if whole <= NARROW:
+        return least
+    wider = [
+        (None,) if cap is None else tuple({min(length, cap), length}) for length, cap in zip(lengths, caps, strict=True)
+    ]
+    if math.prod(map(len, wider)) > MOST_TRIED:
+        return share(narrow, whole)
+    heights: dict[tuple[int, int], list[int]] = {}
+
+    def count_lines(widths: Sequence[int]) -> int:
+        for each in enumerate(widths):
+            if each not in heights:
+                heights[each] = [_count_lines(table, row, *each) for row in table.rows]
+        return sum(map(max, zip(*(heights[each] for each in enumerate(widths)), strict=True)))
+
+    tried = [widths for each in itertools.product(*wider) if (widths := share(each, whole))]
+    fitting = [each for each in tried if sum(each) + GAP * (len(caps) - 1) <= whole and _is_wider(each, least, caps)]
+    return min(fitting, key=lambda each: (count_lines(each), sum(each)), default=least)
 
 
-def _make_terminal_cells(table: Table, row: Row, rooms: Sequence[int]) -> Iterator[Text]:
-    for position, (column, cell, room) in enumerate(zip(table.columns, row.cells, rooms, strict=True)):
-        shown = _part_output(cell, max(LONGEST_OUTPUT, room)) if column.name == OUTPUT else cell
-        first, *lines = _fit(shown, None if column.width is None else room).split("\n")
+def _is_wider(widths: Sequence[int], least: Sequence[int], caps: Sequence[int | None]) -> bool:
+    """Say whether no column without a cap has less than in 80 characters."""
+    return all(width >= before for width, before, cap in zip(widths, least, caps, strict=True) if cap is None)
+
+
+def _count_lines(table: Table, row: Row, position: int, width: int) -> int:
+    """Return about how many lines a cell takes in a column of a width."""
+    shown = _fit_cell(table.columns[position], row.cells[position], width)
+    return sum(max(1, math.ceil(len(line) / max(width, 1))) for line in shown.split("\n"))
+
+
+def _fit_cell(column: Column, cell: str, width: int) -> str:
+    """Return what is shown of a cell in a column of a width."""
+    shown = _part_output(cell, max(LONGEST_OUTPUT, width)) if column.name == OUTPUT else cell
+    return _fit(shown, None if column.width is None else width)
+
+
+def _make_terminal_cells(table: Table, row: Row, widths: Sequence[int]) -> Iterator[Text]:
+    for position, (column, cell, width) in enumerate(zip(table.columns, row.cells, widths, strict=True)):
+        first, *lines = _fit_cell(column, cell, width).split("\n")
         colour = MARKS[row.word].terminal if row.word is not None and column.name == VERDICT else ""
         weight = "bold" if row.strong and table.is_marked(position) else ""
         yield Text.assemble((first, f"{weight} {colour}".strip()), *((f"\n{line}", "dim") for line in lines))
