@@ -69,7 +69,7 @@ def test_lost_signals_are_a_change_whatever_was_declared(tmp_path):
     found = answers(recorded(tmp_path, first, second))
     assert [line.lead for line in found["What changes the output?"]] == [
         "As published (0 of 1)",
-        "As engineered (1 of 1)",
+        "As engineered (1 of 1, within declared limits)",
     ]
 
 

@@ -107,8 +107,12 @@ def _list_changing(recorded: Recorded) -> Iterator[Line]:
         subjects = dict.fromkeys(each.optimization for each in judged if each.arm == arm)
         kept = [each for each in subjects if each not in changing]
         is_most = 0 < len(kept) < len(changing)
+        is_declared = all(
+            finding.keeps_output(each) for each in judged if each.arm == arm and each.optimization in changing
+        )
+        limits = ", within declared limits" if changing and is_declared else ""
         yield Line(
-            f"{opening.capitalize()} ({len(changing)} of {len(subjects)}){', all but' * is_most}",
+            f"{opening.capitalize()} ({len(changing)} of {len(subjects)}{limits}){', all but' * is_most}",
             [(each, _name(recorded, each)) for each in (kept if is_most else changing)],
         )
 
