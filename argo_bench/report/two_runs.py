@@ -18,6 +18,7 @@ from argo_bench.report.tables import Column, Row, Table, markdown_table
 
 Agreement = Literal["same", "neighbours", "one inconclusive", "contradiction"]
 KINDS: tuple[Agreement, ...] = ("same", "neighbours", "one inconclusive", "contradiction")
+NEIGHBOURS = "Neighbours are two words on the same side of the claim's edge. A contradiction is one on either side."
 BELOW = ("fell short", "fell short or worse", "refuted", "slower")
 OPEN = ("inconclusive", "untested", "failed")
 
@@ -81,8 +82,7 @@ def write_agreement(first: Recorded, second: Recorded) -> str:
     columns = (Column("the two verdicts are", None), Column("headline claims", None), Column("all claims", None))
     parts = [
         f"# Two runs, {seeds}",
-        "Neighbours are two words on the same side of the claim's edge. A contradiction is one on either side.",
-        markdown_table(Table("", "", columns, tuple(rows))),
+        markdown_table(Table("How far they agree", NEIGHBOURS, columns, tuple(rows))),
         "## Contradictions",
         "\n".join(_list_contradictions(pairs)) or "None.",
         "## Decided in one run only",

@@ -26,9 +26,9 @@ from typing import Any
 import click
 
 import argo_bench
-from argo_bench.harness.record.records import Judgement
+from argo_bench.harness.record.records import Result
 from argo_bench.harness.record.store import load
-from argo_bench.integrations.export import ROLES, Role, export, read_export, subject_of
+from argo_bench.integrations.export import ROLES, Role, export, find_claim_about_time, read_export, subject_of
 from argo_bench.pipeline.market.universe import installed_sample
 
 HERE = Path(__file__).parent
@@ -145,14 +145,19 @@ def time_arm(name: str, variant: str, seed: int) -> list[float]:
 
 
 def find_speedups(run: Path) -> dict[str, tuple[float, float, float]]:
-    """Return what a stored run found of every arm that is exported, with the ends of its interval, by their name."""
-    judged = {(each.optimization, each.arm): each for each in load(run).all(Judgement) if each.metric == "cpu"}
+    """Return what a stored run found of every arm that is exported, with the ends of its interval, by their name.
+
+    It is the comparison that is exported, by wall time, which is the clock of pyperf.
+    """
+    results = {each.comparison: each for each in load(run).all(Result)}
     found = {}
-    for arm in ARMS:
-        judgement = judged.get(arm)
-        if judgement is not None and judgement.interval is not None and judgement.speedup is not None:
-            low, high = judgement.interval
-            found[" ".join(arm)] = (low, judgement.speedup, high)
+    for name, variant in ARMS:
+        subject = subject_of([name], None, installed_sample, 0)
+        comparison = subject.declaration().headline_comparison(find_claim_about_time(subject), variant)
+        if comparison in results:
+            wall = results[comparison].wall
+            low, point, high = (math.exp(-each) for each in (wall.high, wall.theta, wall.low))
+            found[f"{name} {variant}"] = (low, point, high)
     return found
 
 
