@@ -51,7 +51,8 @@ def numbers_of(body, tmp_path):
 def test_a_slow_function_is_called_twice(tmp_path):
     body = CountedBody(sum, values, call_ns=[4 * SECOND])
     found = numbers_of(body, tmp_path)
-    assert (body.made, found["suspicions"], found["call_ns"]) == (2, [], 4 * SECOND)
+    assert (body.made, found["suspicions"]) == (2, [])
+    assert found["call_ns"] == pytest.approx(4 * SECOND, rel=0.5)  # what a busy machine delayed is taken off
 
 
 def test_a_fast_function_is_called_twenty_times_at_most(tmp_path):
@@ -217,7 +218,17 @@ def empty_memo():
 def test_a_function_whose_setup_empties_what_it_remembers_computes_again(function, setup, fresh, tmp_path):
     empty_memo()
     found = [each[0] for each in numbers_of(CountedBody(function, setup, fresh), tmp_path)["suspicions"]]
-    assert found == ([] if setup is empty_memo else ["was made before"])
+    assert found == ([] if setup is empty_memo else ["remembers"])
+
+
+def first_row(rows=ROWS):
+    return rows[0]
+
+
+@pytest.mark.parametrize("call_ns", [[1000], [SECOND, 1000]])
+def test_a_first_call_that_had_to_wait_for_its_turn_makes_no_result_of_its_own(call_ns, tmp_path):
+    found = numbers_of(CountedBody(first_row, call_ns=call_ns), tmp_path)
+    assert [each[0] for each in found["suspicions"]] == ["was made before"]
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,11 @@ from .inputs import (
     is_dear,
     list_other_inputs,
 )
-from .kept import find_kept, list_names
+from .kept import Place, find_kept, list_names, look_before
 from .leftovers import Leftovers, adopt_orphans
 from .results import copy_result, pack_if_possible, write_packed
 from .settings import Settings, describe_changes, describe_seeding, read_generators, read_settings
-from .timing import Arguments, FunctionBody, Timing, count_compiled_signatures, read_children_ns
+from .timing import Arguments, FunctionBody, count_compiled_signatures, read_children_ns
 from .waiting import ENOUGH, Call, Decision, Kept, account, decide, is_delay_known
 
 CHEAP_NS = 20_000_000
@@ -82,20 +82,17 @@ class Examination:
         began = perf_counter_ns()
         self._before = copy_arguments(self._arguments)
         self._copied_ns = perf_counter_ns() - began
+        self._reached = look_before(body.function)
         self._last: Any = None
 
     @property
-    def timings(self) -> list[Timing]:
-        return [each.timing for each in self.calls]
-
-    @property
     def first_ns(self) -> int:
-        return self.calls[0].timing.wall_ns
+        return self.calls[0].undelayed_ns
 
     @property
     def call_ns(self) -> int:
         """Return what a later call takes."""
-        return round(median(each.wall_ns for each in self.timings[1:]))
+        return round(median(each.undelayed_ns for each in self.calls[1:]))
 
     def decide_clock(self) -> Decision:
         return decide(self.calls[1:])
@@ -163,11 +160,11 @@ class Examination:
         return Suspicion("some calls are dear", seen)
 
     def _list_dear_calls(self) -> list[int]:
-        """Return the wall times of the later calls that are far from the usual, and not by a busy machine.
+        """Return the times of the later calls that are far from the usual, without what a busy machine delayed them.
 
         Those in which Python collected all garbage are left out: it does so at a time of its own choice.
         """
-        walls = [each.wall_ns for each in self.timings[1:]]
+        walls = [each.undelayed_ns for each in self.calls[1:]]
         later = [*zip(self._own_ns[1:], walls, self._collected[1:], strict=True)]
         own, wall = round(median(self._own_ns[1:])), round(median(walls))
         return [each[1] for each in later if is_dear(each[0], own, REMARKED_NS) or is_dear(each[1], wall, WAITED_NS)]
@@ -203,22 +200,22 @@ class Examination:
                 return self._note(memory)
             self._write_others(base, file)
         kept = self._find_kept()
-        if kept is not None and is_dear(self.first_ns, self.call_ns):
-            self._note(Suspicion("remembers", f"remembers what it returned, in {kept}"))
+        if kept is not None and self._reached.has(kept):
+            self._note(Suspicion("was made before", f"returns what was made before the call, in {kept.name}"))
         elif kept is not None:
-            self._note(Suspicion("was made before", f"returns what was made before the call, in {kept}"))
+            self._note(Suspicion("remembers", f"remembers what it returned, in {kept.name}"))
         elif self._is_first_call_notable() and not self._is_loading and not _has_others(base):
             times = self.first_ns / max(1, self.call_ns)
             self._note(Suspicion("first call is dear", f"took {say_times(times)} as long at its first call"))
         return None
 
-    def _find_kept(self) -> str | None:
-        """Return the name under which the function keeps its result between two calls; None where it does not."""
+    def _find_kept(self) -> Place | None:
+        """Return where the function keeps its result between two calls; None where it does not."""
         kept = find_kept(self._body.function, self._last)
         if kept is None:
             return None
         again = self._body.take_result(self._body.next_arguments())[0]
-        return kept.name if kept.is_still(find_kept(self._body.function, again)) else None
+        return kept if kept.is_still(find_kept(self._body.function, again)) else None
 
     def _copy_input(self) -> Arguments | None:
         """Return an input that may be changed; None where it cannot be copied, or only slowly."""

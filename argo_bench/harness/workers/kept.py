@@ -22,17 +22,30 @@ SMALL_INT, SHORT_TEXT = 1000, 20
 """Python may keep small numbers and short texts itself."""
 
 
-class Kept(NamedTuple):
+class Place(NamedTuple):
     """Names where a result stands, with what stands there: the result itself, its equal, or a cache's calls."""
 
     name: str
     value: Any
 
-    def is_still(self, other: Kept | None) -> bool:
+    def is_still(self, other: Place | None) -> bool:
         """Say whether the same stands there after one more call: a function that computes again puts another there."""
         if other is None or self.name != other.name:
             return False
         return other.value.is_after(self.value) if isinstance(other.value, Calls) else self.value is other.value
+
+
+class Before(NamedTuple):
+    """Holds what a function could reach before its first call: the identities of it all, and what its cache missed."""
+
+    identities: frozenset[int]
+    misses: int | None
+
+    def has(self, kept: Place) -> bool:
+        """Say whether what is kept stood there already, so that no call of the function has made it."""
+        if isinstance(kept.value, Calls):
+            return kept.value.misses == self.misses
+        return id(kept.value) in self.identities
 
 
 class Calls(NamedTuple):
@@ -46,21 +59,29 @@ class Calls(NamedTuple):
         return self.hits > earlier.hits and self.misses == earlier.misses
 
 
-def find_kept(function: Callable[..., Any], result: Any) -> Kept | None:
+def find_kept(function: Callable[..., Any], result: Any) -> Place | None:
     """Return where a function holds a result that it has returned; None where it is nowhere to be found.
 
     A collection counts that equals the result, and any value or item of a collection that is the result itself.
     """
     if (read := getattr(function, "cache_info", None)) is not None:
-        return Kept("a cache around it", Calls(*read()[:2]))
+        return Place("a cache around it", Calls(*read()[:2]))
     if _may_be_shared(result):
         return None
     for name, value in _list_values(function):
         if value is result or _equals(value, result):
-            return Kept(name, value)
+            return Place(name, value)
         if any(each is result for each in _list_items(value)):
-            return Kept(name, result)
+            return Place(name, result)
     return None
+
+
+def look_before(function: Callable[..., Any]) -> Before:
+    """Return what a function can reach now; it is called before the function is."""
+    values = [value for _, value in _list_values(function)]
+    reached = itertools.chain(values, *map(_list_items, values))
+    read = getattr(function, "cache_info", None)
+    return Before(frozenset(map(id, reached)), None if read is None else read().misses)
 
 
 def list_names(function: Callable[..., Any]) -> list[str]:

@@ -59,6 +59,11 @@ class Call(NamedTuple):
     steal_ns: int
     switches: int | None
 
+    @property
+    def undelayed_ns(self) -> int:
+        """Return the wall time without that in which the call stood ready and did not run, as far as it is told."""
+        return max(self.timing.cpu_ns, self.timing.wall_ns - (self.delay_ns or 0) - self.steal_ns)
+
 
 class Decision(NamedTuple):
     """Says whether calls wait, and what told."""
