@@ -23,12 +23,12 @@ def named(name, scale=6, arm="engineered"):
     return Comparison("O06", name, scale, "symbols", "baseline", arm)
 
 
-def test_headline_claims_come_first_then_readings_then_arms_beside_then_scales_then_arms():
+def test_headline_claims_come_first_then_arms_beside_then_readings_then_scales_then_arms():
     declared = declaration_of(catalogue()["O06"])
     ranks = [
         rank_of(named("consensus, hit"), declared),
-        rank_of(named("consensus, live trace"), declared),
         rank_of(named("consensus, hit", 6, "simple"), declared),
+        rank_of(named("consensus, live trace"), declared),
         rank_of(named("consensus, hit", 30), declared),
         rank_of(named("consensus, live trace", 6, "simple"), declared),
     ]
@@ -48,13 +48,14 @@ def test_what_is_compared_with_another_reference_than_the_claims_is_not_beside_t
 
 def test_what_does_not_fit_beside_the_headlines_is_left_out_from_behind():
     headline, first, dear, cheap = (named(each) for each in "abcd")
-    ranked = [(first, Rank.READING), (dear, Rank.READING), (headline, Rank.HEADLINE), (cheap, Rank.READING)]
+    ranked = [(first, Rank.READING), (dear, Rank.BESIDE), (headline, Rank.HEADLINE), (cheap, Rank.READING)]
     takes = {headline: 5.0, first: 2.0, dear: 9.0, cheap: 1.0}
-    missing = {Rank.HEADLINE: 8, Rank.READING: 4}
+    missing = {Rank.HEADLINE: 8, Rank.BESIDE: 4, Rank.READING: 4}
     assert choose_left_out(ranked, takes, missing, 100.0) == []
+    assert choose_left_out(ranked, takes, missing, 80.0) == [first]
     assert choose_left_out(ranked, takes, missing, 52.0) == [dear]
-    assert choose_left_out(ranked, takes, missing, 40.0) == [first, dear, cheap]
-    assert choose_left_out(ranked, takes, missing, 0.0) == [first, dear, cheap]
+    assert choose_left_out(ranked, takes, missing, 40.0) == [dear, cheap, first]
+    assert choose_left_out(ranked, takes, missing, 0.0) == [dear, cheap, first]
 
 
 def test_further_arms_are_never_left_out_before_the_end():
@@ -98,7 +99,7 @@ class Clock:
         return self.now
 
 
-def test_a_run_leaves_out_readings_before_headlines_and_names_arms_at_its_end(monkeypatch, small_universe):
+def test_a_run_leaves_out_readings_before_arms_beside_headlines_and_names_further_arms_at_its_end(monkeypatch, small_universe):
     """Each comparison takes 10 s of a replicate, and there are 250 s."""
     lines, clock = [], Clock()
     profile = dataclasses.replace(DEFAULT, looks=(2, 4), budget_s=250)
@@ -113,12 +114,13 @@ def test_a_run_leaves_out_readings_before_headlines_and_names_arms_at_its_end(mo
 
     def take(state, around, number, until_s, costs):
         for each in state.comparisons:
-            if not state.is_unclaimed(each):
+            if state.is_due(each):
                 clock.now += 10
                 state.replicate_s[each] = 10.0
                 taken.append((number, state.rank_of(each)))
 
     monkeypatch.setattr(RunState, "feed", lambda state, around, replicate, comparisons: None)
+    monkeypatch.setattr("argo_bench.harness.replicates._expect_seconds", lambda state, around, comparison: 1.0)
     monkeypatch.setattr("argo_bench.harness.replicates._time_replicate", take)
     monkeypatch.setattr("argo_bench.harness.replicates._look", lambda state, number: None)
     everything = list(state.comparisons)
@@ -126,6 +128,6 @@ def test_a_run_leaves_out_readings_before_headlines_and_names_arms_at_its_end(mo
     left_out = [each.comparison for each in lines if isinstance(each, LeftOut)]
     by_rank = [state.rank_of(each) for each in left_out]
     assert Rank.HEADLINE not in by_rank
-    assert {each for each in everything if state.is_unclaimed(each)} <= {*left_out}
+    assert {each for each in everything if not state.is_due(each)} <= {*left_out}
     assert by_rank.index(Rank.ARM) > by_rank.index(Rank.READING) if Rank.READING in by_rank else True
     assert {number for number, rank in taken if rank == Rank.HEADLINE} == {0, 1, 2, 3}

@@ -13,10 +13,10 @@ import msgspec
 
 from argo_bench.harness.judging.endings import is_over
 from argo_bench.harness.pace import share_of_blocks
-from argo_bench.harness.plan import SET_UP_S, choose_seconds
+from argo_bench.harness.plan import FEWEST_BLOCKS, SET_UP_S, choose_seconds
 from argo_bench.harness.record.records import Comparison, Samples
 from argo_bench.harness.replicate import Replicate
-from argo_bench.harness.shortage import Rank, choose_left_out
+from argo_bench.harness.shortage import DUE, Rank, choose_left_out
 from argo_bench.harness.state import RunState
 from argo_bench.harness.subject import Around
 from argo_bench.harness.workers.processes import OutOfTime, Twins
@@ -44,7 +44,7 @@ def time_replicates(state: RunState, around: Around) -> None:
     them would end after the bound. What was left out by then is written down.
     """
     _take_replicates(state, around)
-    for each in [*filter(state.is_unclaimed, state.comparisons)]:
+    for each in [*filterfalse(state.is_due, state.comparisons)]:
         if len(state.samples.get(each, ())) < state.profile.looks[0]:
             state.leave_out(each)
 
@@ -61,33 +61,40 @@ def _take_replicates(state: RunState, around: Around) -> None:
         if state.until is not None and time.monotonic() + state.longest_s > state.until:
             raise OutOfTime
         began, asked = state.pace.elapsed_s, len(state.comparisons)
-        _leave_out_what_does_not_fit(state, number)
+        _leave_out_what_does_not_fit(state, around, number)
         allowed_s = state.pace.left_s / max(1, reached - number)
-        state.feed(around, number, [*filterfalse(state.is_unclaimed, state.comparisons)])
+        state.feed(around, number, [*filter(state.is_due, state.comparisons)])
         fed_s = state.pace.elapsed_s - began
         _time_replicate(state, around, number, began + allowed_s, costs)
-        for each in filterfalse(state.is_unclaimed, state.comparisons):
+        for each in filter(state.is_due, state.comparisons):
             state.replicate_s[each] = state.replicate_s.get(each, 0.0) + fed_s / asked
         state.longest_s = max(state.longest_s, state.pace.elapsed_s - began)
         each_s = max(each_s, (state.pace.elapsed_s - began) / asked)
 
 
-def _leave_out_what_does_not_fit(state: RunState, number: int) -> None:
-    """Leave out the claims' comparisons that have no time beside the headline comparisons' way to ten replicates.
+def _leave_out_what_does_not_fit(state: RunState, around: Around, number: int) -> None:
+    """Leave out the comparisons that have no time beside the headline comparisons' way to ten replicates.
 
-    What each takes is known from its last replicate, so that the first replicate has all of them.
+    What each takes is known from its last replicate; before the first, it is expected from what a call takes.
     """
     first, reached = state.profile.looks[0], state.profile.replicates_to_reach
     ranked = [(each, state.rank_of(each)) for each in state.comparisons]
-    missing = {Rank.HEADLINE: max(0, reached - number), Rank.READING: max(0, first - number)}
-    for each in choose_left_out(ranked, state.replicate_s, missing, state.pace.left_s) if number else ():
+    missing = dict.fromkeys(DUE, max(0, first - number)) | {Rank.HEADLINE: max(0, reached - number)}
+    replicate_s = {each: _expect_seconds(state, around, each) for each in filter(state.is_due, state.comparisons)}
+    for each in choose_left_out(ranked, replicate_s | state.replicate_s, missing, state.pace.left_s):
         state.leave_out(each)
 
 
+def _expect_seconds(state: RunState, around: Around, comparison: Comparison) -> float:
+    """Return the seconds that a comparison is expected to take in a replicate, before it has been measured in one."""
+    calls_ns = sum(state.call_ns.get(each.key, 0) for each in state.arms_of(comparison, around))
+    return SET_UP_S + max(_profile_s(state, comparison), FEWEST_BLOCKS * calls_ns / 1e9)
+
+
 def _whole_replicates(state: RunState) -> int:
-    """Return how many replicates every comparison behind a claim has from an earlier part of the run."""
-    claimed = filterfalse(state.is_unclaimed, state.comparisons)
-    return min((len(state.samples.get(each, ())) for each in claimed), default=0)
+    """Return how many replicates every comparison that is due has from an earlier part of the run."""
+    due = filter(state.is_due, state.comparisons)
+    return min((len(state.samples.get(each, ())) for each in due), default=0)
 
 
 def _look(state: RunState, number: int) -> None:
@@ -112,41 +119,41 @@ def _time_replicate(state: RunState, around: Around, number: int, until_s: float
     """Time every comparison once, in a fresh pair of processes: the first calls, then the times, in the order of ranks
     and at random within one.
 
-    Blocks get as many seconds as the time allows. Where it is short, comparisons behind no claim are left to other
+    Blocks get as many seconds as the time allows. Where it is short, comparisons that are not due are left to other
     replicates.
     """
     seed = state.seed_of(number)
     asked = [each for each in state.comparisons if not _is_measured(state, each, number)]
     order = random.Random(seed).sample(asked, len(asked))
-    claimed = sorted(filterfalse(state.is_unclaimed, order), key=state.rank_of)
+    due = sorted(filter(state.is_due, order), key=state.rank_of)
     first = state.supply.first()
-    unclaimed = sorted(
-        filter(state.is_unclaimed, order), key=lambda each: (state.rank_of(each), each.optimization not in first)
+    others = sorted(
+        filterfalse(state.is_due, order), key=lambda each: (state.rank_of(each), each.optimization not in first)
     )
     _plan_times(state, number)
     began = state.pace.elapsed_s
-    blocks_s = math.fsum(_seconds_of_blocks(state, each) for each in _group_by_reference(claimed))
+    blocks_s = math.fsum(_seconds_of_blocks(state, each) for each in _group_by_reference(due))
     planned_s = SET_UP_S * len(order)
     share = share_of_blocks(until_s - began, costs.overrun * blocks_s, costs.beside_s, planned_s)
-    timed_s, claimed_until_s = 0.0, began
+    timed_s, due_until_s = 0.0, began
     with state.start_twins(around, seed) as pair:
         replicate = Replicate(pair, number, seed, state.profile.warm_up_ns, state.call_ns)
-        _meet(state, around, replicate, pair, claimed)
-        aside_s = (state.pace.elapsed_s - began) / max(1, len(claimed))
-        for alike in [*_group_by_reference(claimed), *_group_by_reference(unclaimed)]:
-            is_unclaimed = state.is_unclaimed(alike[0])
-            if is_unclaimed and state.pace.elapsed_s > until_s:
+        _meet(state, around, replicate, pair, due)
+        aside_s = (state.pace.elapsed_s - began) / max(1, len(due))
+        for alike in [*_group_by_reference(due), *_group_by_reference(others)]:
+            is_due = state.is_due(alike[0])
+            if not is_due and state.pace.elapsed_s > until_s:
                 break
             asked_s = state.pace.elapsed_s
             for samples in _time_alike(state, around, replicate, pair, alike, share):
                 state.keep(samples)
-                timed_s += 0.0 if is_unclaimed else samples.seconds or 0.0
-                state.did("further times" if is_unclaimed else "times", str(samples.comparison))
+                timed_s += (samples.seconds or 0.0) if is_due else 0.0
+                state.did("times" if is_due else "further times", str(samples.comparison))
             for each in alike:
                 state.replicate_s[each] = (state.pace.elapsed_s - asked_s) / len(alike) + aside_s
-            if not is_unclaimed:
-                claimed_until_s = state.pace.elapsed_s
-    costs.beside_s = claimed_until_s - began - timed_s
+            if is_due:
+                due_until_s = state.pace.elapsed_s
+    costs.beside_s = due_until_s - began - timed_s
     costs.overrun = timed_s / (share * blocks_s) if blocks_s else 1.0
 
 
@@ -164,8 +171,8 @@ def _meet(
 def _plan_times(state: RunState, done: int) -> None:
     """Plan the comparisons that are still to be timed until the next look, when ``done`` replicates have been taken."""
     next_look = next((look for look in state.profile.looks if look > done), done)
-    claimed = len([*filterfalse(state.is_unclaimed, state.comparisons)])
-    state.pace.plan("times", claimed * (next_look - done), UNIT_S)
+    due = len([*filter(state.is_due, state.comparisons)])
+    state.pace.plan("times", due * (next_look - done), UNIT_S)
 
 
 def _time_alike(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +199,7 @@ def _plan_pace(state: RunState) -> None:
     for part, (units, unit_s) in parts.items():
         state.pace.plan(part, units, unit_s)
     next_look = state.profile.looks[0]
-    state.pace.plan("times", len([*filterfalse(state.is_unclaimed, state.comparisons)]) * next_look, 1.0)
+    state.pace.plan("times", len([*filter(state.is_due, state.comparisons)]) * next_look, 1.0)
 
 
 def _say_what_was_left_out(state: RunState) -> None:

@@ -1,8 +1,8 @@
 """Says what goes without where the time is short: comparisons have ranks, and those of later ranks are left out first.
 
-Headline comparisons stay, whatever the time. The others stay in the order of their ranks, and within a rank in that of
-the plan, while what they take still fits beside the headline comparisons' way to ten replicates. What is left out is a
-line of the record, and what it has no verdict on is undecided.
+Headline comparisons stay, whatever the time. The others stay in the order of their ranks, and within a rank the
+cheapest first, while what they take still fits beside the headline comparisons' way to ten replicates. What is left out
+is a line of the record, and what it has no verdict on is undecided.
 """
 
 from __future__ import annotations
@@ -21,22 +21,33 @@ class Rank(IntEnum):
     """The order in which comparisons get time, the first one first."""
 
     HEADLINE = 0
-    READING = 1
-    BESIDE = 2
+    BESIDE = 1
+    READING = 2
     SCALE = 3
     ARM = 4
 
 
 ORDER = (
     "headline claims",
-    "other claims and readings",
     "further arms beside headline claims",
+    "other claims and readings",
     "other scales",
     "further arms elsewhere",
 )
 """What the comparisons of each rank are behind, in words."""
-PAST_ORDERS = (("headline claims", "other claims and readings", "other scales", "further arms"),)
+PAST_ORDERS = (
+    ("headline claims", "other claims and readings", "other scales", "further arms"),
+    (
+        "headline claims",
+        "other claims and readings",
+        "further arms beside headline claims",
+        "other scales",
+        "further arms elsewhere",
+    ),
+)
 """The orders of earlier versions, by which their records say what was left out."""
+DUE = (Rank.HEADLINE, Rank.BESIDE, Rank.READING)
+"""What has these ranks is measured in every replicate until it has ended or is left out; others where time is left."""
 
 
 def rank_of(comparison: Comparison, declaration: Declaration) -> Rank:
@@ -68,14 +79,15 @@ def choose_left_out(
     missing: Mapping[Rank, int],
     left_s: float,
 ) -> list[Comparison]:
-    """Return the comparisons behind claims for which there is no time, in the order in which they would be measured.
+    """Return the comparisons that are due and for which there is no time, in the order in which they would have it.
 
     ``ranked`` are those that are still measured, in the order of the plan, and ``replicate_s`` is what each takes in
     a replicate. ``missing`` is the number of replicates that those of a rank still need, ``left_s`` the time for all.
     """
     found: list[Comparison] = []
-    for rank in (Rank.HEADLINE, Rank.READING):
-        for comparison in (each for each, own in ranked if own == rank):
+    for rank in DUE:
+        own = [each for each, others in ranked if others == rank]
+        for comparison in sorted(own, key=lambda each: replicate_s.get(each, 0.0)):
             needed_s = missing[rank] * replicate_s.get(comparison, 0.0)
             if rank == Rank.HEADLINE or needed_s <= left_s:
                 left_s -= needed_s

@@ -30,7 +30,7 @@ from argo_bench.harness.record.records import (
     Samples,
 )
 from argo_bench.harness.record.store import Recorded, Writer
-from argo_bench.harness.shortage import Rank, rank_of, write_left_out
+from argo_bench.harness.shortage import DUE, Rank, rank_of, write_left_out
 from argo_bench.harness.subject import Around, Job, Subject, Supply
 from argo_bench.harness.workers.messages import Arm
 from argo_bench.harness.workers.processes import ArmFailed, Twins, WorkerProcess
@@ -165,9 +165,9 @@ class RunState:
         self.writer.write(write_left_out(comparison, rank, taken, first, needed_s))
         self.comparisons.remove(comparison)
 
-    def is_unclaimed(self, comparison: Comparison) -> bool:
-        """Say whether no claim rests on the comparison, as on those of further arms and of other scales."""
-        return not self.claims_on(comparison)
+    def is_due(self, comparison: Comparison) -> bool:
+        """Say whether the comparison is measured in every replicate; others are, where time is left in one."""
+        return self.rank_of(comparison) in DUE
 
     def seed_of(self, replicate: int) -> int:
         return replicate_seed(self.seed, replicate)
