@@ -99,7 +99,9 @@ class Clock:
         return self.now
 
 
-def test_a_run_leaves_out_readings_before_arms_beside_headlines_and_names_further_arms_at_its_end(monkeypatch, small_universe):
+def test_a_run_leaves_out_readings_before_arms_beside_headlines_and_names_further_arms_at_its_end(
+    monkeypatch, small_universe
+):
     """Each comparison takes 10 s of a replicate, and there are 250 s."""
     lines, clock = [], Clock()
     profile = dataclasses.replace(DEFAULT, looks=(2, 4), budget_s=250)

@@ -13,7 +13,7 @@ import msgspec
 
 from argo_bench.harness.judging.endings import is_over
 from argo_bench.harness.pace import share_of_blocks
-from argo_bench.harness.plan import FEWEST_BLOCKS, SET_UP_S, choose_seconds
+from argo_bench.harness.plan import FEWEST_BLOCKS, SET_UP_S, Profile, choose_seconds
 from argo_bench.harness.record.records import Comparison, Samples
 from argo_bench.harness.replicate import Replicate
 from argo_bench.harness.shortage import DUE, Rank, choose_left_out
@@ -21,6 +21,8 @@ from argo_bench.harness.state import RunState
 from argo_bench.harness.subject import Around
 from argo_bench.harness.workers.processes import OutOfTime, Twins
 
+STAYING = 0.25
+"""This share of the headline comparisons is expected to go on after the first look: in the stored run 6 of 36 did."""
 UNIT_S = 1.0
 """A comparison is expected to take these seconds in a replicate, before any has been measured."""
 
@@ -51,7 +53,6 @@ def time_replicates(state: RunState, around: Around) -> None:
 
 def _take_replicates(state: RunState, around: Around) -> None:
     first, most = state.profile.looks[0], state.profile.looks[-1]
-    reached = state.profile.replicates_to_reach
     costs, state.prepared_s, each_s = Costs(), state.pace.elapsed_s, 0.0
     for number in range(_whole_replicates(state), most):
         if number in state.profile.looks:
@@ -62,7 +63,7 @@ def _take_replicates(state: RunState, around: Around) -> None:
             raise OutOfTime
         began, asked = state.pace.elapsed_s, len(state.comparisons)
         _leave_out_what_does_not_fit(state, around, number)
-        allowed_s = state.pace.left_s / max(1, reached - number)
+        allowed_s = state.pace.left_s / max(1.0, _expect_replicates(state.profile, number))
         state.feed(around, number, [*filter(state.is_due, state.comparisons)])
         fed_s = state.pace.elapsed_s - began
         _time_replicate(state, around, number, began + allowed_s, costs)
@@ -73,16 +74,25 @@ def _take_replicates(state: RunState, around: Around) -> None:
 
 
 def _leave_out_what_does_not_fit(state: RunState, around: Around, number: int) -> None:
-    """Leave out the comparisons that have no time beside the headline comparisons' way to ten replicates.
+    """Leave out the comparisons that have no time beside the replicates that headline comparisons are expected to need.
 
     What each takes is known from its last replicate; before the first, it is expected from what a call takes.
     """
-    first, reached = state.profile.looks[0], state.profile.replicates_to_reach
     ranked = [(each, state.rank_of(each)) for each in state.comparisons]
-    missing = dict.fromkeys(DUE, max(0, first - number)) | {Rank.HEADLINE: max(0, reached - number)}
+    missing = dict.fromkeys(DUE, max(0.0, state.profile.looks[0] - number))
+    missing[Rank.HEADLINE] = _expect_replicates(state.profile, number)
     replicate_s = {each: _expect_seconds(state, around, each) for each in filter(state.is_due, state.comparisons)}
     for each in choose_left_out(ranked, replicate_s | state.replicate_s, missing, state.pace.left_s):
         state.leave_out(each)
+
+
+def _expect_replicates(profile: Profile, number: int) -> float:
+    """Return how many replicates a headline comparison is expected to need after so many: before the first look, those
+    up to it, and a share of those that lead on to ten."""
+    first, reached = profile.looks[0], profile.replicates_to_reach
+    if number < first:
+        return first - number + STAYING * (reached - first)
+    return max(0, reached - number)
 
 
 def _expect_seconds(state: RunState, around: Around, comparison: Comparison) -> float:

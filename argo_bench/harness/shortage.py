@@ -1,8 +1,8 @@
 """Says what goes without where the time is short: comparisons have ranks, and those of later ranks are left out first.
 
 Headline comparisons stay, whatever the time. The others stay in the order of their ranks, and within a rank the
-cheapest first, while what they take still fits beside the headline comparisons' way to ten replicates. What is left out
-is a line of the record, and what it has no verdict on is undecided.
+cheapest first, while what they take still fits beside the replicates that headline comparisons are expected to need.
+What is left out is a line of the record, and what it has no verdict on is undecided.
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ def _is_beside(comparison: Comparison, declaration: Declaration, claim: Claim) -
 def choose_left_out(
     ranked: Sequence[tuple[Comparison, Rank]],
     replicate_s: Mapping[Comparison, float],
-    missing: Mapping[Rank, int],
+    missing: Mapping[Rank, float],
     left_s: float,
 ) -> list[Comparison]:
     """Return the comparisons that are due and for which there is no time, in the order in which they would have it.
 
     ``ranked`` are those that are still measured, in the order of the plan, and ``replicate_s`` is what each takes in
-    a replicate. ``missing`` is the number of replicates that those of a rank still need, ``left_s`` the time for all.
+    a replicate. ``missing`` is the number of replicates that one of a rank still needs, ``left_s`` the time for all.
     """
     found: list[Comparison] = []
     for rank in DUE:
