@@ -171,6 +171,23 @@ def test_the_requirements_of_tests_are_those_of_the_projects_groups(tmp_path):
     assert find_missing(tmp_path, ["it fails: No module named 'b'", "No module named 'z'"]) == ["b"]
 
 
+@pytest.mark.parametrize(
+    ("name", "is_for_tests"),
+    [
+        ("requirements/pytest.txt", True),
+        ("requirements/test-ci.txt", True),
+        ("requirements-test.txt", True),
+        ("requirements/docs.txt", False),
+        ("requirements.txt", False),
+    ],
+)
+def test_a_file_of_requirements_is_for_tests_by_its_name(tmp_path, name, is_for_tests):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("a\n", encoding="utf-8")
+    assert list_requirements(tmp_path) == (["-r", str(file)] if is_for_tests else [])
+
+
 @pytest.mark.slow
 def test_tests_are_gated_from_two_commits_to_a_record_that_verifies(tmp_path):
     folder = tmp_path / "toy"

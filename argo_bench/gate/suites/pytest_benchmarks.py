@@ -28,7 +28,7 @@ GROUPS = (
 """Extras and groups of these names are what tests need; those of the second pattern where none has the first."""
 FILES = (
     *("requirements*test*.txt", "*test*requirements*.txt", "tests/requirements.txt"),
-    *(f"requirements/{name}*.txt" for name in ("test", "bench", "codspeed")),
+    *(f"requirements/{name}*.txt" for name in ("test", "pytest", "bench", "codspeed")),
 )
 FOLDER = re.compile(r"tests?|bench\w*|perf\w*", re.IGNORECASE)
 """A folder of such a name has tests, and what they read, rather than what is tested."""
