@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from argo_bench.cli.main import measure_with_progress
+from argo_bench.cli.run import measure_with_progress
 from argo_bench.cli.shell import DateOrder
 from argo_bench.errors import UserError
 from argo_bench.harness.record.records import Asked, Run

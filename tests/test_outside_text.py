@@ -94,7 +94,7 @@ def test_controls_are_spelled_as_python_and_json_do():
 
 @pytest.mark.parametrize("form", ["markdown", "junit", "github", "table"])
 def test_no_text_of_a_record_commands_a_terminal(form, outside, monkeypatch):
-    monkeypatch.setattr("argo_bench.cli.main.save", lambda report, directory: None)
+    monkeypatch.setattr("argo_bench.cli.run.save", lambda report, directory: None)
     said = shown("report", outside, "--format", form)
     assert "\\x1b[2J" in said
     assert not CONTROLS.search(said)

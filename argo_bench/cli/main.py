@@ -7,55 +7,38 @@ cannot run here, 130 interrupted with partial results saved, 141 an output that 
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import signal
 import sys
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any
 
 import click
 
-from argo_bench.cli.ci import ci, show_and_save_gate
+from argo_bench.cli.ci import ci
 from argo_bench.cli.claims import claims
 from argo_bench.cli.notebooks import lab, notebook
-from argo_bench.cli.records import GATE, blaming, find_disagreements
+from argo_bench.cli.records import find_disagreements
 from argo_bench.cli.reference import reference
-from argo_bench.cli.runs import show_runs
+from argo_bench.cli.report import report
+from argo_bench.cli.run import check, compare, run
 from argo_bench.cli.shell import (
     CUT_OFF,
-    ENVIRONMENT_UNFIT,
     GATE_FAILED,
     INTERRUPTED,
     MISUSED,
-    OUTPUTS_DIFFER,
-    Duration,
-    Latencies,
     StoredRun,
     complete_ids,
     make_console,
     prepare_streams,
     print_json,
-    print_json_text,
     say,
     show_progress,
-    takes_profile,
     takes_reading,
     takes_seed,
     warn,
 )
 from argo_bench.errors import UserError
-from argo_bench.extras import explain_missing, find_missing
-from argo_bench.harness.claims.metrics import MEASURED
-from argo_bench.integrations.outputs import FORMATS
-from argo_bench.optimizations.optimization import Trace
-
-if TYPE_CHECKING:
-    from argo_bench.harness.machine.fitness import FitnessCheck
-    from argo_bench.harness.record.store import Recorded
-    from argo_bench.harness.subject import Job
-    from argo_bench.report import Report
+from argo_bench.extras import explain_missing
 
 
 def read_settings() -> dict[str, Any]:
@@ -83,11 +66,8 @@ def cli(context: click.Context) -> None:
     context.default_map = {"run": read_settings(), "compare": read_settings()}
 
 
-cli.add_command(ci)
-cli.add_command(claims)
-cli.add_command(lab)
-cli.add_command(notebook)
-cli.add_command(reference)
+for each in (check, ci, claims, compare, lab, notebook, reference, report, run):
+    cli.add_command(each)
 
 
 @cli.command("list", short_help="List the optimizations, and what was claimed of each.")
@@ -102,261 +82,6 @@ def list_command(as_json: bool) -> None:
     from argo_bench.study.report.explain import tabulate_optimizations
 
     make_console().print(tabulate_optimizations(list(subjects().values())))
-
-
-@cli.command(short_help="Measure optimizations and judge what was claimed of them.")
-@click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...", shell_complete=complete_ids)
-@click.option(
-    "--data", envvar="ARGO_BENCH_DATA", help="Your daily prices (bars): a CSV or Parquet file, or a folder of them."
-)
-@takes_reading
-@takes_profile
-@click.option(
-    "--symbols",
-    type=click.IntRange(min=1),
-    envvar="ARGO_BENCH_SYMBOLS",
-    help="Number of symbols to trade; generated ones are added where the data has fewer. [default: all there are]",
-)
-@takes_seed
-@click.option(
-    "--trace",
-    type=click.Choice(get_args(Trace)),
-    envvar="ARGO_BENCH_TRACE",
-    help="How often simulated prices change. live: as each symbol's volatility says; calm: in 20 % of the steps; "
-    "open: in each step; frozen: never.",
-)
-@click.option(
-    "--skip-unchanged",
-    is_flag=True,
-    envvar="ARGO_BENCH_SKIP_UNCHANGED",
-    help="Reuse a symbol's last signal as long as its price has moved by less than 0.5 %.",
-)
-@click.option(
-    "--latencies",
-    type=Latencies(),
-    metavar="FILE",
-    envvar="ARGO_BENCH_LATENCIES",
-    help="Response times of your providers (median_ms, p99_ms) and prices of your models, as TOML or JSON.",
-)
-@click.option("--study", is_flag=True, help="Make the trials on real local servers in their long form: minutes more.")
-@click.option("--live", is_flag=True, help="Ask a real language model for explanations; this costs real money.")
-@click.option(
-    "--budget",
-    type=Duration(),
-    envvar="ARGO_BENCH_BUDGET",
-    help="Time to aim at (90s, 5m, 1h); each claim is measured, if only briefly. [default: 180s for quick, else 40m]",
-)
-@click.option(
-    "--resume",
-    type=click.Path(path_type=Path),
-    help="Go on with the interrupted run in this folder, with the settings that it began with.",
-)
-@click.option(
-    "--out", envvar="ARGO_BENCH_OUT", help="Folder for the record and the report. [default: results/<time>-<profile>]"
-)
-@click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
-@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
-def run(
-    ids: tuple[str, ...],
-    budget: float | None,
-    resume: Path | None,
-    out: str | None,
-    strict_env: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Measure optimizations, compare what they compute, and judge what was claimed. Without arguments: all of them.
-
-    ID names an optimization, as in O08. FILE.py is a file of yours that defines optimizations or benchmarks. NAME is a
-    benchmark in the table [tool.argo_bench.benchmarks] of your pyproject.toml.
-
-    Every sample is written to <out>/run.jsonl at once, so that Ctrl-C loses nothing.
-
-    --live takes the address from OPENAI_BASE_URL, the key from OPENAI_API_KEY and the name of the model from
-    ARGO_BENCH_LIVE_MODEL.
-    """
-    from argo_bench.harness.record.records import Asked
-    from argo_bench.harness.record.store import reopen
-    from argo_bench.study.job import job_again, job_of
-
-    if resume is not None:
-        if ids or out:
-            raise UserError("--resume takes settings and folder from the run: expected no ids and no --out with it")
-        before = reopen(resume)
-        job = job_again(before)
-        if budget is not None:
-            job = dataclasses.replace(job, profile=dataclasses.replace(job.profile, budget_s=budget))
-        measure_and_report(job, str(resume), strict_env, as_json, before)
-        return
-    measure_and_report(job_of(Asked([*ids], budget_s=budget, **options)), out, strict_env, as_json)
-
-
-@cli.command(short_help="Compare outputs without timing anything.")
-@click.argument("ids", nargs=-1, metavar="[ID|FILE.py|NAME]...", shell_complete=complete_ids)
-@click.option("--data", envvar="ARGO_BENCH_DATA", help="Your daily prices, as for run.")
-@takes_reading
-@takes_profile
-@click.option(
-    "--symbols", type=click.IntRange(min=1), envvar="ARGO_BENCH_SYMBOLS", help="Number of symbols, as for run."
-)
-@takes_seed
-@click.option("--out", type=click.Path(path_type=Path), help="Folder that keeps the record. [default: none is kept]")
-@click.option("--json", "as_json", is_flag=True, help="Print what was compared as JSON.")
-def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any) -> None:
-    """Compare what optimizations compute with the baseline, as `run` does, but without timing anything.
-
-    It says what was compared, what differs, and which trading signals are lost. Exit code 3: the output of an
-    engineered version, or of a new function of yours, differs or could not be computed.
-    """
-    import tempfile
-
-    from argo_bench.harness.record.records import Asked
-    from argo_bench.harness.record.store import load
-    from argo_bench.harness.run import make_run_id
-    from argo_bench.report.outputs import describe_checks, list_broken, tabulate_checks
-    from argo_bench.report.tables import terminal_table
-    from argo_bench.study.job import job_of
-    from argo_bench.temporary import owned_prefix
-
-    asked = Asked([*ids], trace=None, skip_unchanged=False, study=False, live=False, budget_s=None, **options)
-    job = dataclasses.replace(job_of(asked), only_checks=True)
-    name = make_run_id(job.profile, datetime.now())
-    with tempfile.TemporaryDirectory(prefix=owned_prefix("check")) as kept:
-        directory = Path(kept) / "check" if out is None else out
-        interrupted = measure_with_progress(job, directory, name, [], None)
-        recorded = load(directory)
-    if as_json:
-        print_json(describe_checks(recorded))
-    else:
-        table = tabulate_checks(recorded)
-        say(table.note)  # it stands below the table too
-        make_console().print(terminal_table(table))
-    if interrupted:
-        sys.exit(INTERRUPTED)
-    if list_broken(recorded):
-        sys.exit(OUTPUTS_DIFFER)
-
-
-@cli.command(short_help="Compare two functions of yours: which is faster?")
-@click.argument("functions", nargs=-1, metavar="[OLD NEW | NAME...]")
-@click.option("--setup", help="module:name of a function that returns the argument for both, or a tuple of arguments.")
-@click.option(
-    "--check",
-    default="allclose",
-    show_default=True,
-    help="How results must agree: allclose (up to rounding), equal, none, or module:name of a function of yours.",
-)
-@click.option(
-    "--metric",
-    type=click.Choice(MEASURED),
-    help="CPU time, wall time, or memory: resident at most, allocated in Python at most, or held after the call. "
-    "[default: cpu, or wall where a function waits]",
-)
-@click.option("--claim", help="A claim to judge, as in '50-70% reduction'.")
-@click.option("--fresh", is_flag=True, help="Call the setup before every call, for functions that change their input.")
-@takes_profile
-@click.option(
-    "--budget",
-    type=Duration(),
-    help="Time for everything (90s, 5m, 1h). [default: 180s for quick, else 40m]",
-)
-@takes_seed
-@click.option("--out", help="Folder for the record and the report. [default: results/<time>-<profile>]")
-@click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
-@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
-def compare(
-    functions: tuple[str, ...],
-    profile: str,
-    budget: float | None,
-    seed: int,
-    out: str | None,
-    strict_env: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Compare two functions of yours: is NEW faster than OLD, and by how much?
-
-    Each is written as module:name or file.py:name. Both must return the same. NAME is a benchmark in the table
-    [tool.argo_bench.benchmarks] of your pyproject.toml; without any argument all of them are compared.
-    """
-    from argo_bench.harness.plan import PROFILES
-    from argo_bench.harness.subject import Job
-    from argo_bench.harness.surroundings import NoSupply
-    from argo_bench.harness.table import choose_benchmarks
-
-    benchmarks = choose_benchmarks(functions, options)
-    for each in benchmarks:
-        if each.claim is not None:
-            say(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)
-    chosen = PROFILES[profile]
-    if budget is not None:
-        chosen = dataclasses.replace(chosen, budget_s=budget)
-    measure_and_report(Job(benchmarks, chosen, seed, NoSupply()), out, strict_env, as_json)
-
-
-def measure_and_report(
-    job: Job, out: str | None, strict_env: bool, as_json: bool, before: Recorded | None = None
-) -> None:
-    """Measure, save and show, and exit with the outcome's code if it is not 0; ``before`` is the run to resume."""
-    from argo_bench.harness.benchmark import Benchmark
-    from argo_bench.harness.machine.fitness import check_fitness, describe_busy
-    from argo_bench.harness.run import make_run_id
-
-    found = [each.check_functions() if isinstance(each, Benchmark) else each for each in job.subjects]
-    machine = check_fitness()
-    if strict_env and (unfit := [each for each in machine if each.verdict == "unfit"]):
-        for finding in unfit:
-            say(f"argo-bench: {finding.subject} is not fit: {finding.found}; {finding.advice}", err=True)
-        sys.exit(ENVIRONMENT_UNFIT)
-    warn(describe_busy(machine))
-    name = make_run_id(job.profile, datetime.now())
-    directory = Path(out) if out else Path("results") / name
-    interrupted = measure_with_progress(dataclasses.replace(job, subjects=found), directory, name, machine, before)
-
-    from argo_bench.harness.plan import GRACE
-    from argo_bench.harness.record.records import End
-    from argo_bench.harness.record.store import FILE_NAME
-    from argo_bench.opening import open_report
-
-    if interrupted and not (directory / FILE_NAME).exists():
-        say("interrupted before anything was measured", err=True)
-        sys.exit(INTERRUPTED)
-    report = open_report(directory)
-    show(report, as_json)
-    save(report, directory)
-    say_again(report, as_json)
-    end = report.recorded.all(End)[-1]
-    warn(end.busy)
-    is_bounded = all(each.functions for each in report.recorded.declarations)
-    if end.seconds > GRACE * job.profile.budget_s and not is_bounded:
-        warn(
-            f"this took {end.seconds:.0f} s instead of {job.profile.budget_s:g} s: every claim gets the "
-            f"{job.profile.looks[0]} replicates of the first look"
-        )
-    if interrupted:
-        say("interrupted: the verdicts above rest on what was measured until then", err=True)
-        say(f"go on with: argo-bench run --resume {directory}", err=True)
-        sys.exit(INTERRUPTED)
-    if any(each.verdict == "void" for each in report.judgements):
-        sys.exit(OUTPUTS_DIFFER)
-
-
-def measure_with_progress(
-    job: Job, directory: Path, name: str, machine: list[FitnessCheck], before: Recorded | None
-) -> bool:
-    """Run the experiment with its progress on stderr, and say whether it was interrupted."""
-    from argo_bench.harness.run import measure as measure_job
-
-    header = job.supply.header()
-    if origin := header.get("symbols"):
-        shown = [symbol if of == "real" else f"{symbol} (generated)" for symbol, of in origin.items()]
-        more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
-        say(f"{len(shown)} symbols from {header['source']}: {', '.join(shown[:8])}{more}", err=True)
-    for sentence in header.get("choices", []):
-        say(f"  {sentence}", err=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a run as Ctrl-C does
-    with show_progress() as on_progress:
-        return measure_job(job, directory, name, on_progress, machine, before)
 
 
 @cli.command(short_help="Show an optimization: its claims, how they are judged, its code.")
@@ -383,117 +108,6 @@ def explain(id: str | None, stage: str | None, memory: bool) -> None:
             make_console().print(show_line_memory(optimization))
             return
         make_console().print(explain_optimization(optimization))
-
-
-@cli.command(short_help="Show a stored run, and write its report.")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=StoredRun())
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "markdown", "json", "html", "notebook", *FORMATS]),
-    default="table",
-    show_default=True,
-    help="table: on the terminal, and all files into the folder. html, notebook: report.html or report.ipynb alone. "
-    "The others are printed, for tools that read them.",
-)
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Folder for the files of the report. [default: the run's; ./argo-reference for an installed `reference`]",
-)
-@click.option("--open", "opens", is_flag=True, help="Write report.html and open it in the browser.")
-@click.option(
-    "--peers",
-    type=click.Path(path_type=Path),
-    help="Also show what other tools measured: a folder of scripts that `export` wrote.",
-)
-@click.option("--readme", type=click.Path(path_type=Path), help="Only write the table of verdicts into this README.")
-@click.option("--csv", type=click.Path(path_type=Path), help="Only write a CSV file with a row for every verdict.")
-@click.option("--parquet", type=click.Path(path_type=Path), help="Only write the same rows as a Parquet file.")
-def report(
-    runs: tuple[Path, ...], as_json: bool, csv: Path | None, parquet: Path | None, form: str, **options: Any
-) -> None:
-    """Show the verdicts of a stored RUN, and write its report: report.html, report.md and figures.
-
-    RUN is the folder of a run, its run.jsonl, or `reference`: the run that comes with argo-bench. With several of them,
-    the oldest first, it shows what changed from the last but one to the last, and from three on the trend.
-    """
-    from argo_bench.harness.record.store import load
-
-    if len(runs) > 1:
-        show_runs(runs, "json" if as_json else form, csv=csv, parquet=parquet, **options)
-        return
-    run = runs[0]
-    recorded = load(run)
-    with blaming(recorded):
-        if csv is None and parquet is None:
-            show_report(run, "json" if as_json else form, **options)
-        else:
-            export_tables(recorded, csv, parquet)
-
-
-def export_tables(recorded: Recorded, csv: Path | None, parquet: Path | None) -> None:
-    """Write the verdicts of a run for other tools. Raises UserError for a gate, which has outcomes instead."""
-    from argo_bench.report.frame import export_verdicts
-
-    if recorded.run.profile == GATE:
-        raise UserError(f"{recorded.directory} is a gate, whose outcomes are no verdicts: take report --json instead")
-    if csv is not None:
-        export_verdicts(recorded, csv, "csv")
-        say(f"verdicts: {csv}", err=True)
-    if parquet is not None:
-        export_verdicts(recorded, parquet, "parquet")
-        say(f"verdicts: {parquet}", err=True)
-
-
-def show_report(
-    run: Path, form: str, *, out: Path | None, opens: bool, peers: Path | None, readme: Path | None
-) -> None:
-    """Show a stored run or gate in one of the forms of ``report``, and write the files that belong to the form.
-
-    They are written into ``out``, or without one where ``place_files`` says.
-    """
-    from argo_bench.harness.record.store import load
-    from argo_bench.opening import open_report
-    from argo_bench.report import PAGE
-    from argo_bench.shipped import place_files
-
-    if load(run).run.profile == GATE:
-        sys.exit(show_and_save_gate(run, form == "json", out=out))
-    opened = open_report(run)
-    directory = out or place_files(opened.directory)
-    if readme is not None:
-        from argo_bench.study.report.readme import write_table
-
-        write_table(readme, opened.recorded)
-        return
-    if form == "notebook":
-        from argo_bench.integrations.notebooks import execute_notebook
-
-        say(execute_notebook(opened, directory))
-    elif form == "markdown":
-        say(opened._repr_markdown_())
-    elif form in FORMATS:
-        from argo_bench.integrations.outputs.rendering import make_outcomes, render_first
-        from argo_bench.integrations.outputs.results import Results
-
-        recorded = opened.recorded
-        rendered = render_first(form, Results(opened.finding, make_outcomes(recorded), recorded.run))
-        (say if form in ("github", "junit") else print_json_text)(rendered)
-    elif form != "html":
-        show(opened, form == "json") if peers is None else show_beside(opened, peers, form == "json")
-    if form == "table":
-        save(opened, directory)
-        say_again(opened, as_json=False)
-    elif form == "html" or opens:
-        opened.save_page(directory)
-    if form == "html":
-        say(directory / PAGE)
-    if opens:
-        import webbrowser
-
-        webbrowser.open((directory / PAGE).resolve().as_uri())
 
 
 @cli.command(short_help="Write scripts with which pyperf and hyperfine measure the same.")
@@ -610,46 +224,6 @@ def verify(run: Path, as_json: bool) -> None:
         say(f"{run}: all {len(recorded.records)} lines agree with the samples")
     if found:
         sys.exit(GATE_FAILED)
-
-
-def show(report: Report, as_json: bool) -> None:
-    if as_json:
-        print_json(report.to_dict())
-    else:
-        make_console().print(report.terminal())
-
-
-def say_again(report: Report, as_json: bool) -> None:
-    """Repeat the finding below everything else: what stood at the top of a long report has left the terminal."""
-    if not as_json:
-        make_console().print(str(report), style="bold", markup=False)
-
-
-def save(report: Report, directory: Path) -> None:
-    """Write the report's files into a folder, and say where they are, or which extra they need."""
-    from argo_bench.report import PAGE
-
-    if (missing := find_missing("report")) is not None:
-        say(f"record: {directory}; {missing.describe(PAGE)}", err=True)
-        return
-    report.save(directory)
-    say(f"report: {directory / PAGE}, with record and figures beside it", err=True)
-
-
-def show_beside(report: Report, folder: Path, as_json: bool) -> None:
-    """Show the report, and what other tools say of one of its comparisons.
-
-    Raises UserError and shows nothing where their figures cannot be read.
-    """
-    from argo_bench.integrations.peers import compare_with_peers, read_peers
-    from argo_bench.report.tables import terminal_table
-
-    table = compare_with_peers(report.recorded, folder)
-    if as_json:
-        print_json(report.to_dict() | {"peers": read_peers(folder)})
-    else:
-        show(report, as_json)
-        make_console().print(terminal_table(table))
 
 
 def describe_optimization(optimization: Any) -> dict[str, Any]:
