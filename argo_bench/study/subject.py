@@ -27,6 +27,8 @@ FACTORY = "argo_bench.study.replay:stage_body"
 OTHER_SEEDS = 2
 """The number of seeds under which counts are taken at other
 scales than the headline one, and of arms without a claim."""
+ARMS_AT_ONCE = 6
+"""So many sets of which one is left out are counted together: in one piece they are what a run waits for at the end."""
 Place = tuple[str, int]
 """A workload and a scale, which together share recorded inputs."""
 
@@ -203,9 +205,10 @@ class StudySubject:
                 arms[workload.scales[0]] = tuple(arm for arm in edits if arm not in left_out)
             for number, seed in enumerate(seeds):
                 counted = arms if number < OTHER_SEEDS else _keep_judged(arms, judged)
-                if number == 0:
-                    counted = {**counted, workload.scales[0]: (*counted[workload.scales[0]], *left_out)}
                 found.append(StageCounting(self.id, workload.name, seed, counted))
+            for begin in range(0, len(left_out), ARMS_AT_ONCE):
+                part = {workload.scales[0]: left_out[begin : begin + ARMS_AT_ONCE]}
+                found.append(StageCounting(self.id, workload.name, seeds[0], part))
         return found
 
     def trials(self, profile: Profile) -> list[Trial]:

@@ -28,6 +28,7 @@ def take_counts(state: RunState, around: Around) -> None:
     if not missing:
         return
     with make_pool(around.scratch / "numba") as workers:
+        missing.sort(key=lambda each: each.work, reverse=True)  # so that none of the longest is left to run alone
         running = {workers.submit(each.count, around.scratch): each for each in missing}
         try:
             for done in as_completed(running):
