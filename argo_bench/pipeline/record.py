@@ -86,6 +86,15 @@ async def settle(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
+def find_at_hand(stage: Stage) -> Stage | None:
+    """Return what says which answers of a stage need no waiting, and None of any other; None where a stage cannot say.
+
+    A wrapper that adds nothing to such answers hands out what it wraps.
+    """
+    at_hand: Stage | None = getattr(stage, "at_hand", None)
+    return at_hand
+
+
 async def decide(pipeline: Pipeline, world: World, symbol: str) -> Decision | None:
     """Run stages 1 to 7 for one symbol, and return a decision with its explanation, or None."""
     fetched = await settle(pipeline.fetch(world, symbol))
