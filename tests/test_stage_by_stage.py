@@ -37,7 +37,7 @@ from argo_bench.pipeline.optimized.regime import Detector
 from argo_bench.pipeline.optimized.schedule import AT_ONCE, OUTAGE, StageByStage, with_reasoning
 from argo_bench.pipeline.optimized.signals import signals_of_many
 from argo_bench.pipeline.optimized.validate import validate, validate_at_hand
-from argo_bench.pipeline.record import cycle
+from argo_bench.pipeline.record import cycle, list_sources
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from tests.benchmarks import study_universe
 from tests.test_o10 import TWELVE, Ledgered, Market, Refused
@@ -304,7 +304,11 @@ def test_rows_that_were_packed_come_out_as_they_went_in(small_universe, world):
     assert list(SignalTable.pack(votes)) == votes
     agreed = [None, Consensus("LONG", 80.0), Consensus("SHORT", 75.5)]
     assert list(ConsensusColumn.pack(agreed)) == agreed
-    assert ConsensusColumn.pack(agreed).list_accepted() == [(1, agreed[1]), (2, agreed[2])]
+    rows = ConsensusColumn.pack(agreed).find_accepted()
+    assert rows.tolist() == [1, 2]
+    assert ConsensusColumn.pack(agreed).take(rows) == agreed[1:]
+    assert RegimeColumn.pack(regimes).take(rows) == regimes[1:3]
+    assert SignalTable.pack(votes).list_sources(rows) == [list_sources(each) for each in votes[1:]]
     assert Frames([each.values for each in bars], frames.__getitem__)[1:3] == frames[1:3]
 
 

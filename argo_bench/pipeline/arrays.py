@@ -8,7 +8,7 @@ items.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from operator import attrgetter
 from typing import Self, TypeVar, overload
 
@@ -128,6 +128,9 @@ class RegimeColumn(Column[Regime]):
     def item(self, row: int) -> Regime:
         return REGIMES[int(self.numbers[row])]
 
+    def take(self, rows: NDArray[np.int64]) -> list[Regime]:
+        return [REGIMES[number] for number in self.numbers[rows].tolist()]
+
     def __len__(self) -> int:
         return len(self.numbers)
 
@@ -157,6 +160,10 @@ class SignalTable(Column[Signals]):
         found = zip(SOURCES, self.directions[:, row].tolist(), self.confidences[:, row].tolist(), strict=True)
         return {source: Signal(DIRECTIONS[number], confidence) for source, number, confidence in found if number}
 
+    def list_sources(self, rows: NDArray[np.int64]) -> list[tuple[tuple[str, Direction], ...]]:
+        """Return the directions that the sources of some symbols voted for, as ``Decision.sources`` holds them."""
+        return [name_directions(*numbers) for numbers in self.directions[:, rows].T.tolist()]
+
     def __len__(self) -> int:
         return int(self.directions.shape[1])
 
@@ -185,11 +192,17 @@ class ConsensusColumn(Column["Consensus | None"]):
     def __len__(self) -> int:
         return len(self.directions)
 
-    def list_accepted(self) -> list[tuple[int, Consensus]]:
-        """Return the rows that have a consensus, with it."""
-        rows = np.flatnonzero(self.directions)
+    def find_accepted(self) -> NDArray[np.int64]:
+        """Return the rows that have a consensus."""
+        return np.flatnonzero(self.directions)
+
+    def take(self, rows: NDArray[np.int64]) -> list[Consensus]:
+        """Return the consensus of some rows that have one."""
         found = zip(self.directions[rows].tolist(), self.confidences[rows].tolist(), strict=True)
-        return [
-            (row, Consensus(DIRECTIONS[number], confidence))
-            for row, (number, confidence) in zip(rows.tolist(), found, strict=True)
-        ]
+        return [Consensus(DIRECTIONS[number], confidence) for number, confidence in found]
+
+
+@cache
+def name_directions(*numbers: int) -> tuple[tuple[str, Direction], ...]:
+    """Return the sources that are not absent with their directions; there are 256 ways to vote."""
+    return tuple((source, DIRECTIONS[number]) for source, number in zip(SOURCES, numbers, strict=True) if number)

@@ -75,11 +75,14 @@ async def draft_many(world: World, pipeline: Pipeline, fetched: Mapping[str, Fet
     regimes = await run_stage(pipeline.regime, RegimeColumn.pack, world, frames)
     votes = await run_stage(pipeline.signals, SignalTable.pack, world, found, opinions)
     agreed = await run_stage(pipeline.consensus, ConsensusColumn.pack, world, votes, regimes)
-    symbols = list(fetched)
-    return [
-        draft_decision(world, Evidence(symbols[row], opinions[row], found[row], regimes[row], votes[row]), consensus)
-        for row, consensus in agreed.list_accepted()
-    ]
+    symbols, rows = list(fetched), agreed.find_accepted()
+    evidence = (
+        Evidence(symbols[row], close, opinions[row].technical["quote"], regime, sources)
+        for row, close, regime, sources in zip(
+            rows.tolist(), found.close[rows].tolist(), regimes.take(rows), votes.list_sources(rows), strict=True
+        )
+    )
+    return [draft_decision(world, *each) for each in zip(evidence, agreed.take(rows), strict=True)]
 
 
 def _pack_frames(frames: Sequence[Any]) -> Frames:

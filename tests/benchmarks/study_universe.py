@@ -81,15 +81,15 @@ class Pushed:
 
     def __init__(self, transport: Any) -> None:
         self.__wrapped__ = transport
-        self._answers: dict[tuple[str, str, str], Any] = {}
+        self._answers: dict[str, dict[tuple[str, str], Any]] = {}
 
     def push(self, world: SimulatedWorld) -> None:
         """Push all answers of the world's cycle."""
         from argo_bench.pipeline.optimized.fetch import list_requests
 
         for symbol in world.market.symbols:
-            for request in list_requests(symbol):
-                self._answers[request.provider, symbol, request.what] = world.exchange(request).answer
+            answers = {(each.provider, each.what): world.exchange(each).answer for each in list_requests(symbol)}
+            self._answers[symbol] = answers
 
     def __call__(self, world: World, request: Request) -> Pending[Any]:
         from argo_bench.pipeline.optimized.transport import Arrived
@@ -98,14 +98,15 @@ class Pushed:
             pending: Pending[Any] = self.__wrapped__(world, request)
             return pending
         world.ledger.requests[request.provider] += 1
-        return Arrived(self._answers[request.provider, request.symbol, request.what])
+        return Arrived(self._answers[request.symbol][request.provider, request.what])
 
     def at_hand(self, world: World, requests: Sequence[Request]) -> list[Any]:
-        sent, answers = world.ledger.requests, self._answers
+        """Return the answers to requests about one symbol."""
+        sent, answers = world.ledger.requests, self._answers[requests[0].symbol]
         found = []
         for request in requests:
             sent[request.provider] += 1
-            found.append(answers[request.provider, request.symbol, request.what])
+            found.append(answers[request.provider, request.what])
         return found
 
 
