@@ -56,9 +56,7 @@ from argo_bench.pipeline.model import (
 )
 from argo_bench.pipeline.optimized.fetch import TECHNICAL
 from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
-from argo_bench.pipeline.optimized.schedule import AT_ONCE, SideBySide, StageByStage
-from argo_bench.pipeline.optimized.validate import validate as in_rounds
-from argo_bench.pipeline.optimized.validate import validate_at_hand
+from argo_bench.pipeline.optimized.schedule import AT_ONCE, SideBySide
 from argo_bench.pipeline.record import Edit, Pipeline, decide, settle
 
 BATCH = 6
@@ -150,16 +148,6 @@ def prescribed(pipeline: Pipeline, untried: float = 0.0) -> Pipeline:
 
 def engineered(pipeline: Pipeline) -> Pipeline:
     return walk_by(pipeline, SideBySide())
-
-
-def stage_by_stage(pipeline: Pipeline) -> Pipeline:
-    """Edit the pipeline as ``engineered`` does, but run each stage once for all symbols whose data are at hand.
-
-    A validation in rounds then waits for no quote that is at hand. This is no arm: what it decides and sends is the
-    same, and what it costs is measured by tests/benchmarks/study_universe.py.
-    """
-    edited = walk_by(pipeline, StageByStage())
-    return edited.replace(validate=validate_at_hand) if pipeline.validate is in_rounds else edited
 
 
 def gather_bounded(at_once: int = AT_ONCE) -> Stage:

@@ -17,8 +17,9 @@ from argo_bench.pipeline.model import (
     STRATEGY,
     Consensus,
     Decision,
-    Direction,
     Encoded,
+    Indicators,
+    Opinions,
     Readings,
     Regime,
     Rejection,
@@ -71,31 +72,18 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Holds what a decision says of what the stages before the consensus found out about a symbol.
-
-    ``close`` is the last price and ``reference`` the provider's quote; ``sources`` are the directions that the sources
-    voted for, in their fixed order.
-    """
+    """What the stages before the consensus found out about a symbol."""
 
     symbol: str
-    close: float
-    reference: float
+    opinions: Opinions
+    indicators: Indicators
     regime: Regime
-    sources: tuple[tuple[str, Direction], ...]
+    signals: Signals
 
 
 async def settle(value: Any) -> Any:
     """Return the value, after awaiting it where it is awaitable: an edit may turn a plain stage async."""
     return await value if inspect.isawaitable(value) else value
-
-
-def find_at_hand(stage: Stage) -> Stage | None:
-    """Return what says which answers of a stage need no waiting, and None of any other; None where a stage cannot say.
-
-    A wrapper that adds nothing to such answers hands out what it wraps.
-    """
-    at_hand: Stage | None = getattr(stage, "at_hand", None)
-    return at_hand
 
 
 async def decide(pipeline: Pipeline, world: World, symbol: str) -> Decision | None:
@@ -110,19 +98,14 @@ async def decide(pipeline: Pipeline, world: World, symbol: str) -> Decision | No
     consensus = await settle(pipeline.consensus(world, signals, regime))
     if consensus is None:
         return None
-    quote, sources = fetched.opinions.technical["quote"], list_sources(signals)
-    draft = draft_decision(world, Evidence(symbol, indicators.close, quote, regime, sources), consensus)
+    draft = draft_decision(world, Evidence(symbol, fetched.opinions, indicators, regime, signals), consensus)
     reasoning = await settle(pipeline.reason(world, draft))
     return dataclasses.replace(draft, reasoning=reasoning.text, reasoning_author=reasoning.author)
 
 
-def list_sources(signals: Signals) -> tuple[tuple[str, Direction], ...]:
-    return tuple((name, signal.direction) for name, signal in signals.items())
-
-
 def draft_decision(world: World, evidence: Evidence, consensus: Consensus) -> Decision:
     """Return the decision that a consensus amounts to, not yet explained. Prices are rounded as they are quoted."""
-    close = evidence.close
+    close = evidence.indicators.close
     sign = 1 if consensus.direction == "LONG" else -1
     digits = quote_digits(close)
     identity = f"{evidence.symbol}|{world.cycle}|{STRATEGY}"
@@ -136,9 +119,9 @@ def draft_decision(world: World, evidence: Evidence, consensus: Consensus) -> De
         confidence=round(consensus.confidence, 2),
         regime=evidence.regime,
         strategy=STRATEGY,
-        sources=evidence.sources,
+        sources=tuple((name, signal.direction) for name, signal in evidence.signals.items()),
         timestamp=world.nominal_time(),
-        reference=evidence.reference,
+        reference=evidence.opinions.technical["quote"],
     )
 
 

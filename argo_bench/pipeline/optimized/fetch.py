@@ -9,24 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
-from argo_bench.pipeline.model import (
-    Bars,
-    Completion,
-    Fetched,
-    Opinions,
-    Pending,
-    Provider,
-    ProviderError,
-    Request,
-    Stage,
-    World,
-)
-from argo_bench.pipeline.record import find_at_hand
-from argo_bench.pipeline.world.base import OPINION
-from argo_bench.pipeline.world.content import MODELS
+from argo_bench.pipeline.model import Bars, Fetched, Opinions, Pending, Provider, ProviderError, Stage, World
 
 LIMITS_S: Mapping[Provider, float] = {
     "massive": 6.0,
@@ -60,11 +45,6 @@ class SingleFlight:
     def __init__(self, fetch: Stage) -> None:
         self.__wrapped__ = fetch
         self._flights: dict[str, Flight] = {}
-
-    @property
-    def at_hand(self) -> Stage | None:
-        """What the wrapped stage knows without waiting."""
-        return find_at_hand(self.__wrapped__)
 
     async def __call__(self, world: World, symbol: str) -> Fetched:
         flight = self._flights.get(symbol)
@@ -104,16 +84,6 @@ class AtOnce:
     def __init__(self) -> None:
         self._bars = Hedged()
 
-    def at_hand(self, world: World, symbol: str) -> Fetched | None:
-        """Return the answers to all six requests where the transport has each at hand, None where one must be sent."""
-        find = find_at_hand(world.transport)
-        answers = None if find is None else find(world, list_requests(symbol))
-        if answers is None:
-            return None
-        bars, rsi, sma, quote, sentiment, analysis = answers
-        figures = {"rsi": rsi, "sma": sma, "quote": quote}
-        return Fetched(bars, Opinions(figures, content_of(sentiment), content_of(analysis)))
-
     async def __call__(self, world: World, symbol: str) -> Fetched:
         try:
             async with asyncio.TaskGroup() as sources:
@@ -128,26 +98,6 @@ class AtOnce:
             raise failures.exceptions[0] from None
         figures = {what: task.result() for what, task in technical.items()}
         return Fetched(bars.result(), Opinions(figures, sentiment.result(), analysis.result()))
-
-
-@lru_cache(maxsize=16_384)
-def list_requests(symbol: str) -> tuple[Request, ...]:
-    """Return the six requests of a symbol as a world sends them: bars, the technical figures, the two opinions."""
-    figures = (Request("alpha_vantage", symbol, what) for what in TECHNICAL)
-    opinions = [describe_opinion("x_sentiment", symbol), describe_opinion("sonar", symbol)]
-    return Request("massive", symbol, "bars"), *figures, *opinions
-
-
-def describe_opinion(provider: Provider, symbol: str) -> Request:
-    model = MODELS[provider]
-    prompt = OPINION.format(symbol=symbol)
-    return Request(
-        provider, symbol, "opinion", prompt, 0, model.system, model.name, model.max_tokens, model.temperature
-    )
-
-
-def content_of(completion: Completion) -> str:
-    return completion.choices[0].message.content
 
 
 class Hedged:

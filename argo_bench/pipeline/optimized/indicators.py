@@ -6,24 +6,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from argo_bench.pipeline.arrays import Frames, IndicatorTable
 from argo_bench.pipeline.baseline.indicators import columns
 from argo_bench.pipeline.kernels import (
     FIVE_FIELDS,
-    SUMS,
     Block,
-    continue_all,
     continue_indicators,
     latest_five,
     latest_indicators,
-    latest_indicators_of_all,
     sum_closed_bars,
 )
 from argo_bench.pipeline.model import COLUMNS, Indicators, Stage, World
@@ -41,9 +36,6 @@ its sum keeps the share k of its errors, so that 1 / (1 - k) of them remain, 14 
 slow EMA. The rest of the bound is for ratios and differences of such sums.
 """
 
-SPARE_BARS = 16
-"""The number of bars that may close before ``Histories`` needs larger arrays."""
-
 
 def indicators(world: World, frame: pd.DataFrame) -> Indicators:
     """Compute the latest value of every indicator, from float64 or float32 bars. Raises what the baseline raises."""
@@ -51,19 +43,6 @@ def indicators(world: World, frame: pd.DataFrame) -> Indicators:
     if math.isnan(values[0]):
         columns(frame)  # raises, and names the column and the bar, which the kernel does not know
     return Indicators(*values)
-
-
-def indicators_of_many(world: World, frames: Frames) -> IndicatorTable:
-    """Compute what ``indicators`` computes, for all frames by one call. Raises what it raises for the first bad one."""
-    values = latest_indicators_of_all(frames.values, frames.ends)
-    refuse_bad_bars(frames, values)
-    return IndicatorTable(values)
-
-
-def refuse_bad_bars(frames: Frames, values: NDArray[np.float64]) -> None:
-    """Raise what ``indicators`` raises for the first frame whose row in ``values``, of shape (frames, 23), is NaN."""
-    for row in np.flatnonzero(np.isnan(values[:, 0])).tolist():
-        columns(frames[row])
 
 
 def five(world: World, frame: pd.DataFrame) -> dict[str, float]:
@@ -117,46 +96,6 @@ class History:
         return self.latest
 
 
-class Histories:
-    """Holds the closed bars of many symbols and the recursive sums over them as arrays, in a row for each symbol.
-
-    ``closed`` is float64 of shape (rows, 5, bars), of which the first ``kept`` bars of a row are known; ``sums`` is
-    float64 of shape (rows, 11). A row is found by a symbol's first bar. It has room for more bars than there are, so
-    that a bar which closes costs no new arrays. When there are ``maximum`` rows and one more is needed, all are
-    forgotten.
-    """
-
-    def __init__(self, maximum: int) -> None:
-        self._maximum = maximum
-        self._forget()
-
-    def _forget(self) -> None:
-        self._rows: dict[bytes, int] = {}
-        self.closed = np.empty((0, len(COLUMNS), 0))
-        self.kept = np.zeros(0, np.int64)
-        self.sums = np.empty((0, SUMS))
-
-    def find_rows(self, blocks: Sequence[Block]) -> NDArray[np.int64]:
-        """Return the row of each block, int64 of shape (blocks,), after making room for all of their bars."""
-        firsts = [block[:, :1].tobytes() for block in blocks]
-        if len(self._rows) + len(firsts) > self._maximum and len(self._rows.keys() | firsts) > self._maximum:
-            self._forget()
-        rows = [self._rows.setdefault(first, len(self._rows)) for first in firsts]
-        self._make_room(len(self._rows), max(block.shape[1] for block in blocks))
-        return np.array(rows, np.int64)
-
-    def _make_room(self, rows: int, bars: int) -> None:
-        has_rows, _, has_bars = self.closed.shape
-        if rows <= has_rows and bars <= has_bars:
-            return
-        rows = has_rows if rows <= has_rows else max(rows, 2 * has_rows)
-        bars = has_bars if bars <= has_bars else bars + SPARE_BARS
-        # Pages of memory that nothing is written to are not taken from the system.
-        closed, kept, sums = np.zeros((rows, len(COLUMNS), bars)), np.zeros(rows, np.int64), np.zeros((rows, SUMS))
-        closed[:has_rows, :, :has_bars], kept[:has_rows], sums[:has_rows] = self.closed, self.kept, self.sums
-        self.closed, self.kept, self.sums = closed, kept, sums
-
-
 class Incremental:
     """Continues the indicators bar by bar, and wraps the stage that computes them in full.
 
@@ -181,23 +120,7 @@ class Incremental:
         self.hits = 0
         self.misses = 0
         self._histories: dict[bytes, History] = {}
-        self._of_many = Histories(maximum)
         self._maximum = maximum
-
-    @property
-    def many(self) -> Stage | None:
-        """How many frames are taken at once: where the wrapped stage is the kernel's, which goes on from any bar."""
-        return self._continue_many if self.__wrapped__ is indicators else None
-
-    def _continue_many(self, world: World, frames: Frames) -> IndicatorTable:
-        """Compute what calls for single frames compute, from histories that these do not share."""
-        known = self._of_many
-        rows = known.find_rows(frames.blocks)
-        values, continued = continue_all(frames.values, frames.ends, rows, known.closed, known.kept, known.sums)
-        refuse_bad_bars(frames, values)
-        self.hits += continued
-        self.misses += len(frames) - continued
-        return IndicatorTable(values)
 
     def __call__(self, world: World, frame: pd.DataFrame) -> Indicators:
         bars = block(frame)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,7 +28,6 @@ from argo_bench.pipeline.lifetimes import (
 )
 from argo_bench.pipeline.market import is_crypto
 from argo_bench.pipeline.model import Bars, Completion, Pending, Pool, ProviderError, Request, Stage, World
-from argo_bench.pipeline.record import find_at_hand
 
 BOUND_S = 300.0
 """The age beyond which no answer is served while its market is open, counted from when it was asked for.
@@ -144,20 +143,6 @@ class WithinBudget(Cached):
             pending: Pending[Any] = self.__wrapped__(world, request)
             return pending
         return super().__call__(world, request)
-
-    def at_hand(self, world: World, requests: Sequence[Request]) -> list[Any] | None:
-        """Return the answers to requests, none of them for an explanation, or None where one of them has to be sent.
-
-        What is returned counts as hits; what is not counts when it is sent.
-        """
-        now, answers = world.now(), []
-        for request in requests:
-            kept = self._kept.get((request.provider, request.symbol, request.what, request.prompt))
-            if kept is None or now >= kept.expires_at:
-                return None
-            answers.append(kept.answer)
-        self.hits += len(answers)
-        return answers
 
     def expires_at(self, world: World, request: Request, answer: Any, sent_at: float) -> float:
         if request.what in ("bars", "quote"):
@@ -280,11 +265,6 @@ class Deduplicated:
         arriving = Arriving(self.__wrapped__(world, request), partial(self._keep, answered, question, prompt))
         flight = self._flights[key] = Flight(arriving, over=partial(self._flights.pop, key, None))
         return flight
-
-    @property
-    def at_hand(self) -> Stage | None:
-        """What the wrapped transport has at hand. Questions are remembered when they are sent."""
-        return find_at_hand(self.__wrapped__)
 
     def _answers_for(self, world: World, request: Request) -> dict[Hashable, list[Asked]]:
         if request.provider == "explanation":

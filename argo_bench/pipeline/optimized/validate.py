@@ -1,7 +1,6 @@
 """The same rules are applied here a batch at a time: those that never wait, then one look-up, then all quotes.
 
-``validate_at_hand`` waits only for quotes that are not at hand. ``QuotesAhead`` asks for them earlier still, while the
-decisions are being explained.
+``QuotesAhead`` asks for the quotes earlier still, while the decisions are being explained.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from argo_bench.pipeline.baseline.validate import broken_plain_rule
-from argo_bench.pipeline.model import Decision, ProviderError, Reasoning, Rejection, Request, Stage, Validated, World
-from argo_bench.pipeline.record import Pipeline, find_at_hand, settle
+from argo_bench.pipeline.model import Decision, ProviderError, Reasoning, Rejection, Stage, Validated, World
+from argo_bench.pipeline.record import Pipeline, settle
 
 Ask = Callable[[World, str], Awaitable[Any]]
 """Asks for the quote of a symbol."""
@@ -39,21 +38,6 @@ async def validate_by(ask: Ask, world: World, decisions: Sequence[Decision]) -> 
     broken = [plain_rule(world, decision) for decision in decisions]
     settle_rest(broken, find_duplicates(world, unbroken(decisions, broken)))
     settle_rest(broken, await find_unquoted(world, unbroken(decisions, broken), ask))
-    return part_by_rule(decisions, broken)
-
-
-async def validate_at_hand(world: World, decisions: Sequence[Decision]) -> Validated:
-    """Return what ``validate`` returns, but make no task for a quote that the transport has at hand."""
-    broken = [plain_rule(world, decision) for decision in decisions]
-    settle_rest(broken, find_duplicates(world, unbroken(decisions, broken)))
-    left = unbroken(decisions, broken)
-    find = find_at_hand(world.transport)
-    waiting = [
-        each for each in left if find is None or find(world, [Request("alpha_vantage", each.symbol, "quote")]) is None
-    ]
-    rules = await find_unquoted(world, waiting, ask_quote)
-    broken_by = {each.symbol: rule for each, rule in zip(waiting, rules, strict=True)}
-    settle_rest(broken, [broken_by.get(each.symbol) for each in left])
     return part_by_rule(decisions, broken)
 
 
