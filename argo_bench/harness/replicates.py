@@ -97,7 +97,10 @@ def _expect_replicates(profile: Profile, number: int) -> float:
 
 def _expect_seconds(state: RunState, around: Around, comparison: Comparison) -> float:
     """Return the seconds that a comparison is expected to take in a replicate, before it has been measured in one."""
-    calls_ns = sum(state.call_ns.get(each.key, 0) for each in state.arms_of(comparison, around))
+    arms = (
+        state.arms_of(comparison, around) if state.is_at_headline_scale(comparison) else ()
+    )  # others have no input yet
+    calls_ns = sum(state.call_ns.get(each.key, 0) for each in arms)
     return SET_UP_S + max(_profile_s(state, comparison), FEWEST_BLOCKS * calls_ns / 1e9)
 
 

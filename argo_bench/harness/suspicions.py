@@ -15,6 +15,8 @@ from argo_bench.harness.workers.messages import Examined
 
 DEAR_FIRST, DEAR_FIRST_NS = 5, 200_000
 """A candidate may repeat an answer where its first call took so many times a later one, and so much longer."""
+SURELY_FASTER = 0.8
+"""A call and the reading of its result are sure to be faster below this ratio: each is timed once or a few times."""
 
 
 HAVING: frozenset[Cause] = frozenset({"was made before", "remembers"})
@@ -67,7 +69,8 @@ def find_lazy(baseline: Examined, candidate: Examined) -> list[Suspicion]:
     if candidate.reading_ns is None:
         return []
     is_faster = candidate.call_ns < baseline.call_ns
-    if not is_faster or candidate.call_ns + candidate.reading_ns < baseline.call_ns + (baseline.reading_ns or 0):
+    in_all_ns = candidate.call_ns + candidate.reading_ns
+    if not is_faster or in_all_ns < SURELY_FASTER * (baseline.call_ns + (baseline.reading_ns or 0)):
         return []
     times = candidate.reading_ns / max(1, candidate.call_ns)
     return [
