@@ -273,7 +273,9 @@ def test_the_gravest_cause_comes_first():
     assert [each.outcome for each in weigh({"baseline": [], "candidate": [memory, thread]})] == ["void", "refused"]
 
 
-@pytest.mark.parametrize(("reading_ns", "is_named"), [(None, False), (100, False), (2000, True)])
+@pytest.mark.parametrize(
+    ("reading_ns", "is_named"), [(None, False), (100, False), (700, False), (900, True), (2000, True)]
+)
 def test_a_result_that_computes_when_it_is_read_counts_with_its_reading(reading_ns, is_named):
     baseline = Examined([], False, 1000, 1000, None, True)
     candidate = Examined([], False, 10, 10, reading_ns, True)

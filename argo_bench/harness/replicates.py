@@ -81,8 +81,9 @@ def _leave_out_what_does_not_fit(state: RunState, around: Around, number: int) -
     ranked = [(each, state.rank_of(each)) for each in state.comparisons]
     missing = dict.fromkeys(DUE, max(0.0, state.profile.looks[0] - number))
     missing[Rank.HEADLINE] = _expect_replicates(state.profile, number)
-    replicate_s = {each: _expect_seconds(state, around, each) for each in filter(state.is_due, state.comparisons)}
-    for each in choose_left_out(ranked, replicate_s | state.replicate_s, missing, state.pace.left_s):
+    unmeasured = [each for each, rank in ranked if rank in DUE and each not in state.replicate_s]
+    replicate_s = state.replicate_s | {each: _expect_seconds(state, around, each) for each in unmeasured}
+    for each in choose_left_out(ranked, replicate_s, missing, state.pace.left_s):
         state.leave_out(each)
 
 
@@ -97,9 +98,8 @@ def _expect_replicates(profile: Profile, number: int) -> float:
 
 def _expect_seconds(state: RunState, around: Around, comparison: Comparison) -> float:
     """Return the seconds that a comparison is expected to take in a replicate, before it has been measured in one."""
-    arms = (
-        state.arms_of(comparison, around) if state.is_at_headline_scale(comparison) else ()
-    )  # others have no input yet
+    has_input = state.is_at_headline_scale(comparison)  # the others get theirs when it is their turn
+    arms = state.arms_of(comparison, around) if has_input else ()
     calls_ns = sum(state.call_ns.get(each.key, 0) for each in arms)
     return SET_UP_S + max(_profile_s(state, comparison), FEWEST_BLOCKS * calls_ns / 1e9)
 
