@@ -45,6 +45,15 @@ def show(browser, page, width: int = 1280, theme: str = "light", fragment: str =
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     browser.get("about:blank")
     browser.get(page.as_uri() + fragment)
+    wait_until_read(browser)
+
+
+def wait_until_read(browser) -> None:
+    """Waits for the page's last element, by the protocol, which works without scripts: ``get`` may return early."""
+    until = time.monotonic() + 60
+    while not count_tags(browser.execute_cdp_cmd("DOM.getDocument", {"depth": 3})["root"])["script"]:
+        assert time.monotonic() < until, "the page was not read to its end within a minute"
+        time.sleep(0.1)
 
 
 def find(browser, what: str):

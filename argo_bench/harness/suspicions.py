@@ -15,9 +15,8 @@ from argo_bench.harness.workers.messages import Examined
 
 DEAR_FIRST, DEAR_FIRST_NS = 5, 200_000
 """A candidate may repeat an answer where its first call took so many times a later one, and so much longer."""
-SURELY_FASTER = 0.8
-"""A call and the reading of its result are sure to be faster below this ratio: each is timed once or a few times."""
-
+UNLIKE_READING = 2
+"""Reading two results differs by more than the machine's unsteadiness from this ratio on: each is read once."""
 
 HAVING: frozenset[Cause] = frozenset({"was made before", "remembers"})
 """Both have their result ready; in which of the two ways matters to nobody."""
@@ -65,12 +64,14 @@ def may_repeat_answers(examined: Examined) -> bool:
 
 
 def find_lazy(baseline: Examined, candidate: Examined) -> list[Suspicion]:
-    """Say that the candidate is no faster once its result has been read, which computes then."""
-    if candidate.reading_ns is None:
+    """Say that the candidate computes when its result is read, so that the time of its call is not that of its work.
+
+    It does where the reading takes longer than the call, and far longer than reading the baseline's result: the ratio
+    of the calls would then be more than twice that of the work.
+    """
+    if candidate.reading_ns is None or candidate.call_ns >= baseline.call_ns:
         return []
-    is_faster = candidate.call_ns < baseline.call_ns
-    in_all_ns = candidate.call_ns + candidate.reading_ns
-    if not is_faster or in_all_ns < SURELY_FASTER * (baseline.call_ns + (baseline.reading_ns or 0)):
+    if candidate.reading_ns - UNLIKE_READING * (baseline.reading_ns or 0) <= candidate.call_ns:
         return []
     times = candidate.reading_ns / max(1, candidate.call_ns)
     return [

@@ -37,7 +37,7 @@ from .kept import Place, find_kept, list_names, look_before
 from .leftovers import Leftovers, adopt_orphans
 from .results import copy_result, pack_if_possible, write_packed
 from .settings import Settings, describe_changes, describe_seeding, read_generators, read_settings
-from .timing import Arguments, FunctionBody, count_compiled_signatures, read_children_ns
+from .timing import Arguments, FunctionBody, Timing, count_compiled_signatures, read_children_ns
 from .waiting import ENOUGH, Call, Decision, Kept, account, decide, is_delay_known
 
 CHEAP_NS = 20_000_000
@@ -242,10 +242,12 @@ class Examination:
         """Return the nanoseconds that it takes to read the result, where its class is a collection of the user's."""
         if not _is_own_collection(self._last):
             return None
-        began = perf_counter_ns()
+        kept = Kept.so_far()
+        began, computed = perf_counter_ns(), process_time_ns()
         for each in self._last:
             self._last[each] if isinstance(self._last, Mapping) else each
-        return perf_counter_ns() - began
+        timing = Timing(perf_counter_ns() - began, process_time_ns() - computed)
+        return account(kept, timing).undelayed_ns
 
     def look_at_input(self) -> None:
         """Find whether the calls have used up their input. It is looked at last, since it may be changed by that."""
