@@ -99,20 +99,18 @@ class Clock:
         return self.now
 
 
-def test_a_run_leaves_out_readings_before_arms_beside_headlines_and_names_further_arms_at_its_end(
-    monkeypatch, small_universe
-):
-    """Each comparison takes 10 s of a replicate, and there are 250 s."""
-    lines, clock = [], Clock()
+def begin_on_a_clock(monkeypatch, universe):
+    """A run of O06 in 250 s, of which every comparison that is due takes 10 in a replicate; its lines, and what was
+    taken of which rank in which replicate."""
+    lines, taken, clock = [], [], Clock()
     profile = dataclasses.replace(DEFAULT, looks=(2, 4), budget_s=250)
 
     class Kept:
         def write(self, *records):
             lines.extend(records)
 
-    state = RunState.begin(study_job(lookup(["O06"]), small_universe, profile, 1), Kept(), lambda progress: None, None)
+    state = RunState.begin(study_job(lookup(["O06"]), universe, profile, 1), Kept(), lambda progress: None, None)
     state.pace._clock, state.pace._began = clock, 0.0
-    taken = []
 
     def take(state, around, number, until_s, costs):
         for each in state.comparisons:
@@ -124,6 +122,14 @@ def test_a_run_leaves_out_readings_before_arms_beside_headlines_and_names_furthe
     monkeypatch.setattr(RunState, "feed", lambda state, around, replicate, comparisons: None)
     monkeypatch.setattr("argo_bench.harness.replicates._expect_seconds", lambda state, around, comparison: 1.0)
     monkeypatch.setattr("argo_bench.harness.replicates._time_replicate", take)
+    return state, lines, taken
+
+
+def test_a_run_leaves_out_readings_before_arms_beside_headlines_and_names_further_arms_at_its_end(
+    monkeypatch, small_universe
+):
+    """There are 250 s."""
+    state, lines, taken = begin_on_a_clock(monkeypatch, small_universe)
     monkeypatch.setattr("argo_bench.harness.replicates._look", lambda state, number: None)
     everything = list(state.comparisons)
     time_replicates(state, None)
@@ -133,3 +139,19 @@ def test_a_run_leaves_out_readings_before_arms_beside_headlines_and_names_furthe
     assert {each for each in everything if not state.is_due(each)} <= {*left_out}
     assert by_rank.index(Rank.ARM) > by_rank.index(Rank.READING) if Rank.READING in by_rank else True
     assert {number for number, rank in taken if rank == Rank.HEADLINE} == {0, 1, 2, 3}
+
+
+def test_a_headline_that_is_open_gets_the_time_that_is_left_however_many_others_have_none(monkeypatch, small_universe):
+    state, _, taken = begin_on_a_clock(monkeypatch, small_universe)
+    headline = next(each for each in state.comparisons if state.rank_of(each) == Rank.HEADLINE)
+
+    def keep_one_open(state, number):
+        if number == 2:
+            others = [each for each in state.comparisons if not state.is_due(each)]
+            assert len(others) > 3
+            state.comparisons = [headline, *others]
+            state.pace._budget_s = state.pace.elapsed_s + 25
+
+    monkeypatch.setattr("argo_bench.harness.replicates._look", keep_one_open)
+    time_replicates(state, None)
+    assert [number for number, _ in taken if number >= 2] == [2, 3]
