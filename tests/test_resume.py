@@ -29,6 +29,7 @@ from argo_bench.harness.record.store import FILE_NAME, Recorded, Writer, load, r
 from argo_bench.harness.record.verify import verify
 from argo_bench.optimizations import lookup
 from argo_bench.pipeline.market import Universe
+from argo_bench.report.finding import describe_time, format_duration
 from argo_bench.study import job
 from argo_bench.study.job import job_again
 from argo_bench.study.records import Acceptance, LiveRates
@@ -160,6 +161,20 @@ def test_a_finished_run_that_is_resumed_changes_no_sample(finished, tmp_path, sm
     assert measured(again) == measured(finished)
     assert again.all(Judgement) == finished.all(Judgement)
     assert verify(again) == []
+    end = again.records[-1]
+    assert end.earlier_s == finished.records[-1].seconds
+    assert describe_time(again) == format_duration(1e9 * (end.seconds + end.earlier_s))
+
+
+def test_a_record_that_lacks_earlier_parts_does_not_say_that_the_last_was_all(finished):
+    """Its blocks alone took longer than what it tells of."""
+    run = msgspec.structs.replace(
+        finished.run, asked=Asked(["O11"], None, "quick", None, 1, None, False, False, False, None)
+    )
+    end = msgspec.structs.replace(finished.records[-1], seconds=1e-3)
+    short = Recorded(finished.directory, [run, *finished.records[1:-1], end])
+    assert describe_time(short) == "several parts, the last of which took 1 ms"
+    assert describe_time(finished) == format_duration(1e9 * finished.records[-1].seconds)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from argo_bench.controls import spell_controls
-from argo_bench.harness.record.records import End, Judgement
+from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding, text
 from argo_bench.report.sections import Outline, Section
@@ -79,8 +79,8 @@ def _describe_circumstances(recorded: Recorded) -> Iterator[str]:
     yield from map(escape, finding.describe_choices(recorded))
     if any(each.comparison.reference != "baseline" for each in recorded.all(Judgement)):
         yield "Speed-ups are over the baseline, except where *vs* names another version."
-    for end in recorded.all(End):
-        yield f"The run took {finding.format_duration(1e9 * end.seconds)}."
+    if (time := finding.describe_time(recorded)) is not None:
+        yield f"The run took {time}."
 
 
 def list_facts(recorded: Recorded) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from argo_bench.harness.claims.claim import Claim, Kind
 from argo_bench.harness.claims.metrics import CLOCKS, MEMORY, Metric, is_count, is_memory
 from argo_bench.harness.judging.measurements import LEAST
 from argo_bench.harness.judging.memory import BY_TRACING
-from argo_bench.harness.record.records import Asked, Comparison, Counts, Judgement, Memory, Result
+from argo_bench.harness.record.records import Asked, Comparison, Counts, End, Judgement, Memory, Result, Samples
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.statistics.estimate import Estimate, is_unbounded
 
@@ -406,6 +406,22 @@ def name_arms(comparison: Comparison) -> str:
     """Name the candidate, and its reference where that is not the baseline, as in ``engineered vs prescribed``."""
     against = "" if comparison.reference == "baseline" else f" vs {comparison.reference}"
     return comparison.candidate + against
+
+
+def describe_time(recorded: Recorded) -> str | None:
+    """Say what a run took; None where it has not ended. A run that was resumed and does not tell of all its parts took
+    less than its blocks alone, which tells it."""
+    for end in recorded.all(End)[-1:]:
+        told_s = end.seconds + end.earlier_s
+        told = format_duration(1e9 * told_s)
+        # Comparisons that share their reference's samples share the seconds too.
+        blocks_s = {
+            (msgspec.structs.replace(each.comparison, candidate=""), each.replicate): each.seconds or 0.0
+            for each in recorded.all(Samples)
+        }
+        is_told = recorded.run.asked is None or math.fsum(blocks_s.values()) <= told_s
+        return told if is_told else f"several parts, the last of which took {told}"
+    return None
 
 
 def format_duration(nanoseconds: float, digits: int = 3) -> str:

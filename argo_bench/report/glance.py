@@ -11,7 +11,7 @@ import msgspec
 from argo_bench.harness.calibration.standing import Used
 from argo_bench.harness.claims.verdict import HOLDS
 from argo_bench.harness.judging.outputs import describe_damage
-from argo_bench.harness.record.records import End, Judgement
+from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.sections import Advice, Outline
@@ -64,7 +64,8 @@ def describe_measuring(recorded: Recorded, outline: Outline) -> str:
     on = f"{processor}, {finding.format_number_of(cores, 'core')}" if processor and cores else processor
     parts += [each for each in (on, environment.get("python", ""), environment.get("system", "")) if each]
     parts.append(recorded.run.started.partition("T")[0])
-    parts += [f"in {finding.format_duration(1e9 * end.seconds)}" for end in recorded.all(End)]
+    if (time := finding.describe_time(recorded)) is not None:
+        parts.append(f"in {time}")
     return " · ".join(parts)
 
 

@@ -522,7 +522,9 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     ``replicates`` is how many were begun. ``seconds`` is what the run took, of the ``budget_s`` that it was given (None
     where that is without end), and ``longest_s`` what its longest replicate took, without room for which none begins.
     ``seal`` is a digest of this line and all before it; it is empty in records of schemas 1 to 3. ``busy`` says what
-    others took of the machine meanwhile, where that was too much.
+    others took of the machine meanwhile, where that was too much. Where a run was resumed, all of this is of its last
+    part, and ``earlier_s`` are the seconds of the parts before it that came to an end; records before 2026-11-30 lack
+    them.
     """
 
     seconds: Seconds
@@ -532,6 +534,7 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     longest_s: Seconds = 0.0
     seal: str = ""
     busy: str = ""
+    earlier_s: Seconds = 0.0
 
 
 Record = (

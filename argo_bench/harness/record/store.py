@@ -7,6 +7,7 @@ digest of itself and of all digests before it.
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import shlex
 import sys
@@ -155,8 +156,11 @@ class Writer:
 class Recorded:
     """Holds a run that ``load`` has read back, with its records in the order in which they were written.
 
-    ``digests`` are those of the lines, and ``bodies`` what stands in them; without them they are computed.
+    ``digests`` are those of the lines, and ``bodies`` what stands in them; without them they are computed. A run that
+    was reopened took ``earlier_s`` seconds before.
     """
+
+    earlier_s = 0.0
 
     def __init__(
         self,
@@ -304,15 +308,18 @@ def reopen(directory: Path) -> Recorded:
         raise UserError(f"no run to resume at {directory}: expected a directory with a {FILE_NAME}")
     hold = take_folder(directory)
     try:
-        _take_out_conclusions(file)
+        earlier_s = _take_out_conclusions(file)
     except OSError as error:
         raise _cannot_write(directory, error) from None
     finally:
         hold.release()
-    return load(file)
+    reopened = load(file)
+    reopened.earlier_s = earlier_s
+    return reopened
 
 
-def _take_out_conclusions(file: Path) -> None:
+def _take_out_conclusions(file: Path) -> float:
+    """Take the conclusions out of a record, and return the seconds that its last line tells of."""
     whole = file.read_bytes()
     kept = whole[: whole.rfind(b"\n") + 1]
     unfinished = file.with_suffix(".unfinished")
@@ -325,6 +332,7 @@ def _take_out_conclusions(file: Path) -> None:
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)
+    return math.fsum(each.seconds + each.earlier_s for each in records if isinstance(each, End))
 
 
 def _file_of(directory: Path) -> Path:
