@@ -108,7 +108,7 @@ def _make_end(state: RunState, budget_s: float, busy: str, *, is_interrupted: bo
     numbers = [each.replicate for taken in state.samples.values() for each in taken]
     budget = float(budget_s) if math.isfinite(budget_s) else None
     begun = 1 + max(numbers, default=-1)
-    earlier_s = 0.0 if state.before is None else state.before.earlier_s
+    earlier_s = msgspec.UNSET if state.before is None else state.before.earlier_s
     return End(state.pace.elapsed_s, is_interrupted, begun, budget, state.longest_s, busy=busy, earlier_s=earlier_s)
 
 

@@ -412,14 +412,13 @@ def describe_time(recorded: Recorded) -> str | None:
     """Say what a run took; None where it has not ended. A run that was resumed and does not tell of all its parts took
     less than its blocks alone, which tells it."""
     for end in recorded.all(End)[-1:]:
-        told_s = end.seconds + end.earlier_s
-        told = format_duration(1e9 * told_s)
+        told = format_duration(1e9 * end.total_s)
         # Comparisons that share their reference's samples share the seconds too.
         blocks_s = {
             (msgspec.structs.replace(each.comparison, candidate=""), each.replicate): each.seconds or 0.0
             for each in recorded.all(Samples)
         }
-        is_told = recorded.run.asked is None or math.fsum(blocks_s.values()) <= told_s
+        is_told = recorded.run.asked is None or math.fsum(blocks_s.values()) <= end.total_s
         return told if is_told else f"several parts, the last of which took {told}"
     return None
 

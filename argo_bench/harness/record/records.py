@@ -534,7 +534,12 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     longest_s: Seconds = 0.0
     seal: str = ""
     busy: str = ""
-    earlier_s: Seconds = 0.0
+    earlier_s: Seconds | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def total_s(self) -> float:
+        """Return the seconds of all parts that the line tells of."""
+        return self.seconds + (0.0 if self.earlier_s is msgspec.UNSET else self.earlier_s)
 
 
 Record = (

@@ -332,7 +332,7 @@ def _take_out_conclusions(file: Path) -> float:
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)
-    return math.fsum(each.seconds + each.earlier_s for each in records if isinstance(each, End))
+    return math.fsum(each.total_s for each in records if isinstance(each, End))
 
 
 def _file_of(directory: Path) -> Path:
