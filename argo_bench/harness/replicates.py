@@ -57,7 +57,7 @@ def _take_replicates(state: RunState, around: Around) -> None:
     for number in range(_whole_replicates(state), most):
         if number in state.profile.looks:
             _look(state, number)
-        if not state.comparisons or (number >= first and _expect_longest(state, each_s) > state.pace.left_s):
+        if not state.comparisons or (number >= first and _expect_next(state, each_s) > state.pace.left_s):
             return
         if state.until is not None and time.monotonic() + state.longest_s > state.until:
             raise OutOfTime
@@ -73,7 +73,7 @@ def _take_replicates(state: RunState, around: Around) -> None:
         each_s = max(each_s, (state.pace.elapsed_s - began) / asked)
 
 
-def _expect_longest(state: RunState, each_s: float) -> float:
+def _expect_next(state: RunState, each_s: float) -> float:
     """Return the seconds that the next replicate is expected to take at the least: those of what is due in it. Where
     nothing is due any more, each of the others is expected to take ``each_s``."""
     due = [*filter(state.is_due, state.comparisons)]

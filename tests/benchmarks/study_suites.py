@@ -21,6 +21,10 @@ from typing import Any
 
 import click
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.benchmarks.study_trials import read_lines
+
 SUITES = Path(__file__).with_name("suites.toml")
 UNUSED = "unused"
 
@@ -81,10 +85,6 @@ def make_table(lines: Sequence[Mapping[str, Any]]) -> str:
         rows.append(f"| {' | '.join(map(str, cells))} |")
     found, run = (sum(line[key] for line in lines) for key in ("found", "run"))
     return "\n".join([*rows, "", f"{run} of {found} benchmarks of {len(lines)} suites run."])
-
-
-def read_lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
 
 
 @click.command()
