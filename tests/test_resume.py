@@ -19,6 +19,7 @@ from argo_bench.harness.record.records import (
     Failure,
     Fidelity,
     Judgement,
+    LeftOut,
     Memory,
     Observed,
     Run,
@@ -273,6 +274,25 @@ def test_what_was_untested_for_want_of_a_server_is_not_said_twice(tmp_path, smal
     interrupted(tmp_path, small_universe, lambda recorded: recorded.all(Samples), LIGHT)
     rest = resumed(tmp_path, small_universe, LIGHT)
     assert [(each.arm, each.kind) for each in rest.all(Failure)] == [("one", "untested")]
+
+
+@pytest.mark.slow
+def test_what_was_left_out_for_want_of_time_is_taken_up_with_more(tmp_path, small_universe):
+    short, long = (dataclasses.replace(LIGHT, looks=(2,), budget_s=each) for each in (0.001, 1e6))
+    writer = Writer(tmp_path)
+    run_study(lookup(IDS), small_universe, short, 1, writer, "short")
+    writer.close()
+    before = load(tmp_path)
+    assert verify(before) == []
+    left_out = {each.comparison for each in before.all(LeftOut)}
+    assert left_out
+    rest = resumed(tmp_path, small_universe, long)
+    assert verify(rest) == []
+    assert rest.all(LeftOut) == []
+    assert rest.records[: len(measured(before))] == tuple(measured(before))
+    assert repeated(rest) == []
+    taken = Counter(each.comparison for each in rest.all(Samples))
+    assert all(taken[each] == 2 for each in left_out)
 
 
 # What cannot be resumed

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from argo_bench.harness.plan import DEFAULT
-from argo_bench.harness.record.records import Comparison, LeftOut
+from argo_bench.harness.record.records import Comparison, LeftOut, Samples
+from argo_bench.harness.record.store import load, reopen
 from argo_bench.harness.record.verify import verify
 from argo_bench.harness.replicate import is_block_due
 from argo_bench.harness.replicates import time_replicates
@@ -50,7 +51,7 @@ def test_what_does_not_fit_beside_the_headlines_is_left_out_from_behind():
     headline, first, dear, cheap = (named(each) for each in "abcd")
     ranked = [(first, Rank.READING), (dear, Rank.BESIDE), (headline, Rank.HEADLINE), (cheap, Rank.READING)]
     takes = {headline: 5.0, first: 2.0, dear: 9.0, cheap: 1.0}
-    missing = {Rank.HEADLINE: 8, Rank.BESIDE: 4, Rank.READING: 4}
+    missing = {headline: 8, first: 4, dear: 4, cheap: 4}
     assert choose_left_out(ranked, takes, missing, 100.0) == []
     assert choose_left_out(ranked, takes, missing, 80.0) == [first]
     assert choose_left_out(ranked, takes, missing, 52.0) == [dear]
@@ -59,7 +60,7 @@ def test_what_does_not_fit_beside_the_headlines_is_left_out_from_behind():
 
 
 def test_further_arms_are_never_left_out_before_the_end():
-    assert choose_left_out([(named("a"), Rank.ARM), (named("b"), Rank.SCALE)], {}, {Rank.HEADLINE: 1}, 0.0) == []
+    assert choose_left_out([(named("a"), Rank.ARM), (named("b"), Rank.SCALE)], {}, {}, 0.0) == []
 
 
 def test_a_line_says_what_came_before_and_what_it_would_take():
@@ -81,6 +82,14 @@ def test_an_honest_record_with_something_left_out_verifies_and_its_report_names_
     recorded = stored.store(tmp_path, stored.sealed(stored.run_lines()))
     assert verify(recorded) == []
     assert any(each.startswith("Left out, since the time was short: 1 comparisons") for each in list_remarks(recorded))
+
+
+def test_a_run_that_is_resumed_takes_up_what_it_had_left_out(tmp_path):
+    stored.store(tmp_path, stored.sealed(stored.run_lines()))
+    assert load(tmp_path).all(LeftOut)
+    reopened = reopen(tmp_path)
+    assert reopened.all(LeftOut) == []
+    assert {each.comparison.candidate for each in reopened.all(Samples)} > {stored.GIVEN_UP}
 
 
 @pytest.mark.parametrize(("calls", "more"), [(24, True), (10, False)])

@@ -83,7 +83,7 @@ if TYPE_CHECKING:
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
-    help="Go on with the interrupted run in this folder, with the settings that it began with.",
+    help="Go on with the run in this folder, with its settings: what was interrupted, or left out as time was short.",
 )
 @click.option(
     "--out", envvar="ARGO_BENCH_OUT", help="Folder for the record and the report. [default: results/<time>-<profile>]"

@@ -86,12 +86,19 @@ def _leave_out_what_does_not_fit(state: RunState, around: Around, number: int) -
     What each takes is known from its last replicate; before the first, it is expected from what a call takes.
     """
     ranked = [(each, state.rank_of(each)) for each in state.comparisons]
-    missing = dict.fromkeys(DUE, max(0.0, state.profile.looks[0] - number))
-    missing[Rank.HEADLINE] = _expect_replicates(state.profile, number)
+    missing = {each: _expect_missing(state, each, rank, number) for each, rank in ranked}
     unmeasured = [each for each, rank in ranked if rank in DUE and each not in state.replicate_s]
     replicate_s = state.replicate_s | {each: _expect_seconds(state, around, each) for each in unmeasured}
     for each in choose_left_out(ranked, replicate_s, missing, state.pace.left_s):
         state.leave_out(each)
+
+
+def _expect_missing(state: RunState, comparison: Comparison, rank: Rank, number: int) -> float:
+    """Return how many replicates more a comparison is expected to need; a run that is resumed may have some of them."""
+    taken = max(number, len(state.samples.get(comparison, ())))
+    if rank == Rank.HEADLINE:
+        return _expect_replicates(state.profile, taken)
+    return max(0.0, state.profile.looks[0] - taken)
 
 
 def _expect_replicates(profile: Profile, number: int) -> float:

@@ -76,19 +76,19 @@ def _is_beside(comparison: Comparison, declaration: Declaration, claim: Claim) -
 def choose_left_out(
     ranked: Sequence[tuple[Comparison, Rank]],
     replicate_s: Mapping[Comparison, float],
-    missing: Mapping[Rank, float],
+    missing: Mapping[Comparison, float],
     left_s: float,
 ) -> list[Comparison]:
     """Return the comparisons that are due and for which there is no time, in the order in which they would have it.
 
     ``ranked`` are those that are still measured, in the order of the plan, and ``replicate_s`` is what each takes in
-    a replicate. ``missing`` is the number of replicates that one of a rank still needs, ``left_s`` the time for all.
+    a replicate. ``missing`` is the number of replicates that each still needs, ``left_s`` the time for all.
     """
     found: list[Comparison] = []
     for rank in DUE:
         own = [each for each, others in ranked if others == rank]
         for comparison in sorted(own, key=lambda each: replicate_s.get(each, 0.0)):
-            needed_s = missing[rank] * replicate_s.get(comparison, 0.0)
+            needed_s = missing[comparison] * replicate_s.get(comparison, 0.0)
             if rank == Rank.HEADLINE or needed_s <= left_s:
                 left_s -= needed_s
             else:

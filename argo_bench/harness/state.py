@@ -24,7 +24,6 @@ from argo_bench.harness.record.records import (
     Declaration,
     Failure,
     Fidelity,
-    LeftOut,
     Memory,
     Plan,
     Samples,
@@ -117,8 +116,6 @@ class RunState:
     def _leave_out_obstacles(self) -> None:
         """Leave out, as untested, what cannot run here, and what is known to have failed."""
         gone = self.dropouts
-        given_up = {each.comparison for each in self.earlier(LeftOut)}
-        self.comparisons = [each for each in self.comparisons if each not in given_up]
         self.comparisons = [
             each
             for each in self.comparisons

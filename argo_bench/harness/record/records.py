@@ -507,7 +507,8 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
 class LeftOut(msgspec.Struct, frozen=True, tag="left out"):
     """Says that a comparison was given up after some replicates, since the time was short.
 
-    ``reason`` names what came before it, and ``needs_s`` are the seconds that it would have taken to the first look.
+    ``reason`` names what came before it, and ``needs_s`` are the seconds that it would have taken to the first look. A
+    run that is resumed takes it up again.
     """
 
     comparison: Comparison
@@ -564,8 +565,8 @@ Record = (
 )
 
 
-CONCLUSIONS = (Result, Caching, Judgement, End)
-"""These kinds of lines follow from the rest of a record."""
+CONCLUSIONS = (Result, Caching, Judgement, LeftOut, End)
+"""These kinds of lines follow from the rest of a record and from the time that there was."""
 
 
 class Foreign(msgspec.Struct, frozen=True):
