@@ -173,13 +173,18 @@ class Recorded:
         self.records = tuple(records)
         self.digests = tuple(digests)
         self.bodies = tuple(bodies)
+        self._of_kind: dict[type, list[Any]] = {}
         self.run = self.all(Run)[0]
 
     def all(self, kind: type[Kind]) -> list[Kind]:
         """Return the records of a kind, in order; lines that the harness does not know are read as that kind."""
-        if tag_of(kind) in KNOWN:
-            return [record for record in self.records if isinstance(record, kind)]
-        return [record for record in map(partial(read_as, kind), self.records) if record is not None]
+        if kind not in self._of_kind:
+            read = partial(read_as, kind)
+            is_known = tag_of(kind) in KNOWN
+            self._of_kind[kind] = [
+                each for each in (self.records if is_known else map(read, self.records)) if isinstance(each, kind)
+            ]
+        return [*self._of_kind[kind]]
 
     def lines(self) -> Iterator[tuple[int, msgspec.Struct]]:
         """Return every record with its number in the file."""

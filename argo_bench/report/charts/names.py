@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.transforms import Bbox
 
 from argo_bench.report.chart import Colours, get_hue
 from argo_bench.report.charts.arms import Style, move_points
@@ -32,6 +31,8 @@ CROSSED = 20.0
 
 Spot = tuple[float, float]
 """This is a place in the coordinates of the data."""
+Box = np.ndarray
+"""This is a rectangle in points: left, bottom, right and top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +81,21 @@ def write_names(axes: Axes, marks: Sequence[Named], lines: Iterable[Sequence[Spo
     Where no place is free, the one that covers least is taken. ``lines`` are what else is drawn, as places of data.
     """
     pixels = axes.figure.dpi / 72
-    frame = Bbox(axes.get_window_extent().get_points() / pixels)
+    frame: Box = (axes.get_window_extent().get_points() / pixels).ravel()
 
     def find(at: Spot) -> np.ndarray:
         found: np.ndarray = axes.transData.transform(at) / pixels
         return found
 
     middles = {each.name: find(each.at) + np.array(each.moved) for each in marks}
-    taken = [_make_box(middle, MARK, MARK) for middle in middles.values()]
+    boxes = [_make_box(middle, MARK, MARK) for middle in middles.values()]
     for line in (*lines, *(ends for each in marks for ends in each.reach)):
-        taken += _cover_line([find(at) for at in line])
+        boxes += _cover_line([find(at) for at in line])
+    taken = np.array(boxes).reshape(-1, 4)
     for each in marks:
-        boxes = [_Placed(place, middles[each.name], each.name) for place in list_places()]
-        best = min(boxes, key=lambda placed: placed.rate(taken, frame))
-        taken.append(best.box)
+        places = [_Placed(place, middles[each.name], each.name) for place in list_places()]
+        best = min(places, key=lambda placed: placed.rate(taken, frame))
+        taken = np.vstack([taken, best.box])
         _write_name(axes, each, best.place, get_hue(each.style.hue, colours))
 
 
@@ -107,11 +109,12 @@ def _write_name(axes: Axes, mark: Named, place: Place, colour: str) -> None:
     )  # fmt: skip
 
 
-def _make_box(middle: np.ndarray, width: float, height: float) -> Bbox:
-    return Bbox.from_bounds(middle[0] - width / 2, middle[1] - height / 2, width, height)
+def _make_box(middle: np.ndarray, width: float, height: float) -> Box:
+    half = np.array([width, height]) / 2
+    return np.concatenate([middle - half, middle + half])
 
 
-def _cover_line(places: Sequence[np.ndarray]) -> list[Bbox]:
+def _cover_line(places: Sequence[np.ndarray]) -> list[Box]:
     """Return small boxes along a line through places, in points."""
     boxes = []
     for left, right in pairwise(places):
@@ -129,27 +132,32 @@ class _Placed:
     name: str
 
     @property
-    def box(self) -> Bbox:
+    def box(self) -> Box:
         """Return what the name covers."""
         width, height = LETTER * SIZE * len(self.name), 1.3 * SIZE
         x = self.middle[0] + self.place.right - {1: 0.0, 0: 0.5, -1: 1.0}[self.place.side] * width
-        return Bbox.from_bounds(x, self.middle[1] + self.place.up - height / 2, width, height)
+        y = self.middle[1] + self.place.up - height / 2
+        return np.array([x, y, x + width, y + height])
 
-    def rate(self, taken: Sequence[Bbox], frame: Bbox) -> float:
-        """Return how bad the place is: by what is covered, stands out of the panel, is crossed, and how far it is."""
+    def rate(self, taken: np.ndarray, frame: Box) -> float:
+        """Return how bad the place is: by what is covered, stands out of the panel, is crossed, and how far it is.
+
+        ``taken`` are the boxes that the name should not cover, of shape (boxes, 4).
+        """
         box = self.box
-        shared = (Bbox.intersection(box, each) for each in taken)
-        covered = math.fsum(each.width * each.height for each in shared if each is not None)
-        beside = max(0.0, frame.x0 - box.x0) + max(0.0, box.x1 - frame.x1)
-        below = max(0.0, frame.y0 - box.y0) + max(0.0, box.y1 - frame.y1)
+        shared = np.minimum(box[2:], taken[:, 2:]) - np.maximum(box[:2], taken[:, :2])
+        covered = math.fsum(np.prod(np.maximum(shared, 0.0), axis=1))
+        width, height = box[2:] - box[:2]
+        beside, below = np.maximum(0.0, frame[:2] - box[:2]) + np.maximum(0.0, box[2:] - frame[2:])
         away = AWAY * (self.place.row - 1) + CROSSED * self._count_crossed(taken)
-        return float(covered + beside * box.height + below * box.width + away)
+        return float(covered + beside * height + below * width + away)
 
-    def _count_crossed(self, taken: Sequence[Bbox]) -> int:
+    def _count_crossed(self, taken: np.ndarray) -> int:
         """Count the steps of the line to the name that lie within what is taken, apart from the mark itself."""
         if not self.place.has_line:
             return 0
         offset = np.array([self.place.right, self.place.up])
-        steps = [self.middle + offset * share for share in np.linspace(0.0, 1.0, 12)]
-        outside = [at for at in steps if math.dist(at, self.middle) > MARK]
-        return sum(any(box.contains(*at) for box in taken) for at in outside)
+        steps = self.middle + offset * np.linspace(0.0, 1.0, 12)[:, None]
+        outside = steps[np.hypot(*(steps - self.middle).T) > MARK][:, None]
+        is_within = (taken[:, :2] <= outside) & (outside <= taken[:, 2:])
+        return int(is_within.all(axis=2).any(axis=1).sum())

@@ -6,6 +6,7 @@ The code is taken from the functions that the edits exchange, so it cannot diffe
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import inspect
 import sys
@@ -142,13 +143,19 @@ def source_of(title: str, part: str, stage: Stage) -> Source:
         return _module_source(title, f"argo_bench.pipeline.optimized.{part}")
     first, *called = dict.fromkeys(each for layer in _layers(part, stage) for each in find_called(layer))
     own = str(first.__module__)
-    lines, number = inspect.getsourcelines(first)
+    lines, number = _read_lines(first)
     code = ["".join(lines)]
     for each in called:
-        lines, start = inspect.getsourcelines(each)
+        lines, start = _read_lines(each)
         where = "" if each.__module__ == own else f"# {format_place(each.__module__, start)}\n"
         code.append(where + "".join(lines))
     return Source(title, own, number, "\n\n".join(code))
+
+
+@functools.cache
+def _read_lines(target: Any) -> tuple[list[str], int]:
+    """Return the lines of a function or class and the number of the first; a page asks for those of each many times."""
+    return inspect.getsourcelines(target)
 
 
 def _layers(part: str, stage: Stage) -> Iterator[Any]:
