@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-slow lint gate bench readme reference docs lab clean
+.PHONY: run test test-slow test-studies lint gate bench readme reference docs lab clean
 
 run: $(INSTALLED)  ## the main job: every optimization, both variants, on the installed sample
 	$(BIN)/argo-bench run --profile quick
@@ -13,6 +13,9 @@ test: lint  ## lint, types and tests: a few minutes
 
 test-slow: $(INSTALLED)  ## what takes minutes: real measurements, end to end
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+
+test-studies: $(INSTALLED)  ## makes stored studies anew, before a release: half an hour
+	$(BIN)/python -m pytest -m study
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -322,9 +322,22 @@ LATER = ThreadPoolExecutor(1)
 
 
 def hands_on_to_a_pool():
-    """Most of its work is done after its call."""
-    LATER.submit(sum, range(5_000_000))
+    """Most of its work is done after its call, whichever thread is faster."""
+    LATER.submit(add_up_after, threading.get_ident())
     return total()
+
+
+def add_up_after(caller):
+    while is_within(hands_on_to_a_pool, sys._current_frames().get(caller)):
+        time.sleep(0.001)
+    return sum(range(5_000_000))
+
+
+def is_within(function, frame):
+    """Whether a thread with this innermost frame runs a function."""
+    while frame is not None and frame.f_code is not function.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 RUNNING = collections.deque()

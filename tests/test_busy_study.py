@@ -9,7 +9,7 @@ import pytest
 STUDY = Path(__file__).parent / "benchmarks" / "study_busy.py"
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_both_runs_are_made_and_compared(tmp_path):
     written = tmp_path / "busy.md"
     subprocess.run([sys.executable, str(STUDY), "O06", "--budget", "20s", "--out", str(written)], check=True)

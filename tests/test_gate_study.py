@@ -10,7 +10,7 @@ import pytest
 STUDY = Path(__file__).parent / "benchmarks" / "study_gate.py"
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_pair_of_each_kind_is_judged_as_it_was_made(tmp_path):
     record = tmp_path / "gate.jsonl"
     command = [sys.executable, str(STUDY), "--pairs", "1", "--planted", "1", "--out", str(record)]

@@ -95,11 +95,11 @@ def score_numbered(number: int) -> list[tuple[str, str]]:
     return [score(number, profile) for profile in PROFILES]
 
 
-def score_all() -> list[Score]:
-    """Return the scores of all mutants, each in every profile."""
-    mutants = every_mutant()
+def score_all(mutants: Sequence[Mutant]) -> list[Score]:
+    """Return the scores of mutants, each in every profile."""
+    number_of = {each.id: number for number, each in enumerate(every_mutant())}
     with ProcessPoolExecutor(2) as processes:
-        found = processes.map(score_numbered, range(len(mutants)))
+        found = processes.map(score_numbered, [number_of[each.id] for each in mutants])
         return [
             Score(mutant, profile.name, *each)
             for mutant, scores in zip(mutants, found, strict=True)
@@ -145,12 +145,17 @@ def _write_all(scores: Sequence[Score]) -> Iterator[str]:
     yield "| bug | part | of | what it does | " + " | ".join(profile.name for profile in PROFILES) + " |"
     yield "| --- | --- | --- | --- |" + " --- |" * len(PROFILES)
     for mutant in every_mutant():
-        caught = [each.caught_by or "**missed**" for each in scores if each.mutant.id == mutant.id]
-        yield f"| {mutant.id} | {mutant.part} | {mutant.subject} | {mutant.says} | {' | '.join(caught)} |"
+        yield write_row(mutant, scores)
+
+
+def write_row(mutant: Mutant, scores: Sequence[Score]) -> str:
+    """Write the line of a mutant: what caught it in every profile."""
+    caught = [each.caught_by or "**missed**" for each in scores if each.mutant.id == mutant.id]
+    return f"| {mutant.id} | {mutant.part} | {mutant.subject} | {mutant.says} | {' | '.join(caught)} |"
 
 
 if __name__ == "__main__":
-    written = write_table(score_all())
+    written = write_table(score_all(every_mutant()))
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(written, encoding="utf-8")
     else:
