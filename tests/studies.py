@@ -19,10 +19,10 @@ TINY = dataclasses.replace(
 TOLD = "progress.json"
 
 
-def run_study(optimizations, universe, profile, seed, writer, name, *, benchmarks=(), **options):
+def run_study(optimizations, universe, profile, seed, writer, name, *, benchmarks=(), asked=None, **options):
     """Measure optimizations (and benchmarks beside them); the verdicts. ``options`` are those of ``harness.run.run``:
     on_progress, machine, before."""
-    return run(study_job(optimizations, universe, profile, seed, benchmarks), writer, name, **options)
+    return run(study_job(optimizations, universe, profile, seed, benchmarks, asked), writer, name, **options)
 
 
 def tiny_run_of(optimizations, universe, tmp_path_factory):

@@ -354,8 +354,9 @@ def test_other_data_is_refused(tmp_path, small_universe, monkeypatch):
     ("arguments", "message"),
     [
         (["--resume", "nowhere"], "no run to resume at nowhere"),
-        (["O06", "--resume", "nowhere"], "expected no ids and no --out with it"),
-        (["--resume", "nowhere", "--out", "here"], "expected no ids and no --out with it"),
+        (["O06", "--resume", "nowhere"], "expected no ids, no --out and no --shard with it"),
+        (["--resume", "nowhere", "--out", "here"], "expected no ids, no --out and no --shard with it"),
+        (["--resume", "nowhere", "--shard", "1/2"], "expected no ids, no --out and no --shard with it"),
     ],
 )
 def test_a_mistake_with_resume_is_one_sentence_and_exit_code_2(arguments, message, tmp_path):

@@ -16,6 +16,7 @@ import click
 
 from argo_bench.cli.ci import ci
 from argo_bench.cli.claims import claims
+from argo_bench.cli.merge import merge
 from argo_bench.cli.notebooks import lab, notebook
 from argo_bench.cli.records import find_disagreements
 from argo_bench.cli.reference import reference
@@ -66,7 +67,7 @@ def cli(context: click.Context) -> None:
     context.default_map = {"run": read_settings(), "compare": read_settings()}
 
 
-for each in (check, ci, claims, compare, lab, notebook, reference, report, run):
+for each in (check, ci, claims, compare, lab, merge, notebook, reference, report, run):
     cli.add_command(each)
 
 

@@ -86,13 +86,15 @@ if TYPE_CHECKING:
     help="Go on with the run in this folder, with its settings: what was interrupted, or left out as time was short.",
 )
 @click.option(
+    "--shard", metavar="K/N", help="Measure part K of N of them, here or on another machine; `merge` then makes one run."
+)
+@click.option(
     "--out", envvar="ARGO_BENCH_OUT", help="Folder for the record and the report. [default: results/<time>-<profile>]"
 )
 @click.option("--strict-env", is_flag=True, help="Refuse to measure on a machine that is not fit (exit code 4).")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 def run(
     ids: tuple[str, ...],
-    budget: float | None,
     resume: Path | None,
     out: str | None,
     strict_env: bool,
@@ -109,20 +111,25 @@ def run(
     --live takes the address from OPENAI_BASE_URL, the key from OPENAI_API_KEY and the name of the model from
     ARGO_BENCH_LIVE_MODEL.
     """
+    import msgspec
+
     from argo_bench.harness.record.records import Asked
     from argo_bench.harness.record.store import reopen
     from argo_bench.study.job import job_again, job_of
 
+    budget = options.pop("budget")
     if resume is not None:
-        if ids or out:
-            raise UserError("--resume takes settings and folder from the run: expected no ids and no --out with it")
+        if ids or out or options["shard"]:
+            raise UserError("--resume takes all from the run: expected no ids, no --out and no --shard with it")
         before = reopen(resume)
         job = job_again(before)
         if budget is not None:
             job = dataclasses.replace(job, profile=dataclasses.replace(job.profile, budget_s=budget))
         measure_and_report(job, str(resume), strict_env, as_json, before)
         return
-    measure_and_report(job_of(Asked([*ids], budget_s=budget, **options)), out, strict_env, as_json)
+    shard = options.pop("shard") or msgspec.UNSET
+    asked = Asked([*ids], budget_s=budget, shard=shard, **options)
+    measure_and_report(job_of(asked), out, strict_env, as_json)
 
 
 @click.command(short_help="Compare outputs without timing anything.")

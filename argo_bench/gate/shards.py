@@ -14,6 +14,7 @@ from argo_bench.gate.benchmarks import Benchmark
 from argo_bench.gate.records import Agreed, Exact, Revisions, Shard
 from argo_bench.harness.record.records import End, Failure, LeftOut, Run, Samples
 from argo_bench.harness.record.store import Recorded, Writer, command_line, load
+from argo_bench.harness.shards import Share
 
 ALIKE_IN_RUN = ("schema", "rule", "profile", "seed", "looks", "isolation")
 ALIKE = (
@@ -25,10 +26,7 @@ ALIKE = (
 
 def read_shard(text: str) -> Shard:
     """Read a shard such as ``2/8``. Raises ValueError for anything else."""
-    number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise ValueError(f"expected a shard such as 2/8, the second of eight, got {text!r}")
-    return Shard(int(number), int(of))
+    return Shard(*Share.read(text))
 
 
 def select_own(named: Sequence[Benchmark], shard: Shard | None) -> list[Benchmark]:

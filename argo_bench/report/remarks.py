@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.claims.verdict import word_for
 from argo_bench.harness.memory import find_disagreement
-from argo_bench.harness.record.records import Declared, End, Failure, Fidelity, Judgement, LeftOut, Memory
+from argo_bench.harness.record.parts import kind_of
+from argo_bench.harness.record.records import Declared, End, Failure, Fidelity, Judgement, LeftOut, Memory, Part
 from argo_bench.harness.record.store import Recorded
 from argo_bench.harness.shortage import describe_left_out
 from argo_bench.report import finding
@@ -42,6 +43,7 @@ def list_remarks(recorded: Recorded) -> list[str]:
         for each in recorded.all(Fidelity)
         if not each.faithful
     ]
+    lines += _describe_parts(recorded)
     lines += _describe_surroundings(recorded)
     lines += [f"{end.busy[0].upper()}{end.busy[1:]}." for end in recorded.all(End)[-1:] if end.busy]
     lines += list_not_measured(recorded)
@@ -67,6 +69,13 @@ def list_remarks(recorded: Recorded) -> list[str]:
     lines += _describe_declared(recorded)
     lines += [finding.describe_calibration(recorded)] if recorded.all(Judgement) else []
     return lines
+
+
+def _describe_parts(recorded: Recorded) -> list[str]:
+    """Say of a merged record what it was merged from."""
+    parts = recorded.all(Part)
+    kind = kind_of(recorded.run.environment)
+    return [f"Merged from {len(parts)} runs, each on a machine of this kind: {kind}."] if parts else []
 
 
 def list_not_measured(recorded: Recorded) -> list[str]:

@@ -14,8 +14,9 @@ from typing import cast
 from argo_bench.errors import UserError
 from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.plan import PROFILES, Profile, replicate_seed
-from argo_bench.harness.record.records import SCHEMA, Asked
+from argo_bench.harness.record.records import SCHEMA, Asked, Part
 from argo_bench.harness.record.store import Recorded
+from argo_bench.harness.shards import Share
 from argo_bench.harness.subject import Job, Subject
 from argo_bench.harness.surroundings import NoSupply
 from argo_bench.harness.table import find_benchmarks, read_pairs
@@ -46,6 +47,7 @@ def job_of(asked: Asked) -> Job:
     optimizations, benchmarks = optimizations_and_benchmarks(asked.ids)
     if asked.profile == "quick" and not asked.ids:  # the two sets of optimizations by themselves would take minutes
         optimizations = [each for each in optimizations if each.id in catalogue()]
+    optimizations, benchmarks = take_shard(optimizations, benchmarks, asked.shard or "1/1")
     profile = replace(PROFILES[asked.profile], full_trials=asked.study)
     if asked.budget_s is not None:
         profile = replace(profile, budget_s=asked.budget_s)
@@ -53,6 +55,24 @@ def job_of(asked: Asked) -> Job:
         return Job(benchmarks, profile, asked.seed, NoSupply(), asked)
     universe = universe_of(asked.data, asked.symbols, asked.seed, asked.dates, asked.adjust_by)
     return study_job(optimizations, universe, profile, asked.seed, benchmarks, asked)
+
+
+def take_shard(
+    optimizations: Sequence[Optimization], benchmarks: Sequence[Benchmark], shard: str
+) -> tuple[list[Optimization], list[Benchmark]]:
+    """Return what a shard such as ``2/8`` has of both.
+
+    Raises UserError for what is no shard, and for one that has nothing.
+    """
+    try:
+        share = Share.read(shard)
+    except ValueError as error:
+        raise UserError(f"--shard: {error}") from None
+    named = [*(each.id for each in optimizations), *(each.id for each in benchmarks)]
+    own = {*share.select(named)}
+    if not own:
+        raise UserError(f"shard {shard} has nothing: there are {len(named)} to be measured; take fewer shards")
+    return [each for each in optimizations if each.id in own], [each for each in benchmarks if each.id in own]
 
 
 def study_job(
@@ -110,6 +130,10 @@ def job_again(before: Recorded) -> Job:
         raise UserError(
             f"{before.directory} cannot be resumed: its record does not say what was asked for (compare, or an older "
             f"version); start it again with another --out"
+        )
+    if before.all(Part):
+        raise UserError(
+            f"{before.directory} was merged: resume the run that lacks something, and merge its record with the others"
         )
     if before.run.schema < SCHEMA:
         raise UserError(

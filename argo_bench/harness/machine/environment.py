@@ -6,11 +6,13 @@ import os
 import platform
 import sys
 import time
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import platformdirs
 import psutil
+import xxhash
 
 PACKAGES = ("argo-bench", "pandas", "numpy", "numba", "joblib", "msgspec", "orjson", "TA-Lib", "polars", "xxhash")
 THREAD_CAPS = dict.fromkeys(
@@ -32,8 +34,20 @@ def read_facts() -> dict[str, object]:
         "clock_source": read_text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "worker_cpu": worker_cpu(),
         "thread_caps": THREAD_CAPS,
+        "source": digest_source(),
         "versions": {name: version for name in PACKAGES if (version := _find_version(name)) is not None},
     }
+
+
+@cache
+def digest_source() -> str:
+    """Return a digest of the package's own source: two commits of one version measure different things."""
+    folder = Path(__file__).parents[2]
+    digest = xxhash.xxh3_64()
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def user_folder() -> Path:

@@ -98,7 +98,8 @@ class Asked(msgspec.Struct, frozen=True):
     """Keeps the settings of a run as they were given: ids, names and files, the data, the profile and its options.
 
     ``dates`` and ``adjust_by`` say how the data are to be read where that cannot be told from them. ``latencies`` are a
-    reader's own, in milliseconds, and prices in dollars per million tokens, by provider and by name.
+    reader's own, in milliseconds, and prices in dollars per million tokens, by provider and by name. ``shard`` is the part
+    of the ids that is measured, as in ``2/8``.
     """
 
     ids: list[str]
@@ -114,6 +115,7 @@ class Asked(msgspec.Struct, frozen=True):
     dates: str | None = None
     adjust_by: str | None = None
     latencies: dict[str, dict[str, float]] | None = None
+    shard: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):
@@ -543,9 +545,24 @@ class End(msgspec.Struct, frozen=True, tag="end"):
         return self.seconds + (0.0 if self.earlier_s is msgspec.UNSET else self.earlier_s)
 
 
+class Part(msgspec.Struct, frozen=True, tag="part"):
+    """Says of a merged record that some subjects come from a run of their own.
+
+    ``run`` is its name, ``started`` and ``environment`` are those of its first line; ``end`` is its last line, None where
+    it was cut off.
+    """
+
+    subjects: Annotated[list[str], Meta(min_length=1)]
+    run: str
+    started: str
+    environment: dict[str, Any]
+    end: End | None
+
+
 Record = (
     Run
     | Plan
+    | Part
     | Declaration
     | Declared
     | Fidelity

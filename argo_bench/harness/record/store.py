@@ -32,6 +32,7 @@ from argo_bench.harness.record.records import (
     End,
     Foreign,
     Judgement,
+    LeftOut,
     Plan,
     Record,
     Result,
@@ -245,7 +246,7 @@ class Recorded:
 
     def of(self, optimization: str) -> Recorded:
         """Return the part of the record about one optimization (or benchmark), and about the run as a whole."""
-        return Recorded(self.directory, [each for each in self.records if _subject_of(each) in (None, optimization)])
+        return Recorded(self.directory, [each for each in self.records if subject_of(each) in (None, optimization)])
 
 
 def read_as(kind: type[Kind], record: msgspec.Struct) -> Kind | None:
@@ -272,9 +273,10 @@ def tag_of(kind: type[Any]) -> object:
     return None if config is None else config.tag
 
 
-def _subject_of(record: msgspec.Struct) -> str | None:
+def subject_of(record: msgspec.Struct) -> str | None:
+    """Return the optimization (or benchmark) that a line is about, None where it is about the run as a whole."""
     match record:
-        case Samples(comparison=comparison) | Result(comparison=comparison):
+        case Samples(comparison=comparison) | Result(comparison=comparison) | LeftOut(comparison=comparison):
             return comparison.optimization
         case Declared(name=name):
             return name

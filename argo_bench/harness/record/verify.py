@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -34,6 +35,7 @@ from argo_bench.harness.record.lines import (
     find_repeated,
     is_sealed,
 )
+from argo_bench.harness.record.parts import check_apart, check_parts
 from argo_bench.harness.record.records import (
     LAST_WITHOUT_DECLARATIONS,
     RULES,
@@ -108,7 +110,8 @@ def verify(recorded: Recorded) -> list[Disagreement]:
         _check_results,
         _check_verdicts,
         _check_end,
-        check_completeness,
+        check_parts,
+        partial(check_apart, check=check_completeness),
     )
     return run_checks(recorded, checks)
 
