@@ -18,6 +18,7 @@ from argo_bench.cli.shell import (
     OUTPUTS_DIFFER,
     Duration,
     Latencies,
+    Sizes,
     complete_ids,
     make_console,
     print_json,
@@ -85,9 +86,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Go on with the run in this folder, with its settings: what was interrupted, or left out as time was short.",
 )
-@click.option(
-    "--shard", metavar="K/N", help="Measure part K of N of them, here or on another machine; `merge` then makes one run."
-)
+@click.option("--shard", metavar="K/N", help="Measure part K of N, here or elsewhere; `merge` makes one run of all.")
 @click.option(
     "--out", envvar="ARGO_BENCH_OUT", help="Folder for the record and the report. [default: results/<time>-<profile>]"
 )
@@ -111,8 +110,6 @@ def run(
     --live takes the address from OPENAI_BASE_URL, the key from OPENAI_API_KEY and the name of the model from
     ARGO_BENCH_LIVE_MODEL.
     """
-    import msgspec
-
     from argo_bench.harness.record.records import Asked
     from argo_bench.harness.record.store import reopen
     from argo_bench.study.job import job_again, job_of
@@ -127,9 +124,8 @@ def run(
             job = dataclasses.replace(job, profile=dataclasses.replace(job.profile, budget_s=budget))
         measure_and_report(job, str(resume), strict_env, as_json, before)
         return
-    shard = options.pop("shard") or msgspec.UNSET
-    asked = Asked([*ids], budget_s=budget, shard=shard, **options)
-    measure_and_report(job_of(asked), out, strict_env, as_json)
+    given = {name: value for name, value in options.items() if name != "shard" or value}
+    measure_and_report(job_of(Asked([*ids], budget_s=budget, **given)), out, strict_env, as_json)
 
 
 @click.command(short_help="Compare outputs without timing anything.")
@@ -194,6 +190,12 @@ def check(ids: tuple[str, ...], out: Path | None, as_json: bool, **options: Any)
     "[default: cpu, or wall where a function waits]",
 )
 @click.option("--claim", help="A claim to judge, as in '50-70% reduction'.")
+@click.option(
+    "--sizes",
+    type=Sizes(),
+    metavar="N,N,...",
+    help="Sizes of the input, as in 1e2,1e3,1e4; the setup is called with each. It then says how time grows with them.",
+)
 @click.option("--fresh", is_flag=True, help="Call the setup before every call, for functions that change their input.")
 @takes_profile
 @click.option(
@@ -209,7 +211,6 @@ def compare(
     functions: tuple[str, ...],
     profile: str,
     budget: float | None,
-    seed: int,
     out: str | None,
     strict_env: bool,
     as_json: bool,
@@ -225,7 +226,10 @@ def compare(
     from argo_bench.harness.surroundings import NoSupply
     from argo_bench.harness.table import choose_benchmarks
 
+    seed, sizes = options.pop("seed"), options.pop("sizes")
     benchmarks = choose_benchmarks(functions, options)
+    if sizes is not None:
+        benchmarks = [one for each in benchmarks for one in each.at_sizes(sizes)]
     for each in benchmarks:
         if each.claim is not None:
             say(f'{each.name}: "{each.claim}": {each.claims[0].reading}', err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -81,6 +82,24 @@ class StoredRun(click.Path):
         from argo_bench.shipped import resolve_run
 
         return resolve_run(Path(os.fsdecode(super().convert(value, parameter, context))))
+
+
+class Sizes(click.ParamType[list[int]]):
+    """Reads sizes of an input such as 100,1000 or 1e2,1e3, the smallest first."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> list[int]:
+        try:
+            found = [float(each) for each in str(value).split(",")]
+        except ValueError:
+            found = []
+        whole = [int(each) for each in found if math.isfinite(each) and each == int(each) and each >= 1]
+        if len(whole) < 2 or whole != sorted(set(whole)) or len(whole) != len(found):
+            self.fail(
+                f"expected two or more whole sizes that grow, as in 1e2,1e3,1e4, got {value!r}", parameter, context
+            )
+        return whole
 
 
 class Latencies(click.ParamType[dict[str, dict[str, float]]]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,6 +51,8 @@ Function = Callable[..., Any] | str
 Check = Literal["allclose", "equal"] | Callable[[Any, Any], object] | str | None
 CHECKS = ("allclose", "equal")
 WORKLOAD = "call"
+CALLS, ITEMS = "calls", "items"
+"""The scale of a benchmark counts one call, or the items of an input whose size was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Benchmark:
 
     With ``spread`` both functions are timed on all processors instead of one; it is set where calling them shows that
     one of them computes in threads or processes of its own, and time on the wall is measured then unless a metric is
-    named. ``clock_by`` says by what the metric was chosen.
+    named. ``clock_by`` says by what the metric was chosen. ``size`` is that of the input, where it is one of several.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Benchmark:
     fresh: bool = False
     spread: bool = field(default=False, kw_only=True)
     clock_by: str = field(default="", kw_only=True)
+    size: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.metric is not None and self.metric not in MEASURED:
@@ -127,7 +131,7 @@ class Benchmark:
 
     @property
     def comparison(self) -> Comparison:
-        return Comparison(self.name, WORKLOAD, 1, "calls", "baseline", "candidate")
+        return Comparison(self.name, WORKLOAD, *self._scale(), "baseline", "candidate")
 
     @property
     def is_local(self) -> bool:
@@ -139,6 +143,19 @@ class Benchmark:
 
     def _read(self, claim: str | None) -> Claim:
         return claim_of(self.name, claim, self.metric or "cpu")
+
+    def _scale(self) -> tuple[int, str]:
+        return (1, CALLS) if self.size is None else (self.size, ITEMS)
+
+    def at_sizes(self, sizes: Sequence[int]) -> list[Benchmark]:
+        """Return this benchmark on an input of each size, which its setup makes.
+
+        Raises UserError where there is no setup that could be told the size.
+        """
+        if self.setup is None:
+            raise UserError(f"{self.name}: sizes need a setup that takes one, as in --setup mymodule:make_input")
+        make = resolve_function(self.setup, search_path()) if isinstance(self.setup, str) else self.setup
+        return [replace(self, name=f"{self.name} at {n:,}", setup=functools.partial(make, n), size=n) for n in sizes]
 
     def with_metric(self, metric: Metric) -> Benchmark:
         return replace(self, metric=metric)
@@ -169,7 +186,8 @@ class Benchmark:
         """
         names = map(shorten_name, label_both(self.baseline, self.candidate))
         functions = dict(zip(("baseline", "candidate"), names, strict=True))
-        facts = WorkloadFacts(WORKLOAD, "calls", [1])
+        scale, unit = self._scale()
+        facts = WorkloadFacts(WORKLOAD, unit, [scale])
         return Declaration(
             self.name, self.name, [*self.variants], [*self.claims], [facts], family=self.name, functions=functions
         )

@@ -16,6 +16,7 @@ from argo_bench.harness.record.records import Judgement
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report.conditions import tabulate_conditions
 from argo_bench.report.counts import tabulate_caches, tabulate_damage
+from argo_bench.report.growth import tabulate_growth
 from argo_bench.report.outputs import tabulate_checks
 from argo_bench.report.results import tabulate_first_call_times, tabulate_memory, tabulate_results
 from argo_bench.report.tables import Column, Row, Table
@@ -228,6 +229,7 @@ HOLDS_WHEN = Section("holds when", ANY_TABLE, lambda recorded, brief: [tabulate_
 STRIPS = Section("over scales", ANY_TABLE, lambda recorded, brief: [tabulate_strips(recorded)])
 OUTPUT = Section("output", ANY_TABLE, lambda recorded, brief: [tabulate_damage(recorded, brief=brief)])
 CHECKS = Section("checks", ("page",), lambda recorded, brief: [tabulate_checks(recorded)])
+GROWTH = Section("growth", ANY_TABLE, lambda recorded, brief: [tabulate_growth(recorded)])
 CACHES = Section("caches", ANY_TABLE, lambda recorded, brief: [tabulate_caches(recorded)])
 TRIALS = Section("trials", ANY_TABLE, lambda recorded, brief: tabulate_trials(recorded, brief=brief))
 MEMORY_TABLE = Section("memory table", ANY_TEXT, lambda recorded, brief: [tabulate_memory(recorded)])
@@ -239,7 +241,7 @@ HARNESS = Outline(
     (
         *(HEADLINE, FURTHER),
         *(HERO, FOREST, ECDF, PAIRED_RATIO, SCALING, BREAK_EVEN, HIT_RATES, MEMORY),
-        *(HOLDS_WHEN, STRIPS, OUTPUT, CHECKS, CACHES, TRIALS, MEMORY_TABLE, BESIDE, FIRST_CALLS, SENTENCES),
+        *(GROWTH, HOLDS_WHEN, STRIPS, OUTPUT, CHECKS, CACHES, TRIALS, MEMORY_TABLE, BESIDE, FIRST_CALLS, SENTENCES),
     )
 )
 """A report on any record can show these. On the page the charts of a subject stand above its tables."""
