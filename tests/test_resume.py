@@ -36,7 +36,7 @@ from argo_bench.study.job import job_again
 from argo_bench.study.records import Acceptance, LiveRates
 from argo_bench.study.supply import digest_of
 from argo_bench.study.trials import Observation, Trial
-from tests import studies
+from tests import stored, studies
 from tests.program import argo_here
 from tests.studies import run_study, tiny_run_of
 
@@ -176,6 +176,14 @@ def test_a_record_that_lacks_earlier_parts_does_not_say_that_the_last_was_all(fi
     short = Recorded(finished.directory, [run, *finished.records[1:-1], end])
     assert describe_time(short) == "several parts, the last of which took 1 ms"
     assert describe_time(finished) == format_duration(1e9 * finished.records[-1].seconds)
+
+
+def test_of_a_record_whose_end_tells_nothing_of_earlier_parts_the_time_is_not_known(finished, tmp_path):
+    end = msgspec.structs.replace(finished.records[-1], earlier_s=msgspec.UNSET)
+    stored.store(tmp_path, stored.sealed([*finished.records[:-1], end]))
+    assert reopen(tmp_path).earlier_s is None
+    rest = Recorded(tmp_path, [*finished.records[:-1], msgspec.structs.replace(end, seconds=9.0, earlier_s=None)])
+    assert describe_time(rest) == "several parts, the last of which took 9 s"
 
 
 @pytest.mark.slow

@@ -150,6 +150,19 @@ def test_a_run_leaves_out_readings_before_arms_beside_headlines_and_names_furthe
     assert {number for number, rank in taken if rank == Rank.HEADLINE} == {0, 1, 2, 3}
 
 
+def test_what_a_resumed_run_did_not_bring_as_far_as_the_others_is_named_and_no_headline_is(monkeypatch, small_universe):
+    state, lines, _ = begin_on_a_clock(monkeypatch, small_universe)
+    monkeypatch.setattr("argo_bench.harness.replicates._take_replicates", lambda state, around: None)
+    readings = [each for each in state.comparisons if state.rank_of(each) == Rank.READING]
+    headline = next(each for each in state.comparisons if state.rank_of(each) == Rank.HEADLINE)
+    behind, under_way = readings[:2]
+    late = next(each for each in state.comparisons if state.rank_of(each) == Rank.HEADLINE and each != headline)
+    state.comparisons = [headline, late, behind, under_way]
+    state.samples = {headline: 4 * [None], behind: [None], under_way: 3 * [None], late: [None]}
+    time_replicates(state, None)
+    assert [(each.comparison, each.replicates) for each in lines] == [(behind, 1)]
+
+
 def test_a_headline_that_is_open_gets_the_time_that_is_left_however_many_others_have_none(monkeypatch, small_universe):
     state, _, taken = begin_on_a_clock(monkeypatch, small_universe)
     headline = next(each for each in state.comparisons if state.rank_of(each) == Rank.HEADLINE)

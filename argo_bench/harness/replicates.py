@@ -43,12 +43,23 @@ def time_replicates(state: RunState, around: Around) -> None:
     """Measure replicates until every comparison has ended, the last look is reached, or the budget has no room for one.
 
     The replicates of the first look are taken in any case, unless the time is bounded: raises OutOfTime where one of
-    them would end after the bound. What was left out by then is written down.
+    them would end after the bound. What has too few by then is written down as left out.
     """
     _take_replicates(state, around)
-    for each in [*filterfalse(state.is_due, state.comparisons)]:
-        if len(state.samples.get(each, ())) < state.profile.looks[0]:
-            state.leave_out(each)
+    for each in [each for each in state.comparisons if _is_behind(state, each)]:
+        state.leave_out(each)
+
+
+def _is_behind(state: RunState, comparison: Comparison) -> bool:
+    """Say whether a comparison that was to go on has too few replicates: where it is not due, for the first look, and
+    otherwise beside those of the others, of which the last may be under way."""
+    taken, looks = len(state.samples.get(comparison, ())), state.profile.looks
+    if not state.is_due(comparison):
+        return taken < looks[0]
+    most = max(map(len, state.samples.values()), default=0)
+    if taken + 1 >= most or state.rank_of(comparison) == Rank.HEADLINE:
+        return False
+    return taken not in looks or not has_comparison_ended(state, comparison, taken)
 
 
 def _take_replicates(state: RunState, around: Around) -> None:

@@ -75,10 +75,7 @@ def run(
     machine: Sequence[FitnessCheck] = (),
     before: Recorded | None = None,
 ) -> list[Judgement]:
-    """Measure, check and judge a job, and return the judgements.
-
-    Re-raises KeyboardInterrupt after what was measured has been judged.
-    """
+    """Measure, check and judge a job, and return the judgements; KeyboardInterrupt is raised again after these."""
     watch = LoadWatch()
     state = RunState.begin(job, writer, on_progress, before)
     is_interrupted, has_begun = False, before is not None
@@ -108,7 +105,7 @@ def _make_end(state: RunState, budget_s: float, busy: str, *, is_interrupted: bo
     numbers = [each.replicate for taken in state.samples.values() for each in taken]
     budget = float(budget_s) if math.isfinite(budget_s) else None
     begun = 1 + max(numbers, default=-1)
-    earlier_s = msgspec.UNSET if state.before is None else state.before.earlier_s
+    earlier_s = 0.0 if state.before is None else state.before.earlier_s
     return End(state.pace.elapsed_s, is_interrupted, begun, budget, state.longest_s, busy=busy, earlier_s=earlier_s)
 
 

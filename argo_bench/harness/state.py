@@ -158,8 +158,8 @@ class RunState:
     def leave_out(self, comparison: Comparison) -> None:
         """Give a comparison up for want of time, and write down what it would have taken."""
         taken, needed_s = len(self.samples.get(comparison, ())), self.replicate_s.get(comparison, SET_UP_S)
-        rank, first = self.rank_of(comparison), self.profile.looks[0]
-        self.writer.write(write_left_out(comparison, rank, taken, first, needed_s))
+        needed = next((look for look in self.profile.looks if look > taken), taken)
+        self.writer.write(write_left_out(comparison, self.rank_of(comparison), taken, needed, needed_s))
         self.comparisons.remove(comparison)
 
     def is_due(self, comparison: Comparison) -> bool:

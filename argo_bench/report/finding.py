@@ -412,14 +412,15 @@ def describe_time(recorded: Recorded) -> str | None:
     """Say what a run took; None where it has not ended. A run that was resumed and does not tell of all its parts took
     less than its blocks alone, which tells it."""
     for end in recorded.all(End)[-1:]:
-        told = format_duration(1e9 * end.total_s)
+        last, total_s = format_duration(1e9 * end.seconds), end.total_s
         # Comparisons that share their reference's samples share the seconds too.
         blocks_s = {
             (msgspec.structs.replace(each.comparison, candidate=""), each.replicate): each.seconds or 0.0
             for each in recorded.all(Samples)
         }
-        is_told = recorded.run.asked is None or math.fsum(blocks_s.values()) <= end.total_s
-        return told if is_told else f"several parts, the last of which took {told}"
+        if total_s is None or (recorded.run.asked is not None and math.fsum(blocks_s.values()) > total_s):
+            return f"several parts, the last of which took {last}"
+        return format_duration(1e9 * total_s)
     return None
 
 

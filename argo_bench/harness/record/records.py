@@ -98,8 +98,8 @@ class Asked(msgspec.Struct, frozen=True):
     """Keeps the settings of a run as they were given: ids, names and files, the data, the profile and its options.
 
     ``dates`` and ``adjust_by`` say how the data are to be read where that cannot be told from them. ``latencies`` are a
-    reader's own, in milliseconds, and prices in dollars per million tokens, by provider and by name. ``shard`` is the part
-    of the ids that is measured, as in ``2/8``.
+    reader's own, in milliseconds, and prices in dollars per million tokens, by provider and by name. ``shard`` is the
+    part of the ids that is measured, as in ``2/8``.
     """
 
     ids: list[str]
@@ -509,7 +509,7 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
 class LeftOut(msgspec.Struct, frozen=True, tag="left out"):
     """Says that a comparison was given up after some replicates, since the time was short.
 
-    ``reason`` names what came before it, and ``needs_s`` are the seconds that it would have taken to the first look. A
+    ``reason`` names what came before it, and ``needs_s`` are the seconds that it would have taken to its next look. A
     run that is resumed takes it up again.
     """
 
@@ -526,8 +526,8 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     where that is without end), and ``longest_s`` what its longest replicate took, without room for which none begins.
     ``seal`` is a digest of this line and all before it; it is empty in records of schemas 1 to 3. ``busy`` says what
     others took of the machine meanwhile, where that was too much. Where a run was resumed, all of this is of its last
-    part, and ``earlier_s`` are the seconds of the parts before it that came to an end; records before 2026-11-30 lack
-    them.
+    part, and ``earlier_s`` are the seconds of the parts before it that came to an end, None where these are not all
+    known; records before 2026-11-30 lack it.
     """
 
     seconds: Seconds
@@ -537,19 +537,21 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     longest_s: Seconds = 0.0
     seal: str = ""
     busy: str = ""
-    earlier_s: Seconds | msgspec.UnsetType = msgspec.UNSET
+    earlier_s: Seconds | msgspec.UnsetType | None = msgspec.UNSET
 
     @property
-    def total_s(self) -> float:
-        """Return the seconds of all parts that the line tells of."""
+    def total_s(self) -> float | None:
+        """Return the seconds of all parts, None where they are not known."""
+        if self.earlier_s is None:
+            return None
         return self.seconds + (0.0 if self.earlier_s is msgspec.UNSET else self.earlier_s)
 
 
 class Part(msgspec.Struct, frozen=True, tag="part"):
     """Says of a merged record that some subjects come from a run of their own.
 
-    ``run`` is its name, ``started`` and ``environment`` are those of its first line; ``end`` is its last line, None where
-    it was cut off.
+    ``run`` is its name, ``started`` and ``environment`` are those of its first line; ``end`` is its last line, None
+    where it was cut off.
     """
 
     subjects: Annotated[list[str], Meta(min_length=1)]

@@ -161,7 +161,7 @@ class Recorded:
     was reopened took ``earlier_s`` seconds before.
     """
 
-    earlier_s = 0.0
+    earlier_s: float | None = 0.0
 
     def __init__(
         self,
@@ -325,8 +325,8 @@ def reopen(directory: Path) -> Recorded:
     return reopened
 
 
-def _take_out_conclusions(file: Path) -> float:
-    """Take the conclusions out of a record, and return the seconds that its last line tells of."""
+def _take_out_conclusions(file: Path) -> float | None:
+    """Take the conclusions out of a record, and return the seconds of all its parts, None where they are not known."""
     whole = file.read_bytes()
     kept = whole[: whole.rfind(b"\n") + 1]
     unfinished = file.with_suffix(".unfinished")
@@ -339,7 +339,8 @@ def _take_out_conclusions(file: Path) -> float:
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)
-    return math.fsum(each.total_s for each in records if isinstance(each, End))
+    totals = [None if each.earlier_s is msgspec.UNSET else each.total_s for each in records if isinstance(each, End)]
+    return None if None in totals else math.fsum(filter(None, totals))
 
 
 def _file_of(directory: Path) -> Path:
