@@ -184,8 +184,15 @@ def test_a_merged_record_is_neither_merged_nor_resumed(shards, tmp_path):
 
 
 def test_a_shard_that_is_not_there_is_named(shards):
-    assert find_missing_shards([load(each) for each in shards]) == []
-    assert find_missing_shards([load(shards[0])]) == [Share(2, 2)]
+    kind = "a processor, 2 processors"
+    assert find_missing_shards([load(each) for each in shards]) == {kind: []}
+    assert find_missing_shards([load(shards[0])]) == {kind: [Share(2, 2)]}
+
+
+def test_a_shard_that_another_kind_has_is_missing_on_this_one(shards, tmp_path):
+    other = store_shard(tmp_path / "other", 2, OTHER)
+    found = find_missing_shards([load(shards[0]), load(other)])
+    assert found == {"a processor, 2 processors": [Share(2, 2)], "another processor, 2 processors": [Share(1, 2)]}
 
 
 def merged_lines(shards, tmp_path):
@@ -267,7 +274,7 @@ def test_two_shards_that_were_measured_become_one_run_that_verifies(tmp_path, sm
 def test_the_command_merges_and_says_which_shard_is_missing(shards, tmp_path):
     found = CliRunner().invoke(cli, ["merge", str(shards[0]), "--out", str(tmp_path / "merged"), "--json"])
     assert found.exit_code == 0, found.output
-    assert "shard 2 of 2 is missing" in found.stderr
+    assert "shard 2 of 2 is missing on a processor, 2 processors" in found.stderr
     assert json.loads(found.stdout)
 
 

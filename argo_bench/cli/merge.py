@@ -28,8 +28,9 @@ def merge(records: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
     missing = find_missing_shards([load(each) for each in records])
     kinds = merge_runs(records, out)
-    for number, of in missing:
-        warn(f"shard {number} of {of} is missing: what it has is not measured")
+    for kind, shards in missing.items():
+        for number, of in shards:
+            warn(f"shard {number} of {of} is missing on {kind}: what it has is not measured")
     for kind, recorded in kinds.items():
         say(f"{kind}: {recorded.directory}", err=True)
     if len(kinds) == 1:

@@ -79,11 +79,17 @@ def write_merged(parts: Sequence[Recorded], directory: Path) -> Recorded:
     return load(directory)
 
 
-def find_missing_shards(parts: Sequence[Recorded]) -> list[Share]:
-    """Return the shards of a run of which there is one, but not all."""
-    shards = [Share.read(each.run.asked.shard) for each in parts if each.run.asked and each.run.asked.shard]
-    of = max((each.of for each in shards), default=0)
-    return [Share(number, of) for number in range(1, of + 1) if Share(number, of) not in shards]
+def find_missing_shards(parts: Sequence[Recorded]) -> dict[str, list[Share]]:
+    """Return, for each kind of machine, the shards of a run of which it has some, but not all."""
+    shards: dict[str, list[Share]] = {}
+    for each in parts:
+        if each.run.asked is not None and each.run.asked.shard:
+            shards.setdefault(kind_of(each.run.environment), []).append(Share.read(each.run.asked.shard))
+    missing: dict[str, list[Share]] = {}
+    for kind, own in shards.items():
+        of = max(each.of for each in own)
+        missing[kind] = [Share(number, of) for number in range(1, of + 1) if Share(number, of) not in own]
+    return missing
 
 
 def _number_of(part: Recorded) -> int:
