@@ -3,8 +3,11 @@
 import gzip
 import math
 import random
+import subprocess
+import sys
 
 import msgspec
+import psutil
 import pytest
 
 from argo_bench.errors import UserError
@@ -228,3 +231,22 @@ def test_the_calibration_that_comes_with_the_package_is_that_of_the_recorded_ban
     recorded = load(calibration.Path(__file__).parents[1] / "results" / "reference" / "calibration")
     packaged = msgspec.json.decode(standing.REFERENCE.read_bytes(), type=standing.Calibration)
     assert calibration.summarize_bank(recorded) == packaged
+
+
+KEEPS_BUSY = """
+import time
+from argo_bench.harness.calibration.bank import keep_busy
+with keep_busy(2):
+    print("busy", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+def test_processes_that_keep_the_machine_busy_end_with_the_one_that_started_them_even_if_it_is_killed():
+    with subprocess.Popen([sys.executable, "-c", KEEPS_BUSY], stdout=subprocess.PIPE) as keeper:
+        assert keeper.stdout.readline() == b"busy\n"
+        spinning = psutil.Process(keeper.pid).children()
+        keeper.kill()
+    assert len(spinning) == 2
+    assert psutil.wait_procs(spinning, timeout=30)[1] == []

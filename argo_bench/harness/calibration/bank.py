@@ -12,7 +12,6 @@ replayed: the first process of each side, or the best of three by the first bloc
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -37,6 +36,7 @@ from argo_bench.harness.statistics.looks import LOOKS
 from argo_bench.harness.surroundings import scratch_directory
 from argo_bench.harness.workers.messages import Arm, Prepare, Prepared, Ready, UserFunction, WarmUp, function_arm
 from argo_bench.harness.workers.processes import Turn, Twins
+from argo_bench.parent import start
 
 Condition = Literal["quiet", "busy", "both busy"]
 SYMBOLS = 100
@@ -266,8 +266,11 @@ def _four(values: Sequence[int]) -> tuple[int, int, int, int]:
 
 @contextlib.contextmanager
 def keep_busy(processes: int) -> Iterator[None]:
-    """Run processes beside this one that never wait, on whatever cores the system gives them."""
-    begun = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    """Run processes beside this one that never wait, on whatever cores the system gives them.
+
+    They end with this one, even if it is killed.
+    """
+    begun = [start([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         yield
     finally:
