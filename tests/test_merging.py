@@ -27,7 +27,7 @@ from argo_bench.harness.record.records import (
 )
 from argo_bench.harness.record.store import Writer, load, subject_of
 from argo_bench.harness.record.verify import verify
-from argo_bench.harness.shards import Share
+from argo_bench.harness.shards import ShardNumber
 from argo_bench.optimizations import lookup
 from argo_bench.report.kinds import describe_kinds, describe_table
 from argo_bench.report.remarks import list_remarks
@@ -102,12 +102,18 @@ def test_a_shard_that_ended_earlier_than_another_is_complete_in_the_merged_recor
 
 
 def test_a_shard_that_was_interrupted_is_merged_with_what_it_measured(tmp_path):
-    first = store_shard(tmp_path / "1", 1)
-    cut = [each for each in lines_of_shard(2) if not (isinstance(each, Samples) and each.replicate > 5)]
-    cut = [each for each in cut if not isinstance(each, Result | Judgement)]
-    stored.store(tmp_path / "2", stored.sealed([*cut[:-1], replace(cut[-1], interrupted=True, replicates=6)]))
-    found = verify(load(tmp_path / "2"))
-    assert [each for each in found if "no result" not in each.what and "no verdict" not in each.what] == []
+    first, lines = store_shard(tmp_path / "1", 1), lines_of_shard(2)
+    stored.store(tmp_path / "2", stored.sealed([*lines[:-1], replace(lines[-1], interrupted=True)]))
+    [merged] = merge_runs([first, tmp_path / "2"], tmp_path / "merged").values()
+    assert verify(merged) == []
+    assert [each.end.interrupted for each in merged.all(Part)] == [False, True]
+    assert merged.records[-1].interrupted
+
+
+def test_a_shard_that_does_not_verify_is_refused_and_nothing_is_written(tmp_path):
+    first, lines = store_shard(tmp_path / "1", 1), lines_of_shard(2)
+    cut = [each for each in lines if not (isinstance(each, Samples) and each.replicate == 3)]
+    stored.store(tmp_path / "2", stored.sealed(cut))
     with pytest.raises(UserError, match="does not verify"):
         merge_runs([first, tmp_path / "2"], tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
@@ -186,13 +192,16 @@ def test_a_merged_record_is_neither_merged_nor_resumed(shards, tmp_path):
 def test_a_shard_that_is_not_there_is_named(shards):
     kind = "a processor, 2 processors"
     assert find_missing_shards([load(each) for each in shards]) == {kind: []}
-    assert find_missing_shards([load(shards[0])]) == {kind: [Share(2, 2)]}
+    assert find_missing_shards([load(shards[0])]) == {kind: [ShardNumber(2, 2)]}
 
 
 def test_a_shard_that_another_kind_has_is_missing_on_this_one(shards, tmp_path):
     other = store_shard(tmp_path / "other", 2, OTHER)
     found = find_missing_shards([load(shards[0]), load(other)])
-    assert found == {"a processor, 2 processors": [Share(2, 2)], "another processor, 2 processors": [Share(1, 2)]}
+    assert found == {
+        "a processor, 2 processors": [ShardNumber(2, 2)],
+        "another processor, 2 processors": [ShardNumber(1, 2)],
+    }
 
 
 def merged_lines(shards, tmp_path):

@@ -14,7 +14,7 @@ from argo_bench.gate.benchmarks import Benchmark
 from argo_bench.gate.records import Agreed, Exact, Revisions, Shard
 from argo_bench.harness.record.records import End, Failure, LeftOut, Run, Samples
 from argo_bench.harness.record.store import Recorded, Writer, command_line, load
-from argo_bench.harness.shards import Share
+from argo_bench.harness.shards import ShardNumber
 
 ALIKE_IN_RUN = ("schema", "rule", "profile", "seed", "looks", "isolation")
 ALIKE = (
@@ -26,7 +26,7 @@ ALIKE = (
 
 def read_shard(text: str) -> Shard:
     """Read a shard such as ``2/8``. Raises ValueError for anything else."""
-    return Shard(*Share.read(text))
+    return Shard(*ShardNumber.read(text))
 
 
 def select_own(named: Sequence[Benchmark], shard: Shard | None) -> list[Benchmark]:

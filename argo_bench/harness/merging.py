@@ -14,12 +14,10 @@ import msgspec
 from argo_bench.errors import UserError
 from argo_bench.harness.judging.judgements import find_break_even_rates, judge_all
 from argo_bench.harness.judging.measurements import Measured
-from argo_bench.harness.judging.results import estimate_result
 from argo_bench.harness.record.parts import kind_of
 from argo_bench.harness.record.records import (
     CONCLUSIONS,
     SCHEMA,
-    Comparison,
     Counts,
     Declaration,
     End,
@@ -33,8 +31,8 @@ from argo_bench.harness.record.records import (
     Samples,
 )
 from argo_bench.harness.record.store import Recorded, Writer, command_line, load, subject_of
-from argo_bench.harness.record.verify import verify
-from argo_bench.harness.shards import Share
+from argo_bench.harness.record.verify import estimate_results, verify
+from argo_bench.harness.shards import ShardNumber
 
 ALIKE_IN_RUN = (
     *("schema", "rule", "profile", "seed", "looks", "isolation", "bars", "source", "symbols", "choices"),
@@ -79,23 +77,23 @@ def write_merged(parts: Sequence[Recorded], directory: Path) -> Recorded:
     return load(directory)
 
 
-def find_missing_shards(parts: Sequence[Recorded]) -> dict[str, list[Share]]:
+def find_missing_shards(parts: Sequence[Recorded]) -> dict[str, list[ShardNumber]]:
     """Return, for each kind of machine, the shards of a run of which it has some, but not all."""
-    shards: dict[str, list[Share]] = {}
+    shards: dict[str, list[ShardNumber]] = {}
     for each in parts:
         if each.run.asked is not None and each.run.asked.shard:
-            shards.setdefault(kind_of(each.run.environment), []).append(Share.read(each.run.asked.shard))
-    missing: dict[str, list[Share]] = {}
+            shards.setdefault(kind_of(each.run.environment), []).append(ShardNumber.read(each.run.asked.shard))
+    missing: dict[str, list[ShardNumber]] = {}
     for kind, own in shards.items():
         of = max(each.of for each in own)
-        missing[kind] = [Share(number, of) for number in range(1, of + 1) if Share(number, of) not in own]
+        missing[kind] = [ShardNumber(number, of) for number in range(1, of + 1) if ShardNumber(number, of) not in own]
     return missing
 
 
 def _number_of(part: Recorded) -> int:
     """Return the number of a shard, by which parts are in order; 0 for a run of named subjects."""
     asked = part.run.asked
-    return Share.read(asked.shard).number if asked is not None and asked.shard else 0
+    return ShardNumber.read(asked.shard).number if asked is not None and asked.shard else 0
 
 
 def _check_whole(part: Recorded) -> None:
@@ -197,18 +195,11 @@ def _merge_plans(plans: Sequence[Plan]) -> Plan:
 
 def _conclude(merged: Recorded) -> Iterator[msgspec.Struct]:
     """Yield what follows from the samples of all parts, as a run concludes from its own."""
-    declared = {each.id: each for each in merged.declarations}
-    samples: dict[Comparison, list[Samples]] = {}
-    for each in merged.all(Samples):
-        samples.setdefault(each.comparison, []).append(each)
-    results = [
-        estimate_result(each, taken, merged.plan.level_of(declared[each.optimization], each))
-        for each, taken in samples.items()
-    ]
+    declared, results = merged.declarations, [*estimate_results(merged).values()]
     measured = Measured(results, merged.all(Samples), merged.all(Memory), merged.all(Counts))
     yield from results
-    yield from find_break_even_rates([*declared.values()], measured)
-    yield from judge_all([*declared.values()], measured, merged.all(Fidelity), merged.all(Failure), merged.plan)
+    yield from find_break_even_rates(declared, measured)
+    yield from judge_all(declared, measured, merged.all(Fidelity), merged.all(Failure), merged.plan)
 
 
 def _merge_ends(parts: Sequence[Recorded]) -> End:

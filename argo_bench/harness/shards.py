@@ -8,14 +8,14 @@ from typing import NamedTuple, TypeVar
 Item = TypeVar("Item")
 
 
-class Share(NamedTuple):
+class ShardNumber(NamedTuple):
     """Holds the number of a shard, from 1, and how many there are."""
 
     number: int
     of: int
 
     @classmethod
-    def read(cls, text: str) -> Share:
+    def read(cls, text: str) -> ShardNumber:
         """Read a shard such as ``2/8``. Raises ValueError for anything else."""
         number, _, of = text.partition("/")
         if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):

@@ -10,8 +10,8 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.report import finding
 from argo_bench.report.marks import label_verdict
 from argo_bench.report.tables import Column, Row, Table, join_lines
+from argo_bench.report.two_runs import OPEN
 
-OPEN = ("inconclusive", "untested", "failed")
 NOTE = "Verdicts are those of one kind of machine each. Where a claim holds is counted; nothing is averaged over kinds."
 
 

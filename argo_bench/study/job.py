@@ -16,7 +16,7 @@ from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.plan import PROFILES, Profile, replicate_seed
 from argo_bench.harness.record.records import SCHEMA, Asked, Part
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.shards import Share
+from argo_bench.harness.shards import ShardNumber
 from argo_bench.harness.subject import Job, Subject
 from argo_bench.harness.surroundings import NoSupply
 from argo_bench.harness.table import find_benchmarks, read_pairs
@@ -65,11 +65,11 @@ def take_shard(
     Raises UserError for what is no shard, and for one that has nothing.
     """
     try:
-        share = Share.read(shard)
+        place = ShardNumber.read(shard)
     except ValueError as error:
         raise UserError(f"--shard: {error}") from None
     named = [*(each.id for each in optimizations), *(each.id for each in benchmarks)]
-    own = {*share.select(named)}
+    own = {*place.select(named)}
     if not own:
         raise UserError(f"shard {shard} has nothing: there are {len(named)} to be measured; take fewer shards")
     return [each for each in optimizations if each.id in own], [each for each in benchmarks if each.id in own]

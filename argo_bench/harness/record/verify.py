@@ -294,7 +294,7 @@ def _check_fidelities(recorded: Recorded) -> Iterator[Disagreement]:
                 yield Disagreement(line, f"{name}: its counts say {says!r}, it says {record.output!r}")
 
 
-def _estimate_results(recorded: Recorded) -> dict[Comparison, Result]:
+def estimate_results(recorded: Recorded) -> dict[Comparison, Result]:
     """Return what the samples amount to, by comparison, for every subject that is declared."""
     known, rule = _declarations_by_id(recorded), rule_of(recorded.run)
     samples: dict[Comparison, list[Samples]] = {}
@@ -308,7 +308,7 @@ def _estimate_results(recorded: Recorded) -> dict[Comparison, Result]:
 
 
 def _check_results(recorded: Recorded) -> Iterator[Disagreement]:
-    expected = _estimate_results(recorded)
+    expected = estimate_results(recorded)
     timed = {each.comparison for each in recorded.all(Samples)}
     for line, record in recorded.lines():
         if isinstance(record, Result) and record.comparison not in timed:
@@ -324,7 +324,7 @@ def _check_results(recorded: Recorded) -> Iterator[Disagreement]:
 def _check_verdicts(recorded: Recorded) -> Iterator[Disagreement]:
     known = _declarations_by_id(recorded)
     of_kind = recorded.all
-    results = [*_estimate_results(recorded).values()]
+    results = [*estimate_results(recorded).values()]
     measured = Measured(results, of_kind(Samples), of_kind(Memory), of_kind(Counts), rule_of(recorded.run))
     declared = list(known.values())
     ours_all = judge_all(declared, measured, of_kind(Fidelity), of_kind(Failure), recorded.plan)
