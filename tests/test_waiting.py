@@ -1,6 +1,7 @@
 """Is the clock chosen by what calls wait for, by the best means that the system has?"""
 
 import hashlib
+import itertools
 import multiprocessing
 import time
 from contextlib import closing
@@ -126,6 +127,18 @@ def test_more_calls_are_made_where_nothing_tells_what_kept_one_from_computing(mo
             found = made(body)
             assert (found["waits"], found["told_by"]) == (False, "largest CPU share")
             assert body.made == 1 + waiting.ENOUGH
+
+
+def test_brief_calls_of_which_some_gave_way_are_enough_whatever_the_time_between_them(monkeypatch, tmp_path):
+    """A busy machine uses up the elapsed time with two calls, and makes one of them give way."""
+    readings = itertools.chain.from_iterable((n, n + n % 2) for n in itertools.count())
+    monkeypatch.setattr(waiting, "read_switches", lambda: next(readings))
+    monkeypatch.setattr(examine, "BUDGET_NS", 0)
+    for is_known in (True, False):
+        monkeypatch.setattr(examine, "is_delay_known", lambda is_known=is_known: is_known)
+        with closing(FunctionBody(sum, lambda: [1.0, 2.0])) as body:
+            found = examine.examine(body, settings.read_settings(), tmp_path / "result")
+        assert found["told_by"] == "largest CPU share"
 
 
 def settle(tmp_path, metric=None, **found):

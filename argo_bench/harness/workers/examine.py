@@ -43,8 +43,7 @@ from .waiting import ENOUGH, Call, Decision, Kept, account, decide, is_delay_kno
 CHEAP_NS = 20_000_000
 """A function whose calls take longer is called twice, others MOST_CALLS times or until BUDGET_NS is used."""
 MOST_CALLS, BUDGET_NS = 16, 200_000_000
-"""Where the system does not tell what kept a call from computing, up to ENOUGH later calls are made within
-LONGEST_NS."""
+"""Where it is not told what kept a call from computing, up to ENOUGH later calls are made, of LONGEST_NS together."""
 WATCHED_CALLS = 4
 """What is left behind is looked for after these first calls."""
 LONGEST_NS, PUT_OFF = 1_000_000_000, 0.25
@@ -142,9 +141,17 @@ class Examination:
     def _is_call_due(self, spent_ns: int) -> bool:
         """Say whether one more call is made: two are made in any case, more only where they cost little."""
         made = len(self.calls)
-        if made < 2 or (made <= ENOUGH and spent_ns < LONGEST_NS and not is_delay_known()):
+        if made < 2 or (made <= ENOUGH and self._is_clock_open()):
             return True
         return made < MOST_CALLS and self.call_ns < CHEAP_NS and spent_ns < BUDGET_NS
+
+    def _is_clock_open(self) -> bool:
+        """Say whether more calls may tell which clock counts, and are worth it: what stands between them is not counted.
+
+        A busy machine uses up a budget of elapsed time with two brief calls, of which one was disturbed.
+        """
+        called_ns = sum(each.timing.wall_ns for each in self.calls[1:])
+        return called_ns < LONGEST_NS and (not is_delay_known() or self.decide_clock().told_by == "nothing")
 
     def _describe_dear_calls(self) -> Suspicion | None:
         """Say that some later calls are dear again and again, as those that write what others have put off."""
@@ -305,9 +312,10 @@ def call_twice(body: FunctionBody) -> dict[str, Any]:
     """
     calls: list[Call] = []
     arguments: Arguments = ()
-    began = perf_counter_ns()
     while len(calls) < 2 or (
-        len(calls) <= ENOUGH and perf_counter_ns() - began < LONGEST_NS and decide(calls[1:]).told_by == "nothing"
+        len(calls) <= ENOUGH
+        and sum(each.timing.wall_ns for each in calls[1:]) < LONGEST_NS
+        and decide(calls[1:]).told_by == "nothing"
     ):
         kept = Kept.so_far()
         arguments = body.next_arguments()
