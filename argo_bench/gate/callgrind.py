@@ -1,7 +1,7 @@
 """Counts the instructions of one call by Callgrind, as a whole and by function.
 
-The counts are exact, whatever else the machine does. Start-up cancels: the counts of some calls are subtracted from
-those of twice as many.
+The counts are exact, whatever else the machine does. Start-up is not counted, and what goes before and after the calls
+cancels: the counts of some calls are subtracted from those of twice as many.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,11 +28,12 @@ Value = TypeVar("Value")
 COUNTED_NS = 5_000_000
 """The calls of the smaller count take this time by themselves, at least; Callgrind makes it some 50 times as long."""
 MOST_CALLS = 1024
-LONGEST_START_S = 0.4
-"""A benchmark that takes more CPU time until its second call has returned, outside of Callgrind, is not counted. Four
-counts on two cores took 42 s for a start of 0.37 s, 68 s for 0.46 s, and over 300 s for 1.0 s with compiled kernels."""
-SLOWER = 110
-"""Four counts side by side on two cores take so many times the CPU time of the start."""
+LONGEST_START_S = 1.0
+"""A benchmark that takes more CPU time until its second call has returned, outside of Callgrind, is not counted. Two
+counts on two idle cores took 5 s for a start of 0.15 s, 11 s for 0.7 s with pandas, and 27 s for 1.7 s with a kernel to
+compile."""
+SLOWER = 32
+"""Two counts side by side take so many times the CPU time of the start, where one of two cores is busy."""
 NAME = re.compile(r"^(c?)fn=\((\d+)\)(?: (.*))?$")
 COST = re.compile(r"^[+*\-\d]\S* (\d+)")
 
@@ -59,10 +59,7 @@ def count_instructions(checkout: Checkout, arm: Arm, calls: int, scratch: Path, 
 
     Raises ArmFailed where the calls fail or take longer than ``seconds``.
     """
-    fewer, more = count_side_by_side(
-        partial(_run_callgrind, checkout, arm, number, scratch / f"callgrind-{checkout.role}-{number}", seconds)
-        for number in (calls, 2 * calls)
-    )
+    fewer, more = _run_callgrind(checkout, arm, calls, scratch / f"callgrind-{checkout.role}", seconds)
     return {
         function: (more[function] - fewer[function]) / calls
         for function in more.keys() | fewer.keys()
@@ -70,13 +67,16 @@ def count_instructions(checkout: Checkout, arm: Arm, calls: int, scratch: Path, 
     }
 
 
-def _run_callgrind(checkout: Checkout, arm: Arm, calls: int, output: Path, seconds: float) -> Counter[str]:
-    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}", "--compress-strings=yes"]
+def _run_callgrind(
+    checkout: Checkout, arm: Arm, calls: int, output: Path, seconds: float
+) -> tuple[Counter[str], Counter[str]]:
+    """Return the instructions of some calls and those of twice as many, by C function, from one process."""
+    command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={output}"]
     calling = job_command("counts", json.dumps(msgspec.to_builtins(arm)), f"{calls:04d}", python=str(checkout.python))
     environment = {**clean_environment(), **THREAD_CAPS, "PYTHONHASHSEED": "0"}
     try:
         done = subprocess.run(
-            [*command, *calling],
+            [*command, "--compress-strings=yes", *calling],
             cwd=checkout.root,
             env=environment,
             capture_output=True,
@@ -86,12 +86,14 @@ def _run_callgrind(checkout: Checkout, arm: Arm, calls: int, output: Path, secon
         )
     except subprocess.TimeoutExpired:
         raise ArmFailed(f"counting instructions took more than {seconds:.0f} s") from None
-    if done.returncode or not output.is_file():
+    written = [output.with_name(f"{output.name}.{number}") for number in (1, 2)]
+    if done.returncode or not all(each.is_file() for each in written):
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise ArmFailed(f"valgrind ended with exit status {done.returncode}: {last}")
-    found = sum_self_costs(output.read_text(encoding="utf-8", errors="replace").splitlines())
-    output.unlink()
-    return found
+    fewer, more = (sum_self_costs(each.read_text(encoding="utf-8", errors="replace").splitlines()) for each in written)
+    for each in (*written, output):
+        each.unlink(missing_ok=True)
+    return fewer, more
 
 
 def sum_self_costs(lines: Iterable[str]) -> Counter[str]:

@@ -1,6 +1,7 @@
 """Counts what one warm call takes, exactly: bytes, allocations, bytecode instructions, and a benchmark's own counts.
 
-As a job of its own it only makes calls, for a counter of machine instructions. It uses the standard library alone.
+As a job of its own it only makes calls, whose machine instructions Callgrind counts. It uses the standard library
+alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from ...errors import UserError
 from .bodies import Arm, Body, body_of, find_function
+from .instrumentation import Callgrind
 
 LONGEST_TRACED_S = 0.5
 """A call that takes more CPU time is not traced: counting its bytecode instructions takes some 50 times as long."""
@@ -148,9 +150,11 @@ def count_instructions_into(counts: Counter[CodeType]) -> Iterator[None]:
 
 
 def main(arm: str, times: str) -> None:
-    """Make ``times`` calls after the warm ones, without collecting garbage, and nothing else."""
+    """Make ``times`` calls after the warm ones, and then twice as many, each counted by Callgrind, and nothing else."""
+    callgrind = Callgrind()
     body = body_of(json.loads(arm))
     for _ in range(WARM_CALLS):
         body.first_call()
-    with _without_collection():
-        body.sample(int(times))
+    for calls in (int(times), 2 * int(times)):
+        with _without_collection(), callgrind.counting():
+            body.sample(calls)

@@ -146,9 +146,9 @@ class Examination:
         return made < MOST_CALLS and self.call_ns < CHEAP_NS and spent_ns < BUDGET_NS
 
     def _is_clock_open(self) -> bool:
-        """Say whether more calls may tell which clock counts, and are worth it: what stands between them is not counted.
+        """Say whether more calls may tell which clock counts, and take no longer than that is worth.
 
-        A busy machine uses up a budget of elapsed time with two brief calls, of which one was disturbed.
+        What lies between them is not counted: a busy machine used up a budget of elapsed time with two brief calls.
         """
         called_ns = sum(each.timing.wall_ns for each in self.calls[1:])
         return called_ns < LONGEST_NS and (not is_delay_known() or self.decide_clock().told_by == "nothing")
