@@ -5,14 +5,14 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from argo_bench.gate import describing, run
+from argo_bench.gate import describing, run, timing
 from argo_bench.gate.answers import BUDGET_ENDED, CONFIRMATION, FIRST, HEAD, comparison_of, gate_of, make_lines
 from argo_bench.gate.clock import Clock
 from argo_bench.gate.describing import Describer
 from argo_bench.gate.records import Agreed, Exact, Shard
 from argo_bench.gate.shards import merge_lines
 from argo_bench.gate.table import list_notes
-from argo_bench.gate.timing import Timer, Trio
+from argo_bench.gate.timing import BLOCKS_S, Timer, Trio
 from argo_bench.gate.turns import Turns
 from argo_bench.gate.verify import find_disagreements
 from argo_bench.harness.record.records import RULE, SCHEMA, End, LeftOut, Run, Samples
@@ -378,3 +378,25 @@ def test_what_was_written_before_reads_as_it_did(short, tmp_path):
     sentences = {each.name: each.sentence for each in gate_of(Recorded(None, older)).outcomes}
     assert sentences["b10"] == "b10: no time was left for it"
     assert load(store(tmp_path, sealed(short)).directory).all(LeftOut)
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "longest"),
+    [(600.0, 8 * BLOCKS_S), (6 * (1 + START_S) + 4.5, BLOCKS_S)],
+    ids=["time left", "none left"],
+)
+def test_what_is_open_at_a_look_gets_longer_blocks_where_the_time_lasts_for_them(budget_s, longest, monkeypatch):
+    asked = []
+    bench = Bench(many(1), budget_s=budget_s)
+
+    def take(timer, batch, name, replicate):
+        asked.append(timer._block_s.get(name, BLOCKS_S))
+        return time_benchmark(timer, batch, name, replicate)
+
+    time_benchmark = Timer._time_benchmark
+    monkeypatch.setattr(Timer, "_time_benchmark", take)
+    monkeypatch.setattr(timing, "choose_seconds", lambda samples, seconds: seconds)
+    bench.take(is_decided=lambda name: False)
+    assert asked[:LOOK] == [BLOCKS_S] * LOOK
+    assert max(asked) == pytest.approx(longest)
+    assert asked == sorted(asked)

@@ -18,7 +18,7 @@ from argo_bench.gate.checkouts import Checkout, Role
 from argo_bench.gate.clock import Clock
 from argo_bench.gate.turns import Turns
 from argo_bench.harness.machine.environment import worker_cpu
-from argo_bench.harness.plan import replicate_seed
+from argo_bench.harness.plan import MOST_SECONDS, choose_seconds, replicate_seed
 from argo_bench.harness.record.records import Failure, LeftOut, Samples
 from argo_bench.harness.record.store import Writer
 from argo_bench.harness.replicate import Replicate
@@ -26,7 +26,8 @@ from argo_bench.harness.workers.messages import Arm
 from argo_bench.harness.workers.processes import ArmFailed, OutOfTime, Twins, WorkerProcess
 
 BLOCKS_S = 0.35
-"""A benchmark takes these seconds of blocks in a replicate; a block has two samples of each of the three processes."""
+"""A benchmark takes these seconds of blocks in a replicate up to the first look, and more where it is open then. A
+block has two samples of each of the three processes."""
 WARM_UP_NS = 30_000_000
 CONFIRMATION_FROM = 1000
 """The replicates of the second batch begin with this number, so that their seeds are others."""
@@ -90,6 +91,7 @@ class Timer:
         self._writer = writer
         self._clock = clock
         self._call_ns: dict[str, int] = {}
+        self._block_s: dict[str, float] = {}
         self._batch_began = clock.now()
         self.names = sorted(arms, key=lambda name: name not in changed)
         self.samples: list[Samples] = []
@@ -114,11 +116,25 @@ class Timer:
             for name in turns.open if number in looks else ():
                 if is_decided(name):
                     turns.close(name)
+            if number in looks:
+                self._lengthen_blocks(batch, turns, min(each for each in looks if each > number) - number)
             if not (open_ones := turns.begin(number)):
                 break
             self._time_replicate(batch, number, open_ones, turns, looks)
         for name in sorted(turns.left_out, key=names.index):
             self.write_left_out(name, batch, turns.estimate_s(name))
+
+    def _lengthen_blocks(self, batch: Batch, turns: Turns, replicates: int) -> None:
+        """Give each benchmark that is still open the seconds of blocks that narrow its interval fastest.
+
+        They are twice as many as before at the least, since the number of replicates is bounded, and no more than the
+        time allows in all of the ``replicates`` up to the next look.
+        """
+        spare_s = turns.find_spare_s(replicates)
+        for name in turns.open:
+            before_s = self._block_s.get(name, BLOCKS_S)
+            wanted_s = max(2 * before_s, choose_seconds(self._samples_of(name, batch), BLOCKS_S))
+            self._block_s[name] = min(wanted_s, MOST_SECONDS, before_s + spare_s)
 
     def _time_replicate(
         self, batch: Batch, done: int, names: Sequence[str], turns: Turns, looks: Sequence[int]
@@ -154,7 +170,7 @@ class Timer:
         base, head = (self._arms[name][role] for role in ("base", "head"))
         again = msgspec.structs.replace(base, name=AGAIN)
         pairs = [(comparison_of(name, batch, HEAD), (base, head)), (comparison_of(name, batch, AGAIN), (base, again))]
-        return replicate.time_comparisons(pairs, BLOCKS_S)
+        return replicate.time_comparisons(pairs, self._block_s.get(name, BLOCKS_S))
 
     def _keep(self, taken: Sequence[Samples]) -> None:
         for each in taken:
@@ -163,9 +179,12 @@ class Timer:
 
     def write_left_out(self, name: str, batch: Batch, needs_s: float = 0.0) -> None:
         """Write that the budget ended before a benchmark; ``needs_s`` is what it would have taken, 0 if unknown."""
+        taken = len(self._samples_of(name, batch))
+        self._writer.write(LeftOut(comparison_of(name, batch, HEAD), taken, BUDGET_ENDED, needs_s))
+
+    def _samples_of(self, name: str, batch: Batch) -> list[Samples]:
         comparison = comparison_of(name, batch, HEAD)
-        taken = sum(each.comparison == comparison for each in self.samples)
-        self._writer.write(LeftOut(comparison, taken, BUDGET_ENDED, needs_s))
+        return [each for each in self.samples if each.comparison == comparison]
 
     def _tell(self, doing: str, done: int, looks: Sequence[int]) -> None:
         """Report what is done and the seconds until the next look, at which the batch may end.

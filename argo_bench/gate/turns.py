@@ -71,6 +71,13 @@ class Turns:
         others = self._needed_s() - self._replicates_left * statistics.fmean(self._took[name])
         return max(PATIENCE * statistics.fmean(self._took[name]), self._until - self._now() - others)
 
+    def find_spare_s(self, replicates: int) -> float:
+        """Return the seconds that each benchmark may take beyond its usual ones in each of so many replicates."""
+        if not self._order:
+            return 0.0
+        spare_s = (1 - RESERVE) * (self._until - self._now()) - replicates * self._replicate_s
+        return max(0.0, spare_s / (replicates * len(self._order)))
+
     def end(self, name: str, seconds: float) -> None:
         """Say what a benchmark took. One that would not reach the first look in time, on its first try, is left out."""
         room = self._room_s() + seconds / self._first_look if self._number == 0 else seconds
@@ -107,8 +114,12 @@ class Turns:
         """Return what benchmarks need up to the first look, or for one more replicate after it; 0 before the first."""
         if self._number == 0:
             return 0.0
-        replicate = statistics.fmean(self._starts) + sum(statistics.fmean(self._took[name]) for name in self._order)
-        return self._replicates_left * replicate
+        return self._replicates_left * self._replicate_s
+
+    @property
+    def _replicate_s(self) -> float:
+        """The seconds that a replicate of the benchmarks takes, processes and all."""
+        return statistics.fmean(self._starts) + sum(statistics.fmean(self._took[name]) for name in self._order)
 
     @property
     def _replicates_left(self) -> int:
