@@ -1,21 +1,23 @@
 """Does a gate keep its budget, share it among its benchmarks, and name those that it did not last for?"""
 
+import math
+import random
 from types import SimpleNamespace
 
 import msgspec
 import pytest
 
-from argo_bench.gate import describing, run, timing
+from argo_bench.gate import describing, run
 from argo_bench.gate.answers import BUDGET_ENDED, CONFIRMATION, FIRST, HEAD, comparison_of, gate_of, make_lines
 from argo_bench.gate.clock import Clock
 from argo_bench.gate.describing import Describer
 from argo_bench.gate.records import Agreed, Exact, Shard
 from argo_bench.gate.shards import merge_lines
 from argo_bench.gate.table import list_notes
-from argo_bench.gate.timing import BLOCKS_S, Timer, Trio
+from argo_bench.gate.timing import BLOCKS_S, MOST_BLOCKS_S, Timer, Trio, choose_seconds
 from argo_bench.gate.turns import Turns
 from argo_bench.gate.verify import find_disagreements
-from argo_bench.harness.record.records import RULE, SCHEMA, End, LeftOut, Run, Samples
+from argo_bench.harness.record.records import RULE, SCHEMA, Block, End, LeftOut, Run, Samples
 from argo_bench.harness.record.store import Recorded, load
 from argo_bench.harness.statistics.looks import LOOKS
 from argo_bench.harness.workers.messages import (
@@ -380,23 +382,44 @@ def test_what_was_written_before_reads_as_it_did(short, tmp_path):
     assert load(store(tmp_path, sealed(short)).directory).all(LeftOut)
 
 
+def noisy(scatter, number=3):
+    """Samples of a head whose blocks scatter by a share, from replicates that took 0.23 s each."""
+    rng, found = random.Random(1), []
+    for replicate in range(number):
+        pairs = [(10_000_000, round(10_000_000 * math.exp(scatter * rng.gauss(0, 1)))) for _ in range(8)]
+        blocks = [Block("ABBA", (a, b, b, a), (a, b, b, a)) for a, b in pairs]
+        found.append(
+            Samples(comparison_of("b00", FIRST, HEAD), replicate, 1, 1, 1, blocks, None, None, None, None, 0.23)
+        )
+    return found
+
+
+def test_blocks_are_longer_where_they_scatter_and_the_time_lasts():
+    assert choose_seconds([], 60.0) == BLOCKS_S
+    assert choose_seconds(noisy(0.001), 60.0) == BLOCKS_S
+    assert BLOCKS_S < choose_seconds(noisy(0.04), 60.0) < MOST_BLOCKS_S
+    assert choose_seconds(noisy(0.3), 60.0) == MOST_BLOCKS_S
+    assert choose_seconds(noisy(0.3), 0.7) == 0.7
+    assert choose_seconds(noisy(0.3), 0.0) == BLOCKS_S
+
+
 @pytest.mark.parametrize(
     ("budget_s", "longest"),
-    [(600.0, 8 * BLOCKS_S), (6 * (1 + START_S) + 4.5, BLOCKS_S)],
+    [(600.0, MOST_BLOCKS_S), ((LOOK + 3) * (1 + START_S), BLOCKS_S)],
     ids=["time left", "none left"],
 )
-def test_what_is_open_at_a_look_gets_longer_blocks_where_the_time_lasts_for_them(budget_s, longest, monkeypatch):
+def test_only_time_that_is_left_after_the_first_look_goes_into_longer_blocks(budget_s, longest, monkeypatch):
     asked = []
-    bench = Bench(many(1), budget_s=budget_s)
 
-    def take(timer, batch, name, replicate):
-        asked.append(timer._block_s.get(name, BLOCKS_S))
-        return time_benchmark(timer, batch, name, replicate)
+    def take(timer, batch, name, replicate, seconds):
+        asked.append(seconds)
+        return time_benchmark(timer, batch, name, replicate, seconds)
 
     time_benchmark = Timer._time_benchmark
     monkeypatch.setattr(Timer, "_time_benchmark", take)
-    monkeypatch.setattr(timing, "choose_seconds", lambda samples, seconds: seconds)
-    bench.take(is_decided=lambda name: False)
+    monkeypatch.setattr(Timer, "_list_samples", lambda timer, name: noisy(0.3))
+    bench = Bench(many(1), budget_s=budget_s).take(is_decided=lambda name: False)
+    assert bench.moments() <= bench.until
+    assert len(asked) > LOOK
     assert asked[:LOOK] == [BLOCKS_S] * LOOK
-    assert max(asked) == pytest.approx(longest)
-    assert asked == sorted(asked)
+    assert asked[LOOK:] == pytest.approx([longest] * (len(asked) - LOOK))

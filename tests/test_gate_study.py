@@ -13,7 +13,7 @@ STUDY = Path(__file__).parent / "benchmarks" / "study_gate.py"
 @pytest.mark.study
 def test_a_pair_of_each_kind_is_judged_as_it_was_made(tmp_path):
     record = tmp_path / "gate.jsonl"
-    command = [sys.executable, str(STUDY), "--pairs", "1", "--planted", "1", "--out", str(record)]
+    command = [sys.executable, str(STUDY), "--pairs", "1", "--planted", "1", "--counted", "1", "--out", str(record)]
     subprocess.run(command, check=True)
     found = {(each["kind"], each["tool"]): each for each in map(json.loads, record.read_text().splitlines())}
     ours = {kind: each for (kind, tool), each in found.items() if tool == "argo-bench"}

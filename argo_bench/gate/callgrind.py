@@ -25,7 +25,7 @@ from argo_bench.harness.workers.messages import Arm
 from argo_bench.harness.workers.processes import ArmFailed, job_command
 
 Value = TypeVar("Value")
-COUNTED_NS = 5_000_000
+COUNTED_NS = 1_000_000
 """The calls of the smaller count take this time by themselves, at least; Callgrind makes it some 50 times as long."""
 MOST_CALLS = 1024
 LONGEST_START_S = 1.0

@@ -45,10 +45,10 @@ def count_exactly(
     counts: Mapping[Role, str],
     limits: Limits,
 ) -> Exact:
-    """Read the counts of both sides twice, each in a process of its own; without counts where the time is up before.
+    """Read the counts of both sides, each in a process of its own; without counts where the time is up before.
 
-    Machine instructions are counted once more where they grew and bytecode instructions did not. Raises ArmFailed where
-    a side raises.
+    They are read once more where one of them has changed, so that one that moves by itself is not judged; machine
+    instructions where they grew and bytecode instructions did not. Raises ArmFailed where a side raises.
     """
     try:
         return _count_both(benchmark, checkouts, arms, counts, limits)
@@ -66,16 +66,18 @@ def _count_both(
     if limits.left_s <= 0:
         raise OutOfTime
     both = [partial(_ask_for_counts, checkouts[role], arms[role], counts[role], limits) for role in arms]
-    once, again = callgrind.count_side_by_side(both), callgrind.count_side_by_side(both)
-    readings = dict(zip(arms, zip(once, again, strict=True), strict=True))
-    found = {role: dict(first.counts) for role, (first, _) in readings.items()}
-    unsteady = {
-        name
-        for first, second in readings.values()
-        for name in first.counts
-        if not _is_steady(first.counts[name], second.counts.get(name))
-    }
-    moved = {BYTECODE: _find_largest_changes(*(readings[role][0].by_function for role in ("base", "head")))}
+    once = dict(zip(arms, callgrind.count_side_by_side(both), strict=True))
+    found = {role: dict(first.counts) for role, first in once.items()}
+    unsteady: set[str] = set()
+    if _has_changed(found):
+        again = dict(zip(arms, callgrind.count_side_by_side(both), strict=True))
+        unsteady = {
+            name
+            for role, first in once.items()
+            for name in first.counts
+            if not _is_steady(first.counts[name], again[role].counts.get(name))
+        }
+    moved = {BYTECODE: _find_largest_changes(*(once[role].by_function for role in ("base", "head")))}
     uncounted = None
     if not benchmark.is_timed:
         return Exact(benchmark.name, found["base"], found["head"], sorted(unsteady), {})
@@ -133,6 +135,13 @@ def _count_instructions(
         for role in arms
     ]
     return dict(zip(arms, callgrind.count_side_by_side(counts), strict=True))
+
+
+def _has_changed(found: Mapping[Role, Mapping[str, float]]) -> bool:
+    """Say whether a count has grown or shrunk by what matters."""
+    base, head = found["base"], found["head"]
+    both = [(base[name], head[name]) for name in base.keys() & head.keys()]
+    return any(has_grown(Change(*each)) or has_grown(Change(*each[::-1])) for each in both)
 
 
 def _has_more_bytecode(found: Mapping[Role, Mapping[str, float]]) -> bool:

@@ -9,25 +9,30 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, variance
 from typing import Self
 
 import msgspec
 
-from argo_bench.gate.answers import AGAIN, BUDGET_ENDED, HEAD, Batch, comparison_of
+from argo_bench.gate.answers import AGAIN, BUDGET_ENDED, CONFIRMATION, FIRST, HEAD, Batch, comparison_of
 from argo_bench.gate.checkouts import Checkout, Role
 from argo_bench.gate.clock import Clock
 from argo_bench.gate.turns import Turns
 from argo_bench.harness.machine.environment import worker_cpu
-from argo_bench.harness.plan import MOST_SECONDS, choose_seconds, replicate_seed
+from argo_bench.harness.plan import replicate_seed
 from argo_bench.harness.record.records import Failure, LeftOut, Samples
 from argo_bench.harness.record.store import Writer
 from argo_bench.harness.replicate import Replicate
+from argo_bench.harness.statistics.estimate import block_difference
+from argo_bench.harness.statistics.quality import valid_blocks
 from argo_bench.harness.workers.messages import Arm
 from argo_bench.harness.workers.processes import ArmFailed, OutOfTime, Twins, WorkerProcess
 
-BLOCKS_S = 0.35
-"""A benchmark takes these seconds of blocks in a replicate up to the first look, and more where it is open then. A
-block has two samples of each of the three processes."""
+BLOCKS_S, MOST_BLOCKS_S = 0.35, 1.4
+"""A benchmark takes the first of these seconds of blocks in a replicate, and from the first look on up to the second
+where they scatter. A block has two samples of each of the three processes."""
+SCATTER = 0.01
+"""So many blocks are worth taking that their mean scatters by this share, as ln(head / base)."""
 WARM_UP_NS = 30_000_000
 CONFIRMATION_FROM = 1000
 """The replicates of the second batch begin with this number, so that their seeds are others."""
@@ -91,7 +96,6 @@ class Timer:
         self._writer = writer
         self._clock = clock
         self._call_ns: dict[str, int] = {}
-        self._block_s: dict[str, float] = {}
         self._batch_began = clock.now()
         self.names = sorted(arms, key=lambda name: name not in changed)
         self.samples: list[Samples] = []
@@ -116,25 +120,11 @@ class Timer:
             for name in turns.open if number in looks else ():
                 if is_decided(name):
                     turns.close(name)
-            if number in looks:
-                self._lengthen_blocks(batch, turns, min(each for each in looks if each > number) - number)
             if not (open_ones := turns.begin(number)):
                 break
             self._time_replicate(batch, number, open_ones, turns, looks)
         for name in sorted(turns.left_out, key=names.index):
             self.write_left_out(name, batch, turns.estimate_s(name))
-
-    def _lengthen_blocks(self, batch: Batch, turns: Turns, replicates: int) -> None:
-        """Give each benchmark that is still open the seconds of blocks that narrow its interval fastest.
-
-        They are twice as many as before at the least, since the number of replicates is bounded, and no more than the
-        time allows in all of the ``replicates`` up to the next look.
-        """
-        spare_s = turns.find_spare_s(replicates)
-        for name in turns.open:
-            before_s = self._block_s.get(name, BLOCKS_S)
-            wanted_s = max(2 * before_s, choose_seconds(self._samples_of(name, batch), BLOCKS_S))
-            self._block_s[name] = min(wanted_s, MOST_SECONDS, before_s + spare_s)
 
     def _time_replicate(
         self, batch: Batch, done: int, names: Sequence[str], turns: Turns, looks: Sequence[int]
@@ -150,10 +140,11 @@ class Timer:
                 if not turns.may_begin(name):
                     continue
                 self._tell(f"{name}, replicate {done + 1} of {looks[0]} to {looks[-1]} ({batch} batch)", done, looks)
+                seconds = self._choose_seconds(name, done, turns, looks)
                 began = self._clock.now()
                 trio.limit(min(began + turns.limit_s(name), self._clock.deadline))
                 try:
-                    self._keep(self._time_benchmark(batch, name, replicate))
+                    self._keep(self._time_benchmark(batch, name, replicate, seconds))
                 except ArmFailed as error:
                     side = "head" if error.arm == HEAD else "base"
                     self._writer.write(Failure(name, side, "failed", str(error)))
@@ -166,11 +157,18 @@ class Timer:
                 else:
                     turns.end(name, self._clock.now() - began)
 
-    def _time_benchmark(self, batch: Batch, name: str, replicate: Replicate) -> list[Samples]:
+    def _choose_seconds(self, name: str, done: int, turns: Turns, looks: Sequence[int]) -> float:
+        """Return the seconds of a benchmark's blocks: the fewest up to the first look, which decides most of them."""
+        if done < looks[0]:
+            return BLOCKS_S
+        left = next(look for look in looks if look > done) - done
+        return choose_seconds(self._list_samples(name), BLOCKS_S + turns.find_spare_s(left))
+
+    def _time_benchmark(self, batch: Batch, name: str, replicate: Replicate, seconds: float) -> list[Samples]:
         base, head = (self._arms[name][role] for role in ("base", "head"))
         again = msgspec.structs.replace(base, name=AGAIN)
         pairs = [(comparison_of(name, batch, HEAD), (base, head)), (comparison_of(name, batch, AGAIN), (base, again))]
-        return replicate.time_comparisons(pairs, self._block_s.get(name, BLOCKS_S))
+        return replicate.time_comparisons(pairs, seconds)
 
     def _keep(self, taken: Sequence[Samples]) -> None:
         for each in taken:
@@ -179,12 +177,14 @@ class Timer:
 
     def write_left_out(self, name: str, batch: Batch, needs_s: float = 0.0) -> None:
         """Write that the budget ended before a benchmark; ``needs_s`` is what it would have taken, 0 if unknown."""
-        taken = len(self._samples_of(name, batch))
-        self._writer.write(LeftOut(comparison_of(name, batch, HEAD), taken, BUDGET_ENDED, needs_s))
-
-    def _samples_of(self, name: str, batch: Batch) -> list[Samples]:
         comparison = comparison_of(name, batch, HEAD)
-        return [each for each in self.samples if each.comparison == comparison]
+        taken = sum(each.comparison == comparison for each in self.samples)
+        self._writer.write(LeftOut(comparison, taken, BUDGET_ENDED, needs_s))
+
+    def _list_samples(self, name: str) -> list[Samples]:
+        """Return the samples of a benchmark's head in both batches: what they scatter by says nothing of their mean."""
+        of_name = [comparison_of(name, batch, HEAD) for batch in (FIRST, CONFIRMATION)]
+        return [each for each in self.samples if each.comparison in of_name]
 
     def _tell(self, doing: str, done: int, looks: Sequence[int]) -> None:
         """Report what is done and the seconds until the next look, at which the batch may end.
@@ -194,3 +194,17 @@ class Timer:
         following = next(look for look in looks if look > done)
         spent_s = self._clock.now() - self._batch_began
         self._clock.tell(doing, spent_s / done * (following - done) if done else math.inf)
+
+
+def choose_seconds(samples: Sequence[Samples], most_s: float) -> float:
+    """Return the seconds of blocks that are worth taking in a replicate, by how the blocks of earlier ones scatter.
+
+    They are ``most_s`` at the most, and BLOCKS_S where nothing is known yet.
+    """
+    kept = [[block_difference(each.order, each.cpu_ns) for each in valid_blocks(one)] for one in samples]
+    variances = [variance(each) for each in kept if len(each) > 1]
+    if not variances:
+        return BLOCKS_S
+    block_s = 2 * fmean((one.seconds or BLOCKS_S) / len(one.blocks) for one in samples)  # two comparisons share it
+    wanted_s = block_s * fmean(variances) / SCATTER**2
+    return min(max(BLOCKS_S, wanted_s), MOST_BLOCKS_S, max(BLOCKS_S, most_s))

@@ -73,7 +73,7 @@ class Turns:
 
     def find_spare_s(self, replicates: int) -> float:
         """Return the seconds that each benchmark may take beyond its usual ones in each of so many replicates."""
-        if not self._order:
+        if not self._starts or not self._took.keys() >= {*self._order}:
             return 0.0
         spare_s = (1 - RESERVE) * (self._until - self._now()) - replicates * self._replicate_s
         return max(0.0, spare_s / (replicates * len(self._order)))
