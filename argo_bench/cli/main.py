@@ -38,6 +38,7 @@ from argo_bench.cli.shell import (
     takes_seed,
     warn,
 )
+from argo_bench.cli.sweep import sweep
 from argo_bench.errors import UserError
 from argo_bench.extras import explain_missing
 
@@ -67,7 +68,7 @@ def cli(context: click.Context) -> None:
     context.default_map = {"run": read_settings(), "compare": read_settings()}
 
 
-for each in (check, ci, claims, compare, lab, merge, notebook, reference, report, run):
+for each in (check, ci, claims, compare, lab, merge, notebook, reference, report, run, sweep):
     cli.add_command(each)
 
 

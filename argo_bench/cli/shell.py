@@ -8,7 +8,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,33 @@ class Sizes(click.ParamType[list[int]]):
                 f"expected two or more whole sizes that grow, as in 1e2,1e3,1e4, got {value!r}", parameter, context
             )
         return whole
+
+
+class List(click.ParamType[list[Any]]):
+    """Reads values of one kind such as 6,60,600, of ``known`` ones alone where these are given."""
+
+    name = "list"
+
+    def __init__(self, kind: Callable[[str], Any], known: Sequence[str] = ()) -> None:
+        self._kind = kind
+        self._known = known
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> list[Any]:
+        if isinstance(value, list):
+            return value
+        words = [each.strip() for each in str(value).split(",")]
+        try:
+            found = [self._kind(each) for each in words]
+        except ValueError:
+            found = []
+        is_positive = all(isinstance(each, str) or (math.isfinite(each) and each > 0) for each in found)
+        if self._known and (strange := [each for each in words if each not in self._known]):
+            self.fail(f"expected some of {', '.join(self._known)}, got {strange[0]!r}", parameter, context)
+        if not found or not is_positive:
+            self.fail(
+                f"expected positive numbers with commas between, as in 6,60,600, got {value!r}", parameter, context
+            )
+        return found
 
 
 class Latencies(click.ParamType[dict[str, dict[str, float]]]):

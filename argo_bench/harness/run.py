@@ -7,6 +7,7 @@ measured until then is still estimated and judged.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,6 +199,16 @@ def _plan_pace(state: RunState) -> None:
         state.pace.plan(part, units, unit_s)
     next_look = state.profile.looks[0]
     state.pace.plan("times", len([*filter(state.is_due, state.comparisons)]) * next_look, 1.0)
+
+
+def expect_seconds(job: Job) -> float:
+    """Return the seconds that a run is expected to take up to the first look, before anything is measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        writer = Writer(Path(folder))
+        state = RunState.begin(job, writer, lambda progress: None, None)
+        writer.close()
+    _plan_pace(state)
+    return state.pace.to_come_s()
 
 
 def _say_what_was_left_out(state: RunState) -> None:

@@ -25,6 +25,7 @@ from argo_bench.optimizations.optimization import Optimization, Trace
 from argo_bench.optimizations.together import SETS
 from argo_bench.pipeline.market import Universe, installed_sample, read_universe
 from argo_bench.pipeline.market.table import Order
+from argo_bench.pipeline.market.universe import GENERATED_BARS
 from argo_bench.pipeline.world.figures import use_figures
 from argo_bench.pipeline.world.loopback import LIVE, LiveModel
 from argo_bench.study.subject import StudySubject
@@ -53,7 +54,8 @@ def job_of(asked: Asked) -> Job:
         profile = replace(profile, budget_s=asked.budget_s)
     if not optimizations:
         return Job(benchmarks, profile, asked.seed, NoSupply(), asked)
-    universe = universe_of(asked.data, asked.symbols, asked.seed, asked.dates, asked.adjust_by)
+    bars = asked.bars or None
+    universe = universe_of(asked.data, asked.symbols, asked.seed, asked.dates, asked.adjust_by, bars)
     return study_job(optimizations, universe, profile, asked.seed, benchmarks, asked)
 
 
@@ -152,9 +154,14 @@ def job_again(before: Recorded) -> Job:
 
 
 def universe_of(
-    data: str | None, symbols: int | None, seed: int, dates: str | None = None, adjust_by: str | None = None
+    data: str | None,
+    symbols: int | None,
+    seed: int,
+    dates: str | None = None,
+    adjust_by: str | None = None,
+    bars: int | None = None,
 ) -> Universe:
-    """Return the user's bars, or the installed sample, in the number of symbols asked for.
+    """Return the user's bars, or the installed sample, in the number of symbols and of newest bars asked for.
 
     ``dates`` and ``adjust_by`` are those of ``read_bars``. Raises UserError where they are given without data.
     """
@@ -162,4 +169,5 @@ def universe_of(
         raise UserError("how dates and adjusted closes are to be read was given, but no data: name them with --data")
     order = cast(Order | None, dates)
     universe = read_universe(data, dates=order, adjust_by=adjust_by) if data else installed_sample()
-    return universe.take(symbols, seed) if symbols else universe
+    universe = universe.take(symbols, seed, bars=max(GENERATED_BARS, bars or 0)) if symbols else universe
+    return universe.take_newest(bars) if bars else universe

@@ -99,7 +99,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     ``dates`` and ``adjust_by`` say how the data are to be read where that cannot be told from them. ``latencies`` are a
     reader's own, in milliseconds, and prices in dollars per million tokens, by provider and by name. ``shard`` is the
-    part of the ids that is measured, as in ``2/8``.
+    part of the ids that is measured, as in ``2/8``, and ``bars`` the number of newest bars that are taken of a symbol.
     """
 
     ids: list[str]
@@ -116,6 +116,7 @@ class Asked(msgspec.Struct, frozen=True):
     adjust_by: str | None = None
     latencies: dict[str, dict[str, float]] | None = None
     shard: str | msgspec.UnsetType = msgspec.UNSET
+    bars: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,10 @@ SAMPLE_CRYPTO = {"GENA-USD": 60_000.0, "GENB-USD": 2_000.0}
 SAMPLE_CRYPTO_BARS = 3_000
 SAMPLE_SEED = 2_025
 
+FEWEST_BARS = 260
+"""Indicators need so many bars of a symbol."""
+GENERATED_BARS = 1_000
+"""A symbol that fills a universe up has so many bars."""
 MAX_NAMED = 8
 """So many symbols are named before a sentence."""
 
@@ -53,7 +57,7 @@ class Universe:
         read = [symbol for symbol in self.frames if self.origin[symbol] == "real"]
         return [sentence if symbols == read else f"{_list(symbols)}: {sentence}" for sentence, symbols in told.items()]
 
-    def take(self, n: int, seed: int = 0, *, bars: int = 1_000) -> Universe:
+    def take(self, n: int, seed: int = 0, *, bars: int = GENERATED_BARS) -> Universe:
         """Return a universe of the first ``n`` symbols.
 
         Where there are fewer, generated symbols (SYN001, SYN002, ...) of ``bars`` bars each fill it up. Raises
@@ -67,9 +71,23 @@ class Universe:
         origin: dict[str, Origin] = {symbol: self.origin[symbol] for symbol in frames}
         return Universe(frames | added, origin | dict.fromkeys(added, "generated"), self.source, self.choices)
 
+    def take_newest(self, bars: int) -> Universe:
+        """Return the same symbols with their newest bars alone.
+
+        Raises UserError where a symbol has fewer, or where indicators would have too few.
+        """
+        if bars < FEWEST_BARS:
+            raise UserError(f"expected at least {FEWEST_BARS} bars of a symbol, got {bars}: indicators need them")
+        if short := [symbol for symbol, frame in self.frames.items() if len(frame) < bars]:
+            most = min(len(self.frames[symbol]) for symbol in short)
+            raise UserError(
+                f"expected {bars} bars of every symbol, and {_list(short)} have fewer: take {most} at the most"
+            )
+        return replace(self, frames={symbol: frame.iloc[-bars:] for symbol, frame in self.frames.items()})
+
 
 def read_universe(
-    path: str | Path, *, minimum: int = 260, dates: Order | None = None, adjust_by: str | None = None
+    path: str | Path, *, minimum: int = FEWEST_BARS, dates: Order | None = None, adjust_by: str | None = None
 ) -> Universe:
     """Read all symbols of a file, or of a directory's ``.csv``,
     ``.csv.gz`` and ``.parquet`` files, sorted by file name.
@@ -109,7 +127,7 @@ def installed_sample() -> Universe:
     data = importlib.resources.files("bokeh_sampledata") / "_data" / "stocks.csv.gz"
     with importlib.resources.as_file(data) as path:
         found = tables(path, name="bokeh_sampledata stocks.csv.gz")
-    bars = {symbol: canonical(found[symbol], minimum=260) for symbol in SAMPLE_STOCKS}
+    bars = {symbol: canonical(found[symbol], minimum=FEWEST_BARS) for symbol in SAMPLE_STOCKS}
     real = {symbol: each.frame for symbol, each in bars.items()}
     choices = {symbol: each.choices for symbol, each in bars.items()}
     generated = generate(list(SAMPLE_CRYPTO), SAMPLE_CRYPTO_BARS, SAMPLE_SEED, levels=SAMPLE_CRYPTO).frames
