@@ -16,6 +16,7 @@ import click
 
 from argo_bench.cli.ci import ci
 from argo_bench.cli.claims import claims
+from argo_bench.cli.init import init
 from argo_bench.cli.merge import merge
 from argo_bench.cli.notebooks import lab, notebook
 from argo_bench.cli.records import find_disagreements
@@ -68,7 +69,7 @@ def cli(context: click.Context) -> None:
     context.default_map = {"run": read_settings(), "compare": read_settings()}
 
 
-for each in (check, ci, claims, compare, lab, merge, notebook, reference, report, run, sweep):
+for each in (check, ci, claims, compare, init, lab, merge, notebook, reference, report, run, sweep):
     cli.add_command(each)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from argo_bench.cli.cluster import Spread, takes_cluster
 from argo_bench.cli.report import save, say_again, show
 from argo_bench.cli.shell import (
     ENVIRONMENT_UNFIT,
@@ -74,7 +75,11 @@ if TYPE_CHECKING:
     help="Response times of your providers (median_ms, p99_ms) and prices of your models, as TOML or JSON.",
 )
 @click.option("--study", is_flag=True, help="Make the trials on real local servers in their long form: minutes more.")
-@click.option("--live", is_flag=True, help="Ask a real language model for explanations; this costs real money.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Ask a real language model, for real money: OPENAI_BASE_URL, OPENAI_API_KEY, ARGO_BENCH_LIVE_MODEL.",
+)
 @click.option(
     "--budget",
     type=Duration(),
@@ -87,6 +92,7 @@ if TYPE_CHECKING:
     help="Go on with the run in this folder, with its settings: what was interrupted, or left out as time was short.",
 )
 @click.option("--shard", metavar="K/N", help="Measure part K of N, here or elsewhere; `merge` makes one run of all.")
+@takes_cluster
 @click.option(
     "--out", envvar="ARGO_BENCH_OUT", help="Folder for the record and the report. [default: results/<time>-<profile>]"
 )
@@ -98,6 +104,7 @@ def run(
     out: str | None,
     strict_env: bool,
     as_json: bool,
+    spread: Spread,
     **options: Any,
 ) -> None:
     """Measure optimizations, compare what they compute, and judge what was claimed. Without arguments: all of them.
@@ -106,9 +113,6 @@ def run(
     benchmark in the table [tool.argo_bench.benchmarks] of your pyproject.toml.
 
     Every sample is written to <out>/run.jsonl at once, so that Ctrl-C loses nothing.
-
-    --live takes the address from OPENAI_BASE_URL, the key from OPENAI_API_KEY and the name of the model from
-    ARGO_BENCH_LIVE_MODEL.
     """
     from argo_bench.harness.record.records import Asked
     from argo_bench.harness.record.store import reopen
@@ -122,10 +126,10 @@ def run(
         job = job_again(before)
         if budget is not None:
             job = dataclasses.replace(job, profile=dataclasses.replace(job.profile, budget_s=budget))
-        measure_and_report(job, str(resume), strict_env, as_json, before)
+        measure_and_report(spread(job), str(resume), strict_env, as_json, before)
         return
     given = {name: value for name, value in options.items() if name != "shard" or value}
-    measure_and_report(job_of(Asked([*ids], budget_s=budget, **given)), out, strict_env, as_json)
+    measure_and_report(spread(job_of(Asked([*ids], budget_s=budget, **given))), out, strict_env, as_json)
 
 
 @click.command(short_help="Compare outputs without timing anything.")

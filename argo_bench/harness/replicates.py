@@ -143,7 +143,13 @@ def _look(state: RunState, number: int) -> None:
     """
     state.comparisons = [each for each in state.comparisons if not has_comparison_ended(state, each, number)]
     for each in state.comparisons:
-        state.block_s[each] = choose_seconds(state.samples.get(each, ()), _profile_s(state, each))
+        state.block_s[each] = plan_seconds(state, each)
+
+
+def plan_seconds(state: RunState, comparison: Comparison, before: float = math.inf) -> float:
+    """Return the seconds of blocks that are worth taking of a comparison, by its replicates ``before`` a number."""
+    samples = [each for each in state.samples.get(comparison, ()) if each.replicate < before]
+    return choose_seconds(samples, _profile_s(state, comparison))
 
 
 def has_comparison_ended(state: RunState, comparison: Comparison, number: int) -> bool:
@@ -193,6 +199,20 @@ def _time_replicate(state: RunState, around: Around, number: int, until_s: float
                 due_until_s = state.pace.elapsed_s
     costs.beside_s = due_until_s - began - timed_s
     costs.overrun = timed_s / (share * blocks_s) if blocks_s else 1.0
+
+
+def time_one_replicate(state: RunState, around: Around, number: int) -> None:
+    """Time every comparison of a run once, in a fresh pair of processes, with the seconds of blocks that it has."""
+    seed = state.seed_of(number)
+    order = random.Random(seed).sample(state.comparisons, len(state.comparisons))
+    asked = sorted(order, key=state.rank_of)
+    state.feed(around, number, asked)
+    with state.start_twins(around, seed) as pair:
+        replicate = Replicate(pair, number, seed, state.profile.warm_up_ns, state.call_ns)
+        _meet(state, around, replicate, pair, asked)
+        for alike in _group_by_reference(asked):
+            for samples in _time_alike(state, around, replicate, pair, alike, share=1.0):
+                state.keep(samples)
 
 
 def _meet(

@@ -81,13 +81,14 @@ def run(
     state = RunState.begin(job, writer, on_progress, before)
     is_interrupted, has_begun = False, before is not None
     try:
-        with state.supply.open(_find_needed_servers(state)) as around:
+        with state.supply.open(set() if job.hosts else find_needed_servers(state)) as around:
             if not has_begun:
-                writer.write(_make_header(job, name, machine, around), state.plan, *_list_early_declarations(state))
+                writer.write(make_header(job, name, machine, around), state.plan, *_list_early_declarations(state))
                 has_begun = True
             state.write(state.failures[len(state.earlier(Failure)) :])
-            _leave_out(state, around)
-            (_check if job.only_checks else _measure)(state, around)
+            leave_out(state, around)
+            take = job.hosts.measure if job.hosts else _check if job.only_checks else _measure
+            take(state, around)
     except KeyboardInterrupt:
         if not has_begun:
             raise
@@ -120,13 +121,13 @@ def _list_early_declarations(state: RunState) -> list[msgspec.Struct]:
     return [each for each in state.declared.values() if not each.functions]
 
 
-def _find_needed_servers(state: RunState) -> set[str]:
+def find_needed_servers(state: RunState) -> set[str]:
     """Return the servers that have to run for what is timed and for the trials."""
     needed = [state.subject_of(each).needs(each) for each in state.comparisons]
     return set[str]().union(*needed, *(trial.needs for _, trial in list_trials(state)))
 
 
-def _make_header(job: Job, name: str, machine: Sequence[FitnessCheck], around: Around) -> Run:
+def make_header(job: Job, name: str, machine: Sequence[FitnessCheck], around: Around) -> Run:
     calibrated: Used | None = find_calibration()
     fields: dict[str, Any] = {"symbols": {}, "source": "", "optimizations": []} | job.supply.header()
     return Run(
@@ -138,7 +139,7 @@ def _make_header(job: Job, name: str, machine: Sequence[FitnessCheck], around: A
         isolation="twins",
         seed=job.seed,
         looks=list(job.profile.looks),
-        environment=environment.read_facts()
+        environment=(environment.read_facts() if job.hosts is None else job.hosts.facts)
         | around.facts
         | {
             "fitness": [msgspec.structs.asdict(each) for each in machine],
@@ -150,7 +151,7 @@ def _make_header(job: Job, name: str, machine: Sequence[FitnessCheck], around: A
     )
 
 
-def _leave_out(state: RunState, around: Around) -> None:
+def leave_out(state: RunState, around: Around) -> None:
     """Leave out, as untested, what needs a server that is not there."""
     for server, reason in around.missing.items():
         absent = [each for each in state.comparisons if server in state.subject_of(each).needs(each)]
@@ -163,6 +164,12 @@ def _leave_out(state: RunState, around: Around) -> None:
 
 def _measure(state: RunState, around: Around) -> None:
     """Take every part of the run but the times, in one pass each, and then time the replicates."""
+    measure_before_times(state, around)
+    time_replicates(state, around)
+
+
+def measure_before_times(state: RunState, around: Around) -> None:
+    """Take every part of the run but the times, in one pass each."""
     _plan_pace(state)
     state.feed(around, 0, [*filter(state.is_at_headline_scale, state.comparisons)])
     settle_subjects(state, around)
@@ -172,7 +179,6 @@ def _measure(state: RunState, around: Around) -> None:
     take_counts(state, around)
     measure_memory(state, around)
     run_trials(state, around)
-    time_replicates(state, around)
 
 
 def _check(state: RunState, around: Around) -> None:

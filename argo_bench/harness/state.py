@@ -26,9 +26,10 @@ from argo_bench.harness.record.records import (
     Fidelity,
     Memory,
     Plan,
+    Run,
     Samples,
 )
-from argo_bench.harness.record.store import Recorded, Writer
+from argo_bench.harness.record.store import Recorded, Writer, subject_of
 from argo_bench.harness.shortage import DUE, Rank, rank_of, write_left_out
 from argo_bench.harness.subject import Around, Job, Subject, Supply
 from argo_bench.harness.workers.messages import Arm
@@ -43,6 +44,12 @@ def place_of(comparison: Comparison) -> Place:
     return comparison.optimization, comparison.workload, comparison.scale
 
 
+def _list_names(comparison: Comparison) -> set[tuple[str, str]]:
+    """Return the names under which a failure ends a comparison."""
+    place = f"{comparison.workload} at {comparison.place}"
+    return {(comparison.optimization, name) for name in (comparison.workload, place, *arms(comparison))}
+
+
 @dataclass(slots=True)
 class RunState:
     """Holds the state of a run, which the passes and the replicates read and extend.
@@ -52,7 +59,7 @@ class RunState:
     took in its last replicate, blocks and all. ``until`` is the moment of the monotonic
     clock at which workers are ended; it is None where the time is only aimed at, as by a study. ``prepared_s`` are the
     seconds before the first replicate, and ``longest_s`` those of the longest replicate: no other begins where there is
-    less time left.
+    less time left. ``common`` are lines about the run as a whole that another process has measured.
     """
 
     subjects: dict[str, Subject]
@@ -71,6 +78,7 @@ class RunState:
     memories: list[Memory] = field(default_factory=list)
     counts: list[Counts] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    common: list[msgspec.Struct] = field(default_factory=list)
     call_ns: dict[str, int] = field(default_factory=dict)
     block_s: dict[Comparison, float] = field(default_factory=dict)
     replicate_s: dict[Comparison, float] = field(default_factory=dict)
@@ -112,15 +120,13 @@ class RunState:
         self.failures = self.earlier(Failure)
         for samples in self.earlier(Samples):
             self.samples.setdefault(samples.comparison, []).append(samples)
+        before = () if self.before is None else self.before.records
+        self.common = [each for each in before if subject_of(each) is None and not isinstance(each, Run | Plan)]
 
     def _leave_out_obstacles(self) -> None:
         """Leave out, as untested, what cannot run here, and what is known to have failed."""
         gone = self.dropouts
-        self.comparisons = [
-            each
-            for each in self.comparisons
-            if not {(each.optimization, name) for name in (each.workload, *arms(each))} & gone
-        ]
+        self.comparisons = [each for each in self.comparisons if not _list_names(each) & gone]
         for subject in self.subjects.values():
             own = [each for each in self.comparisons if each.optimization == subject.id]
             for name, reason, concerned in subject.obstacles(own):
@@ -225,6 +231,27 @@ class RunState:
             if isinstance(line, Failure) and line not in self.failures:
                 self.failures.append(line)
             self.writer.write(line)
+
+    def take_over(self, lines: Sequence[msgspec.Struct]) -> None:
+        """Record at once what another process has measured, and end the comparisons that failed there."""
+        fresh = [each for each in lines if not (isinstance(each, Failure) and each in self.failures)]
+        self.writer.write(*fresh)
+        for each in fresh:
+            match each:
+                case Samples():
+                    self.samples.setdefault(each.comparison, []).append(each)
+                case Fidelity():
+                    self.fidelities.append(each)
+                case Memory():
+                    self.memories.append(each)
+                case Counts():
+                    self.counts.append(each)
+                case Failure():
+                    self.failures.append(each)
+                case _ if subject_of(each) is None:
+                    self.common.append(each)
+        gone = self.dropouts
+        self.comparisons = [each for each in self.comparisons if not _list_names(each) & gone]
 
     def did(self, part: str, doing: str, units: float = 1.0) -> None:
         self.pace.did(part, units)

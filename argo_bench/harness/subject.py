@@ -206,11 +206,22 @@ class Supply(Protocol):
         """Return the subjects whose comparisons behind no claim are timed before those of others."""
 
 
+class Hosts(Protocol):
+    """The hosts of a cluster measure a run that this machine only writes down."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return the facts of the hosts' machines, which are of one kind."""
+
+    def measure(self, state: Any, around: Around) -> None:
+        """Measure all that a run's state lacks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """Says what is measured, by which profile and seed; ``asked`` is what the run can be resumed with, if it can.
 
-    With ``only_checks`` outputs are compared and nothing is measured.
+    With ``only_checks`` outputs are compared and nothing is measured. Without ``hosts`` this machine measures.
     """
 
     subjects: Sequence[Subject]
@@ -221,3 +232,4 @@ class Job:
     sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The keys are names that stand for several subjects; the values are their members."""
     only_checks: bool = False
+    hosts: Hosts | None = None

@@ -2,7 +2,8 @@
 
 What may be missing has a cause that the record names: an arm failed or its outputs differ, the run was interrupted, or
 its budget had no room for another replicate. A comparison leaves at a look where its samples then said so, or earlier
-where a line says that it was left out since the time was short, which no headline comparison is.
+where a line says that it was left out since the time was short, which no headline comparison is. The hosts of a cluster
+measure the replicates of a run in any order, and each subject up to a look of its own.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from argo_bench.harness.record.records import (
     Result,
     Samples,
     Tried,
+    Unit,
     rule_of,
 )
 from argo_bench.harness.record.store import Recorded
@@ -79,6 +81,7 @@ class Course:
         self.end = end if isinstance(end, End) else None
         self.is_interrupted = self.end is None or self.end.interrupted
         self.is_cut = self.is_interrupted or not is_sealed(recorded) or _is_budget_used(self.end)
+        self.is_spread = bool(recorded.all(Unit))
         self.left_out = {each.comparison for each in recorded.all(LeftOut)}
         self.samples: dict[Comparison, dict[int, Samples]] = {}
         self.lines: dict[Comparison, int] = {}
@@ -166,9 +169,11 @@ def _check_replicates(course: Course) -> Iterator[Disagreement]:
         if course.claims_on(comparison) and not course.plan.only_checks:
             line = course.lines.get(comparison, last)
             taken = sorted(course.samples.get(comparison, ()))
-            if is_sealed(course.recorded) and taken != [*course.samples.get(comparison, ())]:
+            is_in_order = course.is_spread or taken == [*course.samples.get(comparison, ())]
+            if is_sealed(course.recorded) and not is_in_order:
                 yield Disagreement(line, f"samples of {comparison}: their replicates do not follow each other")
-            if gaps := sorted(set(range(len(taken))) - set(taken)):
+            gaps = sorted(set(range(len(taken))) - set(taken))
+            if gaps and not (course.is_spread and course.is_interrupted):
                 missing = ", ".join(map(str, gaps))
                 yield Disagreement(line, f"samples of {comparison}: none in replicate {missing}, but in later ones")
             elif not course.is_excused(comparison) and comparison not in course.left_out:
@@ -188,7 +193,7 @@ def _check_ending(course: Course, comparison: Comparison, number: int) -> Iterat
         if look < number and course.is_over_at(comparison, look):
             yield f"{number} replicates, though it was to end at the look at {look}"
     most = course.replicates
-    if number == most or (course.is_cut and number == most - 1):
+    if number == most or (course.is_cut and (course.is_spread or number == most - 1)):
         return
     if number not in looks:
         yield f"{number} of {most} replicates, and there is no look at {number}"

@@ -562,10 +562,25 @@ class Part(msgspec.Struct, frozen=True, tag="part"):
     end: End | None
 
 
+class Unit(msgspec.Struct, frozen=True, tag="unit"):
+    """Says of a run on several hosts where and when a subject's lines before this one were measured.
+
+    ``replicate`` is None for all that is measured before the times. ``began`` and ``ended`` are in seconds since 1970,
+    by the clock of the ``host``.
+    """
+
+    optimization: str
+    replicate: int | None
+    host: str
+    began: float
+    ended: float
+
+
 Record = (
     Run
     | Plan
     | Part
+    | Unit
     | Declaration
     | Declared
     | Fidelity

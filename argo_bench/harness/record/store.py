@@ -368,7 +368,7 @@ def _read_lines(file: Path) -> Iterator[_Read]:
         if number == 1:
             _check_schema(file, body)
         try:
-            record = _decode_record(wrapped.record, is_first=number == 1)
+            record = decode_record(wrapped.record, is_first=number == 1)
         except UNREADABLE as error:
             raise UserError(
                 f"{file}, line {number} is broken: {error}; take the file from where it was kept, or measure again"
@@ -390,7 +390,7 @@ def _read_content(file: Path) -> bytes:
         raise UserError(f"{file} cannot be unpacked ({error}): expected a whole gzip file") from None
 
 
-def _decode_record(content: msgspec.Raw, *, is_first: bool) -> msgspec.Struct:
+def decode_record(content: msgspec.Raw, *, is_first: bool) -> msgspec.Struct:
     """Return a line's record; one of a kind that the harness does not know is kept as it is.
 
     Raises MsgspecError for a record that is not of its kind.

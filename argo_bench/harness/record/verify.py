@@ -58,6 +58,7 @@ from argo_bench.harness.record.records import (
     rule_of,
 )
 from argo_bench.harness.record.store import UNREADABLE, Recorded
+from argo_bench.harness.record.units import check_units
 from argo_bench.harness.shortage import ORDER, PAST_ORDERS
 from argo_bench.harness.statistics.looks import LOOKS
 
@@ -111,6 +112,7 @@ def verify(recorded: Recorded) -> list[Disagreement]:
         _check_verdicts,
         _check_end,
         check_parts,
+        check_units,
         partial(check_apart, check=check_completeness),
     )
     return run_checks(recorded, checks)
