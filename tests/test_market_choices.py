@@ -18,7 +18,7 @@ from argo_bench.cli.shell import DateOrder
 from argo_bench.errors import UserError
 from argo_bench.harness.record.records import Asked, Run
 from argo_bench.harness.record.store import Recorded
-from argo_bench.harness.run import _make_header
+from argo_bench.harness.run import make_header
 from argo_bench.harness.subject import Around
 from argo_bench.pipeline.market import installed_sample, read_bars, read_universe
 from argo_bench.pipeline.market.adjustment import find_jump
@@ -697,7 +697,7 @@ def test_a_run_of_bars_of_one_s_own_writes_down_what_was_chosen(tmp_path, capsys
     monkeypatch.setattr("argo_bench.harness.run.measure", lambda *_: False)
     assert not measure_with_progress(job, tmp_path, "a run", [], None)
     assert f"1 symbols from {tmp_path}: XYZ\n  {told}\n" in capsys.readouterr().err
-    header = _make_header(job, "a run", [], Around(tmp_path))
+    header = make_header(job, "a run", [], Around(tmp_path))
     assert msgspec.json.decode(msgspec.json.encode(header), type=Run).choices == [told]
 
 

@@ -117,6 +117,9 @@ def test_commands_that_measure_or_check_take_a_profile():
     assert {"run", "check", "compare"} <= {*PROFILED}
 
 
+NEEDED = {"sweep": ["--out", "there"]}
+
+
 @pytest.mark.parametrize("name", PROFILED)
 def test_quick_is_a_short_form_wherever_a_profile_is_taken(name, monkeypatch):
     command = cli.commands[name]
@@ -124,7 +127,9 @@ def test_quick_is_a_short_form_wherever_a_profile_is_taken(name, monkeypatch):
     monkeypatch.setattr(command, "callback", _keeping_profile(seen))
     assert {"--quick", "--profile"} <= {option for each in command.params for option in each.opts}
     for words in (["--quick"], ["--profile", "quick"], []):
-        CliRunner().invoke(cli, [name, *words], env={"ARGO_BENCH_PROFILE": None}, catch_exceptions=False)
+        CliRunner().invoke(
+            cli, [name, *words, *NEEDED.get(name, [])], env={"ARGO_BENCH_PROFILE": None}, catch_exceptions=False
+        )
     assert seen == ["quick", "quick", "default"]
 
 
