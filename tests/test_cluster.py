@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import multiprocessing
+import os
 import random
 import re
 import subprocess
@@ -24,6 +25,7 @@ from argo_bench.harness.cluster.hosts import ClusterHosts
 from argo_bench.harness.cluster.slurm import write_slurm_script
 from argo_bench.harness.cluster.units import Answer, Order, describe_difference, measure_unit
 from argo_bench.harness.machine import host_lock
+from argo_bench.harness.merging import merge_runs
 from argo_bench.harness.plan import DEFAULT
 from argo_bench.harness.record.records import (
     CONCLUSIONS,
@@ -39,10 +41,12 @@ from argo_bench.harness.record.records import (
 from argo_bench.harness.record.store import Writer, encode, load, reopen, subject_of
 from argo_bench.harness.record.units import check_units
 from argo_bench.harness.record.verify import verify
+from argo_bench.harness.run import measure as measure_job
 from argo_bench.harness.run import run
 from argo_bench.harness.state import RunState
 from argo_bench.harness.subject import Around, Job
 from tests import stored
+from tests.test_merging import lines_of_shard, store_shard
 
 replace = msgspec.structs.replace
 ASKED = next(each for each in stored.run_lines() if isinstance(each, Run)).asked
@@ -211,6 +215,32 @@ def test_what_failed_on_a_host_ends_its_comparisons_alone(tmp_path):
     assert max(each.replicate for each in recorded.all(Samples) if each.comparison.optimization == "S1") >= 5
 
 
+def test_the_record_says_nothing_of_the_fitness_of_a_machine_that_measured_nothing(tmp_path):
+    environment = measure(tmp_path / "run", Hosts(answers=2)).run.environment
+    assert environment["processor"] == stored.FACTS["processor"]
+    assert (environment["fitness"], environment["calibration"]) == ([], None)
+
+
+def test_hosts_and_one_machine_do_not_go_on_with_each_others_run(tmp_path, whole):
+    on_hosts = measure(tmp_path / "run", Hosts(answers=2))
+    job = job_for(Hosts())
+    with pytest.raises(UserError, match="was measured on the hosts of a cluster: go on with --scheduler"):
+        measure_job(dataclasses.replace(job, hosts=None), tmp_path / "run", "a run", before=on_hosts)
+    with pytest.raises(UserError, match="was measured on one machine: go on with it there"):
+        measure_job(job, tmp_path / "whole", "a run", before=whole)
+
+
+def test_a_part_from_hosts_and_one_from_a_machine_verify_together(tmp_path):
+    taken = [each for each in measure(tmp_path / "run", Hosts()).records if isinstance(each, Unit)]
+    units = [each for each in taken if each.optimization == "S1"]
+    lines = lines_of_shard(1)
+    first = next(number for number, each in enumerate(lines) if isinstance(each, Result))
+    stored.store(tmp_path / "1", stored.sealed([*lines[:first], *units, *lines[first:]]))
+    assert verify(load(tmp_path / "1")) == []
+    [merged] = merge_runs([tmp_path / "1", store_shard(tmp_path / "2", 2)], tmp_path / "merged").values()
+    assert verify(merged) == []
+
+
 def test_units_before_the_times_come_first_and_then_the_replicates_of_the_first_look(tmp_path):
     writer = Writer(tmp_path / "run")
     state = RunState.begin(job_for(Hosts()), writer, lambda progress: None, None)
@@ -286,6 +316,18 @@ def test_one_process_at_a_time_measures_on_a_host(tmp_path, monkeypatch):
     taken = sorted(json.loads(line) for line in (tmp_path / "turns").read_text().splitlines())
     assert len(taken) == 4
     assert all(before[1] <= after[0] for before, after in pairwise(taken))
+
+
+def test_a_lock_that_another_user_has_made_is_locked_too(tmp_path, monkeypatch):
+    file = tmp_path / "lock"
+    file.touch(mode=0o444)
+    asked = []
+    opened = os.open
+    monkeypatch.setattr(host_lock, "find_lock", lambda: file)
+    monkeypatch.setattr(host_lock.os, "open", lambda path, flags, *mode: (asked.append(flags), opened(path, flags))[1])
+    with host_lock.hold_host():
+        pass
+    assert [flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) for flags in asked] == [0]
 
 
 # The options, and the script for Slurm

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from argo_bench.errors import UserError
 from argo_bench.harness.calibration.standing import Used, find_calibration
 from argo_bench.harness.claims.metrics import CLOCKS
 from argo_bench.harness.judging.judgements import find_break_even_rates, judge_all
@@ -33,7 +34,7 @@ from argo_bench.harness.passes.memory import measure_memory
 from argo_bench.harness.passes.trials import list_trials, run_trials
 from argo_bench.harness.plan import Profile, arms, describe_end
 from argo_bench.harness.progress import Progress
-from argo_bench.harness.record.records import RULE, SCHEMA, End, Failure, Judgement, Run
+from argo_bench.harness.record.records import RULE, SCHEMA, Cold, End, Failure, Judgement, Run, Unit
 from argo_bench.harness.record.store import Recorded, Writer, command_line
 from argo_bench.harness.replicates import time_replicates
 from argo_bench.harness.state import RunState, place_of
@@ -55,8 +56,11 @@ def measure(
     """Measure a job into a folder, and say whether Ctrl-C ended it; what was measured by then is recorded and judged.
 
     ``name`` is the run's in the record, ``machine`` what was found about its fitness, ``before`` the interrupted run
-    that is continued. Raises UserError where the folder holds a run already.
+    that is continued. Raises UserError where the folder holds a run already, and where hosts of a cluster would go on
+    with what one machine has begun, or the other way round.
     """
+    if before is not None:
+        _refuse_to_mix(job, before)
     writer = Writer(directory, resume=before is not None)
     try:
         with measuring(str(directory)):
@@ -66,6 +70,14 @@ def measure(
     finally:
         writer.close()
     return False
+
+
+def _refuse_to_mix(job: Job, before: Recorded) -> None:
+    """Refuse to go on with a run elsewhere: of a run on hosts a line says of each unit where it was measured."""
+    if before.all(Unit) and job.hosts is None:
+        raise UserError(f"{before.directory} was measured on the hosts of a cluster: go on with --scheduler there")
+    if job.hosts is not None and before.all(Cold) and not before.all(Unit):
+        raise UserError(f"{before.directory} was measured on one machine: go on with it there, without a cluster")
 
 
 def run(
@@ -96,7 +108,7 @@ def run(
     except OutOfTime:
         _say_what_was_left_out(state)
     verdicts = _conclude(state)
-    busy = describe_busy(check_load(watch.so_far()))
+    busy = "" if job.hosts else describe_busy(check_load(watch.so_far()))  # the hosts measured, not this machine
     writer.write_end(_make_end(state, job.profile.budget_s, busy, is_interrupted=is_interrupted))
     if is_interrupted:
         raise KeyboardInterrupt
@@ -128,7 +140,7 @@ def find_needed_servers(state: RunState) -> set[str]:
 
 
 def make_header(job: Job, name: str, machine: Sequence[FitnessCheck], around: Around) -> Run:
-    calibrated: Used | None = find_calibration()
+    calibrated: Used | None = None if job.hosts else find_calibration()
     fields: dict[str, Any] = {"symbols": {}, "source": "", "optimizations": []} | job.supply.header()
     return Run(
         schema=SCHEMA,
@@ -142,7 +154,7 @@ def make_header(job: Job, name: str, machine: Sequence[FitnessCheck], around: Ar
         environment=(environment.read_facts() if job.hosts is None else job.hosts.facts)
         | around.facts
         | {
-            "fitness": [msgspec.structs.asdict(each) for each in machine],
+            "fitness": [] if job.hosts else [msgspec.structs.asdict(each) for each in machine],
             "calibration": msgspec.to_builtins(calibrated),
         },
         asked=job.asked,

@@ -30,9 +30,17 @@ def hold_host() -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    descriptor = os.open(find_lock(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = _open(find_lock())
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open(file: Path) -> int:
+    """Open a file to be locked, which another user may have made: then it can be read, and that is enough."""
+    try:
+        return os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -112,7 +112,7 @@ def verify(recorded: Recorded) -> list[Disagreement]:
         _check_verdicts,
         _check_end,
         check_parts,
-        check_units,
+        partial(check_apart, check=check_units),
         partial(check_apart, check=check_completeness),
     )
     return run_checks(recorded, checks)
