@@ -292,7 +292,7 @@ def test_a_difference_is_named_by_the_first_of_it():
 
 
 def test_a_host_that_is_not_alike_refuses():
-    order = Order("tests.cluster_job:make_job", ASKED, "O11", None, [], [], {"python": "CPython 2.7.18"})
+    order = Order("tests:none", ASKED, "O11", None, [], [], {"python": "CPython 2.7.18"})
     with pytest.raises(UserError, match=r"python is CPython 2\.7\.18 here and CPython 3"):
         measure_unit(order)
 

@@ -14,7 +14,7 @@ from argo_bench.gate.describing import Describer
 from argo_bench.gate.records import Agreed, Exact, Shard
 from argo_bench.gate.shards import merge_lines
 from argo_bench.gate.table import list_notes
-from argo_bench.gate.timing import BLOCKS_S, MOST_BLOCKS_S, Timer, Trio, choose_seconds
+from argo_bench.gate.timing import BLOCKS_S, MOST_BLOCKS_S, Timer, Trio, choose_seconds_by_scatter
 from argo_bench.gate.turns import Turns
 from argo_bench.gate.verify import find_disagreements
 from argo_bench.harness.record.records import RULE, SCHEMA, Block, End, LeftOut, Run, Samples
@@ -395,12 +395,12 @@ def noisy(scatter, number=3):
 
 
 def test_blocks_are_longer_where_they_scatter_and_the_time_lasts():
-    assert choose_seconds([], 60.0) == BLOCKS_S
-    assert choose_seconds(noisy(0.001), 60.0) == BLOCKS_S
-    assert BLOCKS_S < choose_seconds(noisy(0.04), 60.0) < MOST_BLOCKS_S
-    assert choose_seconds(noisy(0.3), 60.0) == MOST_BLOCKS_S
-    assert choose_seconds(noisy(0.3), 0.7) == 0.7
-    assert choose_seconds(noisy(0.3), 0.0) == BLOCKS_S
+    assert choose_seconds_by_scatter([], 60.0) == BLOCKS_S
+    assert choose_seconds_by_scatter(noisy(0.001), 60.0) == BLOCKS_S
+    assert BLOCKS_S < choose_seconds_by_scatter(noisy(0.04), 60.0) < MOST_BLOCKS_S
+    assert choose_seconds_by_scatter(noisy(0.3), 60.0) == MOST_BLOCKS_S
+    assert choose_seconds_by_scatter(noisy(0.3), 0.7) == 0.7
+    assert choose_seconds_by_scatter(noisy(0.3), 0.0) == BLOCKS_S
 
 
 @pytest.mark.parametrize(

@@ -126,10 +126,11 @@ def test_a_sweep_says_what_it_will_take_goes_on_where_it_stopped_and_draws_curve
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--symbols", "6,sixty", "expected positive numbers with commas between"),
-        ("--symbols", "0,6", "expected positive numbers with commas between"),
-        ("--trace", "live,wild", "expected some of"),
-        ("--latency", "nan,1", "expected positive numbers with commas between"),
+        ("--symbols", "6,sixty", "'sixty' is not a valid integer range"),
+        ("--symbols", "0,6", "0 is not in the range x>=1"),
+        ("--trace", "live,wild", "'wild' is not one of 'live', 'calm', 'open', 'frozen'"),
+        ("--latency", "nan,1", "expected a positive factor, got 'nan'"),
+        ("--seed", "1,-2", "-2 is not in the range x>=0"),
     ],
 )
 def test_values_that_are_none_are_refused(option, value, said, tmp_path):

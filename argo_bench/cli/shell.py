@@ -8,7 +8,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -103,29 +103,28 @@ class Sizes(click.ParamType[list[int]]):
 
 
 class List(click.ParamType[list[Any]]):
-    """Reads values of one kind such as 6,60,600, of ``known`` ones alone where these are given."""
+    """Reads values with commas between, each of which another type reads."""
 
     name = "list"
 
-    def __init__(self, kind: Callable[[str], Any], known: Sequence[str] = ()) -> None:
-        self._kind = kind
-        self._known = known
+    def __init__(self, each: click.ParamType[Any]) -> None:
+        self._each = each
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> list[Any]:
         if isinstance(value, list):
             return value
-        words = [each.strip() for each in str(value).split(",")]
-        try:
-            found = [self._kind(each) for each in words]
-        except ValueError:
-            found = []
-        is_positive = all(isinstance(each, str) or (math.isfinite(each) and each > 0) for each in found)
-        if self._known and (strange := [each for each in words if each not in self._known]):
-            self.fail(f"expected some of {', '.join(self._known)}, got {strange[0]!r}", parameter, context)
-        if not found or not is_positive:
-            self.fail(
-                f"expected positive numbers with commas between, as in 6,60,600, got {value!r}", parameter, context
-            )
+        return [self._each.convert(word.strip(), parameter, context) for word in str(value).split(",")]
+
+
+class Factor(click.ParamType[float]):
+    """Reads a positive factor such as 0.1."""
+
+    name = "factor"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        found: float = click.FLOAT.convert(value, parameter, context)
+        if not (math.isfinite(found) and found > 0):
+            self.fail(f"expected a positive factor, got {value!r}", parameter, context)
         return found
 
 

@@ -12,7 +12,9 @@ import click
 from argo_bench.cli.run import measure_with_progress
 from argo_bench.cli.shell import (
     INTERRUPTED,
+    Factor,
     List,
+    Seed,
     complete_ids,
     make_console,
     print_json,
@@ -28,17 +30,22 @@ if TYPE_CHECKING:
     from argo_bench.study.sweep import Point
 
 
+COUNT = click.IntRange(min=1)
+
+
 @click.command(short_help="Measure optimizations over a grid of sizes, rates, latencies and seeds.")
 @click.argument("ids", nargs=-1, metavar="[ID|FILE.py]...", shell_complete=complete_ids)
-@click.option("--symbols", type=List(int), metavar="N,N,...", help="Numbers of symbols; generated ones fill them up.")
-@click.option("--bars", type=List(int), metavar="N,N,...", help="Numbers of newest bars that are taken of each symbol.")
+@click.option("--symbols", type=List(COUNT), metavar="N,N,...", help="Numbers of symbols; generated ones fill them up.")
 @click.option(
-    "--trace", type=List(str, get_args(Trace)), metavar="NAME,...", help="How often prices change, as for run."
+    "--bars", type=List(COUNT), metavar="N,N,...", help="Numbers of newest bars that are taken of each symbol."
 )
 @click.option(
-    "--latency", type=List(float), metavar="X,X,...", help="Factors on all response times: 0.1 is ten times faster."
+    "--trace", type=List(click.Choice(get_args(Trace))), metavar="NAME,...", help="How often prices change, as for run."
 )
-@click.option("--seed", type=List(int), default="1", show_default=True, metavar="N,N,...", help="Seeds.")
+@click.option(
+    "--latency", type=List(Factor()), metavar="X,X,...", help="Factors on all response times: 0.1 is ten times faster."
+)
+@click.option("--seed", type=List(Seed()), default="1", show_default=True, metavar="N,N,...", help="Seeds.")
 @click.option("--data", help="Your daily prices, as for run.")
 @takes_reading
 @takes_profile

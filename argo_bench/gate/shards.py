@@ -12,6 +12,7 @@ from argo_bench.errors import UserError
 from argo_bench.gate.answers import gate_of, make_lines
 from argo_bench.gate.benchmarks import Benchmark
 from argo_bench.gate.records import Agreed, Exact, Revisions, Shard
+from argo_bench.harness.record.differing import pick_difference
 from argo_bench.harness.record.records import End, Failure, LeftOut, Run, Samples
 from argo_bench.harness.record.store import Recorded, Writer, command_line, load
 from argo_bench.harness.shards import ShardNumber
@@ -83,7 +84,7 @@ def _check_alike(parts: Sequence[Recorded]) -> None:
     for each in parts:
         for (what, ours), theirs in zip(_list_common(first), _list_common(each), strict=True):
             if ours != theirs[1] and None not in (ours, theirs[1]):
-                difference = f"{what} {_find_difference(ours, theirs[1])}"
+                difference = f"{what} {_describe_difference(ours, theirs[1])}"
                 raise UserError(
                     f"{first.directory} and {each.directory} are no shards of one gate: {difference}: "
                     "measure all with the same commits, options and version"
@@ -107,12 +108,9 @@ def _list_common(recorded: Recorded) -> Iterator[tuple[str, Any]]:
     yield "budget", next((each.budget_s for each in recorded.all(End)), None)
 
 
-def _find_difference(ours: Any, theirs: Any) -> str:
-    """Describe a difference by what differs alone."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        name = next(each for each in {**ours, **theirs} if ours.get(each) != theirs.get(each))
-        return f"of {name!r} {ours.get(name)!r} and {theirs.get(name)!r}"
-    return f"{ours!r} and {theirs!r}"
+def _describe_difference(ours: Any, theirs: Any) -> str:
+    name, one, other = pick_difference(ours, theirs)
+    return f"{one!r} and {other!r}" if name is None else f"of {name!r} {one!r} and {other!r}"
 
 
 def merge_lines(parts: Sequence[Recorded], name: str) -> Iterator[msgspec.Struct]:

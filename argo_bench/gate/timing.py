@@ -162,7 +162,7 @@ class Timer:
         if done < looks[0]:
             return BLOCKS_S
         left = next(look for look in looks if look > done) - done
-        return choose_seconds(self._list_samples(name), BLOCKS_S + turns.find_spare_s(left))
+        return choose_seconds_by_scatter(self._list_samples(name), BLOCKS_S + turns.find_spare_s(left))
 
     def _time_benchmark(self, batch: Batch, name: str, replicate: Replicate, seconds: float) -> list[Samples]:
         base, head = (self._arms[name][role] for role in ("base", "head"))
@@ -196,7 +196,7 @@ class Timer:
         self._clock.tell(doing, spent_s / done * (following - done) if done else math.inf)
 
 
-def choose_seconds(samples: Sequence[Samples], most_s: float) -> float:
+def choose_seconds_by_scatter(samples: Sequence[Samples], most_s: float) -> float:
     """Return the seconds of blocks that are worth taking in a replicate, by how the blocks of earlier ones scatter.
 
     They are ``most_s`` at the most, and BLOCKS_S where nothing is known yet.

@@ -14,6 +14,7 @@ import msgspec
 from argo_bench.errors import UserError
 from argo_bench.harness.judging.judgements import find_break_even_rates, judge_all
 from argo_bench.harness.judging.measurements import Measured
+from argo_bench.harness.record.differing import pick_difference
 from argo_bench.harness.record.parts import kind_of
 from argo_bench.harness.record.records import (
     CONCLUSIONS,
@@ -110,7 +111,7 @@ def _check_alike(first: Recorded, other: Recorded) -> None:
         if ours != theirs:
             raise UserError(
                 f"{first.directory} and {other.directory} do not belong together: {what} "
-                f"{_find_difference(ours, theirs)}: expected the same version, data and options"
+                f"{_describe_difference(ours, theirs)}: expected the same version, data and options"
             )
     declared = {each.id: each for each in first.declarations}
     for each in other.declarations:
@@ -127,12 +128,9 @@ def _list_common(recorded: Recorded) -> Iterator[tuple[str, Any]]:
     yield from ((f"plan's {name}", plan[name]) for name in ALIKE_IN_PLAN)
 
 
-def _find_difference(ours: Any, theirs: Any) -> str:
-    """Describe a difference by what differs alone."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        name = next(each for each in {**ours, **theirs} if ours.get(each) != theirs.get(each))
-        return f"of {name} are {ours.get(name)} and {theirs.get(name)}"
-    return f"is {ours} in one and {theirs} in the other"
+def _describe_difference(ours: Any, theirs: Any) -> str:
+    name, one, other = pick_difference(ours, theirs)
+    return f"is {one} in one and {other} in the other" if name is None else f"of {name} are {one} and {other}"
 
 
 def _check_distinct(parts: Sequence[Recorded]) -> None:

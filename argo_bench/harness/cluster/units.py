@@ -6,7 +6,6 @@ before any replicate. It is measured in a process of its own, whose memory and s
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from argo_bench.errors import UserError
 from argo_bench.harness.machine.environment import read_facts
 from argo_bench.harness.machine.host_lock import hold_host
 from argo_bench.harness.machine.measuring import measuring
+from argo_bench.harness.record.differing import pick_difference
 from argo_bench.harness.record.parts import kind_of
 from argo_bench.harness.record.records import Asked, Comparison, Declaration, Plan, Run, Unit
 from argo_bench.harness.record.store import Recorded, Writer, encode, load
@@ -75,14 +75,10 @@ def list_alike(job: Job) -> dict[str, Any]:
 
 def describe_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | None:
     """Say what two hosts do not have in common, by the first of it; None where they have all."""
-    for name, one in ours.items():
-        other = theirs.get(name)
-        if isinstance(one, dict) and isinstance(other, dict):
-            inner = describe_difference(one, other) or describe_difference(other, one)
-            if inner is not None:
-                return f"{name}: {inner}"
-        elif one != other:
-            return f"{name} is {one} here and {other} there"
+    for name, own in ours.items():
+        if own != theirs.get(name):
+            entry, one, other = pick_difference(own, theirs.get(name))
+            return f"{name if entry is None else f'{name}: {entry}'} is {one} here and {other} there"
     return None
 
 
@@ -137,9 +133,7 @@ def main(order_file: str, answer_file: str, parent: str) -> None:
         answer = Answer([msgspec.Raw(encode(each)) for each in measure_unit(order)])
     except UserError as error:
         answer = Answer([], str(error))
-    partial = Path(f"{answer_file}.{os.getpid()}")
-    partial.write_bytes(msgspec.json.encode(answer))
-    partial.rename(answer_file)
+    Path(answer_file).write_bytes(msgspec.json.encode(answer))
 
 
 def read_kind() -> tuple[str, str, dict[str, Any]]:
