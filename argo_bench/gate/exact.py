@@ -54,7 +54,7 @@ class Growth:
 
 
 def find_changes(exact: Exact | None) -> dict[str, Change]:
-    """Return the counts that both sides have and that a second reading confirmed."""
+    """Return the counts that both sides have, without those that a second reading contradicted."""
     if exact is None:
         return {}
     return {
