@@ -44,6 +44,8 @@ CHEAP_NS = 20_000_000
 """A function whose calls take longer is called twice, others MOST_CALLS times or until BUDGET_NS is used."""
 MOST_CALLS, BUDGET_NS = 16, 200_000_000
 """Where it is not told what kept a call from computing, up to ENOUGH later calls are made, of LONGEST_NS together."""
+ENOUGH_CALLS = 320
+"""A function that is dear again and again is so over this many calls, where the time lasts for them."""
 WATCHED_CALLS = 4
 """What is left behind is looked for after these first calls."""
 LONGEST_NS, PUT_OFF = 1_000_000_000, 0.25
@@ -156,15 +158,23 @@ class Examination:
     def _describe_dear_calls(self) -> Suspicion | None:
         """Say that some later calls are dear again and again, as those that write what others have put off."""
         began = perf_counter_ns()
-        while self._list_dear_calls() and len(self.calls) <= 3 * MOST_CALLS and perf_counter_ns() - began < LONGEST_NS:
+        while self._may_be_dear_again() and perf_counter_ns() - began < LONGEST_NS:
             self._call(self._body.next_arguments())
         dear, calls = self._list_dear_calls(), len(self.calls) - 1
-        usual = self.call_ns
-        if len(dear) < 2 or sum(dear) - len(dear) * usual < PUT_OFF * calls * usual:
+        if not self._do_matter(dear):
             return None
-        times = median(dear) / max(1, usual)
+        times = median(dear) / max(1, self.call_ns)
         seen = f"takes {say_times(times)} as long at about one call of {round(calls / len(dear))}"
         return Suspicion("some calls are dear", seen)
+
+    def _may_be_dear_again(self) -> bool:
+        """Say whether more calls are worth it: dear ones that matter have to recur, since machines disturb too."""
+        dear, calls = self._list_dear_calls(), len(self.calls)
+        return bool(dear) and (calls <= 3 * MOST_CALLS or (calls <= ENOUGH_CALLS and self._do_matter(dear)))
+
+    def _do_matter(self, dear: Sequence[int]) -> bool:
+        usual = self.call_ns
+        return len(dear) > 1 and sum(dear) - len(dear) * usual >= PUT_OFF * (len(self.calls) - 1) * usual
 
     def _list_dear_calls(self) -> list[int]:
         """Return the times of the later calls that are far from the usual, without what a busy machine delayed them.
@@ -193,9 +203,12 @@ class Examination:
         self._note(self._describe_processors())
 
     def _describe_processors(self) -> Suspicion | None:
-        """Say that calls compute in other threads or processes than the one that makes them."""
-        all_ns = sum(self._all_ns[1:])
-        if all_ns - sum(self._own_ns[1:]) < max(ELSEWHERE_NS, ELSEWHERE * all_ns):
+        """Say that calls compute in other threads or processes than the one that makes them.
+
+        Calls that are made to see whether dear ones recur are left out: reading the clocks for so many adds up.
+        """
+        all_ns, own_ns = (sum(each[1 : 3 * MOST_CALLS + 1]) for each in (self._all_ns, self._own_ns))
+        if all_ns - own_ns < max(ELSEWHERE_NS, ELSEWHERE * all_ns):
             return None
         return Suspicion("several processors", "computes in threads or child processes of its own")
 
