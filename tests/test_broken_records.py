@@ -233,18 +233,25 @@ def test_a_broken_file_is_one_sentence_or_shown(name, tmp_path):
         use(tmp_path, turn)
 
 
-@pytest.mark.slow
+def how_many(few, many):
+    """So many with the slow tests, and more where studies are made anew."""
+    return pytest.mark.parametrize(
+        "number", [pytest.param(few, marks=pytest.mark.slow), pytest.param(many, marks=pytest.mark.study)]
+    )
+
+
+@how_many(200, 1_000)
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_thousand_broken_files_of_a_kind_are_one_sentence_or_shown(name, tmp_path):
-    for turn, content in enumerate(draw_broken_files(BROKEN[name], 1_000, seed=21)):
+def test_many_broken_files_of_a_kind_are_one_sentence_or_shown(name, number, tmp_path):
+    for turn, content in enumerate(draw_broken_files(BROKEN[name], number, seed=21)):
         (tmp_path / FILE_NAME).write_bytes(content)
         use(tmp_path, turn)
 
 
-@pytest.mark.slow
+@how_many(100, 500)
 @pytest.mark.parametrize("name", BROKEN)
-def test_five_hundred_edits_with_a_right_seal_are_shown_or_refused(name, tmp_path):
-    for turn, edit in enumerate(draw_edits(BROKEN[name], 500, seed=5)):
+def test_edits_with_a_right_seal_are_shown_or_refused(name, number, tmp_path):
+    for turn, edit in enumerate(draw_edits(BROKEN[name], number, seed=5)):
         (tmp_path / FILE_NAME).write_bytes(file_of(edit.bodies))
         use(tmp_path, turn)
 

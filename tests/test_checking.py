@@ -170,10 +170,13 @@ UNIVERSES = {
 
 
 FEWER = ("two of the sample", "thirty generated")
-SEEDED = [(name, seed) for name in UNIVERSES for seed in range(1, 4 if name in FEWER else 7)]
+SEEDED = [
+    pytest.param(name, seed, marks=pytest.mark.slow if seed == 1 else pytest.mark.study)
+    for name in UNIVERSES
+    for seed in range(1, 4 if name in FEWER else 7)
+]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "seed"), SEEDED)
 def test_no_engineered_variant_is_accused_under_any_seed(name, seed):
     if "real" in name and not REAL_BARS.is_dir():

@@ -159,7 +159,7 @@ def test_a_run_on_a_local_cluster_counts_what_one_machine_counts_and_verifies(tm
     options = ("O11", "--quick", "--symbols", "6")
     spread = argo("run", *options, "--local-cluster", 2, "--out", "spread", cwd=tmp_path)
     assert spread.returncode in (0, 3), spread.stderr
-    serial = argo("run", *options, "--out", "serial", cwd=tmp_path)
+    serial = argo("run", *options, "--budget", "60s", "--out", "serial", cwd=tmp_path)
     assert serial.returncode in (0, 3), serial.stderr
     ours, theirs = load(tmp_path / "spread"), load(tmp_path / "serial")
     assert verify(ours) == []

@@ -330,9 +330,17 @@ def test_readings_under_other_hash_seeds_than_those_of_the_run_are_found_out(few
         assert sum("are not the first ones of the run's seed" in each for each in said) == 2
 
 
+OF_EACH_KIND = ("numpy_block", "numba_block", "arrow_table", "pandas_strings")
+
+
 @linux
-@pytest.mark.slow
-@pytest.mark.parametrize("allocator", (*ALLOCATORS, *FURTHER), ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "allocator",
+    [
+        pytest.param(each, marks=pytest.mark.slow if each.name in OF_EACH_KIND else pytest.mark.study, id=each.name)
+        for each in (*ALLOCATORS, *FURTHER)
+    ],
+)
 def test_every_allocator_is_compared_as_it_is(allocator, fewer_replicates):
     """The truth lies within the bounds, but for two per cent of what interpreters and libraries need beside."""
     if allocator.name.startswith("polars"):

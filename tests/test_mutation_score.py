@@ -23,11 +23,11 @@ def test_nineteen_of_twenty_bugs_are_caught_and_the_table_says_which():
 
 
 @pytest.mark.slow
-def test_every_sixth_bug_is_caught_by_what_the_table_says():
-    tried = every_mutant()[::6]
+def test_every_twelfth_bug_is_caught_by_what_the_table_says():
+    tried = every_mutant()[::12]
     scores = score_all(tried)
     table = TABLE.read_text(encoding="utf-8").splitlines()
-    assert len(tried) > 30
+    assert len(tried) > 15
     assert [row for row in (write_row(each, scores) for each in tried) if row not in table] == []
 
 

@@ -125,8 +125,13 @@ def whole(tmp_path_factory, small_universe):
     return load(directory)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param(point, marks=pytest.mark.slow if point == "the first replicate" else pytest.mark.study)
+        for point in POINTS
+    ],
+)
 def test_a_run_that_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(point, whole, tmp_path, small_universe):
     part = interrupted(tmp_path, small_universe, POINTS[point])
     assert part.records[-1].interrupted

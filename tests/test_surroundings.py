@@ -432,7 +432,14 @@ SHORT_S, LONG_S = 5.0, 30.0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
-@pytest.mark.parametrize("number", [*range(2), *(pytest.param(each, marks=pytest.mark.slow) for each in range(2, 20))])
+@pytest.mark.parametrize(
+    "number",
+    [
+        *range(2),
+        *(pytest.param(each, marks=pytest.mark.slow) for each in range(2, 8)),
+        *(pytest.param(each, marks=pytest.mark.study) for each in range(8, 20)),
+    ],
+)
 def test_a_run_that_is_killed_at_any_moment_leaves_no_process_port_or_file(number, place, tmp_path):
     moment_s = random.Random(number).uniform(0.2, SHORT_S if number < 4 else LONG_S)
     with started_run(place, tmp_path / "run") as run:
@@ -454,7 +461,7 @@ def test_a_run_that_is_killed_at_any_moment_leaves_no_process_port_or_file(numbe
         pytest.param(signal.SIGINT, "cold", marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, "fidelity", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "counts", marks=pytest.mark.slow),
-        pytest.param(signal.SIGINT, "memory", marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, "memory", marks=pytest.mark.study),
     ],
 )
 def test_a_run_that_is_ended_cleans_up_and_keeps_what_it_has(number, after, place, tmp_path):
