@@ -73,6 +73,20 @@ TESTS = """
     def test_other():
         assert toy.walk([1])
 """
+FEW_TESTS = """
+    import pytest
+    import toy
+
+    def test_walk(benchmark, offset):
+        assert benchmark(toy.walk, range(100)) + offset > 0
+
+    def test_wrong(benchmark):
+        assert benchmark(toy.walk, [1]) == 17
+
+    @pytest.mark.skip(reason="not here")
+    def test_skipped(benchmark):
+        benchmark(toy.walk, [1])
+"""
 CONFTEST = """
     import pytest
 
@@ -83,13 +97,13 @@ CONFTEST = """
 WALK = "tests/test_walks.py::test_walk[100]"
 
 
-def write_tests(folder):
+def write_tests(folder, tests=TESTS):
     (folder / "tests").mkdir(exist_ok=True)
     settings = (
         "addopts = --no-such-option\nfaulthandler_timeout = 30\nfilterwarnings = error::pytest.PytestConfigWarning"
     )
     (folder / "pytest.ini").write_text(f"[pytest]\n{settings}\n", encoding="utf-8")
-    (folder / "tests" / "test_walks.py").write_text(textwrap.dedent(TESTS), encoding="utf-8")
+    (folder / "tests" / "test_walks.py").write_text(textwrap.dedent(tests), encoding="utf-8")
     (folder / "tests" / "conftest.py").write_text(textwrap.dedent(CONFTEST), encoding="utf-8")
     (folder / "tests" / "test_broken.py").write_text("import no_such_module # benchmark\n", encoding="utf-8")
 
@@ -193,13 +207,13 @@ def test_tests_are_gated_from_two_commits_to_a_record_that_verifies(tmp_path):
     folder = tmp_path / "toy"
     folder.mkdir()
     toy = Toy(folder)
-    write_tests(folder)
+    write_tests(folder, FEW_TESTS)
     for rounds in (20, 30):
         toy.commit("rounds", tables="", rounds=rounds)
-    done = toy.ci("--base", "HEAD~1", "--environment", "current", "--budget", "2m", "--out", "record", "--json")
+    done = toy.ci("--base", "HEAD~1", "--environment", "current", "--budget", "6m", "--out", "record", "--json")
     states = {each["benchmark"]: each["state"] for each in json.loads(done.stdout)["outcomes"]}
     assert done.returncode == 1, done.stderr
-    assert states[WALK] == "worse"
+    assert states["tests/test_walks.py::test_walk"] == "worse"
     assert "tests/test_walks.py::test_skipped" not in states
     assert states["tests/test_walks.py::test_wrong"] == "cannot run"
     assert argo("verify", folder / "record").returncode == 0
