@@ -79,6 +79,12 @@ SUITE = """
     def timeraw_import():
         return "import toy; toy.walk(range(10))"
 
+    def time_endless():
+        while True:
+            pass
+
+    time_endless.timeout = 0.5
+
     def peakmem_walk():
         toy.walk(list(range(100_000)))
 
@@ -87,6 +93,13 @@ SUITE = """
 
     track_total.unit = "points"
 """
+FEW = (
+    SUITE.partition("    class Emptied:")[0].replace('"list", "tuple"', '"list"')
+    + """
+    def track_total():
+        return toy.walk(range(3)) + 0.5
+"""
+)
 
 
 def write_suite(folder):
@@ -134,6 +147,7 @@ def test_benchmarks_have_the_names_that_asv_shows_and_what_cannot_run_has_a_reas
         "walking.Walking.time_walk(3, 'tuple')",
         "walking.Emptied.time_empty",
         "walking.timeraw_import",
+        "walking.time_endless",
         "walking.peakmem_walk",
         "walking.track_total",
     }
@@ -248,8 +262,9 @@ def test_a_suite_is_gated_from_two_commits_to_a_record_that_verifies(tmp_path):
     for rounds in (20, 30):
         write_suite(folder)
         (folder / "speed" / "common.py").write_text("SIZES = [500, 3]\n", encoding="utf-8")
+        (folder / "speed" / "walking.py").write_text(textwrap.dedent(FEW), encoding="utf-8")
         toy.commit("rounds", tables="", rounds=rounds)
-    done = toy.ci("--base", "HEAD~1", "--environment", "current", "--budget", "2m", "--out", "record", "--json")
+    done = toy.ci("--base", "HEAD~1", "--environment", "current", "--budget", "6m", "--out", "record", "--json")
     states = {each["benchmark"]: each["state"] for each in json.loads(done.stdout)["outcomes"]}
     assert done.returncode == 1, done.stderr
     assert states["walking.Walking.time_walk(500, 'list')"] == "worse"

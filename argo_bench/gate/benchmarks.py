@@ -42,7 +42,7 @@ class SuitePlace:
 
     ``kind`` names the suite's tool, ``inside`` our module that runs it in an environment. A benchmark that is not
     ``is_timed`` only counts. The files of a suite that ``is_laid_over`` are the head's in both worktrees; otherwise
-    those in the head's worktree serve both sides.
+    those in the head's worktree serve both sides. ``limit_s`` is how long the tool lets a benchmark run, if it says so.
     """
 
     kind: str
@@ -51,6 +51,7 @@ class SuitePlace:
     file: str
     is_timed: bool = True
     is_laid_over: bool = False
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

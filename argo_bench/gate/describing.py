@@ -11,6 +11,9 @@ from argo_bench.gate.checkouts import Checkout, Role
 from argo_bench.harness.workers.messages import Arm, Describe, Described
 from argo_bench.harness.workers.processes import ArmFailed, OutOfTime, WorkerProcess
 
+CALLS = 2
+"""A benchmark is called so often to be described."""
+
 
 class Describer:
     """Describes benchmarks, each in a process of its own; those of one file of a suite, in a row, share one.
@@ -33,8 +36,9 @@ class Describer:
     def describe(self, benchmark: Benchmark, checkout: Checkout, arm: Arm, results: Path) -> Described:
         """Describe a benchmark at one side; its results are written to a file.
 
-        It may take half of the time that is left, so that one that hangs leaves some for the others. Raises ArmFailed
-        where it fails, or where the side cannot be installed, and OutOfTime.
+        It may take half of the time that is left, so that one that hangs leaves some for the others, and no longer than
+        its suite lets it run, for each of its calls. Raises ArmFailed where it fails or takes longer than its suite
+        allows, or where the side cannot be installed, and OutOfTime.
         """
         if checkout.failure is not None:
             raise ArmFailed(f"it cannot be installed: {checkout.failure}", arm=checkout.role)
@@ -47,8 +51,17 @@ class Describer:
             self._close(checkout.role)
             worker = WorkerProcess(0, self._scratch / f"numba-{checkout.role}", None, checkout.program, self._until)
             self._workers[checkout.role] = shared, worker
-        worker.limit(now + (self._until - now) / 2)
-        return worker.ask(Describe(arm, str(results)), Described)
+        half_s = (self._until - now) / 2
+        limit_s = benchmark.suite.limit_s if benchmark.suite is not None else None
+        allowed_s = half_s if limit_s is None else min(half_s, CALLS * limit_s)
+        worker.limit(now + allowed_s)
+        try:
+            return worker.ask(Describe(arm, str(results)), Described)
+        except OutOfTime:
+            if limit_s is None or allowed_s == half_s:
+                raise
+            sentence = f"it takes longer than the {limit_s:g} s that its suite allows"
+            raise ArmFailed(sentence, arm=checkout.role) from None
 
     def _close(self, role: Role) -> None:
         if role in self._workers:

@@ -25,16 +25,22 @@ TEXT_OR_LAST_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
 ENVIRONMENTS = ("req", "env", "env_nobuild")
 """The parts of a matrix: packages, and environment variables of two kinds."""
 COMMANDS = ("install_command", "build_command")
+USUAL_LIMIT_S = 60.0
+"""asv gives a benchmark so many seconds where neither it nor the configuration says otherwise."""
 LEFT_ALONE = ("node_modules", "build", "dist", "env", "venv", "site-packages")
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Holds a suite: its folder of benchmarks, the packages that its matrix asks for, and what is ``unused`` of it."""
+    """Holds a suite: its folder of benchmarks, the packages that its matrix asks for, and what is ``unused`` of it.
+
+    A benchmark that has no ``timeout`` of its own runs for ``limit_s`` seconds at most.
+    """
 
     folder: Path
     requirements: tuple[str, ...]
     unused: tuple[str, ...] = ()
+    limit_s: float = USUAL_LIMIT_S
 
 
 def find_suites(root: Path) -> list[Suite]:
@@ -58,11 +64,12 @@ def _read_suite(file: Path) -> Suite | None:
         text = TEXT_OR_COMMENT.sub(lambda match: match[1] or "", file.read_text(encoding="utf-8"))
         settings = json.loads(TEXT_OR_LAST_COMMA.sub(lambda match: match[1] or "", text))
         folder = (file.parent / settings.get("benchmark_dir", BENCHMARKS)).resolve()
+        limit_s = float(settings.get("default_benchmark_timeout", USUAL_LIMIT_S))
     except (ValueError, AttributeError, TypeError):
         return None
     if not folder.is_dir():
         return None
-    return Suite(folder, _list_requirements(settings.get("matrix")), tuple(_list_unused(settings)))
+    return Suite(folder, _list_requirements(settings.get("matrix")), tuple(_list_unused(settings)), limit_s)
 
 
 def _list_requirements(matrix: Any) -> tuple[str, ...]:
@@ -117,7 +124,8 @@ def discover(suite: Suite, checkout: Checkout, tolerance: float, scratch: Path, 
             left_out[each["name"]] = each["skipped"]
             continue
         file = Path(each["file"]).resolve().relative_to(checkout.worktree.resolve()).as_posix()
-        place = SuitePlace(KIND, INSIDE, where, file, each["is_timed"])
+        limit_s = each["limit_s"] or suite.limit_s
+        place = SuitePlace(KIND, INSIDE, where, file, each["is_timed"], limit_s=limit_s)
         benchmarks.append(_make_benchmark(each["name"], each["id"], place, each["is_raw"], tolerance))
     return Found(benchmarks, left_out)
 

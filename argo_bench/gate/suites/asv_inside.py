@@ -61,7 +61,12 @@ def _import_discovery() -> Any:
 
 def _list_combinations(benchmark: Any) -> Iterator[dict[str, Any]]:
     kind = type(benchmark).__name__
-    about = {"file": str(benchmark._attr_sources[-1].__file__), "is_timed": kind not in COUNTED, "is_raw": kind == RAW}
+    about = {
+        "file": str(benchmark._attr_sources[-1].__file__),
+        "is_timed": kind not in COUNTED,
+        "is_raw": kind == RAW,
+        "limit_s": benchmark.timeout,
+    }
     if not benchmark.params:
         yield {"name": benchmark.name, "id": benchmark.name, "skipped": None, **about}
         return
