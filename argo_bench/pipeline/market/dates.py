@@ -48,6 +48,7 @@ EARLIEST, LATEST = 220_000_000, 1_900_000_000
 """Numbers are read as moments from 1976 to 2030, in seconds: no two units overlap there, and no number is a date that
 is written as yyyymmddhh, yyyymmddhhmm or with seconds."""
 
+TAKEN_AS_UTC = "times of day without an offset are taken as UTC"
 LAYOUTS: dict[Order, str] = {"month first": "mm/dd/yyyy", "day first": "dd/mm/yyyy"}
 FEWEST_DECIDING = 0.1
 """A tenth of the dates must rule out the other order: more than half of real ones do, and one typing error does not."""
@@ -166,7 +167,7 @@ def read_moments(table: Table, columns: Columns) -> Moments:
     except OverflowError:
         refuse(table.source, "dates from year 1 to 9999", f"{texts[0]!r} and others", "write them as yyyy-mm-dd")
     is_local = any(date.clock and date.offset is None for date in dates)
-    taken = ("times of day without an offset are taken as UTC",) if is_local else ()
+    taken = (TAKEN_AS_UTC,) if is_local else ()
     return Moments(moments, (*table.notation.choices, *taken))
 
 

@@ -1,7 +1,8 @@
 """Files and frames of bars are read here into one canonical frame, or refused in one sentence that says what is wrong.
 
-``sources`` has the cells, ``columns`` says which is which, ``dates`` and ``numerals`` parse them, ``adjustment`` says
-which prices count. What had to be chosen is told in sentences that go with the bars.
+``plain`` takes what is typed and sound as it stands. Of anything else ``sources`` has the cells, ``columns`` says which
+is which, ``dates`` and ``numerals`` parse them, ``adjustment`` says which prices count. What had to be chosen is told
+in sentences that go with the bars.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from argo_bench.pipeline.market.adjustment import adjust, check_adjustment
 from argo_bench.pipeline.market.columns import NOTHING, Columns, find_columns
-from argo_bench.pipeline.market.dates import parse_date, read_moments
+from argo_bench.pipeline.market.dates import TAKEN_AS_UTC, parse_date, read_moments
 from argo_bench.pipeline.market.numerals import parse_number, read_numbers
-from argo_bench.pipeline.market.sources import tables
+from argo_bench.pipeline.market.plain import take_plain
+from argo_bench.pipeline.market.sources import load_frame, tables
 from argo_bench.pipeline.market.table import Order, Table, refuse
 from argo_bench.pipeline.model import COLUMNS
 
@@ -63,20 +65,47 @@ def read_bars(
     What was chosen stands as sentences in the frame's ``attrs["choices"]``. Raises UserError that names the file (or
     ``name``), the line or column, what was expected, what was found and what to do.
     """
-    found = tables(source, name=name, dates=dates)
     where = name or ("the frame" if isinstance(source, pd.DataFrame) else str(source))
-    if ticker is None and len(found) == 1:
-        (table,) = found.values()
-    elif ticker is None:
-        refuse(where, "one ticker", ", ".join(found), "name one with ticker= or read them all with read_universe")
-    elif ticker in found:
-        table = found[ticker]
-    else:
-        tickers = ", ".join(filter(None, found)) or "a source that names no ticker"
-        refuse(where, f"ticker {ticker!r}", tickers, "ask for one that is there or leave ticker out")
-    bars = canonical(table, minimum, adjust_by)
+    frame = load_frame(source)
+    bars = None if frame is None or ticker or dates or adjust_by else read_plain(frame, minimum)
+    if bars is None:
+        found = tables(source if frame is None else frame, name=where, dates=dates)
+        bars = canonical(choose_ticker(found, ticker, where), minimum, adjust_by)
     bars.frame.attrs[CHOICES] = list(bars.choices)
     return bars.frame
+
+
+def read_every_ticker(
+    file: Path, minimum: int, dates: Order | None = None, adjust_by: str | None = None
+) -> dict[str, Bars]:
+    """Read the bars of all tickers of a file, by ticker ('' where it names none). Raises UserError as ``read_bars``."""
+    frame = load_frame(file)
+    if frame is not None and not (dates or adjust_by) and (plain := read_plain(frame, minimum)) is not None:
+        return {"": plain}
+    found = tables(file if frame is None else frame, name=str(file), dates=dates)
+    return {ticker: canonical(table, minimum, adjust_by) for ticker, table in found.items()}
+
+
+def read_plain(frame: pd.DataFrame, minimum: int) -> Bars | None:
+    """Return what ``canonical`` makes of the cells of a frame that is plainly bars; None for any other."""
+    taken = take_plain(frame) if len(frame) >= minimum else None
+    if taken is None:
+        return None
+    values, stamps, is_local = taken
+    return Bars(canonical_frame(values, stamps), (TAKEN_AS_UTC,) if is_local else ())
+
+
+def choose_ticker(found: Mapping[str, Table], ticker: str | None, where: str) -> Table:
+    """Return the table of a ticker, or the only one. Raises UserError where there is none."""
+    if ticker is None and len(found) == 1:
+        (table,) = found.values()
+        return table
+    if ticker is None:
+        refuse(where, "one ticker", ", ".join(found), "name one with ticker= or read them all with read_universe")
+    if ticker not in found:
+        tickers = ", ".join(filter(None, found)) or "a source that names no ticker"
+        refuse(where, f"ticker {ticker!r}", tickers, "ask for one that is there or leave ticker out")
+    return found[ticker]
 
 
 def canonical(table: Table, minimum: int, adjust_by: str | None = None) -> Bars:

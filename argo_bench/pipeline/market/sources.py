@@ -58,6 +58,21 @@ def tables(
     return _long(body, column) if column is not None and body.rows else {"": body}
 
 
+def load_frame(source: str | Path | pd.DataFrame) -> pd.DataFrame | None:
+    """Return a source that has types: a frame, or that of a Parquet file; None for any other."""
+    if isinstance(source, pd.DataFrame):
+        return source
+    path = Path(source).expanduser()
+    return _read_parquet(path, str(source)) if path.suffix.lower() == ".parquet" and path.is_file() else None
+
+
+def _read_parquet(path: Path, source: str) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except PARQUET_ERRORS as error:
+        refuse(source, "Parquet", _unreadable(error), "export the file again")
+
+
 def _note(body: Table, column: int | None, dates: Order | None) -> Table:
     """Return the table with what the whole source tells of the order of day and month, and of commas."""
     notation = Notation() if column is None else find_notation(body, column, dates)
@@ -73,11 +88,7 @@ def _file_cells(path: Path, source: str) -> tuple[Table, int]:
     if not path.name.lower().endswith(EXTENSIONS):
         refuse(source, " or ".join(EXTENSIONS), repr(path.suffix), "export the bars as CSV or Parquet")
     if path.suffix.lower() == ".parquet":
-        try:
-            frame = pd.read_parquet(path)
-        except PARQUET_ERRORS as error:
-            refuse(source, "Parquet", _unreadable(error), "export the file again")
-        return _frame_cells(frame, source)
+        return _frame_cells(_read_parquet(path, source), source)
     try:
         content = path.read_bytes()
         text = (gzip.decompress(content) if path.suffix.lower() == ".gz" else content).decode("utf-8-sig")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from argo_bench.errors import UserError
 from argo_bench.pipeline.market.generator import generate
-from argo_bench.pipeline.market.reader import canonical
+from argo_bench.pipeline.market.reader import canonical, read_every_ticker
 from argo_bench.pipeline.market.sources import EXTENSIONS, tables
 from argo_bench.pipeline.market.table import Order
 
@@ -106,14 +106,13 @@ def read_universe(
     origin: dict[str, Path] = {}
     choices: dict[str, tuple[str, ...]] = {}
     for file in files:
-        for ticker, table in tables(file, dates=dates).items():
+        for ticker, bars in read_every_ticker(file, minimum, dates, adjust_by).items():
             symbol = ticker or _stem(file)
             if symbol in frames:
                 raise UserError(
                     f"{file}: expected every symbol in one file only, found {symbol} in {origin[symbol].name} as well; "
                     "move one of them away."
                 )
-            bars = canonical(table, minimum, adjust_by)
             frames[symbol], origin[symbol], choices[symbol] = bars.frame, file, bars.choices
     return Universe(frames, dict.fromkeys(frames, "real"), str(path), choices)
 
