@@ -292,6 +292,8 @@ def test_a_list_shows_what_runs_and_why_the_rest_does_not(tmp_path):
         "problem": None,
     }
     assert "NotImplementedError" in listed["walking.Walking.time_walk(3, 'list')"]["problem"]
+    assert listed["walking.time_endless"]["problem"] == "it takes longer than the 0.5 s that its suite allows"
+    assert listed["walking.timeraw_import"]["problem"] is None
     assert listed["speed.broken"]["kind"] == "left out"
     assert (listed["speed"]["kind"], listed["speed"]["problem"]) == ("unused", "numpy 1.16")
     assert toy.worktrees() == 1

@@ -53,7 +53,7 @@ def test_a_worker_that_has_not_answered_in_time_is_ended_with_its_children(tmp_p
     worker = WorkerProcess(1, tmp_path, None, until=time.monotonic() - 1)
     with pytest.raises(OutOfTime):
         worker.ask(Call("time:sleep", '{"secs": 600}'), Returned)
-    assert worker._process.wait() == -signal.SIGKILL
+    assert worker._process.returncode == -signal.SIGKILL
     worker.close()
 
 

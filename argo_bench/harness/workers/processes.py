@@ -147,6 +147,7 @@ class WorkerProcess:
         while not self._connection.poll(min(LOOK_S, max(0.0, until - time.monotonic()))):
             if time.monotonic() >= until:
                 self._kill()
+                self._process.wait()  # so that nobody takes it for alive
                 raise OutOfTime
             if not self.is_alive and not self._connection.poll():
                 raise EOFError
