@@ -165,7 +165,7 @@ TITLES = [
     ),
     (
         [*verdicts("refuted"), *verdicts("confirmed", "confirmed", headline=False)],
-        "0 of 1 claim are reached",
+        "0 of 1 claim is reached",
     ),
     ([], "No claim was judged"),
 ]

@@ -37,7 +37,7 @@ def apart(tmp_path):
 def test_the_title_is_a_sentence_for_each_variant_and_names_what_is_counted_apart(apart):
     assert write_title(apart) == (
         "As published, 1 of 1 claim is reached; the output is kept. "
-        "As engineered, 0 of 1 claim are reached; 1 depends on the reference (O08.time)"
+        "As engineered, 0 of 1 claim is reached; 1 depends on the reference (O08.time)"
     )
 
 

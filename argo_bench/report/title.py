@@ -116,7 +116,7 @@ def _divide(judged: Sequence[Judgement], everything: Sequence[Judgement]) -> tup
 def _count_reached(judged: Sequence[Judgement], noun: str, everything: Sequence[Judgement], between: str = "; ") -> str:
     """Count what is reached, of how many claims unless ``noun`` is empty, and what has to be known of it."""
     reached, apart = _divide(judged, everything)
-    verb = "is" if len(reached) == 1 else "are"
+    verb = "is" if len(reached) == 1 or (noun and len(judged) == 1) else "are"
     share = f"{len(reached)} of {format_number_of(len(judged), noun)}" if noun else str(len(reached))
     clauses = (f"{share} {verb} reached", _count_kept(reached), _count_missing(judged), _count_dependent(apart))
     return between.join(filter(None, clauses))
