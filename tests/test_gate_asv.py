@@ -139,6 +139,13 @@ def test_a_configuration_with_comments_names_the_folder_and_the_packages(sides):
     assert found.unused == ("numpy 1.16",)
 
 
+@pytest.mark.parametrize(("said", "limit_s"), [("null", 60.0), ("90", 90.0)])
+def test_a_configuration_says_how_long_a_benchmark_may_take(tmp_path, said, limit_s):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "asv.conf.json").write_text(f'{{"default_benchmark_timeout": {said}}}', encoding="utf-8")
+    assert [each.limit_s for each in find_suites(tmp_path)] == [limit_s]
+
+
 def test_benchmarks_have_the_names_that_asv_shows_and_what_cannot_run_has_a_reason(compared):
     assert {each.name for each in compared.benchmarks} - {"walking.mem_list"} == {
         "walking.Walking.time_walk(2, 'list')",
@@ -155,6 +162,9 @@ def test_benchmarks_have_the_names_that_asv_shows_and_what_cannot_run_has_a_reas
     assert "No module named 'no_such_module'" in compared.left_out["speed.broken"]
     by_name = {each.name: each for each in compared.benchmarks}
     assert by_name["walking.timeraw_import"].metric == "wall"
+    places = {name: each.suite for name, each in by_name.items()}
+    assert {name for name, each in places.items() if each.has_cache} == {name for name in places if "time_walk" in name}
+    assert {each.limit_s for each in places.values()} == {60.0, 0.5}
     assert not by_name["walking.track_total"].is_timed
     assert {each.file for each in compared.benchmarks} == {"speed/walking.py"}
 

@@ -42,7 +42,8 @@ class SuitePlace:
 
     ``kind`` names the suite's tool, ``inside`` our module that runs it in an environment. A benchmark that is not
     ``is_timed`` only counts. The files of a suite that ``is_laid_over`` are the head's in both worktrees; otherwise
-    those in the head's worktree serve both sides. ``limit_s`` is how long the tool lets a benchmark run, if it says so.
+    those in the head's worktree serve both sides. ``limit_s`` is how long the tool lets a benchmark run, if it says so,
+    and once more what it makes before all calls where it ``has_cache``.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class SuitePlace:
     is_timed: bool = True
     is_laid_over: bool = False
     limit_s: float | None = None
+    has_cache: bool = False
 
 
 @dataclass(frozen=True, slots=True)

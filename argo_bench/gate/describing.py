@@ -52,8 +52,9 @@ class Describer:
             worker = WorkerProcess(0, self._scratch / f"numba-{checkout.role}", None, checkout.program, self._until)
             self._workers[checkout.role] = shared, worker
         half_s = (self._until - now) / 2
-        limit_s = benchmark.suite.limit_s if benchmark.suite is not None else None
-        allowed_s = half_s if limit_s is None else min(half_s, CALLS * limit_s)
+        suite = benchmark.suite
+        limit_s = None if suite is None else suite.limit_s
+        allowed_s = half_s if suite is None or limit_s is None else min(half_s, (CALLS + suite.has_cache) * limit_s)
         worker.limit(now + allowed_s)
         try:
             return worker.ask(Describe(arm, str(results)), Described)

@@ -64,7 +64,7 @@ def _read_suite(file: Path) -> Suite | None:
         text = TEXT_OR_COMMENT.sub(lambda match: match[1] or "", file.read_text(encoding="utf-8"))
         settings = json.loads(TEXT_OR_LAST_COMMA.sub(lambda match: match[1] or "", text))
         folder = (file.parent / settings.get("benchmark_dir", BENCHMARKS)).resolve()
-        limit_s = float(settings.get("default_benchmark_timeout", USUAL_LIMIT_S))
+        limit_s = float(settings.get("default_benchmark_timeout") or USUAL_LIMIT_S)
     except (ValueError, AttributeError, TypeError):
         return None
     if not folder.is_dir():
@@ -125,7 +125,7 @@ def discover(suite: Suite, checkout: Checkout, tolerance: float, scratch: Path, 
             continue
         file = Path(each["file"]).resolve().relative_to(checkout.worktree.resolve()).as_posix()
         limit_s = each["limit_s"] or suite.limit_s
-        place = SuitePlace(KIND, INSIDE, where, file, each["is_timed"], limit_s=limit_s)
+        place = SuitePlace(KIND, INSIDE, where, file, each["is_timed"], limit_s=limit_s, has_cache=each["has_cache"])
         benchmarks.append(_make_benchmark(each["name"], each["id"], place, each["is_raw"], tolerance))
     return Found(benchmarks, left_out)
 

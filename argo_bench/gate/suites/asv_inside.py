@@ -66,6 +66,7 @@ def _list_combinations(benchmark: Any) -> Iterator[dict[str, Any]]:
         "is_timed": kind not in COUNTED,
         "is_raw": kind == RAW,
         "limit_s": benchmark.timeout,
+        "has_cache": benchmark.setup_cache_key is not None,
     }
     if not benchmark.params:
         yield {"name": benchmark.name, "id": benchmark.name, "skipped": None, **about}

@@ -65,7 +65,7 @@ def _take_moments(index: pd.DatetimeIndex) -> Stamps | None:
 
 
 def _is_sound(values: NDArray[np.float64]) -> bool:
-    """Say whether a reader would refuse, and look at, none of these numbers, of shape (5, n)."""
+    """Say whether no number, of shape (5, n), is one that the reader of cells refuses or compares with others."""
     prices, volume = values[:4], values[4]
     opened, high, low, closed = prices
     inside = (low <= np.minimum(opened, closed)) & (np.maximum(opened, closed) <= high)
