@@ -14,7 +14,7 @@ test: lint  ## lint, types and tests: a few minutes
 test-slow: $(INSTALLED)  ## what takes minutes: real measurements, end to end
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
-test-studies: $(INSTALLED)  ## makes stored studies anew and tries more cases, before a release: an hour
+test-studies: $(INSTALLED)  ## makes stored studies anew and tries more cases, before a release
 	$(BIN)/python -m pytest -m study
 
 lint: $(INSTALLED)
