@@ -23,7 +23,7 @@ from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import Fetched, ProviderError, Request
 from argo_bench.pipeline.optimized.fetch import FIRST_PATIENCE_S, LIMITS_S, Hedged, SingleFlight
 from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
-from argo_bench.pipeline.optimized.schedule import SideBySide
+from argo_bench.pipeline.optimized.schedule import StageByStage
 from argo_bench.pipeline.record import cycle, find_changed_parts, settle
 from argo_bench.pipeline.world import SimulatedWorld, Simulation, content
 from argo_bench.pipeline.world.clock import NS
@@ -522,7 +522,7 @@ def test_o02_state_belongs_to_the_built_pipeline_and_o10_walks_in_its_place():
     assert first.fetch is not second.fetch
     both = build({"O02": "prescribed", "O10": "engineered"})
     assert isinstance(both.fetch, RequestCoalescer)
-    assert isinstance(both.schedule, SideBySide)
+    assert isinstance(both.schedule, StageByStage)
 
 
 def test_o02_limits_are_beyond_what_a_provider_takes():

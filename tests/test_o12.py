@@ -29,7 +29,7 @@ from argo_bench.pipeline import baseline
 from argo_bench.pipeline.baseline.encode import digest
 from argo_bench.pipeline.baseline.read import LATEST
 from argo_bench.pipeline.baseline.reason import prompt, template
-from argo_bench.pipeline.model import Consensus, Opinions, ProviderError, Reasoning
+from argo_bench.pipeline.model import Consensus, ProviderError, Reasoning
 from argo_bench.pipeline.optimized.reason import CONFIDENCE_BAND, take_apart
 from argo_bench.pipeline.optimized.reason import reason as waiting_reason
 from argo_bench.pipeline.record import Evidence, draft_decision, settle
@@ -43,7 +43,7 @@ from argo_bench.study.counts import replay
 from argo_bench.study.hits import count_cache_hits
 from argo_bench.study.recording import record
 from argo_bench.study.replay import NoMarket
-from tests.test_stages import decision, indicators
+from tests.test_stages import decision
 
 P = baseline.PIPELINE
 HOUR = 3600.0
@@ -288,7 +288,7 @@ def made(symbol, direction, regime, close, confidence, cycle):
 
     world = Now()
     world.cycle = cycle
-    evidence = Evidence(symbol, Opinions({"quote": close}, "", ""), indicators(close=close), regime, {})
+    evidence = Evidence(symbol, close, close, regime, ())
     return draft_decision(world, evidence, Consensus(direction, confidence))
 
 

@@ -167,7 +167,7 @@ def test_a_stage_never_writes_to_its_frame(world, small_universe):
 
 
 def test_a_draft_has_stop_and_target_on_the_right_sides(world):
-    evidence = Evidence("AAA", Opinions({"quote": 10.0}, "", ""), indicators(close=10.0), "TRENDING", {})
+    evidence = Evidence("AAA", 10.0, 10.0, "TRENDING", ())
     long = draft_decision(world, evidence, Consensus("LONG", 80.123))
     short = draft_decision(world, evidence, Consensus("SHORT", 80.0))
     assert (long.entry, long.stop, long.target, long.confidence) == (10.0, 9.7, 10.5, 80.12)

@@ -8,7 +8,7 @@ cycle that asked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -37,6 +37,9 @@ class AheadOfExpiry(WithinBudget):
             if 0 < left_s <= CYCLE_S:
                 self._refreshing[key] = asyncio.ensure_future(self._refresh(world, request, key))
         return pending
+
+    def at_hand(self, world: World, requests: Sequence[Request], make: Callable[..., Any]) -> None:
+        """Say that nothing is at hand: every answer that is served may have to be asked for anew."""
 
     async def _refresh(self, world: World, request: Request, key: Hashable) -> None:
         try:

@@ -17,9 +17,11 @@ Prescribed   Symbols sorted by their success so far, in batches of six, each wai
              - Signals come in the order of priority, not of the universe.
              The document does not show how it prioritizes; this is the smallest reading of "priority adjustment":
              successes by attempts, none where there were none, ties as given. An arm ranks untried symbols at 50 %.
-Engineered   optimized/schedule.py: a semaphore instead of batches, every symbol in every cycle, given up only when
-             providers fail. It skips nothing, so against symbols in parallel there is no time to be won; it bounds what
-             is in flight, and one failing symbol no longer costs the cycle. While a provider is down it stops asking.
+Engineered   optimized/schedule.py: a bound instead of batches, every symbol in every cycle, given up only when
+             providers fail. It skips nothing, so against symbols in parallel there is no waiting to be won; it bounds
+             what is in flight, and one failing symbol no longer costs the cycle. While a provider is down it stops
+             asking. Symbols whose data are at hand go through each stage together, as arrays; only one that waits is a
+             task. A validation in rounds then makes no task for a quote that is at hand either.
 Simple       asyncio.gather over all symbols with a semaphore of the same size. One failing symbol costs the cycle.
 May change   nothing.
 
@@ -56,7 +58,9 @@ from argo_bench.pipeline.model import (
 )
 from argo_bench.pipeline.optimized.fetch import TECHNICAL
 from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
-from argo_bench.pipeline.optimized.schedule import AT_ONCE, SideBySide
+from argo_bench.pipeline.optimized.schedule import AT_ONCE, StageByStage
+from argo_bench.pipeline.optimized.validate import validate as in_rounds
+from argo_bench.pipeline.optimized.validate import validate_at_hand
 from argo_bench.pipeline.record import Edit, Pipeline, decide, settle
 
 BATCH = 6
@@ -147,7 +151,8 @@ def prescribed(pipeline: Pipeline, untried: float = 0.0) -> Pipeline:
 
 
 def engineered(pipeline: Pipeline) -> Pipeline:
-    return walk_by(pipeline, SideBySide())
+    edited = walk_by(pipeline, StageByStage())
+    return edited.replace(validate=validate_at_hand) if pipeline.validate is in_rounds else edited
 
 
 def gather_bounded(at_once: int = AT_ONCE) -> Stage:

@@ -191,6 +191,21 @@ def indicator_values(block: Block, sums: NDArray[np.float64]) -> NDArray[np.floa
 
 
 @exact
+def latest_indicators_of_all(values: NDArray[np.float64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Compute ``latest_indicators`` of many blocks, float64 of shape (blocks, 23).
+
+    ``values`` are their bars, block after block, float64 and one-dimensional; ``ends`` says where each ends there.
+    """
+    found = np.empty((len(ends), len(FIELDS)))
+    start = 0
+    for symbol in range(len(ends)):
+        block = values[start : ends[symbol]].reshape((5, (ends[symbol] - start) // 5))
+        found[symbol] = latest_indicators(block)
+        start = ends[symbol]
+    return found
+
+
+@exact
 def sum_closed_bars(block: Block) -> NDArray[np.float64]:
     """Return the recursive sums over all bars of a block but the last one, which is live."""
     sums = np.zeros(SUMS)
@@ -208,7 +223,7 @@ def continue_indicators(block: Block, closed: Block, sums: NDArray[np.float64]) 
     infinity, which makes the sums worthless.
     """
     kept, live = closed.shape[1], block.shape[1] - 1
-    if live < kept or not begins_with(block, closed):
+    if live < kept or not begins_with(block, closed, kept):
         return np.full(len(FIELDS), NAN)
     taint = carry(sums, block, kept, live)
     with_live = sums.copy()
@@ -219,14 +234,88 @@ def continue_indicators(block: Block, closed: Block, sums: NDArray[np.float64]) 
 
 
 @exact
-def begins_with(block: Block, bars: Block) -> bool:
-    """Return whether a block begins with these bars.
+def continue_all(
+    values: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    kept: NDArray[np.int64],
+    digests: NDArray[np.uint64],
+    sums: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], int]:
+    """Compute the numbers of many blocks, float64 of shape (blocks, 23), each from what is known of its closed bars.
+
+    The blocks are those of ``latest_indicators_of_all``; ``rows`` has the row of each in the three arrays that follow.
+    The first ``kept`` bars of a block are known: ``digests``, of shape (rows, 2), are theirs, and ``sums``, of shape
+    (rows, 11), were taken over them. All three are brought up to date in place. A block that does not go on from the
+    bars that are known begins anew, in a full pass. Returns how many went on as well. The numbers are NaN where a bar
+    holds a NaN or an infinity; then no bar is known any more.
+    """
+    found = np.full((len(ends), len(FIELDS)), NAN)
+    continued = 0
+    start = 0
+    for number in range(len(ends)):
+        row, bars = rows[number], (ends[number] - start) // 5
+        block = values[start : ends[number]].reshape((5, bars))
+        start = ends[number]
+        if bars < 2:
+            found[number] = latest_indicators(block)
+            continue
+        known, live = kept[row], bars - 1
+        taint = 0.0
+        digest = digest_bars(block, 0, min(known, live))
+        if 0 < known <= live and digest[0] == digests[row, 0] and digest[1] == digests[row, 1]:
+            continued += 1
+        else:
+            known = 0
+            digests[row, :] = np.uint64(0)
+            sums[row, :] = 0.0
+            for each in range(5):
+                taint += 0.0 * block[each, 0]
+        taint += carry(sums[row], block, max(known, 1), live)
+        with_live = sums[row].copy()
+        taint += carry(with_live, block, live, live + 1)
+        kept[row] = 0
+        if taint == 0.0:
+            found[number] = indicator_values(block, with_live)
+            digest = digest_bars(block, known, live)
+            digests[row, 0] += digest[0]
+            digests[row, 1] += digest[1]
+            kept[row] = live
+    return found, continued
+
+
+PLACE, LOW_HALF, HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xFFFFFFFF), np.uint64(32)
+
+
+@exact
+def digest_bars(block: NDArray[np.float64], start: int, stop: int) -> tuple[np.uint64, np.uint64]:
+    """Return a digest of the bars from ``start`` to before ``stop``; the digests of successive bars add up.
+
+    The first number is the sum of the values' bits, so that one value which differs is always noticed. The second one
+    is the sum of the products of their halves, each after a key of its place (NH; Black et al., UMAC, 1999): where two
+    or more values differ, one case in four thousand million goes unnoticed.
+    """
+    bits = block.view(np.uint64)
+    plain = keyed = np.uint64(0)
+    for row in range(5):
+        first = PLACE * np.uint64(1 + (row << 32))
+        for bar in range(start, stop):
+            value = bits[row, bar]
+            plain += value
+            mixed = value ^ (first + PLACE * np.uint64(bar))
+            keyed += (mixed & LOW_HALF) * (mixed >> HALF)
+    return plain, keyed
+
+
+@exact
+def begins_with(block: Block, bars: Block, count: int) -> bool:
+    """Return whether a block begins with the first ``count`` of these bars.
 
     Differences are counted over a whole row, since a loop that may stop early uses no vector registers.
     """
     for row in range(len(bars)):
         different = 0
-        for bar in range(bars.shape[1]):
+        for bar in range(count):
             different += block[row, bar] != bars[row, bar]
         if different:
             return False
@@ -355,6 +444,24 @@ def latest_regime(close: Values, volatile_ratio: float) -> int:
     if not (abs(short - medium) > slack and abs(medium - long) > slack):
         return IN_DOUBT
     return TRENDING if (short > medium) == (medium > long) else CONSOLIDATION
+
+
+@exact
+def latest_regime_of_all(
+    values: NDArray[np.float64], ends: NDArray[np.int64], volatile_ratio: float
+) -> NDArray[np.int64]:
+    """Return ``latest_regime`` of many blocks, int64 of shape (blocks,).
+
+    It is IN_DOUBT for a block of fewer than 200 bars as well. The blocks are those of ``latest_indicators_of_all``.
+    """
+    found = np.full(len(ends), IN_DOUBT)
+    start = 0
+    for symbol in range(len(ends)):
+        bars = (ends[symbol] - start) // 5
+        if bars >= LONG:
+            found[symbol] = latest_regime(values[start + 4 * bars - LONG : start + 4 * bars], volatile_ratio)
+        start = ends[symbol]
+    return found
 
 
 @reordered

@@ -92,6 +92,14 @@ class Memo:
             return entry.value
         return (self._answer_async if self._is_async else self._answer)(world, key, arguments)
 
+    def at_hand(self, world: World, *arguments: Any) -> Settled | None:
+        """Return what this process remembers, as a hit, or None where it would have to be computed or read."""
+        entry = self._entries.get(self.key(*arguments))
+        if entry is None or not self._is_fresh(world, entry):
+            return None
+        self.hits += 1
+        return entry.value if isinstance(entry.value, Settled) else Settled(entry.value)
+
     @property
     def corrupt_entries(self) -> int:
         return self._shelf.corrupted if self._shelf is not None else 0

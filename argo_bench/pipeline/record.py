@@ -17,9 +17,8 @@ from argo_bench.pipeline.model import (
     STRATEGY,
     Consensus,
     Decision,
+    Direction,
     Encoded,
-    Indicators,
-    Opinions,
     Readings,
     Regime,
     Rejection,
@@ -72,18 +71,31 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the stages before the consensus found out about a symbol."""
+    """Holds what a decision says of what the stages before the consensus found out about a symbol.
+
+    ``close`` is the last price and ``reference`` the provider's quote; ``sources`` are the directions that the sources
+    voted for, in their fixed order.
+    """
 
     symbol: str
-    opinions: Opinions
-    indicators: Indicators
+    close: float
+    reference: float
     regime: Regime
-    signals: Signals
+    sources: tuple[tuple[str, Direction], ...]
 
 
 async def settle(value: Any) -> Any:
     """Return the value, after awaiting it where it is awaitable: an edit may turn a plain stage async."""
     return await value if inspect.isawaitable(value) else value
+
+
+def find_at_hand(stage: Stage) -> Stage | None:
+    """Return what says which answers of a stage need no waiting, and None of any other; None where a stage cannot say.
+
+    A wrapper that adds nothing to such answers hands out what it wraps.
+    """
+    at_hand: Stage | None = getattr(stage, "at_hand", None)
+    return at_hand
 
 
 async def decide(pipeline: Pipeline, world: World, symbol: str) -> Decision | None:
@@ -98,14 +110,19 @@ async def decide(pipeline: Pipeline, world: World, symbol: str) -> Decision | No
     consensus = await settle(pipeline.consensus(world, signals, regime))
     if consensus is None:
         return None
-    draft = draft_decision(world, Evidence(symbol, fetched.opinions, indicators, regime, signals), consensus)
+    quote, sources = fetched.opinions.technical["quote"], list_sources(signals)
+    draft = draft_decision(world, Evidence(symbol, indicators.close, quote, regime, sources), consensus)
     reasoning = await settle(pipeline.reason(world, draft))
     return dataclasses.replace(draft, reasoning=reasoning.text, reasoning_author=reasoning.author)
 
 
+def list_sources(signals: Signals) -> tuple[tuple[str, Direction], ...]:
+    return tuple((name, signal.direction) for name, signal in signals.items())
+
+
 def draft_decision(world: World, evidence: Evidence, consensus: Consensus) -> Decision:
     """Return the decision that a consensus amounts to, not yet explained. Prices are rounded as they are quoted."""
-    close = evidence.indicators.close
+    close = evidence.close
     sign = 1 if consensus.direction == "LONG" else -1
     digits = quote_digits(close)
     identity = f"{evidence.symbol}|{world.cycle}|{STRATEGY}"
@@ -119,9 +136,9 @@ def draft_decision(world: World, evidence: Evidence, consensus: Consensus) -> De
         confidence=round(consensus.confidence, 2),
         regime=evidence.regime,
         strategy=STRATEGY,
-        sources=tuple((name, signal.direction) for name, signal in evidence.signals.items()),
+        sources=evidence.sources,
         timestamp=world.nominal_time(),
-        reference=evidence.opinions.technical["quote"],
+        reference=evidence.reference,
     )
 
 

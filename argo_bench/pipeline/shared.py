@@ -16,7 +16,7 @@ import xxhash
 
 from argo_bench.pipeline.memo import SEAL, Memo, content_key
 from argo_bench.pipeline.model import Bars, Fetched, Opinions, Stage, StoreError, World
-from argo_bench.pipeline.record import settle
+from argo_bench.pipeline.record import find_at_hand, settle
 from argo_bench.pipeline.world.base import OPINION
 from argo_bench.pipeline.world.content import MODELS, uniform
 
@@ -61,6 +61,11 @@ class SharedFetch:
 
     async def __call__(self, world: World, symbol: str) -> Fetched:
         return decode_fetched(await settle(self._local(world, symbol, self._key(world, symbol))))
+
+    @property
+    def at_hand(self) -> Stage | None:
+        """What the wrapped stage has at hand: what a process knows by itself it need not ask the store for."""
+        return find_at_hand(self.__wrapped__)
 
     def _key(self, world: World, symbol: str) -> str:
         return latest_key_of(symbol) if self._accepts_s else key_of(world, symbol)

@@ -8,10 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from argo_bench.pipeline.model import Bars, Fetched, Opinions, Pending, Provider, ProviderError, Stage, World
+from argo_bench.pipeline.model import (
+    Bars,
+    Completion,
+    Fetched,
+    Opinions,
+    Pending,
+    Provider,
+    ProviderError,
+    Request,
+    Stage,
+    World,
+)
+from argo_bench.pipeline.record import find_at_hand
+from argo_bench.pipeline.world.base import OPINION
+from argo_bench.pipeline.world.content import MODELS
 
 LIMITS_S: Mapping[Provider, float] = {
     "massive": 6.0,
@@ -45,6 +60,11 @@ class SingleFlight:
     def __init__(self, fetch: Stage) -> None:
         self.__wrapped__ = fetch
         self._flights: dict[str, Flight] = {}
+
+    @property
+    def at_hand(self) -> Stage | None:
+        """What the wrapped stage knows without waiting."""
+        return find_at_hand(self.__wrapped__)
 
     async def __call__(self, world: World, symbol: str) -> Fetched:
         flight = self._flights.get(symbol)
@@ -84,20 +104,71 @@ class AtOnce:
     def __init__(self) -> None:
         self._bars = Hedged()
 
+    def at_hand(self, world: World, symbol: str) -> Fetched | None:
+        """Return the answers to all six requests where the transport has each at hand, None where one must be sent."""
+        find = find_at_hand(world.transport)
+        found: Fetched | None = None if find is None else find(world, list_requests(symbol), put_together)
+        return found
+
     async def __call__(self, world: World, symbol: str) -> Fetched:
+        """Wait for the answers that are not at hand, and send their requests together."""
+        find = find_at_hand(world.transport)
+        at_hand = [None if find is None else find(world, [each], only) for each in list_requests(symbol)]
+        missing = [place for place, each in enumerate(at_hand) if each is None]
+        if len(missing) == 1:
+            came = iter([await self._ask(world, symbol, missing[0])])
+        else:
+            came = iter(await self._ask_together(world, symbol, missing))
+        return put_together(*(next(came) if each is None else each[0] for each in at_hand))
+
+    async def _ask_together(self, world: World, symbol: str, places: Iterable[int]) -> list[Any]:
+        """Return the answers in order. Raises the first failure as soon as there is one, and cancels the rest."""
         try:
             async with asyncio.TaskGroup() as sources:
-                bars = sources.create_task(self._bars(world, symbol))
-                technical = {
-                    what: sources.create_task(answer("alpha_vantage", world.opinion("alpha_vantage", symbol, what)))
-                    for what in TECHNICAL
-                }
-                sentiment = sources.create_task(answer("x_sentiment", world.opinion("x_sentiment", symbol, "opinion")))
-                analysis = sources.create_task(answer("sonar", world.opinion("sonar", symbol, "opinion")))
+                tasks = [sources.create_task(self._ask(world, symbol, place)) for place in places]
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        figures = {what: task.result() for what, task in technical.items()}
-        return Fetched(bars.result(), Opinions(figures, sentiment.result(), analysis.result()))
+        return [task.result() for task in tasks]
+
+    def _ask(self, world: World, symbol: str, place: int) -> Coroutine[Any, Any, Any]:
+        """Send the request that has this place in ``list_requests``."""
+        request = list_requests(symbol)[place]
+        if request.what == "bars":
+            return self._bars(world, symbol)
+        return answer(request.provider, world.transport(world, request))
+
+
+def only(answer: Any) -> tuple[Any]:
+    """Return an answer in a tuple, since the answer itself may be anything."""
+    return (answer,)
+
+
+def put_together(
+    bars: Bars, rsi: float, sma: float, quote: float, sentiment: Completion, analysis: Completion
+) -> Fetched:
+    """Return the answers to the requests of ``list_requests``."""
+    figures = {"rsi": rsi, "sma": sma, "quote": quote}
+    return Fetched(bars, Opinions(figures, content_of(sentiment), content_of(analysis)))
+
+
+@lru_cache(maxsize=16_384)
+def list_requests(symbol: str) -> tuple[Request, ...]:
+    """Return the six requests of a symbol as a world sends them: bars, the technical figures, the two opinions."""
+    figures = (Request("alpha_vantage", symbol, what) for what in TECHNICAL)
+    opinions = [describe_opinion("x_sentiment", symbol), describe_opinion("sonar", symbol)]
+    return Request("massive", symbol, "bars"), *figures, *opinions
+
+
+def describe_opinion(provider: Provider, symbol: str) -> Request:
+    model = MODELS[provider]
+    prompt = OPINION.format(symbol=symbol)
+    return Request(
+        provider, symbol, "opinion", prompt, 0, model.system, model.name, model.max_tokens, model.temperature
+    )
+
+
+def content_of(completion: Completion) -> str:
+    return completion.choices[0].message.content
 
 
 class Hedged:
@@ -124,9 +195,11 @@ class Hedged:
         asked = [primary]
         try:
             await asyncio.wait(asked, timeout=self.patience_s)
-            if not primary.done() or is_refused(primary):
+            if primary.done() and not is_refused(primary):
+                bars: Bars = primary.result()
+            else:
                 asked.append(loop.create_task(answer("alpaca", world.bars("alpaca", symbol))))
-            bars: Bars = await first_success(asked)
+                bars = await first_success(asked)
             if not is_refused(primary):
                 self._latencies_s.append(loop.time() - asked_at)
             return bars

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
+from argo_bench.pipeline.arrays import Frames
 from argo_bench.pipeline.model import Bars, World
 from argo_bench.pipeline.optimized.indicators import CANONICAL
 
@@ -18,3 +21,8 @@ def frame(world: World, bars: Bars) -> pd.DataFrame:
     values.flags.writeable = False
     index = pd.DatetimeIndex(bars.timestamps, name="timestamp", copy=False).tz_localize("UTC")
     return pd.DataFrame(values.T, columns=CANONICAL, index=index, copy=False)
+
+
+def frames_of_many(world: World, bars: Sequence[Bars]) -> Frames:
+    """Return the frames of many symbols as the arrays that they came in; none is made before somebody asks for it."""
+    return Frames([each.values for each in bars], lambda row: frame(world, bars[row]))

@@ -6,19 +6,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from argo_bench.pipeline.arrays import Frames, IndicatorTable
 from argo_bench.pipeline.baseline.indicators import columns
 from argo_bench.pipeline.kernels import (
     FIVE_FIELDS,
+    SUMS,
     Block,
+    continue_all,
     continue_indicators,
     latest_five,
     latest_indicators,
+    latest_indicators_of_all,
     sum_closed_bars,
 )
 from argo_bench.pipeline.model import COLUMNS, Indicators, Stage, World
@@ -43,6 +48,19 @@ def indicators(world: World, frame: pd.DataFrame) -> Indicators:
     if math.isnan(values[0]):
         columns(frame)  # raises, and names the column and the bar, which the kernel does not know
     return Indicators(*values)
+
+
+def indicators_of_many(world: World, frames: Frames) -> IndicatorTable:
+    """Compute what ``indicators`` computes, for all frames by one call. Raises what it raises for the first bad one."""
+    values = latest_indicators_of_all(frames.values, frames.ends)
+    refuse_bad_bars(frames, values)
+    return IndicatorTable(values)
+
+
+def refuse_bad_bars(frames: Frames, values: NDArray[np.float64]) -> None:
+    """Raise what ``indicators`` raises for the first frame whose row in ``values``, of shape (frames, 23), is NaN."""
+    for row in np.flatnonzero(np.isnan(values[:, 0])).tolist():
+        columns(frames[row])
 
 
 def five(world: World, frame: pd.DataFrame) -> dict[str, float]:
@@ -96,6 +114,39 @@ class History:
         return self.latest
 
 
+class Histories:
+    """Holds what is known of the closed bars of many symbols as arrays, in a row for each symbol.
+
+    The first ``kept`` bars of a symbol are known: ``digests``, uint64 of shape (rows, 2), are theirs, and the recursive
+    sums, ``sums``, float64 of shape (rows, 11), were taken over them. The bars themselves come with every answer, and
+    are not kept. A row is found by a symbol's first bar. When there are ``maximum`` rows and one more is needed, all
+    are forgotten.
+    """
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self._forget()
+
+    def _forget(self) -> None:
+        self._rows: dict[bytes, int] = {}
+        self.kept = np.zeros(0, np.int64)
+        self.digests = np.zeros((0, 2), np.uint64)
+        self.sums = np.zeros((0, SUMS))
+
+    def find_rows(self, blocks: Sequence[Block]) -> NDArray[np.int64]:
+        """Return the row of each block, int64 of shape (blocks,), after making room for them."""
+        firsts = [block[:, :1].tobytes() for block in blocks]
+        if len(self._rows) + len(firsts) > self._maximum and len(self._rows.keys() | firsts) > self._maximum:
+            self._forget()
+        rows = [self._rows.setdefault(first, len(self._rows)) for first in firsts]
+        if (missing := len(self._rows) - len(self.kept)) > 0:
+            missing = max(missing, len(self.kept))  # doubled, so that each row is copied once on average
+            self.kept = np.pad(self.kept, (0, missing))
+            self.digests = np.pad(self.digests, ((0, missing), (0, 0)))
+            self.sums = np.pad(self.sums, ((0, missing), (0, 0)))
+        return np.array(rows, np.int64)
+
+
 class Incremental:
     """Continues the indicators bar by bar, and wraps the stage that computes them in full.
 
@@ -120,7 +171,23 @@ class Incremental:
         self.hits = 0
         self.misses = 0
         self._histories: dict[bytes, History] = {}
+        self._of_many = Histories(maximum)
         self._maximum = maximum
+
+    @property
+    def many(self) -> Stage | None:
+        """How many frames are taken at once: where the wrapped stage is the kernel's, which goes on from any bar."""
+        return self._continue_many if self.__wrapped__ is indicators else None
+
+    def _continue_many(self, world: World, frames: Frames) -> IndicatorTable:
+        """Compute what calls for single frames compute, from histories that these do not share."""
+        known = self._of_many
+        rows = known.find_rows(frames.blocks)
+        values, continued = continue_all(frames.values, frames.ends, rows, known.kept, known.digests, known.sums)
+        refuse_bad_bars(frames, values)
+        self.hits += continued
+        self.misses += len(frames) - continued
+        return IndicatorTable(values)
 
     def __call__(self, world: World, frame: pd.DataFrame) -> Indicators:
         bars = block(frame)

@@ -65,8 +65,11 @@ class Answers:
         if self._answers_of is None or self._answers_of[0] is not world:
             return
         self._put_in((LATEST,), rows)
-        for symbol in {row[SYMBOL] for row in rows}:
-            self._put_in((LATEST_OF_SYMBOL, symbol), [row for row in rows if row[SYMBOL] == symbol])
+        rows_of: dict[str, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            rows_of.setdefault(row[SYMBOL], []).append(row)
+        for symbol, its_rows in rows_of.items():
+            self._put_in((LATEST_OF_SYMBOL, symbol), its_rows)
 
     def _put_in(self, question: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
         kept = self._answers.get(question)

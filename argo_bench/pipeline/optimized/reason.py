@@ -130,6 +130,11 @@ class AnsweredAtOnce(Remembered):
         self._following: set[asyncio.Task[None]] = set()
         self._waited_for_in: World | None = None
 
+    def at_hand(self, world: World, decision: Decision) -> Reasoning | None:
+        """Return the explanation where the process remembers one, and None where the model would be asked."""
+        remembered = self.__wrapped__.at_hand(world, decision)
+        return None if remembered is None else self._serve(world, decision, remembered.value)
+
     async def __call__(self, world: World, decision: Decision) -> Reasoning:
         asking = asyncio.ensure_future(self._rationale(world, decision))
         await asyncio.sleep(0)  # one turn of the loop serves what is remembered and sends the question otherwise

@@ -7,8 +7,9 @@ import pandas as pd
 import xxhash
 from numpy.typing import NDArray
 
+from argo_bench.pipeline.arrays import REGIME_NUMBERS, UNKNOWN, Frames, RegimeColumn
 from argo_bench.pipeline.baseline.regime import MINIMUM_BARS, VOLATILE_RATIO
-from argo_bench.pipeline.kernels import CONSOLIDATION, IN_DOUBT, TRENDING, VOLATILE, latest_regime
+from argo_bench.pipeline.kernels import CONSOLIDATION, IN_DOUBT, TRENDING, VOLATILE, latest_regime, latest_regime_of_all
 from argo_bench.pipeline.memo import Memo
 from argo_bench.pipeline.model import Regime, Stage, World
 
@@ -37,6 +38,14 @@ class Detector:
             asked: Regime = self.__wrapped__(world, frame.assign(close=frame["close"].astype(np.float64)))
             return asked
         return NAMES[detected]
+
+    def many(self, world: World, frames: Frames) -> RegimeColumn:
+        """Detect the regimes of many frames by one call."""
+        numbers = latest_regime_of_all(frames.values, frames.ends, VOLATILE_RATIO)
+        for row in np.flatnonzero(numbers == IN_DOUBT).tolist():
+            is_short = frames.blocks[row].shape[1] < MINIMUM_BARS
+            numbers[row] = UNKNOWN if is_short else REGIME_NUMBERS[self(world, frames[row])]
+        return RegimeColumn(numbers)
 
 
 def remember(regime: Stage) -> Memo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Callable, Generator, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from argo_bench.pipeline.lifetimes import (
 )
 from argo_bench.pipeline.market import is_crypto
 from argo_bench.pipeline.model import Bars, Completion, Pending, Pool, ProviderError, Request, Stage, World
+from argo_bench.pipeline.record import find_at_hand
 
 BOUND_S = 300.0
 """The age beyond which no answer is served while its market is open, counted from when it was asked for.
@@ -87,6 +88,14 @@ class Kept(NamedTuple):
     expires_at: float
 
 
+class Together(NamedTuple):
+    """Holds what was made of the answers to several requests, and until when all of them are served."""
+
+    requests: Sequence[Request]
+    made: Any
+    expires_at: float
+
+
 class Cached:
     """Serves an answer again until it expires, and wraps the transport that asks for it.
 
@@ -136,6 +145,8 @@ class WithinBudget(Cached):
         self._volatilities: dict[str, Volatility] = {}
         self._changes: dict[str, Changes] = {}
         self._said: dict[Hashable, tuple[float, Any]] = {}
+        self._early: dict[str, tuple[Request, Hashable, float, Any]] = {}
+        self._together: dict[str, Together] = {}
         self._session = Session(-math.inf, -math.inf)
 
     def __call__(self, world: World, request: Request) -> Pending[Any]:
@@ -143,6 +154,35 @@ class WithinBudget(Cached):
             pending: Pending[Any] = self.__wrapped__(world, request)
             return pending
         return super().__call__(world, request)
+
+    def at_hand(self, world: World, requests: Sequence[Request], make: Callable[..., Any]) -> Any:
+        """Return what ``make`` makes of the answers to requests about one symbol, none of them for an explanation; None
+        where one of them has to be sent.
+
+        What is returned counts as hits; what is not counts when it is sent. Of the same requests the same is made, once
+        for as long as none of their answers is replaced.
+        """
+        symbol = requests[0].symbol
+        found = self._together.get(symbol)
+        if found is None or found.requests is not requests:
+            kept = [self._kept.get((each.provider, each.symbol, each.what, each.prompt)) for each in requests]
+            if None in kept:
+                return None
+            found = Together(requests, make(*(each[0] for each in kept if each)), min(each[1] for each in kept if each))
+            if len(requests) > 1:
+                self._together[symbol] = found
+        if world.now() >= found.expires_at:
+            return None
+        self.hits += len(requests)
+        return found.made
+
+    def _keep(self, world: World, request: Request, key: Hashable, sent_at: float, answer: Any) -> None:
+        super()._keep(world, request, key, sent_at, answer)
+        self._together.pop(request.symbol, None)
+        if request.what == "bars" and (early := self._early.pop(request.symbol, None)) is not None:
+            super()._keep(world, *early)
+        elif request.what == "quote" and request.symbol not in self._volatilities:
+            self._early[request.symbol] = request, key, sent_at, answer
 
     def expires_at(self, world: World, request: Request, answer: Any, sent_at: float) -> float:
         if request.what in ("bars", "quote"):
@@ -154,7 +194,7 @@ class WithinBudget(Cached):
         return sent_at + min(BOUND_S, lifetime_s) * (1 - JITTER * hash_to_share(request))
 
     def _price_lifetime_s(self, world: World, request: Request, answer: Any, sent_at: float) -> float:
-        """Return how long a price is kept, in seconds; zero for a quote whose symbol's bars have not been seen."""
+        """Return how long a price is kept, in seconds; zero for a quote until its symbol's bars have been seen."""
         known = self._volatilities.get(request.symbol)
         if request.what == "quote":
             return 0.0 if known is None else known.seconds_until(QUOTE_BUDGET)
@@ -265,6 +305,11 @@ class Deduplicated:
         arriving = Arriving(self.__wrapped__(world, request), partial(self._keep, answered, question, prompt))
         flight = self._flights[key] = Flight(arriving, over=partial(self._flights.pop, key, None))
         return flight
+
+    @property
+    def at_hand(self) -> Stage | None:
+        """What the wrapped transport has at hand. Questions are remembered when they are sent."""
+        return find_at_hand(self.__wrapped__)
 
     def _answers_for(self, world: World, request: Request) -> dict[Hashable, list[Asked]]:
         if request.provider == "explanation":

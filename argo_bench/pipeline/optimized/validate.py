@@ -1,6 +1,7 @@
 """The same rules are applied here a batch at a time: those that never wait, then one look-up, then all quotes.
 
-``QuotesAhead`` asks for the quotes earlier still, while the decisions are being explained.
+``validate_at_hand`` waits only for quotes that are not at hand. ``QuotesAhead`` asks for them earlier still, while the
+decisions are being explained.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from argo_bench.pipeline.baseline.validate import broken_plain_rule
-from argo_bench.pipeline.model import Decision, ProviderError, Reasoning, Rejection, Stage, Validated, World
-from argo_bench.pipeline.record import Pipeline, settle
+from argo_bench.pipeline.model import Decision, ProviderError, Reasoning, Rejection, Request, Stage, Validated, World
+from argo_bench.pipeline.optimized.fetch import only
+from argo_bench.pipeline.record import Pipeline, find_at_hand, settle
 
 Ask = Callable[[World, str], Awaitable[Any]]
 """Asks for the quote of a symbol."""
@@ -39,6 +42,24 @@ async def validate_by(ask: Ask, world: World, decisions: Sequence[Decision]) -> 
     settle_rest(broken, find_duplicates(world, unbroken(decisions, broken)))
     settle_rest(broken, await find_unquoted(world, unbroken(decisions, broken), ask))
     return part_by_rule(decisions, broken)
+
+
+async def validate_at_hand(world: World, decisions: Sequence[Decision]) -> Validated:
+    """Return what ``validate`` returns, but make no task for a quote that the transport has at hand."""
+    broken = [plain_rule(world, decision) for decision in decisions]
+    settle_rest(broken, find_duplicates(world, unbroken(decisions, broken)))
+    left = unbroken(decisions, broken)
+    find = find_at_hand(world.transport)
+    waiting = [each for each in left if find is None or find(world, [describe_quote(each.symbol)], only) is None]
+    rules = await find_unquoted(world, waiting, ask_quote)
+    broken_by = {each.symbol: rule for each, rule in zip(waiting, rules, strict=True)}
+    settle_rest(broken, [broken_by.get(each.symbol) for each in left])
+    return part_by_rule(decisions, broken)
+
+
+@lru_cache(maxsize=16_384)
+def describe_quote(symbol: str) -> Request:
+    return Request("alpha_vantage", symbol, "quote")
 
 
 def ask_quote(world: World, symbol: str) -> Awaitable[Any]:

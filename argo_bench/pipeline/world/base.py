@@ -184,9 +184,14 @@ class BaseWorld:
             self._database.executemany(INSERT, rows)
 
     def insert_numbered(self, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Insert rows as ``insert_many`` does, and return the numbers that SQLite gave them. Raises what it raises."""
+        """Insert rows as ``insert_many`` does, and return the numbers that SQLite gave them. Raises what it raises.
+
+        In one transaction they follow each other, since SQLite gives each row the highest number so far and one more.
+        """
         with self._storing(len(rows)):
-            return [self._database.execute(INSERT, row).lastrowid or 0 for row in rows]
+            self._database.executemany(INSERT, rows)
+            (last,) = self._database.execute("SELECT last_insert_rowid()").fetchone()
+            return [*range(last - len(rows) + 1, last + 1)]
 
     @contextmanager
     def _storing(self, rows: int) -> Iterator[None]:
