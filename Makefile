@@ -26,9 +26,11 @@ BASE ?= $(shell git rev-parse --quiet --verify HEAD~1 || echo HEAD)
 gate: $(INSTALLED)  ## is this commit slower than the one before? make gate BASE=main for another
 	$(BIN)/argo-bench ci --base $(BASE)
 
-bench: $(INSTALLED)  ## the same arms under pytest-benchmark, and the speed targets of the kernel
+bench: $(INSTALLED)  ## the same arms under pytest-benchmark, and the speed of kernel and universe
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
 	$(BIN)/python tests/benchmarks/study_indicators.py
+	$(BIN)/python tests/benchmarks/study_pass.py
+	$(BIN)/python tests/benchmarks/study_universe.py
 
 readme: $(INSTALLED)  ## the README's table from the stored run
 	$(BIN)/argo-bench report results/reference --readme README.md
