@@ -14,7 +14,7 @@ from argo_bench.pipeline.market import Tape
 from argo_bench.pipeline.model import Ledger, ProviderError, Served
 from argo_bench.pipeline.optimized.indicators import indicators as kernel
 from argo_bench.pipeline.optimized.reason import reason as awaiting_reason
-from argo_bench.pipeline.optimized.schedule import OUTAGE, SideBySide
+from argo_bench.pipeline.optimized.schedule import OUTAGE, SideBySide, StageByStage
 from argo_bench.pipeline.record import cycle, find_changed_parts
 from argo_bench.pipeline.world import SimulatedWorld, Simulation
 from argo_bench.pipeline.world.clock import NS
@@ -187,15 +187,17 @@ async def test_no_signal_at_all_ends_no_engineered_walk():
     assert market.begun == TWELVE
 
 
-async def test_a_failing_provider_costs_its_symbol_alone_and_is_counted():
+@pytest.mark.parametrize("schedule", [SideBySide, StageByStage])
+async def test_a_failing_provider_costs_its_symbol_alone_and_is_counted(schedule):
     market, world = Market(TWELVE, fails={"S1": ProviderError("503"), "S2": ProviderError("503")}), Ledgered()
-    assert await market.walk(SideBySide(), TWELVE, world) == ["S0", *TWELVE[3:]]
+    assert await market.walk(schedule(), TWELVE, world) == ["S0", *TWELVE[3:]]
     assert world.ledger.failures["schedule"] == 2
 
 
-async def test_an_outage_ends_the_walk_and_those_left_out_come_first_in_the_next_cycle():
+@pytest.mark.parametrize("schedule", [SideBySide, StageByStage])
+async def test_an_outage_ends_the_walk_and_those_left_out_come_first_in_the_next_cycle(schedule):
     down = {symbol: ProviderError("503") for symbol in TWELVE[1:9]}
-    market, walk, world = Market(TWELVE, fails=down), SideBySide(at_once=1), Ledgered()
+    market, walk, world = Market(TWELVE, fails=down), schedule(at_once=1), Ledgered()
     assert await market.walk(walk, TWELVE, world) == ["S0"]
     assert market.begun == TWELVE[: 1 + OUTAGE]
     assert world.ledger.failures["schedule"] == 11

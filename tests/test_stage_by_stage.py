@@ -36,7 +36,7 @@ from argo_bench.pipeline.optimized.fetch import list_requests
 from argo_bench.pipeline.optimized.frame import frame, frames_of_many
 from argo_bench.pipeline.optimized.indicators import DRIFT, Incremental, indicators, indicators_of_many
 from argo_bench.pipeline.optimized.regime import Detector
-from argo_bench.pipeline.optimized.schedule import AT_ONCE, OUTAGE, SideBySide, StageByStage, with_reasoning
+from argo_bench.pipeline.optimized.schedule import AT_ONCE, SideBySide, StageByStage, with_reasoning
 from argo_bench.pipeline.optimized.signals import signals_of_many
 from argo_bench.pipeline.optimized.validate import validate, validate_at_hand
 from argo_bench.pipeline.record import cycle, list_sources
@@ -196,23 +196,6 @@ async def test_it_bounds_what_is_under_way():
     market = Market(TWELVE)
     await market.walk(StageByStage(at_once=5), TWELVE)
     assert market.most_under_way == 5
-
-
-async def test_a_failing_provider_costs_its_symbol_alone_and_is_counted():
-    market, world = Market(TWELVE, fails={"S1": ProviderError("503"), "S2": ProviderError("503")}), Ledgered()
-    assert await market.walk(StageByStage(), TWELVE, world) == ["S0", *TWELVE[3:]]
-    assert world.ledger.failures["schedule"] == 2
-
-
-async def test_an_outage_ends_the_walk_and_those_left_out_come_first_in_the_next_cycle():
-    down = {symbol: ProviderError("503") for symbol in TWELVE[1:9]}
-    market, walk, world = Market(TWELVE, fails=down), StageByStage(at_once=1), Ledgered()
-    assert await market.walk(walk, TWELVE, world) == ["S0"]
-    assert market.begun == TWELVE[: 1 + OUTAGE]
-    assert world.ledger.failures["schedule"] == 11
-    market.begun.clear()
-    assert await market.walk(walk, TWELVE) == ["S0", *TWELVE[9:]]
-    assert market.begun[:5] == TWELVE[7:]
 
 
 async def test_failures_that_are_quicker_than_answers_are_no_outage():

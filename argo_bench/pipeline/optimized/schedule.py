@@ -71,15 +71,25 @@ class SideBySide:
         order = sorted(symbols, key=lambda symbol: symbol not in self._left_out)
         outcomes = dict(zip(order, await asyncio.gather(*map(walk, order), return_exceptions=True), strict=True))
         self._left_out = left_out
-        errors = [outcome for outcome in outcomes.values() if isinstance(outcome, BaseException)]
-        for error in errors:
-            if not isinstance(error, ProviderError):
-                raise error
-        if errors and len(errors) + len(left_out) == len(order):
-            raise errors[0]
-        world.ledger.failures["schedule"] += len(errors) + len(left_out)
-        decisions = (outcomes[symbol] for symbol in symbols)
-        return [decision for decision in decisions if isinstance(decision, Decision)]
+        return collect_decisions(world, symbols, outcomes, len(left_out))
+
+
+def collect_decisions(
+    world: World, symbols: Sequence[str], outcomes: Mapping[str, Decision | BaseException | None], left_out: int
+) -> list[Decision]:
+    """Return the decisions in the order of the symbols, and count those that failed or were left out as failures.
+
+    Raises what ``SideBySide`` says that it raises.
+    """
+    errors = [outcome for outcome in outcomes.values() if isinstance(outcome, BaseException)]
+    for error in errors:
+        if not isinstance(error, ProviderError):
+            raise error
+    if errors and len(errors) + left_out == len(symbols):
+        raise errors[0]
+    world.ledger.failures["schedule"] += len(errors) + left_out
+    decisions = map(outcomes.get, symbols)
+    return [decision for decision in decisions if isinstance(decision, Decision)]
 
 
 class StageByStage:
@@ -100,15 +110,7 @@ class StageByStage:
         walk = Walk(world, pipeline, self._at_once, sorted(symbols, key=lambda symbol: symbol not in self._left_out))
         outcomes = await walk.run()
         self._left_out = walk.left_out
-        errors = [outcome for outcome in outcomes.values() if isinstance(outcome, BaseException)]
-        for error in errors:
-            if not isinstance(error, ProviderError):
-                raise error
-        if errors and len(errors) + len(walk.left_out) == len(symbols):
-            raise errors[0]
-        world.ledger.failures["schedule"] += len(errors) + len(walk.left_out)
-        decisions = (outcomes.get(symbol) for symbol in symbols)
-        return [decision for decision in decisions if isinstance(decision, Decision)]
+        return collect_decisions(world, symbols, outcomes, len(walk.left_out))
 
 
 class Walk:
