@@ -15,7 +15,7 @@ import dataclasses
 import inspect
 import pickle
 import threading
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Generator, Hashable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -340,6 +340,11 @@ def content_key(*values: Any) -> bytes:
     Takes numbers, texts, None, tuples and mappings of them, numpy arrays, and frames (values, dtypes, column names and
     the index with its unit). Raises TypeError for anything else.
     """
+    return digest_all(values)
+
+
+def digest_all(values: Iterable[Any]) -> bytes:
+    """Return the ``content_key`` of values, of which each is let go before the next is taken."""
     digest = xxhash.xxh3_128()
     for value in values:
         _update(digest, value)

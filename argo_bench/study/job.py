@@ -28,6 +28,7 @@ from argo_bench.pipeline.market.table import Order
 from argo_bench.pipeline.market.universe import GENERATED_BARS
 from argo_bench.pipeline.world.figures import use_figures
 from argo_bench.pipeline.world.loopback import LIVE, LiveModel
+from argo_bench.study.recording import MANY
 from argo_bench.study.subject import StudySubject
 from argo_bench.study.supply import MarketSupply
 
@@ -88,7 +89,7 @@ def study_job(
     """Return the job of measuring optimizations on a universe, and a user's benchmarks beside them; a profile that
     does not judge every claim leaves the simple ways out."""
     seeds = tuple(replicate_seed(seed, number) for number in range(profile.seeds))
-    cycles = choose_checked_cycles(profile, len(universe.symbols))
+    cycles = choose_checked_cycles(profile, min(MANY, len(universe.symbols)))
     supply = MarketSupply(universe, seed, seeds, cycles, tuple(each.id for each in optimizations))
     asked_of = optimizations if profile.every_claim else [replace(each, simple=None) for each in optimizations]
     subjects: list[Subject] = [StudySubject(each, supply) for each in asked_of]

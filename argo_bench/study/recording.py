@@ -49,6 +49,11 @@ UNIVERSE = "universe.pickle"
 HISTORY = 300
 """The number of bars that a study starts with, unless its scale is a number of bars."""
 
+MOST_BARS = 2**22
+"""The recorded inputs of a workload have so many bars at most, which take 160 MiB: days are left out, then symbols."""
+MANY = 256
+"""Outputs of whole walks are compared on so many symbols of a larger universe, since all that was answered is kept."""
+
 RECENT_DAYS = 60
 STEPS_PER_DAY = 4680
 """The number of cycles of 5 s in a trading day, which has six and a half hours."""
@@ -140,6 +145,7 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
         groups = [Group(0, calls, number) for number in range(cycles)]
         return Recording(groups, market, seed, opinion_minutes=find_opinion_minutes(workload))
     groups = []
+    days = max(1, min(DAYS, MOST_BARS // (len(tape.symbols) * find_start(workload, scale))))
     minutes = find_opinion_minutes(workload)
     with SimulatedWorld(tape, Simulation(opinion_minutes=minutes), seed=seed, latency_scale=0.0) as world:
         recorder = Recorder(getattr(FAST, workload.stage))
@@ -151,7 +157,7 @@ def record(workload: Workload, universe: Universe, scale: int, seed: int) -> Rec
             recorded = [arguments for arguments in recorder.take_calls() if not is_empty(arguments)]
             if recorded:
                 groups.append(Group(world.clock.virtual_ns, recorded, number))
-            if not is_trace and len(groups) == DAYS:
+            if not is_trace and len(groups) == days:
                 break
     if not groups:
         raise UserError(
@@ -176,8 +182,7 @@ def record_cycles(workload: Workload, universe: Universe, scale: int, seed: int)
     """
     for number in range(DRAWS):
         drawn = draw_symbols(universe, scale if workload.unit == "symbols" else workload.symbols, seed, number)
-        start = scale if workload.unit == "bars" else HISTORY
-        tape = workload_tape(workload, draw_day(drawn, start, seed, number), scale, seed)
+        tape = workload_tape(workload, draw_day(drawn, find_start(workload, scale), seed, number), scale, seed)
         cycles = min(trace_cycles(workload, scale), tape.last_cycle + 1)
         minutes = find_opinion_minutes(workload)
         found = Recording([Group(0, [()], cycle) for cycle in range(cycles)], tape, seed, opinion_minutes=minutes)
@@ -217,9 +222,8 @@ def record_pairs(workload: Workload, universe: Universe, scale: int, seed: int) 
 def draw_symbols(universe: Universe, count: int, seed: int, number: int = 0) -> Universe:
     """Return some of the universe's symbols, drawn by the seed; where there are fewer, generated ones are added."""
     order = np.random.default_rng([seed, number, count]).permutation(len(universe.frames))
-    symbols = [universe.symbols[place] for place in order[:count]]
-    drawn = replace(universe, frames={symbol: universe.frames[symbol] for symbol in symbols})
-    return drawn.take(count, seed)
+    symbols = universe.symbols
+    return universe.select([symbols[place] for place in order[:count]]).take(count, seed)
 
 
 def decides(tape: Tape, seed: int, cycles: Iterable[int], opinion_minutes: float = 0.0) -> bool:
@@ -288,32 +292,57 @@ def take_symbols(workload: Workload, universe: Universe, scale: int, seed: int) 
     if workload.generates and find_shortage(workload, scale, universe) is not None:
         frames = generate(["SYN001"], scale + DAYS - 1, seed).frames
         return Universe(frames, dict.fromkeys(frames, "generated"), "generated, since the data is too short")
-    return universe
+    return draw_few(universe, seed, most=MOST_BARS // find_start(workload, scale))
+
+
+def draw_few(universe: Universe, seed: int, most: int = MANY) -> Universe:
+    """Return so many of the symbols of a larger universe, drawn by the seed, and any other universe as it is."""
+    return draw_symbols(universe, most, seed) if len(universe.frames) > most else universe
+
+
+def describe_drawn(universe: Universe) -> list[str]:
+    """Say where only some of the symbols are walked."""
+    if (symbols := len(universe.frames)) <= MANY:
+        return []
+    return [f"decisions of whole walks are compared on {MANY} of the {symbols:,} symbols, which each seed draws anew"]
 
 
 def trace_cycles(workload: Workload, scale: int) -> int:
     return scale if workload.unit == "cycles" else workload.cycles
 
 
+def find_start(workload: Workload, scale: int) -> int:
+    """Return how many bars a symbol has in a workload's first cycle."""
+    return scale if workload.unit == "bars" else HISTORY
+
+
 def workload_tape(workload: Workload, universe: Universe, scale: int, seed: int) -> Tape:
     """Return the market of a workload: consecutive cycles of a day that ticks as the trace says, or one cycle a day."""
-    start = scale if workload.unit == "bars" else HISTORY
+    start = find_start(workload, scale)
     if workload.inputs == "trace":
         rate = scale / 100 if workload.unit == "% ticking" else change_rate(workload.trace, universe)
         return live_tape(
             universe, seed, start, days=math.ceil(trace_cycles(workload, scale) / STEPS_PER_DAY), rate=rate
         )
-    cycles_per_bar = math.ceil(SEARCHED_CYCLES / days_from(universe, start))
-    return Tape(universe.frames, seed=seed, start=start, cycles_per_bar=cycles_per_bar)
+    return first_days(universe, seed, start, cycles=SEARCHED_CYCLES)
+
+
+def first_days(
+    universe: Universe, seed: int, start: int, *, cycles: int, rate: float = 1.0, cycles_per_bar: int = 1
+) -> Tape:
+    """Return the days from the bar ``start`` on. A day has more cycles where there are few days for ``cycles``."""
+    cycles_per_bar = max(cycles_per_bar, math.ceil(cycles / days_from(universe, start)))
+    seen = universe.cut(slice(start + math.ceil(cycles / cycles_per_bar) - 1))
+    return Tape(seen.frames, seed=seed, start=start, change_rate=rate, cycles_per_bar=cycles_per_bar)
 
 
 def live_tape(
     universe: Universe, seed: int, start: int, *, days: int, rate: float | Mapping[str, float] | None = None
 ) -> Tape:
     """Return the last days of a universe, tick by tick; by default at each symbol's own rate."""
-    recent = {symbol: frame.tail(start + days - 1) for symbol, frame in universe.frames.items()}
+    recent = universe.cut(slice(-(start + days - 1), None))
     ticks = live_rates(universe) if rate is None else rate
-    return Tape(recent, seed=seed, change_rate=ticks, start=start, cycles_per_bar=STEPS_PER_DAY)
+    return Tape(recent.frames, seed=seed, change_rate=ticks, start=start, cycles_per_bar=STEPS_PER_DAY)
 
 
 def draw_day(universe: Universe, start: int, seed: int, number: int = 0) -> Universe:
@@ -323,8 +352,7 @@ def draw_day(universe: Universe, start: int, seed: int, number: int = 0) -> Univ
     """
     days = min(RECENT_DAYS, days_from(universe, start))
     back = int(np.random.default_rng([seed, number]).integers(days))
-    frames = {symbol: frame.iloc[: len(frame) - back] for symbol, frame in universe.frames.items()}
-    return replace(universe, frames=frames)
+    return universe.cut(slice(None, -back)) if back else universe
 
 
 def change_rate(trace: Trace, universe: Universe) -> float | Mapping[str, float]:
@@ -341,7 +369,7 @@ def live_rates(universe: Universe) -> dict[str, float]:
 
 def days_from(universe: Universe, start: int) -> int:
     """Return how many days every symbol has left when a study starts with ``start`` bars; at least one."""
-    shortest = min(len(frame) for frame in universe.frames.values())
+    shortest = min(universe.count_bars().values())
     return shortest - min(start, shortest) + 1
 
 
@@ -350,7 +378,7 @@ def find_shortage(workload: Workload, scale: int, universe: Universe) -> str | N
 
     A headline scale takes whatever bars there are.
     """
-    symbol, bars = min(((symbol, len(frame)) for symbol, frame in universe.frames.items()), key=lambda each: each[1])
+    symbol, bars = min(universe.count_bars().items(), key=lambda each: each[1])
     if workload.unit == "bars" and scale != workload.scales[0] and bars < scale:
         return f"{workload.name} at {scale} bars needs as many bars of every symbol, {symbol} has {bars}"
     return None

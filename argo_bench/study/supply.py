@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from argo_bench.harness.workers.messages import Call
 from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, headline_claims
 from argo_bench.optimizations.together import SETS
 from argo_bench.pipeline.market import Universe
-from argo_bench.pipeline.memo import content_key
-from argo_bench.study.recording import UNIVERSE, live_rates
+from argo_bench.pipeline.memo import digest_all
+from argo_bench.study.recording import UNIVERSE, describe_drawn, live_rates
 from argo_bench.study.records import Acceptance, LiveRates
 from argo_bench.study.servers import start_servers
 
@@ -50,7 +51,7 @@ class MarketSupply:
             "trace": os.environ.get(TRACE),
             "skip_unchanged": SKIP_UNCHANGED in os.environ,
             "bars": digest_of(self.universe),
-            "choices": self.universe.describe_choices(),
+            "choices": [*self.universe.describe_choices(), *describe_drawn(self.universe)],
         }
 
     def families(self) -> Mapping[str, Sequence[str]]:
@@ -92,4 +93,4 @@ def make_call(function: str, arguments: Mapping[str, object]) -> Call:
 
 def digest_of(universe: Universe) -> str:
     """Return a digest of the symbols and all their bars."""
-    return content_key(*universe.frames.keys(), *universe.frames.values()).hex()
+    return digest_all(chain(universe.symbols, universe.frames.values())).hex()

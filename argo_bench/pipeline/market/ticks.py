@@ -101,9 +101,9 @@ class Tape:
             self._timestamps[symbol] = frame.index.to_numpy("datetime64[us]")
             self._start[symbol] = min(start, len(frame))
             self._rate[symbol] = rate
-        self._shortest = min(self.symbols, key=lambda symbol: len(frames[symbol]) - self._start[symbol])
-        days = len(frames[self._shortest]) - self._start[self._shortest] + 1
-        self.last_cycle = days * cycles_per_bar - 1
+        days_after = {symbol: values.shape[1] - self._start[symbol] for symbol, values in self._values.items()}
+        self._shortest = min(days_after, key=days_after.__getitem__)
+        self.last_cycle = (days_after[self._shortest] + 1) * cycles_per_bar - 1
 
     def bars(self, symbol: str, cycle: int) -> Bars:
         """Return the history with the live bar, as ticked so far, in the last column.

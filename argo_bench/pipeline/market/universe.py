@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from argo_bench.errors import UserError
 from argo_bench.pipeline.market.generator import generate
 from argo_bench.pipeline.market.reader import canonical, read_every_ticker
 from argo_bench.pipeline.market.sources import EXTENSIONS, tables
+from argo_bench.pipeline.market.spool import Gathering, add_frames, count_bars, cut_frames, select_frames
 from argo_bench.pipeline.market.table import Order
 
 Origin = Literal["real", "generated"]
@@ -36,6 +37,7 @@ MAX_NAMED = 8
 class Universe:
     """Holds canonical frames by symbol, in the order in which they are walked; ``source`` says where they come from.
 
+    Frames that were read and are too many for memory are in a file, and read anew whenever one is asked for.
     ``choices`` are the sentences that say what was chosen in reading a symbol's bars.
     """
 
@@ -65,11 +67,24 @@ class Universe:
         """
         if n < 1:
             raise UserError(f"Universe.take: expected at least 1 symbol, got {n!r}; ask for a positive number.")
-        frames = dict(islice(self.frames.items(), n))
+        frames = select_frames(self.frames, self.symbols[:n])
         names = (name for number in count(1) if (name := f"SYN{number:03d}") not in frames)
         added = generate(list(islice(names, n - len(frames))), bars, seed).frames
         origin: dict[str, Origin] = {symbol: self.origin[symbol] for symbol in frames}
-        return Universe(frames | added, origin | dict.fromkeys(added, "generated"), self.source, self.choices)
+        origin |= dict.fromkeys(added, "generated")
+        return Universe(add_frames(frames, added), origin, self.source, self.choices)
+
+    def select(self, symbols: Sequence[str]) -> Universe:
+        """Return a universe of these of the symbols, in their order."""
+        return replace(self, frames=select_frames(self.frames, symbols))
+
+    def cut(self, rows: slice) -> Universe:
+        """Return the same symbols with some of the bars of each alone."""
+        return replace(self, frames=cut_frames(self.frames, rows))
+
+    def count_bars(self) -> dict[str, int]:
+        """Return the number of bars of each symbol."""
+        return count_bars(self.frames)
 
     def take_newest(self, bars: int) -> Universe:
         """Return the same symbols with their newest bars alone.
@@ -78,12 +93,13 @@ class Universe:
         """
         if bars < FEWEST_BARS:
             raise UserError(f"expected at least {FEWEST_BARS} bars of a symbol, got {bars}: indicators need them")
-        if short := [symbol for symbol, frame in self.frames.items() if len(frame) < bars]:
-            most = min(len(self.frames[symbol]) for symbol in short)
+        found = self.count_bars()
+        if short := [symbol for symbol in found if found[symbol] < bars]:
+            most = min(found.values())
             raise UserError(
                 f"expected {bars} bars of every symbol, and {_list(short)} have fewer: take {most} at the most"
             )
-        return replace(self, frames={symbol: frame.iloc[-bars:] for symbol, frame in self.frames.items()})
+        return self.cut(slice(-bars, None))
 
 
 def read_universe(
@@ -102,19 +118,20 @@ def read_universe(
         raise UserError(
             f"{path}: expected {', '.join(EXTENSIONS)} files, found none; name the directory that has them."
         )
-    frames: dict[str, pd.DataFrame] = {}
+    gathering = Gathering()
     origin: dict[str, Path] = {}
     choices: dict[str, tuple[str, ...]] = {}
     for file in files:
         for ticker, bars in read_every_ticker(file, minimum, dates, adjust_by).items():
             symbol = ticker or _stem(file)
-            if symbol in frames:
+            if symbol in origin:
                 raise UserError(
                     f"{file}: expected every symbol in one file only, found {symbol} in {origin[symbol].name} as well; "
                     "move one of them away."
                 )
-            frames[symbol], origin[symbol], choices[symbol] = bars.frame, file, bars.choices
-    return Universe(frames, dict.fromkeys(frames, "real"), str(path), choices)
+            gathering.add(symbol, bars.frame)
+            origin[symbol], choices[symbol] = file, bars.choices
+    return Universe(gathering.frames(), dict.fromkeys(origin, "real"), str(path), choices)
 
 
 def installed_sample() -> Universe:

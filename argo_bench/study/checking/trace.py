@@ -7,7 +7,6 @@ declared: signals missed, added and flipped.
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -23,7 +22,7 @@ from argo_bench.pipeline.world.database import FILE_NAME
 from argo_bench.study.checking.differences import Differences, Rows, compare_cycles, compare_rows_at_the_end
 from argo_bench.study.checking.served import OLDER, Log, count_older, find_oldest, serve, watch, watch_providers
 from argo_bench.study.checking.updates import Noted, NotingIndicators, count_missed_updates, keeps_indicators
-from argo_bench.study.recording import FAST, HISTORY, days_from, draw_day, live_tape
+from argo_bench.study.recording import FAST, HISTORY, draw_day, draw_few, first_days, live_tape
 from argo_bench.study.records import Acceptance
 
 Pace = Literal["fast", "live"]
@@ -55,7 +54,8 @@ class Oracle:
 
     @classmethod
     def run(cls, universe: Universe, seed: int, cycles: int, pace: Pace = "fast") -> Oracle:
-        """Walk a market for ``cycles`` cycles, a live one for half as many more."""
+        """Walk a market of few symbols for ``cycles`` cycles, a live one for half as many more."""
+        universe = draw_few(universe, seed)
         cycles = cycles * 3 // 2 if pace == "live" else cycles
         walk = walk_market(FAST, make_market(universe, seed, cycles, pace), seed, cycles, pace=pace)
         return cls(universe, seed, pace, walk)
@@ -77,8 +77,7 @@ def make_market(universe: Universe, seed: int, cycles: int, pace: Pace) -> Tape:
     the seed."""
     if pace == "live":
         return live_tape(draw_day(universe, HISTORY, seed), seed, HISTORY, days=1)
-    cycles_per_bar = max(CYCLES_PER_BAR, math.ceil(cycles / days_from(universe, HISTORY)))
-    return Tape(universe.frames, seed=seed, start=HISTORY, change_rate=CHANGE_RATE, cycles_per_bar=cycles_per_bar)
+    return first_days(universe, seed, HISTORY, cycles=cycles, rate=CHANGE_RATE, cycles_per_bar=CYCLES_PER_BAR)
 
 
 def walk_market(
