@@ -1,5 +1,6 @@
 """Is a function found out that changes its input so that later calls do other work, and is nothing else accused?"""
 
+import itertools
 import logging
 import random
 
@@ -115,6 +116,16 @@ def test_a_function_is_named_whose_time_moves_with_its_input(function, setup, sa
 )
 def test_a_function_that_does_the_same_every_time_is_not_accused(function, setup):
     assert change_of(function, setup) is None
+
+
+def test_a_function_whose_every_other_call_is_dear_is_not_accused():
+    calls = itertools.count()
+
+    def changes(items):
+        look(range(500 if next(calls) % 2 else 100))
+        items.append(0)
+
+    assert change_of(changes, queue) is None
 
 
 def test_a_function_without_arguments_has_no_input_to_change():
