@@ -189,7 +189,7 @@ class Ended:
     def __init__(self, code):
         self._code = code
 
-    def wait(self):
+    def poll(self):
         return self._code
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ AT_A_GLANCE, ONE_OPTIMIZATION = "01_claims_at_a_glance.ipynb", "02_one_optimizat
 COPIES = "argo-notebooks"
 """A user's own copies of the notebooks are in this folder of the current one."""
 ALLOW_ROOT = "--allow-root"
+POLL_S = 0.1
 WITHOUT_NETWORK = """
 {%- extends 'lab/index.html.j2' -%}
 {%- block html_head_js -%}{%- endblock -%}
@@ -102,7 +104,8 @@ def open_lab(folder: Path, arguments: Sequence[str] = ()) -> int:
         signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
     }
     try:
-        code = process.wait()
+        while (code := process.poll()) is None:
+            time.sleep(POLL_S)  # a signal that comes just before an endless wait would be handled at its end
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
