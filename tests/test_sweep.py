@@ -108,7 +108,7 @@ def test_a_sweep_says_what_it_will_take_goes_on_where_it_stopped_and_draws_curve
     arguments = ["sweep", "O08", "--symbols", "6,60,600", "--seed", "1,2", "--out", str(tmp_path / "out")]
     first = CliRunner().invoke(cli, arguments)
     assert first.exit_code == 130, first.output
-    assert "6 of 6 points are to be measured, which is expected to take 9 min" in first.output
+    assert "6 of 6 points are to be measured. On six symbols that would take 9 min" in first.output
     second = CliRunner().invoke(cli, [*arguments, "--json"])
     assert second.exit_code == 0, second.output
     assert "4 of 6 points are to be measured" in second.output

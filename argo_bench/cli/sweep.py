@@ -85,8 +85,12 @@ def _is_agreed(missing: list[Point], of: int, yes: bool) -> bool:
     from argo_bench.harness.run import expect_seconds
     from argo_bench.study.job import job_of
 
-    minutes = sum(expect_seconds(job_of(each.asked)) for each in missing) / 60
-    say(f"{len(missing)} of {of} points are to be measured, which is expected to take {minutes:.0f} min", err=True)
+    minutes = max(1, round(sum(expect_seconds(job_of(each.asked)) for each in missing) / 60))
+    say(
+        f"{len(missing)} of {of} points are to be measured. On six symbols that would take {minutes} min; "
+        "hundreds of symbols, or bars that are read from disk, take several times as long",
+        err=True,
+    )
     return yes or not sys.stdin.isatty() or click.confirm("go on?", default=True, err=True)
 
 
