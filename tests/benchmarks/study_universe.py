@@ -190,7 +190,7 @@ def make_pipelines(share: str, symbols: int) -> dict[str, Pipeline]:
     return pipelines | ({LOOP: baseline.PIPELINE} if share == "pushed" and symbols <= LOOP_SYMBOLS else {})
 
 
-def make_market(symbols: int, share: str) -> Market:
+def make_market(symbols: int, share: str, cycles_per_day: int = STEPS_PER_DAY) -> Market:
     from argo_bench.pipeline.market import Tape, installed_sample, live_change_rate, trading_seconds
 
     frames = installed_sample().take(symbols, SEED, bars=BARS).frames
@@ -200,7 +200,7 @@ def make_market(symbols: int, share: str) -> Market:
         else live_change_rate(frame["close"].to_numpy()[-60:], trading_seconds=trading_seconds(symbol))
         for symbol, frame in frames.items()
     }
-    return Market(Tape(frames, seed=SEED, change_rate=rates, cycles_per_bar=STEPS_PER_DAY))
+    return Market(Tape(frames, seed=SEED, change_rate=rates, cycles_per_bar=cycles_per_day))
 
 
 class Floors:
