@@ -73,6 +73,7 @@ def test_experiments_share_no_replicate():
     assert sum(each.estimate.replicates for each in found) == 48
 
 
+@pytest.mark.slow
 def test_a_bank_is_worked_out_into_rates_whose_truth_is_known(tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "SIMULATED", 50)
     writer = Writer(tmp_path)
@@ -227,6 +228,7 @@ def test_a_calibration_by_another_rule_says_nothing_of_a_run(tmp_path, monkeypat
     assert standing.find_calibration().where == "here"
 
 
+@pytest.mark.slow
 def test_the_calibration_that_comes_with_the_package_is_that_of_the_recorded_bank():
     recorded = load(calibration.Path(__file__).parents[1] / "results" / "reference" / "calibration")
     packaged = msgspec.json.decode(standing.REFERENCE.read_bytes(), type=standing.Calibration)

@@ -77,7 +77,15 @@ def test_a_case_gives_the_same_whenever_it_is_played():
         assert not found.counts, (case.name, found.first)
 
 
-@pytest.mark.parametrize("identifier", [*subjects()])
+LONG = ("O03", "O07", "O08", "O09", "O13", "FIVE", "ALL")
+"""A check of these on all cases takes seconds."""
+
+
+def choose_slow(identifiers, slow):
+    return [pytest.param(each, marks=pytest.mark.slow) if each in slow else each for each in identifiers]
+
+
+@pytest.mark.parametrize("identifier", choose_slow(subjects(), LONG))
 def test_no_engineered_variant_is_accused_on_the_cases(identifier):
     line = check.check_on_cases(subjects()[identifier], "engineered")
     assert line.counts == {}, line.first
@@ -103,7 +111,7 @@ DEFECTS = {
 loses a batch where a rule raises; the baseline raises there too, so that the output is the same."""
 
 
-@pytest.mark.parametrize("identifier", DEFECTS)
+@pytest.mark.parametrize("identifier", choose_slow(DEFECTS, LONG))
 def test_the_cases_show_what_the_document_s_code_does_to_the_output(identifier):
     line = check.check_on_cases(subjects()[identifier], "prescribed")
     assert DEFECTS[identifier] in line.counts
@@ -150,7 +158,7 @@ def on_a_market(small_universe):
     return oracles, Trouble.run(oracles[0])
 
 
-@pytest.mark.parametrize("identifier", [*subjects()])
+@pytest.mark.parametrize("identifier", choose_slow(subjects(), LONG))
 def test_no_engineered_variant_is_accused_on_a_market(identifier, on_a_market):
     assert_clean(identifier, *on_a_market)
 
@@ -188,6 +196,7 @@ def test_no_engineered_variant_is_accused_under_any_seed(name, seed):
         assert_clean(identifier, oracles, trouble)
 
 
+@pytest.mark.slow
 def test_what_is_older_than_fresh_data_is_damage_and_what_it_decides_is_no_fault(small_universe):
     line = check.check_on_markets(subjects()["FIVE"], "engineered", markets(small_universe, 1, 40))
     assert word_of(line) == "as declared"

@@ -113,7 +113,7 @@ def test_this_repository_installs_itself(tmp_path):
     assert choose_requirement(tmp_path, Path()) == f"argo-bench=={version('argo-bench')}"
 
 
-@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("strict", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_cannot_run_is_a_warning_unless_that_is_to_fail(tmp_path, strict):
     paths, _ = write_workflows(tmp_path, workflow=Workflow(strict=strict), overwrite=False)
     text = paths[0].read_text(encoding="utf-8")

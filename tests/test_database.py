@@ -212,7 +212,9 @@ with SimulatedWorld(NoMarket(), directory=Path(directory)) as world:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no file-size limits")
-@pytest.mark.parametrize("arm", ["baseline", "engineered", "rollback journal"])
+@pytest.mark.parametrize(
+    "arm", ["engineered", *(pytest.param(each, marks=pytest.mark.slow) for each in ("baseline", "rollback journal"))]
+)
 def test_a_file_size_limit_in_the_middle_of_a_batch_costs_no_acknowledged_row_and_is_one_clear_sentence(tmp_path, arm):
     command = [sys.executable, "-c", LIMITED, arm, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=True)

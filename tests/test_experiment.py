@@ -221,6 +221,7 @@ def test_the_first_call_is_recorded_apart_for_every_arm(tiny_run):
     assert cold == {(w.name, arm) for o in RUN for w in o.workloads for arm in o.edits(w)}
 
 
+@pytest.mark.slow
 def test_a_worker_compiles_the_kernel_once_and_the_next_one_loads_it(tmp_path, small_universe):
     inputs = tmp_path / "inputs.pickle"
     inputs.write_bytes(pickle.dumps(record(catalogue()["O08"].workload("full set"), small_universe, 300, 1)))

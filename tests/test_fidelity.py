@@ -113,7 +113,13 @@ def perturbed(field, error):
     return stage
 
 
-@pytest.mark.parametrize("field", [name for name in Indicators.__slots__ if name not in ("change_1", "change_4")])
+FIELDS = [name for name in Indicators.__slots__ if name not in ("change_1", "change_4")]
+FEW = FIELDS[::4]
+
+
+@pytest.mark.parametrize(
+    "field", [each if each in FEW else pytest.param(each, marks=pytest.mark.slow) for each in FIELDS]
+)
 def test_any_indicator_off_by_a_hundred_thousandth_makes_the_verdict_void(field, inputs):
     fidelity = checked(perturbed(field, 1e-5), inputs)
     assert not fidelity.faithful

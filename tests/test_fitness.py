@@ -138,6 +138,7 @@ def test_a_strict_run_on_an_unfit_machine_is_refused_with_exit_code_4(tmp_path, 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_busy_machine_is_said_before_and_beside_the_result(tmp_path, monkeypatch):
     """What others do is taken to be 90 % in the process that is started."""
     (tmp_path / "sitecustomize.py").write_text(

@@ -241,6 +241,7 @@ def test_a_shard_that_is_none_is_refused(text):
     assert read_shard("2/8") == Shard(2, 8)
 
 
+@pytest.mark.slow
 def test_a_shard_is_measured_apart_and_its_record_verifies(tmp_path):
     folder = tmp_path / "toy"
     folder.mkdir()

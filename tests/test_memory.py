@@ -271,8 +271,14 @@ def compare_memory(baseline: str, candidate: str, metric="peak_rss", **more) -> 
     ("baseline", "candidate", "verdict", "says"),
     [
         ("table_made", "table_kept", "fell short or worse", "table_kept: 24 MiB of it kept from its first call"),
-        ("here", "in_a_copy", "fell short or worse", "in_a_copy: [0-9.]+ MiB of it in 1 child process$"),
-        ("here", "numpy_block", "confirmed", r"2.5x \[2.4[0-9]*, 2.5[0-9]*\] lighter in memory than here$"),
+        pytest.param(
+            *("here", "in_a_copy", "fell short or worse", "in_a_copy: [0-9.]+ MiB of it in 1 child process$"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *("here", "numpy_block", "confirmed", r"2.5x \[2.4[0-9]*, 2.5[0-9]*\] lighter in memory than here$"),
+            marks=pytest.mark.slow,
+        ),
         ("one_mib", "nothing", "exceeded", "lighter in memory than one_mib; by traced peaks, since resident memory is"),
         pytest.param(
             *("three_mib_of_c", "nothing", "inconclusive", "the workload is too small: .*; tracing does not see it$"),
@@ -297,6 +303,7 @@ def test_a_users_claim_about_memory_is_right_or_says_why_not(baseline, candidate
     assert verify(found.recorded) == []
 
 
+@pytest.mark.slow
 @linux
 def test_a_metric_that_is_exact_to_the_byte_says_so(fewer_replicates):
     found = compare_memory("numpy_block", "machine_array", "traced_peak")
@@ -318,6 +325,7 @@ def test_an_open_verdict_is_read_under_more_hash_seeds_while_there_is_time(monke
     assert verify(found.recorded) == []
 
 
+@pytest.mark.slow
 @linux
 def test_readings_under_other_hash_seeds_than_those_of_the_run_are_found_out(fewer_replicates):
     recorded = compare_memory("here", "numpy_block").recorded

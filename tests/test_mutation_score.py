@@ -41,6 +41,7 @@ def assert_caught(mutant):
     assert not line.faithful
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", ONE_A_PART, ids=lambda each: each.id)
 def test_a_stage_that_does_nothing_is_caught_in_every_part(mutant):
     assert_caught(mutant)

@@ -479,6 +479,7 @@ def test_acknowledged_rows_survive_kill_minus_nine(tmp_path, small_universe):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_row_costs_the_disk_less_in_one_transaction_and_with_fewer_indexes(tmp_path):
     values = {}
     for arm in ("baseline", "prescribed", "engineered"):

@@ -220,6 +220,7 @@ def test_nobody_can_write_into_the_bars_through_the_engineered_frame():
     assert one.values.flags.writeable
 
 
+@pytest.mark.slow
 def test_the_engineered_variant_keeps_every_signal_of_low_prices_in_cents_and_float32_does_not():
     lost = damages(universe_of(["G26", "G146"], seed=9), 2)
     assert harmed(lost["engineered"]) == set()

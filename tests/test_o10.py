@@ -292,6 +292,7 @@ class Refused:
         raise ProviderError("503")
 
 
+@pytest.mark.slow
 def test_a_trace_says_what_each_arm_loses(small_universe):
     recording = record(o10.SIGNALS, small_universe, 30, seed=2)
     expected = replay(o10.SIGNALS, lambda pipeline: pipeline, recording)

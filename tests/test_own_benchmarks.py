@@ -27,6 +27,7 @@ def test_a_gated_benchmark_returns_the_same_twice(gated, monkeypatch):
     assert len(first) > 0
 
 
+@pytest.mark.slow
 def test_pairs_agree_where_pytest_benchmark_is_disabled():
     command = ["-m", "pytest", "-o", "addopts=", "--import-mode=importlib", "--benchmark-disable", "-rA"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}

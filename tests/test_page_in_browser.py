@@ -276,7 +276,7 @@ def test_tables_and_figures_are_saved(browser, stored_page, headline, tmp_path):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), pytest.param(390, "dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing(width, theme, browser, stored_page):
     """Contrast, order of headings, names, roles: every rule that axe-core has."""
     from selenium_axe_python import Axe

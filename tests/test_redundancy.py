@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from argo_bench.optimizations import subjects
 from argo_bench.optimizations._redundancy import COMPUTING, NAME, Watched, count_redundant, make_key
@@ -51,6 +52,7 @@ def test_a_stage_that_writes_into_its_frame_is_asked_about_the_frame_as_it_came(
     assert stage.redundant == 1
 
 
+@pytest.mark.slow
 def test_every_arm_is_watched_and_caches_make_calculations_redundant(small_universe):
     optimization = subjects()["ALL"]
     workload = optimization.workload(NAME)

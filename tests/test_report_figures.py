@@ -41,7 +41,8 @@ def words(figure) -> list[str]:
     return [text.get_text() for text in figure.axes[0].texts]
 
 
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_two_processes_draw_the_same_bytes(full, theme):
     shown = [
         subprocess.run(
@@ -159,6 +160,7 @@ def test_in_a_notebook_a_figure_takes_the_colours_of_the_theme_around_it(full):
     assert "#" not in re.sub(r'(href="|url\()#', "", drawing)
 
 
+@pytest.mark.slow
 def test_what_a_notebook_keeps_of_a_figure_is_small():
     report = open_report(REFERENCE)
     sizes = {each.name: report.draw(each.name) for each in report.outline.sections if each.chart}

@@ -106,6 +106,7 @@ print(*(hashlib.sha256(each.svg()).hexdigest() for each in pictures), "matplotli
 """
 
 
+@pytest.mark.slow
 def test_two_processes_draw_the_same_frontier_and_curves_without_pyplot(traded):
     shown = [
         subprocess.run(

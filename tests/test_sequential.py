@@ -71,6 +71,7 @@ def test_the_error_of_all_looks_together_is_what_was_asked_for():
     assert 0.04 < wrong / 5_000 < 0.06
 
 
+@pytest.mark.slow
 def test_the_error_of_the_retired_rule_was_what_was_asked_for():
     rng = np.random.default_rng(7)
     critical = {look: student_t(1 - nominal_error(0.05, LOOKS, RETIRED) / 2, look - 1) for look in LOOKS}

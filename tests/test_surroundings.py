@@ -456,7 +456,7 @@ def test_a_run_that_is_killed_at_any_moment_leaves_no_process_port_or_file(numbe
     ("number", "after"),
     [
         (signal.SIGINT, "run"),
-        (signal.SIGTERM, "run"),
+        pytest.param(signal.SIGTERM, "run", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "cold", marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, "cold", marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, "fidelity", marks=pytest.mark.slow),

@@ -54,6 +54,7 @@ def test_columns_says_how_wide_the_output_is(command):
     assert widest(narrow) <= 80 < widest(wide) <= 118
 
 
+@pytest.mark.slow
 def test_a_wider_terminal_shows_a_report_in_fewer_lines_and_shortens_less(run):
     texts = [shown("report", run, columns=str(columns)) for columns in (80, 100, 120, 180)]
     assert all(widest(text) <= columns for text, columns in zip(texts, (80, 100, 120, 180), strict=True))
@@ -101,6 +102,7 @@ def test_output_that_is_piped_has_a_width_that_does_not_depend_on_who_calls(run)
     assert shown("list", columns=None) == shown("list", columns=str(DEFAULT_WIDTH))
 
 
+@pytest.mark.slow
 def test_the_files_of_a_report_go_where_out_says(run, tmp_path):
     before = sorted(run.iterdir())
     shown("report", run, "--out", tmp_path / "elsewhere", columns=None)
