@@ -1,6 +1,6 @@
 """What does the indicator and regime pass over a universe take, by the kernels, TA-Lib, polars and pandas?
 
-    python tests/benchmarks/study_pass.py [--symbols 1000] [--bars 310] [--json FILE]
+    python tests/benchmarks/study_pass.py [--symbols 1000] [--bars 310] [--part kernels] [--json FILE]
 
 Wall time on all processors, with threads as each library ships: polars computes all symbols of one frame in its own
 threads, the others one symbol after another, the kernels also in a thread a processor. Every round times every arm
@@ -9,6 +9,9 @@ arms must find the same indicators and regimes, which is checked first.
 
 Then the engineered set walks the same symbols (each has ticked, all answers are pushed) with the indicators of each
 library in turn, which are asked for one symbol after another; the floor that all of these share is shown beside them.
+
+At last, in CPU time, the kernels that a cycle calls: reading the arrays, the digest that says whether the closed bars
+are those that are known, going on from these with the live bar or with one that was appended, and the full pass.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import click
 import numpy as np
 import pandas as pd
 import polars as pl
+from numba import njit
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -36,15 +40,30 @@ from argo_bench.optimizations._indicator_libraries import polars_indicators, tal
 from argo_bench.pipeline.arrays import REGIME_NUMBERS, UNKNOWN
 from argo_bench.pipeline.baseline.indicators import pandas_indicators
 from argo_bench.pipeline.baseline.regime import MINIMUM_BARS, VOLATILE_RATIO
-from argo_bench.pipeline.kernels import FIELDS, IN_DOUBT, latest_indicators_of_all, latest_regime_of_all
+from argo_bench.pipeline.kernels import (
+    FIELDS,
+    IN_DOUBT,
+    SUMS,
+    continue_all,
+    digest_bars,
+    latest_indicators_of_all,
+    latest_regime_of_all,
+)
 from argo_bench.pipeline.market import generate
 from argo_bench.pipeline.model import Indicators
 from argo_bench.study.recording import oracle_regime
 from tests.benchmarks.study_indicators import ratios
 from tests.benchmarks.study_universe import FLOORS, SEED, STAGES, WARM_UP, Arm, Floors, make_market, make_pipelines
 
-ROUNDS, CYCLES = 15, 15
+ROUNDS, CYCLES, CALLS = 15, 15, 200
+READING = "reading the arrays"
+TITLES = {
+    "pass": "The pass, wall time",
+    "cycle": "A cycle, everything pushed, CPU time",
+    "kernels": "The kernels, CPU time",
+}
 KERNELS, THREADS = "kernels, one call", "kernels, a thread a processor"
+REFERENCES = {"pass": KERNELS, "cycle": FLOORS, "kernels": READING}
 TOLERANCE = 1e-9
 PARTS = ("high", "low", "close", "volume")
 Found = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
@@ -52,10 +71,7 @@ Found = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
 def make_arms(frames: Mapping[str, pd.DataFrame]) -> dict[str, Callable[[], Found]]:
-    blocks = [np.ascontiguousarray(frame.to_numpy().T).reshape(-1) for frame in frames.values()]
-    values = np.concatenate(blocks)
-    values.flags.writeable = False
-    ends = np.cumsum([each.size for each in blocks], dtype=np.int64)
+    values, ends = lay_out(frames)
     table = make_table(frames)
     pool = ThreadPoolExecutor(os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count())
     parts = split(values, ends, pool._max_workers)
@@ -82,6 +98,14 @@ def make_arms(frames: Mapping[str, pd.DataFrame]) -> dict[str, Callable[[], Foun
         "polars, one frame": lambda: compute_by_polars(table),
         "vectorized pandas": loop(pandas_indicators),
     }
+
+
+def lay_out(frames: Mapping[str, pd.DataFrame]) -> tuple[Any, Any]:
+    """Return the blocks of all symbols as one array, and the end of each in it, as the kernels take them."""
+    blocks = [np.ascontiguousarray(frame.to_numpy().T).reshape(-1) for frame in frames.values()]
+    values = np.concatenate(blocks)
+    values.flags.writeable = False
+    return values, np.cumsum([each.size for each in blocks], dtype=np.int64)
 
 
 def split(values: Any, ends: Any, parts: int) -> list[tuple[Any, Any]]:
@@ -249,8 +273,53 @@ def time_cycles(symbols: int, rng: random.Random) -> dict[str, list[float]]:
     return samples
 
 
-def show(title: str, samples: Mapping[str, list[float]], reference: str) -> None:
-    click.echo(f"\n{title}\n{'':30}{'us a symbol':>12}{'x ' + reference:>36}")
+@njit(nogil=True, error_model="numpy")
+def digest_all(values: Any, ends: Any) -> Any:
+    """Return the sum of the digests of all closed bars, as ``continue_all`` takes them."""
+    total = np.uint64(0)
+    start = 0
+    for end in ends:
+        block = values[start:end].reshape((5, (end - start) // 5))
+        plain, keyed = digest_bars(block, 0, block.shape[1] - 1)
+        total += plain + keyed
+        start = end
+    return total
+
+
+def time_kernels(frames: Mapping[str, pd.DataFrame], rng: random.Random) -> dict[str, list[float]]:
+    """Return the CPU nanoseconds a symbol, one a round, of the kernels over a universe whose bars are known."""
+    values, ends = lay_out(frames)
+    shorter, shorter_ends = lay_out({name: frame.iloc[:-1] for name, frame in frames.items()})
+    rows = np.arange(len(ends))
+    known = (np.zeros(len(ends), np.int64), np.zeros((len(ends), 2), np.uint64), np.zeros((len(ends), SUMS)))
+    continue_all(shorter, shorter_ends, rows, *known)
+    closed = [each.copy() for each in known]
+
+    def go_on(values: Any, ends: Any) -> None:
+        for each, before in zip(known, closed, strict=True):
+            each[:] = before
+        assert continue_all(values, ends, rows, *known)[1] == len(ends)
+
+    arms: dict[str, Callable[[], object]] = {
+        READING: values.sum,
+        "digest of the closed bars": lambda: digest_all(values, ends),
+        "digest and live bar": lambda: go_on(shorter, shorter_ends),
+        "digest and appended bar": lambda: go_on(values, ends),
+        "full pass": lambda: latest_indicators_of_all(values, ends),
+    }
+    samples: dict[str, list[float]] = {name: [] for name in arms}
+    for number in range(CALLS + 1):
+        for name in rng.sample(list(arms), len(arms)):
+            start = time.process_time_ns()
+            arms[name]()
+            if number:
+                samples[name].append((time.process_time_ns() - start) / len(ends))
+    return samples
+
+
+def show(part: str, record: Mapping[str, Any]) -> None:
+    samples, reference = record[part], REFERENCES[part]
+    click.echo(f"\n{TITLES[part]}, {record['symbols']:,} symbols\n{'':30}{'us a symbol':>12}{'x ' + reference:>36}")
     for name, each in samples.items():
         low, middle, high = ratios(samples, name, reference)
         spread = f"{middle:,.2f} ({low:,.2f} .. {high:,.2f})"
@@ -260,18 +329,30 @@ def show(title: str, samples: Mapping[str, list[float]], reference: str) -> None
 @click.command()
 @click.option("--symbols", type=click.IntRange(min=2), default=1_000, show_default=True)
 @click.option("--bars", type=click.IntRange(min=MINIMUM_BARS), default=310, show_default=True)
+@click.option("--part", type=click.Choice([*TITLES]), multiple=True, default=[*TITLES], show_default=True)
 @click.option("--json", "path", type=click.Path(path_type=Path), help="Write every sample to this file.")
-def main(symbols: int, bars: int, path: Path | None) -> None:
+@click.option("--report", type=click.Path(exists=True, path_type=Path), help="Only show what this file has.")
+def main(symbols: int, bars: int, part: Sequence[str], path: Path | None, report: Path | None) -> None:
+    if report is not None:
+        record = json.loads(report.read_text())
+        for each in filter(record.__contains__, TITLES):
+            show(each, record)
+        return
     rng = random.Random(SEED)
-    arms = make_arms(generate([f"S{number:05}" for number in range(symbols)], bars, SEED).frames)
+    frames = generate([f"S{number:05}" for number in range(symbols)], bars, SEED).frames
+    arms = make_arms(frames)
     refuse_differences(arms)
-    title = f"The pass over {symbols:,} symbols of {bars} bars, wall time"
-    record = {"pass": time_pass(arms, symbols, rng)}
-    show(title, record["pass"], KERNELS)
-    record["cycle"] = time_cycles(symbols, rng)
-    show(f"A cycle of {symbols:,} symbols, all pushed, CPU time", record["cycle"], FLOORS)
+    measure: dict[str, Callable[[], dict[str, list[float]]]] = {
+        "pass": lambda: time_pass(arms, symbols, rng),
+        "cycle": lambda: time_cycles(symbols, rng),
+        "kernels": lambda: time_kernels(frames, rng),
+    }
+    record: dict[str, Any] = {"symbols": symbols, "bars": bars, "unit": "ns a symbol"}
+    for each in part:
+        record[each] = measure[each]()
+        show(each, record)
     if path is not None:
-        path.write_text(json.dumps({"symbols": symbols, "bars": bars, "unit": "ns a symbol", **record}) + "\n")
+        path.write_text(json.dumps(record) + "\n")
 
 
 if __name__ == "__main__":

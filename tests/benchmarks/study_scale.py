@@ -3,9 +3,9 @@
     python tests/benchmarks/study_scale.py [ID ...] [--symbols 10000] [--bars 5000] [--json FILE]
 
 Generated bars are written to a folder of Parquet files, one a symbol, and ``argo-bench sweep`` measures the
-optimizations on a tenth and on all of them with the quick profile. Meanwhile the resident memory of its process and of
-each of its workers is read five times a second; shown are the most that any of them and that all of them together have
-taken.
+optimizations on a hundredth and on all of them with the quick profile. Meanwhile the resident memory of its process
+and of each of its workers is read five times a second; shown are the most that any of them and that all of them
+together have taken.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def main(ids: tuple[str, ...], symbols: int, bars: int, path: Path | None) -> No
         write_folder(data, symbols, bars)
         size = sum(file.stat().st_size for file in data.iterdir()) / GIB
         click.echo(f"{symbols:,} files of {bars:,} bars, {size:.2f} GiB")
-        sizes = ["--symbols", f"{symbols // 10},{symbols}", "--bars", str(bars)]
+        sizes = ["--symbols", f"{max(6, symbols // 100)},{symbols}", "--bars", str(bars)]
         command = [sys.executable, "-m", "argo_bench.cli", "sweep", *(ids or ("O08",)), *sizes, "--data", str(data)]
         found = watch([*command, "--quick", "--yes", "--out", str(out)])
     record = {"ids": [*ids] or ["O08"], "symbols": symbols, "bars": bars, "files_gib": size, **found}
