@@ -82,7 +82,7 @@ def hash_much():
 
 
 def sleep_a_little():
-    time.sleep(0.01)
+    time.sleep(0.1)  # far longer than a busy machine has a woken process wait
 
 
 def compute_for_ever():
