@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import pickle
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +24,7 @@ from argo_bench.pipeline.memo import content_key
 from argo_bench.study import recording
 from argo_bench.study.recording import MANY, describe_drawn, draw_day, draw_few, first_days, live_tape, record
 from argo_bench.study.supply import digest_of
+from argo_bench.temporary import remove_leftovers
 
 BARS = 320
 SYMBOLS = ["AAA", "BBB", "CCC", "DDD"]
@@ -107,10 +112,23 @@ def test_the_file_ends_with_the_universe(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+def test_the_file_of_a_process_that_was_killed_is_removed_by_a_later_one(tmp_path: Path) -> None:
+    code = (
+        "import os\nfrom argo_bench.pipeline.market import generate\n"
+        "from argo_bench.pipeline.market.spool import Gathering\n"
+        "gathering = Gathering(0)\ngathering.add('AAA', generate(['AAA'], 320, seed=1).frames['AAA'])\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, check=False)
+    assert [each.stat().st_size for each in tmp_path.glob("*/bars")] == [BARS * BYTES_PER_BAR]
+    assert len(remove_leftovers(tmp_path)) == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_is_gone_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     found = gather(generate(["AAA"], BARS, seed=1).frames, held_bars=0)
-    next(tmp_path.iterdir()).unlink()
+    shutil.rmtree(next(tmp_path.iterdir()))
     with pytest.raises(UserError, match="TMPDIR"):
         found["AAA"]
 
@@ -170,8 +188,17 @@ def test_few_symbols_of_a_large_universe_are_drawn_and_said() -> None:
     assert set(drawn.symbols) < set(large.symbols)
     assert drawn.symbols == draw_few(large, seed=1).symbols != draw_few(large, seed=2).symbols
     assert describe_drawn(large) == [
-        "decisions of whole walks are compared on 256 of the 257 symbols, which each seed draws anew"
+        "decisions of whole walks are compared on 256 of the 257 symbols; each seed draws others"
     ]
+
+
+def test_a_run_says_where_its_inputs_leave_out_days(
+    frames: Mapping[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = make_universe(frames)
+    assert describe_drawn(few) == []
+    monkeypatch.setattr(recording, "MOST_BARS", 2_000)
+    assert describe_drawn(few) == ["inputs of a workload have 2,000 bars at most: days are left out, and then symbols"]
 
 
 @pytest.mark.parametrize(("bars", "days", "symbols"), [(10**9, 8, 4), (2 * 300 * 4, 2, 4), (2 * 300, 1, 2)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from argo_bench.errors import UserError
 from argo_bench.pipeline.market.reader import canonical_frame
 from argo_bench.pipeline.model import COLUMNS
+from argo_bench.temporary import owned_prefix
 
 HELD_BYTES = 256 * 2**20
 """Frames that take no more than this together stay in memory."""
@@ -27,7 +28,8 @@ BYTES_PER_BAR = CELL * (1 + len(COLUMNS))
 class Spool:
     """Is a file of timestamps and values, one symbol after another. It ends with the object that ``make`` returned.
 
-    A copy that another process has unpickled reads the same file and leaves it there.
+    A copy that another process has unpickled reads the same file and leaves it there. That of a process which was
+    killed is removed by whatever begins to measure later.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,11 +37,10 @@ class Spool:
 
     @classmethod
     def make(cls) -> Spool:
-        """Make an empty one in the directory for temporary files."""
-        handle, name = tempfile.mkstemp(prefix="argo-bench-bars-")
-        os.close(handle)
-        spool = cls(Path(name))
-        weakref.finalize(spool, spool._path.unlink, missing_ok=True)
+        """Make one in a folder of its own, in the directory for temporary files."""
+        folder = Path(tempfile.mkdtemp(prefix=owned_prefix("bars")))
+        spool = cls(folder / "bars")
+        weakref.finalize(spool, shutil.rmtree, folder, ignore_errors=True)
         return spool
 
     def append(self, frame: pd.DataFrame) -> Place:
@@ -68,8 +69,8 @@ class Spool:
 
     def _refuse(self, error: OSError) -> NoReturn:
         raise UserError(
-            f"{self._path.parent}: expected room for bars that are too many for memory, found {error.strerror}; make "
-            "room there, or name another directory with TMPDIR"
+            f"{tempfile.gettempdir()}: expected room for bars that are too many for memory, found {error.strerror}; "
+            "make room there, or name another directory with TMPDIR"
         ) from error
 
 
