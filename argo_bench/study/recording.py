@@ -301,10 +301,13 @@ def draw_few(universe: Universe, seed: int, most: int = MANY) -> Universe:
 
 
 def describe_drawn(universe: Universe) -> list[str]:
-    """Say where only some of the symbols are walked."""
-    if (symbols := len(universe.frames)) <= MANY:
-        return []
-    return [f"decisions of whole walks are compared on {MANY} of the {symbols:,} symbols, which each seed draws anew"]
+    """Say where only some of the symbols, or fewer days than usual, are looked at."""
+    symbols, said = len(universe.frames), []
+    if symbols > MANY:
+        said = [f"decisions of whole walks are compared on {MANY} of the {symbols:,} symbols; each seed draws others"]
+    if symbols * HISTORY * DAYS > MOST_BARS:
+        said.append(f"inputs of a workload have {MOST_BARS:,} bars at most: days are left out, and then symbols")
+    return said
 
 
 def trace_cycles(workload: Workload, scale: int) -> int:
