@@ -81,11 +81,11 @@ LONG = ("O03", "O07", "O08", "O09", "O13", "FIVE", "ALL")
 """A check of these on all cases takes seconds."""
 
 
-def choose_slow(identifiers, slow):
-    return [pytest.param(each, marks=pytest.mark.slow) if each in slow else each for each in identifiers]
+def mark_long(identifiers):
+    return [pytest.param(each, marks=pytest.mark.slow) if each in LONG else each for each in identifiers]
 
 
-@pytest.mark.parametrize("identifier", choose_slow(subjects(), LONG))
+@pytest.mark.parametrize("identifier", mark_long(subjects()))
 def test_no_engineered_variant_is_accused_on_the_cases(identifier):
     line = check.check_on_cases(subjects()[identifier], "engineered")
     assert line.counts == {}, line.first
@@ -111,7 +111,7 @@ DEFECTS = {
 loses a batch where a rule raises; the baseline raises there too, so that the output is the same."""
 
 
-@pytest.mark.parametrize("identifier", choose_slow(DEFECTS, LONG))
+@pytest.mark.parametrize("identifier", mark_long(DEFECTS))
 def test_the_cases_show_what_the_document_s_code_does_to_the_output(identifier):
     line = check.check_on_cases(subjects()[identifier], "prescribed")
     assert DEFECTS[identifier] in line.counts
@@ -158,7 +158,7 @@ def on_a_market(small_universe):
     return oracles, Trouble.run(oracles[0])
 
 
-@pytest.mark.parametrize("identifier", choose_slow(subjects(), LONG))
+@pytest.mark.parametrize("identifier", mark_long(subjects()))
 def test_no_engineered_variant_is_accused_on_a_market(identifier, on_a_market):
     assert_clean(identifier, *on_a_market)
 
