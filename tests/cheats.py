@@ -76,7 +76,7 @@ def in_other_words():
 
 def pages():
     """Larger than what is compared again in full."""
-    return bytes(2_000_000)
+    return b"p" * 2_000_000
 
 
 def other_pages_later():
