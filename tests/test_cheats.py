@@ -72,7 +72,7 @@ def test_a_function_that_is_wrong_from_its_fortieth_call_on_gets_no_speed_up(tmp
 )
 def test_functions_that_go_on_agreeing_are_left_alone(tmp_path, baseline, candidate):
     found = compare(baseline, candidate, quick=True, out=tmp_path)
-    assert found.verdict in ("faster", "slower", "no difference", "inconclusive")
+    assert found.verdict in ("faster", "slower", "no difference", "inconclusive"), str(found)
     assert [each.output for each in load(tmp_path).all(Fidelity)] == ["same"]
 
 

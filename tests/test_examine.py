@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from time import thread_time_ns
 
 import numpy as np
 import pytest
@@ -81,6 +82,20 @@ def test_two_calls_that_a_machine_disturbed_are_not_held_against_a_function(tmp_
     body = CountedBody(lambda: [1], call_ns=[*usual, 100_000_000, *usual, 100_000_000, 4_000_000])
     assert numbers_of(body, tmp_path)["suspicions"] == []
     assert body.made > 3 * examine.MOST_CALLS
+
+
+def test_first_calls_that_warm_up_are_not_held_against_a_function(tmp_path):
+    """The C library takes memory for a large result anew, at some three calls, before it keeps it for the next one."""
+    dear_ns = iter([3 * examine.REMARKED_NS] * 3)
+
+    def warm_up():
+        end_ns = thread_time_ns() + next(dear_ns, 0)
+        while thread_time_ns() < end_ns:
+            pass
+        return 1
+
+    found = map(Suspicion._make, numbers_of(FunctionBody(warm_up), tmp_path)["suspicions"])
+    assert "some calls are dear" not in [each.cause for each in found]
 
 
 def test_a_function_without_a_check_is_only_called_twice():

@@ -179,12 +179,18 @@ class Examination:
     def _list_dear_calls(self) -> list[int]:
         """Return the times of the later calls that are far from the usual, without what a busy machine delayed them.
 
-        Those in which Python collected all garbage are left out: it does so at a time of its own choice.
+        Those in which Python collected all garbage are left out: it does so at a time of its own choice. Those before
+        the first usual one are, too: the C library keeps memory from the first large results on, and the later ones
+        find it there.
         """
         walls = [each.undelayed_ns for each in self.calls[1:]]
-        later = [*zip(self._own_ns[1:], walls, self._collected[1:], strict=True)]
         own, wall = round(median(self._own_ns[1:])), round(median(walls))
-        return [each[1] for each in later if is_dear(each[0], own, REMARKED_NS) or is_dear(each[1], wall, WAITED_NS)]
+        are_dear = [
+            (is_dear(each, own, REMARKED_NS) or is_dear(waited, wall, WAITED_NS)) and not collected
+            for each, waited, collected in zip(self._own_ns[1:], walls, self._collected[1:], strict=True)
+        ]
+        usual = are_dear.index(False)
+        return list(itertools.compress(walls[usual:], are_dear[usual:]))
 
     def _count_loaded(self) -> tuple[int, int]:
         """Count what makes a first call dear without being remembered: modules, and what numba compiles."""
