@@ -24,10 +24,11 @@ from argo_bench.harness.record.records import (
 )
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report import conditions, results, text, verdicts
+from argo_bench.report.document import write_document
 from argo_bench.report.marks import MARKS, OKABE_ITO, compute_contrast, label_verdict, make_legible
 from argo_bench.study.records import Acceptance, LiveRates
 from argo_bench.study.report.sections import STUDY
-from tests.test_report_finding import counts, estimate, judgement, recorded, result
+from tests.test_report_finding import RUN, counts, estimate, judgement, recorded, result
 
 WORDS: tuple[Word, ...] = get_args(Word)
 HOSTILE = "<script>alert('x')</script> & | *bold* _it_ `code`"
@@ -415,6 +416,19 @@ def test_the_terminal_has_claims_by_id_alone_where_the_saved_report_names_them(t
 def test_a_live_market_is_described_by_how_often_its_quotes_move(tmp_path):
     said = text.all_remarks(recorded(tmp_path, LiveRates({"MSFT": 0.914, "AAPL": 0.97})), STUDY)
     assert said[0] == "In a live market the price changes in 97 % of the steps of 5 s for AAPL, 91.4 % for MSFT."
+
+
+def test_of_ten_thousand_symbols_a_report_names_a_few(tmp_path):
+    rates = {f"S{number:05}": (number + 1) / 20_000 for number in range(10_000)}
+    many = msgspec.structs.replace(RUN, symbols=dict.fromkeys(rates, "real"))
+    run = recorded(tmp_path, LiveRates(rates), run=many)
+    assert text.all_remarks(run, STUDY)[0] == (
+        "In a live market the price changes in 50 % of the steps of 5 s for S09999, 25 % at the median of 10,000 "
+        "symbols and 0.005 % for S00000."
+    )
+    written = write_document(run, STUDY, {})
+    assert "S00019 (real) and 9,980 more" in written
+    assert max(map(len, written.splitlines())) < 1000
 
 
 def test_at_the_scale_of_the_claim_there_is_one_verdict(tmp_path):

@@ -16,6 +16,8 @@ from argo_bench.report.title import write_title
 
 WIDTH = 960
 """A figure is shown with this width, in pixels, where a page is wide enough."""
+SHOWN_SYMBOLS = 20
+"""So many symbols are named, each with its origin."""
 DOES_NOT_SHOW = (
     "What another machine would give: ratios carry over better than times, and neither carries over exactly.",
     "What a stage's speed-up is worth to a whole cycle, of which the stage is only a part.",
@@ -75,7 +77,8 @@ def _describe_circumstances(recorded: Recorded) -> Iterator[str]:
     yield f"Run {escape(run.run)} of {escape(run.started)}; every sample is in run.jsonl beside this file."
     yield f"Repeat this run: <code>{html.escape(run.command)}</code>"
     yield escape(finding.describe_setting(recorded))
-    yield "Symbols: " + escape(", ".join(f"{symbol} ({origin})" for symbol, origin in run.symbols.items()))
+    symbols = (f"{symbol} ({origin})" for symbol, origin in run.symbols.items())
+    yield "Symbols: " + escape(finding.list_some(symbols, SHOWN_SYMBOLS))
     yield from map(escape, finding.describe_choices(recorded))
     if any(each.comparison.reference != "baseline" for each in recorded.all(Judgement)):
         yield "Speed-ups are over the baseline, except where *vs* names another version."

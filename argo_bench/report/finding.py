@@ -113,7 +113,7 @@ def format_number_of(number: int, noun: str) -> str:
 def list_some(names: Iterable[str], most: int = 5) -> str:
     """Write names once each in a row, and of more than ``most`` of them the number of the others."""
     found = list(dict.fromkeys(names))
-    more = f" and {len(found) - most} more" if len(found) > most else ""
+    more = f" and {len(found) - most:,} more" if len(found) > most else ""
     return ", ".join(found[:most]) + more
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -25,6 +26,8 @@ from argo_bench.study.report.sights import note_unseen, tabulate_sights
 PUBLISHED = Part("optimizations", "Optimization by optimization")
 TOGETHER = Part("combined", "Combined claims")
 CHARTS = "argo_bench.study.report."
+SHOWN_RATES = 12
+"""The rate of each symbol is written where there are no more of them."""
 
 
 def note(recorded: Recorded) -> Notes:
@@ -89,9 +92,13 @@ def remarks(recorded: Recorded) -> list[str]:
 
 
 def _describe_rates(rates: Mapping[str, float]) -> str:
-    """Say how often a live market ticks, the quickest symbol first."""
+    """Say how often a live market ticks, the quickest symbol first; of many symbols the extremes and the median."""
     (quickest, most), *others = sorted(rates.items(), key=lambda each: -each[1])
-    further = "".join(f", {100 * rate:.3g} % for {symbol}" for symbol, rate in others)
+    if len(rates) > SHOWN_RATES:
+        median = f", {100 * statistics.median(rates.values()):.3g} % at the median of {len(rates):,} symbols"
+        further = f"{median} and {100 * others[-1][1]:.3g} % for {others[-1][0]}"
+    else:
+        further = "".join(f", {100 * rate:.3g} % for {symbol}" for symbol, rate in others)
     return f"In a live market the price changes in {100 * most:.3g} % of the steps of 5 s for {quickest}{further}."
 
 
