@@ -19,6 +19,7 @@ from argo_bench.pipeline.optimized import indicators as engineered_stage
 from argo_bench.pipeline.record import find_changed_parts
 from argo_bench.study.checking.check import check_on_markets, check_workload
 from argo_bench.study.checking.differences import Differences, note_differences
+from argo_bench.study.checking.served import Given
 from argo_bench.study.checking.trace import Oracle
 from argo_bench.study.recording import record
 from argo_bench.study.subject import declaration_of
@@ -157,6 +158,19 @@ def test_a_short_history_is_checked_for_as_many_cycles_as_a_long_one(small_unive
     frames = {symbol: frame.iloc[:265] for symbol, frame in small_universe.frames.items()}
     short = Universe(frames, small_universe.origin, "cut for a test")
     assert len(Oracle.run(short, 1, 12).cycles) == 12
+
+
+def test_what_a_walk_is_answered_is_kept_once(small_universe):
+    """Bars take most of the memory of a check: those that did not change are shared, and nobody may write into them."""
+    log = Oracle.run(small_universe, 1, 12).walk.log
+    given = [each.said for question, answers in log.given.items() if question[2] == "bars" for each in answers]
+    fetched = [each.bars for each in log.fetched.values()]
+    assert len(given) == len(fetched) == 12 * len(small_universe.symbols)
+    contents = {(each.symbol, each.values.tobytes()) for each in given}
+    assert len({id(each.values) for each in [*given, *fetched]}) == len(contents) < len(given)
+    served = Given(given[0]).result()
+    served.values[:] = 0.0
+    assert given[0].values.any()
 
 
 def test_signals_that_are_lost_or_made_up_are_counted(small_universe):

@@ -11,7 +11,6 @@ import dataclasses
 import gc
 import inspect
 import os
-import pickle
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from argo_bench.pipeline.world.clock import NS
 from argo_bench.study.hits import count_cache_hits, count_layer_hits
 from argo_bench.study.hits import layers as layers
 from argo_bench.study.observed import AgeOfData, observe
-from argo_bench.study.recording import FAST, UNIVERSE, Recording, record, trace_cycles
+from argo_bench.study.recording import FAST, UNIVERSE, Recording, read_inputs, record, trace_cycles, write_inputs
 from argo_bench.study.redundancy import NotingWorld
 from argo_bench.study.replay import NoMarket, stage_of
 from argo_bench.study.sights import count_sights
@@ -91,11 +90,11 @@ def load_recording(workload: Workload, universe: Path, scale: int, seed: int, sc
     name = content_key(str((*what, workload.skip_unchanged, workload.opinion_minutes, seed))).hex()
     file = scratch / f"recording-{name}.pickle"
     if file.exists():
-        recording: Recording = pickle.loads(file.read_bytes())
+        recording: Recording = read_inputs(file)
     else:
-        recording = record(workload, pickle.loads(universe.read_bytes()), longest, seed)
+        recording = record(workload, read_inputs(universe), longest, seed)
         unfinished = file.with_suffix(f".{os.getpid()}")
-        unfinished.write_bytes(pickle.dumps(recording))
+        write_inputs(unfinished, recording)
         unfinished.replace(file)
     return recording.until(scale) if workload.unit == "cycles" else recording
 

@@ -11,7 +11,7 @@ import math
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -392,6 +392,18 @@ def is_empty(arguments: tuple[Any, ...]) -> bool:
     return len(arguments) == 1 and isinstance(arguments[0], tuple) and not arguments[0]
 
 
-@cache
+def write_inputs(path: Path, inputs: Recording | Universe) -> None:
+    """Pickle inputs into a file, piece by piece: all of them in one string took more memory than the inputs do."""
+    with path.open("wb") as file:
+        pickle.dump(inputs, file, pickle.HIGHEST_PROTOCOL)
+
+
+def read_inputs(path: Path) -> Any:
+    with path.open("rb") as file:
+        return pickle.load(file)
+
+
+@lru_cache(maxsize=1)
 def load_inputs(path: str) -> Any:
-    return pickle.loads(Path(path).read_bytes())
+    """Return what a file holds; the last one alone is kept, since a file may hold those of ten thousand symbols."""
+    return read_inputs(Path(path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from argo_bench.harness.workers.messages import Arm, arm_of
 from argo_bench.optimizations import headline_claims
 from argo_bench.optimizations.optimization import COUNTS, CYCLE, SIMPLE, VARIANTS, Optimization, Workload, is_left_out
 from argo_bench.study.counts import StageCounting
-from argo_bench.study.recording import find_shortage, record
+from argo_bench.study.recording import find_shortage, record, write_inputs
 from argo_bench.study.supply import PUBLISHED, MarketSupply, make_call
 from argo_bench.study.trials import trials
 
@@ -137,13 +136,13 @@ class StudySubject:
             tell(f"recording {each.workload} at {each.scale}")
             workload = self.optimization.workload(each.workload)
             try:
-                groups = record(workload, self.supply.universe, each.scale, seed)
+                recording = record(workload, self.supply.universe, each.scale, seed)
             except UserError as error:
                 barren[place] = str(error)
                 continue
             name = re.sub(r"\W", "_", self.id)
             self.inputs[place] = scratch / f"inputs-{name}-{len(self.inputs)}.pickle"
-            self.inputs[place].write_bytes(pickle.dumps(groups))
+            write_inputs(self.inputs[place], recording)
         return {
             each: barren[each.workload, each.scale] for each in comparisons if (each.workload, each.scale) in barren
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from argo_bench.optimizations import SKIP_UNCHANGED, TRACE, headline_claims
 from argo_bench.optimizations.together import SETS
 from argo_bench.pipeline.market import Universe
 from argo_bench.pipeline.memo import digest_all
-from argo_bench.study.recording import UNIVERSE, describe_drawn, live_rates
+from argo_bench.study.recording import UNIVERSE, describe_drawn, live_rates, write_inputs
 from argo_bench.study.records import Acceptance, LiveRates
 from argo_bench.study.servers import start_servers
 
@@ -60,7 +59,7 @@ class MarketSupply:
     @contextmanager
     def open(self, needs: Collection[str]) -> Iterator[Around]:
         with scratch_directory() as around, start_servers(needs, around):
-            (around.scratch / UNIVERSE).write_bytes(pickle.dumps(self.universe))
+            write_inputs(around.scratch / UNIVERSE, self.universe)
             yield around
 
     def lines(self) -> list[msgspec.Struct]:

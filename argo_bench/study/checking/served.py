@@ -40,7 +40,7 @@ class Log:
 
     ``latest`` is the last answer by process, cycle and question, and ``fetched`` what was fetched last by process,
     cycle and symbol. ``given`` are the answers of the providers themselves, and ``requests`` those that left the
-    process, by provider.
+    process, by provider. ``kept`` are the last bars of each symbol.
     """
 
     answers: dict[Question, list[Answer]] = field(default_factory=dict)
@@ -49,13 +49,26 @@ class Log:
     requests: Counter[str] = field(default_factory=Counter)
     fetches: dict[str, list[Answer]] = field(default_factory=dict)
     fetched: dict[tuple[int, int, str], Fetched] = field(default_factory=dict)
+    kept: dict[str, Bars] = field(default_factory=dict)
 
     def note(self, request: Request, at_s: float, moment: tuple[int, int], said: Any) -> None:
         """Note an answer; of bars a copy, since whoever gets them may write into them."""
         question = _question(request)
-        said = _copy(said) if isinstance(said, Bars) else said
+        said = self.keep(said)
         self.answers.setdefault(question, []).append(Answer(at_s, said))
         self.latest[*moment, question] = said
+
+    def keep(self, said: Any) -> Any:
+        """Return what is kept of an answer: of bars a copy, which the same bars of the symbol share until others come.
+
+        Otherwise what a walk is answered would take most of the memory of a check.
+        """
+        if not isinstance(said, Bars):
+            return said
+        kept = self.kept.get(said.symbol)
+        if kept is None or not _are_identical(kept, said):
+            kept = self.kept[said.symbol] = _copy(said)
+        return kept
 
 
 def watch(pipeline: Pipeline, log: Log, process: int = 0) -> Pipeline:
@@ -79,8 +92,7 @@ def watch_providers(world: SimulatedWorld, log: Log) -> None:
     def exchange_and_note(request: Request) -> SimulatedPending:
         at_s, pending = world.now(), exchange(request)
         log.requests[request.provider] += 1
-        said = _copy(pending.answer) if isinstance(pending.answer, Bars) else pending.answer
-        log.given.setdefault(_question(request), []).append(Answer(at_s, said))
+        log.given.setdefault(_question(request), []).append(Answer(at_s, log.keep(pending.answer)))
         return pending
 
     world.exchange = exchange_and_note  # type: ignore[method-assign]
@@ -98,7 +110,7 @@ class RecordingFetch:
         began_s = world.now()
         fetched = await settle(self.__wrapped__(world, symbol))
         if isinstance(fetched, Fetched):
-            kept = _copy_fetched(fetched)
+            kept = replace(_copy_opinions(fetched), bars=self._log.keep(fetched.bars))
             self._log.fetches.setdefault(symbol, []).append(Answer(began_s, kept))
             self._log.fetched[self._process, world.cycle, symbol] = kept
         return fetched
@@ -116,17 +128,25 @@ class ReplayingFetch:
         kept = self._log.fetched.get((self._process, world.cycle, symbol))
         if kept is None:
             return await settle(self.__wrapped__(world, symbol))
-        return _copy_fetched(kept)
+        return replace(_copy_opinions(kept), bars=_copy(kept.bars))
 
 
-def _copy_fetched(fetched: Fetched) -> Fetched:
-    """Return a copy that shares nothing which somebody could write into."""
-    opinions = replace(fetched.opinions, technical=dict(fetched.opinions.technical))
-    return Fetched(_copy(fetched.bars), opinions)
+def _copy_opinions(fetched: Fetched) -> Fetched:
+    """Return the same bars, with opinions that share nothing which somebody could write into."""
+    return replace(fetched, opinions=replace(fetched.opinions, technical=dict(fetched.opinions.technical)))
 
 
 def _copy(bars: Bars) -> Bars:
     return replace(bars, values=bars.values.copy())
+
+
+def _are_identical(left: Bars, right: Bars) -> bool:
+    """Say whether bars are the same to the last bit, of the same dtype and shape."""
+    return (
+        (left.values.dtype, left.values.shape) == (right.values.dtype, right.values.shape)
+        and np.array_equal(left.timestamps, right.timestamps)
+        and left.values.tobytes() == right.values.tobytes()
+    )
 
 
 class Recording:
@@ -205,7 +225,7 @@ class Given:
     def result(self) -> Any:
         if isinstance(self._said, ProviderError):
             raise self._said
-        return self._said
+        return _copy(self._said) if isinstance(self._said, Bars) else self._said
 
     def __await__(self) -> Generator[Any, None, Any]:
         yield from ()
@@ -266,7 +286,7 @@ def list_served(log: Log) -> Iterator[tuple[tuple[Question, ...], Answer]]:
 def say_the_same(left: Any, right: Any) -> bool:
     """Say whether two answers are the same: of bars every number, of a model its text, of an error that it is one."""
     if isinstance(left, Bars) and isinstance(right, Bars):
-        return (
+        return left is right or (
             left.symbol == right.symbol
             and np.array_equal(left.timestamps, right.timestamps)
             and np.array_equal(left.values, right.values, equal_nan=True)
