@@ -457,9 +457,11 @@ def _keep_together(barrier: Any) -> None:
 
 
 def _hold_with_the_other(size: int) -> int:
-    held = len(bytearray(size))
+    """Hold so much while the other does, for long enough to be seen beside busy processors."""
+    held = bytearray(size)
     _together[0].wait()
-    return held
+    time.sleep(0.1)
+    return len(held)
 
 
 def in_a_pool() -> int:
