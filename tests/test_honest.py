@@ -13,6 +13,13 @@ REMARKED = {"multiplies", "in_a_kept_pool"}
 """Beside these a remark may stand: numpy computes in threads here, which a worker does not let it, and a kept pool does
 too, which is seen on some machines and too short on others."""
 
+OFTEN = 4
+"""Every fourth pair is tried each time, the others with the slow tests."""
+
+
+def name_pair(baseline, candidate, setup, fresh):
+    return f"{baseline.__name__}-{candidate.__name__}{'-fresh' * fresh}"
+
 
 def ask_here(message, expected):
     """Answer in this process as a worker does in its own."""
@@ -21,8 +28,10 @@ def ask_here(message, expected):
 
 @pytest.mark.parametrize(
     ("baseline", "candidate", "setup", "fresh"),
-    PAIRS,
-    ids=[f"{one.__name__}-{other.__name__}{'-fresh' * fresh}" for one, other, _, fresh in PAIRS],
+    [
+        pytest.param(*pair, id=name_pair(*pair), marks=[pytest.mark.slow] if number % OFTEN else [])
+        for number, pair in enumerate(PAIRS)
+    ],
 )
 def test_an_honest_pair_agrees_and_nothing_is_held_against_it(baseline, candidate, setup, fresh, tmp_path):
     benchmark = Benchmark("pair", baseline, candidate, setup, fresh=fresh)

@@ -270,7 +270,10 @@ def compare_memory(baseline: str, candidate: str, metric="peak_rss", **more) -> 
 @pytest.mark.parametrize(
     ("baseline", "candidate", "verdict", "says"),
     [
-        ("table_made", "table_kept", "fell short or worse", "table_kept: 24 MiB of it kept from its first call"),
+        pytest.param(
+            *("table_made", "table_kept", "fell short or worse", "table_kept: 24 MiB of it kept from its first call"),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             *("here", "in_a_copy", "fell short or worse", "in_a_copy: [0-9.]+ MiB of it in 1 child process$"),
             marks=pytest.mark.slow,
@@ -284,11 +287,10 @@ def compare_memory(baseline: str, candidate: str, metric="peak_rss", **more) -> 
             *("three_mib_of_c", "nothing", "inconclusive", "the workload is too small: .*; tracing does not see it$"),
             marks=pytest.mark.slow,
         ),
-        (
-            "nothing",
-            "ten_blocks",
-            "inconclusive",
+        pytest.param(
+            *("nothing", "ten_blocks", "inconclusive"),
             "both take less than [0-9.]+ [KM]iB, which cannot be told from nothing",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -162,6 +162,7 @@ def harmed(damage):
     return {name for name, value in damage.items() if value and name != "signals"}
 
 
+@pytest.mark.slow
 def test_stop_and_target_of_the_prescribed_variant_are_a_cent_off_at_prices_of_bitcoin():
     lost = damages(universe_of(["A-USD"], **{"A-USD": 60_000.0}), 1)
     assert lost["baseline"]["signals"] >= 10

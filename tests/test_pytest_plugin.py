@@ -327,7 +327,8 @@ def test_what_there_was_no_time_for_is_skipped_as_not_measured(pytester, measuri
         result.stdout.fnmatch_lines(["*SKIPPED*not measured: *"])
 
 
-@pytest.mark.parametrize("workers", [pytest.param("0", marks=pytest.mark.slow), "1"])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["0", "1"])
 def test_in_the_only_worker_of_xdist_pairs_are_measured_and_shown(pytester, workers):
     """Where pytest-benchmark disables itself: the real plug-in measures, so that a false claim fails."""
     text = """

@@ -250,7 +250,8 @@ def trial(name, seen):
     return Trial(IDS[0], name, "counts to three", run)
 
 
-@pytest.mark.parametrize("after", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [2, 4])
 def test_a_trial_that_was_interrupted_begins_again_and_one_that_was_whole_does_not(
     after, tmp_path, small_universe, monkeypatch, unchecked
 ):
