@@ -56,6 +56,8 @@ def test_a_store_pays_from_the_share_of_its_look_up_in_the_computation_on(measur
     both = Recorded(None, [*measured.records, regime])
     picture = CACHE_PAYS.picture(both)
     assert [row.cells[-1] for row in picture.data.rows] == ["0.2 %", "20 %", "never"]
+    again = Recorded(None, [*measured.records, msgspec.structs.replace(regime, reference_ns=1e9)])
+    assert [row.cells[-1] for row in CACHE_PAYS.picture(again).data.rows] == ["less than 0.1 %"] * 3
     assert "look-ups in dict, SQLite, Redis." in picture.alt
     assert picture.svg() == CACHE_PAYS.picture(both).svg()
 

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/study_slopes.py [--rounds 8] [--minutes M] [--report] [--out FILE]
 
-Five functions whose steps can be counted are measured at four sizes by ``compare --sizes``, in rounds with other seeds.
-The slope of the steps, which is exact, is held against the interval of the slope of the time. A round is appended to
-the file when it is there, and a later call goes on where this one stops.
+Five functions of known growth are measured at three sizes by ``compare --sizes``, in rounds with other seeds. The slope
+of the bytecode instructions that they execute, which are counted exactly, is held against the interval of the slope of
+the time. A round is appended to the file when it is there, and a later call goes on where this one stops.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import click
@@ -23,12 +26,13 @@ from argo_bench.harness.benchmark import Benchmark
 from argo_bench.harness.compare import measure_benchmarks
 from argo_bench.harness.judging.slopes import compute_slope, find_steps
 from argo_bench.harness.plan import QUICK
+from argo_bench.harness.workers.counts import count_instructions_into
 
 RECORD = Path(__file__).parents[2] / "results" / "reference" / "slopes.jsonl"
 SIZES = (64, 256, 1024)
 PROFILE = replace(QUICK, budget_s=150.0)
 STEP = 40
-"""A step adds so many numbers, so that what surrounds it takes next to nothing."""
+"""A step adds so many numbers, so that nearly all instructions are of one kind."""
 
 
 def step() -> int:
@@ -60,21 +64,23 @@ def look_up(size: int) -> int:
     return sum(step() for _ in range(size.bit_length()) for _ in range(30))
 
 
-STEPS: dict[Callable[[int], int], Callable[[int], int]] = {
-    walk: lambda n: n,
-    halve: lambda n: sum(number.bit_length() for number in range(1, n + 1)),
-    walk_roots: lambda n: n * math.isqrt(n),
-    pair: lambda n: (n // 8) * (n // 8 - 1) // 2,
-    look_up: lambda n: 30 * n.bit_length(),
-}
-"""How many steps each function does on a size."""
+FUNCTIONS: tuple[Callable[[int], int], ...] = (walk, halve, walk_roots, pair, look_up)
+
+
+@cache
+def count_instructions(function: Callable[[int], int], size: int) -> int:
+    counts: Counter[CodeType] = Counter()
+    with count_instructions_into(counts):
+        function(size)
+    return counts.total()
 
 
 def measure_round(function: Callable[[int], int], seed: int) -> list[dict[str, Any]]:
-    """Measure a function against itself at all sizes, and return the slopes of its time beside those of its steps."""
+    """Measure a function against itself at all sizes, and return the slopes of its time beside those of its
+    instructions."""
     benchmark = Benchmark(function.__name__, function, function, setup=int, check="equal", metric="cpu")
     recorded = measure_benchmarks(benchmark.at_sizes(SIZES), PROFILE, seed, None, lambda progress: None)
-    count = STEPS[function]
+    count = partial(count_instructions, function)
     return [
         {
             "function": each.function,
@@ -117,7 +123,7 @@ def main(rounds: int, minutes: float, report: bool, out: Path) -> None:
     until = time.monotonic() + 60 * minutes
     known = {(each["function"], each["seed"]) for each in read_lines(out)}
     for seed in range(1, rounds + 1):
-        for function in STEPS:
+        for function in FUNCTIONS:
             if report or (function.__name__, seed) in known or time.monotonic() > until:
                 continue
             with out.open("a", encoding="utf-8") as file:

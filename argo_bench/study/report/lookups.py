@@ -19,6 +19,7 @@ from argo_bench.report import finding
 from argo_bench.report.chart import Canvas, Chart, get_hue, quieten
 from argo_bench.report.charts.arms import Style, make_legend_entry
 from argo_bench.report.tables import Column, Row, Table
+from argo_bench.study.report.answers import ALWAYS
 
 DICT = "dict"
 STYLES = {
@@ -105,7 +106,9 @@ def tabulate(costs: Costs) -> Table:
 
 
 def _format_rate(share: float) -> str:
-    return "never" if share >= 1 else f"{100 * share:.2g} %"
+    if share >= 1:
+        return "never"
+    return f"{100 * share:.2g} %" if share >= ALWAYS else f"less than {100 * ALWAYS:g} %"
 
 
 def draw(costs: Costs, canvas: Canvas) -> Figure:
