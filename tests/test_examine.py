@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import gc
 import hashlib
 import itertools
 import subprocess
@@ -82,6 +83,18 @@ def test_two_calls_that_a_machine_disturbed_are_not_held_against_a_function(tmp_
     body = CountedBody(lambda: [1], call_ns=[*usual, 100_000_000, *usual, 100_000_000, 4_000_000])
     assert numbers_of(body, tmp_path)["suspicions"] == []
     assert body.made > 3 * examine.MOST_CALLS
+
+
+def test_calls_in_which_python_collects_all_garbage_are_not_held_against_a_function(tmp_path):
+    calls = itertools.count(1)
+
+    def collect_at_times():
+        if next(calls) % 10 == 0:
+            gc.collect()
+        return [1]
+
+    body = CountedBody(collect_at_times, call_ns=([4_000_000] * 9 + [200_000_000]) * 99)
+    assert numbers_of(body, tmp_path)["suspicions"] == []
 
 
 def test_first_calls_that_warm_up_are_not_held_against_a_function(tmp_path):
