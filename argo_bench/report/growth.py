@@ -8,8 +8,8 @@ from argo_bench.harness.record.store import Recorded
 from argo_bench.report.tables import Column, Row, Table
 
 NOTE = (
-    "Between two sizes time grows with this power of the size, with its 95 % interval. A usual way to grow is named "
-    "where it is the only one that the interval contains."
+    "Between two sizes time grows with this power of the size. Its 95 % interval allows for 4 % by which calls may run "
+    "faster at one size. A usual way to grow is named where it is the only one that the interval contains."
 )
 
 
