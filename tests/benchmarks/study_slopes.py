@@ -1,6 +1,6 @@
 """Does the interval of a local slope contain the slope of what is counted?
 
-    python tests/benchmarks/study_slopes.py [--rounds 8] [--minutes M] [--report] [--out FILE]
+    python tests/benchmarks/study_slopes.py [--rounds 12] [--minutes M] [--report] [--out FILE]
 
 Five functions of known growth are measured at three sizes by ``compare --sizes``, in rounds with other seeds. The slope
 of the bytecode instructions that they execute, which are counted exactly, is held against the interval of the slope of
@@ -115,7 +115,7 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
 
 
 @click.command()
-@click.option("--rounds", default=8, show_default=True)
+@click.option("--rounds", default=12, show_default=True)
 @click.option("--minutes", default=60.0, show_default=True, help="Begin no measurement later than this.")
 @click.option("--report", is_flag=True, help="Only print what is recorded.")
 @click.option("--out", type=click.Path(path_type=Path), default=RECORD)
