@@ -19,7 +19,7 @@ def tabulate_growth(recorded: Recorded) -> Table:
         Row((each.function, f"{each.low:,} to {each.high:,}", _describe_slope(each), each.describe()))
         for each in find_steps(recorded)
     ]
-    columns = (Column("function", 20), Column("items", 20), Column("power", 18), Column("grows like", None))
+    columns = (Column("function", 20), Column("items", 16), Column("power", 28), Column("grows like", None))
     return Table("How time grows", NOTE, columns, tuple(rows))
 
 
