@@ -278,7 +278,9 @@ def test_another_output_is_exit_code_3_unless_it_is_accepted(toy):
     done = toy.ci(*arguments, "--out", "one")
     assert done.returncode == 3
     assert "if that is meant: --accept walk" in " ".join(done.stdout.split())
-    assert toy.ci(*arguments, "--accept", "walk", "--accept", "twice", "--out", "two").returncode == 0
+    done = toy.ci(*arguments, "--accept", "walk", "--accept", "twice", "--out", "two")
+    assert done.returncode in (0, 1), done.stdout  # whether the head is slower by its addition is another question
+    assert "if that is meant" not in " ".join(done.stdout.split())
 
 
 @pytest.mark.slow
