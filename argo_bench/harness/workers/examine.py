@@ -7,7 +7,6 @@ relative imports.
 
 from __future__ import annotations
 
-import gc
 import inspect
 import itertools
 import pickle
@@ -76,7 +75,6 @@ class Examination:
         self._settings = settings
         self._own_ns: list[int] = []
         self._all_ns: list[int] = []
-        self._collected: list[bool] = []
         self._is_loading = False
         self._leftovers = Leftovers(body)
         self._arguments: Arguments = body.next_arguments()
@@ -128,14 +126,12 @@ class Examination:
         is_watched = len(self.calls) < WATCHED_CALLS
         if is_watched:
             self._leftovers.begin_call()
-        collections = count_collections()
         kept = Kept.so_far()
         all_ns, own_ns = process_time_ns() + read_children_ns(), thread_time_ns()
         result, timing = self._body.take_result(arguments)
         self._own_ns.append(thread_time_ns() - own_ns)
         self._all_ns.append(process_time_ns() + read_children_ns() - all_ns)
         self.calls.append(account(kept, timing))
-        self._collected.append(count_collections() > collections)
         if is_watched:
             self._leftovers.end_call()
         return result
@@ -179,15 +175,15 @@ class Examination:
     def _list_dear_calls(self) -> list[int]:
         """Return the times of the later calls that are far from the usual, without what a busy machine delayed them.
 
-        Those in which Python collected all garbage are left out: it does so at a time of its own choice. Those before
-        the first usual one are, too: the C library keeps memory from the first large results on, and the later ones
-        find it there.
+        Those before the first usual one are left out: the C library keeps memory from the first large results on, and
+        the later ones find it there. Calls in which Python collects all garbage count: a function that puts work off
+        could ask for that.
         """
         walls = [each.undelayed_ns for each in self.calls[1:]]
         own, wall = round(median(self._own_ns[1:])), round(median(walls))
         are_dear = [
-            (is_dear(each, own, REMARKED_NS) or is_dear(waited, wall, WAITED_NS)) and not collected
-            for each, waited, collected in zip(self._own_ns[1:], walls, self._collected[1:], strict=True)
+            is_dear(each, own, REMARKED_NS) or is_dear(waited, wall, WAITED_NS)
+            for each, waited in zip(self._own_ns[1:], walls, strict=True)
         ]
         usual = are_dear.index(False)
         return list(itertools.compress(walls[usual:], are_dear[usual:]))
@@ -282,11 +278,6 @@ class Examination:
 
     def _note(self, *found: Suspicion | None) -> None:
         self.suspicions += [each for each in found if each is not None]
-
-
-def count_collections() -> int:
-    """Return how often all garbage has been collected."""
-    return int(gc.get_stats()[-1]["collections"])
 
 
 def _has_others(base: Arguments | None) -> bool:
