@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from argo_bench.harness.claims.metrics import CLOCKS
-from argo_bench.harness.judging.slopes import Step, find_steps
+from argo_bench.harness.judging.slopes import UNSTEADY, Step, find_steps
 from argo_bench.harness.record.store import Recorded
 from argo_bench.report.tables import Column, Row, Table
 
 NOTE = (
-    "Between two sizes time grows with this power of the size. Its 95 % interval allows for 4 % by which calls may run "
-    "faster at one size. A usual way to grow is named where it is the only one that the interval contains."
+    "Between two sizes time grows with this power of the size. Its 95 % interval allows for "
+    f"{100 * UNSTEADY:g} % by which calls may run faster at one size. A usual way to grow is named where it is the "
+    "only one that the interval contains."
 )
 
 
